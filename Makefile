@@ -1,0 +1,45 @@
+# `make demo` and `make test` set up everything they need in .venv and then do what they say.
+# The machine needs python3 (3.11 or newer, with venv and pip), make, and node for `make check`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO ?=
+
+.PHONY: demo test test-deep check format bench clean setup
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("reactive-ws needs Python 3.11 or newer; set PYTHON=/path/to/it" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable '.[testing]' coverage mypy pyright ruff
+	touch $@
+
+demo: $(READY)
+	$(BIN)/reactive-ws demo $(DEMO)
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not deep"
+
+test-deep: $(READY)
+	REACTIVE_WS_PROFILE=deep $(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)
+	$(BIN)/python benchmarks/pipeline.py
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
+	find reactive_ws stores tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +

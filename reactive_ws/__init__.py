@@ -1,0 +1,1 @@
+"""Reactive stores that keep a program's state live over one WebSocket."""

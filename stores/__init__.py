@@ -1,0 +1,1 @@
+"""Ready-made application stores for an agent-chat application with panels."""
