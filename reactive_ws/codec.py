@@ -262,7 +262,7 @@ def _steps(text: str) -> list[str | int]:
     """Returns the path in a validator's message, such as ["message", "sequence"] for `$.message.sequence`."""
     _, _, path = text.rpartition(" - at `$")
     return [
-        field if field else (int(index) if index != "..." else index)
+        field or (int(index) if index != "..." else index)
         for field, index in _PATH_STEP.findall(path.removesuffix("`"))
     ]
 

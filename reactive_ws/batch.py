@@ -1,0 +1,273 @@
+"""Several writes as one commit, and several reads under one commit number.
+
+A batch is a private overlay of the task or thread that opened it: that owner reads its own writes, nobody else sees any
+of them. On exit everything becomes one commit; an exception drops the overlay, so there is nothing to roll back. A batch
+inside a batch is a savepoint. Works across `await`; a task or thread that was started inside does not share it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import _get_running_loop, current_task
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from .domain import Commit, Domain
+from .errors import DomainMismatch, StoreClosed
+
+if TYPE_CHECKING:
+    from .cell import Cell
+    from .store import ReadOnly
+
+__all__ = ["Batch", "active_batch", "batch", "current_batch", "snapshot"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+F = TypeVar("F")
+
+
+class _Write:
+    """What a batch does to one store: the value it started from, the value now, and how it got there."""
+
+    __slots__ = ("base", "steps", "value")
+
+    def __init__(self, base: Any, value: Any, steps: list[tuple[bool, Any]]) -> None:
+        self.base = base
+        self.value = value
+        self.steps = steps
+        """(True, value) of a set, (False, function) of an update; a set forgets what was before it."""
+
+
+class Batch:
+    """An open batch. Made by `batch`; the stores ask it in `get` and `set`."""
+
+    __slots__ = ("_domain", "_is_open", "_levels", "_task", "_thread")
+
+    def __init__(self, domain: Domain | None) -> None:
+        self._domain = domain
+        self._is_open = True
+        self._levels: list[dict[Cell[Any], _Write]] = [{}]
+        self._thread = get_ident()
+        self._task = _running_task()
+
+    def _is_mine(self) -> bool:
+        """Whether the caller is the task or thread that opened it; contexts are copied to children."""
+        return self._is_open and self._thread == get_ident() and self._task is _running_task()
+
+    def _find(self, source: Cell[Any]) -> _Write | None:
+        for level in reversed(self._levels):
+            write = level.get(source)
+            if write is not None:
+                return write
+        return None
+
+    def read(self, source: Cell[Any]) -> Any:
+        """Returns the value that the owner sees."""
+        write = self._find(source)
+        return source._value if write is None else write.value
+
+    def touches(self, sources: tuple[Cell[Any], ...]) -> bool:
+        """Whether one of these has been written in this batch."""
+        return any(self._find(source) is not None for source in sources)
+
+    def write(self, source: Cell[Any], value: Any, step: tuple[bool, Any]) -> None:
+        """Notes that `step` made `value` of the store.
+
+        Raises:
+            DomainMismatch: the store is of another domain than the batch.
+        """
+        if self._domain is None:
+            self._domain = source._domain
+        elif source._domain is not self._domain:
+            raise DomainMismatch(self._domain.name, source._domain.name)
+        level = self._levels[-1]
+        write = self._find(source)
+        if write is not None:
+            value = source._merged(write.value, value)
+        if source not in level:
+            base = source._value if write is None else write.base
+            level[source] = _Write(base, value, [])
+        write = level[source]
+        if step[0]:
+            write.steps = [step]
+        else:
+            write.steps.append(step)
+        write.value = value
+
+    def enter_savepoint(self) -> None:
+        """Starts a level that can be dropped by itself."""
+        self._levels.append({})
+
+    def keep_savepoint(self) -> None:
+        """Joins the newest level with the one below."""
+        top = self._levels.pop()
+        below = self._levels[-1]
+        for source, write in top.items():
+            older = below.get(source)
+            if older is None:
+                below[source] = write
+            else:
+                older.steps = write.steps if write.steps[0][0] else older.steps + write.steps
+                older.value = write.value
+
+    def drop_savepoint(self) -> None:
+        """Forgets the newest level."""
+        self._levels.pop()
+
+    def close(self) -> None:
+        """Forgets everything."""
+        self._is_open = False
+        self._levels = []
+
+    def commit(self) -> None:
+        """Publishes everything in one commit and sees to its delivery.
+
+        Raises:
+            StoreClosed: one of the stores was closed meanwhile; nothing is published.
+        """
+        writes = self._levels[0]
+        self.close()
+        domain = self._domain
+        if not writes or domain is None:
+            return
+        depth = 0
+        while True:
+            results: list[tuple[Cell[Any], Any, Any]] = []
+            changes: list[tuple[Cell[Any], Any, Any]] = []
+            for source, write in writes.items():
+                now = source._value
+                value = write.value if now is write.base else _replay(source, write.steps)
+                results.append((source, now, value))
+                if not source._unchanged(now, value):
+                    changes.append((source, now, source._settled(now, value)))
+            if not changes:
+                return
+            depth = domain._depth_of_write(changes[0][0])
+            commit = Commit(tuple(changes), get_ident(), depth)
+            with domain._lock:
+                for source, now, _ in results:
+                    if source._value is not now:
+                        break
+                else:
+                    for source, _, _ in changes:
+                        if source._is_shut:
+                            raise StoreClosed(source.name)
+                    for source, _, value in changes:
+                        source._value = value
+                    domain._enqueue(commit)
+                    break
+        domain._see_to_delivery()
+
+
+def _replay(source: Cell[Any], steps: list[tuple[bool, Any]]) -> Any:
+    """Applies the steps to the value as it is now."""
+    now = value = source._value
+    for is_set, what in steps:
+        newer = what if is_set else what(value)
+        value = newer if value is now else source._merged(value, newer)
+    return value
+
+
+def _running_task() -> asyncio.Task[Any] | None:
+    loop = _get_running_loop()
+    return None if loop is None else current_task(loop)
+
+
+current_batch: ContextVar[Batch | None] = ContextVar("reactive_ws.batch", default=None)
+"""The batch of this context, possibly a closed one or that of the task which started this one; ask `active_batch`."""
+
+
+def active_batch() -> Batch | None:
+    """Returns the batch that this task or thread has open, or None."""
+    batch = current_batch.get()
+    return batch if batch is not None and batch._is_mine() else None
+
+
+@contextmanager
+def batch(domain: Domain | None = None) -> Iterator[None]:
+    """Makes all writes of the block one commit; an exception drops them all.
+
+    Inside, this task or thread reads its own writes. At the end, a store that nobody else wrote gets the value it has in
+    the block; one that was written meanwhile gets the block's steps once more: `set` wins, `update` functions run again.
+    Stores that end as they began are left out. A batch inside a batch is a savepoint.
+
+    Args:
+        domain: The domain of the stores; that of the first written store when None.
+
+    Raises:
+        DomainMismatch: a store of another domain was written.
+        StoreClosed: a written store was closed.
+    """
+    outer = active_batch()
+    if outer is not None:
+        if domain is not None and outer._domain is not None and domain is not outer._domain:
+            raise DomainMismatch(outer._domain.name, domain.name)
+        outer.enter_savepoint()
+        try:
+            yield
+        except BaseException:
+            outer.drop_savepoint()
+            raise
+        outer.keep_savepoint()
+        return
+    mine = Batch(domain)
+    token = current_batch.set(mine)
+    try:
+        yield
+    except BaseException:
+        mine.close()
+        raise
+    finally:
+        current_batch.reset(token)
+    mine.commit()
+
+
+@overload
+def snapshot(a: ReadOnly[A], b: ReadOnly[B], /) -> tuple[A, B]: ...
+@overload
+def snapshot(a: ReadOnly[A], b: ReadOnly[B], c: ReadOnly[C], /) -> tuple[A, B, C]: ...
+@overload
+def snapshot(
+    a: ReadOnly[A], b: ReadOnly[B], c: ReadOnly[C], d: ReadOnly[D], /
+) -> tuple[A, B, C, D]: ...
+@overload
+def snapshot(
+    a: ReadOnly[A], b: ReadOnly[B], c: ReadOnly[C], d: ReadOnly[D], e: ReadOnly[E], /
+) -> tuple[A, B, C, D, E]: ...
+@overload
+def snapshot(
+    a: ReadOnly[A],
+    b: ReadOnly[B],
+    c: ReadOnly[C],
+    d: ReadOnly[D],
+    e: ReadOnly[E],
+    f: ReadOnly[F],
+    /,
+) -> tuple[A, B, C, D, E, F]: ...
+@overload
+def snapshot(*stores: ReadOnly[A]) -> tuple[A, ...]: ...
+
+
+def snapshot(*stores: ReadOnly[Any]) -> tuple[Any, ...]:
+    """Returns the values of several stores and derived values as they were at one commit. Any thread.
+
+    Raises:
+        DomainMismatch: they are not all of one domain.
+    """
+    sources = [store._origin for store in stores]
+    if not sources:
+        return ()
+    domain = sources[0]._domain
+    for source in sources:
+        domain._check(source)
+    if active_batch() is not None:
+        return tuple(store.get() for store in stores)
+    with domain._lock:
+        captured = [source._capture() for source in sources]
+    return tuple(source._project(part) for source, part in zip(sources, captured, strict=True))

@@ -1,0 +1,491 @@
+"""One order for all writes of a group of stores, and one thread at a time that tells the observers.
+
+A commit happens under the domain's lock, which is held for pointer swaps only: the stores get their values, the number
+grows by one, the commit joins the queue. From then on every read on every thread sees all of it. Delivery takes commits
+from the queue in number order, one at a time. Who delivers: the home when there is one; else the writer, for its own
+commit and at most 64 more, and then a daemon thread. Whether anything is left is decided under the lock that clears the
+mark of the delivering thread, so no commit is ever stranded.
+
+Nothing here knows what a store holds. `source` keeps observers, `batch` gathers writes, `store`, `derived` and `keyed`
+are the values.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from reactivex.abc import DisposableBase
+from reactivex.disposable import Disposable
+
+from .errors import DomainMismatch, FeedbackLoop, UsageError
+from .home import Home, home_of
+
+if TYPE_CHECKING:
+    from .audience import Audience, Link
+    from .source import Source
+
+__all__ = ["Commit", "Domain", "ErrorReport", "default_domain"]
+
+_log = logging.getLogger("reactive_ws.stores")
+
+_MORE_COMMITS = 64
+"""How many commits beyond its own one call delivers before it hands the rest over."""
+_BACKLOG = 10_000
+"""Undelivered commits that are worth a report; none is dropped."""
+_MAX_DEPTH = 100
+"""Length of a chain of writes caused by writes that is taken for a loop."""
+_HANDED_OVER = -1
+"""Stands for the delivering thread between the hand-over and the start of the next one."""
+
+
+class Commit:
+    """One change of a domain, as commit hooks see it. Not to be changed.
+
+    Attributes:
+        number: Its place in the order of the domain; grows by one with each commit.
+        changes: (store, old value, new value) of each store that changed.
+        depth: 0, or one more than that of the commit whose observer wrote this one.
+        thread: Identity of the thread that wrote it.
+        closed: The stores that ended with this commit.
+    """
+
+    __slots__ = ("changes", "closed", "depth", "number", "thread")
+
+    def __init__(
+        self,
+        changes: tuple[tuple[Source, Any, Any], ...],
+        thread: int,
+        depth: int = 0,
+        closed: tuple[Source, ...] = (),
+    ) -> None:
+        self.number = 0
+        self.changes = changes
+        self.depth = depth
+        self.thread = thread
+        self.closed = closed
+
+    def __repr__(self) -> str:
+        names = ", ".join(store.name for store, _, _ in self.changes)
+        return f"<Commit {self.number} of {names or 'nothing'}>"
+
+
+@attrs.frozen
+class ErrorReport:
+    """An exception in code that the user gave to a store.
+
+    Attributes:
+        kind: "observer", "selector", "derive", "hook", "lifecycle" or "backlog".
+        error: The exception.
+        store: Name of the store or derived value.
+        commit: Number of the commit that was delivered, or that a new observer was shown.
+        who: The qualified name of the function that raised.
+    """
+
+    kind: str
+    error: BaseException
+    store: str
+    commit: int
+    who: str
+
+
+def _log_report(report: ErrorReport) -> None:
+    _log.error(
+        "%s %s of store %r failed at commit %d; its stream goes on",
+        report.kind,
+        report.who,
+        report.store,
+        report.commit,
+        exc_info=report.error,
+    )
+
+
+class Domain:
+    """A group of stores with one order of commits.
+
+    Args:
+        name: For reprs and error messages.
+        home: Where observers run: an asyncio loop, an executor, or a `Home`. None: on the writing thread.
+        on_error: Called with an `ErrorReport` for each exception in an observer, selector, derive function or hook;
+            logs to `reactive_ws.stores` when None.
+        strict: For tests: the write that delivered also raises an ExceptionGroup of what was reported.
+    """
+
+    def __init__(
+        self,
+        name: str = "domain",
+        *,
+        home: asyncio.AbstractEventLoop | concurrent.futures.Executor | Home | None = None,
+        on_error: Callable[[ErrorReport], None] | None = None,
+        strict: bool = False,
+    ) -> None:
+        self.name = name
+        self._on_error = on_error or _log_report
+        self._strict = strict
+        # Re-entrant because the garbage collector may run a dispose() while this thread holds it.
+        self._lock = threading.RLock()
+        self._acquire = self._lock.acquire
+        self._release = self._lock.release
+        self._number = 0
+        self._queue: deque[Commit] = deque()
+        self._joins: deque[tuple[int, Link]] = deque()
+        self._dirty: list[Audience] = []
+        self._chores: deque[Callable[[], None]] = deque()
+        self._home: Home | None = None if home is None else home_of(home)
+        self._is_home_woken = False
+        self._deliverer = 0
+        self._depth = 0
+        self._current = 0
+        self._hooks: tuple[Callable[[Commit], None], ...] = ()
+        self._strict_errors: list[Exception] = []
+        self._fatal: BaseException | None = None
+        self._is_backlog_reported = False
+        self._waiting: list[threading.Event] = []
+        # False when a write concerns nobody but the writer and its observers, so that it may be delivered without being
+        # queued: no home, no hooks, nothing queued, nobody joining, nothing to pack. One look instead of six.
+        self._is_busy = home is not None
+        self._stores: weakref.WeakSet[Source] = weakref.WeakSet()
+
+    def __repr__(self) -> str:
+        return f"<Domain {self.name!r} at commit {self._number}>"
+
+    @property
+    def number(self) -> int:
+        """Number of the newest commit; 0 before the first. Any thread."""
+        return self._number
+
+    @property
+    def home(self) -> Home | None:
+        """Where observers run, or None when the writer delivers."""
+        return self._home
+
+    def set_home(
+        self, home: asyncio.AbstractEventLoop | concurrent.futures.Executor | Home | None
+    ) -> None:
+        """Moves delivery, from the next commit on; what is queued goes to the new place. Any thread."""
+        with self._lock:
+            self._home = None if home is None else home_of(home)
+            self._is_busy = True
+            self._is_home_woken = False
+            is_waiting = bool(self._queue) and not self._deliverer
+            if not self._queue and not self._deliverer:
+                self._rest()
+        if is_waiting:
+            self._see_to_delivery()
+
+    def on_commit(self, hook: Callable[[Commit], None]) -> DisposableBase:
+        """Calls `hook` with every commit, in order, on the delivering thread, before the observers.
+
+        Middleware builds on this. A hook that raises is reported and called again next time.
+        """
+        with self._lock:
+            self._hooks = (*self._hooks, hook)
+            self._is_busy = True
+
+        def remove() -> None:
+            with self._lock:
+                self._hooks = tuple(other for other in self._hooks if other is not hook)
+                # The next rest() finds out whether writes may go straight again.
+                self._is_busy = True
+
+        return Disposable(remove)
+
+    def settled(self, timeout: float | None = None) -> bool:
+        """Blocks until every commit so far is delivered; False when `timeout` seconds were not enough.
+
+        Not for the delivering thread itself.
+
+        Raises:
+            UsageError: called from an observer, which would wait for itself.
+        """
+        done = threading.Event()
+        with self._lock:
+            if not self._queue and not self._deliverer:
+                return True
+            if self._deliverer == get_ident():
+                raise UsageError("settled() was called by an observer and would wait for itself")
+            self._waiting.append(done)
+            self._is_busy = True
+        return done.wait(timeout)
+
+    def stores(self) -> list[Source]:
+        """Returns the living stores of this domain."""
+        return list(self._stores)
+
+    # --- writing, called by stores and batches ------------------------------------------------------------------------
+
+    def _depth_of_write(self, store: Source) -> int:
+        """Returns the depth of a write made now, one more than its cause's when an observer makes it."""
+        if self._deliverer != get_ident():
+            return 0
+        depth = self._depth + 1
+        if depth >= _MAX_DEPTH:
+            raise FeedbackLoop(store.name, depth)
+        return depth
+
+    def _enqueue(self, commit: Commit) -> None:
+        """Takes a commit whose values are set. Called under the lock; the caller then sees to delivery."""
+        if self._deliverer and not self._current:
+            # A direct delivery is under way; nothing was numbered since it began.
+            self._current = self._number
+        self._number += 1
+        commit.number = self._number
+        self._queue.append(commit)
+        self._is_busy = True
+
+    def _see_to_delivery(self) -> None:
+        """Delivers what is queued, or wakes who will. Called after a commit, without the lock."""
+        home = self._home
+        if home is not None and not home.is_current():
+            with self._lock:
+                if self._is_home_woken or self._deliverer or not self._queue:
+                    return
+                self._is_home_woken = True
+            try:
+                home.post(self._deliver_at_home)
+            except RuntimeError:
+                # The home is gone (a closed loop, a shut executor): the writer delivers, so that nothing is stranded.
+                with self._lock:
+                    self._is_home_woken = False
+                    if self._home is home:
+                        self._home = None
+            else:
+                return
+        with self._lock:
+            if self._deliverer or not self._queue:
+                backlog = len(self._queue)
+                if backlog < _BACKLOG or self._is_backlog_reported:
+                    return
+                self._is_backlog_reported = True
+            else:
+                self._deliverer = get_ident()
+                backlog = 0
+        if backlog:
+            text = f"{backlog} commits wait for delivery; an observer is slower than the writers"
+            self._report("backlog", UsageError(text), self.name, self._on_error)
+            return
+        self._drain(_MORE_COMMITS + 1)
+
+    def _deliver_at_home(self) -> None:
+        with self._lock:
+            self._is_home_woken = False
+            if self._deliverer or not self._queue:
+                return
+            self._deliverer = get_ident()
+        self._drain(_MORE_COMMITS)
+
+    # --- delivering ---------------------------------------------------------------------------------------------------
+
+    def _drain(self, budget: int | None) -> None:
+        """Delivers up to `budget` commits and hands the rest over. The caller has set the mark of this thread."""
+        try:
+            while True:
+                with self._lock:
+                    if not self._queue:
+                        self._rest()
+                        break
+                    if budget == 0:
+                        self._deliverer = _HANDED_OVER
+                        commit = None
+                    else:
+                        commit = self._queue.popleft()
+                        self._admit(commit.number)
+                if commit is None:
+                    self._hand_over()
+                    break
+                if budget is not None:
+                    budget -= 1
+                self._deliver(commit)
+        except BaseException:
+            self._hand_over()
+            raise
+        self._raise_strict()
+
+    def _rest(self) -> None:
+        """Ends delivery. Called under the lock with nothing queued."""
+        if self._joins:
+            self._admit(self._number + 1)
+        for audience in self._dirty:
+            audience._pack()
+        self._dirty.clear()
+        self._deliverer = self._current = self._depth = 0
+        self._is_busy = self._home is not None or bool(self._hooks)
+        self._is_backlog_reported = False
+        for done in self._waiting:
+            done.set()
+        self._waiting.clear()
+
+    def _finish(self) -> None:
+        """Ends the delivery of a single commit that never was in the queue."""
+        with self._lock:
+            more = bool(self._queue)
+            if not more:
+                self._rest()
+        if more:
+            self._drain(_MORE_COMMITS)
+        elif self._strict_errors:
+            self._raise_strict()
+
+    def _hand_over(self) -> None:
+        """Lets another thread deliver what remains."""
+        with self._lock:
+            if not self._queue:
+                self._rest()
+                return
+            if self._home is not None:
+                self._deliverer = 0
+        if self._home is not None:
+            self._post_home(self._home)
+            return
+        with self._lock:
+            self._deliverer = _HANDED_OVER
+        thread = threading.Thread(
+            target=self._deliver_rest, name=f"reactive_ws-{self.name}-delivery", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:
+            # No new threads at interpreter exit: better late on this one than never.
+            self._deliver_rest()
+
+    def _post_home(self, home: Home) -> None:
+        with self._lock:
+            if self._is_home_woken:
+                return
+            self._is_home_woken = True
+        try:
+            home.post(self._deliver_at_home)
+        except RuntimeError:
+            with self._lock:
+                self._is_home_woken = False
+                if self._home is home:
+                    self._home = None
+                if self._deliverer or not self._queue:
+                    return
+                self._deliverer = get_ident()
+            self._drain(None)
+
+    def _deliver_rest(self) -> None:
+        with self._lock:
+            self._deliverer = get_ident()
+        self._drain(None)
+
+    def _admit(self, number: int) -> None:
+        """Lets observers in that joined before commit `number`. Called under the lock by the deliverer."""
+        joins = self._joins
+        while joins and joins[0][0] < number:
+            joins.popleft()[1]._admit()
+
+    def _deliver(self, commit: Commit) -> None:
+        self._depth = commit.depth
+        self._current = commit.number
+        for hook in self._hooks:
+            try:
+                hook(commit)
+            except BaseException as error:  # noqa: BLE001 - kept, and raised after everybody was served
+                self._failed("hook", error, "commit", hook)
+        changes = commit.changes
+        for source, _, new in changes:
+            source._delivered = new
+        if len(changes) == 1:
+            source, _, new = changes[0]
+            source._notify(new)
+            if source._dependents:
+                source._propagate((source,))
+        elif changes:
+            changes[0][0]._notify_many(changes)
+            changed = tuple(source for source, _, _ in changes if source._dependents)
+            if changed:
+                changed[0]._propagate(changed)
+        for source in commit.closed:
+            source._complete()
+        if self._fatal is not None:
+            self._raise_fatal()
+
+    def _deliver_alone(self, source: Source, value: Any) -> None:
+        """Delivers the change of one store that never was in the queue to parts and derived values too."""
+        with self._lock:
+            if not self._current:
+                self._current = self._number
+        try:
+            source._notify(value)
+            if source._dependents:
+                source._propagate((source,))
+            if self._fatal is not None:
+                self._raise_fatal()
+        except BaseException:
+            self._hand_over()
+            raise
+        self._finish()
+
+    def _end_alone(self) -> None:
+        """Ends a direct delivery that met an error or found more to do."""
+        if self._fatal is not None:
+            self._hand_over()
+            self._raise_fatal()
+        self._finish()
+
+    def _raise_fatal(self) -> None:
+        fatal, self._fatal = self._fatal, None
+        if fatal is not None:
+            raise fatal
+
+    # --- errors and chores --------------------------------------------------------------------------------------------
+
+    def _failed(self, kind: str, error: BaseException, store: str, who: object) -> None:
+        """Takes what a user's function raised: an Exception is reported, anything else is raised at the end."""
+        if isinstance(error, Exception):
+            self._report(kind, error, store, who)
+        elif self._fatal is None:
+            self._fatal = error
+
+    def _report(self, kind: str, error: Exception, store: str, who: object) -> None:
+        if self._strict:
+            self._strict_errors.append(error)
+        report = ErrorReport(kind, error, store, self._current or self._number, _name_of(who))
+        try:
+            self._on_error(report)
+        except Exception:  # noqa: BLE001 - the last resort must not fail too
+            _log.exception("the error hook of domain %r failed", self.name)
+            _log_report(report)
+
+    def _raise_strict(self) -> None:
+        if self._strict_errors and self._deliverer != get_ident():
+            errors, self._strict_errors = self._strict_errors, []
+            raise ExceptionGroup(f"observers of domain {self.name!r} failed", errors)
+
+    def _run_chores(self) -> None:
+        """Runs start and stop callbacks that were noted under the lock."""
+        while self._chores:
+            try:
+                chore = self._chores.popleft()
+            except IndexError:
+                return
+            chore()
+
+    def _check(self, source: Source) -> None:
+        if source._domain is not self:
+            raise DomainMismatch(self.name, source._domain.name)
+
+
+def _name_of(function: object) -> str:
+    owner = getattr(function, "__self__", None)
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    module = getattr(function, "__module__", None) or type(owner).__module__
+    return f"{module}.{name}"
+
+
+_default = Domain("default")
+
+
+def default_domain() -> Domain:
+    """Returns the process's domain, which stores without `domain=` belong to."""
+    return _default

@@ -1,0 +1,132 @@
+"""The snapshot behind a `KeyedStore`: an immutable mapping that is cheap to change at any size.
+
+The one room that knows which persistent map is used: `immutables.Map`, a hash trie in C, 0.3 to 0.6 us a write from
+1 000 to 100 000 keys (`rpds` takes three times that; copying a dict is linear). Insertion order is kept in a second map
+from key to place, which updates of existing keys leave alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Generic, TypeVar
+
+from immutables import Map
+
+__all__ = ["Entities"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+V_co = TypeVar("V_co", covariant=True)
+
+
+class _Keys(Generic[K]):
+    """The keys of a snapshot and the order in which they came; shared by all snapshots with the same keys."""
+
+    __slots__ = ("_in_order", "next_place", "places")
+
+    def __init__(self, places: Map[K, int], next_place: int) -> None:
+        self.places = places
+        self.next_place = next_place
+        self._in_order: tuple[K, ...] | None = None
+
+    def in_order(self) -> tuple[K, ...]:
+        if self._in_order is None:
+            self._in_order = tuple(sorted(self.places, key=self.places.__getitem__))
+        return self._in_order
+
+
+class Entities(Mapping[K, V_co], Generic[K, V_co]):
+    """An immutable mapping in insertion order.
+
+    Lookups cost what a dict's cost; iteration sorts once by insertion and remembers the order for as long as no key comes
+    or goes. Made by `KeyedStore`.
+    """
+
+    __slots__ = ("_keys", "_touched", "_values")
+
+    def __init__(self, values: Map[K, V_co], keys: _Keys[K], touched: tuple[K, ...]) -> None:
+        self._values = values
+        self._keys = keys
+        self._touched = touched
+
+    @classmethod
+    def of(cls, items: Iterable[tuple[K, V_co]]) -> Entities[K, V_co]:
+        """Returns a mapping of these pairs; the last one wins."""
+        values = dict(items)
+        places: Map[K, int] = Map({key: place for place, key in enumerate(values)})
+        return cls(Map(values), _Keys(places, len(values)), ())
+
+    def __repr__(self) -> str:
+        return f"Entities({dict(self.items())!r})"
+
+    def __getitem__(self, key: K) -> V_co:
+        return self._values[key]
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._values
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._keys.in_order())
+
+    def in_order(self) -> tuple[K, ...]:
+        """Returns the keys in the order in which they came; the same tuple while no key comes or goes."""
+        return self._keys.in_order()
+
+    # --- changes: each returns a new mapping whose `_touched` names the changed keys --------------------------------
+
+    def with_one(self, key: K, value: V_co) -> Entities[K, V_co]:  # type: ignore[misc]
+        """Returns a mapping with `value` under `key`; a new key comes last."""
+        values = self._values.set(key, value)
+        keys = self._keys
+        if len(values) != len(self._values):
+            keys = _Keys(keys.places.set(key, keys.next_place), keys.next_place + 1)
+        return Entities(values, keys, (key,))
+
+    def with_many(self, items: Mapping[K, V_co]) -> Entities[K, V_co]:
+        """Returns a mapping with all of these pairs; new keys come last, in their order."""
+        values = self._values.update(items)
+        keys = self._keys
+        if len(values) != len(self._values):
+            fresh = [key for key in items if key not in keys.places]
+            places = {key: keys.next_place + place for place, key in enumerate(fresh)}
+            keys = _Keys(keys.places.update(places), keys.next_place + len(fresh))
+        return Entities(values, keys, tuple(items))
+
+    def without(self, keys: Iterable[K]) -> Entities[K, V_co]:
+        """Returns a mapping without these keys; those that are not there are no error."""
+        gone = tuple(key for key in dict.fromkeys(keys) if key in self._values)
+        if not gone:
+            return self
+        values, places = self._values.mutate(), self._keys.places.mutate()
+        for key in gone:
+            del values[key]
+            del places[key]
+        return Entities(values.finish(), _Keys(places.finish(), self._keys.next_place), gone)
+
+    def renamed(self, old: K, new: K) -> Entities[K, V_co]:
+        """Returns a mapping with the value of `old` under `new`, in the same place; what was under `new` is gone.
+
+        Raises:
+            KeyError: no `old`.
+        """
+        value, place = self._values[old], self._keys.places[old]
+        values = self._values.delete(old).set(new, value)
+        places = self._keys.places.delete(old).set(new, place)
+        return Entities(values, _Keys(places, self._keys.next_place), (old, new))
+
+    def after(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
+        """Returns this mapping with the touched keys of `older`, from which it was made, noted too."""
+        return Entities(self._values, self._keys, older._touched + self._touched)
+
+    def since(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
+        """Returns this mapping with only those touched keys noted whose value is another object than in `older`."""
+        missing = object()
+        touched = tuple(
+            key
+            for key in dict.fromkeys(self._touched)
+            if self._values.get(key, missing) is not older._values.get(key, missing)
+        )
+        return Entities(self._values, self._keys, touched)

@@ -1,0 +1,91 @@
+"""When a new value counts as no change: the default rule, and `shallow` for those who want more.
+
+Pure functions, called by stores before a commit and by selections during delivery, never under a lock.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import fractions
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import attrs
+
+__all__ = ["COMPARED", "Equals", "same", "shallow", "unchanged"]
+
+T = TypeVar("T")
+
+Equals = Callable[[T, T], object]
+"""Tells whether two values are equal. Anything but True or False, and any exception, counts as different."""
+
+COMPARED: frozenset[type] = frozenset(
+    {
+        int, float, complex, bool, str, bytes, decimal.Decimal, fractions.Fraction, uuid.UUID,
+        dt.date, dt.datetime, dt.time, dt.timedelta,
+    }
+)  # fmt: skip
+"""Types whose `==` is cheap and means what it says."""
+_LONGEST_TUPLE = 8
+
+
+def same(old: object, new: object) -> bool:
+    """The default rule: identity, then `==` for small plain values of the same type.
+
+    Plain are numbers, str, bytes, dates, times, UUIDs, and tuples of at most 8 items whose items have the same types one
+    by one. Enum members are identical when equal. So 1 and True differ, a new list is always a change, and the `==` of
+    arrays or of user classes is not asked, except inside such a tuple.
+    """
+    if old is new:
+        return True
+    kind = type(new)
+    if type(old) is not kind:
+        return False
+    if kind in COMPARED:
+        return bool(old == new)
+    return isinstance(old, tuple) and isinstance(new, tuple) and _same_items(old, new)
+
+
+def _same_items(old: tuple[Any, ...], new: tuple[Any, ...]) -> bool:
+    if len(old) != len(new) or len(new) > _LONGEST_TUPLE:
+        return False
+    for left, right in zip(old, new, strict=True):
+        if type(left) is not type(right):
+            return False
+    return unchanged(_equal, old, new)
+
+
+def _equal(old: object, new: object) -> object:
+    return old == new
+
+
+def unchanged(equals: Equals[Any], old: object, new: object) -> bool:
+    """Asks a comparer; one that raises, or that answers with no bool (an array, say), found a change."""
+    if old is new and equals is same:
+        return True
+    try:
+        return equals(old, new) is True
+    except Exception:  # noqa: BLE001 - a comparer that fails must not hide a change
+        return False
+
+
+def shallow(old: object, new: object) -> bool:
+    """Compares two containers item by item with `same`: sequences, mappings, and attrs instances of one class."""
+    if same(old, new):
+        return True
+    if type(old) is not type(new):
+        return False
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return len(old) == len(new) and all(
+            key in old and same(old[key], value) for key, value in new.items()
+        )
+    if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):
+        return len(old) == len(new) and all(map(same, old, new))
+    if attrs.has(type(old)):
+        return all(
+            same(getattr(old, field.name), getattr(new, field.name))
+            for field in attrs.fields(type(old))
+        )
+    return False

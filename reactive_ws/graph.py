@@ -1,0 +1,63 @@
+"""The order in which derived values are brought up to date: lowest first, each at most once per commit.
+
+A dependent's height is one more than that of its highest source, so walking up by height meets every dependent after all
+of its sources. The walk costs what the touched part of the graph costs, and nothing recurses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from typing import Protocol
+
+__all__ = ["Dependent", "HasDependents", "propagate"]
+
+
+class HasDependents(Protocol):
+    """Anything that dependents can be computed from."""
+
+    _dependents: dict[Dependent, None]
+
+
+class Dependent(HasDependents, Protocol):
+    """What the walk needs to know of a derived value."""
+
+    _height: int
+    _joined: int
+    _queued: int
+
+    def _update(self) -> bool:
+        """Computes the value for the commit under delivery and tells its observers; True when it changed."""
+        ...
+
+    def _source_closed(self) -> None:
+        """One of its sources ended."""
+        ...
+
+
+def propagate(number: int, changed: Iterable[HasDependents]) -> None:
+    """Updates everything above the changed sources. On the delivering thread, in commit `number`."""
+    waiting: dict[int, list[Dependent]] = {}
+    heights: list[int] = []
+    for source in changed:
+        _queue(number, source, waiting, heights)
+    while heights:
+        for dependent in waiting.pop(heappop(heights)):
+            if dependent._update() and dependent._dependents:
+                _queue(number, dependent, waiting, heights)
+
+
+def _queue(
+    number: int, source: HasDependents, waiting: dict[int, list[Dependent]], heights: list[int]
+) -> None:
+    # A copy, because an observer may subscribe to a derived value of this source while it is walked.
+    for dependent in tuple(source._dependents):
+        if dependent._queued == number or dependent._joined >= number:
+            continue
+        dependent._queued = number
+        height = dependent._height
+        if height in waiting:
+            waiting[height].append(dependent)
+        else:
+            waiting[height] = [dependent]
+            heappush(heights, height)

@@ -1,0 +1,370 @@
+"""`KeyedStore`: many entities under keys, where changing one wakes only those who look at it.
+
+Each observed key has an audience of its own, found by a dict lookup; whoever observes a collection (all, where, keys,
+count, sorted) is a selection of the whole snapshot. The snapshot is a persistent mapping (`entities`), so a write costs
+the same at a thousand and at a hundred thousand keys. A write of an equal entity changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Generic, TypeVar
+
+import attrs
+from reactivex import Observable, abc
+from reactivex.abc import SchedulerBase
+
+from .audience import Audience, Link
+from .batch import current_batch
+from .cell import Cell
+from .domain import Domain
+from .entities import Entities
+from .equality import Equals, same, shallow, unchanged
+from .selection import Selection
+from .source import SelectionNode
+
+__all__ = ["KeyChanges", "KeyedStore"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+T = TypeVar("T")
+
+_MISSING: Final = object()
+
+
+@attrs.frozen
+class KeyChanges(Generic[K]):
+    """What one commit did to the keys of a keyed store.
+
+    Attributes:
+        added, updated, removed: Keys, each in the order of the writes.
+    """
+
+    added: tuple[K, ...] = ()
+    updated: tuple[K, ...] = ()
+    removed: tuple[K, ...] = ()
+
+
+class _KeyAudience(Audience):
+    """The observers of one key."""
+
+    __slots__ = ("_key", "_store")
+
+    def __init__(self, store: KeyedStore[Any, Any], key: Any) -> None:
+        super().__init__(store._domain)
+        self._store = store
+        self._key = key
+
+    def _join(
+        self, on_next: Callable[[Any], object], on_completed: Callable[[], object] | None
+    ) -> Link:
+        # Observers of one key share an audience, whichever selection they came through.
+        with self._store._audiences_lock:
+            shared = self._store._audiences.setdefault(self._key, self)
+            link = Link(shared, on_next, on_completed)
+            captured = shared._register(link)
+        if self._domain._chores:
+            self._domain._run_chores()
+        link._replay(captured)
+        return link
+
+    def _capture(self) -> Any:
+        self._is_closed = self._store._is_closed
+        return self._store._value
+
+    def _project(self, captured: Any) -> Any:
+        return captured._values.get(self._key)
+
+    def _first(self) -> None:
+        self._store._gain()
+
+    def _last(self) -> None:
+        self._store._lose()
+        self._domain._chores.append(self._go)
+
+    def _go(self) -> None:
+        """Leaves the store's dict, unless an observer came meanwhile. Without the domain's lock."""
+        lock = self._store._audiences_lock
+        # Not blocking: the collector may dispose while this thread holds the domain's lock, and the order of the two
+        # locks is the other way round. An empty audience that stays is found again by the next observer of its key.
+        if lock.acquire(blocking=False):
+            try:
+                if not self._live and self._store._audiences.get(self._key) is self:
+                    del self._store._audiences[self._key]
+            finally:
+                lock.release()
+
+    def _label(self) -> str:
+        return f"{self._store.name}[{self._key!r}]"
+
+
+class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
+    """Entities by key.
+
+    Keys must be hashable and keep their hash. All writes may be made from any thread and inside a batch; each is one
+    commit. A key that is not there reads as None.
+
+    Args:
+        initial: Pairs of key and entity, or a mapping.
+        name, domain, on_start, on_stop, linger, scheduler: As for `Store`.
+        equals: When a write of an entity counts as no change; see `equality.same` for the default.
+    """
+
+    __slots__ = ("_audiences", "_audiences_lock", "_entity_equals")
+
+    def __init__(
+        self,
+        initial: Mapping[K, V] | Iterable[tuple[K, V]] = (),
+        *,
+        name: str | None = None,
+        domain: Domain | None = None,
+        equals: Equals[V] | None = None,
+        on_start: Callable[[], object] | None = None,
+        on_stop: Callable[[], object] | None = None,
+        linger: float = 0.0,
+        scheduler: SchedulerBase | None = None,
+    ) -> None:
+        super().__init__(
+            Entities.of(_pairs(initial)),
+            name=name,
+            domain=domain,
+            on_start=on_start,
+            on_stop=on_stop,
+            linger=linger,
+            scheduler=scheduler,
+        )
+        self._entity_equals: Equals[V] = same if equals is None else equals
+        self._audiences: dict[K, _KeyAudience] = {}
+        # A lock of its own, because hashing and comparing keys may run user code.
+        self._audiences_lock = threading.RLock()
+
+    def __repr__(self) -> str:
+        return f"<KeyedStore {self.name!r} of {len(self._value)} entities>"
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._read()
+
+    @property
+    def observer_count(self) -> int:
+        """How many observers there are now: of keys, of collections, and derived values. Any thread."""
+        audiences = list(self._audiences.values())
+        return super().observer_count + sum(audience._live for audience in audiences)
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def insert(self, key: K, entity: V) -> None:
+        """Adds an entity.
+
+        Raises:
+            KeyError: the key is there already; `upsert` replaces.
+        """
+
+        def change(now: Entities[K, V]) -> Entities[K, V]:
+            if key in now:
+                raise KeyError(key)
+            return now.with_one(key, entity)
+
+        self._update(change)
+
+    def upsert(self, key: K, entity: V) -> None:
+        """Adds an entity or replaces the one under this key; an equal one is kept as it is."""
+        if current_batch.get() is not None:
+            self._update(lambda now: self._with_one(now, key, entity))
+            return
+        # The same without a function to build and call: a store of live entities is mostly written from here.
+        while True:
+            now = self._value
+            newer = self._with_one(now, key, entity)
+            if newer is now:
+                self._check_open()
+                return
+            if self._publish(now, newer):
+                return
+
+    def update(self, key: K, function: Callable[[V], V]) -> None:
+        """Replaces the entity under a key by `function` of it.
+
+        Args:
+            key: A key that is there.
+            function: Pure; runs again when somebody else wrote meanwhile.
+
+        Raises:
+            KeyError: no such key.
+        """
+        self._update(lambda now: self._with_one(now, key, function(now[key])))
+
+    def set_many(self, entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> None:
+        """Adds or replaces many entities in one commit."""
+        pairs = dict(_pairs(entities))
+        self._update(lambda now: self._with_many(now, pairs))
+
+    def replace_all(self, entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> None:
+        """Makes these the only entities, in one commit; those that are equal to the old ones are kept as they are."""
+        pairs = dict(_pairs(entities))
+
+        def change(now: Entities[K, V]) -> Entities[K, V]:
+            kept = now.without([key for key in now if key not in pairs])
+            newer = self._with_many(kept, pairs)
+            return newer if kept is now or newer is kept else newer.after(kept)
+
+        self._update(change)
+
+    def remove(self, *keys: K) -> None:
+        """Removes entities, all in one commit; keys that are not there are no error."""
+        self._update(lambda now: now.without(keys))
+
+    def rename(self, old: K, new: K) -> None:
+        """Moves the entity under `old` to `new`, in its old place; an entity under `new` is replaced.
+
+        Raises:
+            KeyError: no `old`.
+        """
+        self._update(lambda now: now if old == new and old in now else now.renamed(old, new))
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def get(self, key: K) -> V | None:
+        """Returns the entity under a key, or None. Any thread, never blocks."""
+        return self._read()._values.get(key)
+
+    def get_all(self) -> Mapping[K, V]:
+        """Returns the snapshot: an immutable mapping in insertion order. Any thread, never blocks."""
+        return self._read()
+
+    def select(self, key: K) -> Selection[V | None]:
+        """Returns the stream of one entity; None while the key is not there."""
+        return Selection(_KeyAudience(self, key), lambda: self.get(key))
+
+    def select_all(self) -> Selection[Mapping[K, V]]:
+        """Returns the stream of snapshots."""
+        return Selection(self, self._read)
+
+    def select_part(
+        self, selector: Callable[[Mapping[K, V]], T], *, equals: Equals[T] | None = None
+    ) -> Selection[T]:
+        """Returns the stream of a part of the snapshot; see `ReadOnly.select`."""
+        node = SelectionNode(self, selector, equals)
+        return Selection(node, lambda: node._part_of(self._read()))
+
+    def select_many(self, keys: Iterable[K]) -> Selection[tuple[V | None, ...]]:
+        """Returns the stream of the entities under these keys, None for each that is not there."""
+        wanted = tuple(keys)
+        return self.select_part(lambda now: tuple(map(now.get, wanted)), equals=shallow)
+
+    def select_where(self, predicate: Callable[[V], object]) -> Selection[tuple[V, ...]]:
+        """Returns the stream of the entities for which `predicate` holds, in insertion order."""
+        return self.select_part(lambda now: tuple(filter(predicate, now.values())), equals=shallow)
+
+    def select_sorted(
+        self, key: Callable[[V], Any], *, reverse: bool = False
+    ) -> Selection[tuple[V, ...]]:
+        """Returns the stream of all entities sorted by a key function; equal ones stay in insertion order."""
+        return self.select_part(
+            lambda now: tuple(sorted(now.values(), key=key, reverse=reverse)), equals=shallow
+        )
+
+    def select_keys(self) -> Selection[tuple[K, ...]]:
+        """Returns the stream of the keys in insertion order."""
+        return self.select_part(_keys_of, equals=_is_identical)
+
+    def select_count(self) -> Selection[int]:
+        """Returns the stream of the number of entities."""
+        return self.select_part(len)
+
+    @property
+    def events(self) -> Observable[KeyChanges[K]]:
+        """What each commit did to the keys.
+
+        Emits: one KeyChanges per commit that changed this store.
+        Replays: nothing.
+        Thread: the delivering thread of the domain.
+        Ends: when the store is closed.
+        """
+
+        def subscribe(
+            observer: abc.ObserverBase[KeyChanges[K]], _: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            before: Entities[K, V] | None = None
+
+            def see(now: Entities[K, V]) -> None:
+                nonlocal before
+                old, before = before, now
+                if old is not None:
+                    observer.on_next(_compare(old, now))
+
+            return self._join(see, observer.on_completed)
+
+        return Observable(subscribe)
+
+    # --- what the engine asks -----------------------------------------------------------------------------------------
+
+    def _with_one(self, now: Entities[K, V], key: K, entity: V) -> Entities[K, V]:
+        old = now._values.get(key, _MISSING)
+        if old is not _MISSING and unchanged(self._entity_equals, old, entity):
+            return now
+        return now.with_one(key, entity)
+
+    def _with_many(self, now: Entities[K, V], pairs: dict[K, V]) -> Entities[K, V]:
+        fresh = {
+            key: entity
+            for key, entity in pairs.items()
+            if key not in now or not unchanged(self._entity_equals, now[key], entity)
+        }
+        return now.with_many(fresh) if fresh else now
+
+    def _merged(self, older: Entities[K, V], newer: Entities[K, V]) -> Entities[K, V]:
+        return newer if newer is older else newer.after(older)
+
+    def _settled(self, old: Entities[K, V], new: Entities[K, V]) -> Entities[K, V]:
+        return new.since(old)
+
+    def _unchanged(self, old: Entities[K, V], new: Entities[K, V]) -> bool:
+        return new is old or not new.since(old)._touched
+
+    def _needs_notify(self) -> bool:
+        return bool(self._audiences or self._nodes or self._dependents)
+
+    def _changed_parts(self, value: Entities[K, V]) -> list[tuple[Audience, Any]]:
+        found: list[tuple[Audience, Any]] = []
+        audiences = self._audiences
+        if audiences:
+            for key in value._touched:
+                audience = audiences.get(key)
+                if audience is not None:
+                    found.append((audience, value._values.get(key)))
+        if self._nodes:
+            found += super()._changed_parts(value)
+        return found
+
+    def _complete(self) -> None:
+        super()._complete()
+        for audience in list(self._audiences.values()):
+            audience._complete()
+
+
+def _pairs(entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> Iterable[tuple[K, V]]:
+    return entities.items() if isinstance(entities, Mapping) else entities
+
+
+def _keys_of(now: Mapping[K, Any]) -> tuple[K, ...]:
+    return now.in_order() if isinstance(now, Entities) else tuple(now)
+
+
+def _compare(old: Entities[K, V], new: Entities[K, V]) -> KeyChanges[K]:
+    added: list[K] = []
+    updated: list[K] = []
+    removed: list[K] = []
+    for key in new._touched:
+        if key in new:
+            (updated if key in old else added).append(key)
+        elif key in old:
+            removed.append(key)
+    return KeyChanges(tuple(added), tuple(updated), tuple(removed))
+
+
+def _is_identical(old: object, new: object) -> bool:
+    return old is new

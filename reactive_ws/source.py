@@ -1,0 +1,270 @@
+"""A value that can be observed whole or in parts: what stores, keyed stores and derived values share.
+
+A source has three kinds of listeners: its own audience, which sees every value; selection nodes, each with an audience
+that sees a part when the part changes; and dependents, the derived values computed from it. Delivery serves the first
+two in the order in which the observers registered, and then the derived values, lowest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .audience import UNSET, Audience, Link
+from .domain import Domain
+from .equality import Equals, same, unchanged
+from .graph import Dependent, propagate
+
+__all__ = ["SelectionNode", "Source"]
+
+
+def _nothing(_value: object) -> Any:
+    """Stands where the selector of a node was: never a change."""
+    return UNSET
+
+
+class Source(Audience):
+    """A value with observers, selection nodes and dependents."""
+
+    __slots__ = (
+        "__weakref__",
+        "_dead_nodes",
+        "_delivered",
+        "_dependents",
+        "_height",
+        "_interest",
+        "_lasts",
+        "_nodes",
+        "_selectors",
+        "name",
+    )
+
+    def __init__(self, domain: Domain, name: str) -> None:
+        super().__init__(domain)
+        self.name = name
+        self._delivered: Any = UNSET
+        self._dependents: dict[Dependent, None] = {}
+        self._height = 0
+        self._interest = 0
+        self._nodes: list[SelectionNode | None] = []
+        self._selectors: list[Callable[[Any], Any]] = []
+        self._lasts: list[Any] = []
+        self._dead_nodes = 0
+
+    @property
+    def domain(self) -> Domain:
+        """The domain whose order its commits have."""
+        return self._domain
+
+    @property
+    def observer_count(self) -> int:
+        """How many observers there are now: of the whole, of parts, and derived values. Any thread."""
+        nodes = [node for node in list(self._nodes) if node is not None]
+        return self._live + sum(node._live for node in nodes) + len(self._dependents)
+
+    def _label(self) -> str:
+        return self.name
+
+    # --- interest: observers, nodes and dependents together ----------------------------------------------------------
+
+    def _first(self) -> None:
+        self._gain()
+
+    def _last(self) -> None:
+        self._lose()
+
+    def _gain(self) -> None:
+        """One more listener of any kind. Under the lock."""
+        self._interest += 1
+        if self._interest == 1:
+            self._awake()
+
+    def _lose(self) -> None:
+        """One listener less. Under the lock."""
+        self._interest -= 1
+        if self._interest == 0:
+            self._asleep()
+
+    def _awake(self) -> None:
+        """The first listener of any kind came. Under the lock."""
+
+    def _asleep(self) -> None:
+        """The last listener of any kind went. Under the lock."""
+
+    # --- selection nodes ----------------------------------------------------------------------------------------------
+
+    def _insert_node(self, node: SelectionNode, last: Any) -> None:
+        """Lets a node see the commits from now on. Under the lock, while nobody is walking the lists."""
+        node._index = len(self._nodes)
+        self._nodes.append(node)
+        self._selectors.append(node._selector)
+        self._lasts.append(last)
+
+    def _remove_node(self, node: SelectionNode) -> None:
+        """Takes a node out. Under the lock."""
+        index, node._index = node._index, -1
+        if index >= 0:
+            self._nodes[index] = None
+            self._selectors[index] = _nothing
+            self._lasts[index] = UNSET
+            self._dead_nodes += 1
+            if self._dead_nodes * 2 > len(self._nodes):
+                self._pack_or_note()
+
+    def _pack(self) -> None:
+        super()._pack()
+        if self._dead_nodes:
+            nodes = [node for node in self._nodes if node is not None]
+            self._selectors = [self._selectors[node._index] for node in nodes]
+            self._lasts = [self._lasts[node._index] for node in nodes]
+            for index, node in enumerate(nodes):
+                node._index = index
+            self._nodes = list(nodes)
+            self._dead_nodes = 0
+
+    # --- delivering ---------------------------------------------------------------------------------------------------
+
+    def _needs_notify(self) -> bool:
+        """Whether anybody but the own audience is concerned by a change."""
+        return bool(self._nodes or self._dependents)
+
+    def _notify(self, value: Any) -> None:
+        """Delivers one value to the own audience and to the parts that changed. On the delivering thread."""
+        parts = self._changed_parts(value)
+        if not parts:
+            self._tell(value)
+        elif len(parts) == 1 and not self._slots:
+            audience, part = parts[0]
+            audience._tell(part)
+        else:
+            _tell_in_order([(self, value), *parts])
+
+    def _notify_many(self, changes: tuple[tuple[Source, Any, Any], ...]) -> None:
+        """Delivers a commit of several sources, all observers in the order in which they registered."""
+        told: list[tuple[Audience, Any]] = []
+        for source, _, new in changes:
+            told.append((source, new))
+            told.extend(source._changed_parts(new))
+        _tell_in_order(told)
+
+    def _changed_parts(self, value: Any) -> list[tuple[Audience, Any]]:
+        """Runs every selector once; returns the nodes whose part differs from the one last notified."""
+        found: list[tuple[Audience, Any]] = []
+        if not self._nodes:
+            return found
+        nodes, lasts = self._nodes, self._lasts
+        index = 0
+        steps = enumerate(zip(self._selectors, lasts, strict=True))
+        while True:
+            try:
+                for index, (select, last) in steps:
+                    part = select(value)
+                    if part is not last:
+                        node = nodes[index]
+                        if node is not None and not unchanged(node._equals, last, part):
+                            lasts[index] = part
+                            node._cached = (value, part)
+                            found.append((node, part))
+                return found  # noqa: TRY300 - the loop ended; an else would leave the while for good
+            except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
+                node = nodes[index]
+                if node is not None:
+                    self._domain._failed("selector", error, self.name, node._selector)
+
+    def _propagate(self, changed: tuple[Source, ...]) -> None:
+        """Brings the derived values above these sources up to date. On the delivering thread."""
+        propagate(self._domain._current, changed)
+
+    def _complete(self) -> None:
+        super()._complete()
+        for node in list(self._nodes):
+            if node is not None:
+                node._complete()
+        for dependent in list(self._dependents):
+            dependent._source_closed()
+
+
+class SelectionNode(Audience):
+    """A part of a source with the observers of that part."""
+
+    __slots__ = ("_as_source", "_cached", "_equals", "_index", "_selector", "_source")
+
+    _has_memory = True
+
+    def __init__(
+        self, source: Source, selector: Callable[[Any], Any], equals: Equals[Any] | None
+    ) -> None:
+        super().__init__(source._domain)
+        self._source = source
+        self._selector = selector
+        self._equals: Equals[Any] = same if equals is None else equals
+        self._index = -1
+        self._cached: tuple[Any, Any] = (UNSET, UNSET)
+        self._as_source: Source | None = None
+
+    def _capture(self) -> Any:
+        if self._source._is_closed:
+            self._is_closed = True
+        return self._source._capture()
+
+    def _project(self, captured: Any) -> Any:
+        return self._part_of(self._source._project(captured))
+
+    def _part_of(self, whole: Any) -> Any:
+        """Returns the part of this value, computed once per value of the source. Any thread."""
+        seen, part = self._cached
+        if seen is not whole:
+            part = self._selector(whole)
+            self._cached = (whole, part)
+        return part
+
+    def _seed(self, link: Link, value: Any) -> None:
+        self._source._seed(link, value)
+        lasts = self._source._lasts
+        if self._index >= 0 and lasts[self._index] is UNSET:
+            lasts[self._index] = value
+
+    def _is_same(self, old: Any, new: Any) -> bool:
+        return unchanged(self._equals, old, new)
+
+    def _first(self) -> None:
+        self._source._gain()
+
+    def _last(self) -> None:
+        self._cached = (UNSET, UNSET)
+        self._source._remove_node(self)
+        self._source._lose()
+
+    def _place(self, link: Link) -> None:
+        if self._index < 0:
+            self._source._insert_node(self, link._seen)
+        super()._place(link)
+
+    def _label(self) -> str:
+        return self._source.name
+
+    def _culprit(self) -> object:
+        return self._selector
+
+
+def _tell_in_order(told: list[tuple[Audience, Any]]) -> None:
+    """Calls the observers of several audiences in the order in which they registered."""
+    calls = [
+        (link._serial, link, audience, value)
+        for audience, value in told
+        for link in audience._links
+        if link is not None
+    ]
+    calls.sort(key=_by_serial)
+    for _, link, audience, value in calls:
+        if link._audience is None:
+            continue
+        call = audience._slots[link._index]
+        try:
+            call(value)
+        except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
+            audience._domain._failed("observer", error, audience._label(), call)
+
+
+def _by_serial(call: tuple[int, Link, Audience, Any]) -> int:
+    return call[0]
