@@ -62,9 +62,9 @@ class Batch:
 
     def _find(self, source: Cell[Any]) -> _Write | None:
         for level in reversed(self._levels):
-            write = level.get(source)
-            if write is not None:
-                return write
+            found: _Write | None = level.get(source)
+            if found is not None:
+                return found
         return None
 
     def read(self, source: Cell[Any]) -> Any:

@@ -22,10 +22,10 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-import attrs
 from reactivex.abc import DisposableBase
 from reactivex.disposable import Disposable
 
+from .commit import Commit, ErrorReport, log_report, name_of
 from .errors import DomainMismatch, FeedbackLoop, UsageError
 from .home import Home, home_of
 
@@ -45,67 +45,6 @@ _MAX_DEPTH = 100
 """Length of a chain of writes caused by writes that is taken for a loop."""
 _HANDED_OVER = -1
 """Stands for the delivering thread between the hand-over and the start of the next one."""
-
-
-class Commit:
-    """One change of a domain, as commit hooks see it. Not to be changed.
-
-    Attributes:
-        number: Its place in the order of the domain; grows by one with each commit.
-        changes: (store, old value, new value) of each store that changed.
-        depth: 0, or one more than that of the commit whose observer wrote this one.
-        thread: Identity of the thread that wrote it.
-        closed: The stores that ended with this commit.
-    """
-
-    __slots__ = ("changes", "closed", "depth", "number", "thread")
-
-    def __init__(
-        self,
-        changes: tuple[tuple[Source, Any, Any], ...],
-        thread: int,
-        depth: int = 0,
-        closed: tuple[Source, ...] = (),
-    ) -> None:
-        self.number = 0
-        self.changes = changes
-        self.depth = depth
-        self.thread = thread
-        self.closed = closed
-
-    def __repr__(self) -> str:
-        names = ", ".join(store.name for store, _, _ in self.changes)
-        return f"<Commit {self.number} of {names or 'nothing'}>"
-
-
-@attrs.frozen
-class ErrorReport:
-    """An exception in code that the user gave to a store.
-
-    Attributes:
-        kind: "observer", "selector", "derive", "hook", "lifecycle" or "backlog".
-        error: The exception.
-        store: Name of the store or derived value.
-        commit: Number of the commit that was delivered, or that a new observer was shown.
-        who: The qualified name of the function that raised.
-    """
-
-    kind: str
-    error: BaseException
-    store: str
-    commit: int
-    who: str
-
-
-def _log_report(report: ErrorReport) -> None:
-    _log.error(
-        "%s %s of store %r failed at commit %d; its stream goes on",
-        report.kind,
-        report.who,
-        report.store,
-        report.commit,
-        exc_info=report.error,
-    )
 
 
 class Domain:
@@ -128,7 +67,7 @@ class Domain:
         strict: bool = False,
     ) -> None:
         self.name = name
-        self._on_error = on_error or _log_report
+        self._on_error = on_error or log_report
         self._strict = strict
         # Re-entrant because the garbage collector may run a dispose() while this thread holds it.
         self._lock = threading.RLock()
@@ -450,12 +389,12 @@ class Domain:
     def _report(self, kind: str, error: Exception, store: str, who: object) -> None:
         if self._strict:
             self._strict_errors.append(error)
-        report = ErrorReport(kind, error, store, self._current or self._number, _name_of(who))
+        report = ErrorReport(kind, error, store, self._current or self._number, name_of(who))
         try:
             self._on_error(report)
         except Exception:  # noqa: BLE001 - the last resort must not fail too
             _log.exception("the error hook of domain %r failed", self.name)
-            _log_report(report)
+            log_report(report)
 
     def _raise_strict(self) -> None:
         if self._strict_errors and self._deliverer != get_ident():
@@ -474,13 +413,6 @@ class Domain:
     def _check(self, source: Source) -> None:
         if source._domain is not self:
             raise DomainMismatch(self.name, source._domain.name)
-
-
-def _name_of(function: object) -> str:
-    owner = getattr(function, "__self__", None)
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    module = getattr(function, "__module__", None) or type(owner).__module__
-    return f"{module}.{name}"
 
 
 _default = Domain("default")

@@ -77,15 +77,19 @@ def shallow(old: object, new: object) -> bool:
         return True
     if type(old) is not type(new):
         return False
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return len(old) == len(new) and all(
-            key in old and same(old[key], value) for key, value in new.items()
+    return _same_parts(old, new)
+
+
+def _same_parts(old: Any, new: Any) -> bool:
+    if isinstance(new, Mapping):
+        items: Mapping[Any, Any] = new
+        return len(old) == len(items) and all(
+            key in old and same(old[key], value) for key, value in items.items()
         )
-    if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):
+    if isinstance(new, (list, tuple)):
         return len(old) == len(new) and all(map(same, old, new))
-    if attrs.has(type(old)):
-        return all(
-            same(getattr(old, field.name), getattr(new, field.name))
-            for field in attrs.fields(type(old))
-        )
+    kind: type[Any] = type(new)
+    if attrs.has(kind):
+        names = [field.name for field in attrs.fields(kind)]
+        return all(same(getattr(old, name), getattr(new, name)) for name in names)
     return False

@@ -32,6 +32,8 @@ Not here: errors of a user's observer, selector or handler. They are reported as
 
 from __future__ import annotations
 
+import attrs
+
 __all__ = [
     "BadAddress",
     "BadCertificate",
@@ -70,33 +72,22 @@ class UsageError(ReactiveWSError):
     """The program asked for something that cannot be; the text says what to write instead."""
 
 
+@attrs.define(eq=False, slots=False)
 class DomainMismatch(UsageError):
     """Stores of two domains met in one batch, derived value or snapshot."""
 
-    def __init__(self, expected: str, got: str) -> None:
-        super().__init__(expected, got)
-        self.expected = expected
-        self.got = got
-
-    def __str__(self) -> str:
-        return (
-            f"a store of domain {self.got!r} was used together with stores of domain "
-            f"{self.expected!r}; order and batches hold inside one domain only. "
-            "Create the stores with the same domain= argument."
-        )
+    expected: str
+    got: str
 
 
+@attrs.define(eq=False, slots=False)
 class StoreClosed(UsageError):
     """A write to a closed store."""
 
-    def __init__(self, store: str) -> None:
-        super().__init__(store)
-        self.store = store
-
-    def __str__(self) -> str:
-        return f"store {self.store!r} is closed; create a new one instead of writing to it"
+    store: str
 
 
+@attrs.define(eq=False, slots=False)
 class FeedbackLoop(UsageError):
     """An observer wrote, which notified an observer, which wrote, and so on.
 
@@ -105,18 +96,11 @@ class FeedbackLoop(UsageError):
         depth: Number of commits in the chain of causes.
     """
 
-    def __init__(self, store: str, depth: int) -> None:
-        super().__init__(store, depth)
-        self.store = store
-        self.depth = depth
-
-    def __str__(self) -> str:
-        return (
-            f"the write to store {self.store!r} is number {self.depth} in a chain of observers "
-            "that write what they observe; make the observer stop when the value is as wanted"
-        )
+    store: str
+    depth: int
 
 
+@attrs.define(eq=False, slots=False)
 class BadAddress(UsageError):
     """A URL that cannot be dialled. The text never shows user, password or query.
 
@@ -125,13 +109,8 @@ class BadAddress(UsageError):
         reason: What is wrong with it.
     """
 
-    def __init__(self, url: str, reason: str) -> None:
-        super().__init__(url, reason)
-        self.url = url
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"cannot dial {self.url!r}: {self.reason}"
+    url: str
+    reason: str
 
 
 class ServiceClosed(UsageError):
@@ -141,6 +120,7 @@ class ServiceClosed(UsageError):
         return "the service was disconnected; call connect() before sending"
 
 
+@attrs.define(eq=False, slots=False)
 class IllegalTransition(UsageError):
     """An event that the state table does not name; nothing changed.
 
@@ -149,19 +129,15 @@ class IllegalTransition(UsageError):
         event: Name of the event.
     """
 
-    def __init__(self, state: str, event: str) -> None:
-        super().__init__(state, event)
-        self.state = state
-        self.event = event
-
-    def __str__(self) -> str:
-        return f"event {self.event!r} cannot happen in state {self.state!r}"
+    state: str
+    event: str
 
 
 class ConnectionFailed(ReactiveWSError):
     """The network or the server ended or prevented a connection."""
 
 
+@attrs.define(eq=False, slots=False)
 class DialFailed(ConnectionFailed):
     """No connection could be opened; trying again may help.
 
@@ -169,14 +145,10 @@ class DialFailed(ConnectionFailed):
         reason: What happened, without secrets.
     """
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return self.reason
+    reason: str
 
 
+@attrs.define(eq=False, slots=False)
 class HandshakeRefused(ConnectionFailed):
     """The server answered the handshake with an HTTP status other than 101.
 
@@ -185,15 +157,11 @@ class HandshakeRefused(ConnectionFailed):
         retry_after: Seconds that the server asked to wait, or None.
     """
 
-    def __init__(self, status: int, retry_after: float | None = None) -> None:
-        super().__init__(status, retry_after)
-        self.status = status
-        self.retry_after = retry_after
-
-    def __str__(self) -> str:
-        return f"the server answered the handshake with HTTP {self.status}; check URL and token"
+    status: int
+    retry_after: float | None = None
 
 
+@attrs.define(eq=False, slots=False)
 class ConnectionLost(ConnectionFailed):
     """An open connection ended.
 
@@ -202,16 +170,11 @@ class ConnectionLost(ConnectionFailed):
         reason: The close reason, may be empty.
     """
 
-    def __init__(self, code: int, reason: str = "") -> None:
-        super().__init__(code, reason)
-        self.code = code
-        self.reason = reason
-
-    def __str__(self) -> str:
-        reason = f" ({self.reason})" if self.reason else ""
-        return f"connection closed with code {self.code}{reason}"
+    code: int
+    reason: str = ""
 
 
+@attrs.define(eq=False, slots=False)
 class HeartbeatTimeout(ConnectionFailed):
     """Nothing arrived from the server in time.
 
@@ -219,14 +182,10 @@ class HeartbeatTimeout(ConnectionFailed):
         seconds: How long nothing arrived after the ping.
     """
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
-
-    def __str__(self) -> str:
-        return f"nothing arrived from the server for {self.seconds:g} s after a ping"
+    seconds: float
 
 
+@attrs.define(eq=False, slots=False)
 class BadCertificate(ConnectionFailed):
     """TLS verification failed. Not retried: the certificate will not get better by itself.
 
@@ -234,17 +193,10 @@ class BadCertificate(ConnectionFailed):
         reason: What the TLS library said.
     """
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return (
-            f"the server's certificate was not accepted: {self.reason}; "
-            "pass ssl= with the right certificate authority, or fix the server"
-        )
+    reason: str
 
 
+@attrs.define(eq=False, slots=False)
 class Unauthorized(ConnectionFailed):
     """The token was refused. A token provider raises this to stop retries.
 
@@ -252,14 +204,10 @@ class Unauthorized(ConnectionFailed):
         reason: Who refused it and how, without the token.
     """
 
-    def __init__(self, reason: str = "the token was refused") -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.reason}; sign in again and call connect()"
+    reason: str = "the token was refused"
 
 
+@attrs.define(eq=False, slots=False)
 class GaveUp(ConnectionFailed):
     """All attempts failed. connect() starts over.
 
@@ -268,19 +216,15 @@ class GaveUp(ConnectionFailed):
         last: Text of the last failure.
     """
 
-    def __init__(self, attempts: int, last: str) -> None:
-        super().__init__(attempts, last)
-        self.attempts = attempts
-        self.last = last
-
-    def __str__(self) -> str:
-        return f"gave up after {self.attempts} attempts, the last one: {self.last}"
+    attempts: int
+    last: str
 
 
 class MessageError(ReactiveWSError):
     """One message could not be read or sent; the connection lives on."""
 
 
+@attrs.define(eq=False, slots=False)
 class MessageRejected(MessageError):
     """A frame that is not a valid message.
 
@@ -291,29 +235,15 @@ class MessageRejected(MessageError):
         id: The message id, if it had one.
     """
 
-    def __init__(
-        self,
-        reason: str,
-        *,
-        type: str | None = None,  # noqa: A002 - the wire field's name
-        stream: str | None = None,
-        epoch: str | None = None,
-        seq: int | None = None,
-        id: str | None = None,  # noqa: A002 - the wire field's name
-    ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.type = type
-        self.stream = stream
-        self.epoch = epoch
-        self.seq = seq
-        self.id = id
-
-    def __str__(self) -> str:
-        what = f"a {self.type!r} message" if self.type is not None else "a frame"
-        return f"{what} was rejected: {self.reason}"
+    reason: str
+    type: str | None = attrs.field(default=None, kw_only=True)
+    stream: str | None = attrs.field(default=None, kw_only=True)
+    epoch: str | None = attrs.field(default=None, kw_only=True)
+    seq: int | None = attrs.field(default=None, kw_only=True)
+    id: str | None = attrs.field(default=None, kw_only=True)
 
 
+@attrs.define(eq=False, slots=False)
 class UnknownType(MessageError):
     """A payload class that was never registered.
 
@@ -321,14 +251,10 @@ class UnknownType(MessageError):
         payload: Name of the class.
     """
 
-    def __init__(self, payload: str) -> None:
-        super().__init__(payload)
-        self.payload = payload
-
-    def __str__(self) -> str:
-        return f"{self.payload} is no registered message type; use @registry.message('some.type')"
+    payload: str
 
 
+@attrs.define(eq=False, slots=False)
 class MessageTooBig(MessageError):
     """A message larger than the peer accepts.
 
@@ -337,15 +263,11 @@ class MessageTooBig(MessageError):
         limit: Bytes that the peer accepts.
     """
 
-    def __init__(self, size: int, limit: int) -> None:
-        super().__init__(size, limit)
-        self.size = size
-        self.limit = limit
-
-    def __str__(self) -> str:
-        return f"the message has {self.size} bytes and the limit is {self.limit}; send it in parts"
+    size: int
+    limit: int
 
 
+@attrs.define(eq=False, slots=False)
 class RequestFailed(MessageError):
     """The server answered a request with an `error` message.
 
@@ -355,16 +277,12 @@ class RequestFailed(MessageError):
         retryable: What the server said about trying again, or None.
     """
 
-    def __init__(self, code: str, message: str, *, retryable: bool | None = None) -> None:
-        super().__init__(code, message)
-        self.code = code
-        self.message = message
-        self.retryable = retryable
-
-    def __str__(self) -> str:
-        return f"the server answered with error {self.code!r}: {self.message}"
+    code: str
+    message: str
+    retryable: bool | None = attrs.field(default=None, kw_only=True)
 
 
+@attrs.define(eq=False, slots=False)
 class RequestTimeout(MessageError, TimeoutError):
     """No reply to a request in time.
 
@@ -373,19 +291,15 @@ class RequestTimeout(MessageError, TimeoutError):
         reply: Name of the reply type that was expected.
     """
 
-    def __init__(self, seconds: float, reply: str) -> None:
-        super().__init__(seconds, reply)
-        self.seconds = seconds
-        self.reply = reply
-
-    def __str__(self) -> str:
-        return f"no {self.reply!r} arrived within {self.seconds:g} s"
+    seconds: float
+    reply: str
 
 
 class DeliveryError(ReactiveWSError):
     """A message was not or will not be delivered."""
 
 
+@attrs.define(eq=False, slots=False)
 class OutboxFull(DeliveryError):
     """There is no room for another message that may not be dropped; nothing was queued.
 
@@ -393,12 +307,7 @@ class OutboxFull(DeliveryError):
         limit: How many messages the outbox holds.
     """
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
-        self.limit = limit
-
-    def __str__(self) -> str:
-        return f"the outbox holds {self.limit} messages and is full; wait for acknowledgements or raise its limit"
+    limit: int
 
 
 class DeliveryFailed(DeliveryError):
@@ -418,6 +327,7 @@ class DeliveryFailed(DeliveryError):
         return f"message {self.id} was not delivered: {self.reason}"
 
 
+@attrs.define(eq=False, slots=False)
 class JournalError(DeliveryError):
     """The durable outbox's file cannot be used; nothing that was stored is lost.
 
@@ -426,10 +336,5 @@ class JournalError(DeliveryError):
         reason: What is wrong and what to do.
     """
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"outbox file {self.path!r}: {self.reason}"
+    path: str
+    reason: str

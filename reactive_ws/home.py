@@ -75,7 +75,7 @@ def home_of(place: asyncio.AbstractEventLoop | concurrent.futures.Executor | Hom
         return LoopHome(place)
     if isinstance(place, concurrent.futures.Executor):
         return ExecutorHome(place)
-    if isinstance(place, Home):
+    if callable(getattr(place, "post", None)) and callable(getattr(place, "is_current", None)):
         return place
     raise UsageError(
         f"a home is an asyncio loop, an executor, or has post() and is_current(); got {type(place).__name__}"

@@ -130,11 +130,14 @@ class Selection(Observable[T_co], Generic[T_co]):
         """Yields the current value and then every later one, none skipped, until the store is closed."""
         loop = asyncio.get_running_loop()
         values: asyncio.Queue[tuple[bool, Any]] = asyncio.Queue()
-        with self.subscribe(
-            lambda value: _call(loop, values.put_nowait, (True, value)),
-            None,
-            lambda: _call(loop, values.put_nowait, (False, None)),
-        ):
+
+        def see(value: Any) -> None:
+            _call(loop, values.put_nowait, (True, value))
+
+        def end() -> None:
+            _call(loop, values.put_nowait, (False, None))
+
+        with self.subscribe(see, None, end):
             while True:
                 is_value, value = await values.get()
                 if not is_value:

@@ -1,0 +1,88 @@
+"""What hooks and error hooks are told: one change of a domain, one failure of a user's function.
+
+Plain records. Made by `domain`, `cell` and `batch`; read by middleware.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from .source import Source
+
+__all__ = ["Commit", "ErrorReport", "log_report", "name_of"]
+
+_log = logging.getLogger("reactive_ws.stores")
+
+
+class Commit:
+    """One change of a domain, as commit hooks see it. Not to be changed.
+
+    Attributes:
+        number: Its place in the order of the domain; grows by one with each commit.
+        changes: (store, old value, new value) of each store that changed.
+        depth: 0, or one more than that of the commit whose observer wrote this one.
+        thread: Identity of the thread that wrote it.
+        closed: The stores that ended with this commit.
+    """
+
+    __slots__ = ("changes", "closed", "depth", "number", "thread")
+
+    def __init__(
+        self,
+        changes: tuple[tuple[Source, Any, Any], ...],
+        thread: int,
+        depth: int = 0,
+        closed: tuple[Source, ...] = (),
+    ) -> None:
+        self.number = 0
+        self.changes = changes
+        self.depth = depth
+        self.thread = thread
+        self.closed = closed
+
+    def __repr__(self) -> str:
+        names = ", ".join(store.name for store, _, _ in self.changes)
+        return f"<Commit {self.number} of {names or 'nothing'}>"
+
+
+@attrs.frozen
+class ErrorReport:
+    """An exception in code that the user gave to a store.
+
+    Attributes:
+        kind: "observer", "selector", "derive", "hook", "lifecycle" or "backlog".
+        error: The exception.
+        store: Name of the store or derived value.
+        commit: Number of the commit that was delivered, or that a new observer was shown.
+        who: The qualified name of the function that raised.
+    """
+
+    kind: str
+    error: BaseException
+    store: str
+    commit: int
+    who: str
+
+
+def log_report(report: ErrorReport) -> None:
+    """The default error hook."""
+    _log.error(
+        "%s %s of store %r failed at commit %d; its stream goes on",
+        report.kind,
+        report.who,
+        report.store,
+        report.commit,
+        exc_info=report.error,
+    )
+
+
+def name_of(function: object) -> str:
+    """Returns the qualified name of a function for a report."""
+    owner = getattr(function, "__self__", None)
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    module = getattr(function, "__module__", None) or type(owner).__module__
+    return f"{module}.{name}"

@@ -1,0 +1,299 @@
+"""Values computed from other values: consistent, cached, and free of charge while nobody looks.
+
+A derived value has two memories. `_delivered` belongs to delivery: the value for the commit that is being delivered,
+computed at most once per commit, after all of its sources (see `graph`). `_ahead` belongs to readers on any thread: the
+value for the newest commit, computed when somebody asks before delivery got there; delivery takes it over when it was
+computed from the same source values. Both keep the arguments, so a function runs only when an argument changed.
+
+The graph is fixed when a derived value is made, so it has no cycles, and every walk over it uses an explicit stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from operator import is_
+from typing import Any, Generic, TypeVar, cast
+
+from .audience import UNSET, Link
+from .batch import Batch, active_batch
+from .cell import Cell
+from .equality import Equals, same, unchanged
+from .source import Source
+from .store import ReadOnly
+
+__all__ = ["Derived"]
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class _Failure:
+    """Stands where the value would be when the function raised."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+class Derived(Source, ReadOnly[R_co], Generic[R_co]):
+    """A read-only store computed from stores, selections and derived values. Made by `derived`.
+
+    Observers see it after those of its sources, once per commit, only when it changed, and never a mix of versions.
+    While it has an observer, each commit of a source computes it once; without one it is computed when read. An
+    exception in the function is reported, `get` raises it while it lasts, and the next good value arrives.
+    """
+
+    __slots__ = (
+        "_ahead", "_delivered_from", "_equals", "_function", "_joined", "_notified", "_open_sources", "_plan",
+        "_queued", "_sources",
+    )  # fmt: skip
+
+    _kind = "derive"
+    _has_memory = True
+
+    def __init__(
+        self,
+        sources: tuple[Source, ...],
+        function: Callable[..., R_co],
+        equals: Equals[Any] | None,
+        name: str | None,
+    ) -> None:
+        domain = sources[0]._domain
+        for source in sources:
+            domain._check(source)
+        label = getattr(function, "__qualname__", type(function).__name__) if name is None else name
+        super().__init__(domain, label)
+        self._sources = sources
+        self._function = function
+        self._equals: Equals[Any] = same if equals is None else equals
+        self._height = 1 + max(source._height for source in sources)
+        self._joined = 0
+        self._queued = 0
+        self._delivered_from: tuple[Any, ...] | None = None
+        self._notified: Any = UNSET
+        self._ahead: tuple[int, tuple[Any, ...], Any] | None = None
+        self._plan: tuple[tuple[Derived[Any], ...], tuple[Cell[Any], ...]] | None = None
+        self._open_sources = 0
+
+    def __repr__(self) -> str:
+        return f"<Derived {self.name!r} of {len(self._sources)} sources>"
+
+    @property
+    def _origin(self) -> Source:
+        return self
+
+    def get(self) -> R_co:
+        """Returns the value for the newest commit; inside a batch for the batch. Any thread.
+
+        Raises:
+            Exception: what the function raises for the values as they are.
+        """
+        open_batch = active_batch()
+        if open_batch is not None and open_batch.touches(self._whole_plan()[1]):
+            return self._unwrap(self._in_batch(open_batch))
+        domain = self._domain
+        ahead = self._ahead
+        if ahead is not None and ahead[0] == domain._number:
+            return self._unwrap(ahead[2])
+        if self._interest and not domain._deliverer and not domain._queue:
+            delivered = self._delivered
+            if delivered is not UNSET:
+                return self._unwrap(delivered)
+        with domain._lock:
+            captured = self._capture()
+        return self._unwrap(self._compute_ahead(captured))
+
+    @staticmethod
+    def _unwrap(result: Any) -> R_co:
+        if result.__class__ is _Failure:
+            raise result.error
+        return cast("R_co", result)
+
+    # --- reading ahead of delivery ------------------------------------------------------------------------------------
+
+    def _whole_plan(self) -> tuple[tuple[Derived[Any], ...], tuple[Cell[Any], ...]]:
+        """Returns the derived values below and including this one, sources first, and the stores under them."""
+        if self._plan is None:
+            order: list[Derived[Any]] = []
+            roots: dict[Cell[Any], None] = {}
+            seen: set[Source] = {self}
+            stack: list[tuple[Derived[Any], Iterator[Source]]] = [(self, iter(self._sources))]
+            while stack:
+                node, rest = stack[-1]
+                for source in rest:
+                    if source in seen:
+                        continue
+                    seen.add(source)
+                    if isinstance(source, Derived):
+                        stack.append((source, iter(source._sources)))
+                        break
+                    roots[cast("Cell[Any]", source)] = None
+                else:
+                    order.append(node)
+                    stack.pop()
+            self._plan = tuple(order), tuple(roots)
+        return self._plan
+
+    def _capture(self) -> tuple[int, list[Any]]:
+        return self._domain._number, [root._capture() for root in self._whole_plan()[1]]
+
+    def _project(self, captured: tuple[int, list[Any]]) -> R_co:
+        return self._unwrap(self._compute_ahead(captured))
+
+    def _compute_ahead(self, captured: tuple[int, list[Any]]) -> Any:
+        """Returns the value, or the failure, for root values that belong to one commit. Any thread."""
+        number, values = captured
+        order, roots = self._whole_plan()
+        known: dict[Source, Any] = dict(zip(roots, values, strict=True))
+        for node in order:
+            arguments = tuple([known[source] for source in node._sources])
+            known[node] = result = node._result_ahead(arguments)
+            node._ahead = (number, arguments, result)
+        return known[self]
+
+    def _result_ahead(self, arguments: tuple[Any, ...]) -> Any:
+        ahead = self._ahead
+        if ahead is not None and _identical(ahead[1], arguments):
+            return ahead[2]
+        delivered_from, delivered = self._delivered_from, self._delivered
+        if delivered_from is not None and _identical(delivered_from, arguments):
+            return delivered
+        result = self._call(arguments)
+        if (
+            ahead is not None
+            and result.__class__ is not _Failure
+            and unchanged(self._equals, ahead[2], result)
+        ):
+            return ahead[2]
+        return result
+
+    def _in_batch(self, open_batch: Batch) -> Any:
+        """Returns the value for the values that the owner of a batch sees; nothing is kept."""
+        order, roots = self._whole_plan()
+        known: dict[Source, Any] = {root: open_batch.read(root) for root in roots}
+        for node in order:
+            known[node] = node._call(tuple([known[source] for source in node._sources]))
+        return known[self]
+
+    def _call(self, arguments: tuple[Any, ...]) -> Any:
+        """Runs the function; a failed argument fails it without a call."""
+        try:
+            return self._function(*arguments)
+        except Exception as error:  # noqa: BLE001 - kept as the value, raised by get(), reported in delivery
+            for argument in arguments:
+                if argument.__class__ is _Failure:
+                    return argument
+            return _Failure(error)
+
+    # --- delivery -----------------------------------------------------------------------------------------------------
+
+    def _update(self) -> bool:
+        """Computes the value for the commit under delivery and tells the observers; True when it changed."""
+        arguments = tuple([source._delivered for source in self._sources])
+        if UNSET in map(_marker, arguments):
+            arguments = self._fill()
+        before = self._delivered
+        ahead = self._ahead
+        if ahead is not None and _identical(ahead[1], arguments):
+            result = ahead[2]
+        else:
+            result = self._evaluate(arguments)
+        self._delivered_from = arguments
+        if result.__class__ is _Failure:
+            self._delivered = result
+            if result is not before and _failed_here(result, arguments):
+                self._domain._failed("derive", result.error, self.name, self._function)
+            return result is not before
+        if self._notified is not UNSET and unchanged(self._equals, self._notified, result):
+            self._delivered = self._notified
+            return before.__class__ is _Failure
+        self._delivered = self._notified = result
+        self._notify(result)
+        return True
+
+    def _evaluate(self, arguments: tuple[Any, ...]) -> Any:
+        for argument in arguments:
+            if argument.__class__ is _Failure:
+                return argument
+        try:
+            return self._function(*arguments)
+        except Exception as error:  # noqa: BLE001 - kept as the value, raised by get(), reported by the caller
+            return _Failure(error)
+
+    def _fill(self) -> tuple[Any, ...]:
+        """Computes what nobody has computed yet below this value. On the delivering thread."""
+        for node in self._whole_plan()[0]:
+            if node._delivered is UNSET and node is not self:
+                arguments = tuple([source._delivered for source in node._sources])
+                node._delivered_from = arguments
+                node._delivered = node._evaluate(arguments)
+                if node._delivered.__class__ is not _Failure:
+                    node._notified = node._delivered
+        return tuple([source._delivered for source in self._sources])
+
+    # --- coming to life with the first observer, going with the last -------------------------------------------------
+
+    def _awake(self) -> None:
+        number = self._domain._number
+        stack: list[Derived[Any]] = [self]
+        while stack:
+            node = stack.pop()
+            node._joined = number
+            node._open_sources = len(node._sources)
+            for source in node._sources:
+                source._dependents[node] = None
+                source._interest += 1
+                if source._interest == 1:
+                    if isinstance(source, Derived):
+                        stack.append(source)
+                    else:
+                        source._awake()
+
+    def _asleep(self) -> None:
+        stack: list[Derived[Any]] = [self]
+        while stack:
+            node = stack.pop()
+            node._delivered = node._notified = UNSET
+            node._delivered_from = None
+            node._ahead = None
+            for source in node._sources:
+                source._dependents.pop(node, None)
+                source._interest -= 1
+                if source._interest == 0:
+                    if isinstance(source, Derived):
+                        stack.append(source)
+                    else:
+                        source._asleep()
+
+    def _seed(self, link: Link, value: Any) -> None:  # noqa: ARG002 - the values are in the plan
+        for node in self._whole_plan()[0]:
+            ahead = node._ahead
+            if node._delivered is UNSET and ahead is not None and ahead[0] == node._joined:
+                node._delivered_from = ahead[1]
+                node._delivered = ahead[2]
+                if ahead[2].__class__ is not _Failure:
+                    node._notified = ahead[2]
+
+    def _is_same(self, old: Any, new: Any) -> bool:
+        return unchanged(self._equals, old, new)
+
+    def _culprit(self) -> object:
+        return self._function
+
+    def _source_closed(self) -> None:
+        self._open_sources -= 1
+        if self._open_sources <= 0 and not self._is_closed:
+            self._complete()
+
+
+def _identical(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
+    return all(map(is_, left, right))
+
+
+def _marker(value: object) -> object:
+    return UNSET if value is UNSET else None
+
+
+def _failed_here(result: _Failure, arguments: tuple[Any, ...]) -> bool:
+    """Whether the failure began at this value and not below it, where it was reported."""
+    return all(argument is not result for argument in arguments)
