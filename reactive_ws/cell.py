@@ -114,32 +114,37 @@ class Cell(Source, Generic[T]):
                 domain._deliverer or domain._is_busy or self._is_shut or self._value is not old
             ):
                 self._value = self._delivered = value
-                domain._number += 1
+                domain._number = number = domain._number + 1
                 domain._deliverer = get_ident()
         finally:
             domain._release()
         if not is_direct:
             return self._publish_queued(domain, old, value)
-        if self._needs_notify():
-            domain._deliver_alone(self, value)
-            return True
-        calls = iter(self._slots)
-        call: Callable[[Any], object] = ignore
         try:
-            for call in calls:
-                call(value)
-        except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
-            self._tell_rest(calls, value, call, error)
-            domain._end_alone()
-            return True
-        domain._acquire()
-        try:
-            if is_done := not domain._is_busy:
-                domain._deliverer = 0
-        finally:
-            domain._release()
-        if not is_done:
-            domain._end_alone()
+            if self._others:
+                domain._current = number  # pyright: ignore[reportPossiblyUnbound]
+                self._notify(value)
+                if self._dependents:
+                    self._propagate((self,))
+            else:
+                calls = iter(self._slots)
+                call: Callable[[Any], object] = ignore
+                try:
+                    for call in calls:
+                        call(value)
+                except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
+                    self._tell_rest(calls, value, call, error)
+            domain._acquire()
+            try:
+                if not domain._is_busy:
+                    domain._deliverer = domain._current = 0
+                    return True
+            finally:
+                domain._release()
+        except BaseException:
+            domain._hand_over()
+            raise
+        domain._end_direct()
         return True
 
     def _publish_queued(self, domain: Domain, old: Any, value: Any) -> bool:

@@ -95,7 +95,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         ahead = self._ahead
         if ahead is not None and ahead[0] == domain._number:
             return self._unwrap(ahead[2])
-        if self._interest and not domain._deliverer and not domain._queue:
+        if self._is_observed() and not domain._deliverer and not domain._queue:
             delivered = self._delivered
             if delivered is not UNSET:
                 return self._unwrap(delivered)
@@ -242,12 +242,13 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             node._open_sources = len(node._sources)
             for source in node._sources:
                 source._dependents[node] = None
-                source._interest += 1
-                if source._interest == 1:
-                    if isinstance(source, Derived):
+                if isinstance(source, Derived):
+                    # Not through _gain(), which would recurse.
+                    if not source._is_observed():
                         stack.append(source)
-                    else:
-                        source._awake()
+                    source._others += 1
+                else:
+                    source._gain()
 
     def _asleep(self) -> None:
         stack: list[Derived[Any]] = [self]
@@ -258,12 +259,12 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             node._ahead = None
             for source in node._sources:
                 source._dependents.pop(node, None)
-                source._interest -= 1
-                if source._interest == 0:
-                    if isinstance(source, Derived):
+                if isinstance(source, Derived):
+                    source._others -= 1
+                    if not source._is_observed():
                         stack.append(source)
-                    else:
-                        source._asleep()
+                else:
+                    source._lose()
 
     def _seed(self, link: Link, value: Any) -> None:  # noqa: ARG002 - the values are in the plan
         for node in self._whole_plan()[0]:

@@ -20,7 +20,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reactivex.abc import DisposableBase
 from reactivex.disposable import Disposable
@@ -262,17 +262,6 @@ class Domain:
             done.set()
         self._waiting.clear()
 
-    def _finish(self) -> None:
-        """Ends the delivery of a single commit that never was in the queue."""
-        with self._lock:
-            more = bool(self._queue)
-            if not more:
-                self._rest()
-        if more:
-            self._drain(_MORE_COMMITS)
-        elif self._strict_errors:
-            self._raise_strict()
-
     def _hand_over(self) -> None:
         """Lets another thread deliver what remains."""
         with self._lock:
@@ -349,28 +338,19 @@ class Domain:
         if self._fatal is not None:
             self._raise_fatal()
 
-    def _deliver_alone(self, source: Source, value: Any) -> None:
-        """Delivers the change of one store that never was in the queue to parts and derived values too."""
-        with self._lock:
-            if not self._current:
-                self._current = self._number
-        try:
-            source._notify(value)
-            if source._dependents:
-                source._propagate((source,))
-            if self._fatal is not None:
-                self._raise_fatal()
-        except BaseException:
-            self._hand_over()
-            raise
-        self._finish()
-
-    def _end_alone(self) -> None:
-        """Ends a direct delivery that met an error or found more to do."""
+    def _end_direct(self) -> None:
+        """Ends a direct delivery that met an error or finds more to do."""
         if self._fatal is not None:
             self._hand_over()
             self._raise_fatal()
-        self._finish()
+        with self._lock:
+            more = bool(self._queue)
+            if not more:
+                self._rest()
+        if more:
+            self._drain(_MORE_COMMITS)
+        else:
+            self._raise_strict()
 
     def _raise_fatal(self) -> None:
         fatal, self._fatal = self._fatal, None
@@ -385,10 +365,12 @@ class Domain:
             self._report(kind, error, store, who)
         elif self._fatal is None:
             self._fatal = error
+            self._is_busy = True
 
     def _report(self, kind: str, error: Exception, store: str, who: object) -> None:
         if self._strict:
             self._strict_errors.append(error)
+            self._is_busy = True
         report = ErrorReport(kind, error, store, self._current or self._number, name_of(who))
         try:
             self._on_error(report)

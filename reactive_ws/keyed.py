@@ -20,7 +20,7 @@ from .batch import current_batch
 from .cell import Cell
 from .domain import Domain
 from .entities import Entities
-from .equality import Equals, same, shallow, unchanged
+from .equality import COMPARED, Equals, same, shallow, unchanged
 from .selection import Selection
 from .source import SelectionNode
 
@@ -175,13 +175,28 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         if current_batch.get() is not None:
             self._update(lambda now: self._with_one(now, key, entity))
             return
-        # The same without a function to build and call: a store of live entities is mostly written from here.
+        # The same without a function to build and call, and without `same` where that is most of the work: a store of
+        # live entities is mostly written from here.
+        equals = self._entity_equals
         while True:
             now = self._value
-            newer = self._with_one(now, key, entity)
-            if newer is now:
-                self._check_open()
-                return
+            values = now._values
+            old: Any = values.get(key, _MISSING)
+            if old is _MISSING:
+                newer = now.with_one(key, entity)
+            else:
+                if equals is same:
+                    kind = type(entity)
+                    is_same = old is entity or (
+                        type(old) is kind
+                        and (old == entity if kind in COMPARED else same(old, entity))
+                    )
+                else:
+                    is_same = unchanged(equals, old, entity)
+                if is_same:
+                    self._check_open()
+                    return
+                newer = Entities(values.set(key, entity), now._keys, (key,))
             if self._publish(now, newer):
                 return
 
@@ -325,8 +340,15 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     def _unchanged(self, old: Entities[K, V], new: Entities[K, V]) -> bool:
         return new is old or not new.since(old)._touched
 
-    def _needs_notify(self) -> bool:
-        return bool(self._audiences or self._nodes or self._dependents)
+    def _notify(self, value: Entities[K, V]) -> None:
+        touched = value._touched
+        if len(touched) == 1 and not self._nodes and not self._slots:
+            key = touched[0]
+            audience = self._audiences.get(key)
+            if audience is not None:
+                audience._tell(value._values.get(key))
+        else:
+            super()._notify(value)
 
     def _changed_parts(self, value: Entities[K, V]) -> list[tuple[Audience, Any]]:
         found: list[tuple[Audience, Any]] = []

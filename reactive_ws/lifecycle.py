@@ -46,7 +46,7 @@ class Lifecycle:
 
     def settle(self, source: Source) -> None:
         """Starts or stops, as the number of listeners now asks for. Runs user code; called without locks."""
-        if source._interest == 0 and self._linger > 0 and self._is_started:
+        if not source._is_observed() and self._linger > 0 and self._is_started:
             with self._lock:
                 if self._timer is not None:
                     self._timer.dispose()
@@ -59,7 +59,7 @@ class Lifecycle:
     def _act(self, source: Source) -> None:
         while True:
             with self._lock:
-                is_wanted = source._interest > 0
+                is_wanted = source._is_observed()
                 if self._is_running or is_wanted == self._is_started:
                     return
                 self._is_running = True

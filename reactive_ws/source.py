@@ -32,9 +32,9 @@ class Source(Audience):
         "_delivered",
         "_dependents",
         "_height",
-        "_interest",
         "_lasts",
         "_nodes",
+        "_others",
         "_selectors",
         "name",
     )
@@ -45,7 +45,8 @@ class Source(Audience):
         self._delivered: Any = UNSET
         self._dependents: dict[Dependent, None] = {}
         self._height = 0
-        self._interest = 0
+        # How many listeners there are that are not in the own audience.
+        self._others = 0
         self._nodes: list[SelectionNode | None] = []
         self._selectors: list[Callable[[Any], Any]] = []
         self._lasts: list[Any] = []
@@ -68,21 +69,27 @@ class Source(Audience):
     # --- interest: observers, nodes and dependents together ----------------------------------------------------------
 
     def _first(self) -> None:
-        self._gain()
+        if self._others == 0:
+            self._awake()
 
     def _last(self) -> None:
-        self._lose()
+        if self._others == 0:
+            self._asleep()
+
+    def _is_observed(self) -> bool:
+        """Whether there is a listener of any kind."""
+        return self._live > 0 or self._others > 0
 
     def _gain(self) -> None:
-        """One more listener of any kind. Under the lock."""
-        self._interest += 1
-        if self._interest == 1:
+        """One more node, dependent or key. Under the lock."""
+        self._others += 1
+        if self._others == 1 and self._live == 0:
             self._awake()
 
     def _lose(self) -> None:
-        """One listener less. Under the lock."""
-        self._interest -= 1
-        if self._interest == 0:
+        """One node, dependent or key less. Under the lock."""
+        self._others -= 1
+        if self._others == 0 and self._live == 0:
             self._asleep()
 
     def _awake(self) -> None:
@@ -123,10 +130,6 @@ class Source(Audience):
             self._dead_nodes = 0
 
     # --- delivering ---------------------------------------------------------------------------------------------------
-
-    def _needs_notify(self) -> bool:
-        """Whether anybody but the own audience is concerned by a change."""
-        return bool(self._nodes or self._dependents)
 
     def _notify(self, value: Any) -> None:
         """Delivers one value to the own audience and to the parts that changed. On the delivering thread."""
