@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import _get_running_loop, current_task
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import get_ident
@@ -190,7 +190,7 @@ def active_batch() -> Batch | None:
 
 
 @contextmanager
-def batch(domain: Domain | None = None) -> Iterator[None]:
+def batch(domain: Domain | None = None) -> Generator[None, None, None]:
     """Makes all writes of the block one commit; an exception drops them all.
 
     Inside, this task or thread reads its own writes. At the end, a store that nobody else wrote gets the value it has in

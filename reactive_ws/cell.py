@@ -122,7 +122,7 @@ class Cell(Source, Generic[T]):
             return self._publish_queued(domain, old, value)
         try:
             if self._others:
-                domain._current = number  # pyright: ignore[reportPossiblyUnbound]
+                domain._current = number  # pyright: ignore[reportPossiblyUnboundVariable]
                 self._notify(value)
                 if self._dependents:
                     self._propagate((self,))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
@@ -197,9 +197,9 @@ class JsonCodec:
         try:
             fields = self._anything.decode(frame)
             if not isinstance(fields, dict):
-                raise MessageRejected(
-                    f"it is {type(fields).__name__}, not an object with a type"
-                ) from error
+                kind = type(fields).__name__
+                raise MessageRejected(f"it is {kind}, not an object with a type") from error
+            fields = cast("dict[str, Any]", fields)
             payload = fields.pop("payload", UNSET)
             repaired, problems = _repair(fields, _Incoming, error, "envelope")
         except msgspec.ValidationError as final:
@@ -278,4 +278,7 @@ def _delete(value: Any, steps: list[str | int]) -> bool:
             value = value[step]
         except (KeyError, IndexError, TypeError):
             return False
-    return isinstance(value, dict) and value.pop(steps[-1], UNSET) is not UNSET
+    if not isinstance(value, dict):
+        return False
+    fields = cast("dict[Any, Any]", value)
+    return fields.pop(steps[-1], UNSET) is not UNSET

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from operator import is_
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeGuard, TypeVar, cast
 
 from .audience import UNSET, Link
 from .batch import Batch, active_batch
@@ -124,7 +124,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
                     if source in seen:
                         continue
                     seen.add(source)
-                    if isinstance(source, Derived):
+                    if _is_derived(source):
                         stack.append((source, iter(source._sources)))
                         break
                     roots[cast("Cell[Any]", source)] = None
@@ -146,7 +146,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         order, roots = self._whole_plan()
         known: dict[Source, Any] = dict(zip(roots, values, strict=True))
         for node in order:
-            arguments = tuple([known[source] for source in node._sources])
+            arguments = tuple([known[below] for below in node._sources])
             known[node] = result = node._result_ahead(arguments)
             node._ahead = (number, arguments, result)
         return known[self]
@@ -172,7 +172,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         order, roots = self._whole_plan()
         known: dict[Source, Any] = {root: open_batch.read(root) for root in roots}
         for node in order:
-            known[node] = node._call(tuple([known[source] for source in node._sources]))
+            known[node] = node._call(tuple([known[below] for below in node._sources]))
         return known[self]
 
     def _call(self, arguments: tuple[Any, ...]) -> Any:
@@ -242,7 +242,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             node._open_sources = len(node._sources)
             for source in node._sources:
                 source._dependents[node] = None
-                if isinstance(source, Derived):
+                if _is_derived(source):
                     # Not through _gain(), which would recurse.
                     if not source._is_observed():
                         stack.append(source)
@@ -259,7 +259,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             node._ahead = None
             for source in node._sources:
                 source._dependents.pop(node, None)
-                if isinstance(source, Derived):
+                if _is_derived(source):
                     source._others -= 1
                     if not source._is_observed():
                         stack.append(source)
@@ -285,6 +285,10 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         self._open_sources -= 1
         if self._open_sources <= 0 and not self._is_closed:
             self._complete()
+
+
+def _is_derived(source: Source) -> TypeGuard[Derived[Any]]:
+    return isinstance(source, Derived)
 
 
 def _identical(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:

@@ -50,9 +50,8 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         self._touched = touched
 
     @classmethod
-    def of(cls, items: Iterable[tuple[K, V_co]]) -> Entities[K, V_co]:
-        """Returns a mapping of these pairs; the last one wins."""
-        values = dict(items)
+    def of(cls, values: dict[K, V_co]) -> Entities[K, V_co]:
+        """Returns a mapping of these pairs, in their order."""
         places: Map[K, int] = Map({key: place for place, key in enumerate(values)})
         return cls(Map(values), _Keys(places, len(values)), ())
 

@@ -10,7 +10,7 @@ import decimal
 import fractions
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 
@@ -45,10 +45,10 @@ def same(old: object, new: object) -> bool:
         return False
     if kind in COMPARED:
         return bool(old == new)
-    return isinstance(old, tuple) and isinstance(new, tuple) and _same_items(old, new)
+    return issubclass(kind, tuple) and _same_items(old, new)
 
 
-def _same_items(old: tuple[Any, ...], new: tuple[Any, ...]) -> bool:
+def _same_items(old: Any, new: Any) -> bool:
     if len(old) != len(new) or len(new) > _LONGEST_TUPLE:
         return False
     for left, right in zip(old, new, strict=True):
@@ -81,14 +81,13 @@ def shallow(old: object, new: object) -> bool:
 
 
 def _same_parts(old: Any, new: Any) -> bool:
-    if isinstance(new, Mapping):
-        items: Mapping[Any, Any] = new
-        return len(old) == len(items) and all(
-            key in old and same(old[key], value) for key, value in items.items()
+    kind = cast("type[Any]", type(new))
+    if issubclass(kind, Mapping):
+        return len(old) == len(new) and all(
+            key in old and same(old[key], value) for key, value in new.items()
         )
-    if isinstance(new, (list, tuple)):
+    if issubclass(kind, (list, tuple)):
         return len(old) == len(new) and all(map(same, old, new))
-    kind: type[Any] = type(new)
     if attrs.has(kind):
         names = [field.name for field in attrs.fields(kind)]
         return all(same(getattr(old, name), getattr(new, name)) for name in names)

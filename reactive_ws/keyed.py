@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 import attrs
 from reactivex import Observable, abc
@@ -126,7 +126,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         scheduler: SchedulerBase | None = None,
     ) -> None:
         super().__init__(
-            Entities.of(_pairs(initial)),
+            Entities[K, V].of(_pairs(initial)),
             name=name,
             domain=domain,
             on_start=on_start,
@@ -214,12 +214,12 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
     def set_many(self, entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> None:
         """Adds or replaces many entities in one commit."""
-        pairs = dict(_pairs(entities))
+        pairs = _pairs(entities)
         self._update(lambda now: self._with_many(now, pairs))
 
     def replace_all(self, entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> None:
         """Makes these the only entities, in one commit; those that are equal to the old ones are kept as they are."""
-        pairs = dict(_pairs(entities))
+        pairs = _pairs(entities)
 
         def change(now: Entities[K, V]) -> Entities[K, V]:
             kept = now.without([key for key in now if key not in pairs])
@@ -368,8 +368,9 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
             audience._complete()
 
 
-def _pairs(entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> Iterable[tuple[K, V]]:
-    return entities.items() if isinstance(entities, Mapping) else entities
+def _pairs(entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> dict[K, V]:
+    pairs: dict[K, V] = dict(cast("Any", entities))
+    return pairs
 
 
 def _keys_of(now: Mapping[K, Any]) -> tuple[K, ...]:

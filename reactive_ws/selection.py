@@ -73,13 +73,13 @@ class Selection(Observable[T_co], Generic[T_co]):
             The subscription; `dispose()` it, or use it as a context manager.
         """
         del on_error, scheduler
-        observer: Any = on_next
-        if observer is None:
-            observer = ignore
-        elif isinstance(observer, abc.ObserverBase) or callable(getattr(observer, "on_next", None)):
-            on_completed = observer.on_completed
-            observer = observer.on_next
-        return self._audience._join(observer, on_completed)
+        given: Any = on_next
+        if given is None:
+            given = ignore
+        elif isinstance(given, abc.ObserverBase) or callable(getattr(given, "on_next", None)):
+            observer = cast("abc.ObserverBase[T_co]", given)
+            given, on_completed = observer.on_next, observer.on_completed
+        return self._audience._join(given, on_completed)
 
     async def wait_for(
         self, predicate: Callable[[T_co], object] | None = None, timeout: float | None = None
