@@ -278,7 +278,4 @@ def _delete(value: Any, steps: list[str | int]) -> bool:
             value = value[step]
         except (KeyError, IndexError, TypeError):
             return False
-    if not isinstance(value, dict):
-        return False
-    fields = cast("dict[Any, Any]", value)
-    return fields.pop(steps[-1], UNSET) is not UNSET
+    return value.__class__ is dict and value.pop(steps[-1], UNSET) is not UNSET

@@ -10,7 +10,7 @@ import decimal
 import fractions
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import attrs
 
@@ -81,7 +81,7 @@ def shallow(old: object, new: object) -> bool:
 
 
 def _same_parts(old: Any, new: Any) -> bool:
-    kind = cast("type[Any]", type(new))
+    kind: type[Any] = new.__class__
     if issubclass(kind, Mapping):
         return len(old) == len(new) and all(
             key in old and same(old[key], value) for key, value in new.items()
