@@ -25,7 +25,9 @@ ReactiveWSError
 ├── DeliveryError               one promise
 │   ├── OutboxFull              no room for another message that may not be dropped
 │   └── DeliveryFailed          a message that will not be delivered, with the reason
-└── JournalError                the durable outbox's file: locked, corrupt, or the disk is full
+├── JournalError                the durable outbox's file: locked, corrupt, or the disk is full
+├── FileUnusable                the hub's data file or a recording: missing, locked, foreign, damaged, disk full
+└── ListenFailed                a server of ours cannot listen: port in use, no such host
 
 Not here: errors of a user's observer, selector or handler. They are reported as they are (see `domain.ErrorReport`).
 """
@@ -44,11 +46,13 @@ __all__ = [
     "DialFailed",
     "DomainMismatch",
     "FeedbackLoop",
+    "FileUnusable",
     "GaveUp",
     "HandshakeRefused",
     "HeartbeatTimeout",
     "IllegalTransition",
     "JournalError",
+    "ListenFailed",
     "MessageError",
     "MessageRejected",
     "MessageTooBig",
@@ -338,3 +342,40 @@ class JournalError(DeliveryError):
 
     path: str
     reason: str
+
+    def __str__(self) -> str:
+        return f"outbox file {self.path!r}: {self.reason}"
+
+
+@attrs.define(eq=False, slots=False)
+class FileUnusable(ReactiveWSError):
+    """A file that was named by the user cannot be read or written.
+
+    Attributes:
+        path: The file.
+        reason: What is wrong and what to do.
+    """
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path!r} {self.reason}"
+
+
+@attrs.define(eq=False, slots=False)
+class ListenFailed(ReactiveWSError):
+    """A server cannot listen where it was told to.
+
+    Attributes:
+        host: The host name or address.
+        port: The TCP port.
+        reason: What is wrong and what to do.
+    """
+
+    host: str
+    port: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"cannot listen on {self.host!r} port {self.port}: {self.reason}"

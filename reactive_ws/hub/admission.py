@@ -1,0 +1,54 @@
+"""Who is let in: the subprotocol, and the token wherever a client may have put it. Pure functions of the request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+__all__ = ["SUBPROTOCOL", "Authorize", "checker", "select_subprotocol", "token_of"]
+
+SUBPROTOCOL = Subprotocol("reactive-ws.v1")
+
+Authorize = Callable[[str], bool]
+"""Tells whether a token is good. Called on the hub's loop for every connection."""
+
+
+def select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """Returns ours when it is offered. Foreign ones get plain mode and no refusal: any JSON client may look in."""
+    return SUBPROTOCOL if SUBPROTOCOL in offered else None
+
+
+def token_of(request: Request | None) -> str | None:
+    """Returns the token of the `Authorization: Bearer` header, else of `token` in the query, else None."""
+    if request is None:
+        return None
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    values = parse_qs(urlsplit(request.path).query).get("token")
+    return values[0] if values else None
+
+
+def checker(
+    authorize: Authorize | None,
+) -> Callable[[ServerConnection, Request], Response | None]:
+    """Returns the check of a handshake: HTTP 401 for a bad token, and for none in plain mode, which cannot say `auth`."""
+
+    def check(socket: ServerConnection, request: Request) -> Response | None:
+        if authorize is None:
+            return None
+        token = token_of(request)
+        if token is None:
+            offered = ",".join(request.headers.get_all("Sec-WebSocket-Protocol"))
+            if SUBPROTOCOL in [name.strip() for name in offered.split(",")]:
+                return None
+        elif authorize(token):
+            return None
+        return socket.respond(HTTPStatus.UNAUTHORIZED, "a good token is needed\n")
+
+    return check
