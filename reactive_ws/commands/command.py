@@ -1,0 +1,76 @@
+"""What a command of `reactive-ws` is, and how one says that it failed.
+
+Commands are found through the entry point group `reactive_ws.commands`; each entry names a `Command`. A user's mistake
+is a `CommandFailed` or any of the package's own errors: one line on stderr, no traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import attrs
+
+__all__ = ["Command", "CommandFailed", "non_negative", "port_number"]
+
+
+@attrs.frozen
+class Command:
+    """One command.
+
+    Attributes:
+        name: What the user types after `reactive-ws`.
+        help: One line for the list of commands.
+        configure: Adds the command's arguments to its parser.
+        run: Does it and returns the exit code: 0 done, 1 failed, 2 wrong usage.
+        epilog: What `--help` shows after the arguments, printed as it is.
+    """
+
+    name: str
+    help: str
+    configure: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+    epilog: str = ""
+
+
+class CommandFailed(Exception):
+    """The command cannot do what was asked. The text says why and what to do, in one line.
+
+    Attributes:
+        reason: What the user reads.
+        exit_code: 1 when it failed, 2 when it was called wrongly.
+    """
+
+    def __init__(self, reason: str, exit_code: int = 1) -> None:
+        super().__init__(reason, exit_code)
+        self.reason = reason
+        self.exit_code = exit_code
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+def port_number(text: str) -> int:
+    """Returns the TCP port that was typed, for `add_argument(type=...)`.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no number from 0 to 65535.
+    """
+    if not text.isascii() or not text.isdigit() or int(text[:6]) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 0 to 65535")
+    return int(text)
+
+
+def non_negative(text: str) -> float:
+    """Returns the number of seconds that was typed, for `add_argument(type=...)`.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no finite number, or negative.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds; give 0 or more")
+    return value
