@@ -26,19 +26,19 @@ class RawClient:
         self.socket = socket
         self.seen: list[dict[str, Any]] = []
 
-    async def send(self, type: str, payload: Any = None, id: str | None = None) -> None:
-        frame = {"type": type, "payload": payload, "id": id}
+    async def send(self, kind: str, payload: Any = None, identity: str | None = None) -> None:
+        frame = {"type": kind, "payload": payload, "id": identity}
         await self.socket.send(json.dumps({k: v for k, v in frame.items() if v is not None}))
 
-    async def say(self, id: str, content: str, session: str = "s1") -> None:
+    async def say(self, identity: str, content: str, session: str = "s1") -> None:
         message = {
-            "id": id,
+            "id": identity,
             "sessionId": session,
             "role": "user",
             "content": content,
             "timestamp": "2026-01-01T00:00:00Z",
         }
-        await self.send("message.send", {"sessionId": session, "message": message}, id)
+        await self.send("message.send", {"sessionId": session, "message": message}, identity)
 
     async def until(self, is_wanted: Callable[[dict[str, Any]], bool] | str) -> dict[str, Any]:
         """Receives until a message is wanted (or has this type) and returns it."""
@@ -51,9 +51,9 @@ class RawClient:
 
     async def settled(self) -> None:
         """Returns when everything that the server said before it heard this was received."""
-        id = f"settled-{len(self.seen)}"
-        await self.send("ping", id=id)
-        await self.until(lambda message: message.get("id") == id)
+        identity = f"settled-{len(self.seen)}"
+        await self.send("ping", identity=identity)
+        await self.until(lambda message: message.get("id") == identity)
 
     def types(self) -> list[str]:
         return [message["type"] for message in self.seen]
@@ -68,10 +68,10 @@ class RawClient:
         ]
 
 
-def answer_to(id: str) -> Callable[[dict[str, Any]], bool]:
+def answer_to(identity: str) -> Callable[[dict[str, Any]], bool]:
     return lambda message: (
         message["type"] == "message.response"
-        and message["payload"]["message"]["id"] == f"{id}.reply"
+        and message["payload"]["message"]["id"] == f"{identity}.reply"
     )
 
 
@@ -79,7 +79,7 @@ def answer_to(id: str) -> Callable[[dict[str, Any]], bool]:
 async def raw_client(url: str, *, plain: bool = False, **options: Any) -> AsyncIterator[RawClient]:
     subprotocols = None if plain else ["reactive-ws.v1"]
     async with connect(
-        url, subprotocols=subprotocols, compression=None, proxy=None, **options
+        url, subprotocols=subprotocols, compression=None, proxy=None, max_queue=None, **options
     ) as socket:
         yield RawClient(socket)
 

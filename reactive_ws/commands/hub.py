@@ -12,7 +12,7 @@ from reactive_ws.errors import FileUnusable
 from reactive_ws.hub import GRAMMAR, Hub
 
 from .command import Command, CommandFailed, non_negative, port_number
-from .running import stopped
+from .running import termination
 
 __all__ = ["command"]
 
@@ -55,20 +55,20 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 async def _serve(hub: Hub, goaway: float | None) -> None:
-    await hub.start()
-    try:
-        print(f"hub at {hub.url}", flush=True)
-        failed = asyncio.create_task(hub.wait_failed())
-        ended = asyncio.create_task(stopped())
+    with termination() as told:
+        await hub.start()
         try:
-            done, _ = await asyncio.wait((failed, ended), return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                await task
+            print(f"hub at {hub.url}", flush=True)
+            tasks = [asyncio.create_task(told.wait()), asyncio.create_task(hub.wait_failed())]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    await task
+            finally:
+                for task in tasks:
+                    task.cancel()
         finally:
-            failed.cancel()
-            ended.cancel()
-    finally:
-        await hub.close(goaway=goaway)
+            await hub.close(goaway=goaway)
 
 
 def _authorizer(path: str) -> Callable[[str], bool]:

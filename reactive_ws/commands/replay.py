@@ -21,7 +21,7 @@ from reactive_ws.hub.listening import listen, url_of
 from reactive_ws.recording import RecordedFrame, read_recording
 
 from .command import Command, port_number
-from .running import stopped
+from .running import termination
 
 __all__ = ["Replay", "command"]
 
@@ -151,9 +151,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 async def _until_stopped(replay: Replay) -> None:
-    async with replay:
-        print(f"replay at {replay.url}", flush=True)
-        await stopped()
+    with termination() as told:
+        async with replay:
+            print(f"replay at {replay.url}", flush=True)
+            await told.wait()
 
 
 command = Command(

@@ -1,23 +1,29 @@
-"""Runs a server until the user or the system ends it: Ctrl-C is quiet, SIGTERM is a normal end."""
+"""How a server that runs as a program is told to end: SIGTERM is a normal end, Ctrl-C is quiet and left to asyncio."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+from collections.abc import Generator
 
-__all__ = ["stopped"]
+__all__ = ["termination"]
 
 
-async def stopped() -> None:
-    """Waits for SIGTERM. Ctrl-C cancels the caller as always."""
+@contextlib.contextmanager
+def termination() -> Generator[asyncio.Event, None, None]:
+    """Gives an event that SIGTERM sets. Enter it before anybody is told that the server runs.
+
+    On Windows, and outside of the main thread, the event is never set: there is no such signal to handle.
+    """
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
+    told = asyncio.Event()
     try:
-        loop.add_signal_handler(signal.SIGTERM, stop.set)
-    except (NotImplementedError, RuntimeError):
-        # Windows has no such handler, and only the main thread may set one: there it ends like any other process.
-        await loop.create_future()
+        loop.add_signal_handler(signal.SIGTERM, told.set)
+    except (NotImplementedError, RuntimeError, ValueError):
+        yield told
+        return
     try:
-        await stop.wait()
+        yield told
     finally:
         loop.remove_signal_handler(signal.SIGTERM)

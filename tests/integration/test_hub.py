@@ -125,7 +125,7 @@ def test_what_was_missed_is_replayed_once_and_in_order() -> None:
             async with raw_client(hub.url) as client:
                 await client.say("m1", "hello")
                 await client.until(answer_to("m1"))
-                last = {name: seq for name, seq in positions(client)}
+                last = dict(positions(client))
             await other.say("m2", "panel create A")
             await other.until(answer_to("m2"))
             async with raw_client(hub.url) as client:
@@ -147,17 +147,16 @@ def test_what_was_missed_is_replayed_once_and_in_order() -> None:
 
 def test_what_happens_before_the_first_word_of_a_client_reaches_it_in_the_end() -> None:
     async def body() -> None:
-        async with Hub(reply=yes, hold_time=0.05) as hub, raw_client(hub.url) as other:
-            async with raw_client(hub.url) as client:
-                await client.until("hello")
-                await other.say("m1", "hello")
-                await client.until(answer_to("m1"))
-                assert [p for p in positions(client) if p[0] == "s1"] == [
-                    ("s1", 1),
-                    ("s1", 2),
-                    ("s1", 3),
-                    ("s1", 4),
-                ]
+        async with (
+            Hub(reply=yes, hold_time=0.05) as hub,
+            raw_client(hub.url) as other,
+            raw_client(hub.url) as client,
+        ):
+            await client.until("hello")
+            await other.say("m1", "hello")
+            await client.until(answer_to("m1"))
+            heard = [seq for stream, seq in positions(client) if stream == "s1"]
+            assert heard == [1, 2, 3, 4]
 
     run(body())
 
@@ -381,8 +380,8 @@ def test_what_was_acknowledged_before_a_kill_is_there_and_every_message_has_one_
     async def talk(url: str, stop_after: int) -> None:
         async with raw_client(url) as client:
             try:
-                for id in ids:
-                    await client.say(id, f"panel create {id}")
+                for one in ids:
+                    await client.say(one, f"panel create {one}")
                 while len(acknowledged) < stop_after:
                     received = await client.until("message.received")
                     acknowledged.add(received["payload"]["messageId"])
@@ -391,8 +390,8 @@ def test_what_was_acknowledged_before_a_kill_is_there_and_every_message_has_one_
 
     async def rest(url: str) -> None:
         async with raw_client(url) as client:
-            for id in ids:
-                await client.say(id, f"panel create {id}")
+            for one in ids:
+                await client.say(one, f"panel create {one}")
             for _ in ids:
                 await client.until("message.received")
             await client.send("sync", {"streams": ["app"]})

@@ -38,15 +38,15 @@ class Conversation:
         self.rules = rules or Rules()
         self.state = State(epoch="e1")
 
-    def hear(self, type_: str, payload: Any = None, id: str | None = None) -> list[str]:
+    def hear(self, type_: str, payload: Any = None, identity: str | None = None) -> list[str]:
         """Applies a message; returns what goes out, one line each."""
         return self.take(
-            apply(self.state, Envelope(type_, payload, type_, id), ME, self.rules, NOW)
+            apply(self.state, Envelope(type_, payload, type_, identity), ME, self.rules, NOW)
         )
 
-    def say(self, id: str, content: str, session: str = "s1") -> list[str]:
-        message = Message(id, session, "user", content, NOW)
-        return self.hear("message.send", MessageSend(session, message), id)
+    def say(self, identity: str, content: str, session: str = "s1") -> list[str]:
+        message = Message(identity, session, "user", content, NOW)
+        return self.hear("message.send", MessageSend(session, message), identity)
 
     def answer(self, session: str = "s1") -> list[str]:
         """Gives the next whole answer."""
@@ -100,8 +100,10 @@ def test_a_message_is_acknowledged_first_then_told_to_all_then_answered_in_piece
         "all message.delta s1:5 ['s1', 'm1.reply', 15, ' there', False]",
         "all message.delta s1:6 ['s1', 'm1.reply', 21, ' (2', False]",
         "all message.delta s1:7 ['s1', 'm1.reply', 24, ' words)', True]",
-        "all message.response s1:8 ['s1', ['m1.reply', 's1', 'assistant', "
-        "'You said: hello there (2 words)', 2]]",
+        (
+            "all message.response s1:8 ['s1', ['m1.reply', 's1', 'assistant', "
+            "'You said: hello there (2 words)', 2]]"
+        ),
     ]
     assert hub.answer() == []
 
@@ -298,8 +300,10 @@ def test_a_snapshot_holds_the_state_at_a_position_with_the_answer_as_far_as_it_i
     assert step is not None
     hub.take(step)
     assert hub.hear("sync", Sync(("s1", APP, "s1", "nowhere"))) == [
-        "me snapshot ['s1', 2, [['m1', 's1', 'user', 'panel create B\\npanel create A', 1], "
-        "['m1.reply', 's1', 'assistant', 'yes']]]",
+        (
+            "me snapshot ['s1', 2, [['m1', 's1', 'user', 'panel create B\\npanel create A', 1], "
+            "['m1.reply', 's1', 'assistant', 'yes']]]"
+        ),
         "me snapshot ['app', 3, [['s1', '']], [['m1.1', 'B', ['']], ['m1.2', 'A', ['']]]]",
         "me snapshot ['nowhere', 0, []]",
     ]

@@ -17,10 +17,12 @@ from reactive_ws.messages import Envelope, Message, MessageSend, SessionClose
 RULES = Rules(max_log=4)
 
 
-def said(storage: Storage, state: State, id: str, content: str, pieces: int = 0) -> State:
+def said(storage: Storage, state: State, identity: str, content: str, pieces: int = 0) -> State:
     """Says something, gives the first pieces of the answer, commits it all."""
-    message = MessageSend("s1", Message(id, "s1", "user", content, 1.0))
-    return written(storage, state, Envelope("message.send", message, "message.send", id), pieces)
+    message = MessageSend("s1", Message(identity, "s1", "user", content, 1.0))
+    return written(
+        storage, state, Envelope("message.send", message, "message.send", identity), pieces
+    )
 
 
 def written(storage: Storage, state: State, envelope: Envelope[Any], pieces: int = 0) -> State:

@@ -1,0 +1,246 @@
+"""The command line as a user meets it: real processes, one line for each mistake, the promised exit codes."""
+
+import gzip
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from raw_client import PATIENCE, ROOT, outcome, serving
+
+GOOD_LINE = b'{"t":0,"dir":"in","frame":{"type":"tick"}}\n'
+
+
+def complaint(*words: str, code: int, **options: object) -> str:
+    """Runs a command that must fail with this exit code; returns the one line that it says."""
+    exit_code, out, err = outcome(*words, **options)
+    assert (exit_code, out, err.count("\n")) == (code, "", 1), (exit_code, out, err)
+    return err.strip()
+
+
+def test_the_overview_lists_the_commands() -> None:
+    code, out, _ = outcome("--help")
+    assert code == 0
+    assert "hub        run a small chat server for demos and tests" in out
+    assert "replay     serve a recorded feed over a real WebSocket" in out
+    assert outcome()[:2] == (2, out)
+
+
+def test_the_version_is_printed() -> None:
+    code, out, err = outcome("--version")
+    assert (code, err) == (0, "")
+    assert re.fullmatch(r"reactive-ws (\d+\.\d+\.\d+\S*|\(not installed\))\n", out)
+
+
+def test_help_of_the_hub_shows_the_grammar() -> None:
+    code, out, err = outcome("hub", "--help")
+    assert (code, err) == (0, "")
+    assert "panel update TITLE: TEXT" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("hbu",), 2, "reactive-ws hbu: there is no such command; did you mean 'hub'?"),
+        (("rePlay",), 2, "did you mean 'replay'?"),
+        (("zzz",), 2, "hub, replay"),
+        (("--verbose",), 2, "unknown option '--verbose' (see `reactive-ws --help`)"),
+        (("hub", "--prot", "1"), 2, "unrecognized arguments: --prot 1"),
+        (("hub", "--port", "65536"), 2, "'65536' is no port; give a number from 0 to 65535"),
+        (("hub", "--port", "-1"), 2, "--port"),
+        (("hub", "--port", "http"), 2, "'http' is no port"),
+        (("hub", "--token-delay", "-1"), 2, "give 0 or more"),
+        (("hub", "--token-delay", "nan"), 2, "give 0 or more"),
+        (("hub", "--host", "no.such.host.invalid"), 1, "no such host; use 127.0.0.1"),
+        (("hub", "--host", "192.0.2.1"), 1, "this machine does not have that address"),
+        (("hub", "--token-file", "/nowhere/token"), 1, "'/nowhere/token': No such file"),
+        (("hub", "--token-file", "/dev/null"), 2, "is empty; write the token into it"),
+        (("hub", "--data", "/nowhere/at/all.db"), 1, "check that its directory exists"),
+        (("hub", "--data", "/"), 1, "cannot be opened"),
+        (("hub", "--data", str(ROOT / "pyproject.toml")), 1, "is not a data file of a hub"),
+        (("replay",), 2, "the following arguments are required: FILE"),
+        (("replay", "/nowhere"), 1, "'/nowhere' cannot be read: no such file or directory"),
+        (("replay", str(ROOT)), 1, "cannot be read: is a directory"),
+        (("replay", str(ROOT / "README.md")), 1, "is no recording: line 1"),
+        (("replay", "/dev/null"), 1, "holds no incoming frame"),
+        (("replay", "/dev/null", "--speed", "-1"), 2, "'-1' is no speed"),
+        (("replay", "/dev/null", "--speed=fast"), 2, "'fast' is no speed"),
+        (("replay", "/dev/null", "--speed", "nan"), 2, "'nan' is no speed"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_what_to_do(
+    words: tuple[str, ...], code: int, says: str
+) -> None:
+    assert says in complaint(*words, code=code)
+
+
+def test_a_taken_port_is_said_by_both_servers(tmp_path: Path) -> None:
+    recording = tmp_path / "r.jsonl"
+    recording.write_bytes(GOOD_LINE)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for words in (("hub",), ("replay", str(recording))):
+            said = complaint(*words, "--port", port, code=1)
+            assert f"cannot listen on '127.0.0.1' port {port}: it is in use" in said
+
+
+def test_a_truncated_recording_is_refused_before_anything_is_served(tmp_path: Path) -> None:
+    recording = tmp_path / "r.jsonl.gz"
+    recording.write_bytes(gzip.compress(GOOD_LINE * 100)[:-10])
+    assert "is cut off or damaged" in complaint("replay", str(recording), code=1)
+
+
+def test_a_second_hub_on_the_same_file_is_refused(tmp_path: Path) -> None:
+    words = ("hub", "--port", "0", "--data", str(tmp_path / "hub.db"))
+    with serving(*words):
+        assert "is in use by another hub" in complaint(*words, code=1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_signals_end_the_servers_quietly(tmp_path: Path, signum: int, code: int) -> None:
+    recording = tmp_path / "r.jsonl"
+    recording.write_bytes(GOOD_LINE)
+    for words in (("hub", "--data", str(tmp_path / "hub.db")), ("replay", str(recording))):
+        with serving(*words, "--port", "0") as (program, _):
+            program.send_signal(signum)
+            assert program.communicate(timeout=PATIENCE) == ("", "")
+            assert program.returncode == code
+
+
+FULL_DISK = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from reactive_ws.commands import hub, main
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+sys.exit(main(["hub", "--port", "0", "--token-delay", "0", "--data", {path!r}]))
+"""
+
+
+def full_disk(path: Path, limit: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-B", "-c", FULL_DISK.format(limit=limit, path=str(path))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_FSIZE")
+def test_no_room_for_the_file_is_said_at_the_start(tmp_path: Path) -> None:
+    with full_disk(tmp_path / "hub.db", 1000) as program:
+        out, err = program.communicate(timeout=PATIENCE)
+    assert (program.returncode, out, err.count("\n")) == (1, "", 1), err
+    assert "free some space and start again" in err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_FSIZE")
+def test_a_disk_that_fills_up_ends_the_hub_and_nothing_acknowledged_is_lost(
+    tmp_path: Path,
+) -> None:
+    import asyncio
+
+    from raw_client import raw_client
+    from websockets.exceptions import ConnectionClosed
+
+    acknowledged: list[str] = []
+
+    async def talk(url: str) -> None:
+        async with raw_client(url) as client:
+            with pytest.raises(ConnectionClosed):
+                for number in range(10_000):
+                    await client.say(f"m{number}", "x" * 500)
+                    received = await client.until("message.received")
+                    acknowledged.append(received["payload"]["messageId"])
+
+    async def look(url: str) -> None:
+        async with raw_client(url) as client:
+            await client.send("sync", {"streams": ["s1"]})
+            messages = (await client.until("snapshot"))["payload"]["messages"]
+            assert set(acknowledged) <= {message["id"] for message in messages}
+
+    path = tmp_path / "hub.db"
+    with full_disk(path, 300_000) as program:
+        assert program.stdout is not None
+        url = program.stdout.readline().split(" at ")[1].strip()
+        asyncio.run(talk(url))
+        out, err = program.communicate(timeout=PATIENCE)
+    assert (program.returncode, out, err.count("\n")) == (1, "", 1), err
+    assert "free some space and start again, nothing that was acknowledged is lost" in err
+    assert acknowledged
+    with serving("hub", "--port", "0", "--data", str(path)) as (_, url):
+        asyncio.run(look(url))
+
+
+def test_output_that_nobody_reads_is_no_traceback() -> None:
+    words = [sys.executable, "-m", "reactive_ws.commands", "--help"]
+    reader, writer = subprocess.PIPE, subprocess.PIPE
+    with subprocess.Popen(
+        words, stdout=reader, stderr=writer, text=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}
+    ) as program:
+        assert program.stdout is not None
+        program.stdout.close()
+        assert program.stderr is not None
+        assert program.stderr.read() == ""
+
+
+# --- a module of the user with the name of one of our packages ----------------------------------------------------------
+
+METADATA = "Metadata-Version: 2.1\nName: reactive-ws\nVersion: 0.0.1\n"
+ENTRY_POINTS = "[reactive_ws.commands]\ndemo = stores.demo:command\nother = {module}:command\n"
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder for PYTHONPATH that makes the commands known as an installation does, with `demo` among them."""
+    folder = tmp_path / "metadata"
+    info = folder / "reactive_ws-0.0.1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(METADATA)
+    (info / "entry_points.txt").write_text(ENTRY_POINTS.format(module="reactive_ws.messages"))
+    return folder
+
+
+@pytest.mark.parametrize("shape", ["module", "package"])
+def test_a_module_that_shadows_our_package_is_named_instead_of_run(
+    installed: Path, tmp_path: Path, shape: str
+) -> None:
+    theirs = tmp_path / "project"
+    theirs.mkdir()
+    (theirs / "main.py").write_text("print('never run')")
+    code = "raise SystemExit('the user\\'s module was run')"
+    if shape == "module":
+        shadow = theirs / "stores.py"
+    else:
+        (theirs / "stores").mkdir()
+        shadow = theirs / "stores" / "__init__.py"
+    shadow.write_text(code)
+    path = f"{theirs}:{installed}:{ROOT}"
+    said = complaint("demo", code=1, cwd=theirs, env={"PYTHONPATH": path})
+    named = str(shadow if shape == "module" else shadow.parent)
+    assert said == (
+        "reactive-ws demo: command 'demo' needs our package 'stores', but Python finds "
+        f"{named!r} first; rename that one or start from another directory"
+    )
+
+
+def test_the_other_commands_work_beside_a_shadow(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "stores.py").write_text("raise SystemExit('run')")
+    path = f"{tmp_path}:{installed}:{ROOT}"
+    code, out, err = outcome("--help", cwd=tmp_path, env={"PYTHONPATH": path})
+    assert (code, err) == (0, "")
+    assert "but Python finds" in out
+    assert "run a small chat server" in out
+
+
+def test_an_entry_that_is_no_command_is_said(installed: Path, tmp_path: Path) -> None:
+    path = f"{installed}:{ROOT}"
+    said = complaint("other", code=1, cwd=tmp_path, env={"PYTHONPATH": path})
+    assert said == (
+        "reactive-ws other: command 'other' cannot be loaded: module 'reactive_ws.messages' has no attribute 'command'"
+    )
