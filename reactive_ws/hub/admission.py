@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
@@ -13,6 +14,7 @@ from websockets.typing import Subprotocol
 __all__ = ["SUBPROTOCOL", "Authorize", "checker", "select_subprotocol", "token_of"]
 
 SUBPROTOCOL = Subprotocol("reactive-ws.v1")
+_BEARER = "bearer."
 
 Authorize = Callable[[str], bool]
 """Tells whether a token is good. Called on the hub's loop for every connection."""
@@ -24,14 +26,32 @@ def select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> S
 
 
 def token_of(request: Request | None) -> str | None:
-    """Returns the token of the `Authorization: Bearer` header, else of `token` in the query, else None."""
+    """Returns the token of a handshake, None when it has none.
+
+    Looked for in this order: the header `Authorization: Bearer TOKEN`, `token` in the query, and an offered subprotocol
+    "bearer.TOKEN" with the token in base64url, as browsers have to do it.
+    """
     if request is None:
         return None
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
-    values = parse_qs(urlsplit(request.path).query).get("token")
-    return values[0] if values else None
+    if values := parse_qs(urlsplit(request.path).query).get("token"):
+        return values[0]
+    for name in _offered(request):
+        if name.startswith(_BEARER):
+            encoded = name.removeprefix(_BEARER)
+            try:
+                padding = "=" * (-len(encoded) % 4)
+                return base64.b64decode(encoded + padding, b"-_", validate=True).decode()
+            except ValueError:
+                return ""
+    return None
+
+
+def _offered(request: Request) -> list[str]:
+    values = request.headers.get_all("Sec-WebSocket-Protocol")
+    return [name.strip() for value in values for name in value.split(",")]
 
 
 def checker(
@@ -44,8 +64,7 @@ def checker(
             return None
         token = token_of(request)
         if token is None:
-            offered = ",".join(request.headers.get_all("Sec-WebSocket-Protocol"))
-            if SUBPROTOCOL in [name.strip() for name in offered.split(",")]:
+            if SUBPROTOCOL in _offered(request):
                 return None
         elif authorize(token):
             return None

@@ -74,7 +74,7 @@ class Hub:
         reply: Writes the answers, see `assistant.Reply`.
         token_delay: Seconds before each word of an answer.
         authorize: Tells whether a token is good; None lets everybody in. The token comes as `Authorization: Bearer`
-            header, as `token` in the query, or in a first `auth` message.
+            header, as `token` in the query, as subprotocol, or in a first `auth` message, see `admission`.
         registry: Message types; the user's own ones are relayed to all clients on the stream `app`.
         auth_timeout: Seconds that a client has for its `auth` message.
         hold_time: Seconds that new messages are held back for a client that may be about to resume.

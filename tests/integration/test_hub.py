@@ -261,6 +261,10 @@ def test_a_token_is_accepted_wherever_a_client_may_put_it_and_never_logged(
                 await client.settled()
             async with raw_client(hub.url + "?token=s3cret", plain=True) as client:
                 await client.settled()
+            offers = ["reactive-ws.v1", "bearer.czNjcmV0"]
+            async with connect(hub.url, subprotocols=offers, proxy=None) as socket:  # type: ignore[arg-type]
+                assert socket.subprotocol == "reactive-ws.v1"
+                await RawClient(socket).settled()
             async with raw_client(hub.url) as client:
                 await client.settled()  # a ping is answered before
                 await client.send("auth", {"token": "s3cret"}, "a1")
@@ -281,9 +285,14 @@ def test_a_token_is_accepted_wherever_a_client_may_put_it_and_never_logged(
                     assert caught.value.rcvd is not None
                     codes.append(caught.value.rcvd.code)
             assert codes == [4401, 4401, 4401]
-            for url, plain in ((hub.url, True), (hub.url + "?token=wrong-s3cret", False)):
+            for url, offers in (
+                (hub.url, []),
+                (hub.url + "?token=wrong-s3cret", ["reactive-ws.v1"]),
+                (hub.url, ["reactive-ws.v1", "bearer.d3Jvbmc"]),
+                (hub.url, ["reactive-ws.v1", "bearer.!"]),
+            ):
                 with pytest.raises(InvalidStatus) as refused:
-                    async with raw_client(url, plain=plain):
+                    async with connect(url, subprotocols=offers, proxy=None):  # type: ignore[arg-type]
                         pass
                 assert refused.value.response.status_code == 401
 
