@@ -1,0 +1,107 @@
+"""The testing package: your stores and your app against a bad network, in milliseconds and without real time.
+
+    simulation   @simulate: an async test becomes a plain function in virtual time, from one seed
+    loop         the virtual loop: jumps to the next timer, names who waits in a deadlock
+    network      the in-memory network that unmodified websocket libraries run on; link, lane: one connection of it
+    faults       what can go wrong below the messages, as data
+    scheduler    a reactivex scheduler in the loop's time
+    entropy      one seed for everything random, and the clocks
+    failures     what a run can die of, besides its assertions
+
+Nothing here is imported by the framework itself, and importing this package imports neither hypothesis nor pytest:
+its names are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .failures import BackgroundFailure, Deadlock, Livelock, NotSimulated, SimulationError
+    from .faults import (
+        Bandwidth,
+        BlackHole,
+        Direction,
+        Fault,
+        FaultPlan,
+        Hang,
+        Heal,
+        Latency,
+        Refuse,
+        Reset,
+        Split,
+        Stall,
+        Timed,
+        Truncate,
+    )
+    from .link import Link
+    from .loop import VirtualLoop
+    from .network import Network
+    from .scheduler import LoopScheduler
+    from .simulation import Simulation, simulate
+
+__all__ = [
+    "BackgroundFailure",
+    "Bandwidth",
+    "BlackHole",
+    "Deadlock",
+    "Direction",
+    "Fault",
+    "FaultPlan",
+    "Hang",
+    "Heal",
+    "Latency",
+    "Link",
+    "Livelock",
+    "LoopScheduler",
+    "Network",
+    "NotSimulated",
+    "Refuse",
+    "Reset",
+    "Simulation",
+    "SimulationError",
+    "Split",
+    "Stall",
+    "Timed",
+    "Truncate",
+    "VirtualLoop",
+    "simulate",
+]
+
+_ROOMS = {
+    "failures": ("BackgroundFailure", "Deadlock", "Livelock", "NotSimulated", "SimulationError"),
+    "faults": (
+        "Bandwidth",
+        "BlackHole",
+        "Direction",
+        "Fault",
+        "FaultPlan",
+        "Hang",
+        "Heal",
+        "Latency",
+        "Refuse",
+        "Reset",
+        "Split",
+        "Stall",
+        "Timed",
+        "Truncate",
+    ),
+    "link": ("Link",),
+    "loop": ("VirtualLoop",),
+    "network": ("Network",),
+    "scheduler": ("LoopScheduler",),
+    "simulation": ("Simulation", "simulate"),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    room = _ROOM_OF.get(name)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{room}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

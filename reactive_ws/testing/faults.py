@@ -1,0 +1,136 @@
+"""What can go wrong below the messages: the vocabulary of byte-level faults, as data.
+
+Only what TCP can do: bytes come late, slowly, in pieces or not at all, and connections break; bytes never vanish from
+the middle of a stream, change, repeat or overtake each other. For what a misbehaving server does with whole messages see
+`server`. The in-memory `network` and the real `proxy` obey the same values, and `strategies.fault_plans` draws them.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, TypeAlias
+
+import attrs
+
+__all__ = [
+    "Bandwidth",
+    "BlackHole",
+    "Direction",
+    "Fault",
+    "FaultPlan",
+    "Hang",
+    "Heal",
+    "Latency",
+    "Refuse",
+    "Reset",
+    "Split",
+    "Stall",
+    "Timed",
+    "Truncate",
+]
+
+
+class Direction(enum.Enum):
+    """Which way bytes travel."""
+
+    UP = "up"
+    """From the client to the server."""
+    DOWN = "down"
+    """From the server to the client."""
+    BOTH = "both"
+
+
+_POSITIVE: Any = attrs.validators.gt(0)
+_NOT_NEGATIVE: Any = attrs.validators.ge(0)
+
+
+@attrs.frozen
+class Latency:
+    """Every byte takes `seconds`, plus a random part of `jitter` seconds. New connections need a round trip of it."""
+
+    seconds: float = attrs.field(validator=_NOT_NEGATIVE)
+    jitter: float = attrs.field(default=0.0, validator=_NOT_NEGATIVE)
+    direction: Direction = Direction.BOTH
+
+
+@attrs.frozen
+class Bandwidth:
+    """At most `rate` bytes a second; None lifts the limit."""
+
+    rate: float | None = attrs.field(validator=attrs.validators.optional(_POSITIVE))
+    direction: Direction = Direction.BOTH
+
+
+@attrs.frozen
+class Split:
+    """What is written at once arrives in pieces of 1 to `max_size` bytes; None ends it."""
+
+    max_size: int | None = attrs.field(validator=attrs.validators.optional(_POSITIVE))
+    direction: Direction = Direction.BOTH
+
+
+@attrs.frozen
+class Stall:
+    """Nothing arrives for `seconds`, then everything that was held."""
+
+    seconds: float = attrs.field(validator=_POSITIVE)
+    direction: Direction = Direction.BOTH
+
+
+@attrs.frozen
+class BlackHole:
+    """Nothing arrives, and nobody is told, until `Heal`: a pulled cable, a dead router, a suspended peer.
+
+    What was sent meanwhile arrives after healing, because TCP retransmits it; unless an end gave up first.
+    """
+
+    direction: Direction = Direction.BOTH
+
+
+@attrs.frozen
+class Reset:
+    """Both ends of every open connection get a connection reset, and what was under way is lost."""
+
+
+@attrs.frozen
+class Truncate:
+    """After `size` more bytes in `direction`, the connection is closed in the middle, `is_reset` or politely."""
+
+    size: int = attrs.field(validator=_NOT_NEGATIVE)
+    is_reset: bool = False
+    direction: Direction = Direction.DOWN
+
+
+@attrs.frozen
+class Refuse:
+    """The next `times` connections are refused; None refuses all."""
+
+    times: int | None = attrs.field(default=None, validator=attrs.validators.optional(_POSITIVE))
+
+
+@attrs.frozen
+class Hang:
+    """The next `times` connections are neither accepted nor refused; None means all. They time out after 127 s."""
+
+    times: int | None = attrs.field(default=None, validator=attrs.validators.optional(_POSITIVE))
+
+
+@attrs.frozen
+class Heal:
+    """Ends black holes, stalls, refusals, hanging and truncation to come. Latency, bandwidth and splitting stay."""
+
+
+Fault: TypeAlias = (
+    Latency | Bandwidth | Split | Stall | BlackHole | Reset | Truncate | Refuse | Hang | Heal
+)
+
+
+@attrs.frozen
+class Timed:
+    """A fault, `at` seconds after its plan started."""
+
+    at: float = attrs.field(validator=_NOT_NEGATIVE)
+    fault: Fault
+
+
+FaultPlan: TypeAlias = tuple[Timed, ...]

@@ -1,0 +1,148 @@
+"""One direction of one connection, without any input or output: decides when which bytes arrive.
+
+A TCP stream: first in, first out, whole. The in-memory `network` and the real `proxy` both push what was written and
+get back what arrives when. Not here: who is told about an end (see `network` and `proxy`).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from random import Random
+from typing import TypeAlias
+
+import attrs
+
+__all__ = ["Conditions", "Ending", "Item", "Lane"]
+
+
+class Ending(enum.Enum):
+    """What travels in a stream apart from bytes."""
+
+    FIN = "fin"
+    """The sender has no more bytes."""
+    RESET = "reset"
+    """The connection broke."""
+
+
+Item: TypeAlias = bytes | Ending
+
+
+@attrs.frozen
+class Conditions:
+    """How good a direction is.
+
+    Attributes:
+        latency: Seconds that every byte takes.
+        jitter: Up to this many seconds more, at random.
+        rate: Bytes a second; None is unlimited.
+        max_chunk: Writes arrive in pieces of 1 to this many bytes; None keeps them whole.
+    """
+
+    latency: float = 0.01
+    jitter: float = 0.0
+    rate: float | None = None
+    max_chunk: int | None = None
+
+
+class Lane:
+    """The bytes of one direction. Not thread-safe.
+
+    Args:
+        conditions: How good it is; may be replaced at any time, for what is sent from then on.
+        random: Decides jitter and pieces.
+    """
+
+    def __init__(self, conditions: Conditions, random: Random) -> None:
+        self.conditions = conditions
+        self.sent_size = 0
+        """Bytes that were written into it."""
+        self._random = random
+        self._line_free_at = 0.0
+        self._last_arrival = 0.0
+        self._blocks: list[object] = []
+        self._held: list[Item] = []
+        self._cut_after: int | None = None
+        self._cut_with = Ending.FIN
+        self._has_ended = False
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether what arrives is held back."""
+        return bool(self._blocks)
+
+    def send(self, now: float, item: Item) -> Iterator[tuple[float, Item]]:
+        """Yields the pieces of what was written, each with the time when it arrives. Nothing follows an ending."""
+        if self._has_ended:
+            return
+        if isinstance(item, Ending):
+            self._has_ended = True
+            yield self._arrival(now, 0), item
+            return
+        self.sent_size += len(item)
+        if self._cut_after is not None:
+            item = item[: self._cut_after]
+            self._cut_after -= len(item)
+        for piece in self._pieces(item):
+            yield self._arrival(now, len(piece)), piece
+        if self._cut_after == 0:
+            self._has_ended = True
+            yield self._arrival(now, 0), self._cut_with
+
+    def arrive(self, item: Item) -> tuple[Item, ...]:
+        """Returns what the receiver gets now that this piece is due: the piece, or nothing while the lane is blocked."""
+        if self._blocks:
+            self._held.append(item)
+            return ()
+        return (item,)
+
+    def block(self, reason: object) -> None:
+        """Holds back everything from now on, until this reason and all others are lifted."""
+        self._blocks.append(reason)
+
+    def unblock(self, reason: object) -> tuple[Item, ...]:
+        """Lifts one reason; a reason that does not hold is no error. Returns what the receiver gets now."""
+        if reason not in self._blocks:
+            return ()
+        self._blocks.remove(reason)
+        return () if self._blocks else self._release()
+
+    def heal(self) -> tuple[Item, ...]:
+        """Lifts all reasons and the cut to come. Returns what the receiver gets now."""
+        self._blocks.clear()
+        if not self._has_ended:
+            self._cut_after = None
+        return self._release()
+
+    def cut(self, after: int, ending: Ending) -> None:
+        """Ends the stream after this many more bytes."""
+        self._cut_after = after
+        self._cut_with = ending
+
+    def _release(self) -> tuple[Item, ...]:
+        held, self._held = tuple(self._held), []
+        return held
+
+    def _pieces(self, data: bytes) -> Iterator[bytes]:
+        limit = self.conditions.max_chunk
+        if limit is None:
+            if data:
+                yield data
+            return
+        start = 0
+        while start < len(data):
+            end = start + self._random.randint(1, limit)
+            yield data[start:end]
+            start = end
+
+    def _arrival(self, now: float, size: int) -> float:
+        conditions = self.conditions
+        self._line_free_at = max(self._line_free_at, now)
+        if conditions.rate is not None:
+            self._line_free_at += size / conditions.rate
+        delay = conditions.latency
+        if conditions.jitter:
+            delay += self._random.uniform(0.0, conditions.jitter)
+        # The order of a stream holds whatever the delays are, also when the latency just went down.
+        self._last_arrival = max(self._last_arrival, self._line_free_at + delay)
+        return self._last_arrival

@@ -1,0 +1,374 @@
+"""An asyncio loop whose time is virtual: it jumps to the next timer instead of waiting for it.
+
+Differences from a real loop, all on purpose: timers with equal deadlines run first in, first out (asyncio leaves their
+order open); a test that can never end is an error that names who waits; there are no threads, sockets, subprocesses
+and signals. `create_connection` and `create_server` reach the in-memory `Network`, so unmodified `websockets` clients and
+servers run here.
+
+This room knows time and tasks. Bytes are in `network`, seeds in `entropy`, and `simulation` puts them together.
+It uses five private names of `asyncio.BaseEventLoop`; `tests/unit/testing/test_loop.py` fails first when one of them changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
+
+from .failures import BackgroundFailure, Deadlock, Livelock, NotSimulated
+
+if TYPE_CHECKING:
+    from .network import Network
+
+__all__ = ["VirtualLoop"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_MAX_TURNS_AT_ONE_MOMENT = 100_000
+"""A server that answers 10 000 requests in one moment needs about 60 000 turns; a `sleep(0)` loop reaches this in 0.2 s."""
+_MAX_TURNS = 2_000_000
+"""Ten years of a 30 s heartbeat would be more; a test that needs this many turns takes over 5 s and has lost its way."""
+
+
+class _Timer(asyncio.TimerHandle):
+    """A timer that remembers its place in line: asyncio's heap compares deadlines only, so ties would run in any order."""
+
+    __slots__ = ("place",)
+    place: int
+
+    def __lt__(self, other: object) -> bool:
+        if isinstance(other, _Timer):
+            return (self.when(), self.place) < (other.when(), other.place)
+        return NotImplemented
+
+
+class _Selector:
+    """What `BaseEventLoop` asks for input and output: the moment when nothing is ready, and time may pass."""
+
+    def __init__(self, pause: Callable[[float | None], None]) -> None:
+        self._pause = pause
+
+    def select(self, timeout: float | None) -> tuple[()]:
+        self._pause(timeout)
+        return ()
+
+    def close(self) -> None:
+        pass
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """A loop in virtual time, starting at 0 seconds. Use it through `simulate` or `Simulation`.
+
+    Args:
+        network: What `create_connection` and `create_server` reach; None refuses both.
+        shuffle: Orders ready task steps; None keeps first in, first out. Callbacks that are no task steps keep their
+            order in any case: asyncio promises it for them, and nothing between tasks.
+
+    Attributes:
+        turns: How often the loop turned since it was made.
+    """
+
+    # Private names of BaseEventLoop that this class relies on.
+    _ready: deque[asyncio.Handle]
+    _scheduled: list[asyncio.TimerHandle]
+    _selector: _Selector
+
+    def __init__(
+        self, *, network: Network | None = None, shuffle: Callable[[list[Any]], None] | None = None
+    ) -> None:
+        self._now = 0.0
+        super().__init__()
+        self.turns = 0
+        self._network = network
+        self._shuffle = shuffle
+        self._owner = threading.get_ident()
+        self._places = 0
+        self._tasks: dict[asyncio.Task[Any], None] = {}
+        self._task_numbers = 0
+        self._turns_at_moment = 0
+        self._turns_of_run = 0
+        self._failures: list[Exception] = []
+        self._quiet: list[asyncio.Future[None]] = []
+        self._selector = _Selector(self._pause)
+        self.set_exception_handler(_collect)
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def time(self) -> float:
+        """Returns the virtual seconds since the loop was made."""
+        return self._now
+
+    @property
+    def _clock_resolution(self) -> float:
+        # asyncio runs what is due before `time() + resolution`. A fixed resolution vanishes in the rounding of large
+        # times: the due timer would never run, and the loop would spin.
+        return max(1e-9, 2 * math.ulp(self._now))
+
+    @_clock_resolution.setter
+    def _clock_resolution(self, _: float) -> None:
+        """BaseEventLoop writes the resolution of the real clock here."""
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Runs the callback at this virtual time, after those that were given the same time before."""
+        self._check_closed()  # type: ignore[attr-defined]
+        timer = _Timer(when, callback, args, self, context)
+        self._places += 1
+        timer.place = self._places
+        heapq.heappush(self._scheduled, timer)
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Runs the callback after this many virtual seconds."""
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def _pause(self, timeout: float | None) -> None:
+        if timeout == 0:
+            self._count_turn()
+            if self._shuffle is not None and len(self._ready) > 1:
+                self._permute(self._shuffle)
+            return
+        if self._quiet and (self._network is None or self._network.in_flight == 0):
+            self._announce_quiet()
+            return
+        if timeout is None:
+            raise Deadlock(self._now, self._waiting()) from self._background_failure()
+        self._count_turn()
+        due = self._scheduled[0].when()
+        if due > self._now:
+            self._now = due
+            self._turns_at_moment = 0
+
+    def _count_turn(self) -> None:
+        self.turns += 1
+        self._turns_at_moment += 1
+        self._turns_of_run += 1
+        is_standing_still = self._turns_at_moment > _MAX_TURNS_AT_ONE_MOMENT
+        if is_standing_still or self._turns_of_run > _MAX_TURNS:
+            turns = self._turns_at_moment if is_standing_still else self._turns_of_run
+            self._turns_at_moment = self._turns_of_run = 0
+            raise Livelock(
+                self._now, self._waiting(), turns, is_clock_moving=not is_standing_still
+            ) from self._background_failure()
+
+    def _permute(self, shuffle: Callable[[list[Any]], None]) -> None:
+        handles = list(self._ready)
+        places = [place for place, handle in enumerate(handles) if _is_task_step(handle)]
+        steps = [handles[place] for place in places]
+        shuffle(steps)
+        for place, step in zip(places, steps, strict=True):
+            handles[place] = step
+        self._ready.clear()
+        self._ready.extend(handles)
+
+    async def quiet(self) -> None:
+        """Waits until no callback is ready and no byte is under way, letting as little time pass as that takes.
+
+        Timers that are still set do not count: heartbeats and retries would keep the loop busy for ever.
+        """
+        waiter: asyncio.Future[None] = self.create_future()
+        self._quiet.append(waiter)
+        await waiter
+
+    def _announce_quiet(self) -> None:
+        waiters, self._quiet = self._quiet, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # --- tasks --------------------------------------------------------------------------------------------------------
+
+    def create_task(self, coro: Any, *, name: object = None, **options: Any) -> asyncio.Task[Any]:
+        """Makes a task, named after its number and its coroutine when no name is given."""
+        self._task_numbers += 1
+        if name is None:
+            name = f"{self._task_numbers}: {getattr(coro, '__qualname__', type(coro).__name__)}"
+        task: asyncio.Task[Any] = super().create_task(coro, name=str(name), **options)
+        self._tasks[task] = None
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        # A failed task is kept until the end: only then it is known whether somebody asked for its exception.
+        if task.cancelled() or not getattr(task, "_log_traceback", False):
+            self._tasks.pop(task, None)
+
+    def _waiting(self) -> list[str]:
+        return [f"{task.get_name()}{_place(task)}" for task in self._tasks if not task.done()]
+
+    def run_until_complete(self, future: Any) -> Any:
+        """Runs until the future is done, and returns its result.
+
+        Raises:
+            Deadlock: it can never be done. Chained to the background failures, which may be the cause.
+            Livelock: it is not done after very many turns.
+        """
+        self._turns_of_run = self._turns_at_moment = 0
+        return super().run_until_complete(future)
+
+    def cancel_all(self) -> None:
+        """Cancels the unfinished tasks, oldest first, and runs until they ended."""
+        tasks = [task for task in self._tasks if not task.done()]
+        for task in tasks:
+            task.cancel("the simulation ended")
+
+        async def end() -> None:
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        if tasks:
+            self.run_until_complete(end())
+
+    # --- failures -----------------------------------------------------------------------------------------------------
+
+    def check_background(self) -> None:
+        """Raises what went wrong where nobody awaited it.
+
+        Raises:
+            BackgroundFailure: with the exceptions, each reported once.
+        """
+        failure = self._background_failure()
+        if failure is not None:
+            raise failure
+
+    def _background_failure(self) -> BackgroundFailure | None:
+        for task in [task for task in self._tasks if task.done()]:
+            del self._tasks[task]
+            if not task.cancelled() and getattr(task, "_log_traceback", False):
+                error = task.exception()
+                if isinstance(error, Exception):
+                    error.add_note(f"in background task {task.get_name()}")
+                    self._failures.append(error)
+        failures, self._failures = self._failures, []
+        if not failures:
+            return None
+        return BackgroundFailure("exceptions that no task awaited", failures)
+
+    def note_failure(self, error: Exception) -> None:
+        """Remembers an exception that nobody awaited."""
+        self._failures.append(error)
+
+    def refuse(self, what: str, instead: str) -> NotSimulated:
+        """Returns the error to raise, and remembers it: the run fails even when the code under test swallows it."""
+        error = NotSimulated(what, instead)
+        self._failures.append(error)
+        return error
+
+    # --- the world outside --------------------------------------------------------------------------------------------
+
+    async def create_connection(
+        self, protocol_factory: Any, host: Any = None, port: Any = None, **options: Any
+    ) -> Any:
+        """Opens a connection in the in-memory network."""
+        if options.get("ssl"):
+            raise self.refuse(
+                "TLS", "use a ws:// address; certificates belong in tests with real sockets"
+            )
+        if options.get("sock") is not None:
+            raise self.refuse("a real socket", "pass host and port of a server of this simulation")
+        if self._network is None:
+            raise self.refuse("a connection", "this loop has no network; use Simulation")
+        return await self._network.connect(protocol_factory, host, port)
+
+    async def create_server(
+        self, protocol_factory: Any, host: Any = None, port: Any = None, **options: Any
+    ) -> Any:
+        """Listens in the in-memory network. Port 0 picks a free one."""
+        if options.get("ssl"):
+            raise self.refuse(
+                "TLS", "use a ws:// address; certificates belong in tests with real sockets"
+            )
+        if options.get("sock") is not None:
+            raise self.refuse("a real socket", "pass host and port; any name will do")
+        if self._network is None:
+            raise self.refuse("a server", "this loop has no network; use Simulation")
+        return self._network.listen(protocol_factory, host, port)
+
+    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
+        """Every name is the address of itself."""
+        return [(2, 1, 6, "", (host, port))]
+
+    def run_in_executor(
+        self,
+        executor: Executor | None,  # noqa: ARG002 - the signature is asyncio's
+        func: Callable[[Unpack[Ts]], T],
+        *args: *Ts,  # noqa: ARG002
+    ) -> asyncio.Future[T]:
+        """Refused.
+
+        Raises:
+            NotSimulated: always.
+        """
+        raise self.refuse(
+            f"run_in_executor({getattr(func, '__qualname__', func)!s})",
+            "threads run in another order every time; give the code under test a function that needs none",
+        )
+
+    def call_soon_threadsafe(
+        self,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """The same as `call_soon`, and refused from other threads."""
+        if threading.get_ident() != self._owner:
+            raise self.refuse(
+                f"a call from thread {threading.current_thread().name!r}",
+                "threads run in another order every time; keep the test in one thread",
+            )
+        return self.call_soon(callback, *args, context=context)
+
+    def _process_events(self, event_list: object) -> None:
+        """There are no events: nothing comes from outside."""
+
+    def _write_to_self(self) -> None:
+        """Nobody waits in a system call, so nobody needs waking."""
+
+
+def _collect(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    assert isinstance(loop, VirtualLoop)
+    error = context.get("exception")
+    if not isinstance(error, Exception):
+        error = RuntimeError(context.get("message", "unknown error"))
+    else:
+        error.add_note(str(context.get("message", "")))
+    loop.note_failure(error)
+
+
+def _is_task_step(handle: asyncio.Handle) -> bool:
+    return isinstance(getattr(getattr(handle, "_callback", None), "__self__", None), asyncio.Task)
+
+
+def _place(task: asyncio.Task[Any]) -> str:
+    """Says where a task waits: the innermost line that is not of the standard library's event loop."""
+    frame: Any = None
+    coroutine: Any = task.get_coro()
+    while coroutine is not None:
+        here = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+        if here is not None and "asyncio" not in here.f_code.co_filename.replace("\\", "/").split(
+            "/"
+        ):
+            frame = here
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+    if frame is None:
+        return ""
+    file = frame.f_code.co_filename.replace("\\", "/").rpartition("/")[2]
+    return f" ({file}:{frame.f_lineno}, in {frame.f_code.co_name})"
