@@ -1,8 +1,11 @@
 """The testing package: your stores and your app against a bad network, in milliseconds and without real time.
 
     simulation   @simulate: an async test becomes a plain function in virtual time, from one seed
+    recorder     what a stream did and when, and drawings to compare it with
+    monitor      the rules that every stream must keep, watched on one
+    history      delivered, lost, duplicated, invented, reordered? Against a promise
     loop         the virtual loop: jumps to the next timer, names who waits in a deadlock
-    network      the in-memory network that unmodified websocket libraries run on; link, lane: one connection of it
+    network      the in-memory network that unmodified websocket libraries run on; link, lane: one connection
     faults       what can go wrong below the messages, as data
     scheduler    a reactivex scheduler in the loop's time
     entropy      one seed for everything random, and the clocks
@@ -35,9 +38,12 @@ if TYPE_CHECKING:
         Timed,
         Truncate,
     )
+    from .history import Entry, History, Promise, Step, Verdict, judge
     from .link import Link
     from .loop import VirtualLoop
+    from .monitor import BrokenRules, Monitor, Rule, Violation
     from .network import Network
+    from .recorder import Event, Kind, Recorder, assert_marbles
     from .scheduler import LoopScheduler
     from .simulation import Simulation, simulate
 
@@ -45,32 +51,52 @@ __all__ = [
     "BackgroundFailure",
     "Bandwidth",
     "BlackHole",
+    "BrokenRules",
     "Deadlock",
     "Direction",
+    "Entry",
+    "Event",
     "Fault",
     "FaultPlan",
     "Hang",
     "Heal",
+    "History",
+    "Kind",
     "Latency",
     "Link",
     "Livelock",
     "LoopScheduler",
+    "Monitor",
     "Network",
     "NotSimulated",
+    "Promise",
+    "Recorder",
     "Refuse",
     "Reset",
+    "Rule",
     "Simulation",
     "SimulationError",
     "Split",
     "Stall",
+    "Step",
     "Timed",
     "Truncate",
+    "Verdict",
+    "Violation",
     "VirtualLoop",
+    "assert_marbles",
+    "judge",
     "simulate",
 ]
 
 _ROOMS = {
-    "failures": ("BackgroundFailure", "Deadlock", "Livelock", "NotSimulated", "SimulationError"),
+    "failures": (
+        "BackgroundFailure",
+        "Deadlock",
+        "Livelock",
+        "NotSimulated",
+        "SimulationError",
+    ),
     "faults": (
         "Bandwidth",
         "BlackHole",
@@ -87,11 +113,34 @@ _ROOMS = {
         "Timed",
         "Truncate",
     ),
+    "history": (
+        "Entry",
+        "History",
+        "Promise",
+        "Step",
+        "Verdict",
+        "judge",
+    ),
     "link": ("Link",),
     "loop": ("VirtualLoop",),
+    "monitor": (
+        "BrokenRules",
+        "Monitor",
+        "Rule",
+        "Violation",
+    ),
     "network": ("Network",),
+    "recorder": (
+        "Event",
+        "Kind",
+        "Recorder",
+        "assert_marbles",
+    ),
     "scheduler": ("LoopScheduler",),
-    "simulation": ("Simulation", "simulate"),
+    "simulation": (
+        "Simulation",
+        "simulate",
+    ),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -71,9 +71,15 @@ class Simulation:
         Raises:
             RuntimeError: there is none.
         """
-        if not _open:
+        simulation = cls.current_or_none()
+        if simulation is None:
             raise RuntimeError("no simulation is open: put @simulate above the test")
-        return _open[-1]
+        return simulation
+
+    @classmethod
+    def current_or_none(cls) -> Simulation | None:
+        """Returns the simulation that is open in this process, or None."""
+        return _open[-1] if _open else None
 
     def wall_clock(self) -> datetime:
         """Returns the date in virtual time; give it to code that takes a clock."""
