@@ -4,6 +4,8 @@
     recorder     what a stream did and when, and drawings to compare it with
     monitor      the rules that every stream must keep, watched on one
     history      delivered, lost, duplicated, invented, reordered? Against a promise
+    strategies   Hypothesis strategies: messages, frames, close codes, faults (a module: import it whole)
+    garbage      frames that no server should send, row by row; schema: strategies from types
     loop         the virtual loop: jumps to the next timer, names who waits in a deadlock
     network      the in-memory network that unmodified websocket libraries run on; link, lane: one connection
     faults       what can go wrong below the messages, as data
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         Timed,
         Truncate,
     )
+    from .garbage import GARBAGE, Garbage, wire_garbage, wrong_types
     from .history import Entry, History, Promise, Step, Verdict, judge
     from .link import Link
     from .loop import VirtualLoop
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from .simulation import Simulation, simulate
 
 __all__ = [
+    "GARBAGE",
     "BackgroundFailure",
     "Bandwidth",
     "BlackHole",
@@ -58,6 +62,7 @@ __all__ = [
     "Event",
     "Fault",
     "FaultPlan",
+    "Garbage",
     "Hang",
     "Heal",
     "History",
@@ -87,6 +92,8 @@ __all__ = [
     "assert_marbles",
     "judge",
     "simulate",
+    "wire_garbage",
+    "wrong_types",
 ]
 
 _ROOMS = {
@@ -112,6 +119,12 @@ _ROOMS = {
         "Stall",
         "Timed",
         "Truncate",
+    ),
+    "garbage": (
+        "GARBAGE",
+        "Garbage",
+        "wire_garbage",
+        "wrong_types",
     ),
     "history": (
         "Entry",
