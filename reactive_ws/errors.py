@@ -18,6 +18,7 @@ ReactiveWSError
 │   └── GaveUp                  out of attempts
 ├── MessageError                one message; the connection lives on
 │   ├── MessageRejected         a frame that is not a valid message of its type
+│   ├── MessagesMissing         a gap in an ordered stream, or new numbers in it
 │   ├── UnknownType             a payload class that no registry knows
 │   ├── MessageTooBig           larger than the server accepts
 │   ├── RequestFailed           the server answered a request with an error
@@ -56,6 +57,7 @@ __all__ = [
     "MessageError",
     "MessageRejected",
     "MessageTooBig",
+    "MessagesMissing",
     "OutboxFull",
     "ReactiveWSError",
     "RequestFailed",
@@ -170,12 +172,14 @@ class ConnectionLost(ConnectionFailed):
     """An open connection ended.
 
     Attributes:
-        code: The close code that was received, 1006 when there was none.
+        code: The close code: 1005 when the close frame had none, 1006 when there was no close frame.
         reason: The close reason, may be empty.
+        was_received: False when our side closed first, because of what the server sent.
     """
 
     code: int
     reason: str = ""
+    was_received: bool = attrs.field(default=True, kw_only=True)
 
 
 @attrs.define(eq=False, slots=False)
@@ -245,6 +249,24 @@ class MessageRejected(MessageError):
     epoch: str | None = attrs.field(default=None, kw_only=True)
     seq: int | None = attrs.field(default=None, kw_only=True)
     id: str | None = attrs.field(default=None, kw_only=True)
+
+
+@attrs.define(eq=False, slots=False)
+class MessagesMissing(MessageError):
+    """Messages of an ordered stream did not come; a snapshot was asked for.
+
+    Attributes:
+        stream: Name of the stream.
+        expected: The `seq` that should have come.
+        got: The `seq` that came.
+    """
+
+    stream: str
+    expected: int
+    got: int
+
+    def __str__(self) -> str:
+        return f"stream {self.stream!r} went on at {self.got} where {self.expected} was expected"
 
 
 @attrs.define(eq=False, slots=False)

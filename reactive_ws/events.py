@@ -1,0 +1,144 @@
+"""Streams of events: things that happen, where a store holds what is. Nothing is replayed and nothing is merged.
+
+An observer that raises is reported to the log and keeps its subscription; the others are served. `pipe` works as on
+every Observable; what an operator's own function raises ends that pipe, as everywhere in reactivex.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Generic, TypeVar
+
+from reactivex import Observable, abc
+from reactivex.disposable import Disposable
+
+__all__ = ["EventSource", "EventStream"]
+
+T = TypeVar("T")
+
+_logger = logging.getLogger("reactive_ws.events")
+
+_BUFFER = 10_000
+"""Events that an `async for` may lag behind; a loop that never comes back must not eat the memory."""
+
+
+class EventStream(Observable[T]):
+    """The reading end.
+
+    Emits: Every event, in order, from the moment of subscribing.
+    Replays: Nothing.
+    Thread: Whoever emits; for a service's streams, the thread of its loop.
+    Ends: Never.
+    """
+
+    def __init__(self, source: EventSource[T]) -> None:
+        super().__init__()
+        self._source = source
+
+    def __repr__(self) -> str:
+        return f"<EventStream {self._source.name!r}>"
+
+    def subscribe(
+        self,
+        on_next: abc.ObserverBase[T] | abc.OnNext[T] | None = None,
+        on_error: abc.OnError | None = None,
+        on_completed: abc.OnCompleted | None = None,
+        *,
+        scheduler: abc.SchedulerBase | None = None,
+    ) -> abc.DisposableBase:
+        """Calls `on_next` with every later event until the returned disposable is disposed.
+
+        An event stream never fails and never completes, so the other callbacks are never called.
+        """
+        del on_error, on_completed, scheduler
+        if on_next is None:
+            return Disposable()
+        observer = on_next.on_next if isinstance(on_next, abc.ObserverBase) else on_next
+        return self._source.add(observer)
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        """Iterates the later events. One that lags more than 10 000 events behind loses the oldest, which is logged."""
+        return _iterate(self)
+
+
+class EventSource(Generic[T]):
+    """The writing end; only its owner holds it. `emit` may be called from any thread.
+
+    Args:
+        name: For logs.
+        on_start, on_stop: Called when the first observer came and when the last one left.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        on_start: Callable[[], None] | None = None,
+        on_stop: Callable[[], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.stream: EventStream[T] = EventStream(self)
+        self._on_start = on_start
+        self._on_stop = on_stop
+        self._lock = threading.Lock()
+        self._observers: tuple[tuple[object, Callable[[T], Any]], ...] = ()
+
+    @property
+    def has_observers(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._observers)
+
+    def emit(self, event: T) -> None:
+        """Gives the event to everybody who listens now, in the order of their subscriptions."""
+        for _, observer in self._observers:
+            try:
+                observer(event)
+            except Exception:
+                _logger.exception("an observer of %s raised; it stays subscribed", self.name)
+
+    def add(self, observer: Callable[[T], Any]) -> abc.DisposableBase:
+        """Adds an observer; the same function may be added twice."""
+        key = object()
+        with self._lock:
+            is_first = not self._observers
+            self._observers = (*self._observers, (key, observer))
+        if is_first and self._on_start is not None:
+            self._on_start()
+
+        def remove() -> None:
+            with self._lock:
+                left = tuple(entry for entry in self._observers if entry[0] is not key)
+                is_last = bool(self._observers) and not left
+                self._observers = left
+            if is_last and self._on_stop is not None:
+                self._on_stop()
+
+        return Disposable(remove)
+
+
+async def _iterate(stream: EventStream[T]) -> AsyncIterator[T]:
+    loop = asyncio.get_running_loop()
+    buffer: collections.deque[T] = collections.deque(maxlen=_BUFFER)
+    arrived = asyncio.Event()
+
+    def take(event: T) -> None:
+        if len(buffer) == _BUFFER:
+            _logger.warning("an async for over %r is too slow; the oldest event is dropped", stream)
+        buffer.append(event)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(arrived.set)
+
+    subscription = stream.subscribe(take)
+    try:
+        while True:
+            while buffer:
+                yield buffer.popleft()
+            arrived.clear()
+            if not buffer:
+                await arrived.wait()
+    finally:
+        subscription.dispose()

@@ -1,0 +1,477 @@
+"""What waits to be sent or acknowledged: one ordered queue with bounds, a window, acknowledgements and resends.
+
+The rules:
+    * One FIFO. An entry leaves it when it is written; an at-least-once entry then stays in flight until acknowledged.
+    * At most `window` entries in flight. What is in flight when the connection ends returns to the head, in order.
+    * No acknowledgement for `acknowledgement_timeout` seconds: everything in flight is sent again in order. Twice in a
+      row: the connection is of no use.
+    * A transmission counts when its connection lived through that timeout; an entry fails after `max_transmissions`
+      counted ones. The loss of a connection never counts: a server that restarts must not poison innocent messages.
+    * Full: an at-most-once entry makes the oldest queued one of its kind fall out; an at-least-once entry is never
+      dropped, so without one that may fall out it is refused.
+
+It writes no socket and owns no timer. `offer` may be called from any thread, everything else belongs to the service's
+loop; statuses are announced outside the lock, because watchers are foreign code.
+"""
+
+from __future__ import annotations
+
+import collections
+import enum
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from .delivery import Delivery, DeliveryStatus
+from .errors import DeliveryFailed, MessageError, OutboxFull
+from .messages import Envelope, Guarantee
+
+__all__ = ["Entry", "Outbox", "OutboxOptions", "OutboxView", "Overflow", "Waiting"]
+
+
+class Overflow(enum.Enum):
+    """What a full outbox does with a new at-most-once message. Each drop is an error event and a failed Delivery."""
+
+    DROP_OLDEST = "drop oldest"
+    DROP_NEWEST = "drop newest"
+    RAISE = "raise"
+
+
+@attrs.frozen
+class OutboxOptions:
+    """The numbers.
+
+    Attributes:
+        limit: Entries that wait or are in flight together.
+        overflow: What happens to at-most-once messages when it is full.
+        window: Entries in flight at most.
+        acknowledgement_timeout: Seconds, while connected, until a resend.
+        max_transmissions: Counted transmissions until an entry fails.
+    """
+
+    limit: int = attrs.field(default=100, validator=attrs.validators.ge(1))
+    overflow: Overflow = Overflow.DROP_OLDEST
+    window: int = attrs.field(default=20, validator=attrs.validators.ge(1))
+    acknowledgement_timeout: float = attrs.field(default=10.0, validator=attrs.validators.gt(0))
+    max_transmissions: int = attrs.field(default=5, validator=attrs.validators.ge(1))
+
+
+@attrs.define(eq=False)
+class Entry:
+    """One message on its way out. Only the outbox changes it.
+
+    Attributes:
+        frame: The encoded message of the first transmission.
+        expires_at: Loop time after which it is not sent for the first time any more.
+        is_ready: False while it is not on disk yet.
+        counted: Transmissions that count.
+    """
+
+    envelope: Envelope[Any]
+    frame: str | bytes
+    guarantee: Guarantee
+    delivery: Delivery
+    since: float
+    expires_at: float | None = None
+    is_ready: bool = True
+    is_listed: bool = False
+    is_over: bool = False
+    is_durable: bool = False
+    is_dropped: bool = False
+    transmissions: int = 0
+    counted: int = 0
+    sent_at: float = 0.0
+
+
+@attrs.frozen
+class Waiting:
+    """One entry, as the program sees it. Times in seconds of the service's clock."""
+
+    id: str
+    type: str
+    status: DeliveryStatus
+    attempts: int
+    since: float
+
+
+@attrs.frozen
+class OutboxView:
+    """The outbox at one moment, in order of sending."""
+
+    entries: tuple[Waiting, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+_Note = tuple[Entry, DeliveryStatus, str | None, Exception | None]
+
+
+class Outbox:
+    """The queue. `on_over` is called with every entry that is done, whatever its fate (the journal forgets it)."""
+
+    def __init__(
+        self,
+        options: OutboxOptions | None = None,
+        *,
+        on_over: Callable[[Entry], None] | None = None,
+        on_drop: Callable[[Entry, str], None] | None = None,
+    ) -> None:
+        self.options = options or OutboxOptions()
+        self.resent = 0
+        self.dropped = 0
+        self.version = 0
+        self._on_over = on_over
+        self._on_drop = on_drop
+        self._lock = threading.Lock()
+        self._queue: collections.deque[Entry] = collections.deque()
+        self._in_flight: dict[str, Entry] = {}
+        self._by_id: dict[str, Entry] = {}
+        self._size = 0
+        self._is_online = False
+        self._has_acknowledgements = False
+        self._timeouts = 0
+        self._suspects: set[str] = set()
+        self._writes_beside = 0
+        self._next_expiry: float | None = None
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def in_flight(self) -> int:
+        """How many wait for their acknowledgement."""
+        return len(self._in_flight)
+
+    @property
+    def deadline(self) -> float | None:
+        """When `tick` must be called."""
+        times = [] if self._next_expiry is None else [self._next_expiry]
+        if self._is_online and self._in_flight:
+            oldest = next(iter(self._in_flight.values()))
+            times.append(oldest.sent_at + self.options.acknowledgement_timeout)
+        return min(times, default=None)
+
+    def view(self) -> OutboxView:
+        """Returns what waits, what is in flight first."""
+        with self._lock:
+            entries = (*self._in_flight.values(), *self._queue)
+            return OutboxView(
+                tuple(
+                    Waiting(
+                        entry.delivery.id,
+                        entry.envelope.type,
+                        entry.delivery.status,
+                        entry.transmissions,
+                        entry.since,
+                    )
+                    for entry in entries
+                    if not entry.is_over
+                )
+            )
+
+    def offer(
+        self,
+        envelope: Envelope[Any],
+        frame: str | bytes,
+        guarantee: Guarantee,
+        now: float,
+        *,
+        time_to_live: float | None = None,
+        is_durable: bool = False,
+        is_ready: bool = True,
+    ) -> Entry:
+        """Appends a message and returns its entry. Any thread; never blocks.
+
+        Raises:
+            OutboxFull: there is no room, and neither this message nor another one may be dropped.
+        """
+        identity = envelope.id or ""
+        is_sure = guarantee is Guarantee.AT_LEAST_ONCE
+        entry = Entry(
+            envelope,
+            frame,
+            guarantee,
+            Delivery(identity, is_final_when_sent=not is_sure),
+            now,
+            None if time_to_live is None else now + time_to_live,
+            is_ready,
+            is_durable=is_durable,
+        )
+        notes: list[_Note] = []
+        with self._lock:
+            if guarantee is Guarantee.VOLATILE and not self._is_online:
+                entry.is_over = True
+                notes.append(_failed(entry, "not connected, and a volatile message does not wait"))
+            else:
+                victim = self._make_room(entry) if self._size >= self.options.limit else None
+                if victim is not entry:
+                    self._append(entry, is_sure=is_sure)
+                if victim is not None:
+                    self._drop(victim, "the outbox was full", notes)
+        self._announce(notes)
+        return entry
+
+    def stored(self, entry: Entry, error: Exception | None = None) -> None:
+        """The journal wrote the entry, or could not."""
+        notes: list[_Note] = []
+        with self._lock:
+            if entry.is_over:
+                return
+            entry.is_ready = True
+            if error is None:
+                notes.append((entry, DeliveryStatus.STORED, None, None))
+            else:
+                self._remove(entry)
+                notes.append((entry, DeliveryStatus.FAILED, str(error), error))
+        self._announce(notes)
+
+    # --- the service's loop ---------------------------------------------------------------------------------------------
+
+    def online(self, *, has_acknowledgements: bool) -> None:
+        """A connection is ready."""
+        with self._lock:
+            self._is_online = True
+            self._has_acknowledgements = has_acknowledgements
+            self._timeouts = self._writes_beside = 0
+
+    def take(self, now: float) -> Entry | None:
+        """Returns the next entry to write, or None when there is none or the window is full.
+
+        An at-least-once entry is in flight from here on; the others are the caller's until `written`.
+        """
+        notes: list[_Note] = []
+        try:
+            with self._lock:
+                return self._take(now, notes) if self._is_online else None
+        finally:
+            self._announce(notes)
+
+    def written(self, entry: Entry) -> None:
+        """The socket took it."""
+        notes: list[_Note] = []
+        with self._lock:
+            if entry.is_over:
+                return
+            if entry.guarantee is not Guarantee.AT_LEAST_ONCE:
+                self._writes_beside += 1
+                self._remove(entry)
+            elif not self._has_acknowledgements:
+                entry.delivery.settle_when_sent()
+                self._remove(entry)
+            notes.append((entry, DeliveryStatus.SENT, None, None))
+        self._announce(notes)
+
+    def refused(self, entry: Entry, error: MessageError) -> None:
+        """It cannot be sent at all."""
+        notes: list[_Note] = []
+        with self._lock:
+            if not entry.is_over:
+                self._remove(entry)
+                notes.append((entry, DeliveryStatus.FAILED, str(error), error))
+        self._announce(notes)
+
+    def cut_off(self, entry: Entry) -> None:
+        """The connection ended while it was being written."""
+        notes: list[_Note] = []
+        with self._lock:
+            if not entry.is_over and entry.guarantee is not Guarantee.AT_LEAST_ONCE:
+                self._remove(entry)
+                reason = "the connection ended while it was written"
+                notes.append((entry, DeliveryStatus.UNCERTAIN, reason, None))
+        self._announce(notes)
+
+    def acknowledge(self, identity: str) -> bool:
+        """The server has the message with this id; False when nothing waits for that."""
+        with self._lock:
+            entry = self._by_id.get(identity)
+            if entry is None:
+                return False
+            self._timeouts = self._writes_beside = 0
+            self._remove(entry)
+        self._announce([(entry, DeliveryStatus.ACKNOWLEDGED, None, None)])
+        return True
+
+    def reject(self, identity: str, error: Exception) -> bool:
+        """The server answered the message with this id with an error."""
+        with self._lock:
+            entry = self._by_id.get(identity)
+            if entry is None:
+                return False
+            self._timeouts = 0
+            self._remove(entry)
+        self._announce([(entry, DeliveryStatus.FAILED, str(error), error)])
+        return True
+
+    def lost(self, code: int | None) -> None:
+        """The connection ended, with this received close code; what was in flight returns to the head."""
+        notes: list[_Note] = []
+        with self._lock:
+            self._is_online = False
+            flying = list(self._in_flight.values())
+            if code in (1007, 1008, 1009) and flying:
+                self._blame(flying, code == 1009, notes)
+            self._return_to_head()
+            for entry in [entry for entry in self._queue if entry.guarantee is Guarantee.VOLATILE]:
+                self._remove(entry)
+                notes.append(_failed(entry, "the connection ended before it was sent"))
+        self._announce(notes)
+
+    def tick(self, now: float) -> bool:
+        """Does what is due. Returns False when the server acknowledged nothing twice: drop the connection."""
+        notes: list[_Note] = []
+        is_alive = True
+        with self._lock:
+            if self._next_expiry is not None and self._next_expiry <= now:
+                self._expire(now, notes)
+            limit = now - self.options.acknowledgement_timeout
+            overdue = [entry for entry in self._in_flight.values() if entry.sent_at <= limit]
+            if self._is_online and overdue:
+                for entry in overdue:
+                    entry.counted += 1
+                    self._fail_if_poison(entry, notes)
+                self._timeouts += 1
+                is_alive = self._timeouts < 2
+                if is_alive:
+                    self._return_to_head()
+        self._announce(notes)
+        return is_alive
+
+    def settle(self) -> None:
+        """Disconnected on purpose: what was never sent fails, what is in flight becomes uncertain, the durable stays."""
+        notes: list[_Note] = []
+        with self._lock:
+            self._is_online = False
+            self._return_to_head()
+            for entry in list(self._queue):
+                if entry.is_durable or entry.is_over:
+                    continue
+                self._remove(entry)
+                if entry.transmissions:
+                    reason = "disconnected before the acknowledgement"
+                    notes.append((entry, DeliveryStatus.UNCERTAIN, reason, None))
+                else:
+                    notes.append(_failed(entry, "disconnected before it was sent"))
+            self._queue = collections.deque(entry for entry in self._queue if not entry.is_over)
+        self._announce(notes)
+
+    # --- under the lock -------------------------------------------------------------------------------------------------
+
+    def _append(self, entry: Entry, *, is_sure: bool) -> None:
+        self._queue.append(entry)
+        entry.is_listed = True
+        self._size += 1
+        self.version += 1
+        if is_sure:
+            self._by_id[entry.delivery.id] = entry
+        if entry.expires_at is not None and (
+            self._next_expiry is None or entry.expires_at < self._next_expiry
+        ):
+            self._next_expiry = entry.expires_at
+
+    def _make_room(self, entry: Entry) -> Entry:
+        """Returns the entry to drop, which may be the new one."""
+        is_sure = entry.guarantee is Guarantee.AT_LEAST_ONCE
+        overflow = self.options.overflow
+        if overflow is Overflow.RAISE:
+            raise OutboxFull(self.options.limit)
+        if not is_sure and overflow is Overflow.DROP_NEWEST:
+            return entry
+        for other in self._queue:
+            if other.guarantee is not Guarantee.AT_LEAST_ONCE and not other.is_over:
+                return other
+        if is_sure:
+            raise OutboxFull(self.options.limit)
+        return entry
+
+    def _drop(self, entry: Entry, reason: str, notes: list[_Note]) -> None:
+        entry.is_dropped = True
+        self.dropped += 1
+        if entry.is_listed:
+            self._remove(entry)
+        entry.is_over = True
+        notes.append(_failed(entry, reason))
+
+    def _remove(self, entry: Entry) -> None:
+        """Takes an entry out of the books. It stays in the queue as a ghost that `_take` steps over: no linear search."""
+        entry.is_over = True
+        self._size -= 1
+        self.version += 1
+        identity = entry.delivery.id
+        self._by_id.pop(identity, None)
+        self._in_flight.pop(identity, None)
+        self._suspects.discard(identity)
+        if self._on_over is not None:
+            self._on_over(entry)
+        if len(self._queue) > 2 * self._size + 64:
+            self._queue = collections.deque(entry for entry in self._queue if not entry.is_over)
+
+    def _take(self, now: float, notes: list[_Note]) -> Entry | None:
+        window = 1 if self._suspects else self.options.window
+        while self._queue:
+            entry = self._queue[0]
+            if entry.is_over:
+                self._queue.popleft()
+                continue
+            if not entry.is_ready:
+                return None
+            is_sure = entry.guarantee is Guarantee.AT_LEAST_ONCE and self._has_acknowledgements
+            if (is_sure or self._suspects) and len(self._in_flight) >= window:
+                return None
+            self._queue.popleft()
+            if entry.expires_at is not None and entry.expires_at <= now and not entry.transmissions:
+                self._drop(entry, "its time to live was over", notes)
+                continue
+            if entry.transmissions:
+                self.resent += 1
+            entry.transmissions += 1
+            entry.sent_at = now
+            self.version += 1
+            if is_sure:
+                self._in_flight[entry.delivery.id] = entry
+            return entry
+        return None
+
+    def _return_to_head(self) -> None:
+        if self._in_flight:
+            self._queue.extendleft(reversed(self._in_flight.values()))
+            self._in_flight.clear()
+            self.version += 1
+
+    def _blame(self, flying: list[Entry], is_too_big: bool, notes: list[_Note]) -> None:  # noqa: FBT001
+        """Finds the message for which the server closed: it is known only when it was alone."""
+        if len(flying) == 1 and not self._writes_beside:
+            entry = flying[0]
+            entry.counted = self.options.max_transmissions if is_too_big else entry.counted + 1
+            self._fail_if_poison(entry, notes)
+        elif is_too_big:
+            self._suspects.update(entry.delivery.id for entry in flying)
+
+    def _fail_if_poison(self, entry: Entry, notes: list[_Note]) -> None:
+        if entry.counted >= self.options.max_transmissions:
+            self._remove(entry)
+            notes.append(_failed(entry, f"the server did not take it, sent {entry.transmissions} times"))
+
+    def _expire(self, now: float, notes: list[_Note]) -> None:
+        left: list[float] = []
+        for entry in list(self._queue):
+            if entry.is_over or entry.expires_at is None or entry.transmissions:
+                continue
+            if entry.expires_at <= now:
+                self._drop(entry, "its time to live was over", notes)
+            else:
+                left.append(entry.expires_at)
+        self._next_expiry = min(left, default=None)
+
+    def _announce(self, notes: list[_Note]) -> None:
+        for entry, status, reason, error in notes:
+            entry.delivery.advance(status, reason, error)
+            if entry.is_dropped and self._on_drop is not None:
+                self._on_drop(entry, reason or "")
+
+
+def _failed(entry: Entry, reason: str) -> _Note:
+    error = DeliveryFailed(entry.delivery.id, reason)
+    return entry, DeliveryStatus.FAILED, reason, error
