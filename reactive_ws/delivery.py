@@ -6,6 +6,7 @@ It sends nothing and decides nothing. Every method may be called from any thread
 from __future__ import annotations
 
 import enum
+import logging
 import threading
 from collections.abc import Callable, Generator
 from typing import Any
@@ -17,6 +18,8 @@ from .errors import DeliveryFailed
 from .pending import Pending
 
 __all__ = ["Delivery", "DeliveryStatus"]
+
+_logger = logging.getLogger("reactive_ws.delivery")
 
 
 class DeliveryStatus(enum.Enum):
@@ -83,6 +86,11 @@ class Delivery:
         return self._is_final(self._status)
 
     @property
+    def failure(self) -> Exception:
+        """What awaiting it raises when it failed or is uncertain."""
+        return self._error or DeliveryFailed(self.id, self._reason or self._status.value)
+
+    @property
     def stream(self) -> Observable[DeliveryStatus]:
         """The status as a stream.
 
@@ -133,7 +141,10 @@ class Delivery:
             if self._is_final(status):
                 self._watchers = ()
         for watcher in watchers:
-            watcher(status)
+            try:
+                watcher(status)
+            except Exception:
+                _logger.exception("a watcher of the delivery of message %s raised", self.id)
 
     def settle_when_sent(self) -> None:
         """The connection knows no acknowledgements: from now on `SENT` is final."""
@@ -147,8 +158,7 @@ class Delivery:
 
         def settle(status: DeliveryStatus) -> None:
             if status is DeliveryStatus.FAILED or status is DeliveryStatus.UNCERTAIN:
-                error = self._error or DeliveryFailed(self.id, self._reason or status.value)
-                pending.fail(error)
+                pending.fail(self.failure)
             elif self._is_final(status):
                 pending.settle(status)
 

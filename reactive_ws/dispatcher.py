@@ -81,18 +81,29 @@ class Dispatcher:
         self._routes: dict[tuple[str, str], tuple[tuple[_Registration, ...], bool]] = {}
 
     def on(
-        self, key: str | type[Any], handler: Callable[..., Any], *, is_builtin: bool = False
+        self,
+        key: str | type[Any],
+        handler: Callable[..., Any],
+        *,
+        is_builtin: bool = False,
+        call: Callable[[Any], Any] | None = None,
     ) -> DisposableBase:
         """Calls `handler(payload)` for a class, or `handler(envelope)` for a type name.
+
+        Args:
+            key: A payload class or a type name.
+            handler: What to call, and what `off` and the reports name.
+            is_builtin: Comes before the user's handlers.
+            call: What to call instead.
 
         Raises:
             UnknownType: the class is not registered.
         """
+        what = handler if call is None else call
         if isinstance(key, str):
-            return self._add(_Registration(key, handler, handler), is_builtin=is_builtin)
+            return self._add(_Registration(key, handler, what), is_builtin=is_builtin)
         self._registry.of(key)
-        call = _with_payload(handler)
-        return self._add(_Registration(key, handler, call), is_builtin=is_builtin)
+        return self._add(_Registration(key, handler, _with_payload(what)), is_builtin=is_builtin)
 
     def subscribe(
         self, pattern: str, handler: Callable[[Any, Envelope[Any]], Any]

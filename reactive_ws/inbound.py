@@ -47,15 +47,16 @@ class Gap:
 
 
 class _Cursor:
-    """Where a stream is. `held` has what came too early, by `seq`."""
+    """Where a stream is. `held` has what came too early, by `seq`; None stands for a rejected message."""
 
-    __slots__ = ("epoch", "held", "seq", "until")
+    __slots__ = ("epoch", "held", "seq", "stream", "until")
 
-    def __init__(self, epoch: str, seq: int) -> None:
+    def __init__(self, stream: str, epoch: str, seq: int) -> None:
+        self.stream = stream
         self.epoch = epoch
         self.seq = seq
         self.held: dict[int, Envelope[Any] | None] = {}
-        self.until: float | None = None
+        self.until = 0.0
 
 
 class Inbound:
@@ -64,31 +65,38 @@ class Inbound:
     Attributes:
         duplicates: How many messages were dropped because they were seen before.
         gaps: How many gaps were given up on, new epochs included.
-        is_moved: Whether positions changed since `positions` was read last.
     """
 
     def __init__(self) -> None:
         self.duplicates = 0
         self.gaps = 0
-        self.is_moved = False
         self._cursors: dict[str, _Cursor] = {}
-        self._ids: dict[str, None] = {}
+        self._moved: dict[str, _Cursor] = {}
+        self._holding: dict[str, _Cursor] = {}
+        self._ids: dict[tuple[str, str], None] = {}
         self._gaps: list[Gap] = []
 
     @property
     def deadline(self) -> float | None:
         """When `tick` must be called: the first hold that ends."""
-        return min((c.until for c in self._cursors.values() if c.until is not None), default=None)
+        if not self._holding:
+            return None
+        return min(cursor.until for cursor in self._holding.values())
 
-    def positions(self) -> dict[str, Position]:
-        """Returns the position of every stream, and takes them for stored."""
-        self.is_moved = False
-        return {name: Position(cursor.epoch, cursor.seq) for name, cursor in self._cursors.items()}
+    @property
+    def is_moved(self) -> bool:
+        """Whether a stream moved since `take_moved`."""
+        return bool(self._moved)
+
+    def take_moved(self) -> dict[str, Position]:
+        """Returns the positions that changed since the last call."""
+        moved, self._moved = self._moved, {}
+        return {name: Position(cursor.epoch, cursor.seq) for name, cursor in moved.items()}
 
     def adopt(self, positions: Mapping[str, Position]) -> None:
         """Starts from stored positions. Streams that are known already keep theirs."""
         for name, position in positions.items():
-            self._cursors.setdefault(name, _Cursor(position.epoch, position.seq))
+            self._cursors.setdefault(name, _Cursor(name, position.epoch, position.seq))
 
     def take_gaps(self) -> list[Gap]:
         """Returns the gaps found since the last call; their streams need a snapshot."""
@@ -99,14 +107,14 @@ class Inbound:
         """Takes a message; returns what can be delivered now, in order."""
         seq, stream = envelope.seq, envelope.stream
         if seq is None or stream is None:
-            return _NOTHING if self._is_seen(envelope.id) else (envelope,)
+            return _NOTHING if self._is_seen(envelope) else (envelope,)
         cursor = self._cursors.get(stream)
         if cursor is not None and envelope.epoch == cursor.epoch:
             if seq == cursor.seq + 1 and not cursor.held:
                 cursor.seq = seq
-                self.is_moved = True
+                self._moved[stream] = cursor
                 return (envelope,)
-            return self._place(cursor, stream, seq, envelope, now)
+            return self._place(cursor, seq, envelope, now)
         return self._begin(stream, envelope.epoch or "", seq, envelope)
 
     def skip(self, stream: str | None, epoch: str | None, seq: int | None, now: float) -> tuple[
@@ -118,7 +126,7 @@ class Inbound:
         cursor = self._cursors.get(stream)
         if cursor is None or epoch != cursor.epoch:
             return self._begin(stream, epoch or "", seq, None)
-        return self._place(cursor, stream, seq, None, now)
+        return self._place(cursor, seq, None, now)
 
     def snapshot(self, snapshot: Snapshot) -> tuple[bool, tuple[Envelope[Any], ...]]:
         """The state of a stream arrived.
@@ -128,17 +136,16 @@ class Inbound:
         """
         cursor = self._cursors.get(snapshot.stream)
         if cursor is None or cursor.epoch != snapshot.epoch:
-            self._cursors[snapshot.stream] = _Cursor(snapshot.epoch, snapshot.seq)
-            self.is_moved = True
+            self._start(snapshot.stream, snapshot.epoch, snapshot.seq)
             return True, _NOTHING
         if snapshot.seq < cursor.seq:
             return False, _NOTHING
         cursor.seq = snapshot.seq
-        self.is_moved = True
+        self._moved[cursor.stream] = cursor
         cursor.held = {seq: held for seq, held in cursor.held.items() if seq > snapshot.seq}
         following = self._release(cursor)
         if not cursor.held:
-            cursor.until = None
+            self._holding.pop(cursor.stream, None)
         return True, following
 
     def recovered(self, streams: Mapping[str, Recovery]) -> list[str]:
@@ -148,34 +155,38 @@ class Inbound:
             if recovery.recovered:
                 continue
             lost.append(name)
-            self._cursors[name] = _Cursor(recovery.epoch, recovery.seq)
-            self.is_moved = True
+            self._start(name, recovery.epoch, recovery.seq)
         return lost
 
     def subscribed(self, stream: str, epoch: str, seq: int) -> None:
         """A subscription starts at this position, unless the stream is known already."""
         if stream not in self._cursors:
-            self._cursors[stream] = _Cursor(epoch, seq)
-            self.is_moved = True
+            self._start(stream, epoch, seq)
 
     def lost(self) -> None:
         """The connection ended: what was held comes again after the resume."""
-        for cursor in self._cursors.values():
+        for cursor in self._holding.values():
             cursor.held = {}
-            cursor.until = None
+        self._holding = {}
 
     def tick(self, now: float) -> tuple[Envelope[Any], ...]:
         """Gives up on gaps that were waited for long enough; returns what was held."""
         released: list[Envelope[Any]] = []
-        for name, cursor in self._cursors.items():
-            if cursor.until is not None and cursor.until <= now:
-                released += self._give_up(cursor, name)
+        for cursor in list(self._holding.values()):
+            if cursor.until <= now:
+                released += self._give_up(cursor)
         return tuple(released)
 
-    def _is_seen(self, identity: str | None) -> bool:
-        if identity is None:
+    def _start(self, stream: str, epoch: str, seq: int) -> None:
+        self._cursors[stream] = self._moved[stream] = _Cursor(stream, epoch, seq)
+        self._holding.pop(stream, None)
+
+    def _is_seen(self, envelope: Envelope[Any]) -> bool:
+        if envelope.id is None:
             return False
         ids = self._ids
+        # With the type: a server may answer one message with several of different types that carry its id.
+        identity = envelope.type, envelope.id
         if identity in ids:
             self.duplicates += 1
             return True
@@ -193,12 +204,11 @@ class Inbound:
             before = [held for _, held in sorted(cursor.held.items()) if held is not None]
             self.gaps += 1
             self._gaps.append(Gap(stream, cursor.seq + 1, seq, is_new_epoch=True))
-        self._cursors[stream] = _Cursor(epoch, seq)
-        self.is_moved = True
+        self._start(stream, epoch, seq)
         return (*before, envelope) if envelope is not None else tuple(before)
 
     def _place(
-        self, cursor: _Cursor, stream: str, seq: int, envelope: Envelope[Any] | None, now: float
+        self, cursor: _Cursor, seq: int, envelope: Envelope[Any] | None, now: float
     ) -> tuple[Envelope[Any], ...]:
         if seq <= cursor.seq or seq in cursor.held:
             self.duplicates += 1
@@ -206,12 +216,13 @@ class Inbound:
         cursor.held[seq] = envelope
         released = self._release(cursor)
         if not cursor.held:
-            cursor.until = None
+            self._holding.pop(cursor.stream, None)
         elif len(cursor.held) >= _MAX_HELD:
-            released = (*released, *self._give_up(cursor, stream))
-        elif cursor.until is None or released:
+            released = (*released, *self._give_up(cursor))
+        elif released or cursor.stream not in self._holding:
             # Progress starts the wait anew: what is missing now is another message.
             cursor.until = now + _MAX_WAIT
+            self._holding[cursor.stream] = cursor
         return released
 
     def _release(self, cursor: _Cursor) -> tuple[Envelope[Any], ...]:
@@ -220,18 +231,18 @@ class Inbound:
         while (following := cursor.seq + 1) in cursor.held:
             held = cursor.held.pop(following)
             cursor.seq = following
-            self.is_moved = True
+            self._moved[cursor.stream] = cursor
             if held is not None:
                 released.append(held)
         return tuple(released)
 
-    def _give_up(self, cursor: _Cursor, stream: str) -> tuple[Envelope[Any], ...]:
+    def _give_up(self, cursor: _Cursor) -> tuple[Envelope[Any], ...]:
         order = sorted(cursor.held)
         self.gaps += 1
-        self._gaps.append(Gap(stream, cursor.seq + 1, order[0]))
+        self._gaps.append(Gap(cursor.stream, cursor.seq + 1, order[0]))
         released = [held for seq in order if (held := cursor.held[seq]) is not None]
         cursor.seq = order[-1]
         cursor.held = {}
-        cursor.until = None
-        self.is_moved = True
+        self._holding.pop(cursor.stream, None)
+        self._moved[cursor.stream] = cursor
         return tuple(released)

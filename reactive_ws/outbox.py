@@ -277,10 +277,15 @@ class Outbox:
         """The connection ended while it was being written."""
         notes: list[_Note] = []
         with self._lock:
-            if not entry.is_over and entry.guarantee is not Guarantee.AT_LEAST_ONCE:
+            if entry.is_over:
+                return
+            if entry.guarantee is not Guarantee.AT_LEAST_ONCE:
                 self._remove(entry)
                 reason = "the connection ended while it was written"
                 notes.append((entry, DeliveryStatus.UNCERTAIN, reason, None))
+            elif not self._has_acknowledgements:
+                # It never counted as in flight, so nothing else brings it back.
+                self._queue.appendleft(entry)
         self._announce(notes)
 
     def acknowledge(self, identity: str) -> bool:

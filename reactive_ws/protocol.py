@@ -193,6 +193,15 @@ class Protocol:
             self._drop_and_retry(error, now)
         return self._take()
 
+    def refresh(self, now: float) -> bool:
+        """A new token is wanted. True: send it in place; False: reconnect, the next dial asks for a new one."""
+        del now
+        can_send = self._has_hello and self._options.has_first_message
+        if can_send and self.connection.state is ConnectionState.CONNECTED:
+            return True
+        self._force_token = True
+        return False
+
     def woke(self, now: float) -> list[Effect]:
         """The computer slept: whatever was open is dead, whatever was waited for is over."""
         if self.connection.state in (ConnectionState.CLOSED, ConnectionState.ERROR):

@@ -1,0 +1,480 @@
+"""The hands of the protocol: performs its effects in an event loop and tells it what happens.
+
+It owns the lines (sockets), the one timer, and the store of the connection. What it decides itself is only when to call
+whom; everything runs in the loop it was made in, and after the end nothing of it is left there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from . import effects as do
+from .authentication import Tokens
+from .connection import Connection, ConnectionState, ErrorKind
+from .effects import Effect
+from .errors import DialFailed, MessageRejected, MessageTooBig, Unauthorized, UnknownType
+from .failures import of_close, of_dial
+from .line import Line, Socket
+from .messages import Auth, Envelope, Guarantee, Hello, Subscribe, Sync
+from .metrics import Counters
+from .outbox import Entry, Outbox
+from .protocol import Protocol
+from .receiver import Burst, Receiver
+from .redaction import RedactingLogger
+from .settings import Settings
+
+__all__ = ["ConnectionLoop"]
+
+_logger = logging.getLogger("reactive_ws.connection")
+
+_WATCH_INTERVAL = 5.0
+"""Seconds between looks at the suspension clock."""
+
+
+class ConnectionLoop:
+    """The connection in one event loop, from `connect` until everything is closed.
+
+    Args:
+        settings: What to do it with.
+        protocol, outbox, receiver, counters: The parts that outlive this loop.
+        channels: Returns the channels to subscribe to on every connection.
+        publish: Called with every new connection record, in order.
+        report: Called with every error.
+        changed: Called when the outbox may have changed, at most once per turn of the loop.
+        over: Called when everything is closed and no task is left.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        protocol: Protocol,
+        outbox: Outbox,
+        receiver: Receiver,
+        counters: Counters,
+        channels: Callable[[], tuple[str, ...]],
+        publish: Callable[[Connection], None],
+        report: Callable[[ErrorKind, Exception, bool], None],
+        changed: Callable[[], None],
+        settled: Callable[[], None],
+        over: Callable[[], None],
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._settings = settings
+        self._protocol = protocol
+        self._outbox = outbox
+        self._receiver = receiver
+        self._counters = counters
+        self._channels = channels
+        self._publish = publish
+        self._report = report
+        self._changed = changed
+        self._settled = settled
+        self._over = over
+        self._tokens = Tokens(settings.auth)
+        self._token: str | None = None
+        self._redacting = RedactingLogger(logging.getLogger("reactive_ws.websockets"))
+        self._line: Line | None = None
+        self._lines: set[Line] = set()
+        self._to_do: collections.deque[Effect] = collections.deque()
+        self._is_performing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._watch_at: float | None = None
+        self._slept = 0.0
+        self._peer_limit: int | None = None
+        self._has_protocol = False
+        self._unsynced: dict[str, None] = {}
+
+    # --- what the program wants (in the loop) ---------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Starts."""
+        self._perform(self._protocol.connect(self.loop.time()))
+
+    def reconnect(self) -> None:
+        """Drops the socket and dials anew."""
+        self._perform(self._protocol.reconnect(self.loop.time()))
+
+    def disconnect(self, drain: float) -> None:
+        """Closes, after at most `drain` seconds."""
+        self._perform(self._protocol.disconnect(self.loop.time(), drain))
+
+    def send_control(self, payload: Any, identity: str | None = None) -> bool:
+        """Sends a message past the outbox; False when there is no socket to take it."""
+        try:
+            return self.send_frame(self._encode(payload, identity))
+        except (MessageRejected, UnknownType) as error:
+            self._report(ErrorKind.APPLICATION, error, False)
+            return False
+
+    def send_frame(self, frame: str | bytes) -> bool:
+        """Like `send_control`, for what is encoded already."""
+        line = self._line
+        if line is None or line.is_over:
+            return False
+        line.send_control(frame)
+        self._counters.messages_sent += 1
+        return True
+
+    @property
+    def has_protocol(self) -> bool:
+        """Whether the server selected the subprotocol and the connection is ready."""
+        return self._has_protocol
+
+    def sync(self, streams: tuple[str, ...]) -> None:
+        """Asks for snapshots, now or when there is a connection."""
+        self._unsynced.update(dict.fromkeys(streams))
+        self._send_syncs()
+
+    async def refresh_token(self) -> None:
+        """Sends a new token in place where that works, and reconnects with it elsewhere."""
+        if self._protocol.refresh(self.loop.time()):
+            self._token = await self._tokens.token(force=True)
+            if self._token is not None:
+                self.send_control(Auth(self._token))
+        else:
+            self.reconnect()
+
+    def outbox_changed(self) -> None:
+        """Something was queued, stored, acknowledged or removed."""
+        if self._line is not None:
+            self._line.wake()
+        if not len(self._outbox):
+            self._perform(self._protocol.drained(self.loop.time()))
+        self._changed()
+        self._rearm()
+
+    def cancel(self) -> None:
+        """The loop is about to end: drop everything at once."""
+        self._perform(self._protocol.disconnect(self.loop.time()))
+        for line in list(self._lines):
+            line.abort()
+
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+        """The tasks of the lines that are not over yet."""
+        return tuple(line.task for line in self._lines)
+
+    # --- effects --------------------------------------------------------------------------------------------------------
+
+    def _perform(self, effects: list[Effect]) -> None:
+        """Performs effects in order; what observers cause meanwhile comes after them."""
+        self._to_do.extend(effects)
+        if self._is_performing:
+            return
+        self._is_performing = True
+        try:
+            while self._to_do:
+                effect = self._to_do.popleft()
+                self._actions[type(effect)](self, effect)
+        finally:
+            self._is_performing = False
+        self._rearm()
+        self._end_if_over()
+
+    def _show(self, effect: do.Publish) -> None:
+        connection = effect.connection
+        if connection.state is not ConnectionState.CONNECTED:
+            self._counters.connected_at = None
+        self._watch(connection.state)
+        self._publish(connection)
+
+    def _open(self, effect: do.Dial) -> None:
+        for older in list(self._lines):
+            older.abort()
+        self._counters.dials += 1
+        self._has_protocol = False
+        self._peer_limit = None
+
+        async def dial() -> Socket:
+            return await self._dial(force=effect.force_token)
+
+        self._line = Line(
+            effect.generation, dial, self, close_timeout=self._settings.close_timeout
+        )
+        self._lines.add(self._line)
+
+    def _send(self, effect: do.SendControl) -> None:
+        self.send_control(effect.payload, effect.id)
+
+    def _send_auth(self, _effect: do.SendAuth) -> None:
+        if self._token is not None:
+            self.send_control(Auth(self._token))
+
+    def _send_ping(self, _effect: do.SendProtocolPing) -> None:
+        if self._line is not None:
+            self._line.send_ping()
+
+    def _abort(self, effect: do.Abort) -> None:
+        if self._line is not None and self._line.generation == effect.generation:
+            self._line.abort()
+            self._line = None
+
+    def _close(self, effect: do.Close) -> None:
+        if self._line is not None and self._line.generation == effect.generation:
+            self._line.close(effect.code)
+            self._line = None
+
+    def _ready(self, effect: do.ConnectionReady) -> None:
+        self._counters.connects += 1
+        self._counters.connected_at = self.loop.time()
+        self._has_protocol = effect.has_acknowledgements
+        if effect.has_acknowledgements:
+            for channel in self._channels():
+                self.send_control(Subscribe(channel))
+        self._outbox.online(has_acknowledgements=effect.has_acknowledgements)
+        self._send_syncs()
+        if self._line is not None:
+            self._line.wake()
+
+    def _ended(self, effect: do.ConnectionEnded) -> None:
+        self._has_protocol = False
+        self._outbox.lost(effect.code)
+        self._receiver.inbound.lost()
+        self._changed()
+
+    def _recovered(self, effect: do.StreamsRecovered) -> None:
+        lost = self._receiver.inbound.recovered(effect.streams)
+        self._receiver.deliver(())
+        self._unsynced.update(dict.fromkeys(lost))
+
+    def _settle(self, _effect: do.SettleOutbox) -> None:
+        self._outbox.settle()
+        self._changed()
+        self._settled()
+
+    def _raise(self, effect: do.RaiseError) -> None:
+        self._report(effect.kind, effect.exception, effect.is_retryable)
+
+    _actions: dict[type[Any], Callable[[ConnectionLoop, Any], None]] = {
+        do.Publish: _show,
+        do.Dial: _open,
+        do.SendControl: _send,
+        do.SendAuth: _send_auth,
+        do.SendProtocolPing: _send_ping,
+        do.Abort: _abort,
+        do.Close: _close,
+        do.ConnectionReady: _ready,
+        do.ConnectionEnded: _ended,
+        do.StreamsRecovered: _recovered,
+        do.SettleOutbox: _settle,
+        do.RaiseError: _raise,
+    }
+
+    async def _dial(self, *, force: bool) -> Socket:
+        settings = self._settings
+        try:
+            token = self._token = await self._tokens.token(force=force)
+        except Unauthorized:
+            raise
+        except Exception as error:
+            reason = f"the token provider raised {type(error).__name__}"
+            raise DialFailed(reason) from error
+        credentials = await self._tokens.credentials(settings.url, token)
+        self._redacting.hide(credentials.secrets, credentials.headers)
+        own = settings.codec.subprotocol
+        offers = [*((own,) if own is not None else ()), *credentials.subprotocols]
+        socket: Socket = await settings.connect(
+            credentials.url,
+            subprotocols=offers or None,
+            additional_headers={**settings.headers, **credentials.headers},
+            logger=self._redacting,
+            **settings.connect_options,
+        )
+        return socket
+
+    # --- lines ----------------------------------------------------------------------------------------------------------
+
+    def line_opened(self, line: Line) -> None:
+        """The handshake is done."""
+        own = self._settings.codec.subprotocol
+        has_subprotocol = own is not None and line.subprotocol == own
+        now = self.loop.time()
+        self._protocol.heartbeat.frame_arrived(now)
+        self._perform(
+            self._protocol.opened(line.generation, now, has_subprotocol=has_subprotocol)
+        )
+
+    def line_burst(self, line: Line, frame: str | bytes) -> bool:
+        """Frames arrived."""
+        if line is not self._line:
+            self._protocol.stale_events += 1
+            return False
+        self._protocol.heartbeat.last_frame_at = self.loop.time()
+        version = self._outbox.version
+        burst = self._receiver.burst(frame, line.pull)
+        self._finish_burst(burst)
+        if self._outbox.version != version:
+            self.outbox_changed()
+        else:
+            self._rearm()
+        return burst.has_more and not line.is_over
+
+    def _finish_burst(self, burst: Burst) -> None:
+        for envelope in burst.protocol:
+            payload = envelope.payload
+            if isinstance(payload, Hello):
+                self._peer_limit = payload.max_size
+            generation = self._line.generation if self._line is not None else -1
+            now = self.loop.time()
+            self._perform(self._protocol.received(generation, payload, now, envelope.id))
+        if burst.unsynced:
+            self.sync(burst.unsynced)
+
+    def line_ponged(self, line: Line) -> None:
+        """A WebSocket pong arrived."""
+        self._perform(self._protocol.pong(line.generation, self.loop.time()))
+
+    def line_next(self, line: Line) -> Entry | None:
+        """Returns what to write next; in resends the message says so."""
+        while line is self._line:
+            entry = self._outbox.take(self.loop.time())
+            if entry is None:
+                return None
+            try:
+                if entry.transmissions > 1:
+                    entry.frame = self._reencode(entry)
+                size = len(entry.frame if isinstance(entry.frame, bytes) else entry.frame.encode())
+                if self._peer_limit is not None and size > self._peer_limit:
+                    raise MessageTooBig(size, self._peer_limit)
+            except (MessageTooBig, MessageRejected) as error:
+                self._outbox.refused(entry, error)
+                self._report(ErrorKind.APPLICATION, error, False)
+                continue
+            self._counters.bytes_sent += size
+            self._rearm()
+            return entry
+        return None
+
+    def line_wrote(self, line: Line, entry: Entry) -> None:
+        """The socket took a message."""
+        del line
+        self._counters.messages_sent += 1
+        self._outbox.written(entry)
+        if not len(self._outbox):
+            self._perform(self._protocol.drained(self.loop.time()))
+        self._changed()
+
+    def line_cut_off(self, line: Line, entry: Entry) -> None:
+        """The socket ended while it took a message."""
+        del line
+        self._outbox.cut_off(entry)
+        self._changed()
+
+    def line_failed(self, line: Line, error: Exception) -> None:
+        """The dial failed or the socket ended."""
+        shown = self._settings.shown_url
+        if line.has_opened:
+            failure = of_close(error)
+        else:
+            failure = of_dial(error, shown, self._settings.clock(), self._redacting.redact)
+        if line is self._line:
+            self._line = None
+        self._perform(self._protocol.failed(line.generation, failure, self.loop.time()))
+
+    def line_over(self, line: Line) -> None:
+        """The last task of a line ends."""
+        self._lines.discard(line)
+        self._end_if_over()
+
+    def _end_if_over(self) -> None:
+        state = self._protocol.connection.state
+        if state is ConnectionState.CLOSED and not self._lines and not self._is_performing:
+            flight = self._tokens.close()
+            if flight is not None:
+                flight.add_done_callback(lambda _: self._over())
+            else:
+                self._over()
+
+    # --- time -----------------------------------------------------------------------------------------------------------
+
+    def _rearm(self) -> None:
+        """Sees to it that the timer fires at the earliest deadline; a timer that fires too early only looks again."""
+        times = (
+            self._protocol.deadline,
+            self._outbox.deadline,
+            self._receiver.inbound.deadline,
+            self._watch_at,
+        )
+        due = min((time for time in times if time is not None), default=None)
+        timer = self._timer
+        if timer is not None:
+            if due is not None and self._timer_at <= due:
+                return
+            timer.cancel()
+            self._timer = None
+        if due is not None:
+            self._timer_at = due
+            self._timer = self.loop.call_at(due, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = self.loop.time()
+        if self._watch_at is not None and self._watch_at <= now:
+            self._look_for_sleep(now)
+        due = self._protocol.deadline
+        if due is not None and due <= now:
+            self._perform(self._protocol.tick(now))
+        due = self._outbox.deadline
+        if due is not None and due <= now:
+            if not self._outbox.tick(now):
+                text = "the server acknowledged nothing twice in a row"
+                self._perform(self._protocol.abandon(DialFailed(text), now))
+            self.outbox_changed()
+        due = self._receiver.inbound.deadline
+        if due is not None and due <= now:
+            self._finish_burst(self._receiver.release(now))
+        self._rearm()
+
+    def _watch(self, state: ConnectionState) -> None:
+        if self._settings.suspended is None:
+            return
+        if state in (ConnectionState.CLOSED, ConnectionState.ERROR):
+            self._watch_at = None
+        elif self._watch_at is None:
+            self._slept = self._settings.suspended()
+            self._watch_at = self.loop.time() + _WATCH_INTERVAL
+
+    def _look_for_sleep(self, now: float) -> None:
+        suspended = self._settings.suspended
+        if suspended is None:
+            return
+        slept, self._slept = self._slept, suspended()
+        self._watch_at = now + _WATCH_INTERVAL
+        if self._slept - slept > self._settings.suspend_limit:
+            _logger.info("the computer slept; dialing anew")
+            self._perform(self._protocol.woke(now))
+
+    # --- writing --------------------------------------------------------------------------------------------------------
+
+    def _encode(self, payload: Any, identity: str | None) -> str | bytes:
+        settings = self._settings
+        name = settings.registry.of(type(payload)).name
+        return settings.codec.encode(
+            Envelope(name, payload, id=identity or settings.new_id(), timestamp=settings.clock())
+        )
+
+    def _reencode(self, entry: Entry) -> str | bytes:
+        """A resend says so; the id stays."""
+        old = entry.envelope
+        if entry.guarantee is not Guarantee.AT_LEAST_ONCE or old.redelivered:
+            return entry.frame
+        entry.envelope = Envelope(
+            old.type,
+            old.payload,
+            old.channel,
+            old.id,
+            timestamp=old.timestamp,
+            redelivered=True,
+        )
+        return self._settings.codec.encode(entry.envelope)
+
+    def _send_syncs(self) -> None:
+        if self._unsynced and self._has_protocol:
+            streams, self._unsynced = tuple(self._unsynced), {}
+            self.send_control(Sync(streams))

@@ -1,0 +1,263 @@
+"""From frames to stores: decode, put in order, call the handlers, commit. One burst of frames is one commit.
+
+A burst ends after 64 messages or 2 ms, or with a message that concerns the connection itself, so that what follows is read
+in the new state. What a handler writes, the acknowledgements and the positions of the streams become visible together.
+Event observers and requests get the messages after the commit, so they read stores in which the message has taken effect.
+
+It opens no socket and decides nothing about the connection: `connection_loop` passes frames in and gets those messages
+back that are for the protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import attrs
+from immutables import Map
+
+from .batch import batch
+from .codec import Codec
+from .connection import ErrorKind
+from .dispatcher import Dispatcher, matches
+from .domain import Domain
+from .errors import MessageRejected, MessagesMissing, RequestFailed
+from .events import EventSource, EventStream
+from .inbound import Inbound
+from .messages import (
+    AuthOk,
+    Envelope,
+    GoAway,
+    Hello,
+    MessageReceived,
+    Ping,
+    Pong,
+    Position,
+    Resumed,
+    ServerError,
+    Snapshot,
+    Subscribed,
+)
+from .metrics import Counters
+from .outbox import Outbox
+from .requests import Requests
+from .store import Store
+
+__all__ = ["Burst", "Receiver"]
+
+_MAX_MESSAGES = 64
+_MAX_SECONDS = 0.002
+
+Report = Callable[[ErrorKind, Exception, bool], None]
+
+
+@attrs.frozen
+class Burst:
+    """What a burst left to do.
+
+    Attributes:
+        protocol: Messages for the protocol, in order.
+        unsynced: Streams that need a snapshot.
+        has_more: Whether the burst ended before the frames did.
+    """
+
+    protocol: list[Envelope[Any]]
+    unsynced: tuple[str, ...]
+    has_more: bool
+
+
+class Receiver:
+    """The way in. Loop only, except for `messages`."""
+
+    def __init__(
+        self,
+        *,
+        domain: Domain,
+        codec: Codec,
+        dispatcher: Dispatcher,
+        outbox: Outbox,
+        counters: Counters,
+        clock: Callable[[], float],
+        report: Report,
+    ) -> None:
+        self.positions: Store[Mapping[str, Position]] = Store(
+            Map(), name="service.positions", domain=domain
+        )
+        self.unhandled: EventSource[Envelope[Any]] = EventSource("service.unhandled")
+        self.inbound = Inbound()
+        self.requests = Requests()
+        self._domain = domain
+        self._decode = codec.decode
+        self._dispatcher = dispatcher
+        self._outbox = outbox
+        self._counters = counters
+        self._clock = clock
+        self._report = report
+        self._taps: tuple[tuple[str, EventSource[Envelope[Any]]], ...] = ()
+        self._arrived: list[Envelope[Any]] = []
+        self._unknown: list[Envelope[Any]] = []
+        self._protocol: list[Envelope[Any]] = []
+        self._special: dict[type[Any], Callable[[Envelope[Any]], bool]] = {
+            Hello: self._for_protocol,
+            AuthOk: self._for_protocol,
+            Resumed: self._for_protocol,
+            GoAway: self._for_protocol,
+            Ping: self._for_heartbeat,
+            Pong: self._for_heartbeat,
+            MessageReceived: self._acknowledged,
+            ServerError: self._complained,
+            Snapshot: self._snapshot,
+            Subscribed: self._subscribed,
+        }
+
+    def burst(self, frame: str | bytes | None, pull: Callable[[], str | bytes | None]) -> Burst:
+        """Takes a frame and what `pull` gives after it, until the burst is over."""
+        clock, counters = self._clock, self._counters
+        now = clock()
+        end = now + _MAX_SECONDS
+        has_more = False
+        count = 0
+        try:
+            with batch(self._domain):
+                while frame is not None:
+                    count += 1
+                    counters.bytes_received += len(frame)
+                    if self._take(frame, now) or count >= _MAX_MESSAGES or clock() >= end:
+                        has_more = True
+                        break
+                    frame = pull()
+                self._store_positions()
+        except Exception as error:  # noqa: BLE001 - such as a store that was closed under a handler: this burst is lost
+            self._report(ErrorKind.APPLICATION, error, False)
+        counters.messages_received += count
+        return self._after(has_more=has_more)
+
+    def release(self, now: float) -> Burst:
+        """Gives up on gaps that were waited for long enough."""
+        return self.deliver(self.inbound.tick(now))
+
+    def deliver(self, messages: Iterable[Envelope[Any]]) -> Burst:
+        """Delivers messages that are in order already."""
+        with batch(self._domain):
+            for message in messages:
+                self._deliver(message)
+            self._store_positions()
+        return self._after(has_more=False)
+
+    def messages(self, pattern: str) -> EventStream[Envelope[Any]]:
+        """Returns the messages of the channels that match, as a stream. Any thread."""
+
+        def start() -> None:
+            self._taps = (*self._taps, (pattern, source))
+
+        def stop() -> None:
+            self._taps = tuple(tap for tap in self._taps if tap[1] is not source)
+
+        source: EventSource[Envelope[Any]] = EventSource(
+            f"messages({pattern!r})", on_start=start, on_stop=stop
+        )
+        return source.stream
+
+    # --- one message ----------------------------------------------------------------------------------------------------
+
+    def _take(self, frame: str | bytes, now: float) -> bool:
+        """Takes one frame; returns whether the burst ends with it."""
+        try:
+            envelope = self._decode(frame)
+        except MessageRejected as error:
+            self._rejected(error, now)
+            return False
+        if envelope.problems:
+            self._repaired(envelope)
+        special = self._special.get(type(envelope.payload))
+        if special is not None:
+            return special(envelope)
+        for message in self.inbound.accept(envelope, now):
+            self._deliver(message)
+        return False
+
+    def _deliver(self, envelope: Envelope[Any]) -> None:
+        if not self._dispatcher.dispatch(envelope):
+            self._unknown.append(envelope)
+        if self._taps or self.requests.is_waiting:
+            self._arrived.append(envelope)
+
+    def _rejected(self, error: MessageRejected, now: float) -> None:
+        self._counters.messages_rejected += 1
+        self._report(ErrorKind.PROTOCOL, error, False)
+        for message in self.inbound.skip(error.stream, error.epoch, error.seq, now):
+            self._deliver(message)
+
+    def _repaired(self, envelope: Envelope[Any]) -> None:
+        for problem in envelope.problems:
+            error = MessageRejected(
+                f"a bad field was dropped: {problem}", type=envelope.type, id=envelope.id
+            )
+            self._report(ErrorKind.PROTOCOL, error, False)
+
+    def _for_protocol(self, envelope: Envelope[Any]) -> bool:
+        self._protocol.append(envelope)
+        self._deliver(envelope)
+        return True
+
+    def _for_heartbeat(self, envelope: Envelope[Any]) -> bool:
+        self._protocol.append(envelope)
+        self._deliver(envelope)
+        return False
+
+    def _acknowledged(self, envelope: Envelope[Any]) -> bool:
+        self._outbox.acknowledge(envelope.payload.message_id)
+        self._deliver(envelope)
+        return False
+
+    def _complained(self, envelope: Envelope[Any]) -> bool:
+        payload: ServerError = envelope.payload
+        error = RequestFailed(payload.code, payload.message, retryable=payload.retryable)
+        if payload.reply_to is not None:
+            self._outbox.reject(payload.reply_to, error)
+        self._report(ErrorKind.APPLICATION, error, payload.retryable is True)
+        self._deliver(envelope)
+        return False
+
+    def _snapshot(self, envelope: Envelope[Any]) -> bool:
+        is_new, following = self.inbound.snapshot(envelope.payload)
+        if is_new:
+            self._deliver(envelope)
+        for message in following:
+            self._deliver(message)
+        return False
+
+    def _subscribed(self, envelope: Envelope[Any]) -> bool:
+        payload: Subscribed = envelope.payload
+        if payload.stream is not None and payload.epoch is not None and payload.seq is not None:
+            self.inbound.subscribed(payload.stream, payload.epoch, payload.seq)
+        self._deliver(envelope)
+        return False
+
+    # --- the end of a burst ---------------------------------------------------------------------------------------------
+
+    def _store_positions(self) -> None:
+        if self.inbound.is_moved:
+            moved = self.inbound.take_moved()
+            positions = self.positions.get()
+            known = positions if isinstance(positions, Map) else Map(positions)
+            self.positions.set(known.update(moved))
+
+    def _after(self, *, has_more: bool) -> Burst:
+        protocol, self._protocol = self._protocol, []
+        if self._arrived:
+            arrived, self._arrived = self._arrived, []
+            for envelope in arrived:
+                for pattern, source in self._taps:
+                    if matches(pattern, envelope.channel):
+                        source.emit(envelope)
+                self.requests.arrived(envelope)
+        if self._unknown:
+            unknown, self._unknown = self._unknown, []
+            for envelope in unknown:
+                self.unhandled.emit(envelope)
+        gaps = self.inbound.take_gaps()
+        for gap in gaps:
+            error = MessagesMissing(gap.stream, gap.expected, gap.got)
+            self._report(ErrorKind.PROTOCOL, error, True)
+        return Burst(protocol, tuple({gap.stream: None for gap in gaps}), has_more)

@@ -1,0 +1,57 @@
+"""A logger for `websockets` that shows no secrets. Its DEBUG output has the request line, the headers and the frames.
+
+It only rewrites text; `service` gives it to every socket and tells it the secrets of each dial.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["RedactingLogger"]
+
+_QUERY = re.compile(r"\?[^\s\"']+")
+_USER = re.compile(r"//[^/@\s]+@")
+_HEADERS = re.compile(
+    r"^([<>] (?:authorization|proxy-authorization|cookie|set-cookie|sec-websocket-protocol)):.*$",
+    re.IGNORECASE,
+)
+_TOKEN = re.compile(r"(\"token\":\s*\")[^\"]*")
+
+
+class RedactingLogger(logging.LoggerAdapter[logging.Logger]):
+    """Replaces known secrets, queries, users in URLs and the values of headers that carry tokens by `***`."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        super().__init__(logger, {})
+        self._secrets: tuple[str, ...] = ()
+        self._headers: frozenset[str] = frozenset()
+
+    def hide(self, secrets: Iterable[str], headers: Iterable[str] = ()) -> None:
+        """Sets what must not be shown from now on: texts, and the values of these headers."""
+        # Longest first: a secret that contains another one is replaced as a whole.
+        self._secrets = tuple(sorted({*self._secrets, *secrets}, key=len, reverse=True))[:64]
+        self._headers = frozenset(header.lower() for header in headers)
+
+    def log(self, level: int, msg: object, *args: Any, **keywords: Any) -> None:
+        """Logs the redacted text."""
+        if self.isEnabledFor(level):
+            try:
+                text = str(msg) % args if args else str(msg)
+            except (TypeError, ValueError):
+                text = str(msg)
+            keywords.setdefault("stacklevel", 3)
+            self.logger.log(level, "%s", self.redact(text), **keywords)
+
+    def redact(self, text: str) -> str:
+        """Returns the text without secrets."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        name, colon, _ = text[2:].partition(":")
+        if colon and name.lower() in self._headers:
+            return f"{text[:2]}{name}: ***"
+        text = _HEADERS.sub(r"\1: ***", text)
+        text = _TOKEN.sub(r"\1***", text)
+        return _QUERY.sub("?***", _USER.sub("//***@", text))

@@ -1,0 +1,152 @@
+"""The reading half of a service's surface: handlers, channel patterns, streams of messages, server-side channels.
+
+It only registers; `receiver` and `dispatcher` deliver. Every method may be called from any thread; handlers run on the
+service's loop, in the batch of their burst.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, overload
+
+from reactivex.abc import DisposableBase
+from reactivex.disposable import Disposable
+
+from .async_handlers import AsyncHandler
+from .connection import ErrorKind
+from .dispatcher import Dispatcher, name_of
+from .events import EventStream
+from .messages import Envelope, Subscribe, Unsubscribe
+from .receiver import Receiver
+
+__all__ = ["Routing"]
+
+P = TypeVar("P")
+
+
+class Routing:
+    """Base of `WebSocketService`."""
+
+    _dispatcher: Dispatcher
+    _receiver: Receiver
+
+    def __init__(self) -> None:
+        self._routing_lock = threading.Lock()
+        self._channel_counts: dict[str, int] = {}
+        self._async_handlers: dict[AsyncHandler, None] = {}
+
+    def _send_control(self, payload: Any) -> None:
+        raise AssertionError(payload)
+
+    def _report(
+        self, kind: ErrorKind, error: Exception, is_retryable: bool, source: str | None = None, /
+    ) -> None:
+        raise AssertionError(kind, error, is_retryable, source)
+
+    @overload
+    def on(self, key: type[P], handler: Callable[[P], Any]) -> DisposableBase: ...
+    @overload
+    def on(self, key: str, handler: Callable[[Envelope[Any]], Any]) -> DisposableBase: ...
+
+    def on(self, key: type[Any] | str, handler: Callable[[Any], Any]) -> DisposableBase:
+        """Calls `handler` with the payload of every message of a class, or with the envelopes of a type name.
+
+        A handler is short and synchronous. All its writes for one message take effect together, with those of the other
+        messages of the burst; if it raises, its own writes for that message are dropped and the error is reported.
+
+        Returns:
+            The registration; `dispose()` it or use it as a context manager.
+
+        Raises:
+            UnknownType: the class is not registered.
+        """
+        return self._dispatcher.on(key, handler)
+
+    @overload
+    def on_async(
+        self, key: type[P], handler: Callable[[P], Awaitable[Any]]
+    ) -> DisposableBase: ...
+    @overload
+    def on_async(
+        self, key: str, handler: Callable[[Envelope[Any]], Awaitable[Any]]
+    ) -> DisposableBase: ...
+
+    def on_async(
+        self, key: type[Any] | str, handler: Callable[[Any], Awaitable[Any]]
+    ) -> DisposableBase:
+        """Like `on` for slow work: calls come in order, one at a time, in a task; at most 1 000 may wait.
+
+        The handler runs after the burst's commit and outside its batch. A disconnect cancels it.
+
+        Raises:
+            UnknownType: the class is not registered.
+        """
+
+        def failed(name: str, error: Exception) -> None:
+            self._report(ErrorKind.APPLICATION, error, False, name)
+
+        worker = AsyncHandler(name_of(handler), handler, failed)
+        registration = self._dispatcher.on(key, handler, call=worker.give)
+        with self._routing_lock:
+            self._async_handlers[worker] = None
+
+        def dispose() -> None:
+            registration.dispose()
+            with self._routing_lock:
+                self._async_handlers.pop(worker, None)
+
+        return Disposable(dispose)
+
+    def off(self, key: type[Any] | str, handler: Callable[..., Any]) -> bool:
+        """Removes the newest registration of this handler for this class, type name or pattern.
+
+        Returns:
+            False when there was none.
+        """
+        return self._dispatcher.off(key, handler)
+
+    def subscribe(
+        self, pattern: str, handler: Callable[[Any, Envelope[Any]], Any]
+    ) -> DisposableBase:
+        """Calls `handler(payload, envelope)` for the messages of the channels that match: like `on` otherwise.
+
+        Args:
+            pattern: A channel; `a.*` for everything below `a.` at any depth; `*` for all.
+            handler: Short and synchronous.
+        """
+        return self._dispatcher.subscribe(pattern, handler)
+
+    def messages(self, pattern: str = "*") -> EventStream[Envelope[Any]]:
+        """Returns the messages of the channels that match.
+
+        Emits: every message, after its handlers and their commit. Replays: nothing. Thread: the service's loop.
+        Ends: never. Can also be iterated with `async for`, in any loop.
+        """
+        return self._receiver.messages(pattern)
+
+    def channel(self, name: str) -> DisposableBase:
+        """Asks the server for a channel until the returned disposable is disposed, on every connection anew.
+
+        Counted: the server hears of the first interest and of the end of the last one.
+        """
+        with self._routing_lock:
+            count = self._channel_counts.get(name, 0)
+            self._channel_counts[name] = count + 1
+        if not count:
+            self._send_control(Subscribe(name))
+
+        def leave() -> None:
+            with self._routing_lock:
+                left = self._channel_counts[name] - 1
+                self._channel_counts[name] = left
+                if not left:
+                    del self._channel_counts[name]
+            if not left:
+                self._send_control(Unsubscribe(name))
+
+        return Disposable(leave)
+
+    def _channels(self) -> tuple[str, ...]:
+        with self._routing_lock:
+            return tuple(self._channel_counts)

@@ -1,0 +1,427 @@
+"""When and where a service runs: start and stop, connect and disconnect, the loop, the thread, and what is published.
+
+Base of `WebSocketService`. What is asked from another thread is posted to the loop; nothing here blocks except `stop`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .async_handlers import AsyncHandler
+from .background_thread import BackgroundThread
+from .connection import Connection, ConnectionState, ErrorEvent, ErrorKind, Metrics
+from .connection_loop import ConnectionLoop
+from .delivery import Delivery, DeliveryStatus
+from .domain import Domain
+from .errors import ReactiveWSError, ServiceClosed, UsageError
+from .events import EventSource
+from .messages import Envelope, Position
+from .metrics import Counters
+from .outbox import Entry, Outbox, OutboxView
+from .pending import Pending
+from .protocol import Protocol
+from .receiver import Receiver
+from .settings import Settings
+from .store import Store
+
+__all__ = ["Running"]
+
+_logger = logging.getLogger("reactive_ws.service")
+
+_DRAIN = 5.0
+_METRICS_INTERVAL = 1.0
+
+
+class Running:
+    """The life of a service."""
+
+    _settings: Settings
+    _domain: Domain
+    _protocol: Protocol
+    _outbox: Outbox
+    _receiver: Receiver
+    _counters: Counters
+    _errors: EventSource[ErrorEvent]
+    _connection: Store[Connection]
+    _metrics: Store[Metrics]
+    _view: Store[OutboxView]
+    _async_handlers: dict[AsyncHandler, None]
+
+    def __init__(self) -> None:
+        self._runner: ConnectionLoop | None = None
+        self._thread: BackgroundThread | None = None
+        self._is_accepting = True
+        self._is_poked = False
+        self._shown_version = 0
+        self._closing: list[Pending[None]] = []
+        self._waiting: list[Pending[None]] = []
+        self._refresh: asyncio.Task[None] | None = None
+        self._metrics_timer: asyncio.TimerHandle | None = None
+
+    def _channels(self) -> tuple[str, ...]:
+        raise AssertionError
+
+    # --- starting and ending --------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Runs in an own daemon thread with an own loop, and connects. Does nothing when that is so already.
+
+        Raises:
+            UsageError: it runs in a loop already.
+        """
+        if self._thread is None:
+            if self._runner is not None:
+                raise UsageError("the service runs in your event loop; use connect() there")
+            self._thread = BackgroundThread(f"reactive_ws {self._settings.shown_url}")
+        self.connect()
+
+    def stop(self, drain: float = _DRAIN) -> None:
+        """Disconnects after at most `drain` seconds and ends the thread of `start`; blocks until nothing is left.
+
+        Raises:
+            UsageError: called on the service's own thread; use `disconnect()` there.
+        """
+        thread = self._thread
+        if thread is None:
+            if self._runner is not None:
+                raise UsageError("the service runs in your event loop; use `await disconnect()`")
+            return
+        if thread.is_current:
+            raise UsageError("stop() waits for this thread; call disconnect() here instead")
+        self.disconnect(drain).result()
+        thread.stop()
+        self._thread = None
+
+    def connect(self) -> Pending[None]:
+        """Starts to connect; while a retry is waited for, dials at once. Any thread, if the service has one of its own.
+
+        Returns:
+            Something to await or not: done when dialing has begun. See `wait_connected` for the connection itself.
+
+        Raises:
+            UsageError: there is no running loop, and `start()` was not called.
+        """
+        begun: Pending[None] = Pending()
+
+        def begin() -> None:
+            try:
+                self._is_accepting = True
+                self._bind().connect()
+            except Exception as error:  # noqa: BLE001 - for whoever waits
+                begun.fail(error)
+            else:
+                begun.settle(None)
+
+        if self._thread is not None and not self._thread.is_current:
+            self._thread.post(begin)
+        elif self._runner is not None:
+            self._in_loop(begin)
+        else:
+            try:
+                asyncio.get_running_loop()
+            except RuntimeError:
+                raise UsageError(
+                    "no event loop is running here: use `async with service:` in one, or service.start()"
+                ) from None
+            begin()
+        return begun
+
+    def disconnect(self, drain: float = 0.0) -> Pending[None]:
+        """Closes for good: no retries, and `send` raises until the next `connect()`. Any thread.
+
+        Messages that were never sent fail, those in flight become uncertain.
+
+        Args:
+            drain: Seconds to wait for what is queued and in flight.
+
+        Returns:
+            Something to await or not: done when socket, tasks and timers are gone.
+        """
+        over: Pending[None] = Pending()
+
+        def end() -> None:
+            runner = self._runner
+            if runner is None:
+                self._outbox.settle()
+                over.settle(None)
+                return
+            self._closing.append(over)
+            runner.disconnect(drain)
+
+        self._is_accepting = False
+        self._in_loop(end)
+        return over
+
+    def reconnect(self) -> None:
+        """Drops the socket and dials at once. Nothing that waits is lost. Any thread.
+
+        Raises:
+            UsageError: the service does not run.
+        """
+
+        def again() -> None:
+            self._is_accepting = True
+            if self._runner is not None:
+                self._runner.reconnect()
+
+        if self._runner is None:
+            self.connect()
+        else:
+            self._in_loop(again)
+
+    def refresh_token(self) -> None:
+        """Asks the token provider anew and tells the server: in place with `FirstMessage`, else by reconnecting."""
+
+        def refresh() -> None:
+            runner = self._runner
+            if runner is not None:
+                self._refresh = runner.loop.create_task(
+                    self._refresh_with(runner), name="reactive_ws-refresh"
+                )
+
+        self._in_loop(refresh)
+
+    async def wait_connected(self, timeout: float | None = None) -> None:
+        """Waits until the connection is ready. Any loop.
+
+        Raises:
+            TimeoutError: it is not within `timeout` seconds.
+            ConnectionFailed: the service gave up.
+            ServiceClosed: somebody disconnected.
+        """
+        connection = self._protocol.connection
+        if connection.is_connected:
+            return
+        if connection.state is ConnectionState.ERROR:
+            raise _reason(connection)
+        waiter: Pending[None] = Pending()
+        self._waiting.append(waiter)
+        if self._protocol.connection.is_connected:
+            # It became ready between the look and the registration, on the service's thread.
+            return
+        try:
+            async with asyncio.timeout(timeout):
+                await waiter
+        finally:
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+
+    def sync(self, *streams: str) -> None:
+        """Asks the server for snapshots of these streams, now or when connected. Any thread.
+
+        In plain mode nothing is sent: such a server knows no snapshots.
+        """
+
+        def ask() -> None:
+            if self._runner is not None:
+                self._runner.sync(streams)
+
+        self._in_loop(ask)
+
+    # --- the loop -------------------------------------------------------------------------------------------------------
+
+    def _now(self) -> float:
+        runner = self._runner
+        return runner.loop.time() if runner is not None else time.monotonic()
+
+    def _positions(self) -> Mapping[str, Position]:
+        positions = self._receiver.positions.get()
+        self._receiver.inbound.adopt(positions)
+        return positions
+
+    def _in_loop(self, function: Callable[[], None]) -> None:
+        """Calls a function in the loop: at once when this is it, or when there is none."""
+        runner = self._runner
+        if runner is None:
+            if self._thread is not None and not self._thread.is_current:
+                self._thread.post(function)
+            else:
+                function()
+        elif asyncio._get_running_loop() is runner.loop:  # noqa: SLF001
+            function()
+        else:
+            runner.loop.call_soon_threadsafe(function)
+
+    def _bind(self) -> ConnectionLoop:
+        loop = asyncio.get_running_loop()
+        if self._runner is None:
+            self._runner = ConnectionLoop(
+                self._settings,
+                protocol=self._protocol,
+                outbox=self._outbox,
+                receiver=self._receiver,
+                counters=self._counters,
+                channels=self._channels,
+                publish=self._publish,
+                report=self._report,
+                changed=self._poke,
+                settled=self._settled,
+                over=self._release,
+            )
+            self._domain.set_home(loop)
+        elif self._runner.loop is not loop:
+            raise UsageError("the service runs in another event loop; disconnect it there first")
+        return self._runner
+
+    def _release(self) -> None:
+        """Everything is closed: let the loop go."""
+        if self._runner is None:
+            return
+        self._runner = None
+        for handler in list(self._async_handlers):
+            handler.close()
+        if self._refresh is not None:
+            self._refresh.cancel()
+        if self._metrics_timer is not None:
+            self._metrics_timer.cancel()
+            self._metrics_timer = None
+        self._show_outbox()
+        self._domain.set_home(None)
+        closing, self._closing = self._closing, []
+        for over in closing:
+            over.settle(None)
+
+    async def _refresh_with(self, runner: ConnectionLoop) -> None:
+        try:
+            await runner.refresh_token()
+        except Exception as error:  # noqa: BLE001 - a provider is foreign code; the next dial asks it again
+            self._report(ErrorKind.AUTH, error, True)
+        finally:
+            self._refresh = None
+
+    def _settled(self) -> None:
+        self._is_accepting = False
+        self._receiver.requests.fail_all(ServiceClosed())
+
+    # --- publishing -----------------------------------------------------------------------------------------------------
+
+    def _publish(self, connection: Connection) -> None:
+        self._connection.set(connection)
+        _logger.info(
+            "%s %s%s%s",
+            connection.url,
+            connection.state.value,
+            f" ({connection.phase.value})" if connection.phase is not None else "",
+            f": {connection.cause}" if connection.cause else "",
+        )
+        self._show_metrics()
+        if not connection.is_connected and connection.state in (
+            ConnectionState.CONNECTING,
+            ConnectionState.DISCONNECTED,
+            ConnectionState.RECONNECTING,
+        ):
+            return
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if connection.is_connected:
+                waiter.settle(None)
+            else:
+                waiter.fail(_reason(connection))
+
+    def _poke(self) -> None:
+        """The outbox may have changed; tells the loop once per turn. Any thread."""
+        if self._is_poked:
+            return
+        runner = self._runner
+        if runner is None:
+            self._show_outbox()
+            return
+        self._is_poked = True
+        if asyncio._get_running_loop() is runner.loop:  # noqa: SLF001
+            runner.loop.call_soon(self._poked)
+        else:
+            runner.loop.call_soon_threadsafe(self._poked)
+
+    def _poked(self) -> None:
+        self._is_poked = False
+        if self._runner is not None:
+            self._runner.outbox_changed()
+            self._touch_metrics()
+        self._show_outbox()
+
+    def _show_outbox(self) -> None:
+        if self._outbox.version != self._shown_version:
+            self._shown_version = self._outbox.version
+            self._view.set(self._outbox.view())
+
+    def _touch_metrics(self) -> None:
+        if self._metrics_timer is None and self._runner is not None:
+            self._metrics_timer = self._runner.loop.call_later(
+                _METRICS_INTERVAL, self._show_metrics
+            )
+
+    def _show_metrics(self) -> None:
+        if self._metrics_timer is not None:
+            self._metrics_timer.cancel()
+            self._metrics_timer = None
+        inbound = self._receiver.inbound
+        self._counters.stale_events = self._protocol.stale_events
+        self._metrics.set(
+            self._counters.picture(
+                self._now(),
+                url=self._settings.shown_url,
+                duplicates_dropped=inbound.duplicates,
+                gaps=inbound.gaps,
+                messages_dropped=self._outbox.dropped,
+                resent=self._outbox.resent,
+                queued_messages=len(self._outbox) - self._outbox.in_flight,
+                messages_in_flight=self._outbox.in_flight,
+                round_trip=self._protocol.heartbeat.round_trip,
+            )
+        )
+
+    def _report(
+        self, kind: ErrorKind, error: Exception, is_retryable: bool, source: str | None = None, /  # noqa: FBT001
+    ) -> None:
+        who = f" in {source}" if source else ""
+        what = str(error) if isinstance(error, ReactiveWSError) else type(error).__name__
+        _logger.warning("%s error%s: %s", kind.value, who, what)
+        self._errors.emit(ErrorEvent(kind, error, self._now(), is_retryable, source))
+
+    def _handler_failed(self, name: str, error: Exception, envelope: Envelope[Any]) -> None:
+        self._counters.handler_errors += 1
+        _logger.error("handler %s failed for a %r message", name, envelope.type, exc_info=error)
+        self._report(ErrorKind.APPLICATION, error, False, name)
+
+    def _handler_slow(self, name: str, seconds: float) -> None:
+        self._counters.slow_handlers += 1
+        text = f"handler {name} took {seconds * 1000:.0f} ms; use on_async for slow work"
+        self._report(ErrorKind.APPLICATION, UsageError(text), False, name)
+
+    def _dropped(self, entry: Entry, reason: str) -> None:
+        self._report(ErrorKind.APPLICATION, entry.delivery.failure, False, reason)
+
+    # --- what `sending` and `routing` need ------------------------------------------------------------------------------
+
+    def _send_control(self, payload: Any) -> None:
+        """Sends a message of the connection when there is one; every new connection sends its own."""
+
+        def go() -> None:
+            runner = self._runner
+            if runner is not None and runner.has_protocol:
+                runner.send_control(payload)
+
+        self._in_loop(go)
+
+    def _send_frame(self, frame: str | bytes, delivery: Delivery) -> None:
+        def go() -> None:
+            if self._runner is not None and self._runner.send_frame(frame):
+                delivery.advance(DeliveryStatus.SENT)
+            else:
+                delivery.advance(DeliveryStatus.FAILED, "not connected, and control messages do not wait")
+
+        self._in_loop(go)
+
+    def _is_durable(self) -> bool:
+        return False
+
+    def _store(self, entry: Entry) -> None:
+        del entry
+
+
+def _reason(connection: Connection) -> Exception:
+    return connection.error or ServiceClosed()
