@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from reactivex.abc import DisposableBase
 from reactivex.disposable import Disposable
@@ -36,13 +36,12 @@ class Routing:
         self._channel_counts: dict[str, int] = {}
         self._async_handlers: dict[AsyncHandler, None] = {}
 
-    def _send_control(self, payload: Any) -> None:
-        raise AssertionError(payload)
+    if TYPE_CHECKING:
 
-    def _report(
-        self, kind: ErrorKind, error: Exception, is_retryable: bool, source: str | None = None, /
-    ) -> None:
-        raise AssertionError(kind, error, is_retryable, source)
+        def _send_control(self, payload: Any) -> None: ...
+        def _report(
+            self, kind: ErrorKind, error: Exception, is_retryable: bool, source: str | None = None, /
+        ) -> None: ...
 
     @overload
     def on(self, key: type[P], handler: Callable[[P], Any]) -> DisposableBase: ...

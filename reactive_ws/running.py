@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .async_handlers import AsyncHandler
 from .background_thread import BackgroundThread
@@ -62,8 +62,9 @@ class Running:
         self._refresh: asyncio.Task[None] | None = None
         self._metrics_timer: asyncio.TimerHandle | None = None
 
-    def _channels(self) -> tuple[str, ...]:
-        raise AssertionError
+    if TYPE_CHECKING:
+
+        def _channels(self) -> tuple[str, ...]: ...
 
     # --- starting and ending --------------------------------------------------------------------------------------------
 
