@@ -8,10 +8,10 @@ inside a batch is a savepoint. Works across `await`; a task or thread that was s
 from __future__ import annotations
 
 import asyncio
+import threading
 from asyncio import _get_running_loop, current_task
-from collections.abc import Generator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .cell import Cell
     from .store import ReadOnly
 
-__all__ = ["Batch", "active_batch", "batch", "current_batch", "snapshot"]
+__all__ = ["Batch", "active_batch", "batch", "open_batches", "snapshot"]
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -179,19 +179,76 @@ def _running_task() -> asyncio.Task[Any] | None:
     return None if loop is None else current_task(loop)
 
 
-current_batch: ContextVar[Batch | None] = ContextVar("reactive_ws.batch", default=None)
+_current_batch: ContextVar[Batch | None] = ContextVar("reactive_ws.batch", default=None)
 """The batch of this context, possibly a closed one or that of the task which started this one; ask `active_batch`."""
+
+
+class _OpenBatches:
+    """How many batches are open anywhere: while none is, reads and writes need not ask whose they are."""
+
+    __slots__ = ("count", "lock")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.lock = threading.Lock()
+
+
+open_batches = _OpenBatches()
 
 
 def active_batch() -> Batch | None:
     """Returns the batch that this task or thread has open, or None."""
-    batch = current_batch.get()
+    batch = _current_batch.get()
     return batch if batch is not None and batch._is_mine() else None
 
 
-@contextmanager
-def batch(domain: Domain | None = None) -> Generator[None, None, None]:
-    """Makes all writes of the block one commit; an exception drops them all.
+class _Scope:
+    """The block of one `with batch()`. A class, because a generator costs twice as much and services open one a message."""
+
+    __slots__ = ("_domain", "_mine", "_outer", "_token")
+
+    def __init__(self, domain: Domain | None) -> None:
+        self._domain = domain
+        self._mine: Batch | None = None
+        self._outer: Batch | None = None
+        self._token: Token[Batch | None] | None = None
+
+    def __enter__(self) -> None:
+        outer = active_batch() if open_batches.count else None
+        if outer is not None:
+            wanted, open_in = self._domain, outer._domain
+            if wanted is not None and open_in is not None and wanted is not open_in:
+                raise DomainMismatch(open_in.name, wanted.name)
+            outer.enter_savepoint()
+            self._outer = outer
+            return
+        self._mine = Batch(self._domain)
+        with open_batches.lock:
+            open_batches.count += 1
+        self._token = _current_batch.set(self._mine)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        outer, mine = self._outer, self._mine
+        self._outer = self._mine = None
+        if outer is not None:
+            if kind is None:
+                outer.keep_savepoint()
+            else:
+                outer.drop_savepoint()
+            return
+        if mine is None or self._token is None:
+            return
+        _current_batch.reset(self._token)
+        with open_batches.lock:
+            open_batches.count -= 1
+        if kind is None:
+            mine.commit()
+        else:
+            mine.close()
+
+
+def batch(domain: Domain | None = None) -> AbstractContextManager[None, None]:
+    """Makes all writes of a `with` block one commit; an exception drops them all.
 
     Inside, this task or thread reads its own writes. At the end, a store that nobody else wrote gets the value it has in
     the block; one that was written meanwhile gets the block's steps once more: `set` wins, `update` functions run again.
@@ -204,28 +261,7 @@ def batch(domain: Domain | None = None) -> Generator[None, None, None]:
         DomainMismatch: a store of another domain was written.
         StoreClosed: a written store was closed.
     """
-    outer = active_batch()
-    if outer is not None:
-        if domain is not None and outer._domain is not None and domain is not outer._domain:
-            raise DomainMismatch(outer._domain.name, domain.name)
-        outer.enter_savepoint()
-        try:
-            yield
-        except BaseException:
-            outer.drop_savepoint()
-            raise
-        outer.keep_savepoint()
-        return
-    mine = Batch(domain)
-    token = current_batch.set(mine)
-    try:
-        yield
-    except BaseException:
-        mine.close()
-        raise
-    finally:
-        current_batch.reset(token)
-    mine.commit()
+    return _Scope(domain)
 
 
 @overload

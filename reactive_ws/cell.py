@@ -15,7 +15,7 @@ from reactivex.abc import SchedulerBase
 from reactivex.scheduler import TimeoutScheduler
 
 from .audience import ignore
-from .batch import active_batch, current_batch
+from .batch import active_batch, open_batches
 from .domain import Commit, Domain, default_domain
 from .equality import Equals, same, unchanged
 from .errors import StoreClosed
@@ -80,7 +80,7 @@ class Cell(Source, Generic[T]):
         domain._see_to_delivery()
 
     def _read(self) -> T:
-        if current_batch.get() is not None:
+        if open_batches.count:
             open_batch = active_batch()
             if open_batch is not None:
                 return open_batch.read(self)  # type: ignore[no-any-return]
@@ -88,7 +88,7 @@ class Cell(Source, Generic[T]):
 
     def _update(self, function: Callable[[T], T], *, is_set: bool = False) -> None:
         """Replaces the value by `function` of it, in the open batch or at once."""
-        if current_batch.get() is not None:
+        if open_batches.count:
             open_batch = active_batch()
             if open_batch is not None:
                 self._check_open()

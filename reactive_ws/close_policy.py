@@ -23,7 +23,7 @@ class Verdict(enum.Enum):
     RETRY = "retry"
     RETRY_SLOWLY = "retry slowly"
     """Not before `slow_delay` seconds, or what the server asked for."""
-    REFRESH_TOKEN = "refresh token"  # noqa: S105 - not a secret
+    REFRESH_TOKEN = "refresh token"
     """Retry with a forced token refresh, once per outage; then give up."""
     TOO_BIG = "too big"
     """The server refused a message for its size: find it, fail it, retry."""

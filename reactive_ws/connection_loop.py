@@ -194,9 +194,7 @@ class ConnectionLoop:
         async def dial() -> Socket:
             return await self._dial(force=effect.force_token)
 
-        self._line = Line(
-            effect.generation, dial, self, close_timeout=self._settings.close_timeout
-        )
+        self._line = Line(effect.generation, dial, self, close_timeout=self._settings.close_timeout)
         self._lines.add(self._line)
 
     def _send(self, effect: do.SendControl) -> None:
@@ -296,9 +294,7 @@ class ConnectionLoop:
         has_subprotocol = own is not None and line.subprotocol == own
         now = self.loop.time()
         self._protocol.heartbeat.frame_arrived(now)
-        self._perform(
-            self._protocol.opened(line.generation, now, has_subprotocol=has_subprotocol)
-        )
+        self._perform(self._protocol.opened(line.generation, now, has_subprotocol=has_subprotocol))
 
     def line_burst(self, line: Line, frame: str | bytes) -> bool:
         """Frames arrived."""

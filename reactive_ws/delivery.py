@@ -39,9 +39,7 @@ class DeliveryStatus(enum.Enum):
     """It was sent, and nobody will ever know. Final."""
 
 
-_FINAL = frozenset(
-    (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.FAILED, DeliveryStatus.UNCERTAIN)
-)
+_FINAL = frozenset((DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.FAILED, DeliveryStatus.UNCERTAIN))
 # One lock for all: it is held for a few assignments, and a lock per message would cost more than it saves.
 _lock = threading.Lock()
 

@@ -35,6 +35,8 @@ Not here: errors of a user's observer, selector or handler. They are reported as
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 
 __all__ = [
@@ -73,6 +75,12 @@ __all__ = [
 class ReactiveWSError(Exception):
     """Root of every exception that this package raises on purpose."""
 
+    text: ClassVar[str] = ""
+    """What `str` gives, with the attributes filled in."""
+
+    def __str__(self) -> str:
+        return self.text.format_map(vars(self)) if self.text else super().__str__()
+
 
 class UsageError(ReactiveWSError):
     """The program asked for something that cannot be; the text says what to write instead."""
@@ -85,12 +93,20 @@ class DomainMismatch(UsageError):
     expected: str
     got: str
 
+    text = (
+        "a store of domain {got!r} was used together with stores of domain {expected!r}; "
+        "order and batches hold inside one domain only. Create the stores with the same "
+        "domain= argument."
+    )
+
 
 @attrs.define(eq=False, slots=False)
 class StoreClosed(UsageError):
     """A write to a closed store."""
 
     store: str
+
+    text = "store {store!r} is closed; create a new one instead of writing to it"
 
 
 @attrs.define(eq=False, slots=False)
@@ -105,6 +121,11 @@ class FeedbackLoop(UsageError):
     store: str
     depth: int
 
+    text = (
+        "the write to store {store!r} is number {depth} in a chain of observers that write "
+        "what they observe; make the observer stop when the value is as wanted"
+    )
+
 
 @attrs.define(eq=False, slots=False)
 class BadAddress(UsageError):
@@ -118,12 +139,13 @@ class BadAddress(UsageError):
     url: str
     reason: str
 
+    text = "cannot dial {url!r}: {reason}"
+
 
 class ServiceClosed(UsageError):
     """A message was sent after disconnect() or stop()."""
 
-    def __str__(self) -> str:
-        return "the service was disconnected; call connect() before sending"
+    text = "the service was disconnected; call connect() before sending"
 
 
 @attrs.define(eq=False, slots=False)
@@ -137,6 +159,8 @@ class IllegalTransition(UsageError):
 
     state: str
     event: str
+
+    text = "event {event!r} cannot happen in state {state!r}"
 
 
 class ConnectionFailed(ReactiveWSError):
@@ -153,6 +177,8 @@ class DialFailed(ConnectionFailed):
 
     reason: str
 
+    text = "{reason}"
+
 
 @attrs.define(eq=False, slots=False)
 class HandshakeRefused(ConnectionFailed):
@@ -165,6 +191,8 @@ class HandshakeRefused(ConnectionFailed):
 
     status: int
     retry_after: float | None = None
+
+    text = "the server answered the handshake with HTTP {status}; check URL and token"
 
 
 @attrs.define(eq=False, slots=False)
@@ -181,6 +209,10 @@ class ConnectionLost(ConnectionFailed):
     reason: str = ""
     was_received: bool = attrs.field(default=True, kw_only=True)
 
+    def __str__(self) -> str:
+        reason = f" ({self.reason})" if self.reason else ""
+        return f"connection closed with code {self.code}{reason}"
+
 
 @attrs.define(eq=False, slots=False)
 class HeartbeatTimeout(ConnectionFailed):
@@ -191,6 +223,8 @@ class HeartbeatTimeout(ConnectionFailed):
     """
 
     seconds: float
+
+    text = "nothing arrived from the server for {seconds:g} s after a ping"
 
 
 @attrs.define(eq=False, slots=False)
@@ -203,6 +237,11 @@ class BadCertificate(ConnectionFailed):
 
     reason: str
 
+    text = (
+        "the server's certificate was not accepted: {reason}; pass ssl= with the right "
+        "certificate authority, or fix the server"
+    )
+
 
 @attrs.define(eq=False, slots=False)
 class Unauthorized(ConnectionFailed):
@@ -213,6 +252,8 @@ class Unauthorized(ConnectionFailed):
     """
 
     reason: str = "the token was refused"
+
+    text = "{reason}; sign in again and call connect()"
 
 
 @attrs.define(eq=False, slots=False)
@@ -226,6 +267,8 @@ class GaveUp(ConnectionFailed):
 
     attempts: int
     last: str
+
+    text = "gave up after {attempts} attempts, the last one: {last}"
 
 
 class MessageError(ReactiveWSError):
@@ -250,6 +293,10 @@ class MessageRejected(MessageError):
     seq: int | None = attrs.field(default=None, kw_only=True)
     id: str | None = attrs.field(default=None, kw_only=True)
 
+    def __str__(self) -> str:
+        what = f"a {self.type!r} message" if self.type is not None else "a frame"
+        return f"{what} was rejected: {self.reason}"
+
 
 @attrs.define(eq=False, slots=False)
 class MessagesMissing(MessageError):
@@ -265,8 +312,7 @@ class MessagesMissing(MessageError):
     expected: int
     got: int
 
-    def __str__(self) -> str:
-        return f"stream {self.stream!r} went on at {self.got} where {self.expected} was expected"
+    text = "stream {stream!r} went on at {got} where {expected} was expected"
 
 
 @attrs.define(eq=False, slots=False)
@@ -278,6 +324,8 @@ class UnknownType(MessageError):
     """
 
     payload: str
+
+    text = "{payload} is no registered message type; use @registry.message('some.type')"
 
 
 @attrs.define(eq=False, slots=False)
@@ -291,6 +339,8 @@ class MessageTooBig(MessageError):
 
     size: int
     limit: int
+
+    text = "the message has {size} bytes and the limit is {limit}; send it in parts"
 
 
 @attrs.define(eq=False, slots=False)
@@ -307,6 +357,8 @@ class RequestFailed(MessageError):
     message: str
     retryable: bool | None = attrs.field(default=None, kw_only=True)
 
+    text = "the server answered with error {code!r}: {message}"
+
 
 @attrs.define(eq=False, slots=False)
 class RequestTimeout(MessageError, TimeoutError):
@@ -319,6 +371,8 @@ class RequestTimeout(MessageError, TimeoutError):
 
     seconds: float
     reply: str
+
+    text = "no {reply!r} arrived within {seconds:g} s"
 
 
 class DeliveryError(ReactiveWSError):
@@ -335,6 +389,11 @@ class OutboxFull(DeliveryError):
 
     limit: int
 
+    text = (
+        "the outbox holds {limit} messages and is full; wait for acknowledgements or raise "
+        "its limit"
+    )
+
 
 class DeliveryFailed(DeliveryError):
     """Raised by awaiting a Delivery that failed or whose outcome is unknown.
@@ -349,12 +408,11 @@ class DeliveryFailed(DeliveryError):
         self.id = id
         self.reason = reason
 
-    def __str__(self) -> str:
-        return f"message {self.id} was not delivered: {self.reason}"
+    text = "message {id} was not delivered: {reason}"
 
 
 @attrs.define(eq=False, slots=False)
-class JournalError(DeliveryError):
+class JournalError(ReactiveWSError):
     """The durable outbox's file cannot be used; nothing that was stored is lost.
 
     Attributes:
@@ -365,8 +423,7 @@ class JournalError(DeliveryError):
     path: str
     reason: str
 
-    def __str__(self) -> str:
-        return f"outbox file {self.path!r}: {self.reason}"
+    text = "outbox file {path!r}: {reason}"
 
 
 @attrs.define(eq=False, slots=False)
@@ -381,8 +438,7 @@ class FileUnusable(ReactiveWSError):
     path: str
     reason: str
 
-    def __str__(self) -> str:
-        return f"{self.path!r} {self.reason}"
+    text = "{path!r} {reason}"
 
 
 @attrs.define(eq=False, slots=False)
@@ -399,5 +455,4 @@ class ListenFailed(ReactiveWSError):
     port: int
     reason: str
 
-    def __str__(self) -> str:
-        return f"cannot listen on {self.host!r} port {self.port}: {self.reason}"
+    text = "cannot listen on {host!r} port {port}: {reason}"

@@ -25,9 +25,7 @@ from .errors import (
 __all__ = ["of_close", "of_dial"]
 
 
-def of_dial(
-    error: Exception, url: str, now: datetime, redact: Callable[[str], str]
-) -> Exception:
+def of_dial(error: Exception, url: str, now: datetime, redact: Callable[[str], str]) -> Exception:
     """Returns what a failed dial means.
 
     Args:

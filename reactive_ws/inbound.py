@@ -117,9 +117,9 @@ class Inbound:
             return self._place(cursor, seq, envelope, now)
         return self._begin(stream, envelope.epoch or "", seq, envelope)
 
-    def skip(self, stream: str | None, epoch: str | None, seq: int | None, now: float) -> tuple[
-        Envelope[Any], ...
-    ]:
+    def skip(
+        self, stream: str | None, epoch: str | None, seq: int | None, now: float
+    ) -> tuple[Envelope[Any], ...]:
         """A message at this position was rejected: it is not delivered, but its stream goes on."""
         if stream is None or seq is None:
             return _NOTHING

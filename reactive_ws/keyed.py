@@ -16,7 +16,7 @@ from reactivex import Observable, abc
 from reactivex.abc import SchedulerBase
 
 from .audience import Audience, Link
-from .batch import current_batch
+from .batch import open_batches
 from .cell import Cell
 from .domain import Domain
 from .entities import Entities
@@ -172,7 +172,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
     def upsert(self, key: K, entity: V) -> None:
         """Adds an entity or replaces the one under this key; an equal one is kept as it is."""
-        if current_batch.get() is not None:
+        if open_batches.count:
             self._update(lambda now: self._with_one(now, key, entity))
             return
         # The same without a function to build and call, and without `same` where that is most of the work: a store of

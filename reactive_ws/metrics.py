@@ -25,7 +25,7 @@ class Counters:
     slow_handlers: int = 0
     connected_at: float | None = None
 
-    def picture(self, now: float, **gauges: int | float | str | None) -> Metrics:
+    def picture(self, now: float, **gauges: float | str | None) -> Metrics:
         """Returns the metrics of this moment; `gauges` are the numbers that others keep."""
         counted = attrs.asdict(self, filter=attrs.filters.exclude("connected_at"))
         since = self.connected_at

@@ -457,7 +457,9 @@ class Outbox:
     def _fail_if_poison(self, entry: Entry, notes: list[_Note]) -> None:
         if entry.counted >= self.options.max_transmissions:
             self._remove(entry)
-            notes.append(_failed(entry, f"the server did not take it, sent {entry.transmissions} times"))
+            notes.append(
+                _failed(entry, f"the server did not take it, sent {entry.transmissions} times")
+            )
 
     def _expire(self, now: float, notes: list[_Note]) -> None:
         left: list[float] = []

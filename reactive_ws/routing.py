@@ -40,7 +40,12 @@ class Routing:
 
         def _send_control(self, payload: Any) -> None: ...
         def _report(
-            self, kind: ErrorKind, error: Exception, is_retryable: bool, source: str | None = None, /
+            self,
+            kind: ErrorKind,
+            error: Exception,
+            is_retryable: bool,
+            source: str | None = None,
+            /,
         ) -> None: ...
 
     @overload
@@ -63,9 +68,7 @@ class Routing:
         return self._dispatcher.on(key, handler)
 
     @overload
-    def on_async(
-        self, key: type[P], handler: Callable[[P], Awaitable[Any]]
-    ) -> DisposableBase: ...
+    def on_async(self, key: type[P], handler: Callable[[P], Awaitable[Any]]) -> DisposableBase: ...
     @overload
     def on_async(
         self, key: str, handler: Callable[[Envelope[Any]], Awaitable[Any]]

@@ -242,7 +242,7 @@ class Running:
                 self._thread.post(function)
             else:
                 function()
-        elif asyncio._get_running_loop() is runner.loop:  # noqa: SLF001
+        elif asyncio._get_running_loop() is runner.loop:
             function()
         else:
             runner.loop.call_soon_threadsafe(function)
@@ -332,7 +332,7 @@ class Running:
             self._show_outbox()
             return
         self._is_poked = True
-        if asyncio._get_running_loop() is runner.loop:  # noqa: SLF001
+        if asyncio._get_running_loop() is runner.loop:
             runner.loop.call_soon(self._poked)
         else:
             runner.loop.call_soon_threadsafe(self._poked)
@@ -376,7 +376,12 @@ class Running:
         )
 
     def _report(
-        self, kind: ErrorKind, error: Exception, is_retryable: bool, source: str | None = None, /  # noqa: FBT001
+        self,
+        kind: ErrorKind,
+        error: Exception,
+        is_retryable: bool,
+        source: str | None = None,
+        /,  # noqa: FBT001
     ) -> None:
         who = f" in {source}" if source else ""
         what = str(error) if isinstance(error, ReactiveWSError) else type(error).__name__
@@ -413,7 +418,9 @@ class Running:
             if self._runner is not None and self._runner.send_frame(frame):
                 delivery.advance(DeliveryStatus.SENT)
             else:
-                delivery.advance(DeliveryStatus.FAILED, "not connected, and control messages do not wait")
+                delivery.advance(
+                    DeliveryStatus.FAILED, "not connected, and control messages do not wait"
+                )
 
         self._in_loop(go)
 

@@ -11,36 +11,28 @@ The surface is here, in `routing` (reading) and in `sending` (writing); what to 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import websockets.asyncio.client
-from typing_extensions import Self
 
 from . import address
-from .authentication import Auth, FirstMessage, Header
-from .background_thread import BackgroundThread
+from .authentication import Auth, FirstMessage
 from .backoff import Backoff, DelaySource
 from .close_policy import ClosePolicy
 from .codec import Codec, JsonCodec
-from .connection import Connection, ConnectionState, ErrorEvent, ErrorKind, Metrics
-from .connection_loop import ConnectionLoop
-from .delivery import Delivery, DeliveryStatus
+from .connection import Connection, ConnectionState, ErrorEvent, Metrics
 from .dispatcher import Dispatcher
 from .domain import Domain, default_domain
-from .errors import ReactiveWSError, ServiceClosed, UsageError
 from .events import EventSource, EventStream
 from .heartbeat import Heartbeat
 from .messages import Envelope, Position, Registry, protocol_v1
 from .metrics import Counters
-from .outbox import Entry, Outbox, OutboxOptions, OutboxView
-from .pending import Pending
+from .outbox import Outbox, OutboxOptions, OutboxView
 from .protocol import Protocol, ProtocolOptions
 from .receiver import Receiver
 from .routing import Routing
@@ -164,7 +156,7 @@ class WebSocketService(Running, Routing, Sending):
             connect=connect,
             connect_options=options,
             headers=dict(headers or {}),
-            rng=rng or random.Random(),  # noqa: S311 - jitter
+            rng=rng or random.Random(),
             clock=clock or (lambda: datetime.now(UTC)),
             new_id=new_id or (lambda: str(uuid.uuid4())),
             close_timeout=close_timeout,

@@ -7,9 +7,11 @@ writes at once are `batch`. Nothing here knows a message, a socket or a toolkit.
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any, Generic, TypeVar, overload
 
-from .batch import active_batch, batch, current_batch
+from .audience import ignore
+from .batch import active_batch, batch, open_batches
 from .cell import Cell
 from .domain import Domain, default_domain
 from .equality import COMPARED, Equals, same, unchanged
@@ -135,28 +137,64 @@ class Store(Cell[T], ReadOnly[T]):
             StoreClosed: after close().
             FeedbackLoop: this is the hundredth write in a chain of observers that write.
         """
-        if current_batch.get() is not None:
+        if open_batches.count:
             open_batch = active_batch()
             if open_batch is not None:
                 self._check_open()
                 open_batch.write(self, value, (True, value))
                 return
-        equals = self._equals
-        while True:
-            old = self._value
-            if equals is same:
-                kind = type(value)
-                # `same`, without its call where that is most of the work.
-                is_same = old is value or (
-                    type(old) is kind and (old == value if kind in COMPARED else same(old, value))
-                )
-            else:
-                is_same = unchanged(equals, old, value)
-            if is_same:
-                self._check_open()
-                return
-            if self._publish(old, value):
-                return
+        old = self._value
+        if self._equals is same:
+            kind = type(value)
+            # `same`, without its call where that is most of the work.
+            is_same = old is value or (
+                type(old) is kind and (old == value if kind in COMPARED else same(old, value))
+            )
+        else:
+            is_same = unchanged(self._equals, old, value)
+        if is_same:
+            self._check_open()
+            return
+        # From here on what `_publish` does, written out for the commonest case, because a call more is a tenth of the
+        # whole: nobody delivers, and only plain observers are concerned.
+        domain = self._domain
+        domain._acquire()
+        try:
+            if is_direct := not (
+                domain._deliverer
+                or domain._is_busy
+                or self._is_shut
+                or self._others
+                or self._value is not old
+            ):
+                self._value = self._delivered = value
+                domain._number += 1
+                domain._deliverer = get_ident()
+        finally:
+            domain._release()
+        if not is_direct:
+            while not self._publish(old, value):
+                old = self._value
+            return
+        try:
+            calls = iter(self._slots)
+            call: Callable[[Any], object] = ignore
+            try:
+                for call in calls:
+                    call(value)
+            except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
+                self._tell_rest(calls, value, call, error)
+            domain._acquire()
+            try:
+                if not domain._is_busy:
+                    domain._deliverer = 0
+                    return
+            finally:
+                domain._release()
+        except BaseException:
+            domain._hand_over()
+            raise
+        domain._end_direct()
 
     def update(self, function: Callable[[T], T]) -> None:
         """Replaces the value by `function` of it; runs `function` again when somebody else wrote meanwhile.

@@ -118,5 +118,7 @@ def diagram() -> str:
     """Returns the table as a Mermaid state diagram."""
     lines = ["stateDiagram-v2", "    [*] --> CLOSED"]
     for state, row in TRANSITIONS.items():
-        lines += [f"    {state.name} --> {target.name}: {event.value}" for event, target in row.items()]
+        lines += [
+            f"    {state.name} --> {target.name}: {event.value}" for event, target in row.items()
+        ]
     return "\n".join(lines)

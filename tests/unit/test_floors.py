@@ -94,7 +94,9 @@ def floor_of(module: str) -> int:
     room = module
     while room not in FLOORS or (room == "reactive_ws" and module != "reactive_ws"):
         if "." not in room:
-            raise AssertionError(f"{module} has no floor: add its room to the table and to the map of the package")
+            raise AssertionError(
+                f"{module} has no floor: add its room to the table and to the map of the package"
+            )
         room = room.rpartition(".")[0]
     return FLOORS[room]
 
@@ -134,7 +136,9 @@ def imports_of(module: str, path: Path) -> set[str]:
 
 @pytest.mark.parametrize(("module", "path"), list(modules()), ids=lambda value: str(value))
 def test_a_module_imports_from_its_own_floor_or_below(module: str, path: Path) -> None:
-    ours = [name for name in imports_of(module, path) if name.split(".")[0] in {"reactive_ws", "stores"}]
+    ours = [
+        name for name in imports_of(module, path) if name.split(".")[0] in {"reactive_ws", "stores"}
+    ]
     too_high = {name for name in ours if floor_of(name) > floor_of(module)}
     assert too_high == set()
 

@@ -1,0 +1,83 @@
+"""Errors say what happened and what to do, and carry their data."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from reactive_ws import errors
+
+CLASSES = [getattr(errors, name) for name in errors.__all__]
+EXAMPLES: dict[str, errors.ReactiveWSError] = {
+    type(example).__name__: example
+    for example in (
+        errors.DomainMismatch("app", "other"),
+        errors.StoreClosed("todo"),
+        errors.FeedbackLoop("todo", 100),
+        errors.BadAddress("ws://host/ws", "the scheme is missing"),
+        errors.ServiceClosed(),
+        errors.IllegalTransition("CLOSED", "lost"),
+        errors.DialFailed("connection refused"),
+        errors.HandshakeRefused(403, 5.0),
+        errors.ConnectionLost(1006, "gone"),
+        errors.HeartbeatTimeout(10.0),
+        errors.BadCertificate("self-signed"),
+        errors.Unauthorized("HTTP 401"),
+        errors.GaveUp(10, "connection refused"),
+        errors.MessageRejected("no id", type="message.send", stream="s", epoch="e", seq=3, id="m1"),
+        errors.MessagesMissing("app", 3, 7),
+        errors.UnknownType("Todo"),
+        errors.MessageTooBig(2_000_000, 1_048_576),
+        errors.RequestFailed("busy", "later", retryable=True),
+        errors.RequestTimeout(10.0, "todo.added"),
+        errors.OutboxFull(100),
+        errors.DeliveryFailed("m1", "the service was disconnected"),
+        errors.JournalError("outbox.db", "the disk is full"),
+        errors.FileUnusable("feed.gz", "is no recording"),
+        errors.ListenFailed("127.0.0.1", 8000, "the port is in use"),
+    )
+}
+ABSTRACT = {
+    "ReactiveWSError", "UsageError", "ConnectionFailed", "MessageError", "DeliveryError",
+}  # fmt: skip
+
+
+def test_every_error_has_an_example_here() -> None:
+    assert set(EXAMPLES) | ABSTRACT == set(errors.__all__)
+
+
+@pytest.mark.parametrize("error", EXAMPLES.values(), ids=EXAMPLES.keys())
+def test_an_error_says_in_words_what_its_data_say(error: errors.ReactiveWSError) -> None:
+    text = str(error)
+    assert len(text.split()) >= 3 or text == "connection refused"
+    assert type(error).text or "__str__" in type(error).__dict__
+    required = [
+        value
+        for name, value in vars(error).items()
+        if not name.startswith("_")
+        and isinstance(value, str)
+        and name not in {"stream", "epoch", "id"}
+    ]
+    assert [value for value in required if value not in text and value not in {"m1"}] == []
+
+
+def test_the_tree_in_the_docstring_is_the_tree_of_classes() -> None:
+    assert errors.__doc__ is not None
+    drawn: list[str] = []
+    parents: dict[int, str] = {}
+    for line in errors.__doc__.splitlines():
+        bare = line.lstrip("│├└─ ")
+        name = bare.split(" ")[0]
+        if name in errors.__all__:
+            depth = (len(line) - len(bare)) // 4
+            if depth:
+                bases = [base.__name__ for base in getattr(errors, name).__bases__]
+                assert parents[depth - 1] in bases
+            parents[depth] = name
+            drawn.append(name)
+    assert sorted(drawn) == sorted(errors.__all__)
+
+
+def test_every_error_is_reachable_from_the_root() -> None:
+    assert all(inspect.isclass(cls) and issubclass(cls, errors.ReactiveWSError) for cls in CLASSES)
