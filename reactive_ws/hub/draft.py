@@ -35,12 +35,14 @@ class Rules:
         reply: Writes the answers.
         max_log: Entries kept of each stream for a resume, at least 1.
         max_history: Messages of a session in a snapshot.
+        max_snapshot_size: Bytes of messages after which a snapshot goes back no further, so that clients can take it.
     """
 
     registry: Registry = attrs.field(factory=protocol_v1)
     reply: Reply = assistant
     max_log: int = attrs.field(default=5_000, validator=attrs.validators.ge(1))
     max_history: int = attrs.field(default=1_000, validator=attrs.validators.ge(0))
+    max_snapshot_size: int = 2**19
 
 
 class Refused(Exception):

@@ -273,7 +273,8 @@ def _sync(draft: Draft, envelope: Envelope[Sync]) -> None:
             panels = [panel for _, panel in sorted(state.panels.items(), key=lambda row: row[0])]
             draft.answer(Snapshot(name, state.epoch, seq, tuple(sessions), tuple(panels)))
         else:
-            messages = state.conversation(name).last(draft.rules.max_history)
+            rules = draft.rules
+            messages = state.conversation(name).last(rules.max_history, rules.max_snapshot_size)
             draft.answer(Snapshot(name, state.epoch, seq, messages=messages))
 
 

@@ -46,6 +46,8 @@ __all__ = ["Hub"]
 _Part = TypeVar("_Part")
 
 _UNAUTHORIZED = 4401
+_MAX_SIZE = 2**20 - 2**12
+"""Bytes; what is passed on grows by its position and must still fit into the usual limit of clients, 1 MiB."""
 _FLUSH_TIMEOUT = 1.0
 """Seconds that clients have to take what is queued for them when the hub closes."""
 
@@ -104,7 +106,7 @@ class Hub:
         hold_time: float = 0.5,
         heartbeat: float = 30.0,
         # limits
-        max_size: int = 2**20,
+        max_size: int = _MAX_SIZE,
         max_log: int = 5_000,
         max_history: int = 1_000,
         max_backlog: int = 20_000,

@@ -38,6 +38,8 @@ APP = "app"
 
 
 _EMPTY: Map[Any, Any] = Map()
+_MESSAGE_OVERHEAD = 250
+"""Bytes of a message on the wire besides its content, about."""
 
 
 class Owed(Struct, frozen=True, gc=False):
@@ -73,12 +75,18 @@ class Conversation:
     asked: int = 0
     answered: int = 0
 
-    def last(self, count: int) -> tuple[Message, ...]:
-        """Returns the last `count` messages and what is there of the answer that is being given."""
-        complete = tuple(
-            self.messages[sequence]
-            for sequence in range(max(1, self.length - count + 1), self.length + 1)
-        )
+    def last(self, count: int, size: int) -> tuple[Message, ...]:
+        """Returns the newest messages in their order, and what is there of the answer that is being given.
+
+        Args:
+            count: At most so many complete messages.
+            size: No older message is added when those that there are have so many bytes.
+        """
+        newest: list[Message] = []
+        while len(newest) < min(count, self.length) and size > 0:
+            newest.append(self.messages[self.length - len(newest)])
+            size -= len(newest[-1].content.encode()) + _MESSAGE_OVERHEAD
+        complete = tuple(reversed(newest))
         current = self.owed.get(self.answered + 1)
         if current is None or not current.sent:
             return complete

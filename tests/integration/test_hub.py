@@ -52,7 +52,7 @@ def test_hello_is_first_and_a_message_is_acknowledged_streamed_and_answered() ->
             assert client.seen[0]["payload"] == {
                 "epoch": hub.epoch,
                 "heartbeat": 30.0,
-                "maxSize": 2**20,
+                "maxSize": 2**20 - 2**12,
                 "resume": True,
             }
             assert client.seen[1]["payload"] == {"messageId": "m1", "sequence": 1}
@@ -466,3 +466,15 @@ def test_a_half_given_answer_is_finished_after_a_kill(tmp_path: Path) -> None:
         program.kill()
     with serving(*words, "--token-delay", "0.2") as (_, url):
         run(whole(url))
+
+
+def test_the_largest_message_that_is_accepted_reaches_clients_with_the_usual_limit() -> None:
+    async def body() -> None:
+        async with Hub(reply=yes) as hub, raw_client(hub.url, max_size=2**20) as client:
+            await client.say("m1", "x" * (2**20 - 2**12 - 200))
+            await client.until(answer_to("m1"))
+            await client.send("sync", {"streams": ["s1"]})
+            snapshot = await client.until("snapshot")
+            assert [m["id"] for m in snapshot["payload"]["messages"]] == ["m1", "m1.reply"]
+
+    run(body())

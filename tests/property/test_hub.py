@@ -1,5 +1,6 @@
 """Whatever clients say, in whatever order and however often: the hub's promises hold, in memory and in the file."""
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reactive_ws.codec import JsonCodec
+from reactive_ws.errors import MessageRejected
 from reactive_ws.hub.draft import Rules
 from reactive_ws.hub.reactions import advance, apply
 from reactive_ws.hub.state import APP, Broadcast, Only, Replay, State, Step
@@ -192,3 +194,67 @@ def test_what_is_loaded_after_a_kill_goes_on_as_if_nothing_had_been(
         one.finish()
     assert loaded.entries() == run.entries()
     assert loaded.payloads(MessageReceived) == run.payloads(MessageReceived)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+WORDS = st.sampled_from(["s1", APP, "", "m1", "e", "\x00", "panel create \x00", "ü" * 50])
+PAYLOADS = st.fixed_dictionaries(
+    {},
+    optional={
+        "sessionId": WORDS,
+        "channel": WORDS,
+        "notificationId": WORDS,
+        "conversationId": WORDS,
+        "userId": WORDS,
+        "title": WORDS | JSON,
+        "streams": st.lists(WORDS, max_size=3)
+        | st.dictionaries(
+            WORDS, st.fixed_dictionaries({"epoch": WORDS, "seq": st.integers()}), max_size=3
+        ),
+        "message": st.fixed_dictionaries(
+            {
+                "id": WORDS,
+                "sessionId": WORDS,
+                "role": WORDS,
+                "content": WORDS,
+                "timestamp": st.floats(),
+            },
+            optional={"panelId": WORDS | JSON, "sequence": JSON},
+        ),
+    },
+)
+FRAMES = st.fixed_dictionaries(
+    {"type": st.sampled_from(sorted(row.name for row in RULES.registry)) | st.text(max_size=5)},
+    optional={"id": WORDS, "payload": PAYLOADS | JSON, "channel": JSON, "seq": JSON, "epoch": JSON},
+).map(json.dumps)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(FRAMES, max_size=8))
+def test_no_frame_whatever_can_break_the_hub(frames: list[str]) -> None:
+    codec = JsonCodec()
+    run = Run(State(epoch="e"))
+    for frame in frames:
+        try:
+            envelope = codec.decode(frame)
+        except MessageRejected:
+            continue
+        run.take(apply(run.state, envelope, 1, RULES, 1.0))
+    run.finish()
+    with tempfile.TemporaryDirectory() as folder:
+        storage = Storage(Path(folder) / "hub.db", codec)
+        storage.commit(change for step in run.steps for change in step.changes)
+        loaded = storage.load()
+        storage.close()
+    assert loaded.panels == run.state.panels
+    assert loaded.sessions == run.state.sessions
+    for step in run.steps:
+        for output in step.outputs:
+            if isinstance(output, (Only, Broadcast, Replay)):
+                codec.encode(output.envelope)

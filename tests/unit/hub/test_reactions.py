@@ -309,6 +309,20 @@ def test_a_snapshot_holds_the_state_at_a_position_with_the_answer_as_far_as_it_i
     ]
 
 
+def test_a_snapshot_goes_back_only_so_far_that_clients_can_take_it() -> None:
+    hub = Conversation(Rules(reply=lambda message, outcomes: "", max_snapshot_size=1_000))
+    for number in range(1, 6):
+        hub.say(f"m{number}", "é" * 200)
+        hub.answer()
+    assert [m.id for m in hub.state.conversation("s1").last(99, 1_000)] == [
+        "m4.reply",
+        "m5",
+        "m5.reply",
+    ]
+    hub.say("m6", "x" * 5_000)
+    assert [m.id for m in hub.state.conversation("s1").last(99, 1_000)] == ["m6"]
+
+
 def test_a_subscription_tells_the_position_when_the_channel_is_a_stream() -> None:
     hub = Conversation()
     hub.say("m1", "hello")
