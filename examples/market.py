@@ -1,0 +1,190 @@
+"""Live order books of an exchange in a terminal: your own messages, codec and stores, on a server that knows nothing of us.
+
+reactive-ws replay tests/data/coinbase-2021-04-17.jsonl.gz --port 8000 &
+python examples/market.py ws://127.0.0.1:8000/ws
+"""
+
+import asyncio
+import sys
+from bisect import bisect_left
+from contextlib import suppress
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from msgspec import Struct, json, to_builtins
+from reactive_ws.close_policy import ClosePolicy
+from reactive_ws.connection import ConnectionState
+from reactive_ws.service import WebSocketService
+
+from reactive_ws.derived import Derived, derived
+from reactive_ws.domain import Domain
+from reactive_ws.errors import MessageRejected
+from reactive_ws.keyed import KeyedStore
+from reactive_ws.messages import Envelope, Registry
+from reactive_ws.store import Store
+
+BASES = {"BTC": "BAND DASH SKL YFI", "EUR": "CRV NMR", "GBP": "BAND NU SKL", "USD": "SKL"}
+PRODUCTS = tuple(f"{base}-{quote}" for quote in BASES for base in BASES[quote].split())
+WINDOW = 10.0  # seconds over which trades are counted
+
+# --- messages: prices are decimal strings on the wire and exact numbers here ---
+
+feed = Registry()
+Level = tuple[Decimal, Decimal]  # price and size
+
+
+@feed.message("snapshot")
+class BookSnapshot(Struct, frozen=True):
+    product_id: str
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+
+
+@feed.message("l2update")
+class BookUpdate(Struct, frozen=True):
+    product_id: str
+    changes: tuple[tuple[Literal["buy", "sell"], Decimal, Decimal], ...]
+    time: datetime
+
+
+@feed.message("match")
+class Trade(Struct, frozen=True):
+    product_id: str
+    time: datetime
+
+
+@feed.message("ticker")
+class Ticker(Struct, frozen=True):
+    product_id: str
+    price: Decimal
+
+
+@feed.message("subscribe")
+class Subscribe(Struct, frozen=True):
+    product_ids: tuple[str, ...]
+    channels: tuple[str, ...] = ("level2", "ticker", "matches")
+
+
+class Head(Struct):
+    type: str
+
+
+class FeedCodec:
+    """In this feed the fields stand beside `type`: no envelope, no handshake (plain mode)."""
+
+    subprotocol = None
+    registry = feed
+
+    def encode(self, envelope: Envelope[Any]) -> str:
+        return json.encode({"type": envelope.type, **to_builtins(envelope.payload)}).decode()
+
+    def decode(self, frame: str | bytes) -> Envelope[Any]:
+        try:
+            kind = json.decode(frame, type=Head).type
+            known = feed.get(kind)
+            return Envelope(kind, json.decode(frame, type=known.payload if known else Any), kind)
+        except (ValueError, RecursionError) as error:
+            raise MessageRejected(str(error)) from error
+
+
+# --- state: immutable values, so whoever holds a book holds one moment of it ---
+
+
+class Book(Struct, frozen=True):
+    """Both sides, best price first. A change copies one tuple: microseconds at a thousand levels."""
+
+    bids: tuple[Level, ...] = ()
+    asks: tuple[Level, ...] = ()
+
+    def change(self, side: str, price: Decimal, size: Decimal) -> "Book":
+        if side == "buy":
+            return Book(_change(self.bids, price, size, -1), self.asks)
+        return Book(self.bids, _change(self.asks, price, size, +1))
+
+
+def _change(
+    levels: tuple[Level, ...], price: Decimal, size: Decimal, sign: int
+) -> tuple[Level, ...]:
+    """Puts a level at its place among those sorted by `sign * price`; size 0 takes it away."""
+    at = bisect_left(levels, sign * price, key=lambda level: sign * level[0])
+    after = at + 1 if at < len(levels) and levels[at][0] == price else at
+    return (*levels[:at], *([(price, size)] if size else []), *levels[after:])
+
+
+class Market:
+    """Books and trades, fed by a service; everything else is derived from them."""
+
+    def __init__(self, service: WebSocketService, domain: Domain) -> None:
+        self.books = KeyedStore[str, Book](name="books", domain=domain)
+        self.trades = KeyedStore[str, tuple[float, ...]](name="trades", domain=domain)
+        self.now = Store(0.0, name="now", domain=domain)
+        service.on(BookSnapshot, self._replace)
+        service.on(BookUpdate, self._update)
+        service.on(Trade, self._trade)
+
+    def row(self, product: str) -> tuple[Derived[Any], ...]:
+        """Best bid, best ask, their spread, and trades a second over the last seconds of the feed."""
+        bid = derived(self.books.select_part(lambda books: books.get(product, Book()).bids), _best)
+        ask = derived(self.books.select_part(lambda books: books.get(product, Book()).asks), _best)
+        spread = derived(bid, ask, lambda low, high: high - low if low and high else None)
+        times = self.trades.select_part(lambda trades: trades.get(product, ()))
+        return bid, ask, spread, derived(times, self.now, _rate)
+
+    def _replace(self, snapshot: BookSnapshot) -> None:
+        bids, asks = sorted(snapshot.bids, reverse=True), sorted(snapshot.asks)
+        self.books.upsert(snapshot.product_id, Book(tuple(bids), tuple(asks)))
+
+    def _update(self, update: BookUpdate) -> None:
+        book = self.books.get(update.product_id) or Book()
+        for side, price, size in update.changes:
+            book = book.change(side, price, size)
+        self.books.upsert(update.product_id, book)
+        self.now.set(update.time.timestamp())
+
+    def _trade(self, trade: Trade) -> None:
+        now = trade.time.timestamp()
+        recent = [t for t in self.trades.get(trade.product_id) or () if t > now - WINDOW]
+        self.trades.upsert(trade.product_id, (*recent, now))
+
+
+def _best(levels: tuple[Level, ...]) -> Decimal | None:
+    return levels[0][0] if levels else None
+
+
+def _rate(times: tuple[float, ...], now: float) -> float:
+    return sum(t > now - WINDOW for t in times) / WINDOW
+
+
+# --- program: repaints four times a second, however much arrives ---
+
+
+async def main(url: str) -> None:
+    domain, is_over = Domain("market"), asyncio.Event()
+    policy = ClosePolicy(stop_on_normal_close=True)
+    service = WebSocketService(url, domain=domain, codec=FeedCodec(), policy=policy, heartbeat=None)
+    market = Market(service, domain)
+    rows = {product: market.row(product) for product in PRODUCTS}
+
+    def connection_changed(state: ConnectionState) -> None:
+        if state is ConnectionState.CONNECTED:
+            service.send(Subscribe(PRODUCTS))
+        elif state in (ConnectionState.CLOSED, ConnectionState.ERROR):
+            is_over.set()
+
+    async with service:
+        service.connection.select(lambda now: now.state).subscribe(connection_changed)
+        while not is_over.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(is_over.wait(), 0.25)
+            print(
+                f"\x1b[H\x1b[J{service.state.value:10}        bid        ask     spread   trades/s"
+            )
+            for product, row in rows.items():
+                cells = (f"{v.get():.10f}"[:10] if v.get() is not None else "-" for v in row)
+                print(f"{product:10}", *(f"{cell:>10}" for cell in cells))
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "ws://127.0.0.1:8000/ws"))
