@@ -4,6 +4,9 @@
     recorder     what a stream did and when, and drawings to compare it with
     monitor      the rules that every stream must keep, watched on one
     history      delivered, lost, duplicated, invented, reordered? Against a promise
+    server       a real websockets server that does what a test tells it; peer: one connection of it
+    mischief     what a server can do wrong with whole messages, as data
+    transcript   every frame of a run, written and read as JSON lines
     strategies   Hypothesis strategies: messages, frames, close codes, faults (a module: import it whole)
     garbage      frames that no server should send, row by row; schema: strategies from types
     loop         the virtual loop: jumps to the next timer, names who waits in a deadlock
@@ -12,6 +15,7 @@
     scheduler    a reactivex scheduler in the loop's time
     entropy      one seed for everything random, and the clocks
     failures     what a run can die of, besides its assertions
+    proxy        the same faults on real sockets, between a client and a foreign server
 
 Nothing here is imported by the framework itself, and importing this package imports neither hypothesis nor pytest:
 its names are loaded when they are first used.
@@ -44,24 +48,36 @@ if TYPE_CHECKING:
     from .history import Entry, History, Promise, Step, Verdict, judge
     from .link import Link
     from .loop import VirtualLoop
+    from .mischief import Delay, DieAfter, Drop, Duplicate, Mischief, Mute, Reorder
     from .monitor import BrokenRules, Monitor, Rule, Violation
     from .network import Network
+    from .peer import Peer
+    from .proxy import ChaosProxy
     from .recorder import Event, Kind, Recorder, assert_marbles
     from .scheduler import LoopScheduler
+    from .server import NEVER, ScriptedServer
     from .simulation import Simulation, simulate
+    from .transcript import Frame, Transcript
 
 __all__ = [
     "GARBAGE",
+    "NEVER",
     "BackgroundFailure",
     "Bandwidth",
     "BlackHole",
     "BrokenRules",
+    "ChaosProxy",
     "Deadlock",
+    "Delay",
+    "DieAfter",
     "Direction",
+    "Drop",
+    "Duplicate",
     "Entry",
     "Event",
     "Fault",
     "FaultPlan",
+    "Frame",
     "Garbage",
     "Hang",
     "Heal",
@@ -71,20 +87,26 @@ __all__ = [
     "Link",
     "Livelock",
     "LoopScheduler",
+    "Mischief",
     "Monitor",
+    "Mute",
     "Network",
     "NotSimulated",
+    "Peer",
     "Promise",
     "Recorder",
     "Refuse",
+    "Reorder",
     "Reset",
     "Rule",
+    "ScriptedServer",
     "Simulation",
     "SimulationError",
     "Split",
     "Stall",
     "Step",
     "Timed",
+    "Transcript",
     "Truncate",
     "Verdict",
     "Violation",
@@ -136,6 +158,15 @@ _ROOMS = {
     ),
     "link": ("Link",),
     "loop": ("VirtualLoop",),
+    "mischief": (
+        "Delay",
+        "DieAfter",
+        "Drop",
+        "Duplicate",
+        "Mischief",
+        "Mute",
+        "Reorder",
+    ),
     "monitor": (
         "BrokenRules",
         "Monitor",
@@ -143,6 +174,8 @@ _ROOMS = {
         "Violation",
     ),
     "network": ("Network",),
+    "peer": ("Peer",),
+    "proxy": ("ChaosProxy",),
     "recorder": (
         "Event",
         "Kind",
@@ -150,9 +183,17 @@ _ROOMS = {
         "assert_marbles",
     ),
     "scheduler": ("LoopScheduler",),
+    "server": (
+        "NEVER",
+        "ScriptedServer",
+    ),
     "simulation": (
         "Simulation",
         "simulate",
+    ),
+    "transcript": (
+        "Frame",
+        "Transcript",
     ),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

@@ -71,6 +71,11 @@ class Lane:
         """Whether what arrives is held back."""
         return bool(self._blocks)
 
+    @property
+    def held_size(self) -> int:
+        """Bytes that arrived and are held back."""
+        return sum(len(item) for item in self._held if isinstance(item, bytes))
+
     def send(self, now: float, item: Item) -> Iterator[tuple[float, Item]]:
         """Yields the pieces of what was written, each with the time when it arrives. Nothing follows an ending."""
         if self._has_ended:

@@ -1,0 +1,157 @@
+"""The chaos proxy between real websockets clients and a real server on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from reactive_ws.testing import (
+    Bandwidth,
+    BlackHole,
+    ChaosProxy,
+    Direction,
+    Hang,
+    Heal,
+    Latency,
+    Refuse,
+    Reset,
+    Split,
+    Stall,
+    Timed,
+    Truncate,
+)
+
+
+@pytest.fixture(autouse=True)
+def no_noise_from_broken_handlers(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, logger="websockets")
+
+
+async def echo(connection: ServerConnection) -> None:
+    async for message in connection:
+        await connection.send(message)
+
+
+@contextlib.asynccontextmanager
+async def proxied() -> AsyncIterator[ChaosProxy]:
+    async with serve(echo, "127.0.0.1", 0, compression=None) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with ChaosProxy("127.0.0.1", port) as proxy:
+            yield proxy
+
+
+def dial(proxy: ChaosProxy, **options: Any) -> connect:
+    return connect(f"ws://127.0.0.1:{proxy.port}", proxy=None, compression=None, **options)
+
+
+def run(test: Callable[[ChaosProxy], Coroutine[Any, Any, None]]) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(20), proxied() as proxy:
+            await test(proxy)
+
+    asyncio.run(main())
+
+
+async def ask(client: ClientConnection, text: str = "x") -> float:
+    started = time.perf_counter()
+    await client.send(text)
+    assert await client.recv() == text
+    return time.perf_counter() - started
+
+
+def test_without_faults_it_passes_everything_on() -> None:
+    async def test(proxy: ChaosProxy) -> None:
+        async with dial(proxy) as client:
+            for size in (0, 1, 100, 200_000):
+                await ask(client, "x" * size)
+        assert proxy.accepted == 1
+
+    run(test)
+
+
+def test_latency_bandwidth_and_splitting() -> None:
+    async def test(proxy: ChaosProxy) -> None:
+        async with dial(proxy) as client:
+            proxy.apply(Latency(0.1, direction=Direction.UP))
+            assert await ask(client) > 0.1
+            proxy.apply(Latency(0.0))
+            proxy.apply(Split(1))
+            await ask(client, "byte by byte")
+            proxy.apply(Split(None))
+            proxy.apply(Bandwidth(10_000, Direction.DOWN))
+            assert await ask(client, "x" * 2_000) > 0.15
+
+    run(test)
+
+
+def test_a_stall_and_a_black_hole_delay_and_lose_nothing() -> None:
+    async def test(proxy: ChaosProxy) -> None:
+        async with dial(proxy) as client:
+            proxy.apply(Stall(0.2))
+            assert await ask(client) > 0.15
+            proxy.apply(BlackHole())
+            await client.send("held")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.recv(), 0.2)
+            proxy.apply(Heal())
+            assert await client.recv() == "held"
+
+    run(test)
+
+
+@pytest.mark.parametrize("fault", [Reset(), Truncate(5), Truncate(5, is_reset=True)], ids=str)
+def test_a_connection_breaks_and_the_next_one_works(fault: Any) -> None:
+    async def test(proxy: ChaosProxy) -> None:
+        async with dial(proxy) as client:
+            await ask(client)
+            proxy.apply(fault)
+            with pytest.raises(ConnectionClosed) as caught:
+                await ask(client, "long enough")
+            assert caught.value.rcvd is None
+        proxy.apply(Heal())
+        async with dial(proxy) as client:
+            await ask(client)
+
+    run(test)
+
+
+def test_refused_and_hanging_dials() -> None:
+    async def test(proxy: ChaosProxy) -> None:
+        proxy.apply(Refuse(2))
+        for _ in range(2):
+            with pytest.raises(Exception, match=r"(?i)reset|did not receive|closed|handshake"):
+                await dial(proxy)
+        proxy.apply(Hang())
+        with pytest.raises(TimeoutError):
+            await dial(proxy, open_timeout=0.2)
+        asyncio.get_running_loop().call_later(0.1, proxy.apply, Heal())
+        async with dial(proxy) as client:
+            await ask(client)
+
+    run(test)
+
+
+def test_a_plan_runs_in_real_time() -> None:
+    async def test(proxy: ChaosProxy) -> None:
+        async with dial(proxy) as client:
+            proxy.play((Timed(0.1, Reset()), Timed(10.0, Reset())))
+            started = time.perf_counter()
+            with pytest.raises(ConnectionClosed):
+                await client.recv()
+            assert 0.05 < time.perf_counter() - started < 5
+
+    run(test)
+
+
+def test_a_closed_proxy_has_no_port() -> None:
+    with pytest.raises(RuntimeError, match="not open"):
+        _ = ChaosProxy("127.0.0.1", 1).port
