@@ -151,7 +151,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._announce_quiet()
             return
         if timeout is None:
-            raise Deadlock(self._now, self._waiting()) from self._background_failure()
+            raise self._caused(Deadlock(self._now, self._waiting()))
         self._count_turn()
         due = self._scheduled[0].when()
         if due > self._now:
@@ -166,9 +166,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if is_standing_still or self._turns_of_run > _MAX_TURNS:
             turns = self._turns_at_moment if is_standing_still else self._turns_of_run
             self._turns_at_moment = self._turns_of_run = 0
-            raise Livelock(
-                self._now, self._waiting(), turns, is_clock_moving=not is_standing_still
-            ) from self._background_failure()
+            waiting = self._waiting()
+            raise self._caused(
+                Livelock(self._now, waiting, turns, is_clock_moving=not is_standing_still)
+            )
 
     def _permute(self, shuffle: Callable[[list[Any]], None]) -> None:
         handles = list(self._ready)
@@ -261,6 +262,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if not failures:
             return None
         return BackgroundFailure("exceptions that no task awaited", failures)
+
+    def _caused(self, error: Deadlock | Livelock) -> Exception:
+        """Chains an error to the background failures, if there are any: they are often the cause."""
+        failure = self._background_failure()
+        if failure is not None:
+            error.__cause__ = failure
+        return error
 
     def note_failure(self, error: Exception) -> None:
         """Remembers an exception that nobody awaited."""
