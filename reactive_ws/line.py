@@ -84,6 +84,8 @@ class Line:
         self._task = asyncio.get_running_loop().create_task(
             self._run(), name=f"reactive_ws-line-{generation}"
         )
+        # Not in a `finally` of the task: one that is cancelled before its first step never gets there.
+        self._task.add_done_callback(self._ended)
 
     def __repr__(self) -> str:
         return f"<Line {self.generation}{' over' if self.is_over else ''}>"
@@ -169,7 +171,13 @@ class Line:
                 raise
         finally:
             await self._hang_up()
-            self._owner.line_over(self)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": f"{self!r} failed", "exception": task.exception(), "task": task}
+            )
+        self._owner.line_over(self)
 
     async def _live(self) -> Exception:
         try:

@@ -6,6 +6,7 @@ Base of `WebSocketService`. What is asked from another thread is posted to the l
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -245,7 +246,9 @@ class Running:
         elif asyncio._get_running_loop() is runner.loop:
             function()
         else:
-            runner.loop.call_soon_threadsafe(function)
+            with contextlib.suppress(RuntimeError):
+                # A loop that was closed around us has nothing left to do it to.
+                runner.loop.call_soon_threadsafe(function)
 
     def _bind(self) -> ConnectionLoop:
         loop = asyncio.get_running_loop()
@@ -273,6 +276,7 @@ class Running:
         if self._runner is None:
             return
         self._runner = None
+        self._is_poked = False
         for handler in list(self._async_handlers):
             handler.close()
         if self._refresh is not None:
@@ -335,7 +339,11 @@ class Running:
         if asyncio._get_running_loop() is runner.loop:
             runner.loop.call_soon(self._poked)
         else:
-            runner.loop.call_soon_threadsafe(self._poked)
+            try:
+                runner.loop.call_soon_threadsafe(self._poked)
+            except RuntimeError:
+                # The loop ended between the look and the call; the next connection finds what was queued.
+                self._is_poked = False
 
     def _poked(self) -> None:
         if self._runner is not None:
@@ -382,7 +390,7 @@ class Running:
         error: Exception,
         is_retryable: bool,
         source: str | None = None,
-        /,  # noqa: FBT001
+        /,
     ) -> None:
         who = f" in {source}" if source else ""
         what = str(error) if isinstance(error, ReactiveWSError) else type(error).__name__
