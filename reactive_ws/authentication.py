@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -73,7 +73,7 @@ class Credentials:
     """
 
     url: str = attrs.field(repr=False)
-    headers: dict[str, str] = attrs.field(factory=dict, repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
     subprotocols: tuple[str, ...] = attrs.field(default=(), repr=False)
     secrets: frozenset[str] = attrs.field(default=frozenset(), repr=False)
 

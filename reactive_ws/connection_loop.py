@@ -450,7 +450,8 @@ class ConnectionLoop:
 
     def _encode(self, payload: Any, identity: str | None) -> str | bytes:
         settings = self._settings
-        name = settings.registry.of(type(payload)).name
+        kind: type[Any] = type(payload)
+        name = settings.registry.of(kind).name
         return settings.codec.encode(
             Envelope(name, payload, id=identity or settings.new_id(), timestamp=settings.clock())
         )

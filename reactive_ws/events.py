@@ -57,8 +57,10 @@ class EventStream(Observable[T]):
         del on_error, on_completed, scheduler
         if on_next is None:
             return Disposable()
-        observer = on_next.on_next if isinstance(on_next, abc.ObserverBase) else on_next
-        return self._source.add(observer)
+        listener: Any = on_next
+        if hasattr(listener, "on_next"):
+            listener = listener.on_next
+        return self._source.add(listener)
 
     def __aiter__(self) -> AsyncIterator[T]:
         """Iterates the later events. One that lags more than 10 000 events behind loses the oldest, which is logged."""

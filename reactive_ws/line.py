@@ -283,7 +283,7 @@ class _Blocked:
         while True:
             try:
                 sent = yield waits_for
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - passed on into the coroutine
                 try:
                     waits_for = receiving.throw(error)
                 except StopIteration as stop:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from .connection import Metrics
@@ -25,13 +27,13 @@ class Counters:
     slow_handlers: int = 0
     connected_at: float | None = None
 
-    def picture(self, now: float, **gauges: float | str | None) -> Metrics:
+    def picture(self, now: float, **gauges: Any) -> Metrics:
         """Returns the metrics of this moment; `gauges` are the numbers that others keep."""
-        counted = attrs.asdict(self, filter=attrs.filters.exclude("connected_at"))
+        counted: dict[str, Any] = attrs.asdict(self, filter=attrs.filters.exclude("connected_at"))
         since = self.connected_at
         return Metrics(
             **counted,
-            **gauges,  # type: ignore[arg-type]
+            **gauges,
             reconnects=max(0, self.connects - 1),
             connected_for=None if since is None else now - since,
         )

@@ -31,7 +31,7 @@ from .errors import (
     Unauthorized,
 )
 from .heartbeat import Heartbeat, HeartbeatMonitor
-from .messages import AuthOk, GoAway, Hello, Ping, Pong, Position, Resume, Resumed
+from .messages import AuthOk, GoAway, Hello, Ping, Pong, Position, Resume, Resumed, Sync
 from .transitions import ConnectionState, Event, follow
 
 __all__ = ["Protocol", "ProtocolOptions"]
@@ -247,11 +247,10 @@ class Protocol:
             self._dial(now, Event.RETRY)
         elif self._handshake_until is not None and self._handshake_until <= now:
             phase = self.connection.phase
-            what = {
-                Phase.AUTHENTICATING: "an answer to the token",
-                Phase.RESUMING: "an answer to the resume",
-            }
-            missing = what[phase] if phase in what else "a connection with a hello"
+            missing = {
+                Phase.AUTHENTICATING: "answer to the token",
+                Phase.RESUMING: "answer to the resume",
+            }.get(phase or Phase.DIALING, "connection with a hello")
             self._drop_and_retry(
                 DialFailed(f"no {missing} within {self._options.dial_timeout:g} s"), now
             )
@@ -312,9 +311,12 @@ class Protocol:
             self._resume(now)
 
     def _resume(self, now: float) -> None:
-        positions = self._positions() if self._can_resume else {}
-        if not positions:
+        positions = self._positions()
+        if not positions or not self._can_resume:
             self._ready(now)
+            if positions:
+                # A server that cannot replay: what was missed is only in its snapshots.
+                self._effects.append(do.SendControl(Sync(tuple(positions))))
             return
         self._handshake_until = now + self._options.dial_timeout
         self._note(phase=Phase.RESUMING)
@@ -397,8 +399,8 @@ class Protocol:
         self._quiet()
         # A socket that reports again after this, such as the one that was just aborted, is an old one.
         self._generation += 1
-        is_close = isinstance(error, ConnectionLost) and error.was_received
-        self._effects.append(do.ConnectionEnded(error.code if is_close else None))
+        code = error.code if isinstance(error, ConnectionLost) and error.was_received else None
+        self._effects.append(do.ConnectionEnded(code))
         verdict, fatal = self._judge(error)
         if verdict is Verdict.STOP:
             self._stop(error, now)

@@ -169,7 +169,8 @@ class Receiver:
             return False
         if envelope.problems:
             self._repaired(envelope)
-        special = self._special.get(type(envelope.payload))
+        kind: type[Any] = type(envelope.payload)
+        special = self._special.get(kind)
         if special is not None:
             return special(envelope)
         for message in self.inbound.accept(envelope, now):

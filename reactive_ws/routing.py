@@ -43,7 +43,7 @@ class Routing:
             self,
             kind: ErrorKind,
             error: Exception,
-            is_retryable: bool,
+            is_retryable: bool,  # noqa: FBT001 - one signature for all reporters
             source: str | None = None,
             /,
         ) -> None: ...

@@ -388,7 +388,7 @@ class Running:
         self,
         kind: ErrorKind,
         error: Exception,
-        is_retryable: bool,
+        is_retryable: bool,  # noqa: FBT001 - one signature for all reporters
         source: str | None = None,
         /,
     ) -> None:
