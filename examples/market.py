@@ -13,15 +13,15 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from msgspec import Struct, json, to_builtins
+
 from reactive_ws.close_policy import ClosePolicy
 from reactive_ws.connection import ConnectionState
-from reactive_ws.service import WebSocketService
-
 from reactive_ws.derived import Derived, derived
 from reactive_ws.domain import Domain
 from reactive_ws.errors import MessageRejected
 from reactive_ws.keyed import KeyedStore
 from reactive_ws.messages import Envelope, Registry
+from reactive_ws.service import WebSocketService
 from reactive_ws.store import Store
 
 BASES = {"BTC": "BAND DASH SKL YFI", "EUR": "CRV NMR", "GBP": "BAND NU SKL", "USD": "SKL"}

@@ -1,1 +1,93 @@
-"""Reactive stores that keep a program's state live over one WebSocket."""
+"""Reactive stores that keep a desktop, terminal or bot program's state live over one WebSocket.
+
+The map, from the ground up; a room imports from its own floor and below:
+
+    errors, payloads, messages                      what can go wrong; what is said on the wire
+    equality, home, commit, domain                  when a value changed; one order of commits; who delivers them
+    audience, source, graph, lifecycle              observers; parts and derived values of a value; start and stop
+    batch, cell, selection, store                   writes, streams, `Store` and its read-only face
+    computed, derived, entities, key_source, keyed  values of values; many entities
+    middleware                                      persist, undo, logger, inspector: functions on the commit hook
+    codec, events                                   bytes <-> messages; streams of things that happen
+    transitions, connection, close_policy,          the decisions about one connection, without I/O:
+    backoff, heartbeat, protocol, effects,          the state table, what a close code means, when to dial again,
+    address, redaction                              what must not be shown
+    outbox, delivery, pending                       what waits to be sent, and what became of it
+    inbound, dispatcher, metrics                    order, duplicates and gaps; who hears of a message; counts
+    authentication, failures, suspension, settings, the service's hands: tokens, foreign exceptions, sleep,
+    line, receiver, connection_loop, requests,      one socket, what it brings, performing the protocol's effects,
+    async_handlers, background_thread,              questions, slow handlers, the own thread,
+    routing, sending, running, service              and its surface
+    testing, hub, recording                         virtual time and faults; a small server; recorded traffic
+    commands                                        the command line
+"""
+
+from .authentication import FirstMessage, Header, Query, Subprotocol
+from .backoff import Backoff, Delays, Jitter
+from .batch import batch, snapshot
+from .close_policy import ClosePolicy, Verdict
+from .codec import Codec, JsonCodec
+from .commit import Commit, ErrorReport
+from .computed import Derived
+from .connection import Connection, ConnectionState, ErrorEvent, ErrorKind, Metrics, Phase
+from .delivery import Delivery, DeliveryStatus
+from .derived import derived, derived_all
+from .domain import Domain, default_domain
+from .entities import Entities
+from .equality import shallow
+from .errors import ReactiveWSError
+from .heartbeat import Heartbeat
+from .keyed import KeyChanges, KeyedStore
+from .messages import Envelope, Guarantee, Registry, protocol_v1
+from .outbox import OutboxOptions, Overflow
+from .selection import Selection
+from .service import WebSocketService
+from .store import ReadOnly, Store, reset_all
+
+__all__ = [
+    "Backoff",
+    "ClosePolicy",
+    "Codec",
+    "Commit",
+    "Connection",
+    "ConnectionState",
+    "Delays",
+    "Delivery",
+    "DeliveryStatus",
+    "Derived",
+    "Domain",
+    "Entities",
+    "Envelope",
+    "ErrorEvent",
+    "ErrorKind",
+    "ErrorReport",
+    "FirstMessage",
+    "Guarantee",
+    "Header",
+    "Heartbeat",
+    "Jitter",
+    "JsonCodec",
+    "KeyChanges",
+    "KeyedStore",
+    "Metrics",
+    "OutboxOptions",
+    "Overflow",
+    "Phase",
+    "Query",
+    "ReactiveWSError",
+    "ReadOnly",
+    "Registry",
+    "Selection",
+    "Store",
+    "Subprotocol",
+    "Verdict",
+    "WebSocketService",
+    "batch",
+    "default_domain",
+    "derived",
+    "derived_all",
+    "protocol_v1",
+    "reset_all",
+    "shallow",
+    "snapshot",
+]

@@ -19,8 +19,9 @@ from .batch import active_batch, open_batches
 from .domain import Commit, Domain, default_domain
 from .equality import Equals, same, unchanged
 from .errors import StoreClosed
+from .graph import Dependent, propagate
 from .lifecycle import Lifecycle
-from .source import Source
+from .source import Root
 
 __all__ = ["Cell"]
 
@@ -29,10 +30,10 @@ T = TypeVar("T")
 _names = count(1)
 
 
-class Cell(Source, Generic[T]):
+class Cell(Root, Generic[T]):
     """A written value: what `Store` and `KeyedStore` share."""
 
-    __slots__ = ("_equals", "_initial", "_is_shut", "_lifecycle", "_value")
+    __slots__ = ("_equals", "_initial", "_is_shut", "_lifecycle", "_reached", "_value")
 
     def __init__(
         self,
@@ -53,6 +54,8 @@ class Cell(Source, Generic[T]):
         self._initial = initial
         self._equals: Equals[T] = same if equals is None else equals
         self._is_shut = False
+        # How many derived values start from here, or from a key of it.
+        self._reached = 0
         self._lifecycle: Lifecycle | None = None
         if on_start is not None or on_stop is not None:
             timer = TimeoutScheduler.singleton() if scheduler is None else scheduler
@@ -124,8 +127,8 @@ class Cell(Source, Generic[T]):
             if self._others:
                 domain._current = number  # pyright: ignore[reportPossiblyUnboundVariable]
                 self._notify(value)
-                if self._dependents:
-                    self._propagate((self,))
+                if self._reached:
+                    propagate(number, self._bases(value))  # pyright: ignore[reportPossiblyUnboundVariable]
             else:
                 calls = iter(self._slots)
                 call: Callable[[Any], object] = ignore
@@ -178,6 +181,18 @@ class Cell(Source, Generic[T]):
 
     def _capture(self) -> Any:
         return self._value
+
+    @property
+    def _cell(self) -> Cell[T]:
+        return self
+
+    def _depend(self, dependent: Dependent) -> None:
+        super()._depend(dependent)
+        self._reached += 1
+
+    def _release(self, dependent: Dependent) -> None:
+        super()._release(dependent)
+        self._reached -= 1
 
     def _awake(self) -> None:
         if self._lifecycle is not None:

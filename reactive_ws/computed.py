@@ -16,9 +16,8 @@ from typing import Any, Generic, TypeGuard, TypeVar, cast
 
 from .audience import UNSET, Link
 from .batch import Batch, active_batch
-from .cell import Cell
 from .equality import Equals, same, unchanged
-from .source import Source
+from .source import Root, Source
 from .store import ReadOnly
 
 __all__ = ["Derived"]
@@ -72,7 +71,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         self._delivered_from: tuple[Any, ...] | None = None
         self._notified: Any = UNSET
         self._ahead: tuple[int, tuple[Any, ...], Any] | None = None
-        self._plan: tuple[tuple[Derived[Any], ...], tuple[Cell[Any], ...]] | None = None
+        self._plan: tuple[tuple[Derived[Any], ...], tuple[Root, ...]] | None = None
         self._open_sources = 0
 
     def __repr__(self) -> str:
@@ -89,7 +88,9 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             Exception: what the function raises for the values as they are.
         """
         open_batch = active_batch()
-        if open_batch is not None and open_batch.touches(self._whole_plan()[1]):
+        if open_batch is not None and open_batch.touches(
+            tuple(root._cell for root in self._whole_plan()[1])
+        ):
             return self._unwrap(self._in_batch(open_batch))
         domain = self._domain
         ahead = self._ahead
@@ -111,11 +112,11 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
 
     # --- reading ahead of delivery ------------------------------------------------------------------------------------
 
-    def _whole_plan(self) -> tuple[tuple[Derived[Any], ...], tuple[Cell[Any], ...]]:
-        """Returns the derived values below and including this one, sources first, and the stores under them."""
+    def _whole_plan(self) -> tuple[tuple[Derived[Any], ...], tuple[Root, ...]]:
+        """Returns the derived values below this one, sources first, and the stores under them all."""
         if self._plan is None:
             order: list[Derived[Any]] = []
-            roots: dict[Cell[Any], None] = {}
+            roots: dict[Root, None] = {}
             seen: set[Source] = {self}
             stack: list[tuple[Derived[Any], Iterator[Source]]] = [(self, iter(self._sources))]
             while stack:
@@ -127,11 +128,12 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
                     if _is_derived(source):
                         stack.append((source, iter(source._sources)))
                         break
-                    roots[cast("Cell[Any]", source)] = None
+                    roots[cast("Root", source)] = None
                 else:
                     order.append(node)
                     stack.pop()
-            self._plan = tuple(order), tuple(roots)
+            # Without this one, which would be a circle that only the collector can undo.
+            self._plan = tuple(order[:-1]), tuple(roots)
         return self._plan
 
     def _capture(self) -> tuple[int, list[Any]]:
@@ -144,8 +146,10 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         """Returns the value, or the failure, for root values that belong to one commit. Any thread."""
         number, values = captured
         order, roots = self._whole_plan()
-        known: dict[Source, Any] = dict(zip(roots, values, strict=True))
-        for node in order:
+        known: dict[Source, Any] = {
+            root: root._project(value) for root, value in zip(roots, values, strict=True)
+        }
+        for node in (*order, self):
             arguments = tuple([known[below] for below in node._sources])
             known[node] = result = node._result_ahead(arguments)
             node._ahead = (number, arguments, result)
@@ -170,8 +174,10 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
     def _in_batch(self, open_batch: Batch) -> Any:
         """Returns the value for the values that the owner of a batch sees; nothing is kept."""
         order, roots = self._whole_plan()
-        known: dict[Source, Any] = {root: open_batch.read(root) for root in roots}
-        for node in order:
+        known: dict[Source, Any] = {
+            root: root._project(open_batch.read(root._cell)) for root in roots
+        }
+        for node in (*order, self):
             known[node] = node._call(tuple([known[below] for below in node._sources]))
         return known[self]
 
@@ -222,8 +228,12 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
 
     def _fill(self) -> tuple[Any, ...]:
         """Computes what nobody has computed yet below this value. On the delivering thread."""
-        for node in self._whole_plan()[0]:
-            if node._delivered is UNSET and node is not self:
+        order, roots = self._whole_plan()
+        for root in roots:
+            if root._delivered is UNSET:
+                root._delivered = root._project(root._cell._delivered)
+        for node in order:
+            if node._delivered is UNSET:
                 arguments = tuple([source._delivered for source in node._sources])
                 node._delivered_from = arguments
                 node._delivered = node._evaluate(arguments)
@@ -241,14 +251,14 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             node._joined = number
             node._open_sources = len(node._sources)
             for source in node._sources:
-                source._dependents[node] = None
                 if _is_derived(source):
-                    # Not through _gain(), which would recurse.
+                    # Not through _depend(), which would recurse.
                     if not source._is_observed():
                         stack.append(source)
+                    source._dependents[node] = None
                     source._others += 1
                 else:
-                    source._gain()
+                    source._depend(node)
 
     def _asleep(self) -> None:
         stack: list[Derived[Any]] = [self]
@@ -258,16 +268,16 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             node._delivered_from = None
             node._ahead = None
             for source in node._sources:
-                source._dependents.pop(node, None)
                 if _is_derived(source):
+                    source._dependents.pop(node, None)
                     source._others -= 1
                     if not source._is_observed():
                         stack.append(source)
                 else:
-                    source._lose()
+                    source._release(node)
 
     def _seed(self, link: Link, value: Any) -> None:  # noqa: ARG002 - the values are in the plan
-        for node in self._whole_plan()[0]:
+        for node in (*self._whole_plan()[0], self):
             ahead = node._ahead
             if node._delivered is UNSET and ahead is not None and ahead[0] == node._joined:
                 node._delivered_from = ahead[1]

@@ -27,6 +27,7 @@ from reactivex.disposable import Disposable
 
 from .commit import Commit, ErrorReport, log_report, name_of
 from .errors import DomainMismatch, FeedbackLoop, UsageError
+from .graph import propagate
 from .home import Home, home_of
 
 if TYPE_CHECKING:
@@ -326,13 +327,14 @@ class Domain:
         if len(changes) == 1:
             source, _, new = changes[0]
             source._notify(new)
-            if source._dependents:
-                source._propagate((source,))
+            bases = source._bases(new)
         elif changes:
             changes[0][0]._notify_many(changes)
-            changed = tuple(source for source, _, _ in changes if source._dependents)
-            if changed:
-                changed[0]._propagate(changed)
+            bases = [base for source, _, new in changes for base in source._bases(new)]
+        else:
+            bases = []
+        if bases:
+            propagate(commit.number, bases)
         for source in commit.closed:
             source._complete()
         if self._fatal is not None:

@@ -1,13 +1,12 @@
 """`KeyedStore`: many entities under keys, where changing one wakes only those who look at it.
 
-Each observed key has an audience of its own, found by a dict lookup; whoever observes a collection (all, where, keys,
+Each observed key is a source of its own, found by a dict lookup; whoever observes a collection (all, where, keys,
 count, sorted) is a selection of the whole snapshot. The snapshot is a persistent mapping (`entities`), so a write costs
 the same at a thousand and at a hundred thousand keys. A write of an equal entity changes nothing.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -15,14 +14,15 @@ import attrs
 from reactivex import Observable, abc
 from reactivex.abc import SchedulerBase
 
-from .audience import Audience, Link
+from .audience import Audience
 from .batch import open_batches
 from .cell import Cell
 from .domain import Domain
 from .entities import Entities
 from .equality import COMPARED, Equals, same, shallow, unchanged
+from .key_source import KeySource, KeySources
 from .selection import Selection
-from .source import SelectionNode
+from .source import SelectionNode, Source
 
 __all__ = ["KeyChanges", "KeyedStore"]
 
@@ -46,59 +46,6 @@ class KeyChanges(Generic[K]):
     removed: tuple[K, ...] = ()
 
 
-class _KeyAudience(Audience):
-    """The observers of one key."""
-
-    __slots__ = ("_key", "_store")
-
-    def __init__(self, store: KeyedStore[Any, Any], key: Any) -> None:
-        super().__init__(store._domain)
-        self._store = store
-        self._key = key
-
-    def _join(
-        self, on_next: Callable[[Any], object], on_completed: Callable[[], object] | None
-    ) -> Link:
-        # Observers of one key share an audience, whichever selection they came through.
-        with self._store._audiences_lock:
-            shared = self._store._audiences.setdefault(self._key, self)
-            link = Link(shared, on_next, on_completed)
-            captured = shared._register(link)
-        if self._domain._chores:
-            self._domain._run_chores()
-        link._replay(captured)
-        return link
-
-    def _capture(self) -> Any:
-        self._is_closed = self._store._is_closed
-        return self._store._value
-
-    def _project(self, captured: Any) -> Any:
-        return captured._values.get(self._key)
-
-    def _first(self) -> None:
-        self._store._gain()
-
-    def _last(self) -> None:
-        self._store._lose()
-        self._domain._chores.append(self._go)
-
-    def _go(self) -> None:
-        """Leaves the store's dict, unless an observer came meanwhile. Without the domain's lock."""
-        lock = self._store._audiences_lock
-        # Not blocking: the collector may dispose while this thread holds the domain's lock, and the order of the two
-        # locks is the other way round. An empty audience that stays is found again by the next observer of its key.
-        if lock.acquire(blocking=False):
-            try:
-                if not self._live and self._store._audiences.get(self._key) is self:
-                    del self._store._audiences[self._key]
-            finally:
-                lock.release()
-
-    def _label(self) -> str:
-        return f"{self._store.name}[{self._key!r}]"
-
-
 class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     """Entities by key.
 
@@ -111,7 +58,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         equals: When a write of an entity counts as no change; see `equality.same` for the default.
     """
 
-    __slots__ = ("_audiences", "_audiences_lock", "_entity_equals")
+    __slots__ = ("_entity_equals", "_keys")
 
     def __init__(
         self,
@@ -135,9 +82,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
             scheduler=scheduler,
         )
         self._entity_equals: Equals[V] = same if equals is None else equals
-        self._audiences: dict[K, _KeyAudience] = {}
-        # A lock of its own, because hashing and comparing keys may run user code.
-        self._audiences_lock = threading.RLock()
+        self._keys: KeySources[K] = KeySources(self)
 
     def __repr__(self) -> str:
         return f"<KeyedStore {self.name!r} of {len(self._value)} entities>"
@@ -151,8 +96,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     @property
     def observer_count(self) -> int:
         """How many observers there are now: of keys, of collections, and derived values. Any thread."""
-        audiences = list(self._audiences.values())
-        return super().observer_count + sum(audience._live for audience in audiences)
+        return super().observer_count + sum(key.observer_count for key in list(self._keys.observed))
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -252,7 +196,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
     def select(self, key: K) -> Selection[V | None]:
         """Returns the stream of one entity; None while the key is not there."""
-        return Selection(_KeyAudience(self, key), lambda: self.get(key))
+        return Selection(self._keys.source(key), lambda: self.get(key))
 
     def select_all(self) -> Selection[Mapping[K, V]]:
         """Returns the stream of snapshots."""
@@ -340,32 +284,44 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     def _unchanged(self, old: Entities[K, V], new: Entities[K, V]) -> bool:
         return new is old or not new.since(old)._touched
 
+    def _touched_sources(self, value: Entities[K, V]) -> list[tuple[KeySource, Any]]:
+        """Returns the observed keys that a commit changed, with their new entities."""
+        if not self._keys.observed:
+            return []
+        found = [(self._keys.find(key), value._values.get(key)) for key in value._touched]
+        return [(source, entity) for source, entity in found if source is not None]
+
     def _notify(self, value: Entities[K, V]) -> None:
         touched = value._touched
         if len(touched) == 1 and not self._nodes and not self._slots:
             key = touched[0]
-            audience = self._audiences.get(key)
-            if audience is not None:
-                audience._tell(value._values.get(key))
+            source = self._keys.find(key)
+            if source is not None:
+                source._delivered = entity = value._values.get(key)
+                if source._nodes:
+                    source._notify(entity)
+                else:
+                    source._tell(entity)
         else:
             super()._notify(value)
 
     def _changed_parts(self, value: Entities[K, V]) -> list[tuple[Audience, Any]]:
         found: list[tuple[Audience, Any]] = []
-        audiences = self._audiences
-        if audiences:
-            for key in value._touched:
-                audience = audiences.get(key)
-                if audience is not None:
-                    found.append((audience, value._values.get(key)))
-        if self._nodes:
-            found += super()._changed_parts(value)
-        return found
+        for source, entity in self._touched_sources(value):
+            source._delivered = entity
+            found.append((source, entity))
+            found += source._changed_parts(entity)
+        return found + super()._changed_parts(value)
+
+    def _bases(self, value: Entities[K, V]) -> list[Source]:
+        bases = super()._bases(value)
+        bases += [source for source, _ in self._touched_sources(value) if source._dependents]
+        return bases
 
     def _complete(self) -> None:
         super()._complete()
-        for audience in list(self._audiences.values()):
-            audience._complete()
+        for source in list(self._keys.observed):
+            source._complete()
 
 
 def _pairs(entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> dict[K, V]:

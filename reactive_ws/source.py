@@ -8,14 +8,17 @@ two in the order in which the observers registered, and then the derived values,
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .audience import UNSET, Audience, Link
 from .domain import Domain
 from .equality import Equals, same, unchanged
-from .graph import Dependent, propagate
+from .graph import Dependent
 
-__all__ = ["SelectionNode", "Source"]
+if TYPE_CHECKING:
+    from .cell import Cell
+
+__all__ = ["Root", "SelectionNode", "Source"]
 
 
 def _nothing(_value: object) -> Any:
@@ -98,6 +101,20 @@ class Source(Audience):
     def _asleep(self) -> None:
         """The last listener of any kind went. Under the lock."""
 
+    def _depend(self, dependent: Dependent) -> None:
+        """Lets a derived value see the commits from now on. Under the lock."""
+        self._dependents[dependent] = None
+        self._gain()
+
+    def _release(self, dependent: Dependent) -> None:
+        """Lets go of a derived value, once for each `_depend`. Under the lock."""
+        self._dependents.pop(dependent, None)
+        self._lose()
+
+    def _bases(self, value: Any) -> list[Source]:  # noqa: ARG002 - keyed stores look at what was touched
+        """Returns the sources that derived values above this commit start from. On the delivering thread."""
+        return [self] if self._dependents else []
+
     # --- selection nodes ----------------------------------------------------------------------------------------------
 
     def _insert_node(self, node: SelectionNode, last: Any) -> None:
@@ -174,10 +191,6 @@ class Source(Audience):
                 if node is not None:
                     self._domain._failed("selector", error, self.name, node._selector)
 
-    def _propagate(self, changed: tuple[Source, ...]) -> None:
-        """Brings the derived values above these sources up to date. On the delivering thread."""
-        propagate(self._domain._current, changed)
-
     def _complete(self) -> None:
         super()._complete()
         for node in list(self._nodes):
@@ -185,6 +198,17 @@ class Source(Audience):
                 node._complete()
         for dependent in list(self._dependents):
             dependent._source_closed()
+
+
+class Root(Source):
+    """A source that is written and not computed: a store, or one key of a keyed store."""
+
+    __slots__ = ()
+
+    @property
+    def _cell(self) -> Cell[Any]:
+        """The store whose captured value `_project` takes."""
+        raise NotImplementedError  # pragma: no cover - abstract
 
 
 class SelectionNode(Audience):

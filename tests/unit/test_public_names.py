@@ -1,0 +1,72 @@
+"""What is public is named, in one place, and found there."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for package in ("reactive_ws", "stores")
+    for path in (ROOT / package).rglob("*.py")
+    if path.name != "__main__.py"
+)
+
+
+def load(name: str) -> ModuleType:
+    return importlib.import_module(name)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_names_what_is_public_and_has_it(name: str) -> None:
+    module = load(name)
+    assert [missing for missing in module.__all__ if not hasattr(module, missing)] == []
+    assert len(set(module.__all__)) == len(module.__all__)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_and_every_public_class_and_function_is_documented(name: str) -> None:
+    module = load(name)
+    assert module.__doc__
+    undocumented = [
+        public
+        for public in module.__all__
+        if (inspect.isclass(getattr(module, public)) or inspect.isfunction(getattr(module, public)))
+        and not getattr(module, public).__doc__
+    ]
+    assert undocumented == []
+
+
+def test_what_a_package_re_exports_is_public_where_it_comes_from() -> None:
+    package = load("reactive_ws")
+    hidden = [
+        name
+        for name in package.__all__
+        if name not in load(getattr(package, name).__module__).__all__
+    ]
+    assert hidden == []
+
+
+def test_the_map_of_the_package_names_every_room() -> None:
+    package = load("reactive_ws")
+    assert package.__doc__ is not None
+    rooms = {name.split(".")[1] for name in MODULES if name.startswith("reactive_ws.")}
+    assert rooms - set(re.findall(r"\w+", package.__doc__)) == set()
+
+
+def test_importing_the_framework_imports_no_test_tools_and_no_toolkit() -> None:
+    code = (
+        "import sys, reactive_ws; "
+        "print([name for name in ('hypothesis', 'pytest', 'tkinter', 'PySide6', 'textual', 'gi') "
+        "if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
