@@ -216,6 +216,10 @@ class Audience:
         """Whether an observer that was shown `old` need not see `new`. Without the lock."""
         return False
 
+    def _has_ended(self) -> bool:
+        """Whether the newest commits ended the stream, delivered or not. Under the lock."""
+        return self._is_closed
+
     def _first(self) -> None:
         """The first observer came. Under the lock."""
 
@@ -252,12 +256,13 @@ class Audience:
             self._live += 1
             if self._live == 1:
                 self._first()
-            if domain._deliverer:
+            if domain._deliverer or domain._queue:
+                # What is queued is older than what this observer is shown.
                 domain._joins.append((domain._number, link))
                 domain._is_busy = True
             else:
                 self._place(link)
-            if self._is_closed:
+            if self._has_ended():
                 link._held.append(_END)
         return captured
 

@@ -194,6 +194,9 @@ class Cell(Root, Generic[T]):
         super()._release(dependent)
         self._reached -= 1
 
+    def _has_ended(self) -> bool:
+        return self._is_shut
+
     def _awake(self) -> None:
         if self._lifecycle is not None:
             self._domain._chores.append(self._mind_lifecycle)

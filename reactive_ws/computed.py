@@ -43,7 +43,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
     """
 
     __slots__ = (
-        "_ahead", "_delivered_from", "_equals", "_function", "_joined", "_notified", "_open_sources", "_plan",
+        "_ahead", "_delivered_from", "_equals", "_function", "_joined", "_notified", "_plan",
         "_queued", "_sources",
     )  # fmt: skip
 
@@ -72,7 +72,6 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         self._notified: Any = UNSET
         self._ahead: tuple[int, tuple[Any, ...], Any] | None = None
         self._plan: tuple[tuple[Derived[Any], ...], tuple[Root, ...]] | None = None
-        self._open_sources = 0
 
     def __repr__(self) -> str:
         return f"<Derived {self.name!r} of {len(self._sources)} sources>"
@@ -249,7 +248,6 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         while stack:
             node = stack.pop()
             node._joined = number
-            node._open_sources = len(node._sources)
             for source in node._sources:
                 if _is_derived(source):
                     # Not through _depend(), which would recurse.
@@ -291,10 +289,11 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
     def _culprit(self) -> object:
         return self._function
 
-    def _source_closed(self) -> None:
-        self._open_sources -= 1
-        if self._open_sources <= 0 and not self._is_closed:
-            self._complete()
+    def _is_left_alone(self) -> bool:
+        return not self._is_closed and all(source._is_closed for source in self._sources)
+
+    def _has_ended(self) -> bool:
+        return all(root._has_ended() for root in self._whole_plan()[1])
 
 
 def _is_derived(source: Source) -> TypeGuard[Derived[Any]]:

@@ -18,6 +18,10 @@ class HasDependents(Protocol):
 
     _dependents: dict[Dependent, None]
 
+    def _end_streams(self) -> None:
+        """Ends its streams."""
+        ...
+
 
 class Dependent(HasDependents, Protocol):
     """What the walk needs to know of a derived value."""
@@ -30,8 +34,8 @@ class Dependent(HasDependents, Protocol):
         """Computes the value for the commit under delivery and tells its observers; True when it changed."""
         ...
 
-    def _source_closed(self) -> None:
-        """One of its sources ended."""
+    def _is_left_alone(self) -> bool:
+        """Whether the last of its sources has just ended."""
         ...
 
 

@@ -38,8 +38,10 @@ class KeySource(Root):
         return self._store
 
     def _capture(self) -> Any:
-        self._is_closed = self._store._is_closed
         return self._store._value
+
+    def _has_ended(self) -> bool:
+        return self._store._is_shut
 
     def _project(self, captured: Any) -> Any:
         return captured._values.get(self._key)

@@ -318,8 +318,8 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         bases += [source for source, _ in self._touched_sources(value) if source._dependents]
         return bases
 
-    def _complete(self) -> None:
-        super()._complete()
+    def _end_streams(self) -> None:
+        super()._end_streams()
         for source in list(self._keys.observed):
             source._complete()
 

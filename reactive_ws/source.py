@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .audience import UNSET, Audience, Link
 from .domain import Domain
 from .equality import Equals, same, unchanged
-from .graph import Dependent
+from .graph import Dependent, HasDependents
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -192,12 +192,18 @@ class Source(Audience):
                     self._domain._failed("selector", error, self.name, node._selector)
 
     def _complete(self) -> None:
+        ended: list[HasDependents] = [self]
+        # The list grows while it is walked: every derived value that has no open source left.
+        for source in ended:
+            source._end_streams()
+            ended += [above for above in tuple(source._dependents) if above._is_left_alone()]
+
+    def _end_streams(self) -> None:
+        """Ends the streams of the whole and of the parts. On the delivering thread."""
         super()._complete()
         for node in list(self._nodes):
             if node is not None:
                 node._complete()
-        for dependent in list(self._dependents):
-            dependent._source_closed()
 
 
 class Root(Source):
@@ -230,9 +236,10 @@ class SelectionNode(Audience):
         self._as_source: Source | None = None
 
     def _capture(self) -> Any:
-        if self._source._is_closed:
-            self._is_closed = True
         return self._source._capture()
+
+    def _has_ended(self) -> bool:
+        return self._source._has_ended()
 
     def _project(self, captured: Any) -> Any:
         return self._part_of(self._source._project(captured))
