@@ -28,10 +28,11 @@ R_co = TypeVar("R_co", covariant=True)
 class _Failure:
     """Stands where the value would be when the function raised."""
 
-    __slots__ = ("error",)
+    __slots__ = ("error", "traceback")
 
     def __init__(self, error: Exception) -> None:
         self.error = error
+        self.traceback = error.__traceback__
 
 
 class Derived(Source, ReadOnly[R_co], Generic[R_co]):
@@ -43,7 +44,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
     """
 
     __slots__ = (
-        "_ahead", "_delivered_from", "_equals", "_function", "_joined", "_notified", "_plan",
+        "_ahead", "_equals", "_function", "_joined", "_kept", "_life", "_notified", "_plan",
         "_queued", "_sources",
     )  # fmt: skip
 
@@ -68,7 +69,10 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         self._height = 1 + max(source._height for source in sources)
         self._joined = 0
         self._queued = 0
-        self._delivered_from: tuple[Any, ...] | None = None
+        # The arguments and the result of the newest delivery: one object, because readers on other threads take both.
+        self._kept: tuple[tuple[Any, ...], Any] | None = None
+        # Grows with each coming to life and each going.
+        self._life = 0
         self._notified: Any = UNSET
         self._ahead: tuple[int, tuple[Any, ...], Any] | None = None
         self._plan: tuple[tuple[Derived[Any], ...], tuple[Root, ...]] | None = None
@@ -106,13 +110,14 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
     @staticmethod
     def _unwrap(result: Any) -> R_co:
         if result.__class__ is _Failure:
-            raise result.error
+            # With the traceback that it had, or each read would make it longer.
+            raise result.error.with_traceback(result.traceback)
         return cast("R_co", result)
 
     # --- reading ahead of delivery ------------------------------------------------------------------------------------
 
     def _whole_plan(self) -> tuple[tuple[Derived[Any], ...], tuple[Root, ...]]:
-        """Returns the derived values below this one, sources first, and the stores under them all."""
+        """Returns the derived values below this one, sources first, and the stores under them."""
         if self._plan is None:
             order: list[Derived[Any]] = []
             roots: dict[Root, None] = {}
@@ -131,8 +136,9 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
                 else:
                     order.append(node)
                     stack.pop()
-            # Without this one, which would be a circle that only the collector can undo.
-            self._plan = tuple(order[:-1]), tuple(roots)
+            # Without this one itself: a value that refers to itself would not die with its last reference.
+            order.pop()
+            self._plan = tuple(order), tuple(roots)
         return self._plan
 
     def _capture(self) -> tuple[int, list[Any]]:
@@ -158,13 +164,14 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         ahead = self._ahead
         if ahead is not None and _identical(ahead[1], arguments):
             return ahead[2]
-        delivered_from, delivered = self._delivered_from, self._delivered
-        if delivered_from is not None and _identical(delivered_from, arguments):
-            return delivered
-        result = self._call(arguments)
+        kept = self._kept
+        if kept is not None and _identical(kept[0], arguments):
+            return kept[1]
+        result = self._evaluate(arguments)
         if (
             ahead is not None
             and result.__class__ is not _Failure
+            and ahead[2].__class__ is not _Failure
             and unchanged(self._equals, ahead[2], result)
         ):
             return ahead[2]
@@ -173,48 +180,61 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
     def _in_batch(self, open_batch: Batch) -> Any:
         """Returns the value for the values that the owner of a batch sees; nothing is kept."""
         order, roots = self._whole_plan()
+        with self._domain._lock:
+            values = [open_batch.read(root._cell) for root in roots]
         known: dict[Source, Any] = {
-            root: root._project(open_batch.read(root._cell)) for root in roots
+            root: root._project(value) for root, value in zip(roots, values, strict=True)
         }
         for node in (*order, self):
-            known[node] = node._call(tuple([known[below] for below in node._sources]))
+            known[node] = node._evaluate(tuple([known[below] for below in node._sources]))
         return known[self]
-
-    def _call(self, arguments: tuple[Any, ...]) -> Any:
-        """Runs the function; a failed argument fails it without a call."""
-        try:
-            return self._function(*arguments)
-        except Exception as error:  # noqa: BLE001 - kept as the value, raised by get(), reported in delivery
-            for argument in arguments:
-                if argument.__class__ is _Failure:
-                    return argument
-            return _Failure(error)
 
     # --- delivery -----------------------------------------------------------------------------------------------------
 
     def _update(self) -> bool:
         """Computes the value for the commit under delivery and tells the observers; True when it changed."""
+        life = self._life
+        if not self._is_observed() or self._joined >= self._domain._current:
+            # The last observer left, or came back and saw a newer commit, after this update was planned.
+            return False
         arguments = tuple([source._delivered for source in self._sources])
         if UNSET in map(_marker, arguments):
             arguments = self._fill()
-        before = self._delivered
         ahead = self._ahead
         if ahead is not None and _identical(ahead[1], arguments):
             result = ahead[2]
         else:
-            result = self._evaluate(arguments)
-        self._delivered_from = arguments
-        if result.__class__ is _Failure:
-            self._delivered = result
+            result = self._evaluate_guarded(arguments)
+        before, notified = self._delivered, self._notified
+        is_failure = result.__class__ is _Failure
+        is_same = (
+            not is_failure and notified is not UNSET and unchanged(self._equals, notified, result)
+        )
+        if self._life != life:
+            return False
+        if is_same:
+            result = notified
+        self._kept = arguments, result
+        self._delivered = result
+        if is_failure:
             if result is not before and _failed_here(result, arguments):
                 self._domain._failed("derive", result.error, self.name, self._function)
             return result is not before
-        if self._notified is not UNSET and unchanged(self._equals, self._notified, result):
-            self._delivered = self._notified
+        if is_same:
             return before.__class__ is _Failure
-        self._delivered = self._notified = result
+        self._notified = result
         self._notify(result)
         return True
+
+    def _evaluate_guarded(self, arguments: tuple[Any, ...]) -> Any:
+        """Runs the function in a delivery, which whatever it raises must not end before its time."""
+        try:
+            return self._evaluate(arguments)
+        except BaseException as error:  # noqa: BLE001 - kept, and raised after everybody was served
+            self._domain._failed("derive", error, self.name, self._function)
+            interrupted = RuntimeError(f"the function of {self!r} was interrupted")
+            interrupted.__cause__ = error
+            return _Failure(interrupted)
 
     def _evaluate(self, arguments: tuple[Any, ...]) -> Any:
         for argument in arguments:
@@ -234,8 +254,8 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         for node in order:
             if node._delivered is UNSET:
                 arguments = tuple([source._delivered for source in node._sources])
-                node._delivered_from = arguments
-                node._delivered = node._evaluate(arguments)
+                node._delivered = node._evaluate_guarded(arguments)
+                node._kept = arguments, node._delivered
                 if node._delivered.__class__ is not _Failure:
                     node._notified = node._delivered
         return tuple([source._delivered for source in self._sources])
@@ -245,9 +265,13 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
     def _awake(self) -> None:
         number = self._domain._number
         stack: list[Derived[Any]] = [self]
+        woken: list[Derived[Any]] = []
         while stack:
             node = stack.pop()
+            woken.append(node)
             node._joined = number
+            node._life += 1
+            node._forget()
             for source in node._sources:
                 if _is_derived(source):
                     # Not through _depend(), which would recurse.
@@ -257,13 +281,16 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
                     source._others += 1
                 else:
                     source._depend(node)
+        # Nobody told them of sources that ended while they slept.
+        for node in sorted(woken, key=_height_of):
+            node._is_closed = all(source._is_closed for source in node._sources)
 
     def _asleep(self) -> None:
         stack: list[Derived[Any]] = [self]
         while stack:
             node = stack.pop()
-            node._delivered = node._notified = UNSET
-            node._delivered_from = None
+            node._life += 1
+            node._forget()
             node._ahead = None
             for source in node._sources:
                 if _is_derived(source):
@@ -274,11 +301,16 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
                 else:
                     source._release(node)
 
+    def _forget(self) -> None:
+        """Drops what delivery remembers. Under the lock."""
+        self._delivered = self._notified = UNSET
+        self._kept = None
+
     def _seed(self, link: Link, value: Any) -> None:  # noqa: ARG002 - the values are in the plan
         for node in (*self._whole_plan()[0], self):
             ahead = node._ahead
             if node._delivered is UNSET and ahead is not None and ahead[0] == node._joined:
-                node._delivered_from = ahead[1]
+                node._kept = ahead[1], ahead[2]
                 node._delivered = ahead[2]
                 if ahead[2].__class__ is not _Failure:
                     node._notified = ahead[2]
@@ -298,6 +330,10 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
 
 def _is_derived(source: Source) -> TypeGuard[Derived[Any]]:
     return isinstance(source, Derived)
+
+
+def _height_of(node: Derived[Any]) -> int:
+    return node._height
 
 
 def _identical(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:

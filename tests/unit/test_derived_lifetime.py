@@ -1,0 +1,139 @@
+"""Derived values: free while nobody looks, never stale, dying and ending in time."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from operator import add
+
+from reactivex.abc import DisposableBase
+
+from reactive_ws.derived import derived
+from reactive_ws.domain import Domain
+from reactive_ws.store import Store
+
+
+def test_nothing_is_computed_after_the_last_observer_left(domain: Domain) -> None:
+    root = Store(1, domain=domain)
+    calls: list[int] = []
+    double = derived(root, lambda value: (calls.append(value), value * 2)[1])
+    above = derived(double, lambda value: value + 1)
+    subscription = above.select().subscribe()
+    assert root.observer_count == 1
+    subscription.dispose()
+    assert root.observer_count == 0
+    root.set(2)
+    root.set(3)
+    assert calls == [1]
+    assert above.get() == 7
+    assert calls == [1, 3]
+
+
+def test_a_value_whose_last_observer_leaves_during_delivery_is_not_computed_nor_stale_later(
+    domain: Domain,
+) -> None:
+    root, other = Store(1, domain=domain), Store(0, domain=domain)
+    calls: list[int] = []
+    first = derived(root, lambda value: value)
+    second = derived(root, lambda value: (calls.append(value), value * 2)[1])
+    mine: list[DisposableBase] = []
+    first.select().subscribe(lambda value: mine[0].dispose() if value == 2 else None)
+    mine.append(second.select().subscribe())
+    root.set(2)
+    assert calls == [1]
+    root.set(3)
+    log: list[int] = []
+    second.select().subscribe(log.append)
+    other.set(1)
+    assert second.get() == 6
+    root.set(4)
+    assert log == [6, 8]
+
+
+def test_a_value_joined_anew_during_delivery_is_not_set_back_to_that_commit(
+    domain: Domain,
+) -> None:
+    root, other = Store(1, domain=domain), Store(0, domain=domain)
+    first = derived(root, lambda value: value)
+    second = derived(root, lambda value: value * 2)
+    mine: list[DisposableBase] = []
+    log: list[int] = []
+
+    def leave_and_join(value: int) -> None:
+        if value == 2:
+            root.set(3)
+            mine[0].dispose()
+            second.select().subscribe(log.append)
+
+    first.select().subscribe(leave_and_join)
+    mine.append(second.select().subscribe())
+    root.set(2)
+    other.set(1)
+    assert (second.get(), log) == (6, [6])
+    root.set(4)
+    assert (second.get(), log) == (8, [6, 8])
+
+
+def test_a_comparer_that_disposes_the_last_observer_leaves_nothing_stale(domain: Domain) -> None:
+    root, other = Store(1, domain=domain), Store(0, domain=domain)
+    mine: list[DisposableBase] = []
+
+    def equals(old: int, new: int) -> bool:
+        for subscription in mine:
+            subscription.dispose()
+        return False
+
+    double = derived(root, lambda value: value * 2, equals=equals)
+    mine.append(double.select().subscribe())
+    root.set(2)
+    mine.clear()
+    root.set(3)
+    double.select().subscribe()
+    other.set(1)
+    assert double.get() == 6
+
+
+def test_a_derived_value_dies_with_its_last_reference(domain: Domain) -> None:
+    root = Store(1, domain=domain)
+    gc.collect()
+    gc.disable()
+    try:
+        double = derived(root, lambda value: value * 2)
+        above = derived(double, lambda value: value + 1)
+        part = above.select(str)
+        dead = [weakref.ref(double), weakref.ref(above), weakref.ref(part)]
+        subscription = part.subscribe()
+        above.get()
+        root.set(2)
+        subscription.dispose()
+        del double, above, part, subscription
+        assert [reference() for reference in dead] == [None, None, None]
+        assert root.observer_count == 0
+    finally:
+        gc.enable()
+
+
+def test_it_ends_when_its_last_source_closed(domain: Domain) -> None:
+    a, b = Store(1, domain=domain), Store(2, domain=domain)
+    total = derived(a, derived(b, lambda value: value * 10), add)
+    log: list[object] = []
+    total.select().subscribe(log.append, on_completed=lambda: log.append("end"))
+    total.select(str).subscribe(log.append, on_completed=lambda: log.append("end of part"))
+    a.close()
+    b.set(3)
+    b.close()
+    assert log == [21, "21", 31, "31", "end", "end of part"]
+
+
+def test_it_ends_for_who_comes_after_one_or_all_of_its_sources_closed(domain: Domain) -> None:
+    a, b = Store(1, domain=domain), Store(2, domain=domain)
+    below = derived(a, lambda value: value * 10)
+    total = derived(below, b, add)
+    a.close()
+    log: list[object] = []
+    total.select().subscribe(log.append, on_completed=lambda: log.append("end"))
+    b.close()
+    assert log == [12, "end"]
+    total.select().subscribe(log.append, on_completed=lambda: log.append("late end"))
+    assert log == [12, "end", 12, "late end"]
+    assert (a.observer_count, b.observer_count, total.observer_count) == (0, 0, 0)
