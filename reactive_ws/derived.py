@@ -34,9 +34,7 @@ def _source_of(value: ReadOnly[Any] | Selection[Any]) -> Source:
             part = audience._selector
             audience._as_source = Derived((audience._source,), part, audience._equals, None)
         return audience._as_source
-    raise UsageError(
-        f"{value!r} cannot be a source of a derived value; derive from the keyed store itself"
-    )
+    raise UsageError(f"{value!r} cannot be a source of a derived value")
 
 
 @overload

@@ -213,7 +213,7 @@ def test_sources_may_be_selections_and_views(domain: Domain) -> None:
     assert log == [(1, 11, 11), (1, 21, 21)]
 
 
-def test_a_keyed_store_is_a_source_as_a_whole_and_a_key_of_it_is_not(domain: Domain) -> None:
+def test_a_keyed_store_is_a_source_as_a_whole_and_key_by_key(domain: Domain) -> None:
     keyed = KeyedStore({"a": 1, "b": 2}, domain=domain)
     total = derived(keyed.select_all(), lambda now: sum(now.values()))
     count = derived(keyed.select_count(), total, lambda count, total: total / count)
@@ -221,8 +221,15 @@ def test_a_keyed_store_is_a_source_as_a_whole_and_a_key_of_it_is_not(domain: Dom
     count.select().subscribe(log.append)
     keyed.upsert("b", 5)
     assert log == [1.5, 3.0]
-    with pytest.raises(UsageError, match="cannot be a source"):
-        derived(keyed.select("a"), str)
+    runs: list[int | None] = []
+    text = derived(keyed.select("a"), lambda a: (runs.append(a), str(a))[1])
+    texts: list[str] = []
+    text.select().subscribe(texts.append)
+    keyed.upsert("b", 6)
+    keyed.upsert("a", 2)
+    keyed.remove("a")
+    assert texts == ["1", "2", "None"]
+    assert runs == [1, 2, None]
 
 
 def test_sources_of_two_domains_are_refused(domain: Domain) -> None:
