@@ -1,0 +1,146 @@
+"""The last commits of a domain, for development tools: who changed, why and when, never the values.
+
+A ring of small records and a stream of them. Off until `inspect` is called, and free then: without a hook a domain makes
+no commit objects. Values are left out, so that nothing is kept alive and no secret is shown; who wants them reads the
+stores. Does not log: that is `logger`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Self
+
+import attrs
+from reactivex import Observable, abc
+
+from reactive_ws.commit import Commit
+from reactive_ws.domain import Domain, default_domain
+from reactive_ws.errors import UsageError
+from reactive_ws.store import Store
+
+__all__ = ["CommitRecord", "Inspector", "inspect"]
+
+
+@attrs.frozen
+class CommitRecord:
+    """One commit.
+
+    Attributes:
+        number: Its place in the order of the domain.
+        stores: Names of the stores that changed, in the order of their first write.
+        closed: Names of the stores that ended.
+        depth: 0, or the length of the chain of observers whose writes caused it.
+        thread: Identity of the thread that wrote it.
+        delivered_at: When its delivery began, in seconds of the inspector's clock.
+    """
+
+    number: int
+    stores: tuple[str, ...]
+    closed: tuple[str, ...]
+    depth: int
+    thread: int
+    delivered_at: float
+
+
+class Inspector:
+    """The last commits of one domain. Made by `inspect`."""
+
+    def __init__(self, domain: Domain, size: int, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._ring: deque[CommitRecord] = deque(maxlen=size)
+        self._count = 0
+        # A store in a domain of its own: its observers are isolated from each other and from the inspected ones.
+        feed = Domain(f"inspector of {domain.name}", on_error=domain._on_error)
+        self._newest: Store[CommitRecord | None] = Store(None, name=feed.name, domain=feed)
+        self._hook = domain.on_commit(self._record)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.dispose()
+
+    def _record(self, commit: Commit) -> None:
+        record = CommitRecord(
+            commit.number,
+            tuple(store.name for store, _, _ in commit.changes),
+            tuple(store.name for store in commit.closed),
+            commit.depth,
+            commit.thread,
+            self._clock(),
+        )
+        with self._lock:
+            self._ring.append(record)
+            self._count += 1
+        self._newest.set(record)
+
+    @property
+    def count(self) -> int:
+        """How many commits were seen, those that have left the ring included. Any thread."""
+        return self._count
+
+    def records(self) -> tuple[CommitRecord, ...]:
+        """Returns what is in the ring, oldest first. Any thread."""
+        with self._lock:
+            return tuple(self._ring)
+
+    def clear(self) -> None:
+        """Empties the ring; `count` goes on. Any thread."""
+        with self._lock:
+            self._ring.clear()
+
+    @property
+    def stream(self) -> Observable[CommitRecord]:
+        """The records as they are made.
+
+        Emits: one CommitRecord per commit, before the observers of its stores are told.
+        Replays: nothing; see `records`.
+        Thread: the delivering thread of the inspected domain.
+        Ends: with `dispose`.
+        """
+
+        def subscribe(
+            observer: abc.ObserverBase[CommitRecord], _: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            is_replay = True
+
+            def see(record: CommitRecord | None) -> None:
+                nonlocal is_replay
+                if is_replay:
+                    is_replay = False
+                elif record is not None:
+                    observer.on_next(record)
+
+            return self._newest.select().subscribe(see, None, observer.on_completed)
+
+        return Observable(subscribe)
+
+    def dispose(self) -> None:
+        """Stops: the stream ends, the ring stays readable."""
+        self._hook.dispose()
+        self._newest.close()
+
+
+def inspect(
+    domain: Domain | None = None,
+    *,
+    size: int = 1000,
+    clock: Callable[[], float] = time.monotonic,
+) -> Inspector:
+    """Starts to record the commits of a domain.
+
+    Args:
+        domain: The default domain when None.
+        size: How many records the ring holds.
+        clock: Seconds, for `CommitRecord.delivered_at`.
+
+    Raises:
+        UsageError: a size below 1.
+    """
+    if size < 1:
+        raise UsageError(f"an inspector keeps at least one commit; got size={size}")
+    return Inspector(default_domain() if domain is None else domain, size, clock)

@@ -1,0 +1,300 @@
+"""Undo and redo: steps, batches, branches, parts, homes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import attrs
+import pytest
+
+from reactive_ws.batch import batch
+from reactive_ws.domain import Domain, ErrorReport
+from reactive_ws.equality import shallow
+from reactive_ws.errors import StoreClosed, UsageError
+from reactive_ws.keyed import KeyedStore
+from reactive_ws.middleware import undo
+from reactive_ws.store import Store
+
+
+class ManualHome:
+    """Delivers when the test says so."""
+
+    def __init__(self) -> None:
+        self.posted: deque[Callable[[], None]] = deque()
+
+    def post(self, function: Callable[[], None], /) -> None:
+        self.posted.append(function)
+
+    def is_current(self) -> bool:
+        return False
+
+    def run(self) -> None:
+        while self.posted:
+            self.posted.popleft()()
+
+
+@attrs.frozen
+class Drawing:
+    text: str = ""
+    cursor: int = 0
+
+
+def make(initial: int = 0, **options: int) -> tuple[Store[int], list[int]]:
+    store = Store(initial, domain=Domain(strict=True))
+    seen: list[int] = []
+    store.select().subscribe(seen.append)
+    return store, seen
+
+
+def test_undo_and_redo_walk_through_the_values_and_say_how_far_they_went() -> None:
+    store, seen = make()
+    history = undo(store)
+    store.set(1)
+    store.set(2)
+    went = [history.undo(), history.undo(), history.undo(), history.redo(5), history.redo()]
+    assert went == [1, 1, 0, 2, 0]
+    assert seen == [0, 1, 2, 1, 0, 2]
+
+
+def test_several_steps_are_one_commit() -> None:
+    store, seen = make()
+    history = undo(store)
+    for value in (1, 2, 3):
+        store.set(value)
+    number = store.domain.number
+    assert history.undo(2) == 2
+    assert (seen, store.domain.number) == ([0, 1, 2, 3, 1], number + 1)
+
+
+def test_a_new_write_forgets_what_was_undone() -> None:
+    store, seen = make()
+    history = undo(store)
+    store.set(1)
+    store.set(2)
+    history.undo()
+    store.set(7)
+    assert history.redo() == 0
+    history.undo(2)
+    assert seen == [0, 1, 2, 1, 7, 0]
+
+
+def test_a_batch_is_one_step() -> None:
+    store, seen = make()
+    other = Store("a", domain=store.domain)
+    history = undo(store)
+    with batch(store.domain):
+        store.set(1)
+        store.set(2)
+        other.set("b")
+    assert history.undo() == 1
+    assert (seen, other.get(), history.undo()) == ([0, 2, 0], "b", 0)
+
+
+def test_only_the_newest_steps_are_kept() -> None:
+    store, _ = make()
+    history = undo(store, limit=2)
+    for value in (1, 2, 3, 4):
+        store.set(value)
+    assert (history.undo(10), store.get()) == (2, 2)
+
+
+def test_can_undo_and_can_redo_change_in_the_commit_of_the_undo() -> None:
+    store, _ = make()
+    history = undo(store)
+    commits: list[list[str]] = []
+    flags: list[tuple[bool, bool]] = []
+    store.domain.on_commit(
+        lambda commit: commits.append([source.name for source, _, _ in commit.changes])
+    )
+    history.can_undo.select().subscribe(
+        lambda _: flags.append((history.can_undo.get(), history.can_redo.get()))
+    )
+    store.set(1)
+    store.set(2)
+    history.undo(2)
+    name = store.name
+    assert commits == [
+        [name],
+        [f"{name} can undo"],
+        [name],
+        [name, f"{name} can undo", f"{name} can redo"],
+    ]
+    assert flags == [(False, False), (True, False), (False, True)]
+
+
+def test_clear_forgets_the_steps_and_keeps_the_value() -> None:
+    store, _ = make()
+    history = undo(store)
+    store.set(1)
+    store.set(2)
+    history.undo()
+    history.clear()
+    assert (history.undo(), history.redo(), store.get()) == (0, 0, 1)
+    assert (history.can_undo.get(), history.can_redo.get()) == (False, False)
+
+
+def test_dispose_stops_recording_and_ends_the_flags() -> None:
+    store, _ = make()
+    ended: list[str] = []
+    with undo(store) as history:
+        history.can_undo.select().subscribe(None, None, lambda: ended.append("can undo"))
+        store.set(1)
+    history.dispose()
+    store.set(2)
+    assert (history.undo(), store.get(), ended) == (0, 2, ["can undo"])
+    assert history.can_undo.get() is False
+
+
+def test_a_part_is_put_back_into_the_value_as_it_is_now() -> None:
+    store = Store(Drawing(), domain=Domain(strict=True))
+    history = undo(
+        store,
+        partialize=lambda drawing: drawing.text,
+        merge=lambda drawing, text: attrs.evolve(drawing, text=text),
+    )
+    store.set(Drawing("a", 1))
+    store.set(Drawing("a", 2))
+    store.set(Drawing("ab", 3))
+    store.set(Drawing("ab", 9))
+    assert (history.undo(), store.get()) == (1, Drawing("a", 9))
+    store.update(lambda drawing: attrs.evolve(drawing, cursor=5))
+    assert (history.redo(), store.get()) == (1, Drawing("ab", 5))
+    assert (history.undo(9), store.get()) == (2, Drawing("", 5))
+
+
+def test_equals_decides_what_is_a_step() -> None:
+    store = Store((1, "x"), domain=Domain(strict=True))
+    history = undo(store, equals=lambda old, new: old[0] == new[0])
+    store.set((1, "y"))
+    store.set((2, "z"))
+    assert (history.undo(), store.get(), history.undo()) == (1, (1, "y"), 0)
+
+
+def test_shallow_parts_that_are_built_anew_are_no_step() -> None:
+    store = Store(Drawing(), domain=Domain(strict=True))
+    history = undo(
+        store,
+        partialize=lambda drawing: {"text": drawing.text},
+        merge=lambda drawing, part: attrs.evolve(drawing, **part),
+        equals=shallow,
+    )
+    store.set(Drawing("", 3))
+    assert history.undo() == 0
+
+
+def test_with_a_home_undo_takes_back_writes_that_no_observer_has_seen_yet() -> None:
+    home = ManualHome()
+    store = Store(0, domain=Domain(home=home, strict=True))
+    seen: list[int] = []
+    store.select().subscribe(seen.append)
+    history = undo(store)
+    store.set(1)
+    store.set(2)
+    assert (history.undo(), store.get(), seen) == (1, 1, [0])
+    store.set(3)
+    home.run()
+    assert seen == [0, 1, 2, 1, 3]
+    assert (history.can_undo.get(), history.can_redo.get()) == (True, False)
+    assert (history.undo(5), store.get()) == (2, 0)
+    home.run()
+    assert (seen, history.can_redo.get()) == ([0, 1, 2, 1, 3, 0], True)
+
+
+def test_undo_inside_an_observer_counts_the_commit_being_delivered() -> None:
+    home = ManualHome()
+    store = Store(0, domain=Domain(home=home, strict=True))
+    seen: list[int] = []
+
+    def refuse(value: int) -> None:
+        seen.append(value)
+        if value == 13:
+            history.undo()
+
+    history = undo(store)
+    store.select().subscribe(refuse)
+    store.set(5)
+    home.run()
+    store.set(13)
+    home.run()
+    assert (seen, store.get()) == ([0, 5, 13, 5], 5)
+
+
+def test_a_hook_that_runs_first_and_undoes_finds_the_commit_that_was_just_taken() -> None:
+    home = ManualHome()
+    domain = Domain(home=home, strict=True)
+    store = Store(0, domain=domain)
+    steps: list[int] = []
+
+    def hook(commit: object) -> None:
+        if store.get() == 2:
+            steps.append(history.undo(2))
+
+    domain.on_commit(hook)
+    history = undo(store)
+    store.set(1)
+    store.set(2)
+    home.run()
+    assert (steps, store.get(), history.redo(9), store.get()) == ([2], 0, 2, 2)
+
+
+def test_an_undone_keyed_store_tells_only_the_observers_of_the_keys_that_differ() -> None:
+    store: KeyedStore[str, int] = KeyedStore({"a": 1, "b": 2, "c": 3}, domain=Domain(strict=True))
+    history = undo(store)
+    seen: list[tuple[str, int | None]] = []
+    for key in "abc":
+        store.select(key).subscribe(lambda value, key=key: seen.append((key, value)))
+    seen.clear()
+    store.remove("a")
+    store.upsert("c", 4)
+    history.undo(2)
+    assert seen == [("a", None), ("c", 4), ("a", 1), ("c", 3)]
+    assert list(store.get_all().items()) == [("a", 1), ("b", 2), ("c", 3)]
+    seen.clear()
+    history.redo()
+    assert (seen, dict(store.get_all())) == ([("a", None)], {"b": 2, "c": 3})
+
+
+def test_a_failing_partialize_is_reported_and_makes_no_step() -> None:
+    reports: list[ErrorReport] = []
+    store = Store(1, domain=Domain(on_error=reports.append))
+
+    def part(value: int) -> float:
+        return 6 / value
+
+    history = undo(store, partialize=part, merge=lambda _now, part: int(6 / part))
+    store.set(0)
+    store.set(3)
+    assert (history.undo(), store.get()) == (1, 1)
+    assert [(report.kind, type(report.error)) for report in reports] == [
+        ("hook", ZeroDivisionError)
+    ]
+
+
+def test_undo_of_a_closed_store_raises_and_stays_where_it_was() -> None:
+    store, _ = make()
+    history = undo(store)
+    store.set(1)
+    store.close()
+    with pytest.raises(StoreClosed):
+        history.undo()
+    assert repr(history) == f"<UndoHistory of {store.name!r}: 1 back, 0 forth>"
+
+
+def test_undo_says_what_it_cannot_do() -> None:
+    store, _ = make()
+    history = undo(store)
+    store.set(1)
+    with batch(), pytest.raises(UsageError, match="outside of batch"):
+        history.undo()
+    with pytest.raises(UsageError, match="one or more"):
+        history.redo(0)
+    with pytest.raises(UsageError, match="limit=0"):
+        undo(store, limit=0)
+    whatever: Callable[[int], int] = int
+    with pytest.raises(UsageError, match="go together"):
+        undo(store, partialize=whatever)  # type: ignore[call-overload]
+    keyed: KeyedStore[str, int] = KeyedStore()
+    parts: Callable[[Mapping[str, int]], int] = len
+    with pytest.raises(UsageError, match="keyed"):
+        undo(keyed, partialize=parts, merge=lambda now, _: now)  # type: ignore[call-overload]
