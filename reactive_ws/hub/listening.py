@@ -54,7 +54,8 @@ def url_of(server: Server, host: str, path: str = "/ws") -> str:
 def _reason(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return "it is in use; stop the other program or choose another port (0 takes a free one)"
-    if error.errno == errno.EADDRNOTAVAIL:
+    # Newer Pythons try every address of a name and then say only that none could be had.
+    if error.errno in (None, errno.EADDRNOTAVAIL):
         return "this machine does not have that address; use 127.0.0.1 or 0.0.0.0"
     if error.errno in (errno.EACCES, errno.EPERM):
         return "the system does not allow it; choose a port above 1023"
