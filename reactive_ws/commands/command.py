@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import attrs
 
-__all__ = ["Command", "CommandFailed", "non_negative", "port_number"]
+__all__ = ["Command", "CommandFailed", "host_name", "non_negative", "port_number"]
 
 
 @attrs.frozen
@@ -48,6 +48,17 @@ class CommandFailed(Exception):
 
     def __str__(self) -> str:
         return self.reason
+
+
+def host_name(text: str) -> str:
+    """Returns the host that was typed, for `add_argument(type=...)`.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty, which would mean every address of this machine.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the host is empty; give 127.0.0.1, or 0.0.0.0 for all")
+    return text
 
 
 def port_number(text: str) -> int:

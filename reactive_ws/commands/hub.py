@@ -11,7 +11,7 @@ from pathlib import Path
 from reactive_ws.errors import FileUnusable
 from reactive_ws.hub import GRAMMAR, Hub
 
-from .command import Command, CommandFailed, non_negative, port_number
+from .command import Command, CommandFailed, host_name, non_negative, port_number
 from .running import termination
 
 __all__ = ["command"]
@@ -19,7 +19,12 @@ __all__ = ["command"]
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add(
+        "--host",
+        type=host_name,
+        default="127.0.0.1",
+        help="address to listen on (default: %(default)s)",
+    )
     add("--port", type=port_number, default=8000, help="TCP port, 0 for a free one (default: 8000)")
     add(
         "--data",

@@ -20,7 +20,7 @@ from reactive_ws.errors import FileUnusable
 from reactive_ws.hub.listening import listen, url_of
 from reactive_ws.recording import RecordedFrame, read_recording
 
-from .command import Command, port_number
+from .command import Command, host_name, port_number
 from .running import termination
 
 __all__ = ["Replay", "command"]
@@ -137,7 +137,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         help="times faster than recorded; 0 or max does not wait (default: 1)",
     )
-    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add(
+        "--host",
+        type=host_name,
+        default="127.0.0.1",
+        help="address to listen on (default: %(default)s)",
+    )
     add("--port", type=port_number, default=8000, help="TCP port, 0 for a free one (default: 8000)")
 
 

@@ -35,7 +35,7 @@ async def listen(
     """
     try:
         return await serve(handler, host, port, compression=None, logger=_log, **options)
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:
         raise ListenFailed(
             host, port, "no such host; use 127.0.0.1 or a name of this machine"
         ) from error

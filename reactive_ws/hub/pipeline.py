@@ -83,8 +83,11 @@ class Pipeline:
         self._writer.add_done_callback(self._ended)
 
     def take(self, step: Step) -> None:
-        """The step has happened. It is delivered when it is written, in the order of the calls."""
-        if self.has_failed:
+        """The step has happened. It is delivered when it is written, in the order of the calls.
+
+        After a failure, and once `close` was called, it has not: nobody hears of it and its sender will say it again.
+        """
+        if self.has_failed or self._is_closing:
             return
         self.state = step.state
         if self._writer is None:
@@ -106,6 +109,7 @@ class Pipeline:
     async def close(self) -> None:
         """Writes and delivers what was taken, then closes the file. Never raises; see `failed`."""
         self._is_closing = True
+        self._has_room.set()
         self._has_unwritten.set()
         if self._writer is not None:
             await asyncio.wait([self._writer])

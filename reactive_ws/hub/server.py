@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import time
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +45,7 @@ from .state import Broadcast, Only, Output, Replay, State, Step
 __all__ = ["Hub"]
 
 _Part = TypeVar("_Part")
+_log = logging.getLogger("reactive_ws.hub")
 
 _UNAUTHORIZED = 4401
 _MAX_SIZE = 2**20 - 2**12
@@ -297,7 +299,13 @@ class Hub:
         if isinstance(payload, Auth):
             await self._authenticate(connection, envelope)
             return
-        pipeline.take(apply(pipeline.state, envelope, number, self._rules, _now()))
+        try:
+            step = apply(pipeline.state, envelope, number, self._rules, _now())
+        except Exception:  # noqa: BLE001 - of the injected `reply`: one message fails, the connection lives on
+            _log.exception("a message of type %r could not be served", envelope.type)
+            text = "the hub failed on this message; its log says why"
+            step = refusal(pipeline.state, number, "hub_failed", text, reply_to=envelope.id)
+        pipeline.take(step)
         if not isinstance(payload, (Ping, Resume)):
             connection.go_live()
         session_id = getattr(payload, "session_id", None)

@@ -6,6 +6,7 @@ What `commit` returned from survives the death of the process and of the machine
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import uuid
 from collections.abc import Iterable
@@ -77,8 +78,12 @@ class Storage:
         self._codec = codec
         self._encode = msgspec.json.Encoder().encode
         try:
+            # Absolute, because SQLite reads "", ":memory:" and "file:..." as something else than files of that name.
             self._database = sqlite3.connect(
-                self._path, timeout=_LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
+                os.fsencode(Path(path).absolute()),
+                timeout=_LOCK_TIMEOUT,
+                isolation_level=None,
+                check_same_thread=False,
             )
             try:
                 self._prepare()

@@ -54,6 +54,10 @@ def test_help_of_the_hub_shows_the_grammar() -> None:
         (("hub", "--port", "http"), 2, "'http' is no port"),
         (("hub", "--token-delay", "-1"), 2, "give 0 or more"),
         (("hub", "--token-delay", "nan"), 2, "give 0 or more"),
+        (("hub", "--host", ""), 2, "the host is empty; give 127.0.0.1"),
+        (("hub", "--host", "x" * 300), 1, "no such host; use 127.0.0.1"),
+        (("hub", "--data", ""), 1, "cannot be opened"),
+        (("hub", "--data", "file:/nowhere/x?mode=memory"), 1, "cannot be opened"),
         (("hub", "--host", "no.such.host.invalid"), 1, "no such host; use 127.0.0.1"),
         (("hub", "--host", "192.0.2.1"), 1, "this machine does not have that address"),
         (("hub", "--token-file", "/nowhere/token"), 1, "'/nowhere/token': No such file"),
@@ -175,6 +179,23 @@ def test_a_disk_that_fills_up_ends_the_hub_and_nothing_acknowledged_is_lost(
     assert acknowledged
     with serving("hub", "--port", "0", "--data", str(path)) as (_, url):
         asyncio.run(look(url))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_finds_no_room_is_one_line() -> None:
+    for words in (("--help",), ("hub", "--port", "0")):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "reactive_ws.commands", *words],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=PATIENCE,
+                check=False,
+                cwd=ROOT,
+            )
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+        assert "No space left on device" in done.stderr
 
 
 def test_output_that_nobody_reads_is_no_traceback() -> None:

@@ -478,3 +478,43 @@ def test_the_largest_message_that_is_accepted_reaches_clients_with_the_usual_lim
             assert [m["id"] for m in snapshot["payload"]["messages"]] == ["m1", "m1.reply"]
 
     run(body())
+
+
+def test_a_reply_that_fails_costs_its_message_and_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fragile(message: Message, outcomes: tuple[str, ...]) -> str:
+        if message.content == "break":
+            raise ZeroDivisionError("in the reply")
+        return "yes"
+
+    async def body() -> None:
+        async with Hub(reply=fragile) as hub, raw_client(hub.url) as client:
+            await client.say("m1", "break")
+            error = (await client.until("error"))["payload"]
+            assert (error["code"], error["replyTo"]) == ("hub_failed", "m1")
+            await client.say("m2", "hello")
+            await client.until(answer_to("m2"))
+            assert client.answers() == ["m2.reply"]
+
+    run(body())
+    assert "in the reply" in caplog.text
+
+
+def test_a_hub_closes_in_time_while_clients_flood_it(tmp_path: Path) -> None:
+    async def flood(url: str, number: int) -> None:
+        async with raw_client(url) as client:
+            for index in range(100_000):
+                await client.say(f"{number}-{index}", "hello")
+
+    async def body() -> None:
+        hub = Hub(data=tmp_path / "hub.db")
+        await hub.start()
+        floods = [asyncio.create_task(flood(hub.url, number)) for number in range(3)]
+        while hub.state.stream("s1").seq < 2_000:
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(hub.close(), PATIENCE)
+        for ended in await asyncio.gather(*floods, return_exceptions=True):
+            assert isinstance(ended, ConnectionClosed)
+
+    run(body())
