@@ -331,8 +331,11 @@ class Outbox:
         with self._lock:
             if self._next_expiry is not None and self._next_expiry <= now:
                 self._expire(now, notes)
-            limit = now - self.options.acknowledgement_timeout
-            overdue = [entry for entry in self._in_flight.values() if entry.sent_at <= limit]
+            # The same sum as in `deadline`: a difference may round the other way, and the tick would come for ever.
+            timeout = self.options.acknowledgement_timeout
+            overdue = [
+                entry for entry in self._in_flight.values() if entry.sent_at + timeout <= now
+            ]
             if self._is_online and overdue:
                 for entry in overdue:
                     entry.counted += 1

@@ -1,6 +1,7 @@
 """The testing package: your stores and your app against a bad network, in milliseconds and without real time.
 
     simulation   @simulate: an async test becomes a plain function in virtual time, from one seed
+    world        servers, services and the rules they must keep, in one simulation
     recorder     what a stream did and when, and drawings to compare it with
     monitor      the rules that every stream must keep, watched on one
     history      delivered, lost, duplicated, invented, reordered? Against a promise
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from .server import NEVER, ScriptedServer
     from .simulation import Simulation, simulate
     from .transcript import Frame, Transcript
+    from .world import World
 
 __all__ = [
     "GARBAGE",
@@ -111,6 +113,7 @@ __all__ = [
     "Verdict",
     "Violation",
     "VirtualLoop",
+    "World",
     "assert_marbles",
     "judge",
     "simulate",
@@ -195,6 +198,7 @@ _ROOMS = {
         "Frame",
         "Transcript",
     ),
+    "world": ("World",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

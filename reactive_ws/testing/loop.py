@@ -107,9 +107,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     @property
     def _clock_resolution(self) -> float:
-        # asyncio runs what is due before `time() + resolution`. A fixed resolution vanishes in the rounding of large
-        # times: the due timer would never run, and the loop would spin.
-        return max(1e-9, 2 * math.ulp(self._now))
+        # asyncio runs what is due before `time() + resolution`. With the smallest step there is, that is what is due
+        # now. A larger one would run timers early: code that finds its deadline still ahead and sets the timer again
+        # would do so for ever, because virtual time stands still meanwhile. A smaller one would vanish in rounding.
+        return math.ulp(self._now)
 
     @_clock_resolution.setter
     def _clock_resolution(self, _: float) -> None:

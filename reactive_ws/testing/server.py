@@ -128,6 +128,11 @@ class ScriptedServer:
             port = self._server.sockets[0].getsockname()[1]
         return f"ws://{self._url.hostname}:{port}{self._url.path}"
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether it can be dialled."""
+        return self._server is not None
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self

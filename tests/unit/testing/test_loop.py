@@ -69,6 +69,21 @@ def test_time_moves_on_also_when_the_numbers_are_so_large_that_small_steps_round
         assert simulation.run(main()) == [1e12, 1e12 + 1]
 
 
+def test_no_timer_runs_before_its_time_however_close_another_one_is() -> None:
+    with Simulation() as simulation:
+        loop, late = simulation.loop, 0.1 + 0.2
+        seen: list[bool] = []
+
+        async def main() -> None:
+            loop.call_at(0.3, lambda: seen.append(loop.time() >= 0.3))
+            loop.call_at(late, lambda: seen.append(loop.time() >= late))
+            await asyncio.sleep(1)
+
+        simulation.run(main())
+        assert late > 0.3
+    assert seen == [True, True]
+
+
 def test_a_deadlock_names_every_waiting_task_and_the_line_where_it_waits() -> None:
     async def waiter() -> None:
         await asyncio.get_running_loop().create_future()

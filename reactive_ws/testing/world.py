@@ -1,0 +1,285 @@
+"""Servers, services and what they must keep, in one simulation: the table on which tests of whole programs are played.
+
+`World` makes scripted servers and services whose clock, chance and ids come from the simulation, watches the services'
+streams, and checks the rules that hold whatever happens. Used by tests and by the machines of `machines`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from reactivex.abc import DisposableBase
+
+from reactive_ws.commit import ErrorReport
+from reactive_ws.connection import Connection, ConnectionState, ErrorEvent, ErrorKind
+from reactive_ws.domain import Domain
+from reactive_ws.service import WebSocketService
+from reactive_ws.transitions import TRANSITIONS
+
+from .history import History
+from .monitor import Monitor
+from .network import Network
+from .server import ScriptedServer
+from .simulation import Simulation
+from .transcript import Transcript
+
+__all__ = ["World"]
+
+T = TypeVar("T")
+
+_URL = "ws://server:80/ws"
+_BURST = 0.01
+_MAX_DELAY = 3600.0
+"""Seconds: the longest wait that a server may ask of a client."""
+
+
+class World:
+    """Servers and services in a simulation. A context manager, in async tests with `async with`.
+
+    In a test with `@simulate` it joins the simulation of the test; elsewhere, with a plain `with`, it opens its own, and
+    `run` runs what is to be awaited. Leaving it checks the rules, stops everything, and checks that nothing is left over.
+
+    Args:
+        seed: Of the simulation that it opens.
+        order: The same.
+
+    Attributes:
+        simulation: The simulation.
+        network: Its network.
+        servers: Every server that was made here.
+        services: Every service that was made here.
+        history: What became of messages; the servers write it, and `services` made here too.
+        transcript: The frames of all servers.
+        errors: Error events of the services.
+    """
+
+    def __init__(self, seed: int = 0, *, order: int | None = None) -> None:
+        open_one = Simulation.current_or_none()
+        self._is_own = open_one is None
+        self.simulation = open_one or Simulation(seed, order=order)
+        self.network: Network = self.simulation.network
+        self.servers: list[ScriptedServer] = []
+        self.services: list[WebSocketService] = []
+        self.transcript = Transcript()
+        self.history = History(self.simulation.loop.time)
+        self.errors: list[ErrorEvent] = []
+        self._reports: list[ErrorReport] = []
+        self._monitors: list[Monitor[Any]] = []
+        self._watches: list[_Watch] = []
+        self._subscriptions: list[DisposableBase] = []
+
+    def __repr__(self) -> str:
+        return f"<World at t={self.now:g} s: {len(self.servers)} servers, {len(self.services)} services>"
+
+    # --- making -------------------------------------------------------------------------------------------------------
+
+    async def server(self, url: str = _URL, **options: Any) -> ScriptedServer:
+        """Makes a server and starts it. The options are those of `ScriptedServer`."""
+        options = {"transcript": self.transcript, "history": self.history, **options}
+        server = ScriptedServer(url, **options)
+        self.servers.append(server)
+        await server.start()
+        return server
+
+    def service(self, url: str = _URL, **options: Any) -> WebSocketService:
+        """Makes a service that takes everything from this world; it is not connected yet.
+
+        The options are those of `WebSocketService`. Its domain is a new one unless one is given.
+        """
+        simulation = self.simulation
+        own: dict[str, Any] = {
+            "domain": options.get("domain") or self.domain(),
+            "rng": simulation.random,
+            "clock": simulation.wall_clock,
+            "new_id": simulation.new_id,
+            "suspended": lambda: 0.0,
+            "proxy": None,
+        }
+        service = WebSocketService(url, **{**own, **options})
+        self.services.append(service)
+        self._watches.append(_Watch(service))
+        connection = service.connection
+        self.watch(connection.select(), name="service.connection", current=connection.get)
+        self._subscriptions.append(service.errors.subscribe(self.errors.append))
+        return service
+
+    def domain(self, name: str = "world") -> Domain:
+        """Makes a domain whose observers run in the loop and whose errors fail `check`."""
+        return Domain(name, home=self.simulation.loop, on_error=self._reports.append)
+
+    def watch(self, stream: Any, **options: Any) -> Monitor[Any]:
+        """Puts a monitor on a stream; `check` asks it. The options are those of `Monitor`."""
+        monitor: Monitor[Any] = Monitor(stream, **options)
+        self._monitors.append(monitor)
+        return monitor
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the start."""
+        return self.simulation.loop.time()
+
+    async def advance(self, seconds: float) -> None:
+        """Lets this much time pass."""
+        await asyncio.sleep(seconds)
+
+    async def settle(self) -> None:
+        """Waits until no task is ready and no byte is under way, 10 ms later too: services gather bursts for a moment."""
+        await self.simulation.loop.quiet()
+        await asyncio.sleep(_BURST)
+        await self.simulation.loop.quiet()
+
+    async def heal(self) -> None:
+        """Ends all faults and mischief, and lets the servers listen again."""
+        self.network.heal()
+        for server in self.servers:
+            server.behave()
+            if not server.is_listening:
+                await server.start()
+
+    def run(self, awaitable: Awaitable[T]) -> T:
+        """Runs what is to be awaited; for code that is not async."""
+        return self.simulation.run(awaitable)
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        """Calls a function inside of the loop, as a callback would, and returns its result; awaits it if it must be."""
+
+        async def inside() -> Any:
+            result = function()
+            return await result if inspect.isawaitable(result) else result
+
+        return self.simulation.run(inside())
+
+    # --- rules --------------------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Checks what holds whenever nothing is ready to run; call `settle` before.
+
+        Raises:
+            AssertionError, ExceptionGroup: a rule is broken, or a handler, observer or task raised.
+        """
+        for monitor in self._monitors:
+            monitor.check()
+        for watch in self._watches:
+            watch.check()
+        reports, self._reports = self._reports, []
+        handlers = [
+            event.exception
+            for event in self.errors
+            if event.kind is ErrorKind.APPLICATION and event.source is not None
+        ]
+        raised = [*(report.error for report in reports), *handlers]
+        if raised:
+            raise ExceptionGroup(
+                "observers or handlers raised", [_as_exception(error) for error in raised]
+            )
+        self.simulation.loop.check_background()
+        open_ends = [link for link in self.network.links if not link.client.is_closing()]
+        if len(open_ends) > len(self.services):
+            raise AssertionError(
+                f"{len(self.services)} services hold {len(open_ends)} connections: {open_ends}"
+            )
+
+    async def close(self) -> None:
+        """Stops services and servers, and checks that they leave nothing behind.
+
+        Raises:
+            AssertionError: a connection stayed open.
+        """
+        for service in self.services:
+            await service.disconnect()
+        self.network.heal()
+        await self.settle()
+        self.check()
+        left = [link for link in self.network.links if not link.client.is_lost]
+        if self.services and left:
+            raise AssertionError(f"after disconnect() these connections are open: {left}")
+        await self._end()
+
+    async def _end(self) -> None:
+        for subscription in self._subscriptions:
+            subscription.dispose()
+        for monitor in self._monitors:
+            monitor.dispose()
+        for server in self.servers:
+            await server.stop()
+
+    # --- contexts -----------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        if not self._is_own:
+            raise RuntimeError("inside of a simulation use `async with World()`")
+        self.simulation.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self.run(self.close())
+        except BaseException as failed:
+            self.simulation.__exit__(type(failed), failed, failed.__traceback__)
+            raise
+        self.simulation.__exit__(kind, error, trace)
+
+    async def __aenter__(self) -> Self:
+        if self._is_own:
+            raise RuntimeError(
+                "no simulation is open: put @simulate above the test, or use `with World()`"
+            )
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            await self.close()
+        else:
+            await self._end()
+
+
+class _Watch:
+    """The rules of one connection: what it may become, and what its attributes say in each state."""
+
+    def __init__(self, service: WebSocketService) -> None:
+        self._service = service
+        self._last: Connection | None = None
+        self._broken: list[str] = []
+        self.subscription = service.connection.select().subscribe(self._see)
+
+    def _see(self, now: Connection) -> None:
+        before, self._last = self._last, now
+        if before is None:
+            return
+        targets = {before.state, *TRANSITIONS[before.state].values()}
+        if now.state not in targets:
+            self._broken.append(
+                f"{before.state.name} became {now.state.name}, which no rule allows"
+            )
+        if now.generation < before.generation:
+            self._broken.append(f"generation {now.generation} came after {before.generation}")
+        if now.max_attempts is not None and now.attempt > now.max_attempts:
+            self._broken.append(f"attempt {now.attempt} of {now.max_attempts}")
+        if now.next_retry_at is not None and now.state is not ConnectionState.RECONNECTING:
+            self._broken.append(f"a retry is scheduled in state {now.state.name}")
+
+    def check(self) -> None:
+        now = self._service.connection.get()
+        loop = Simulation.current().loop
+        if now.next_retry_at is not None and now.next_retry_at > loop.time() + _MAX_DELAY:
+            self._broken.append(f"the next retry is {now.next_retry_at - loop.time():g} s away")
+        if self._service.is_connected is not (now.state is ConnectionState.CONNECTED):
+            self._broken.append(f"is_connected is {self._service.is_connected} in {now.state.name}")
+        if self._broken:
+            raise AssertionError(f"{self._service!r}: " + "; ".join(self._broken))
+
+
+def _as_exception(error: BaseException) -> Exception:
+    return error if isinstance(error, Exception) else RuntimeError(repr(error))
