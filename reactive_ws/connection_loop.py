@@ -21,7 +21,8 @@ from .failures import of_close, of_dial
 from .line import Line, Socket
 from .messages import Auth, Envelope, Guarantee, Hello, Subscribe, Sync
 from .metrics import Counters
-from .outbox import Entry, Outbox
+from .outbox import Outbox
+from .outbox_entry import Entry
 from .protocol import Protocol
 from .receiver import Burst, Receiver
 from .redaction import RedactingLogger
@@ -450,8 +451,7 @@ class ConnectionLoop:
 
     def _encode(self, payload: Any, identity: str | None) -> str | bytes:
         settings = self._settings
-        kind: type[Any] = type(payload)
-        name = settings.registry.of(kind).name
+        name = settings.registry.of(payload.__class__).name
         return settings.codec.encode(
             Envelope(name, payload, id=identity or settings.new_id(), timestamp=settings.clock())
         )

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from websockets.exceptions import ConnectionClosed
 
-from .outbox import Entry
+from .outbox_entry import Entry
 
 __all__ = ["Line", "LineOwner", "Socket"]
 

@@ -17,93 +17,16 @@ loop; statuses are announced outside the lock, because watchers are foreign code
 from __future__ import annotations
 
 import collections
-import enum
 import threading
 from collections.abc import Callable
 from typing import Any
 
-import attrs
-
 from .delivery import Delivery, DeliveryStatus
 from .errors import DeliveryFailed, MessageError, OutboxFull
 from .messages import Envelope, Guarantee
+from .outbox_entry import Entry, OutboxOptions, OutboxView, Overflow, Waiting
 
-__all__ = ["Entry", "Outbox", "OutboxOptions", "OutboxView", "Overflow", "Waiting"]
-
-
-class Overflow(enum.Enum):
-    """What a full outbox does with a new at-most-once message. Each drop is an error event and a failed Delivery."""
-
-    DROP_OLDEST = "drop oldest"
-    DROP_NEWEST = "drop newest"
-    RAISE = "raise"
-
-
-@attrs.frozen
-class OutboxOptions:
-    """The numbers.
-
-    Attributes:
-        limit: Entries that wait or are in flight together.
-        overflow: What happens to at-most-once messages when it is full.
-        window: Entries in flight at most.
-        acknowledgement_timeout: Seconds, while connected, until a resend.
-        max_transmissions: Counted transmissions until an entry fails.
-    """
-
-    limit: int = attrs.field(default=100, validator=attrs.validators.ge(1))
-    overflow: Overflow = Overflow.DROP_OLDEST
-    window: int = attrs.field(default=20, validator=attrs.validators.ge(1))
-    acknowledgement_timeout: float = attrs.field(default=10.0, validator=attrs.validators.gt(0))
-    max_transmissions: int = attrs.field(default=5, validator=attrs.validators.ge(1))
-
-
-@attrs.define(eq=False)
-class Entry:
-    """One message on its way out. Only the outbox changes it.
-
-    Attributes:
-        frame: The encoded message of the first transmission.
-        expires_at: Loop time after which it is not sent for the first time any more.
-        is_ready: False while it is not on disk yet.
-        counted: Transmissions that count.
-    """
-
-    envelope: Envelope[Any]
-    frame: str | bytes
-    guarantee: Guarantee
-    delivery: Delivery
-    since: float
-    expires_at: float | None = None
-    is_ready: bool = True
-    is_listed: bool = False
-    is_over: bool = False
-    is_durable: bool = False
-    is_dropped: bool = False
-    transmissions: int = 0
-    counted: int = 0
-    sent_at: float = 0.0
-
-
-@attrs.frozen
-class Waiting:
-    """One entry, as the program sees it. Times in seconds of the service's clock."""
-
-    id: str
-    type: str
-    status: DeliveryStatus
-    attempts: int
-    since: float
-
-
-@attrs.frozen
-class OutboxView:
-    """The outbox at one moment, in order of sending."""
-
-    entries: tuple[Waiting, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.entries)
+__all__ = ["Outbox"]
 
 
 _Note = tuple[Entry, DeliveryStatus, str | None, Exception | None]
@@ -116,14 +39,13 @@ class Outbox:
         self,
         options: OutboxOptions | None = None,
         *,
-        on_over: Callable[[Entry], None] | None = None,
         on_drop: Callable[[Entry, str], None] | None = None,
     ) -> None:
         self.options = options or OutboxOptions()
         self.resent = 0
         self.dropped = 0
         self.version = 0
-        self._on_over = on_over
+        self.on_over: Callable[[Entry], None] | None = None
         self._on_drop = on_drop
         self._lock = threading.Lock()
         self._queue: collections.deque[Entry] = collections.deque()
@@ -153,6 +75,11 @@ class Outbox:
             oldest = next(iter(self._in_flight.values()))
             times.append(oldest.sent_at + self.options.acknowledgement_timeout)
         return min(times, default=None)
+
+    def is_durable(self, identity: str) -> bool:
+        """Whether a message with this id is here and on disk, or on its way there."""
+        entry = self._by_id.get(identity)
+        return entry is not None and entry.is_durable
 
     def view(self) -> OutboxView:
         """Returns what waits, what is in flight first."""
@@ -213,6 +140,22 @@ class Outbox:
                     self._drop(victim, "the outbox was full", notes)
         self._announce(notes)
         return entry
+
+    def restore(self, envelope: Envelope[Any], frame: str | bytes, now: float) -> None:
+        """Appends a message that the journal kept. It counts as sent before: nobody knows."""
+        entry = Entry(
+            envelope,
+            frame,
+            Guarantee.AT_LEAST_ONCE,
+            Delivery(envelope.id or "", is_final_when_sent=False),
+            now,
+            is_durable=True,
+            transmissions=1,
+        )
+        entry.delivery.advance(DeliveryStatus.STORED)
+        with self._lock:
+            if entry.delivery.id not in self._by_id:
+                self._append(entry, is_sure=True)
 
     def stored(self, entry: Entry, error: Exception | None = None) -> None:
         """The journal wrote the entry, or could not."""
@@ -411,8 +354,8 @@ class Outbox:
         self._by_id.pop(identity, None)
         self._in_flight.pop(identity, None)
         self._suspects.discard(identity)
-        if self._on_over is not None:
-            self._on_over(entry)
+        if self.on_over is not None:
+            self.on_over(entry)
         if len(self._queue) > 2 * self._size + 64:
             self._queue = collections.deque(entry for entry in self._queue if not entry.is_over)
 

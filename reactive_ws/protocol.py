@@ -22,7 +22,6 @@ from .close_policy import ClosePolicy, Verdict
 from .connection import Connection, ErrorKind, Phase
 from .effects import Effect
 from .errors import (
-    BadAddress,
     ConnectionLost,
     DialFailed,
     GaveUp,
@@ -31,6 +30,7 @@ from .errors import (
     Unauthorized,
 )
 from .heartbeat import Heartbeat, HeartbeatMonitor
+from .judgement import kind_of, verdict_on
 from .messages import AuthOk, GoAway, Hello, Ping, Pong, Position, Resume, Resumed, Sync
 from .transitions import ConnectionState, Event, follow
 
@@ -405,7 +405,7 @@ class Protocol:
         if verdict is Verdict.STOP:
             self._stop(error, now)
             return
-        self._effects.append(do.RaiseError(_kind(error), error, fatal is None))
+        self._effects.append(do.RaiseError(kind_of(error), error, fatal is None))
         limit = self._options.max_attempts
         if fatal is None and limit is not None and self._retries >= limit:
             fatal = GaveUp(self._retries, str(error))
@@ -449,36 +449,9 @@ class Protocol:
 
     def _judge(self, error: Exception) -> tuple[Verdict, Exception | None]:
         """Returns the verdict, and the exception to give up with when it is fatal."""
-        policy = self._options.policy
-        if isinstance(error, ConnectionLost):
-            verdict = policy.for_code(error.code, was_received=error.was_received)
-        elif isinstance(error, HandshakeRefused):
-            verdict = policy.for_status(error.status)
-        elif isinstance(error, DialFailed | HeartbeatTimeout):
-            verdict = Verdict.RETRY
-        else:
-            # Bad certificates and addresses, refused tokens, and whatever nobody foresaw: waiting repairs none of them.
-            verdict = Verdict.FATAL
+        verdict = verdict_on(error, self._options.policy)
         if verdict is Verdict.REFRESH_TOKEN:
             if not self._options.can_refresh or self._is_refreshed:
                 return Verdict.FATAL, Unauthorized(str(error))
             self._is_refreshed = self._force_token = True
         return verdict, error if verdict is Verdict.FATAL else None
-
-
-def _kind(error: Exception) -> ErrorKind:
-    if isinstance(error, HeartbeatTimeout):
-        return ErrorKind.HEARTBEAT
-    if isinstance(error, Unauthorized):
-        return ErrorKind.AUTH
-    if isinstance(error, HandshakeRefused):
-        return ErrorKind.AUTH if error.status in (401, 403) else ErrorKind.SERVER
-    if isinstance(error, ConnectionLost):
-        if not error.was_received or error.code in (1002, 1003, 1007, 1009, 1010):
-            return ErrorKind.PROTOCOL
-        if error.code in (3000, 4001, 4401):
-            return ErrorKind.AUTH
-        return ErrorKind.NETWORK if error.code in (1005, 1006) else ErrorKind.SERVER
-    if isinstance(error, BadAddress):
-        return ErrorKind.APPLICATION
-    return ErrorKind.NETWORK

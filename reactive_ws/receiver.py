@@ -169,8 +169,7 @@ class Receiver:
             return False
         if envelope.problems:
             self._repaired(envelope)
-        kind: type[Any] = type(envelope.payload)
-        special = self._special.get(kind)
+        special = self._special.get(envelope.payload.__class__)
         if special is not None:
             return special(envelope)
         for message in self.inbound.accept(envelope, now):

@@ -8,26 +8,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .async_handlers import AsyncHandler
 from .background_thread import BackgroundThread
-from .connection import Connection, ConnectionState, ErrorEvent, ErrorKind, Metrics
+from .connection import ConnectionState, ErrorKind
 from .connection_loop import ConnectionLoop
 from .delivery import Delivery, DeliveryStatus
 from .domain import Domain
-from .errors import ReactiveWSError, ServiceClosed, UsageError
-from .events import EventSource
-from .messages import Envelope, Position
-from .metrics import Counters
-from .outbox import Entry, Outbox, OutboxView
+from .errors import ServiceClosed, UsageError
+from .messages import Position
 from .pending import Pending
-from .protocol import Protocol
-from .receiver import Receiver
-from .settings import Settings
-from .store import Store
+from .publishing import Publishing, reason_of
+from .storage import Storage
 
 __all__ = ["Running"]
 
@@ -37,31 +31,19 @@ _DRAIN = 5.0
 _METRICS_INTERVAL = 1.0
 
 
-class Running:
+class Running(Publishing):
     """The life of a service."""
 
-    _settings: Settings
     _domain: Domain
-    _protocol: Protocol
-    _outbox: Outbox
-    _receiver: Receiver
-    _counters: Counters
-    _errors: EventSource[ErrorEvent]
-    _connection: Store[Connection]
-    _metrics: Store[Metrics]
-    _view: Store[OutboxView]
     _async_handlers: dict[AsyncHandler, None]
 
     def __init__(self) -> None:
-        self._runner: ConnectionLoop | None = None
+        Publishing.__init__(self)
         self._thread: BackgroundThread | None = None
+        self._storage: Storage | None = None
         self._is_accepting = True
-        self._is_poked = False
-        self._shown_version = 0
         self._closing: list[Pending[None]] = []
-        self._waiting: list[Pending[None]] = []
         self._refresh: asyncio.Task[None] | None = None
-        self._metrics_timer: asyncio.TimerHandle | None = None
 
     if TYPE_CHECKING:
 
@@ -115,6 +97,7 @@ class Running:
                 self._bind().connect()
             except Exception as error:  # noqa: BLE001 - for whoever waits
                 begun.fail(error)
+                self._report(ErrorKind.APPLICATION, error, False)
             else:
                 begun.settle(None)
 
@@ -149,6 +132,8 @@ class Running:
             runner = self._runner
             if runner is None:
                 self._outbox.settle()
+                if self._storage is not None:
+                    self._storage.close()
                 over.settle(None)
                 return
             self._closing.append(over)
@@ -199,7 +184,7 @@ class Running:
         if connection.is_connected:
             return
         if connection.state is ConnectionState.ERROR:
-            raise _reason(connection)
+            raise reason_of(connection)
         waiter: Pending[None] = Pending()
         self._waiting.append(waiter)
         if self._protocol.connection.is_connected:
@@ -226,10 +211,6 @@ class Running:
 
     # --- the loop -------------------------------------------------------------------------------------------------------
 
-    def _now(self) -> float:
-        runner = self._runner
-        return runner.loop.time() if runner is not None else time.monotonic()
-
     def _positions(self) -> Mapping[str, Position]:
         positions = self._receiver.positions.get()
         self._receiver.inbound.adopt(positions)
@@ -253,6 +234,8 @@ class Running:
     def _bind(self) -> ConnectionLoop:
         loop = asyncio.get_running_loop()
         if self._runner is None:
+            if self._storage is not None:
+                self._storage.open()
             self._runner = ConnectionLoop(
                 self._settings,
                 protocol=self._protocol,
@@ -276,15 +259,14 @@ class Running:
         if self._runner is None:
             return
         self._runner = None
-        self._is_poked = False
         for handler in list(self._async_handlers):
             handler.close()
         if self._refresh is not None:
             self._refresh.cancel()
-        if self._metrics_timer is not None:
-            self._metrics_timer.cancel()
-            self._metrics_timer = None
-        self._show_outbox()
+        self._end_publishing()
+        if self._storage is not None:
+            # Waits for the thread's last commit, some milliseconds: after a disconnect no thread may be left.
+            self._storage.close()
         self._domain.set_home(None)
         closing, self._closing = self._closing, []
         for over in closing:
@@ -301,114 +283,6 @@ class Running:
     def _settled(self) -> None:
         self._is_accepting = False
         self._receiver.requests.fail_all(ServiceClosed())
-
-    # --- publishing -----------------------------------------------------------------------------------------------------
-
-    def _publish(self, connection: Connection) -> None:
-        self._connection.set(connection)
-        _logger.info(
-            "%s %s%s%s",
-            connection.url,
-            connection.state.value,
-            f" ({connection.phase.value})" if connection.phase is not None else "",
-            f": {connection.cause}" if connection.cause else "",
-        )
-        self._show_metrics()
-        if not connection.is_connected and connection.state in (
-            ConnectionState.CONNECTING,
-            ConnectionState.DISCONNECTED,
-            ConnectionState.RECONNECTING,
-        ):
-            return
-        waiting, self._waiting = self._waiting, []
-        for waiter in waiting:
-            if connection.is_connected:
-                waiter.settle(None)
-            else:
-                waiter.fail(_reason(connection))
-
-    def _poke(self) -> None:
-        """The outbox may have changed; tells the loop once per turn. Any thread."""
-        if self._is_poked:
-            return
-        runner = self._runner
-        if runner is None:
-            self._show_outbox()
-            return
-        self._is_poked = True
-        if asyncio._get_running_loop() is runner.loop:
-            runner.loop.call_soon(self._poked)
-        else:
-            try:
-                runner.loop.call_soon_threadsafe(self._poked)
-            except RuntimeError:
-                # The loop ended between the look and the call; the next connection finds what was queued.
-                self._is_poked = False
-
-    def _poked(self) -> None:
-        if self._runner is not None:
-            # It pokes again itself; cleared only afterwards, or the loop would never come to rest.
-            self._runner.outbox_changed()
-            self._touch_metrics()
-        self._is_poked = False
-        self._show_outbox()
-
-    def _show_outbox(self) -> None:
-        if self._outbox.version != self._shown_version:
-            self._shown_version = self._outbox.version
-            self._view.set(self._outbox.view())
-
-    def _touch_metrics(self) -> None:
-        if self._metrics_timer is None and self._runner is not None:
-            self._metrics_timer = self._runner.loop.call_later(
-                _METRICS_INTERVAL, self._show_metrics
-            )
-
-    def _show_metrics(self) -> None:
-        if self._metrics_timer is not None:
-            self._metrics_timer.cancel()
-            self._metrics_timer = None
-        inbound = self._receiver.inbound
-        self._counters.stale_events = self._protocol.stale_events
-        self._metrics.set(
-            self._counters.picture(
-                self._now(),
-                url=self._settings.shown_url,
-                duplicates_dropped=inbound.duplicates,
-                gaps=inbound.gaps,
-                messages_dropped=self._outbox.dropped,
-                resent=self._outbox.resent,
-                queued_messages=len(self._outbox) - self._outbox.in_flight,
-                messages_in_flight=self._outbox.in_flight,
-                round_trip=self._protocol.heartbeat.round_trip,
-            )
-        )
-
-    def _report(
-        self,
-        kind: ErrorKind,
-        error: Exception,
-        is_retryable: bool,  # noqa: FBT001 - one signature for all reporters
-        source: str | None = None,
-        /,
-    ) -> None:
-        who = f" in {source}" if source else ""
-        what = str(error) if isinstance(error, ReactiveWSError) else type(error).__name__
-        _logger.warning("%s error%s: %s", kind.value, who, what)
-        self._errors.emit(ErrorEvent(kind, error, self._now(), is_retryable, source))
-
-    def _handler_failed(self, name: str, error: Exception, envelope: Envelope[Any]) -> None:
-        self._counters.handler_errors += 1
-        _logger.error("handler %s failed for a %r message", name, envelope.type, exc_info=error)
-        self._report(ErrorKind.APPLICATION, error, False, name)
-
-    def _handler_slow(self, name: str, seconds: float) -> None:
-        self._counters.slow_handlers += 1
-        text = f"handler {name} took {seconds * 1000:.0f} ms; use on_async for slow work"
-        self._report(ErrorKind.APPLICATION, UsageError(text), False, name)
-
-    def _dropped(self, entry: Entry, reason: str) -> None:
-        self._report(ErrorKind.APPLICATION, entry.delivery.failure, False, reason)
 
     # --- what `sending` and `routing` need ------------------------------------------------------------------------------
 
@@ -432,13 +306,3 @@ class Running:
                 )
 
         self._in_loop(go)
-
-    def _is_durable(self) -> bool:
-        return False
-
-    def _store(self, entry: Entry) -> None:
-        del entry
-
-
-def _reason(connection: Connection) -> Exception:
-    return connection.error or ServiceClosed()

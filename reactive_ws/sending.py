@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from .delivery import Delivery, DeliveryStatus
 from .errors import RequestTimeout, ServiceClosed
 from .messages import Envelope, Guarantee, MessageSend
-from .outbox import Entry, Outbox
+from .outbox import Outbox
 from .receiver import Receiver
 from .settings import Settings
+from .storage import Storage
 
 __all__ = ["Sending"]
 
@@ -27,14 +28,13 @@ class Sending:
     _settings: Settings
     _outbox: Outbox
     _receiver: Receiver
+    _storage: Storage | None
     _is_accepting: bool
 
     if TYPE_CHECKING:
 
         def _now(self) -> float: ...
         def _poke(self) -> None: ...
-        def _store(self, entry: Entry) -> None: ...
-        def _is_durable(self) -> bool: ...
         def _send_frame(self, frame: str | bytes, delivery: Delivery) -> None: ...
 
     @overload
@@ -154,17 +154,17 @@ class Sending:
             delivery = Delivery(envelope.id or "", is_final_when_sent=True)
             self._send_frame(frame, delivery)
             return delivery
-        is_durable = guarantee is Guarantee.AT_LEAST_ONCE and self._is_durable()
+        storage = self._storage if guarantee is Guarantee.AT_LEAST_ONCE else None
         entry = self._outbox.offer(
             envelope,
             frame,
             guarantee,
             self._now(),
             time_to_live=time_to_live,
-            is_durable=is_durable,
-            is_ready=not is_durable,
+            is_durable=storage is not None,
+            is_ready=storage is None,
         )
-        if is_durable:
-            self._store(entry)
+        if storage is not None:
+            storage.store(entry)
         self._poke()
         return entry.delivery

@@ -32,13 +32,15 @@ from .events import EventSource, EventStream
 from .heartbeat import Heartbeat
 from .messages import Envelope, Position, Registry, protocol_v1
 from .metrics import Counters
-from .outbox import Outbox, OutboxOptions, OutboxView
+from .outbox import Outbox
+from .outbox_entry import OutboxOptions, OutboxView
 from .protocol import Protocol, ProtocolOptions
 from .receiver import Receiver
 from .routing import Routing
 from .running import Running
 from .sending import Sending
 from .settings import Settings
+from .storage import Storage
 from .store import ReadOnly, Store
 from .suspension import suspension_clock
 
@@ -83,6 +85,7 @@ class WebSocketService(Running, Routing, Sending):
 
     Raises:
         BadAddress: the URL cannot be dialled.
+        JournalError: the durable outbox's file cannot be used.
     """
 
     def __init__(
@@ -192,6 +195,19 @@ class WebSocketService(Running, Routing, Sending):
         self._metrics = Store(Metrics(shown), name="service.metrics", domain=self._domain)
         self._view = Store(OutboxView(), name="service.outbox", domain=self._domain)
         Running.__init__(self)
+        path = self._outbox.options.path
+        if path is not None:
+            self._storage = Storage(
+                path,
+                outbox=self._outbox,
+                codec=codec,
+                now=self._now,
+                post=self._in_loop,
+                changed=self._poke,
+                failed=self._storage_failed,
+            )
+            self._outbox.on_over = self._storage.forget
+            self._poke()
 
     def __repr__(self) -> str:
         return f"<WebSocketService {self._settings.shown_url} {self.state.value}>"

@@ -39,7 +39,7 @@ from reactive_ws.messages import (
     Typing,
     protocol_v1,
 )
-from reactive_ws.outbox import OutboxOptions
+from reactive_ws.outbox_entry import OutboxOptions
 from reactive_ws.service import WebSocketService
 from reactive_ws.store import Store
 

@@ -1,0 +1,101 @@
+"""What the outbox is told and what it shows: its options, its entries, and the view of them that programs get.
+
+Values only; `outbox` has the rules.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from typing import Any
+
+import attrs
+
+from .delivery import Delivery, DeliveryStatus
+from .messages import Envelope, Guarantee
+
+__all__ = ["Entry", "OutboxOptions", "OutboxView", "Overflow", "Waiting"]
+
+
+class Overflow(enum.Enum):
+    """What a full outbox does with a new at-most-once message. Each drop is an error event and a failed Delivery."""
+
+    DROP_OLDEST = "drop oldest"
+    DROP_NEWEST = "drop newest"
+    RAISE = "raise"
+
+
+def _limit(options: OutboxOptions) -> int:
+    return 100 if options.path is None else 10_000
+
+
+@attrs.frozen(kw_only=True)
+class OutboxOptions:
+    """The numbers.
+
+    Attributes:
+        limit: Entries that wait or are in flight together; 100 in memory and 10 000 with a file.
+        overflow: What happens to at-most-once messages when it is full.
+        window: Entries in flight at most.
+        acknowledgement_timeout: Seconds, while connected, until a resend.
+        max_transmissions: Counted transmissions until an entry fails.
+        path: File of the durable outbox, one per process; None keeps everything in memory. With a file, at-least-once
+            messages are accepted when their status is `STORED`, and survive the process.
+    """
+
+    overflow: Overflow = Overflow.DROP_OLDEST
+    window: int = attrs.field(default=20, validator=attrs.validators.ge(1))
+    acknowledgement_timeout: float = attrs.field(default=10.0, validator=attrs.validators.gt(0))
+    max_transmissions: int = attrs.field(default=5, validator=attrs.validators.ge(1))
+    path: str | os.PathLike[str] | None = None
+    limit: int = attrs.field(
+        default=attrs.Factory(_limit, takes_self=True), validator=attrs.validators.ge(1)
+    )
+
+
+@attrs.define(eq=False)
+class Entry:
+    """One message on its way out. Only the outbox changes it.
+
+    Attributes:
+        frame: The encoded message of the first transmission.
+        expires_at: Loop time after which it is not sent for the first time any more.
+        is_ready: False while it is not on disk yet.
+        counted: Transmissions that count.
+    """
+
+    envelope: Envelope[Any]
+    frame: str | bytes
+    guarantee: Guarantee
+    delivery: Delivery
+    since: float
+    expires_at: float | None = None
+    is_ready: bool = True
+    is_listed: bool = False
+    is_over: bool = False
+    is_durable: bool = False
+    is_dropped: bool = False
+    transmissions: int = 0
+    counted: int = 0
+    sent_at: float = 0.0
+
+
+@attrs.frozen
+class Waiting:
+    """One entry, as the program sees it. Times in seconds of the service's clock."""
+
+    id: str
+    type: str
+    status: DeliveryStatus
+    attempts: int
+    since: float
+
+
+@attrs.frozen
+class OutboxView:
+    """The outbox at one moment, in order of sending."""
+
+    entries: tuple[Waiting, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.entries)

@@ -1,0 +1,179 @@
+"""What a service tells the world: connection records, metrics, the outbox, errors, and the log.
+
+Base of `running`. Records are published in the order of the protocol's effects; what changes with every message is shown
+at most once per turn of the loop (outbox) or once a second (metrics). No payload and no secret is ever logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from .connection import Connection, ConnectionState, ErrorEvent, ErrorKind, Metrics
+from .connection_loop import ConnectionLoop
+from .errors import ReactiveWSError, ServiceClosed, UsageError
+from .events import EventSource
+from .messages import Envelope
+from .metrics import Counters
+from .outbox import Outbox
+from .outbox_entry import Entry, OutboxView
+from .pending import Pending
+from .protocol import Protocol
+from .receiver import Receiver
+from .settings import Settings
+from .store import Store
+
+__all__ = ["Publishing", "reason_of"]
+
+_logger = logging.getLogger("reactive_ws.service")
+
+_METRICS_INTERVAL = 1.0
+
+
+class Publishing:
+    """The visible side of a running service."""
+
+    _settings: Settings
+    _protocol: Protocol
+    _outbox: Outbox
+    _receiver: Receiver
+    _counters: Counters
+    _errors: EventSource[ErrorEvent]
+    _connection: Store[Connection]
+    _metrics: Store[Metrics]
+    _view: Store[OutboxView]
+
+    def __init__(self) -> None:
+        self._runner: ConnectionLoop | None = None
+        self._waiting: list[Pending[None]] = []
+        self._is_poked = False
+        self._shown_version = 0
+        self._metrics_timer: asyncio.TimerHandle | None = None
+
+    def _now(self) -> float:
+        runner = self._runner
+        loop = runner.loop if runner is not None else asyncio._get_running_loop()  # noqa: SLF001
+        # Without any loop this is the clock that the loop will have.
+        return loop.time() if loop is not None else time.monotonic()
+
+    def _publish(self, connection: Connection) -> None:
+        self._connection.set(connection)
+        _logger.info(
+            "%s %s%s%s",
+            connection.url,
+            connection.state.value,
+            f" ({connection.phase.value})" if connection.phase is not None else "",
+            f": {connection.cause}" if connection.cause else "",
+        )
+        self._show_metrics()
+        if not connection.is_connected and connection.state in (
+            ConnectionState.CONNECTING,
+            ConnectionState.DISCONNECTED,
+            ConnectionState.RECONNECTING,
+        ):
+            return
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if connection.is_connected:
+                waiter.settle(None)
+            else:
+                waiter.fail(reason_of(connection))
+
+    def _poke(self) -> None:
+        """The outbox may have changed; tells the loop once per turn. Any thread."""
+        if self._is_poked:
+            return
+        runner = self._runner
+        if runner is None:
+            self._show_outbox()
+            return
+        self._is_poked = True
+        if asyncio._get_running_loop() is runner.loop:
+            runner.loop.call_soon(self._poked)
+        else:
+            try:
+                runner.loop.call_soon_threadsafe(self._poked)
+            except RuntimeError:
+                # The loop ended between the look and the call; the next connection finds what was queued.
+                self._is_poked = False
+
+    def _poked(self) -> None:
+        self._is_poked = False
+        if self._runner is not None:
+            self._runner.outbox_changed()
+            self._touch_metrics()
+        self._show_outbox()
+
+    def _show_outbox(self) -> None:
+        if self._outbox.version != self._shown_version:
+            self._shown_version = self._outbox.version
+            self._view.set(self._outbox.view())
+
+    def _touch_metrics(self) -> None:
+        if self._metrics_timer is None and self._runner is not None:
+            self._metrics_timer = self._runner.loop.call_later(
+                _METRICS_INTERVAL, self._show_metrics
+            )
+
+    def _show_metrics(self) -> None:
+        if self._metrics_timer is not None:
+            self._metrics_timer.cancel()
+            self._metrics_timer = None
+        inbound = self._receiver.inbound
+        self._counters.stale_events = self._protocol.stale_events
+        self._metrics.set(
+            self._counters.picture(
+                self._now(),
+                url=self._settings.shown_url,
+                duplicates_dropped=inbound.duplicates,
+                gaps=inbound.gaps,
+                messages_dropped=self._outbox.dropped,
+                resent=self._outbox.resent,
+                queued_messages=len(self._outbox) - self._outbox.in_flight,
+                messages_in_flight=self._outbox.in_flight,
+                round_trip=self._protocol.heartbeat.round_trip,
+            )
+        )
+
+    def _report(
+        self,
+        kind: ErrorKind,
+        error: Exception,
+        is_retryable: bool,  # noqa: FBT001 - one signature for all reporters
+        source: str | None = None,
+        /,
+    ) -> None:
+        who = f" in {source}" if source else ""
+        what = str(error) if isinstance(error, ReactiveWSError) else type(error).__name__
+        _logger.warning("%s error%s: %s", kind.value, who, what)
+        self._errors.emit(ErrorEvent(kind, error, self._now(), is_retryable, source))
+
+    def _handler_failed(self, name: str, error: Exception, envelope: Envelope[Any]) -> None:
+        self._counters.handler_errors += 1
+        _logger.error("handler %s failed for a %r message", name, envelope.type, exc_info=error)
+        self._report(ErrorKind.APPLICATION, error, False, name)
+
+    def _handler_slow(self, name: str, seconds: float) -> None:
+        self._counters.slow_handlers += 1
+        text = f"handler {name} took {seconds * 1000:.0f} ms; use on_async for slow work"
+        self._report(ErrorKind.APPLICATION, UsageError(text), False, name)
+
+    def _dropped(self, entry: Entry, reason: str) -> None:
+        self._report(ErrorKind.APPLICATION, entry.delivery.failure, False, reason)
+
+    def _storage_failed(self, error: Exception) -> None:
+        self._report(ErrorKind.APPLICATION, error, False, "the durable outbox")
+
+    def _end_publishing(self) -> None:
+        self._is_poked = False
+        if self._metrics_timer is not None:
+            self._metrics_timer.cancel()
+            self._metrics_timer = None
+        self._show_outbox()
+
+
+def reason_of(connection: Connection) -> Exception:
+    """Returns what whoever waits for this connection is told."""
+    return connection.error or ServiceClosed()
