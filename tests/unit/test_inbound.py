@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from typing import Any
+
+from reactive_ws.inbound import Gap, Inbound
+from reactive_ws.messages import Envelope, Position, Recovery, Snapshot
+
+
+def at(seq: int, epoch: str = "e", stream: str = "s") -> Envelope[Any]:
+    return Envelope("t", None, stream=stream, epoch=epoch, seq=seq)
+
+
+def seqs(messages: tuple[Envelope[Any], ...]) -> list[int | None]:
+    return [message.seq for message in messages]
+
+
+def test_messages_in_order_pass_and_seen_ones_do_not() -> None:
+    inbound = Inbound()
+    got = [seqs(inbound.accept(at(n), 0.0)) for n in (5, 6, 6, 5, 7)]
+    assert got == [[5], [6], [], [], [7]]
+    assert inbound.duplicates == 2
+    assert inbound.take_moved() == {"s": Position("e", 7)}
+    assert not inbound.is_moved
+
+
+def test_streams_with_the_same_numbers_do_not_eat_each_other() -> None:
+    inbound = Inbound()
+    got = [seqs(inbound.accept(at(1, stream=name), 0.0)) for name in ("a", "b", "a")]
+    assert got == [[1], [1], []]
+
+
+def test_a_gap_that_closes_in_time_is_no_gap() -> None:
+    inbound = Inbound()
+    got = [seqs(inbound.accept(at(n), 0.0)) for n in (1, 3, 4, 2)]
+    assert got == [[1], [], [], [2, 3, 4]]
+    assert inbound.deadline is None
+    assert inbound.take_gaps() == []
+
+
+def test_a_gap_is_given_up_after_two_seconds() -> None:
+    inbound = Inbound()
+    for n in (1, 3, 5):
+        inbound.accept(at(n), 10.0)
+    assert inbound.deadline == 12.0
+    assert seqs(inbound.tick(11.9)) == []
+    assert seqs(inbound.tick(12.0)) == [3, 5]
+    assert inbound.take_gaps() == [Gap("s", 2, 3)]
+    assert seqs(inbound.accept(at(2), 12.0)) == []
+    assert seqs(inbound.accept(at(6), 12.0)) == [6]
+
+
+def test_a_gap_is_given_up_after_64_messages() -> None:
+    inbound = Inbound()
+    inbound.accept(at(1), 0.0)
+    got: list[int | None] = []
+    for n in range(3, 67):
+        got += seqs(inbound.accept(at(n), 0.0))
+    assert got == list(range(3, 67))
+    assert inbound.gaps == 1
+
+
+def test_a_new_epoch_starts_over_and_asks_for_a_snapshot() -> None:
+    inbound = Inbound()
+    inbound.accept(at(9), 0.0)
+    assert seqs(inbound.accept(at(1, epoch="f"), 0.0)) == [1]
+    assert inbound.take_gaps() == [Gap("s", 10, 1, is_new_epoch=True)]
+    assert inbound.take_moved() == {"s": Position("f", 1)}
+
+
+def test_a_snapshot_replaces_the_position_and_releases_what_follows_it() -> None:
+    inbound = Inbound()
+    for n in (1, 3, 5, 6):
+        inbound.accept(at(n), 0.0)
+    is_new, following = inbound.snapshot(Snapshot("s", "e", 4))
+    assert (is_new, seqs(following)) == (True, [5, 6])
+    assert inbound.deadline is None
+    assert inbound.snapshot(Snapshot("s", "e", 5)) == (False, ())
+    assert inbound.snapshot(Snapshot("s", "f", 2)) == (True, ())
+
+
+def test_a_resume_that_was_not_recovered_moves_the_position() -> None:
+    inbound = Inbound()
+    inbound.adopt({"a": Position("e", 3), "b": Position("e", 3)})
+    lost = inbound.recovered({"a": Recovery(True, "e", 7), "b": Recovery(False, "f", 7)})
+    assert lost == ["b"]
+    assert seqs(inbound.accept(at(4, stream="a"), 0.0)) == [4]
+    assert seqs(inbound.accept(at(8, epoch="f", stream="b"), 0.0)) == [8]
+
+
+def test_a_rejected_message_advances_its_stream() -> None:
+    inbound = Inbound()
+    inbound.accept(at(1), 0.0)
+    assert inbound.skip("s", "e", 2, 0.0) == ()
+    assert seqs(inbound.accept(at(3), 0.0)) == [3]
+
+
+def test_what_was_held_is_forgotten_with_the_connection() -> None:
+    inbound = Inbound()
+    for n in (1, 3):
+        inbound.accept(at(n), 0.0)
+    inbound.lost()
+    assert inbound.deadline is None
+    assert [seqs(inbound.accept(at(n), 0.0)) for n in (2, 3)] == [[2], [3]]
+
+
+def test_without_numbers_the_last_1024_ids_are_remembered() -> None:
+    inbound = Inbound()
+    message = Envelope("t", None, id="0")
+    assert inbound.accept(message, 0.0) == (message,)
+    assert inbound.accept(message, 0.0) == ()
+    for n in range(1, 1025):
+        inbound.accept(Envelope("t", None, id=str(n)), 0.0)
+    assert inbound.accept(message, 0.0) == (message,)
+    anonymous = Envelope("t", None)
+    assert inbound.accept(anonymous, 0.0) == inbound.accept(anonymous, 0.0) == (anonymous,)
+
+
+def test_an_undefined_sequence_is_no_number() -> None:
+    inbound = Inbound()
+    message = Envelope("t", None, stream="s")
+    assert inbound.accept(message, 0.0) == (message,)
+    assert inbound.take_moved() == {}

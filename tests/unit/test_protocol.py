@@ -1,0 +1,364 @@
+from __future__ import annotations
+
+import random
+from itertools import count
+from typing import Any
+
+import pytest
+
+from reactive_ws import effects as do
+from reactive_ws.backoff import Backoff, Jitter
+from reactive_ws.close_policy import ClosePolicy, Verdict
+from reactive_ws.connection import ConnectionState, Phase
+from reactive_ws.errors import (
+    BadCertificate,
+    ConnectionLost,
+    DialFailed,
+    GaveUp,
+    HandshakeRefused,
+    HeartbeatTimeout,
+    Unauthorized,
+)
+from reactive_ws.heartbeat import Heartbeat
+from reactive_ws.messages import (
+    AuthOk,
+    GoAway,
+    Hello,
+    Ping,
+    Pong,
+    Position,
+    Recovery,
+    Resume,
+    Resumed,
+)
+from reactive_ws.protocol import Protocol, ProtocolOptions
+
+STEADY = Backoff(initial=1.0, factor=2.0, cap=60.0, jitter=Jitter.NONE)
+S = ConnectionState
+
+
+class Rig:
+    """A protocol with a hand-set clock and a log of what it wants."""
+
+    def __init__(self, **options: Any) -> None:
+        self.positions: dict[str, Position] = {}
+        self.backlog = 0
+        self.now = 0.0
+        ids = count(1)
+        self.protocol = Protocol(
+            ProtocolOptions(backoff=STEADY, **options),
+            rng=random.Random(0),
+            new_id=lambda: f"id{next(ids)}",
+            positions=lambda: self.positions,
+            backlog=lambda: self.backlog,
+        )
+        self.effects: list[do.Effect] = []
+        self.states: list[S] = []
+
+    def run(self, effects: list[do.Effect]) -> list[do.Effect]:
+        self.effects = effects
+        for effect in effects:
+            if isinstance(effect, do.Publish) and self.states[-1:] != [effect.connection.state]:
+                self.states.append(effect.connection.state)
+        return effects
+
+    @property
+    def generation(self) -> int:
+        return self.protocol.generation
+
+    @property
+    def state(self) -> S:
+        return self.protocol.connection.state
+
+    def kinds(self) -> list[str]:
+        return [type(effect).__name__ for effect in self.effects]
+
+    def connect(self) -> None:
+        self.run(self.protocol.connect(self.now))
+
+    def open(self, *, plain: bool = True) -> None:
+        self.run(self.protocol.opened(self.generation, self.now, has_subprotocol=not plain))
+
+    def say(self, payload: Any, id: str | None = None) -> None:
+        self.run(self.protocol.received(self.generation, payload, self.now, id))
+
+    def fail(self, error: Exception) -> None:
+        self.run(self.protocol.failed(self.generation, error, self.now))
+
+    def up(self) -> None:
+        self.connect()
+        self.open()
+
+    def tick(self) -> float:
+        """Goes to the next deadline."""
+        deadline = self.protocol.deadline
+        assert deadline is not None
+        self.now = deadline
+        self.run(self.protocol.tick(self.now))
+        return deadline
+
+
+def test_a_plain_connection_is_ready_when_open() -> None:
+    rig = Rig()
+    rig.connect()
+    assert rig.kinds() == ["Publish", "Dial"]
+    rig.open()
+    assert rig.kinds() == ["Publish", "ConnectionReady"]
+    assert rig.states == [S.CONNECTING, S.CONNECTED]
+
+
+def test_hello_auth_and_resume_come_before_ready() -> None:
+    rig = Rig(has_first_message=True)
+    rig.positions = {"chat": Position("e", 5)}
+    rig.connect()
+    rig.open(plain=False)
+    assert rig.effects == []
+    rig.say(Hello("e", resume=True))
+    assert rig.kinds() == ["Publish", "SendAuth"]
+    rig.say(AuthOk())
+    assert rig.effects[-1] == do.SendControl(Resume({"chat": Position("e", 5)}))
+    assert rig.protocol.connection.phase is Phase.RESUMING
+    rig.say(Resumed({"chat": Recovery(False, "f", 9)}))
+    assert rig.kinds() == ["StreamsRecovered", "Publish", "ConnectionReady"]
+    assert rig.protocol.connection.is_recovered is False
+
+
+def test_a_missing_hello_fails_the_dial_in_time() -> None:
+    rig = Rig(dial_timeout=10.0)
+    rig.connect()
+    rig.open(plain=False)
+    assert rig.tick() == 10.0
+    assert rig.kinds() == ["Abort", "ConnectionEnded", "RaiseError", "Publish", "Publish"]
+    assert rig.states == [S.CONNECTING, S.DISCONNECTED, S.RECONNECTING]
+
+
+def test_an_outage_is_announced_once_however_many_dials_fail() -> None:
+    rig = Rig()
+    rig.up()
+    rig.now = 100.0
+    rig.fail(ConnectionLost(1006))
+    delays = []
+    for _ in range(4):
+        before = rig.now
+        delays.append(rig.tick() - before)
+        rig.fail(DialFailed("refused"))
+    assert delays == [1.0, 2.0, 4.0, 8.0]
+    assert rig.protocol.connection.attempt == 5
+    rig.tick()
+    rig.open()
+    assert rig.states == [S.CONNECTING, S.CONNECTED, S.DISCONNECTED, S.RECONNECTING, S.CONNECTED]
+
+
+def test_delays_start_over_only_after_a_stable_connection() -> None:
+    rig = Rig(stable_after=10.0)
+    rig.up()
+    delays = []
+    for life in (0.0, 9.5, 9.5, 10.5, 0.0):
+        rig.now += life
+        rig.fail(ConnectionLost(1000))
+        before = rig.now
+        delays.append(round(rig.tick() - before, 6))
+        rig.open()
+    assert delays == [1.0, 2.0, 4.0, 1.0, 2.0]
+
+
+def test_events_of_older_sockets_are_counted_and_change_nothing() -> None:
+    rig = Rig()
+    rig.connect()
+    old = rig.generation
+    rig.run(rig.protocol.reconnect(0.0))
+    connection = rig.protocol.connection
+    assert rig.protocol.opened(old, 0.0, has_subprotocol=False) == []
+    assert rig.protocol.failed(old, DialFailed("late"), 0.0) == []
+    assert rig.protocol.received(old, Pong(), 0.0, None) == []
+    assert rig.protocol.stale_events == 3
+    assert rig.protocol.connection is connection
+
+
+def test_attempts_run_out() -> None:
+    rig = Rig(max_attempts=2)
+    rig.connect()
+    for _ in range(2):
+        rig.fail(DialFailed("refused"))
+        rig.tick()
+    rig.fail(DialFailed("refused"))
+    assert rig.state is S.ERROR
+    assert isinstance(rig.protocol.connection.error, GaveUp)
+    assert rig.protocol.deadline is None
+    rig.connect()
+    assert rig.state is S.CONNECTING
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (ConnectionLost(1000), S.RECONNECTING),
+        (ConnectionLost(1001), S.RECONNECTING),
+        (ConnectionLost(1008), S.ERROR),
+        (ConnectionLost(1009, was_received=False), S.RECONNECTING),
+        (ConnectionLost(4499), S.RECONNECTING),
+        (ConnectionLost(4500), S.ERROR),
+        (HandshakeRefused(404), S.ERROR),
+        (HandshakeRefused(401), S.ERROR),
+        (HandshakeRefused(502), S.RECONNECTING),
+        (BadCertificate("expired"), S.ERROR),
+        (Unauthorized(), S.ERROR),
+        (RuntimeError("a bug"), S.ERROR),
+    ],
+)
+def test_failures_are_judged_by_the_table(error: Exception, state: S) -> None:
+    rig = Rig()
+    rig.connect()
+    rig.fail(error)
+    assert rig.state is state
+
+
+def test_a_refused_token_is_refreshed_once_per_outage() -> None:
+    rig = Rig(can_refresh=True)
+    rig.up()
+    rig.now = 20.0
+    rig.fail(ConnectionLost(4401))
+    rig.tick()
+    assert rig.effects[-1] == do.Dial(rig.generation, force_token=True)
+    rig.fail(HandshakeRefused(403))
+    assert rig.state is S.ERROR
+    assert isinstance(rig.protocol.connection.error, Unauthorized)
+
+
+def test_the_server_decides_how_long_to_wait() -> None:
+    rig = Rig()
+    rig.connect()
+    rig.fail(HandshakeRefused(503, 120.0))
+    assert rig.protocol.deadline == 120.0
+    rig.tick()
+    rig.fail(HandshakeRefused(429))
+    assert rig.protocol.deadline == 125.0
+
+
+def test_goaway_closes_politely_and_comes_back_later() -> None:
+    rig = Rig()
+    rig.up()
+    rig.say(GoAway(30.0))
+    assert rig.kinds()[:2] == ["Close", "ConnectionEnded"]
+    assert rig.protocol.deadline == 31.0
+    assert rig.state is S.RECONNECTING
+
+
+def test_stop_on_normal_close_ends_for_good() -> None:
+    rig = Rig(policy=ClosePolicy(stop_on_normal_close=True))
+    rig.up()
+    rig.fail(ConnectionLost(1000))
+    assert rig.state is S.CLOSED
+    assert rig.protocol.deadline is None
+
+
+def test_the_policy_is_data() -> None:
+    assert ClosePolicy(codes={1001: Verdict.FATAL}).for_code(1001) is Verdict.FATAL
+    assert ClosePolicy(codes={4700: Verdict.RETRY}).for_code(4700) is Verdict.RETRY
+
+
+def test_a_silent_connection_is_aborted_and_any_frame_is_life() -> None:
+    rig = Rig(heartbeat=Heartbeat(interval=30.0, timeout=10.0))
+    rig.up()
+    assert rig.tick() == 30.0
+    assert rig.kinds() == ["SendProtocolPing"]
+    rig.protocol.heartbeat.frame_arrived(35.0)
+    assert rig.tick() == 40.0
+    assert rig.effects == []
+    assert rig.tick() == 60.0
+    assert rig.tick() == 70.0
+    assert rig.kinds()[0] == "Abort"
+    assert isinstance(rig.protocol.connection.error, HeartbeatTimeout)
+    assert rig.state is S.RECONNECTING
+
+
+def test_a_ping_of_the_old_connection_does_not_hurt_the_new_one() -> None:
+    rig = Rig(heartbeat=Heartbeat(interval=30.0, timeout=10.0))
+    rig.up()
+    rig.tick()
+    rig.run(rig.protocol.reconnect(31.0))
+    rig.now = 32.0
+    rig.open()
+    assert rig.protocol.deadline == 62.0
+
+
+def test_pings_of_the_server_are_answered_with_their_id() -> None:
+    rig = Rig()
+    rig.up()
+    rig.say(Ping(), "7")
+    assert rig.effects == [do.SendControl(Pong(), "7")]
+
+
+def test_the_server_may_ask_for_a_faster_heartbeat() -> None:
+    rig = Rig(heartbeat=Heartbeat(interval=30.0))
+    rig.connect()
+    rig.open(plain=False)
+    rig.say(Hello("e", heartbeat=5.0))
+    assert rig.tick() == 5.0
+    assert rig.effects == [do.SendControl(Ping(), "id1")]
+    rig.now = 5.25
+    rig.say(Pong(), "id1")
+    assert rig.protocol.heartbeat.round_trip == 0.25
+
+
+def test_disconnect_waits_for_what_is_queued_but_not_for_ever() -> None:
+    rig = Rig()
+    rig.up()
+    rig.backlog = 1
+    rig.run(rig.protocol.disconnect(0.0, 5.0))
+    assert rig.state is S.CONNECTED
+    assert rig.protocol.connection.phase is Phase.CLOSING
+    assert rig.tick() == 5.0
+    assert rig.kinds() == ["Close", "SettleOutbox", "Publish"]
+    assert rig.state is S.CLOSED
+    assert rig.protocol.deadline is None
+
+
+def test_disconnect_works_in_every_state_and_leaves_no_deadline() -> None:
+    rig = Rig()
+    rig.run(rig.protocol.disconnect(0.0))
+    assert rig.state is S.CLOSED
+    rig.connect()
+    rig.run(rig.protocol.disconnect(0.0))
+    assert rig.kinds() == ["Abort", "SettleOutbox", "Publish"]
+    rig.connect()
+    rig.fail(DialFailed("no"))
+    rig.run(rig.protocol.disconnect(0.0))
+    assert (rig.state, rig.protocol.deadline) == (S.CLOSED, None)
+
+
+def test_connect_while_waiting_dials_at_once_with_attempts_at_zero() -> None:
+    rig = Rig()
+    rig.connect()
+    for _ in range(5):
+        rig.fail(DialFailed("no"))
+        rig.tick()
+    rig.fail(DialFailed("no"))
+    rig.connect()
+    assert rig.kinds() == ["Publish", "Dial"]
+    assert rig.protocol.connection.attempt == 0
+    rig.connect()
+    assert rig.effects == []
+    rig.fail(DialFailed("no"))
+    assert rig.protocol.deadline == rig.now + 1.0
+
+
+def test_waking_up_dials_soon_with_attempts_at_zero() -> None:
+    rig = Rig()
+    rig.up()
+    rig.now = 3.0
+    rig.run(rig.protocol.woke(3.0))
+    assert rig.kinds()[0] == "Abort"
+    assert rig.state is S.RECONNECTING
+    assert rig.protocol.deadline is not None
+    assert 3.0 <= rig.protocol.deadline <= 5.0
+
+
+def test_reconnect_from_every_state_dials_once() -> None:
+    rig = Rig()
+    rig.run(rig.protocol.reconnect(0.0))
+    assert rig.kinds() == ["Publish", "Dial"]
+    rig.open()
+    rig.run(rig.protocol.reconnect(0.0))
+    assert rig.kinds() == ["Abort", "ConnectionEnded", "Publish", "Dial"]
+    assert rig.state is S.RECONNECTING
