@@ -19,7 +19,8 @@ def test_http_becomes_ws_and_the_fragment_goes() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://secret@a/", "ws:///path?token=secret", "ws://a:port/?secret", "secret", "ws://[secret"]
+    "url",
+    ["ftp://secret@a/", "ws:///path?token=secret", "ws://a:port/?secret", "secret", "ws://[secret"],
 )
 def test_what_cannot_be_dialled_is_refused_without_showing_secrets(url: str) -> None:
     with pytest.raises(BadAddress) as caught:

@@ -75,7 +75,9 @@ def test_the_loss_of_a_connection_never_counts() -> None:
     assert entry.counted == 0
 
 
-def test_a_missing_acknowledgement_resends_everything_and_the_second_one_ends_the_connection() -> None:
+def test_a_missing_acknowledgement_resends_everything_and_the_second_one_ends_the_connection() -> (
+    None
+):
     box = online(Outbox())
     put(box, "a")
     take_all(box, now=0.0)

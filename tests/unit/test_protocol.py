@@ -79,8 +79,8 @@ class Rig:
     def open(self, *, plain: bool = True) -> None:
         self.run(self.protocol.opened(self.generation, self.now, has_subprotocol=not plain))
 
-    def say(self, payload: Any, id: str | None = None) -> None:
-        self.run(self.protocol.received(self.generation, payload, self.now, id))
+    def say(self, payload: Any, identity: str | None = None) -> None:
+        self.run(self.protocol.received(self.generation, payload, self.now, identity))
 
     def fail(self, error: Exception) -> None:
         self.run(self.protocol.failed(self.generation, error, self.now))
