@@ -18,7 +18,7 @@ import attrs
 from reactivex.abc import DisposableBase
 from reactivex.disposable import Disposable
 
-from .batch import active_batch
+from .batch import Batch
 from .messages import Envelope, Registry
 
 __all__ = ["Dispatcher", "matches", "name_of"]
@@ -63,7 +63,7 @@ class Dispatcher:
 
     Args:
         registry: Finds the type name of a payload class.
-        clock: Seconds, to time handlers.
+        clock: Seconds, to time handlers; may be replaced.
         on_failed: Called with the handler's name, its exception and the message.
         on_slow: Called with the handler's name and its seconds.
     """
@@ -72,7 +72,7 @@ class Dispatcher:
         self, registry: Registry, *, clock: Callable[[], float], on_failed: Failed, on_slow: Slow
     ) -> None:
         self._registry = registry
-        self._clock = clock
+        self.clock = clock
         self._on_failed = on_failed
         self._on_slow = on_slow
         self._lock = threading.Lock()
@@ -121,9 +121,10 @@ class Dispatcher:
                 return True
         return False
 
-    def dispatch(self, envelope: Envelope[Any]) -> bool:
+    def dispatch(self, envelope: Envelope[Any], burst: Batch | None = None) -> bool:
         """Calls the handlers of a message. Returns False when its type is known to nobody.
 
+        Each call is a savepoint of `burst`, the batch that the caller has open.
         A handler registered by a handler gets the next message. `BaseException` passes.
         """
         route = self._routes.get((envelope.type, envelope.channel))
@@ -132,8 +133,8 @@ class Dispatcher:
         handlers, is_known = route
         if not handlers:
             return is_known
-        burst = active_batch()
-        began = self._clock()
+        clock = self.clock
+        began = clock()
         for registration in handlers:
             if burst is not None:
                 burst.enter_savepoint()
@@ -150,7 +151,7 @@ class Dispatcher:
             else:
                 if burst is not None:
                     burst.keep_savepoint()
-            ended = self._clock()
+            ended = clock()
             if ended - began > _SLOW:
                 self._on_slow(name_of(registration.original), ended - began)
             began = ended

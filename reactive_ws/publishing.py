@@ -54,7 +54,7 @@ class Publishing:
 
     def _now(self) -> float:
         runner = self._runner
-        loop = runner.loop if runner is not None else asyncio._get_running_loop()  # noqa: SLF001
+        loop = runner.loop if runner is not None else asyncio._get_running_loop()
         # Without any loop this is the clock that the loop will have.
         return loop.time() if loop is not None else time.monotonic()
 

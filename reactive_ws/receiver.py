@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 from immutables import Map
 
-from .batch import batch
+from .batch import Batch, active_batch, batch
 from .codec import Codec
 from .connection import ErrorKind
 from .dispatcher import Dispatcher, matches
@@ -88,10 +88,11 @@ class Receiver:
         self.requests = Requests()
         self._domain = domain
         self._decode = codec.decode
-        self._dispatcher = dispatcher
+        self._dispatch = dispatcher.dispatch
         self._outbox = outbox
         self._counters = counters
-        self._clock = clock
+        self.clock = clock
+        self._batch: Batch | None = None
         self._report = report
         self._taps: tuple[tuple[str, EventSource[Envelope[Any]]], ...] = ()
         self._arrived: list[Envelope[Any]] = []
@@ -112,13 +113,14 @@ class Receiver:
 
     def burst(self, frame: str | bytes | None, pull: Callable[[], str | bytes | None]) -> Burst:
         """Takes a frame and what `pull` gives after it, until the burst is over."""
-        clock, counters = self._clock, self._counters
+        clock, counters = self.clock, self._counters
         now = clock()
         end = now + _MAX_SECONDS
         has_more = False
         count = 0
         try:
             with batch(self._domain):
+                self._batch = active_batch()
                 while frame is not None:
                     count += 1
                     counters.bytes_received += len(frame)
@@ -139,6 +141,7 @@ class Receiver:
     def deliver(self, messages: Iterable[Envelope[Any]]) -> Burst:
         """Delivers messages that are in order already."""
         with batch(self._domain):
+            self._batch = active_batch()
             for message in messages:
                 self._deliver(message)
             self._store_positions()
@@ -177,7 +180,7 @@ class Receiver:
         return False
 
     def _deliver(self, envelope: Envelope[Any]) -> None:
-        if not self._dispatcher.dispatch(envelope):
+        if not self._dispatch(envelope, self._batch):
             self._unknown.append(envelope)
         if self._taps or self.requests.is_waiting:
             self._arrived.append(envelope)

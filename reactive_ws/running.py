@@ -16,6 +16,7 @@ from .background_thread import BackgroundThread
 from .connection import ConnectionState, ErrorKind
 from .connection_loop import ConnectionLoop
 from .delivery import Delivery, DeliveryStatus
+from .dispatcher import Dispatcher
 from .domain import Domain
 from .errors import ServiceClosed, UsageError
 from .messages import Position
@@ -35,12 +36,14 @@ class Running(Publishing):
     """The life of a service."""
 
     _domain: Domain
+    _dispatcher: Dispatcher
+    _storage: Storage | None
     _async_handlers: dict[AsyncHandler, None]
 
     def __init__(self) -> None:
         Publishing.__init__(self)
         self._thread: BackgroundThread | None = None
-        self._storage: Storage | None = None
+        self._storage = None
         self._is_accepting = True
         self._closing: list[Pending[None]] = []
         self._refresh: asyncio.Task[None] | None = None
@@ -249,6 +252,7 @@ class Running(Publishing):
                 settled=self._settled,
                 over=self._release,
             )
+            self._dispatcher.clock = self._receiver.clock = loop.time
             self._domain.set_home(loop)
         elif self._runner.loop is not loop:
             raise UsageError("the service runs in another event loop; disconnect it there first")
@@ -268,6 +272,7 @@ class Running(Publishing):
             # Waits for the thread's last commit, some milliseconds: after a disconnect no thread may be left.
             self._storage.close()
         self._domain.set_home(None)
+        self._dispatcher.clock = self._receiver.clock = self._now
         closing, self._closing = self._closing, []
         for over in closing:
             over.settle(None)

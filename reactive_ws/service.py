@@ -88,6 +88,8 @@ class WebSocketService(Running, Routing, Sending):
         JournalError: the durable outbox's file cannot be used.
     """
 
+    _storage: Storage | None
+
     def __init__(
         self,
         url: str | None = None,

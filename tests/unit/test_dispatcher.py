@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reactive_ws.batch import batch
+from reactive_ws.batch import active_batch, batch
 from reactive_ws.dispatcher import Dispatcher, matches
 from reactive_ws.domain import Domain
 from reactive_ws.errors import UnknownType
@@ -69,7 +69,7 @@ def test_a_handler_that_raises_starves_nobody_and_loses_only_its_own_writes() ->
     rig.dispatcher.on(SessionClosed, broken)
     rig.dispatcher.on(SessionClosed, lambda _: good.update(lambda n: n + 1))
     with batch(domain):
-        rig.dispatcher.dispatch(CLOSED)
+        rig.dispatcher.dispatch(CLOSED, active_batch())
     assert (good.get(), bad.get()) == (2, 0)
     assert [(name.rpartition(".")[2], text) for name, text in rig.failed] == [("broken", "no")]
 
