@@ -45,10 +45,12 @@ FLOORS: dict[str, int] = {
     "reactive_ws.close_policy": 2,
     "reactive_ws.heartbeat": 2,
     "reactive_ws.effects": 2,
+    "reactive_ws.judgement": 2,
     "reactive_ws.protocol": 2,
     # 3: what waits, what arrives, who hears of it
     "reactive_ws.pending": 3,
     "reactive_ws.delivery": 3,
+    "reactive_ws.outbox_entry": 3,
     "reactive_ws.outbox": 3,
     "reactive_ws.journal": 3,
     "reactive_ws.inbound": 3,
@@ -59,6 +61,7 @@ FLOORS: dict[str, int] = {
     "reactive_ws.failures": 4,
     "reactive_ws.suspension": 4,
     "reactive_ws.settings": 4,
+    "reactive_ws.storage": 4,
     "reactive_ws.async_handlers": 4,
     "reactive_ws.requests": 4,
     "reactive_ws.receiver": 4,
@@ -67,6 +70,7 @@ FLOORS: dict[str, int] = {
     "reactive_ws.background_thread": 4,
     "reactive_ws.routing": 4,
     "reactive_ws.sending": 4,
+    "reactive_ws.publishing": 4,
     "reactive_ws.running": 4,
     "reactive_ws.service": 4,
     # 5: what stands around it
