@@ -1,0 +1,81 @@
+"""`Entry`: one line of a chat as it is shown: the message, how far its delivery has come, and whether it still grows.
+
+Values only; `history` decides what becomes of them and `timeline` keeps them in order. Structs without garbage
+collection, like the messages they hold: a million retained entries cost the collector nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from reactive_ws.delivery import DeliveryStatus
+from reactive_ws.messages import Message
+
+from .growing_text import GrowingText
+
+__all__ = ["WAITING", "Entry", "Place"]
+
+Place: TypeAlias = tuple[int, int, int]
+"""Where an entry belongs: the era (it grows with every new epoch of the server), the sequence in it, and a number for
+what came without a sequence after that one."""
+
+WAITING = 1 << 62
+"""The era of entries that have no place yet: after all others."""
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """One line of a chat.
+
+    Attributes:
+        head: The message; while the text grows, without it. Use `message`.
+        place: Where it belongs; None when it shall wait at the end, in the order of arrival.
+        growing: The text so far of an answer that is being given; None when the text is complete.
+        status: How far an own message has come; None for messages of others.
+        reason: Why an own message failed or is uncertain.
+    """
+
+    head: Message
+    place: Place | None = None
+    growing: GrowingText | None = None
+    status: DeliveryStatus | None = None
+    reason: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The message's id."""
+        return self.head.id
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has no place yet and stands at the end."""
+        return self.place is None or self.place[0] == WAITING
+
+    @property
+    def message(self) -> Message:
+        """The message with its text so far. Builds a new one on each call while the text grows."""
+        if self.growing is None:
+            return self.head
+        return msgspec.structs.replace(self.head, content=str(self.growing))
+
+    @property
+    def content(self) -> str:
+        """The text so far."""
+        return self.head.content if self.growing is None else str(self.growing)
+
+    @property
+    def length(self) -> int:
+        """Characters of the text so far; does not join a growing text."""
+        return len(self.head.content) if self.growing is None else self.growing.length
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether more text is expected."""
+        return self.growing is not None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it was sent from here."""
+        return self.status is not None

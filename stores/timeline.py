@@ -1,0 +1,205 @@
+"""`Timeline`: the entries of one session in order, each id once, as an immutable value.
+
+    settled    what has its place, sorted by it: a persistent vector
+    waiting    own messages without an acknowledgement and answers that still grow, in order of arrival, at the end
+
+Changes, windows and lookups do not depend on the length. Ids are indexed for everything that waits and for the newest
+4 096 settled entries; older ones are found by their place, because the server's copy of an old message has its sequence.
+So an entry that old which never had a sequence is not recognised any more when its id comes again.
+
+It knows places and ids, and nothing about what a message means: that is `history`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+import msgspec
+from immutables import Map
+
+from .entry import WAITING, Entry, Place
+from .vector import Vector
+
+__all__ = ["INDEXED", "Timeline"]
+
+INDEXED = 4096
+"""Settled entries whose ids are known: more than a resume replays for one session, at 100 bytes each."""
+
+
+def _empty_vector() -> Vector[Entry]:
+    return Vector()
+
+
+def _empty_ids() -> Map[str, Place]:
+    return Map()
+
+
+def _place_of(entry: Entry) -> Place:
+    return entry.place or (WAITING, 0, 0)
+
+
+@attrs.frozen(eq=False, repr=False)
+class Timeline:
+    """An ordered collection of entries.
+
+    Attributes:
+        settled: Entries that have their place, sorted by it.
+        waiting: Entries that have none yet, in order of arrival.
+        dropped: How many of the oldest were cut off.
+    """
+
+    settled: Vector[Entry] = attrs.field(factory=_empty_vector)
+    waiting: Vector[Entry] = attrs.field(factory=_empty_vector)
+    dropped: int = 0
+    _recent: Map[str, Place] = attrs.field(factory=_empty_ids)
+    _open: Map[str, Place] = attrs.field(factory=_empty_ids)
+    _arrivals: int = 0
+
+    def __len__(self) -> int:
+        return len(self.settled) + len(self.waiting)
+
+    def __iter__(self) -> Iterator[Entry]:
+        yield from self.settled
+        yield from self.waiting
+
+    def __repr__(self) -> str:
+        return f"<Timeline of {len(self.settled)} settled and {len(self.waiting)} waiting entries>"
+
+    # --- reading --------------------------------------------------------------------------------------------------------
+
+    def window(self, start: int, count: int) -> tuple[Entry, ...]:
+        """Returns at most `count` entries from index `start` on; what lies outside is left out."""
+        size = len(self.settled)
+        first, last = max(0, start), max(0, start + count)
+        found = self.settled.window(first, last - first) if first < size else ()
+        if last <= size:
+            return found
+        begin = max(0, first - size)
+        return found + self.waiting.window(begin, last - size - begin)
+
+    def last(self, count: int) -> tuple[Entry, ...]:
+        """Returns the newest `count` entries, oldest first."""
+        return self.window(len(self) - count, count)
+
+    def find(self, identity: str, place: Place | None = None) -> Entry | None:
+        """Returns the entry with this id, or None.
+
+        Args:
+            identity: The message's id.
+            place: Where it would be if it is too old to be indexed.
+        """
+        opened = self._open.get(identity)
+        if opened is not None:
+            return self.waiting[self.waiting.find(opened, _place_of)]
+        index = self._index_of(identity, place)
+        return None if index is None else self.settled[index]
+
+    @property
+    def last_place(self) -> Place | None:
+        """The place of the newest settled entry."""
+        return self.settled[-1].place if len(self.settled) else None
+
+    # --- changes --------------------------------------------------------------------------------------------------------
+
+    def put(self, entry: Entry) -> Timeline:
+        """Returns a timeline with this entry where it says, instead of any other one with its id.
+
+        An entry without a place waits: at the end, or where it waits already. When another message has its place it
+        comes right after that one.
+        """
+        if entry.is_waiting:
+            return self._await(entry)
+        place = _place_of(entry)
+        old = self._index_of(entry.id, place)
+        if old is None:
+            return self._without_waiting(entry.id)._settle(entry)
+        if self.settled[old].place == place:
+            return attrs.evolve(self, settled=self.settled.replace(old, entry))
+        return self._without_settled(old)._settle(entry)
+
+    def remove(self, identity: str) -> Timeline:
+        """Returns a timeline without the entry with this id, if it is there."""
+        index = self._index_of(identity, None)
+        return self._without_waiting(identity) if index is None else self._without_settled(index)
+
+    def cut(self, keep: int) -> Timeline:
+        """Returns a timeline of at most `keep` settled entries, the newest; what waits is never cut."""
+        size = len(self.settled)
+        count = size - max(0, keep)
+        if count <= 0:
+            return self
+        indexed = max(0, size - INDEXED)
+        recent = self._recent.mutate()
+        for entry in self.settled.window(indexed, count - indexed):
+            del recent[entry.id]
+        return attrs.evolve(
+            self,
+            settled=self.settled.cut(count),
+            dropped=self.dropped + count,
+            recent=recent.finish(),
+        )
+
+    def _index_of(self, identity: str, place: Place | None) -> int | None:
+        """Returns the index of a settled entry."""
+        found = self._recent.get(identity)
+        if found is not None:
+            return self.settled.find(found, _place_of)
+        if place is None:
+            return None
+        index = self.settled.find(place, _place_of)
+        if index < len(self.settled) and self.settled[index].id == identity:
+            return index
+        return None
+
+    def _await(self, entry: Entry) -> Timeline:
+        opened = self._open.get(entry.id)
+        if opened is not None:
+            index = self.waiting.find(opened, _place_of)
+            entry = msgspec.structs.replace(entry, place=opened)
+            return attrs.evolve(self, waiting=self.waiting.replace(index, entry))
+        index = self._index_of(entry.id, None)
+        rest = self if index is None else self._without_settled(index)
+        place: Place = (WAITING, rest._arrivals, 0)
+        return attrs.evolve(
+            rest,
+            waiting=rest.waiting.append(msgspec.structs.replace(entry, place=place)),
+            open=rest._open.set(entry.id, place),
+            arrivals=rest._arrivals + 1,
+        )
+
+    def _settle(self, entry: Entry) -> Timeline:
+        settled, recent = self.settled, self._recent
+        size = len(settled)
+        place = _place_of(entry)
+        last = self.last_place
+        index = size if last is None or place > last else settled.find(place, _place_of)
+        while index < size and settled[index].place == place:
+            place = (place[0], place[1], place[2] + 1)
+            entry = msgspec.structs.replace(entry, place=place)
+            index += 1
+        # The index holds the ids of exactly the newest settled entries.
+        if index >= size + 1 - INDEXED:
+            recent = recent.set(entry.id, place)
+            if size >= INDEXED:
+                recent = recent.delete(settled[size - INDEXED].id)
+        return attrs.evolve(self, settled=settled.insert(index, entry), recent=recent)
+
+    def _without_settled(self, index: int) -> Timeline:
+        settled, recent = self.settled, self._recent
+        size = len(settled)
+        if index >= size - INDEXED:
+            recent = recent.delete(settled[index].id)
+            if size > INDEXED:
+                back = settled[size - INDEXED - 1]
+                recent = recent.set(back.id, _place_of(back))
+        return attrs.evolve(self, settled=settled.remove(index), recent=recent)
+
+    def _without_waiting(self, identity: str) -> Timeline:
+        opened = self._open.get(identity)
+        if opened is None:
+            return self
+        index = self.waiting.find(opened, _place_of)
+        return attrs.evolve(
+            self, waiting=self.waiting.remove(index), open=self._open.delete(identity)
+        )

@@ -1,0 +1,137 @@
+"""A timeline keeps what a sorted list of (place, id) keeps, each id once, at any length and with a short index."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from reactive_ws.messages import Message
+from stores import timeline
+from stores.entry import Entry, Place
+from stores.timeline import Timeline
+
+
+def entry(identity: str, place: Place | None, text: str = "") -> Entry:
+    return Entry(Message(identity, "s", "user", text, 0.0), place)
+
+
+class TimelineMachine(RuleBasedStateMachine):
+    """The model: a plain list of settled (place, id, text), sorted, and a plain list of waiting (id, text)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(timeline, "INDEXED", 5)
+        self.timeline = Timeline()
+        self.settled: list[tuple[Place, str, str]] = []
+        self.waiting: list[tuple[str, str]] = []
+        self.dropped = 0
+        self.count = 0
+
+    def teardown(self) -> None:
+        self.patch.undo()
+
+    def fresh(self) -> str:
+        self.count += 1
+        return f"m{self.count}"
+
+    @rule(text=st.text(max_size=3))
+    def await_new(self, text: str) -> None:
+        identity = self.fresh()
+        self.timeline = self.timeline.put(entry(identity, None, text))
+        self.waiting.append((identity, text))
+
+    @rule(sequence=st.integers(1, 30), era=st.integers(0, 1), text=st.text(max_size=3))
+    def settle_new(self, sequence: int, era: int, text: str) -> None:
+        self.settle(self.fresh(), (era, sequence, 0), text)
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data(), sequence=st.integers(1, 30))
+    def settle_waiting(self, data: st.DataObject, sequence: int) -> None:
+        row = data.draw(st.sampled_from(self.waiting))
+        self.waiting.remove(row)
+        self.settle(row[0], (0, sequence, 0), row[1])
+
+    @precondition(lambda self: self.settled)
+    @rule(data=st.data(), text=st.text(max_size=3))
+    def change_settled(self, data: st.DataObject, text: str) -> None:
+        place, identity, _ = row = data.draw(st.sampled_from(self.settled))
+        self.settled[self.settled.index(row)] = (place, identity, text)
+        self.timeline = self.timeline.put(entry(identity, place, text))
+
+    @precondition(lambda self: self.settled)
+    @rule(data=st.data(), sequence=st.integers(1, 30))
+    def move_a_recent_one(self, data: st.DataObject, sequence: int) -> None:
+        row = data.draw(st.sampled_from(self.settled[-5:]))
+        self.settled.remove(row)
+        self.settle(row[1], (0, sequence, 0), row[2])
+
+    @precondition(lambda self: self.settled)
+    @rule(data=st.data())
+    def wait_again(self, data: st.DataObject) -> None:
+        row = data.draw(st.sampled_from(self.settled[-5:]))
+        self.settled.remove(row)
+        self.waiting.append((row[1], row[2]))
+        self.timeline = self.timeline.put(entry(row[1], None, row[2]))
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data(), text=st.text(max_size=3))
+    def change_waiting(self, data: st.DataObject, text: str) -> None:
+        row = data.draw(st.sampled_from(self.waiting))
+        self.waiting[self.waiting.index(row)] = (row[0], text)
+        self.timeline = self.timeline.put(entry(row[0], None, text))
+
+    @rule(data=st.data())
+    def remove(self, data: st.DataObject) -> None:
+        ids = [row[1] for row in self.settled[-5:]] + [row[0] for row in self.waiting]
+        identity = data.draw(st.sampled_from([*ids, "nobody"]))
+        self.timeline = self.timeline.remove(identity)
+        self.settled = [row for row in self.settled if row[1] != identity]
+        self.waiting = [row for row in self.waiting if row[0] != identity]
+
+    @rule(keep=st.integers(0, 12))
+    def cut(self, keep: int) -> None:
+        self.timeline = self.timeline.cut(keep)
+        gone = max(0, len(self.settled) - keep)
+        self.settled = self.settled[gone:]
+        self.dropped += gone
+
+    def settle(self, identity: str, place: Place, text: str) -> None:
+        self.timeline = self.timeline.put(entry(identity, place, text))
+        taken = {row[0] for row in self.settled}
+        while place in taken:
+            place = (place[0], place[1], place[2] + 1)
+        self.settled = sorted([*self.settled, (place, identity, text)])
+
+    @invariant()
+    def is_the_model(self) -> None:
+        shown = [(e.id, e.content) for e in self.timeline]
+        assert shown == [row[1:] for row in self.settled] + self.waiting
+        assert [e.place for e in self.timeline.settled] == [row[0] for row in self.settled]
+        assert (len(self.timeline), self.timeline.dropped) == (len(shown), self.dropped)
+        for start in (0, len(self.settled) - 1, len(self.settled) + 1):
+            window = self.timeline.window(start, 3)
+            assert [e.id for e in window] == [
+                row[0] for row in shown[max(0, start) : max(0, start + 3)]
+            ]
+        assert [e.id for e in self.timeline.last(2)] == [row[0] for row in shown[-2:]]
+
+    @invariant()
+    def every_one_is_found(self) -> None:
+        for place, identity, _ in self.settled:
+            found = self.timeline.find(identity, place)
+            assert found is not None
+            assert found.place == place
+        for identity in [row[1] for row in self.settled[-5:]] + [row[0] for row in self.waiting]:
+            found = self.timeline.find(identity)
+            assert found is not None
+            assert found.id == identity
+        assert self.timeline.find("nobody", (0, 3, 0)) is None
+
+    @invariant()
+    def the_index_is_bounded(self) -> None:
+        assert set(self.timeline._recent) == {row[1] for row in self.settled[-5:]}
+
+
+TestTimeline = TimelineMachine.TestCase
