@@ -224,6 +224,11 @@ class WebSocketService(Running, Routing, Sending):
     # --- what can be seen -----------------------------------------------------------------------------------------------
 
     @property
+    def domain(self) -> Domain:
+        """Whose order its stores have, and all stores that its handlers write."""
+        return self._domain
+
+    @property
     def connection(self) -> ReadOnly[Connection]:
         """The connection: state, phase, attempt, cause."""
         return self._connection.read_only

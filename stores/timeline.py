@@ -155,9 +155,9 @@ class Timeline:
     def _await(self, entry: Entry) -> Timeline:
         opened = self._open.get(entry.id)
         if opened is not None:
-            index = self.waiting.find(opened, _place_of)
             entry = msgspec.structs.replace(entry, place=opened)
-            return attrs.evolve(self, waiting=self.waiting.replace(index, entry))
+            at = self.waiting.find(opened, _place_of)
+            return attrs.evolve(self, waiting=self.waiting.replace(at, entry))
         index = self._index_of(entry.id, None)
         rest = self if index is None else self._without_settled(index)
         place: Place = (WAITING, rest._arrivals, 0)

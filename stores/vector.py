@@ -153,7 +153,7 @@ class Vector(Generic[T]):
 def _vector(root: _Node) -> Vector[Any]:
     while isinstance(root, _Branch) and len(root.children) == 1:
         root = root.children[0]
-    made: Vector[Any] = Vector.__new__(Vector)
+    made: Vector[Any] = Vector()
     made._root = root
     return made
 

@@ -1,0 +1,30 @@
+"""What stores need from the outside, as plain types: how to send, how to ask for a snapshot, how to report.
+
+The composition root (`app`) fills them from a service; tests fill them with lists. Nothing is implemented here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+from reactive_ws.connection import ErrorKind
+from reactive_ws.delivery import Delivery
+from reactive_ws.messages import Envelope
+
+__all__ = ["Handlers", "Report", "Send", "Sync"]
+
+Handlers: TypeAlias = Mapping[str, Callable[[Envelope[Any]], None]]
+"""What a store does about messages, by type name. Called on the service's thread, in the batch of a burst."""
+
+Send: TypeAlias = Callable[[object], Delivery]
+"""Queues a command and returns at once; raises `OutboxFull`, `ServiceClosed` or `MessageRejected` when it cannot."""
+
+Sync: TypeAlias = Callable[[str], None]
+"""Asks the server for a snapshot of a stream."""
+
+
+class Report(Protocol):
+    """Puts something that went wrong into the error store."""
+
+    def __call__(self, kind: ErrorKind, text: str, *, is_retryable: bool = False) -> None: ...

@@ -1,0 +1,147 @@
+"""The typing store: who types where. Somebody who was not heard of for a few seconds does not type any more.
+
+The only store with a timer: one, for the first that expires, and none when nobody types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import attrs
+from immutables import Map
+
+from reactive_ws.domain import Domain
+from reactive_ws.messages import Envelope, Typing
+from reactive_ws.selection import Selection
+from reactive_ws.store import ReadOnly, Store
+
+from .ports import Handlers, Send
+
+__all__ = ["Later", "TypingState", "TypingUsers"]
+
+Later: TypeAlias = Callable[[float, Callable[[], None]], Callable[[], None]]
+"""Calls a function after so many seconds, on any thread; returns the cancel."""
+
+
+# --- state ------------------------------------------------------------------------------------------------------------
+
+
+def _nobody() -> Map[tuple[str, str], float]:
+    return Map()
+
+
+@attrs.frozen
+class TypingState:
+    """Until when somebody counts as typing: seconds of the clock by (conversation id, user id)."""
+
+    until: Map[tuple[str, str], float] = attrs.field(factory=_nobody)
+
+    def users(self, conversation_id: str) -> tuple[str, ...]:
+        """Returns who types in a conversation, sorted by id."""
+        return tuple(sorted(user for where, user in self.until if where == conversation_id))
+
+
+# --- reducers ---------------------------------------------------------------------------------------------------------
+
+
+def typed(state: TypingState, typing: Typing, until: float) -> TypingState:
+    """Somebody types."""
+    return TypingState(state.until.set((typing.conversation_id, typing.user_id), until))
+
+
+def expired(state: TypingState, now: float) -> TypingState:
+    """Those who were not heard of for too long do not type any more."""
+    over = [key for key, until in state.until.items() if until <= now]
+    if not over:
+        return state
+    left = state.until.mutate()
+    for key in over:
+        del left[key]
+    return TypingState(left.finish())
+
+
+# --- store ------------------------------------------------------------------------------------------------------------
+
+
+class TypingUsers:
+    """Who types. Made by `Application`.
+
+    Args:
+        domain: Of its store.
+        send: See `ports`.
+        now: Monotonic seconds.
+        later: Starts a timer.
+        lasts: Seconds that somebody counts as typing.
+        interval: Seconds between two messages that say that we type.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        *,
+        send: Send,
+        now: Callable[[], float],
+        later: Later,
+        lasts: float = 5.0,
+        interval: float = 2.0,
+    ) -> None:
+        self._store = Store(TypingState(), name="stores.typing", domain=domain)
+        self._send = send
+        self._now = now
+        self._later = later
+        self._lasts = lasts
+        self._interval = interval
+        self._cancel: Callable[[], None] | None = None
+        self._told: dict[tuple[str, str], float] = {}
+
+    @property
+    def state(self) -> ReadOnly[TypingState]:
+        """Who types, in all conversations."""
+        return self._store.read_only
+
+    def users(self, conversation_id: str) -> Selection[tuple[str, ...]]:
+        """Returns the stream of who types in a conversation."""
+        return self._store.select(lambda state: state.users(conversation_id))
+
+    @property
+    def handlers(self) -> Handlers:
+        """What this store does about the server's messages; for the composition root."""
+        return {"typing": self._typed}
+
+    def _typed(self, envelope: Envelope[Typing]) -> None:
+        typing = envelope.payload
+        until = self._now() + self._lasts
+        self._store.update(lambda state: typed(state, typing, until))
+        if self._cancel is None:
+            self._cancel = self._later(self._lasts, self._expire)
+
+    def _expire(self) -> None:
+        now = self._now()
+        self._cancel = None
+        self._store.update(lambda state: expired(state, now))
+        left = self._store.get().until.values()
+        if left:
+            self._cancel = self._later(max(0.0, min(left) - now), self._expire)
+
+    # --- actions --------------------------------------------------------------------------------------------------------
+
+    def tell(self, conversation_id: str, user_id: str) -> None:
+        """Says that a user types here; call it with every key: most calls send nothing. Any thread.
+
+        Raises:
+            ServiceClosed: after disconnect().
+        """
+        now = self._now()
+        last = self._told.get((conversation_id, user_id))
+        if last is None or now - last >= self._interval:
+            recent = {key: at for key, at in self._told.items() if now - at < self._interval}
+            self._told = {**recent, (conversation_id, user_id): now}
+            self._send(Typing(conversation_id, user_id))
+
+    def clear(self) -> None:
+        """Forgets who types and ends the timer, as when the connection is lost."""
+        cancel, self._cancel = self._cancel, None
+        if cancel is not None:
+            cancel()
+        self._store.set(TypingState())
