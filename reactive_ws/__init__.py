@@ -10,13 +10,14 @@ The map, from the ground up; a room imports from its own floor and below:
     middleware                                      persist, undo, logger, inspector: functions on the commit hook
     codec, events                                   bytes <-> messages; streams of things that happen
     transitions, connection, close_policy,          the decisions about one connection, without I/O:
-    backoff, heartbeat, protocol, effects,          the state table, what a close code means, when to dial again,
-    address, redaction                              what must not be shown
-    outbox, delivery, pending                       what waits to be sent, and what became of it
+    judgement, backoff, heartbeat, protocol,        the state table, what a close means, when to dial again,
+    effects, address, redaction                     what must not be shown
+    outbox_entry, outbox, journal, storage,         what waits to be sent, in memory and in a file,
+    delivery, pending                               and what became of it
     inbound, dispatcher, metrics                    order, duplicates and gaps; who hears of a message; counts
     authentication, failures, suspension, settings, the service's hands: tokens, foreign exceptions, sleep,
     line, receiver, connection_loop, requests,      one socket, what it brings, performing the protocol's effects,
-    async_handlers, background_thread,              questions, slow handlers, the own thread,
+    async_handlers, background_thread, publishing,  questions, slow handlers, the own thread, what is shown,
     routing, sending, running, service              and its surface
     testing, hub, recording                         virtual time and faults; a small server; recorded traffic
     commands                                        the command line
@@ -39,7 +40,7 @@ from .errors import ReactiveWSError
 from .heartbeat import Heartbeat
 from .keyed import KeyChanges, KeyedStore
 from .messages import Envelope, Guarantee, Registry, protocol_v1
-from .outbox import OutboxOptions, Overflow
+from .outbox_entry import OutboxOptions, Overflow
 from .selection import Selection
 from .service import WebSocketService
 from .store import ReadOnly, Store, reset_all

@@ -7,6 +7,7 @@ the same at a thousand and at a hundred thousand keys. A write of an equal entit
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -24,13 +25,19 @@ from .key_source import KeySource, KeySources
 from .selection import Selection
 from .source import SelectionNode, Source
 
-__all__ = ["KeyChanges", "KeyedStore"]
+__all__ = ["KeyChanges", "KeyedStore", "Unset"]
 
 K = TypeVar("K")
 V = TypeVar("V")
 T = TypeVar("T")
 
 _MISSING: Final = object()
+
+
+class Unset(enum.Enum):
+    """The type of an argument that was left out, where None is a value like any other."""
+
+    UNSET = enum.auto()
 
 
 @attrs.frozen
@@ -144,17 +151,27 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
             if self._publish(now, newer):
                 return
 
-    def update(self, key: K, function: Callable[[V], V]) -> None:
+    def update(
+        self, key: K, function: Callable[[V], V], *, default: V | Unset = Unset.UNSET
+    ) -> None:
         """Replaces the entity under a key by `function` of it.
 
         Args:
-            key: A key that is there.
+            key: A key that is there, or any when there is a `default`.
             function: Pure; runs again when somebody else wrote meanwhile.
+            default: What `function` gets when nothing is under the key; a result that is the default adds nothing.
 
         Raises:
-            KeyError: no such key.
+            KeyError: no such key, and no default.
         """
-        self._update(lambda now: self._with_one(now, key, function(now[key])))
+
+        def change(now: Entities[K, V]) -> Entities[K, V]:
+            if default is Unset.UNSET or key in now:
+                return self._with_one(now, key, function(now[key]))
+            entity = function(default)
+            return now if entity is default else self._with_one(now, key, entity)
+
+        self._update(change)
 
     def set_many(self, entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> None:
         """Adds or replaces many entities in one commit."""

@@ -15,7 +15,7 @@ from reactive_ws.connection import Connection, ConnectionState, Metrics
 from reactive_ws.derived import derived
 from reactive_ws.domain import Domain
 from reactive_ws.messages import Envelope, Hello, Pong
-from reactive_ws.outbox import OutboxView, Waiting
+from reactive_ws.outbox_entry import OutboxView, Waiting
 from reactive_ws.pending import Pending
 from reactive_ws.selection import Selection
 from reactive_ws.service import WebSocketService
