@@ -14,12 +14,11 @@ from collections.abc import Callable
 from typing import Self
 
 import attrs
-from reactivex import Observable, abc
 
 from reactive_ws.commit import Commit
 from reactive_ws.domain import Domain, default_domain
 from reactive_ws.errors import UsageError
-from reactive_ws.store import Store
+from reactive_ws.events import EventSource, EventStream
 
 __all__ = ["CommitRecord", "Inspector", "inspect"]
 
@@ -53,9 +52,7 @@ class Inspector:
         self._lock = threading.Lock()
         self._ring: deque[CommitRecord] = deque(maxlen=size)
         self._count = 0
-        # A store in a domain of its own: its observers are isolated from each other and from the inspected ones.
-        feed = Domain(f"inspector of {domain.name}", on_error=domain._on_error)
-        self._newest: Store[CommitRecord | None] = Store(None, name=feed.name, domain=feed)
+        self._records: EventSource[CommitRecord] = EventSource(f"inspector of {domain.name}")
         self._hook = domain.on_commit(self._record)
 
     def __enter__(self) -> Self:
@@ -76,7 +73,7 @@ class Inspector:
         with self._lock:
             self._ring.append(record)
             self._count += 1
-        self._newest.set(record)
+        self._records.emit(record)
 
     @property
     def count(self) -> int:
@@ -94,35 +91,16 @@ class Inspector:
             self._ring.clear()
 
     @property
-    def stream(self) -> Observable[CommitRecord]:
-        """The records as they are made.
+    def stream(self) -> EventStream[CommitRecord]:
+        """The records as they are made, each before the observers of its stores are told.
 
-        Emits: one CommitRecord per commit, before the observers of its stores are told.
-        Replays: nothing; see `records`.
-        Thread: the delivering thread of the inspected domain.
-        Ends: with `dispose`.
+        Thread: the delivering thread of the inspected domain. No more come after `dispose`.
         """
-
-        def subscribe(
-            observer: abc.ObserverBase[CommitRecord], _: abc.SchedulerBase | None = None
-        ) -> abc.DisposableBase:
-            is_replay = True
-
-            def see(record: CommitRecord | None) -> None:
-                nonlocal is_replay
-                if is_replay:
-                    is_replay = False
-                elif record is not None:
-                    observer.on_next(record)
-
-            return self._newest.select().subscribe(see, None, observer.on_completed)
-
-        return Observable(subscribe)
+        return self._records.stream
 
     def dispose(self) -> None:
-        """Stops: the stream ends, the ring stays readable."""
+        """Stops recording; the ring stays readable."""
         self._hook.dispose()
-        self._newest.close()
 
 
 def inspect(

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import assert_type
 
 import attrs
-from reactivex import Observable
 from reactivex.abc import DisposableBase
 
 from reactive_ws.domain import Domain
+from reactive_ws.events import EventStream
 from reactive_ws.keyed import KeyedStore
 from reactive_ws.middleware import (
     CommitRecord,
@@ -101,5 +101,5 @@ def inspector_cases(domain: Domain) -> None:
     assert_type(inspect(domain), Inspector)
     with inspect(size=10) as inspector:
         assert_type(inspector.records(), tuple[CommitRecord, ...])
-        assert_type(inspector.stream, Observable[CommitRecord])
+        assert_type(inspector.stream, EventStream[CommitRecord])
         assert_type(inspector.records()[0].stores, tuple[str, ...])
