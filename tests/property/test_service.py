@@ -1,0 +1,128 @@
+"""The service under random faults, in virtual time: what was promised arrives, in order, once; nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from reactive_ws.connection import ConnectionState
+from reactive_ws.delivery import DeliveryStatus
+from reactive_ws.domain import Domain
+from reactive_ws.messages import MessageResponse, MessageSend
+from reactive_ws.payloads import Message
+from reactive_ws.service import WebSocketService
+from reactive_ws.store import Store
+from reactive_ws.testing import (
+    BlackHole,
+    Hang,
+    Latency,
+    Refuse,
+    Reset,
+    ScriptedServer,
+    Simulation,
+    Split,
+    Stall,
+)
+
+MESSAGES = 40
+
+
+def text(number: int, role: str) -> Message:
+    return Message(f"{role}{number}", "s", role, f"text {number}", 0)
+
+
+async def disturb(simulation: Simulation, server: ScriptedServer, chance: random.Random) -> None:
+    network = simulation.network
+    network.apply(Latency(0.05, 0.02))
+    for _ in range(8):
+        await asyncio.sleep(chance.uniform(0.0, 20.0))
+        fault = chance.choice(
+            ["reset", "hole", "stall", "refuse", "hang", "split", "close", "restart", "heal"]
+        )
+        if fault == "reset":
+            network.apply(Reset())
+        elif fault == "hole":
+            network.apply(BlackHole())
+        elif fault == "stall":
+            network.apply(Stall(chance.uniform(0.1, 15.0)))
+        elif fault == "refuse":
+            network.apply(Refuse(chance.randint(1, 3)))
+        elif fault == "hang":
+            network.apply(Hang(1))
+        elif fault == "split":
+            network.apply(Split(chance.randint(1, 50)))
+        elif fault == "close":
+            await server.close(chance.choice([1000, 1001, 1012]))
+        elif fault == "restart":
+            await server.stop()
+            await asyncio.sleep(chance.uniform(0.0, 5.0))
+            await server.start()
+        else:
+            network.heal()
+    network.heal()
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_what_was_promised_arrives_in_order_once(seed: int) -> None:
+    with Simulation(seed, order=seed) as simulation:
+        simulation.run(run(simulation, random.Random(seed)))
+
+
+async def run(simulation: Simulation, chance: random.Random) -> None:
+    domain = Domain("test")
+    count = Store(0, domain=domain)
+    got: list[str] = []
+    states: list[str] = []
+    failures: list[Exception] = []
+    before = asyncio.all_tasks()
+    async with ScriptedServer() as server:
+        service = WebSocketService(
+            server.url,
+            domain=domain,
+            proxy=None,
+            rng=random.Random(chance.random()),
+            clock=simulation.wall_clock,
+            new_id=simulation.new_id,
+            suspended=lambda: 0.0,
+        )
+        service.connection.select(lambda c: c.state.name).subscribe(states.append)
+
+        def take(payload: MessageResponse) -> None:
+            got.append(payload.message.id)
+            count.update(lambda n: n + 1)
+
+        def compare(value: int) -> None:
+            position = service.positions.get().get("app")
+            if value != (position.seq if position is not None else 0):
+                failures.append(AssertionError(f"{value} messages took effect at {position}"))
+
+        service.on(MessageResponse, take)
+        count.select().subscribe(compare)
+        await service.connect()
+        await service.wait_connected()
+        # The stream's first message: from here on the client has a position to resume from.
+        server.publish(MessageResponse("s", text(0, "assistant")))
+        while not got:
+            await asyncio.sleep(0.1)
+        trouble = asyncio.create_task(disturb(simulation, server, chance))
+        deliveries = []
+        for n in range(1, MESSAGES):
+            deliveries.append(service.send(MessageSend("s", text(n, "user"))))
+            server.publish(MessageResponse("s", text(n, "assistant")))
+            await asyncio.sleep(chance.choice([0.0, 0.0, 0.5, 3.0]))
+        await trouble
+        assert set(await asyncio.gather(*deliveries)) == {DeliveryStatus.ACKNOWLEDGED}
+        async with asyncio.timeout(200):
+            while len(got) < MESSAGES:
+                await asyncio.sleep(1.0)
+        await service.disconnect()
+        assert service.state is ConnectionState.CLOSED
+        assert [e.id for e in server.effects] == [f"user{n}" for n in range(1, MESSAGES)]
+        assert got == [f"assistant{n}" for n in range(MESSAGES)]
+        assert failures == []
+        for old, new in zip(states, states[1:], strict=False):
+            if new == "RECONNECTING":
+                assert old == "DISCONNECTED"
+    assert asyncio.all_tasks() == before
