@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from asyncio import _get_running_loop, current_task
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
 from threading import get_ident
@@ -20,6 +21,7 @@ from .errors import DomainMismatch, StoreClosed
 
 if TYPE_CHECKING:
     from .cell import Cell
+    from .source import Root, Source
     from .store import ReadOnly
 
 __all__ = ["Batch", "active_batch", "batch", "open_batches", "snapshot"]
@@ -72,12 +74,18 @@ class Batch:
         write = self._find(source)
         return source._value if write is None else write.value
 
+    def read_all(self, domain: Domain, roots: Iterable[Root]) -> dict[Source, Any]:
+        """Returns the values that the owner sees, those that it did not write from one commit."""
+        with domain._lock:
+            read = [(root, self.read(root._cell)) for root in roots]
+        return {root: root._project(value) for root, value in read}
+
     def touches(self, sources: tuple[Cell[Any], ...]) -> bool:
         """Whether one of these has been written in this batch."""
         return any(self._find(source) is not None for source in sources)
 
-    def write(self, source: Cell[Any], value: Any, step: tuple[bool, Any]) -> None:
-        """Notes that `step` made `value` of the store.
+    def write(self, source: Cell[Any], value: Any, step: tuple[bool, Any], base: Any) -> None:
+        """Notes that `step` made `value` of the store, whose committed value was `base`.
 
         Raises:
             DomainMismatch: the store is of another domain than the batch.
@@ -91,8 +99,7 @@ class Batch:
         if write is not None:
             value = source._merged(write.value, value)
         if source not in level:
-            base = source._value if write is None else write.base
-            level[source] = _Write(base, value, [])
+            level[source] = _Write(base if write is None else write.base, value, [])
         write = level[source]
         if step[0]:
             write.steps = [step]
@@ -217,7 +224,9 @@ class _Scope:
         outer = active_batch() if open_batches.count else None
         if outer is not None:
             wanted, open_in = self._domain, outer._domain
-            if wanted is not None and open_in is not None and wanted is not open_in:
+            if open_in is None:
+                outer._domain = wanted
+            elif wanted is not None and wanted is not open_in:
                 raise DomainMismatch(open_in.name, wanted.name)
             outer.enter_savepoint()
             self._outer = outer
@@ -302,8 +311,10 @@ def snapshot(*stores: ReadOnly[Any]) -> tuple[Any, ...]:
     domain = sources[0]._domain
     for source in sources:
         domain._check(source)
-    if active_batch() is not None:
-        return tuple(store.get() for store in stores)
-    with domain._lock:
-        captured = [source._capture() for source in sources]
-    return tuple(source._project(part) for source, part in zip(sources, captured, strict=True))
+    open_batch = active_batch() if open_batches.count else None
+    if open_batch is None:
+        with domain._lock:
+            captured = [source._capture() for source in sources]
+        return tuple(source._project(part) for source, part in zip(sources, captured, strict=True))
+    known = open_batch.read_all(domain, [root for source in sources for root in source._roots()])
+    return tuple(source._value_from(known) for source in sources)

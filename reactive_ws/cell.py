@@ -95,8 +95,11 @@ class Cell(Root, Generic[T]):
             open_batch = active_batch()
             if open_batch is not None:
                 self._check_open()
+                # Read before the function runs, or a write that came meanwhile would pass for what the function saw.
+                base = self._value
                 value = function(open_batch.read(self))
-                open_batch.write(self, value, (True, value) if is_set else (False, function))
+                step = (True, value) if is_set else (False, function)
+                open_batch.write(self, value, step, base)
                 return
         while True:
             old = self._value

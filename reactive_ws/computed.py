@@ -15,7 +15,7 @@ from operator import is_
 from typing import Any, Generic, TypeGuard, TypeVar, cast
 
 from .audience import UNSET, Link
-from .batch import Batch, active_batch
+from .batch import active_batch
 from .equality import Equals, same, unchanged
 from .source import Root, Source
 from .store import ReadOnly
@@ -92,9 +92,9 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         """
         open_batch = active_batch()
         if open_batch is not None and open_batch.touches(
-            tuple(root._cell for root in self._whole_plan()[1])
+            tuple(root._cell for root in self._roots())
         ):
-            return self._unwrap(self._in_batch(open_batch))
+            return self._value_from(open_batch.read_all(self._domain, self._roots()))
         domain = self._domain
         ahead = self._ahead
         if ahead is not None and ahead[0] == domain._number:
@@ -177,17 +177,14 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             return ahead[2]
         return result
 
-    def _in_batch(self, open_batch: Batch) -> Any:
-        """Returns the value for the values that the owner of a batch sees; nothing is kept."""
-        order, roots = self._whole_plan()
-        with self._domain._lock:
-            values = [open_batch.read(root._cell) for root in roots]
-        known: dict[Source, Any] = {
-            root: root._project(value) for root, value in zip(roots, values, strict=True)
-        }
-        for node in (*order, self):
-            known[node] = node._evaluate(tuple([known[below] for below in node._sources]))
-        return known[self]
+    def _roots(self) -> tuple[Root, ...]:
+        return self._whole_plan()[1]
+
+    def _value_from(self, known: dict[Source, Any]) -> R_co:
+        values = dict(known)
+        for node in (*self._whole_plan()[0], self):
+            values[node] = node._evaluate(tuple([values[below] for below in node._sources]))
+        return self._unwrap(values[self])
 
     # --- delivery -----------------------------------------------------------------------------------------------------
 

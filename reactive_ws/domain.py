@@ -343,8 +343,10 @@ class Domain:
     def _end_direct(self) -> None:
         """Ends a direct delivery that met an error or finds more to do."""
         if self._fatal is not None:
+            # Taken first: who delivers the rest must not raise it.
+            fatal, self._fatal = self._fatal, None
             self._hand_over()
-            self._raise_fatal()
+            raise fatal
         with self._lock:
             more = bool(self._queue)
             if not more:

@@ -7,7 +7,7 @@ from key to place, which updates of existing keys leave alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from immutables import Map
@@ -120,12 +120,17 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         """Returns this mapping with the touched keys of `older`, from which it was made, noted too."""
         return Entities(self._values, self._keys, older._touched + self._touched)
 
-    def since(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
-        """Returns this mapping with only those touched keys noted whose value is another object than in `older`."""
-        missing = object()
-        touched = tuple(
-            key
-            for key in dict.fromkeys(self._touched)
-            if self._values.get(key, missing) is not older._values.get(key, missing)
-        )
+    def since(
+        self,
+        older: Entities[K, V_co],
+        is_same: Callable[[V_co, V_co], bool],
+    ) -> Entities[K, V_co]:
+        """Returns this mapping with only those touched keys noted whose value differs from that in `older`."""
+
+        def differs(key: K) -> bool:
+            if key not in self._values or key not in older._values:
+                return key in self._values or key in older._values
+            return not is_same(older._values[key], self._values[key])
+
+        touched = tuple(filter(differs, dict.fromkeys(self._touched)))
         return Entities(self._values, self._keys, touched)

@@ -47,6 +47,9 @@ class KeySource(Root):
         return captured._values.get(self._key)
 
     def _awake(self) -> None:
+        # While nobody looked, nobody told it of commits, nor of the end.
+        self._delivered = UNSET
+        self._is_closed = self._store._is_closed
         # A set of sources, not a dict of keys: hashing a key may run user code, and this runs under the lock.
         self._store._keys.observed.add(self)
         self._store._gain()

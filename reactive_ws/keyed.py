@@ -21,6 +21,7 @@ from .cell import Cell
 from .domain import Domain
 from .entities import Entities
 from .equality import COMPARED, Equals, same, shallow, unchanged
+from .graph import HasDependents
 from .key_source import KeySource, KeySources
 from .selection import Selection
 from .source import SelectionNode, Source
@@ -296,10 +297,13 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         return newer if newer is older else newer.after(older)
 
     def _settled(self, old: Entities[K, V], new: Entities[K, V]) -> Entities[K, V]:
-        return new.since(old)
+        return new.since(old, self._is_same_entity)
 
     def _unchanged(self, old: Entities[K, V], new: Entities[K, V]) -> bool:
-        return new is old or not new.since(old)._touched
+        return new is old or not new.since(old, self._is_same_entity)._touched
+
+    def _is_same_entity(self, old: V, new: V) -> bool:
+        return unchanged(self._entity_equals, old, new)
 
     def _touched_sources(self, value: Entities[K, V]) -> list[tuple[KeySource, Any]]:
         """Returns the observed keys that a commit changed, with their new entities."""
@@ -335,10 +339,8 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         bases += [source for source, _ in self._touched_sources(value) if source._dependents]
         return bases
 
-    def _end_streams(self) -> None:
-        super()._end_streams()
-        for source in list(self._keys.observed):
-            source._complete()
+    def _ending(self) -> list[HasDependents]:
+        return [self, *self._keys.observed]
 
 
 def _pairs(entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> dict[K, V]:

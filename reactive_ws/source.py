@@ -115,6 +115,14 @@ class Source(Audience):
         """Returns the sources that derived values above this commit start from. On the delivering thread."""
         return [self] if self._dependents else []
 
+    def _roots(self) -> tuple[Root, ...]:
+        """Returns the written sources that this value is made of."""
+        raise NotImplementedError  # pragma: no cover - abstract
+
+    def _value_from(self, known: dict[Source, Any]) -> Any:
+        """Returns the value for these values of the roots; runs user code, keeps nothing."""
+        raise NotImplementedError  # pragma: no cover - abstract
+
     # --- selection nodes ----------------------------------------------------------------------------------------------
 
     def _insert_node(self, node: SelectionNode, last: Any) -> None:
@@ -192,11 +200,15 @@ class Source(Audience):
                     self._domain._failed("selector", error, self.name, node._selector)
 
     def _complete(self) -> None:
-        ended: list[HasDependents] = [self]
+        ended = self._ending()
         # The list grows while it is walked: every derived value that has no open source left.
         for source in ended:
             source._end_streams()
             ended += [above for above in tuple(source._dependents) if above._is_left_alone()]
+
+    def _ending(self) -> list[HasDependents]:
+        """Returns what ends with this source."""
+        return [self]
 
     def _end_streams(self) -> None:
         """Ends the streams of the whole and of the parts. On the delivering thread."""
@@ -215,6 +227,12 @@ class Root(Source):
     def _cell(self) -> Cell[Any]:
         """The store whose captured value `_project` takes."""
         raise NotImplementedError  # pragma: no cover - abstract
+
+    def _roots(self) -> tuple[Root, ...]:
+        return (self,)
+
+    def _value_from(self, known: dict[Source, Any]) -> Any:
+        return known[self]
 
 
 class SelectionNode(Audience):

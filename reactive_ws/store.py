@@ -141,7 +141,7 @@ class Store(Cell[T], ReadOnly[T]):
             open_batch = active_batch()
             if open_batch is not None:
                 self._check_open()
-                open_batch.write(self, value, (True, value))
+                open_batch.write(self, value, (True, value), self._value)
                 return
         old = self._value
         if self._equals is same:
@@ -173,8 +173,9 @@ class Store(Cell[T], ReadOnly[T]):
         finally:
             domain._release()
         if not is_direct:
-            while not self._publish(old, value):
-                old = self._value
+            if not self._publish(old, value):
+                # Somebody came between, perhaps with an equal value.
+                self._update(lambda _: value)
             return
         try:
             calls = iter(self._slots)

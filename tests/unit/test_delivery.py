@@ -118,10 +118,12 @@ def test_a_feedback_loop_raises_inside_the_observer_at_depth_100(
     log: list[int] = []
     store.select().subscribe(log.append)
     store.set(1)
+    assert domain.settled(5)
     assert log == list(range(101))
     assert [(error.store, error.depth) for error in raised] == [("loop", 100)]
     assert [report.kind for report in reports] == ["observer"]
     store.set(1_000)
+    assert domain.settled(5)
     assert log[101:] == list(range(1_000, 1_100))
 
 
@@ -136,6 +138,7 @@ def test_a_feedback_loop_through_a_batch_is_found_too(
 
     store.select().pipe(ops.skip(1)).subscribe(feed)
     store.set(1)
+    assert domain.settled(5)
     assert store.get() == 100
     assert [type(report.error) for report in reports] == [FeedbackLoop]
 

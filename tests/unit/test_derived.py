@@ -213,7 +213,7 @@ def test_sources_may_be_selections_and_views(domain: Domain) -> None:
     assert log == [(1, 11, 11), (1, 21, 21)]
 
 
-def test_a_keyed_store_is_a_source_as_a_whole_and_key_by_key(domain: Domain) -> None:
+def test_a_keyed_store_and_its_parts_and_keys_are_sources(domain: Domain) -> None:
     keyed = KeyedStore({"a": 1, "b": 2}, domain=domain)
     total = derived(keyed.select_all(), lambda now: sum(now.values()))
     count = derived(keyed.select_count(), total, lambda count, total: total / count)
@@ -221,15 +221,20 @@ def test_a_keyed_store_is_a_source_as_a_whole_and_key_by_key(domain: Domain) -> 
     count.select().subscribe(log.append)
     keyed.upsert("b", 5)
     assert log == [1.5, 3.0]
-    runs: list[int | None] = []
-    text = derived(keyed.select("a"), lambda a: (runs.append(a), str(a))[1])
+    key = keyed.select("a")
+    text = derived(key, str)
+    keyed.upsert("a", 2)
     texts: list[str] = []
+    with keyed.select("b").subscribe():
+        keyed.upsert("a", 3)
+    keyed.upsert("a", 4)
     text.select().subscribe(texts.append)
     keyed.upsert("b", 6)
-    keyed.upsert("a", 2)
+    keyed.upsert("a", 5)
     keyed.remove("a")
-    assert texts == ["1", "2", "None"]
-    assert runs == [1, 2, None]
+    keyed.close()
+    assert texts == ["4", "5", "None"]
+    assert (text.get(), keyed.observer_count) == ("None", 0)
 
 
 def test_sources_of_two_domains_are_refused(domain: Domain) -> None:

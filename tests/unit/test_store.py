@@ -68,6 +68,24 @@ def test_update_runs_again_when_another_thread_wrote_meanwhile(domain: Domain) -
     assert store.get() == 11
 
 
+def test_a_set_that_meets_an_equal_write_of_another_thread_is_no_change(domain: Domain) -> None:
+    is_first = [True]
+
+    def equals(old: int, new: int) -> bool:
+        if is_first:
+            is_first.clear()
+            other = threading.Thread(target=store.set, args=(5,))
+            other.start()
+            other.join()
+        return old == new
+
+    store = Store(0, domain=domain, equals=equals)
+    log: list[int] = []
+    store.select().subscribe(log.append)
+    store.set(5)
+    assert log == [0, 5]
+
+
 def test_reset_returns_to_the_initial_value(domain: Domain) -> None:
     store = Store(1, domain=domain)
     log: list[int] = []

@@ -1,0 +1,411 @@
+"""Batches and snapshots: one commit, a private overlay, nothing to roll back, correct across threads and tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import pytest
+from reactivex import operators as ops
+
+from reactive_ws.batch import batch, snapshot
+from reactive_ws.derived import derived
+from reactive_ws.domain import Commit, Domain
+from reactive_ws.errors import DomainMismatch, StoreClosed
+from reactive_ws.keyed import KeyedStore
+from reactive_ws.store import Store
+
+
+def elsewhere(function: Callable[[], object]) -> None:
+    """Runs `function` to its end on another thread."""
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join(5)
+
+
+@pytest.fixture
+def changes(domain: Domain) -> list[list[tuple[str, object, object]]]:
+    """The changes of every commit, sorted by store."""
+    log: list[list[tuple[str, object, object]]] = []
+
+    def note(commit: Commit) -> None:
+        log.append(sorted((store.name, old, new) for store, old, new in commit.changes))
+
+    domain.on_commit(note)
+    return log
+
+
+@pytest.fixture
+def a(domain: Domain) -> Store[int]:
+    return Store(0, name="a", domain=domain)
+
+
+@pytest.fixture
+def b(domain: Domain) -> Store[int]:
+    return Store(0, name="b", domain=domain)
+
+
+Changes = list[list[tuple[str, object, object]]]
+
+
+def test_all_writes_of_a_batch_are_one_commit(
+    domain: Domain, a: Store[int], b: Store[int], changes: Changes
+) -> None:
+    both: list[tuple[int, int]] = []
+    a.select().subscribe(lambda value: both.append((value, b.get())))
+    b.select().subscribe(lambda value: both.append((a.get(), value)))
+    both.clear()
+    with batch(domain):
+        a.set(1)
+        b.set(2)
+        a.update(lambda value: value + 10)
+        assert both == []
+    assert changes == [[("a", 0, 11), ("b", 0, 2)]]
+    assert both == [(11, 2), (11, 2)]
+    assert domain.number == 1
+
+
+def test_only_its_owner_reads_the_overlay(domain: Domain, a: Store[int]) -> None:
+    seen: list[int] = []
+    part = a.select(lambda value: value * 10)
+    with batch(domain):
+        a.set(1)
+        assert (a.get(), part.get(), a.read_only.get(), snapshot(a)) == (1, 10, 1, (1,))
+        elsewhere(lambda: seen.extend((a.get(), part.get(), snapshot(a)[0])))
+    assert seen == [0, 0, 0]
+    assert (a.get(), part.get()) == (1, 10)
+
+
+def test_an_exception_drops_everything_and_leaves_unchanged(
+    domain: Domain, a: Store[int], changes: Changes
+) -> None:
+    log: list[int] = []
+    a.select().subscribe(log.append)
+    for error in (ValueError, KeyboardInterrupt):
+        with pytest.raises(error), batch(domain):
+            a.set(1)
+            raise error
+    a.set(2)
+    assert (log, changes) == ([0, 2], [[("a", 0, 2)]])
+
+
+def test_stores_that_end_equal_are_left_out(
+    domain: Domain, a: Store[int], b: Store[int], changes: Changes
+) -> None:
+    with batch(domain):
+        a.set(5)
+        b.set(5)
+        a.set(0)
+    with batch(domain):
+        a.set(1)
+        a.reset()
+    with batch(domain):
+        pass
+    assert changes == [[("b", 0, 5)]]
+    assert domain.number == 1
+
+
+def test_a_nested_batch_is_a_savepoint(
+    domain: Domain, a: Store[int], b: Store[int], changes: Changes
+) -> None:
+    with batch(domain):
+        a.set(1)
+        with pytest.raises(ZeroDivisionError), batch(domain):
+            a.set(2)
+            b.set(2)
+            assert (a.get(), b.get()) == (2, 2)
+            raise ZeroDivisionError
+        assert (a.get(), b.get()) == (1, 0)
+        with batch(), batch(domain):
+            a.update(lambda value: value + 10)
+            b.update(lambda value: value + 5)
+        assert (a.get(), b.get()) == (11, 5)
+    assert changes == [[("a", 0, 11), ("b", 0, 5)]]
+
+
+def test_a_store_written_by_somebody_else_gets_the_steps_once_more(
+    domain: Domain, a: Store[int], b: Store[int], changes: Changes
+) -> None:
+    with batch(domain):
+        a.update(lambda value: value + 1)
+        with batch(domain):
+            a.update(lambda value: value * 2)
+        b.set(7)
+        elsewhere(lambda: (a.set(100), b.set(100)))
+        assert (a.get(), b.get()) == (2, 7)
+    assert changes == [
+        [("a", 0, 100)],
+        [("b", 0, 100)],
+        [("a", 100, 202), ("b", 100, 7)],
+    ]
+
+
+def test_a_set_wins_over_the_updates_before_it(domain: Domain, a: Store[int]) -> None:
+    ran: list[int] = []
+    with batch(domain):
+        a.update(lambda value: (ran.append(value), value + 1)[1])
+        with batch(domain):
+            a.set(5)
+            a.update(lambda value: value + 1)
+        elsewhere(lambda: a.set(100))
+    assert a.get() == 6
+    assert ran == [0]
+
+
+def test_a_write_of_another_thread_inside_an_update_function_is_not_lost(
+    domain: Domain, a: Store[int]
+) -> None:
+    is_first = [True]
+
+    def add_one(value: int) -> int:
+        if is_first:
+            is_first.clear()
+            elsewhere(lambda: a.set(100))
+        return value + 1
+
+    with batch(domain):
+        a.update(add_one)
+    assert a.get() == 101
+
+
+def test_an_update_that_raises_at_the_end_drops_the_whole_batch(
+    domain: Domain, a: Store[int], b: Store[int], changes: Changes
+) -> None:
+    with pytest.raises(ZeroDivisionError), batch(domain):
+        b.set(1)
+        a.update(lambda value: 10 // (value - 100))
+        elsewhere(lambda: a.set(100))
+    assert changes == [[("a", 0, 100)]]
+    assert b.get() == 0
+
+
+def test_a_store_closed_meanwhile_drops_the_whole_batch(
+    domain: Domain, a: Store[int], b: Store[int]
+) -> None:
+    with pytest.raises(StoreClosed), batch(domain):
+        b.set(1)
+        a.set(1)
+        elsewhere(a.close)
+    assert (a.get(), b.get()) == (0, 0)
+    with batch(domain), pytest.raises(StoreClosed):
+        a.set(2)
+    with batch(domain), pytest.raises(StoreClosed):
+        a.update(lambda value: value)
+
+
+def test_two_domains_do_not_mix(domain: Domain, a: Store[int]) -> None:
+    foreign = Store(0, domain=Domain("other"))
+    with pytest.raises(DomainMismatch) as raised, batch():
+        a.set(1)
+        foreign.set(1)
+    assert (raised.value.expected, raised.value.got) == ("test", "other")
+    with pytest.raises(DomainMismatch), batch(domain):
+        foreign.set(1)
+    with pytest.raises(DomainMismatch), batch(domain), batch(foreign.domain):
+        pass
+    with pytest.raises(DomainMismatch), batch(), batch(domain):
+        foreign.set(1)
+    with pytest.raises(DomainMismatch):
+        snapshot(a, foreign)
+    assert (a.get(), foreign.get()) == (0, 0)
+
+
+def test_a_batch_inside_an_observer_is_delivered_after_the_commit_that_caused_it(
+    domain: Domain, a: Store[int], b: Store[int], changes: Changes
+) -> None:
+    log: list[str] = []
+
+    def react(value: int) -> None:
+        if value == 1:
+            with batch(domain):
+                a.set(2)
+                b.set(2)
+
+    a.select().subscribe(react)
+    a.select().subscribe(lambda value: log.append(f"a{value}"))
+    b.select().subscribe(lambda value: log.append(f"b{value}"))
+    log.clear()
+    a.set(1)
+    assert log == ["a1", "a2", "b2"]
+    assert changes == [[("a", 0, 1)], [("a", 1, 2), ("b", 0, 2)]]
+
+
+def test_a_derived_value_sees_a_batch_as_one_change(
+    domain: Domain, a: Store[int], b: Store[int]
+) -> None:
+    log: list[int] = []
+    derived(a, b, lambda left, right: left - right).select().subscribe(log.append)
+    with batch(domain):
+        a.set(5)
+        b.set(5)
+    with batch(domain):
+        a.set(6)
+        b.set(5)
+    assert log == [0, 1]
+
+
+def test_tasks_that_batch_across_await_do_not_mix(
+    domain: Domain, a: Store[int], b: Store[int], changes: Changes
+) -> None:
+    async def work(mine: Store[int], other: Store[int], value: int, turn: asyncio.Event) -> None:
+        with batch(domain):
+            mine.set(value)
+            turn.set()
+            await asyncio.sleep(0)
+            assert (mine.get(), other.get()) == (value, 0)
+            child = asyncio.create_task(read_both())
+            assert await child == (0, 0)
+            mine.update(lambda now: now + 1)
+
+    async def read_both() -> tuple[int, int]:
+        return a.get(), b.get()
+
+    async def main() -> None:
+        both_inside = asyncio.Event()
+        await asyncio.gather(work(a, b, 10, both_inside), work(b, a, 20, both_inside))
+
+    asyncio.run(main())
+    assert changes == [[("a", 0, 11)], [("b", 0, 21)]]
+
+
+def test_a_task_started_in_a_batch_writes_for_itself(
+    domain: Domain, a: Store[int], b: Store[int], changes: Changes
+) -> None:
+    async def write() -> None:
+        b.set(1)
+        with batch(domain):
+            b.set(2)
+
+    async def main() -> None:
+        with batch(domain):
+            a.set(1)
+            await asyncio.create_task(write())
+            await asyncio.to_thread(b.set, 3)
+            asyncio.get_running_loop().call_soon(b.set, 4)
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert changes == [[("b", 0, 1)], [("b", 1, 2)], [("b", 2, 3)], [("b", 3, 4)], [("a", 0, 1)]]
+
+
+def test_a_raising_task_leaves_no_batch_open(domain: Domain, a: Store[int]) -> None:
+    async def fail() -> None:
+        with batch(domain):
+            a.set(1)
+            await asyncio.sleep(0)
+            raise ValueError("mine")
+
+    async def main() -> None:
+        with pytest.raises(ValueError, match="mine"):
+            await fail()
+        a.set(2)
+        assert domain.number == 1
+
+    asyncio.run(main())
+    assert a.get() == 2
+
+
+def test_subscribing_inside_a_batch_shows_what_is_committed(domain: Domain, a: Store[int]) -> None:
+    log: list[int] = []
+    with batch(domain):
+        a.set(1)
+        a.select().subscribe(log.append)
+        assert log == [0]
+    assert log == [0, 1]
+
+
+def test_a_keyed_batch_is_one_commit_of_what_differs_at_the_end(domain: Domain) -> None:
+    keyed = KeyedStore({"a": 1, "b": 2, "c": 3}, domain=domain)
+    log: list[object] = []
+    for key in "abcd":
+        keyed.select(key).pipe(ops.skip(1)).subscribe(
+            lambda value, key=key: log.append((key, value))
+        )
+    keyed.events.subscribe(log.append)
+    with batch(domain):
+        keyed.upsert("a", 10)
+        keyed.update("b", lambda value: value + 1)
+        keyed.upsert("b", 2)
+        keyed.remove("c")
+        keyed.insert("d", 4)
+        with pytest.raises(KeyError), batch(domain):
+            keyed.remove("a")
+            keyed.insert("d", 5)
+        assert (keyed.get("a"), keyed.get("c"), keyed.get("d")) == (10, None, 4)
+    assert sorted(map(repr, log)) == [
+        "('a', 10)",
+        "('c', None)",
+        "('d', 4)",
+        "KeyChanges(added=('d',), updated=('a',), removed=('c',))",
+    ]
+
+
+def test_a_keyed_batch_runs_again_over_the_keys_that_others_wrote(domain: Domain) -> None:
+    keyed = KeyedStore({"a": 1, "b": 2}, domain=domain)
+    log: list[object] = []
+    keyed.events.subscribe(log.append)
+    with batch(domain):
+        keyed.update("a", lambda value: value + 1)
+        elsewhere(lambda: keyed.upsert("a", 10))
+        elsewhere(lambda: keyed.upsert("b", 20))
+    assert dict(keyed.get_all()) == {"a": 11, "b": 20}
+    assert list(map(repr, log)) == ["KeyChanges(added=(), updated=('a',), removed=())"] * 0 + [
+        "KeyChanges(added=(), updated=('a',), removed=())",
+        "KeyChanges(added=(), updated=('b',), removed=())",
+        "KeyChanges(added=(), updated=('a',), removed=())",
+    ]
+
+
+def test_an_entity_that_ends_equal_in_a_batch_is_left_out(domain: Domain) -> None:
+    keyed = KeyedStore({"a": (1, "x")}, domain=domain)
+    log: list[object] = []
+    keyed.select("a").subscribe(log.append)
+    before = keyed.get_all()
+    with batch(domain):
+        keyed.upsert("a", (2, "x"))
+        keyed.upsert("a", (int("1"), "x"))
+    assert log == [(1, "x")]
+    assert keyed.get_all() is before
+    assert domain.number == 0
+
+
+def test_snapshot_reads_everything_under_one_number(
+    domain: Domain, a: Store[int], b: Store[int]
+) -> None:
+    total = derived(a, b, lambda left, right: left + right)
+    assert snapshot() == ()
+    assert snapshot(a, b, total) == (0, 0, 0)
+    with batch(domain):
+        a.set(1)
+        b.set(2)
+    assert snapshot(a, b.read_only, total) == (1, 2, 3)
+
+
+def test_reads_of_a_batch_are_not_torn_by_other_threads(
+    domain: Domain, a: Store[int], b: Store[int]
+) -> None:
+    c = Store(0, domain=domain)
+    difference = derived(a, b, c, lambda left, right, own: (left - right, own))
+    stop = threading.Event()
+
+    def move() -> None:
+        while not stop.is_set():
+            with batch(domain):
+                a.update(lambda value: value + 1)
+                b.update(lambda value: value + 1)
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    torn: list[object] = []
+    try:
+        with batch(domain):
+            c.set(1)
+            for _ in range(3_000):
+                left, right = snapshot(a, b)
+                if left != right or difference.get() != (0, 1):
+                    torn.append((left, right, difference.get()))
+    finally:
+        stop.set()
+        mover.join(5)
+    assert torn == []
