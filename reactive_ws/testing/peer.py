@@ -30,6 +30,7 @@ class Mischiefs:
 
     def __init__(self) -> None:
         self._to_do: list[tuple[_Outgoing, int]] = []
+        self._held: list[tuple[Reorder, list[tuple[Peer, str | bytes]]]] = []
 
     def add(self, mischief: _Outgoing) -> None:
         """Adds one; they are used in the order in which they were added."""
@@ -46,9 +47,22 @@ class Mischiefs:
                 return mischief
         return None
 
+    def hold(self, reorder: Reorder, peer: Peer, frame: str | bytes) -> None:
+        """Keeps a message until the others of its `Reorder` are there, from whatever connection."""
+        if not self._held or self._held[-1][0] is not reorder:
+            self._held.append((reorder, []))
+        waiting = self._held[-1][1]
+        waiting.append((peer, frame))
+        if len(waiting) == reorder.times:
+            self._held.pop()
+            _release(waiting)
+
     def clear(self) -> None:
-        """Forgets everything."""
+        """Ends all mischief; what waits is sent."""
         self._to_do.clear()
+        held, self._held = self._held, []
+        for _, waiting in held:
+            _release(waiting)
 
 
 class Peer:
@@ -75,7 +89,6 @@ class Peer:
         self._transcript = transcript
         self._mischiefs = mischiefs
         self._outgoing: asyncio.Queue[str | bytes] = asyncio.Queue()
-        self._held: list[tuple[Reorder, list[str | bytes]]] = []
         self._is_speaking = asyncio.Event()
         self._is_speaking.set()
         self._is_reading = asyncio.Event()
@@ -106,19 +119,9 @@ class Peer:
             case Delay(seconds):
                 asyncio.get_running_loop().call_later(seconds, self.send_raw, frame)
             case Reorder() as mischief:
-                self._hold(mischief, frame)
+                self._mischiefs.hold(mischief, self, frame)
             case _:
                 self.send_raw(frame)
-
-    def _hold(self, reorder: Reorder, frame: str | bytes) -> None:
-        if not self._held or self._held[-1][0] is not reorder:
-            self._held.append((reorder, []))
-        frames = self._held[-1][1]
-        frames.append(frame)
-        if len(frames) == reorder.times:
-            self._held.pop()
-            for waiting in reversed(frames):
-                self.send_raw(waiting)
 
     def send_raw(self, frame: str | bytes) -> None:
         """Sends exactly this frame. Never blocks."""
@@ -131,12 +134,8 @@ class Peer:
             asyncio.get_running_loop().call_later(mute.seconds, self._is_speaking.set)
 
     def speak(self) -> None:
-        """Ends a mute, and sends what a `Reorder` still holds."""
+        """Ends a mute."""
         self._is_speaking.set()
-        held, self._held = self._held, []
-        for _, frames in held:
-            for waiting in reversed(frames):
-                self.send_raw(waiting)
 
     def stop_reading(self) -> None:
         """Leaves what the client sends where it is, until its buffers are full and it has to wait."""
@@ -189,3 +188,8 @@ class Peer:
         text = base64.b64encode(data).decode() if isinstance(data, bytes) else data
         time = round(asyncio.get_running_loop().time(), 6)
         self._transcript.frames.append(Frame(time, self.number, what, text, is_binary))
+
+
+def _release(waiting: list[tuple[Peer, str | bytes]]) -> None:
+    for peer, frame in reversed(waiting):
+        peer.send_raw(frame)

@@ -1,0 +1,277 @@
+"""A model-based machine for client, server and everything between: messages both ways, faults, mischief, restarts.
+
+Safety after every step: the rules of `World.check`. Then, at the end, liveness: everything is healed, time passes, and the
+service must be connected, every promised message delivered, and every published event seen once and in order. Subclass
+`ServiceMachine` to attach your own handlers and stores, and say with `next_model` and `observe` what they should show.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.strategies import DataObject, SearchStrategy
+
+from reactive_ws.connection import ConnectionState
+from reactive_ws.delivery import Delivery, DeliveryStatus
+from reactive_ws.errors import OutboxFull
+from reactive_ws.messages import SessionClose, SessionClosed
+from reactive_ws.service import WebSocketService
+
+from .faults import Fault, Latency
+from .garbage import Garbage, wire_garbage
+from .history import Promise
+from .mischief import Delay, DieAfter, Drop, Duplicate, Mischief, Mute, Reorder
+from .server import ScriptedServer
+from .strategies import faults, seeds
+from .world import World
+
+__all__ = ["ServiceMachine"]
+
+_NAMES = st.text("abc", min_size=1, max_size=3)
+_PATIENCE = 300.0
+"""Virtual seconds in which everything must be delivered once all is healed: the longest backoff, dial and resends."""
+
+_HARMLESS = ("deep nesting", "not a number", "empty", "not an object", "no type", "invalid utf-8")
+"""Rows of garbage that no reading makes a message of the protocol."""
+
+_RETRIED_CODES = (1000, 1001, 1011, 1012, 1013, 3005, 4000, 4429, 4499)
+
+
+def _mischiefs() -> SearchStrategy[Mischief]:
+    times = st.integers(1, 3)
+    return st.one_of(
+        st.builds(Drop, times, st.just("message.received")),
+        st.builds(Delay, st.floats(0.1, 30), times, st.just("message.received")),
+        st.builds(Duplicate, times, st.just("session.*")),
+        st.builds(Reorder, st.integers(2, 3), st.just("session.*")),
+        st.builds(Mute, st.floats(1, 60)),
+        st.builds(DieAfter, times),
+    )
+
+
+class ServiceMachine(RuleBasedStateMachine):
+    """Plays a service against a scripted server. Override what is below `# what a subclass says`.
+
+    Attributes:
+        commands: Draws what the program sends: payloads of at-least-once types.
+        events: Draws what the server publishes in its stream.
+        initial_model: The model before the first event.
+        promise: What is demanded of the commands.
+        has_faults: Whether the network and the server misbehave; False gives a clean run.
+    """
+
+    commands: ClassVar[SearchStrategy[Any]] = st.builds(SessionClose, _NAMES)
+    events: ClassVar[SearchStrategy[Any]] = st.builds(SessionClosed, _NAMES)
+    initial_model: ClassVar[Any] = ()
+    promise: ClassVar[Promise] = Promise.EFFECTIVELY_ONCE
+    has_faults: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world: World | None = None
+        self.model: Any = type(self).initial_model
+        self.deliveries: list[Delivery] = []
+        self.heard: list[Any] = []
+        self._has_failed = False
+
+    # --- what a subclass says -----------------------------------------------------------------------------------------
+
+    def make_service(self, world: World) -> WebSocketService:
+        """Returns the service; made by `world.service`, so that it takes clock, chance and ids from there."""
+        return world.service()
+
+    def attach(self, service: WebSocketService) -> None:
+        """Registers handlers and makes stores; by default every published event is written down."""
+        service.on("session.closed", lambda envelope: self.heard.append(envelope.payload))
+
+    def next_model(self, model: Any, event: Any) -> Any:
+        """Returns the model after an event took effect at the client. Pure."""
+        return (*model, event)
+
+    def observe(self) -> Any:
+        """Returns what the client shows, to be compared with the model at the end."""
+        return tuple(self.heard)
+
+    # --- beginning and end --------------------------------------------------------------------------------------------
+
+    @initialize(seed=seeds(), order=st.none() | st.integers(0, 2**16))
+    def begin(self, seed: int, order: int | None) -> None:
+        """Opens a world and connects."""
+        self.world = World(seed, order=order)
+        self.world.__enter__()
+        with _Failing(self):
+            self.server: ScriptedServer = self.world.run(self.world.server())
+            self.service = self.make_service(self.world)
+            self.attach(self.service)
+            self.world.call(self.service.connect)
+            self.world.run(self.service.wait_connected(30))
+            # From here on the client has a position in the stream, and misses nothing.
+            self._publish(SessionClosed("first") if self.events is ServiceMachine.events else None)
+
+    def teardown(self) -> None:
+        """Heals everything, lets time pass, and demands that all is well."""
+        world, self.world = self.world, None
+        if world is None:
+            return
+        if self._has_failed:
+            world.simulation.__exit__(AssertionError, AssertionError(), None)
+            return
+        try:
+            self._demand_liveness(world)
+        except BaseException as error:
+            world.__exit__(type(error), error, error.__traceback__)
+            raise
+        world.__exit__(None, None, None)
+
+    def _demand_liveness(self, world: World) -> None:
+        async def heal() -> None:
+            await world.heal()
+            world.network.apply(Latency(0.01))
+            if self.service.state is ConnectionState.ERROR:
+                self.service.connect()
+            await world.advance(_PATIENCE)
+            await world.settle()
+
+        world.run(heal())
+        world.check()
+        if not self.service.is_connected:
+            raise AssertionError(
+                f"everything is healed for {_PATIENCE:g} s, but the service is "
+                f"{self.service.connection.get()!r}"
+            )
+        waiting = [delivery for delivery in self.deliveries if not delivery.is_final]
+        if waiting:
+            raise AssertionError(f"these are still not delivered: {waiting!r}")
+        world.history.judge(self.promise).check()
+        if self.observe() != self.model:
+            raise AssertionError(f"the client shows {self.observe()!r}, not {self.model!r}")
+
+    # --- what happens -------------------------------------------------------------------------------------------------
+
+    @rule(data=st.data())
+    def the_program_sends(self, data: DataObject) -> None:
+        """A command goes out, or waits."""
+        command = data.draw(self.commands, label="command")
+        with _Failing(self):
+            try:
+                delivery = self.service.send(command)
+            except OutboxFull:
+                return
+            history = self._world.history
+            history.accepted(delivery.id)
+            self.deliveries.append(delivery)
+            delivery.watch(lambda status: self._note(delivery.id, status))
+
+    @rule(data=st.data())
+    def the_server_publishes(self, data: DataObject) -> None:
+        """An event goes to the client, now or when it resumes."""
+        self._publish(data.draw(self.events, label="event"))
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 10.0, 60.0]))
+    def time_passes(self, seconds: float) -> None:
+        """Nothing else happens for a while."""
+        with _Failing(self):
+            self._world.run(self._world.advance(seconds))
+
+    @precondition(lambda self: self.has_faults)
+    @rule(fault=faults())
+    def the_network_fails(self, fault: Fault) -> None:
+        """A byte-level fault begins, or everything heals."""
+        with _Failing(self):
+            self._world.network.apply(fault)
+
+    @precondition(lambda self: self.has_faults)
+    @rule(mischief=_mischiefs())
+    def the_server_misbehaves(self, mischief: Mischief) -> None:
+        """A message-level mischief begins."""
+        with _Failing(self):
+            self._world.call(lambda: self.server.misbehave(mischief))
+
+    @precondition(lambda self: self.has_faults)
+    @rule(garbage=wire_garbage(rows=_HARMLESS))
+    def the_server_sends_garbage(self, garbage: Garbage) -> None:
+        """A frame that is no message; nothing may come of it."""
+        with _Failing(self):
+            self._world.call(lambda: self.server.send_frame(garbage.frame))
+
+    @precondition(lambda self: self.has_faults)
+    @rule(code=st.sampled_from(_RETRIED_CODES))
+    def the_server_closes(self, code: int) -> None:
+        """The connection is closed politely, with a code that allows to come back."""
+        with _Failing(self):
+            self._world.run(self.server.close(code))
+
+    @precondition(lambda self: self.has_faults)
+    @rule(seconds=st.sampled_from([0.1, 5.0, 100.0]))
+    def the_server_restarts(self, seconds: float) -> None:
+        """The server is away for a while, and comes back with its memory."""
+
+        async def restart() -> None:
+            await self.server.stop(1012)
+            await self._world.advance(seconds)
+            await self.server.start()
+
+        with _Failing(self):
+            self._world.run(restart())
+
+    @precondition(lambda self: self.has_faults)
+    @rule()
+    def the_program_reconnects(self) -> None:
+        """The user presses the button."""
+        with _Failing(self):
+            self._world.call(self.service.reconnect)
+
+    @precondition(lambda self: self.world is not None)
+    @invariant()
+    def the_rules_hold(self) -> None:
+        """What must hold whatever happens."""
+        with _Failing(self):
+            self._settle()
+            self._world.check()
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _world(self) -> World:
+        assert self.world is not None
+        return self.world
+
+    def _publish(self, event: Any) -> None:
+        if event is None:
+            return
+        with _Failing(self):
+            self._world.call(lambda: self.server.publish(event))
+            self.model = self.next_model(self.model, event)
+            self._settle()
+
+    def _settle(self) -> None:
+        self._world.run(self._world.settle())
+
+    def _note(self, message: str, status: DeliveryStatus) -> None:
+        history = self._world.history if self.world is not None else None
+        if history is None:
+            return
+        if status is DeliveryStatus.ACKNOWLEDGED:
+            history.acknowledged(message)
+        elif status in (DeliveryStatus.FAILED, DeliveryStatus.UNCERTAIN):
+            history.dropped(message)
+
+    def note_failure(self) -> None:
+        """Remembers that a step failed: then nothing more can be demanded at the end."""
+        self._has_failed = True
+
+
+class _Failing:
+    """Notes on its machine that a step raised."""
+
+    def __init__(self, machine: ServiceMachine) -> None:
+        self._machine = machine
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            self._machine.note_failure()
