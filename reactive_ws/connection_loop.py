@@ -45,7 +45,8 @@ class ConnectionLoop:
         channels: Returns the channels to subscribe to on every connection.
         publish: Called with every new connection record, in order.
         report: Called with every error.
-        changed: Called when the outbox may have changed, at most once per turn of the loop.
+        changed: Called when the outbox may have changed.
+        counted: Called when messages were counted.
         over: Called when everything is closed and no task is left.
     """
 
@@ -61,6 +62,7 @@ class ConnectionLoop:
         publish: Callable[[Connection], None],
         report: Callable[[ErrorKind, Exception, bool], None],
         changed: Callable[[], None],
+        counted: Callable[[], None],
         settled: Callable[[], None],
         over: Callable[[], None],
     ) -> None:
@@ -74,6 +76,7 @@ class ConnectionLoop:
         self._publish = publish
         self._report = report
         self._changed = changed
+        self._counted = counted
         self._settled = settled
         self._over = over
         self._tokens = Tokens(settings.auth)
@@ -305,6 +308,7 @@ class ConnectionLoop:
         self._protocol.heartbeat.last_frame_at = self.loop.time()
         version = self._outbox.version
         burst = self._receiver.burst(frame, line.pull)
+        self._counted()
         self._finish_burst(burst)
         if self._outbox.version != version:
             self.outbox_changed()

@@ -68,6 +68,10 @@ class Publishing:
             f": {connection.cause}" if connection.cause else "",
         )
         self._show_metrics()
+        self._serve_waiting(connection)
+
+    def _serve_waiting(self, connection: Connection) -> None:
+        """Tells whoever waits for a connection, if there is something to tell."""
         if not connection.is_connected and connection.state in (
             ConnectionState.CONNECTING,
             ConnectionState.DISCONNECTED,

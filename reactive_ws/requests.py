@@ -25,7 +25,7 @@ class _Request:
 
 
 class Requests:
-    """The open questions, oldest first. Loop only."""
+    """The open questions, oldest first. Asking and forgetting may be done from any thread."""
 
     def __init__(self) -> None:
         self._open: dict[str, _Request] = {}
@@ -56,7 +56,7 @@ class Requests:
                 )
                 return
         answers = payload.message_id if isinstance(payload, MessageReceived) else envelope.id
-        for identity, request in self._open.items():
+        for identity, request in list(self._open.items()):
             if answers not in (None, identity):
                 continue
             is_reply = (
@@ -65,7 +65,7 @@ class Requests:
                 else isinstance(payload, request.reply)
             )
             if is_reply:
-                del self._open[identity]
+                self._open.pop(identity, None)
                 request.answer.settle(envelope)
                 return
 

@@ -96,7 +96,9 @@ class Routing:
         def dispose() -> None:
             registration.dispose()
             with self._routing_lock:
-                self._async_handlers.pop(worker, None)
+                # One that still works stays listed: a disconnect cancels it.
+                if worker.task is None:
+                    self._async_handlers.pop(worker, None)
 
         return Disposable(dispose)
 

@@ -19,6 +19,7 @@ from .delivery import Delivery, DeliveryStatus
 from .dispatcher import Dispatcher
 from .domain import Domain
 from .errors import ServiceClosed, UsageError
+from .home import LoopHome
 from .messages import Position
 from .pending import Pending
 from .publishing import Publishing, reason_of
@@ -98,6 +99,8 @@ class Running(Publishing):
             try:
                 self._is_accepting = True
                 self._bind().connect()
+                # Whoever waited for the end of a disconnect: there is none any more.
+                self._settle_closing()
             except Exception as error:  # noqa: BLE001 - for whoever waits
                 begun.fail(error)
                 self._report(ErrorKind.APPLICATION, error, False)
@@ -190,9 +193,9 @@ class Running(Publishing):
             raise reason_of(connection)
         waiter: Pending[None] = Pending()
         self._waiting.append(waiter)
-        if self._protocol.connection.is_connected:
-            # It became ready between the look and the registration, on the service's thread.
-            return
+        if self._protocol.connection is not connection:
+            # It changed between the look and the registration, on the service's thread.
+            self._serve_waiting(self._protocol.connection)
         try:
             async with asyncio.timeout(timeout):
                 await waiter
@@ -222,6 +225,9 @@ class Running(Publishing):
     def _in_loop(self, function: Callable[[], None]) -> None:
         """Calls a function in the loop: at once when this is it, or when there is none."""
         runner = self._runner
+        if runner is not None and runner.loop.is_closed():
+            self._leave_dead_loop()
+            runner = None
         if runner is None:
             if self._thread is not None and not self._thread.is_current:
                 self._thread.post(function)
@@ -236,6 +242,8 @@ class Running(Publishing):
 
     def _bind(self) -> ConnectionLoop:
         loop = asyncio.get_running_loop()
+        if self._runner is not None and self._runner.loop.is_closed():
+            self._leave_dead_loop()
         if self._runner is None:
             if self._storage is not None:
                 self._storage.open()
@@ -249,33 +257,63 @@ class Running(Publishing):
                 publish=self._publish,
                 report=self._report,
                 changed=self._poke,
+                counted=self._touch_metrics,
                 settled=self._settled,
                 over=self._release,
             )
             self._dispatcher.clock = self._receiver.clock = loop.time
-            self._domain.set_home(loop)
+            if self._domain.home is None:
+                self._domain.set_home(loop)
         elif self._runner.loop is not loop:
             raise UsageError("the service runs in another event loop; disconnect it there first")
         return self._runner
 
     def _release(self) -> None:
-        """Everything is closed: let the loop go."""
-        if self._runner is None:
+        """Everything is closed: let the loop go, when the tasks of others in it are over too."""
+        runner = self._runner
+        if runner is None:
             return
         self._runner = None
+        tasks: set[asyncio.Task[None]] = set()
         for handler in list(self._async_handlers):
             handler.close()
+            if handler.task is not None:
+                tasks.add(handler.task)
         if self._refresh is not None:
             self._refresh.cancel()
+            tasks.add(self._refresh)
         self._end_publishing()
         if self._storage is not None:
             # Waits for the thread's last commit, some milliseconds: after a disconnect no thread may be left.
             self._storage.close()
-        self._domain.set_home(None)
+        home = self._domain.home
+        if isinstance(home, LoopHome) and home.loop is runner.loop:
+            self._domain.set_home(None)
         self._dispatcher.clock = self._receiver.clock = self._now
+        if not tasks:
+            self._settle_closing()
+        for task in tasks:
+
+            def ended(done: asyncio.Task[None]) -> None:
+                tasks.discard(done)
+                if not tasks:
+                    self._settle_closing()
+
+            task.add_done_callback(ended)
+
+    def _settle_closing(self) -> None:
         closing, self._closing = self._closing, []
         for over in closing:
             over.settle(None)
+
+    def _leave_dead_loop(self) -> None:
+        """The loop was closed around a running service, without a disconnect: what was in it is gone."""
+        self._protocol.disconnect(self._now())
+        self._outbox.settle()
+        # Tasks of a closed loop cannot even be cancelled.
+        with contextlib.suppress(RuntimeError):
+            self._release()
+        self._connection.set(self._protocol.connection)
 
     async def _refresh_with(self, runner: ConnectionLoop) -> None:
         try:

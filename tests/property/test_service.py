@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 
 import pytest
@@ -122,7 +123,7 @@ async def run(simulation: Simulation, chance: random.Random) -> None:
         assert [e.id for e in server.effects] == [f"user{n}" for n in range(1, MESSAGES)]
         assert got == [f"assistant{n}" for n in range(MESSAGES)]
         assert failures == []
-        for old, new in zip(states, states[1:], strict=False):
+        for old, new in itertools.pairwise(states):
             if new == "RECONNECTING":
                 assert old == "DISCONNECTED"
     assert asyncio.all_tasks() == before

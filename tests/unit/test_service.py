@@ -1,0 +1,404 @@
+"""The service in virtual time: hours of waiting, exact moments, nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+
+from reactive_ws.authentication import FirstMessage, Header
+from reactive_ws.connection import ConnectionState, ErrorEvent, ErrorKind, Phase
+from reactive_ws.delivery import DeliveryStatus
+from reactive_ws.domain import Domain
+from reactive_ws.errors import DeliveryFailed, GaveUp, MessageTooBig, ServiceClosed
+from reactive_ws.messages import GoAway, Hello, MessageResponse, MessageSend, Typing
+from reactive_ws.outbox_entry import OutboxOptions
+from reactive_ws.payloads import Message
+from reactive_ws.service import WebSocketService
+from reactive_ws.store import Store
+from reactive_ws.testing import NEVER, BlackHole, ScriptedServer, Simulation, simulate
+
+
+def make(server: ScriptedServer | str = "ws://server:80/ws", **options: Any) -> WebSocketService:
+    simulation = Simulation.current()
+    return WebSocketService(
+        server if isinstance(server, str) else server.url,
+        **{
+            "domain": Domain("test"),
+            "proxy": None,
+            "rng": random.Random(7),
+            "clock": simulation.wall_clock,
+            "new_id": simulation.new_id,
+            "suspended": lambda: 0.0,
+            **options,
+        },
+    )
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def chat(number: int, size: int = 1) -> MessageSend:
+    return MessageSend("s", Message(f"c{number}", "s", "user", "x" * size, 0))
+
+
+def problems(service: WebSocketService) -> list[ErrorEvent]:
+    seen: list[ErrorEvent] = []
+    service.errors.subscribe(seen.append)
+    return seen
+
+
+def trace(service: WebSocketService) -> list[str]:
+    seen: list[str] = []
+    service.connection.select(lambda c: c.state.name).subscribe(seen.append)
+    return seen
+
+
+@simulate
+async def test_a_dead_connection_is_noticed_forty_seconds_after_it_became_ready() -> None:
+    async with ScriptedServer() as server:
+        service = make(server)
+        await service.connect()
+        await service.wait_connected()
+        ready = now()
+        Simulation.current().network.apply(BlackHole())
+        await service.connection.select(lambda c: c.state).wait_for(
+            lambda state: state is ConnectionState.RECONNECTING
+        )
+        assert now() - ready == pytest.approx(40.0, abs=0.1)
+        await service.disconnect()
+
+
+@simulate
+async def test_a_busy_server_that_never_answers_pings_is_alive() -> None:
+    async with ScriptedServer() as server:
+        server.answer("ping", None)
+        service = make(server)
+        await service.connect()
+        await service.wait_connected()
+        for _ in range(60):
+            await asyncio.sleep(5)
+            server.publish(MessageResponse("s", Message("m", "s", "a", "x", 0)))
+        assert len(server.connections) == 1
+        await service.disconnect()
+
+
+@simulate
+async def test_an_accept_then_close_server_is_not_hammered() -> None:
+    async with ScriptedServer() as server:
+        service = make(server)
+        await service.connect()
+        while now() < 600:
+            await server.connected(len(server.connections) + 1, timeout=1000)
+            await asyncio.sleep(0.5)
+            await server.close(1000)
+        assert len(server.connections) < 45
+        await service.disconnect()
+
+
+@simulate
+async def test_a_hanging_dial_is_given_up_after_the_dial_timeout_and_leaks_nothing() -> None:
+    service = make(max_attempts=1)
+    async with ScriptedServer():
+        Simulation.current().network.hang()
+        await service.connect()
+        with pytest.raises(GaveUp, match="within 10 s"):
+            await service.wait_connected()
+        assert 20.0 < now() < 22.0
+        Simulation.current().network.heal()
+        await service.disconnect()
+    assert len(asyncio.all_tasks()) == 1
+
+
+@simulate
+async def test_waking_from_sleep_dials_anew_at_once() -> None:
+    slept = 0.0
+    async with ScriptedServer() as server:
+        service = make(server, suspended=lambda: slept)
+        seen = trace(service)
+        await service.connect()
+        await service.wait_connected()
+        await asyncio.sleep(100)
+        assert seen == ["CLOSED", "CONNECTING", "CONNECTED"]
+        slept = 28_800.0
+        began = now()
+        await server.connected(2)
+        assert now() - began < 5.0 + 2.0 + 0.5
+        await service.disconnect()
+
+
+@simulate
+async def test_disconnect_in_any_phase_leaves_no_task_and_no_timer() -> None:
+    loop = asyncio.get_running_loop()
+    async with ScriptedServer() as server:
+        for phase in ("dialing", "backing off", "live", "draining", "at once"):
+            server.acknowledge_after = NEVER if phase == "draining" else 0.0
+            service = make(server if phase != "backing off" else "ws://nobody:1/")
+            await service.connect()
+            if phase == "live":
+                await service.wait_connected()
+            elif phase == "backing off":
+                await service.connection.select().wait_for(lambda c: c.phase is Phase.BACKING_OFF)
+            elif phase == "draining":
+                service.send(chat(1))
+            elif phase == "dialing":
+                await asyncio.sleep(0.001)
+            await service.disconnect(drain=3.0)
+            assert service.state is ConnectionState.CLOSED
+            assert [t for t in asyncio.all_tasks(loop) if "reactive_ws" in t.get_name()] == []
+            left = [h for h in loop._scheduled if not h.cancelled()]  # type: ignore[attr-defined]
+            assert [h for h in left if "reactive_ws." in repr(h) and "testing" not in repr(h)] == []
+            assert service._domain.home is None
+
+
+@simulate
+async def test_disconnect_then_connect_then_a_drop_reconnects() -> None:
+    async with ScriptedServer() as server:
+        service = make(server)
+        await service.connect()
+        await service.wait_connected()
+        first = service.disconnect()
+        await service.connect()
+        await first
+        await service.wait_connected()
+        server.abort()
+        await server.connected(3)
+        await service.wait_connected()
+        await service.disconnect()
+
+
+@simulate
+async def test_connecting_many_times_opens_one_socket() -> None:
+    async with ScriptedServer() as server:
+        service = make(server)
+        for _ in range(5):
+            await service.connect()
+        await service.wait_connected()
+        await service.connect()
+        await asyncio.sleep(60)
+        assert len(server.connections) == 1
+        await service.disconnect()
+
+
+@simulate
+async def test_a_disconnect_from_a_handler_ends_everything() -> None:
+    async with ScriptedServer() as server:
+        service = make(server)
+        got: list[str] = []
+
+        def take(payload: MessageResponse) -> None:
+            got.append(payload.message.id)
+            service.disconnect()
+
+        service.on(MessageResponse, take)
+        await service.connect()
+        await service.wait_connected()
+        for n in range(3):
+            server.publish(MessageResponse("s", Message(str(n), "s", "a", "x", 0)))
+        await asyncio.sleep(1)
+        assert service.state is ConnectionState.CLOSED
+        assert got[0] == "0"
+        await asyncio.sleep(100)
+        assert len(server.connections) == 1
+
+
+@simulate
+async def test_an_observer_that_connects_again_when_closed_gets_its_connection() -> None:
+    async with ScriptedServer() as server:
+        service = make(server)
+        times = 0
+
+        def again(state: ConnectionState) -> None:
+            nonlocal times
+            if state is ConnectionState.CLOSED and times < 3:
+                times += 1
+                if times > 1:
+                    service.connect()
+
+        service.connection.select(lambda c: c.state).subscribe(again)
+        await service.connect()
+        await service.wait_connected()
+        service.disconnect()
+        await asyncio.sleep(1)
+        assert service.is_connected
+        times = 3
+        await service.disconnect()
+
+
+@simulate
+async def test_time_to_live_counts_from_the_send_also_before_the_first_connect() -> None:
+    service = make()
+    seen = problems(service)
+    short = service.send(chat(1), time_to_live=5.0)
+    await service.connect()
+    await asyncio.sleep(6)
+    assert short.status is DeliveryStatus.FAILED
+    assert [e.source for e in seen if e.kind is ErrorKind.APPLICATION] == [
+        "its time to live was over"
+    ]
+    await service.disconnect()
+
+
+@simulate
+async def test_a_message_larger_than_the_server_takes_fails_alone() -> None:
+    async with ScriptedServer() as server:
+        service = make(server)
+        async with service:
+            await service.wait_connected()
+            server.send(Hello("epoch-1", max_size=1000))
+            await asyncio.sleep(1)
+            big, small = service.send(chat(1, 2000)), service.send(chat(2))
+            with pytest.raises(MessageTooBig):
+                await big
+            assert await small is DeliveryStatus.ACKNOWLEDGED
+
+
+@simulate
+async def test_the_message_that_made_the_server_close_with_1009_is_found() -> None:
+    async with ScriptedServer() as server:
+
+        def judge(
+            peer: Any, message: Any, original: Any = server._take_effect, **more: Any
+        ) -> None:
+            if message.type == "message.send" and len(message.payload.message.content) > 10:
+                asyncio.get_running_loop().create_task(peer.close(1009))
+                server.misbehave_done = True  # type: ignore[attr-defined]
+                peer.is_aborted = True
+            else:
+                original(peer, message, **more)
+
+        server._take_effect = judge  # type: ignore[method-assign]
+        service = make(server)
+        async with service:
+            await service.wait_connected()
+            deliveries = [service.send(chat(n, 100 if n == 3 else 1)) for n in range(6)]
+            done = await asyncio.gather(*deliveries, return_exceptions=True)
+        assert [type(d) for d in done] == [DeliveryStatus] * 3 + [DeliveryFailed] + [
+            DeliveryStatus
+        ] * 2
+
+
+@simulate
+async def test_a_fresh_token_goes_out_in_place_with_first_message_and_else_by_reconnecting() -> (
+    None
+):
+    calls = 0
+
+    def provider() -> str:
+        nonlocal calls
+        calls += 1
+        return f"t{calls}"
+
+    async with ScriptedServer() as server:
+        first = make(server, auth=FirstMessage(provider))
+        async with first:
+            await first.wait_connected()
+            first.refresh_token()
+            await asyncio.sleep(1)
+            tokens = [m.payload.token for m in server.received if m.type == "auth"]
+            assert (tokens, len(server.connections)) == (["t1", "t2"], 1)
+        server.acknowledge_after = NEVER
+        second = make(server, auth=Header(provider))
+        async with second:
+            await second.wait_connected()
+            waiting = second.send(chat(1))
+            await asyncio.sleep(1)
+            server.acknowledge_after = 0.0
+            second.refresh_token()
+            assert await waiting is DeliveryStatus.ACKNOWLEDGED
+        assert [h["Authorization"] for _, h in server.requests if "Authorization" in h] == [
+            "Bearer t3",
+            "Bearer t4",
+        ]
+
+
+@simulate
+async def test_overload_and_retry_after_slow_the_dials_down() -> None:
+    async with ScriptedServer() as server:
+        server.refuse_handshake(503, {"Retry-After": "120"})
+        service = make(server)
+        await service.connect()
+        await service.wait_connected()
+        assert 120.0 <= now() < 121.0
+        await service.disconnect()
+
+
+@simulate
+async def test_a_lame_duck_server_is_left_politely_and_asked_again_in_time() -> None:
+    async with ScriptedServer() as server:
+        service = make(server)
+        await service.connect()
+        await service.wait_connected()
+        began = now()
+        server.send(GoAway(30.0))
+        await server.connected(2, timeout=100)
+        assert 30.0 <= now() - began <= 32.0
+        await service.disconnect()
+
+
+@simulate
+async def test_dropped_messages_are_events_counts_and_failed_deliveries() -> None:
+    service = make(outbox=OutboxOptions(limit=2))
+    seen = problems(service)
+    deliveries = [service.send("note", n) for n in range(4)]
+    assert [d.status.value for d in deliveries] == ["failed", "failed", "queued", "queued"]
+    assert [str(e.exception)[-19:] for e in seen] == ["the outbox was full"] * 2
+    await service.connect()
+    await asyncio.sleep(2)
+    assert service.metrics.get().messages_dropped == 2
+    await service.disconnect()
+
+
+@simulate
+async def test_bursts_commit_together_and_not_more_than_64_at_once() -> None:
+    domain = Domain("test")
+    count = Store(0, domain=domain)
+    commits: list[int] = []
+    async with ScriptedServer() as server:
+        service = make(server, domain=domain)
+        service.on(MessageResponse, lambda _: count.update(lambda n: n + 1))
+        count.select().subscribe(commits.append)
+        async with service:
+            await service.wait_connected()
+            for n in range(300):
+                server.publish(MessageResponse("s", Message(str(n), "s", "a", "x", 0)))
+            await asyncio.sleep(5)
+        assert commits[-1] == 300
+        steps = [b - a for a, b in itertools.pairwise(commits)]
+        assert max(steps) <= 64
+        assert len(steps) < 100
+
+
+@simulate
+async def test_requests_end_with_the_service() -> None:
+    async with ScriptedServer() as server:
+        service = make(server)
+        await service.connect()
+        await service.wait_connected()
+        asking = asyncio.create_task(service.request(Typing("c", "u"), reply=MessageResponse))
+        await asyncio.sleep(1)
+        await service.disconnect()
+        with pytest.raises(ServiceClosed):
+            await asking
+
+
+def test_a_service_whose_loop_died_under_it_starts_again_in_the_next_one() -> None:
+    domain = Domain("test")
+    service = WebSocketService("ws://127.0.0.1:9/", domain=domain, proxy=None, connect=connect)
+
+    async def abandon() -> None:
+        await service.connect()
+
+    async def proper() -> None:
+        await service.connect()
+        await service.disconnect()
+
+    asyncio.run(abandon())
+    asyncio.run(proper())
+    assert service.state is ConnectionState.CLOSED
+    assert domain.home is None
