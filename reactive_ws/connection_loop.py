@@ -13,19 +13,18 @@ from collections.abc import Callable
 from typing import Any
 
 from . import effects as do
-from .authentication import Tokens
 from .connection import Connection, ConnectionState, ErrorKind
+from .dialing import Dialer
 from .effects import Effect
-from .errors import DialFailed, MessageRejected, MessageTooBig, Unauthorized, UnknownType
-from .failures import of_close, of_dial
+from .errors import DialFailed, MessageRejected, MessageTooBig, UnknownType
+from .failures import of_close
 from .line import Line, Socket
-from .messages import Auth, Envelope, Guarantee, Hello, Subscribe, Sync
+from .messages import Auth, Hello, Subscribe, Sync
 from .metrics import Counters
 from .outbox import Outbox
 from .outbox_entry import Entry
 from .protocol import Protocol
 from .receiver import Burst, Receiver
-from .redaction import RedactingLogger
 from .settings import Settings
 
 __all__ = ["ConnectionLoop"]
@@ -79,9 +78,7 @@ class ConnectionLoop:
         self._counted = counted
         self._settled = settled
         self._over = over
-        self._tokens = Tokens(settings.auth)
-        self._token: str | None = None
-        self._redacting = RedactingLogger(logging.getLogger("reactive_ws.websockets"))
+        self._dialer = Dialer(settings)
         self._line: Line | None = None
         self._lines: set[Line] = set()
         self._to_do: collections.deque[Effect] = collections.deque()
@@ -111,7 +108,7 @@ class ConnectionLoop:
     def send_control(self, payload: Any, identity: str | None = None) -> bool:
         """Sends a message past the outbox; False when there is no socket to take it."""
         try:
-            return self.send_frame(self._encode(payload, identity))
+            return self.send_frame(self._dialer.encode(payload, identity))
         except (MessageRejected, UnknownType) as error:
             self._report(ErrorKind.APPLICATION, error, False)
             return False
@@ -138,9 +135,9 @@ class ConnectionLoop:
     async def refresh_token(self) -> None:
         """Sends a new token in place where that works, and reconnects with it elsewhere."""
         if self._protocol.refresh(self.loop.time()):
-            self._token = await self._tokens.token(force=True)
-            if self._token is not None:
-                self.send_control(Auth(self._token))
+            token = await self._dialer.fresh_token()
+            if token is not None:
+                self.send_control(Auth(token))
         else:
             self.reconnect()
 
@@ -196,7 +193,7 @@ class ConnectionLoop:
         self._peer_limit = None
 
         async def dial() -> Socket:
-            return await self._dial(force=effect.force_token)
+            return await self._dialer.dial(force=effect.force_token)
 
         self._line = Line(effect.generation, dial, self, close_timeout=self._settings.close_timeout)
         self._lines.add(self._line)
@@ -205,8 +202,8 @@ class ConnectionLoop:
         self.send_control(effect.payload, effect.id)
 
     def _send_auth(self, _effect: do.SendAuth) -> None:
-        if self._token is not None:
-            self.send_control(Auth(self._token))
+        if self._dialer.token is not None:
+            self.send_control(Auth(self._dialer.token))
 
     def _send_ping(self, _effect: do.SendProtocolPing) -> None:
         if self._line is not None:
@@ -268,28 +265,6 @@ class ConnectionLoop:
         do.RaiseError: _raise,
     }
 
-    async def _dial(self, *, force: bool) -> Socket:
-        settings = self._settings
-        try:
-            token = self._token = await self._tokens.token(force=force)
-        except Unauthorized:
-            raise
-        except Exception as error:
-            reason = f"the token provider raised {type(error).__name__}"
-            raise DialFailed(reason) from error
-        credentials = await self._tokens.credentials(settings.url, token)
-        self._redacting.hide(credentials.secrets, credentials.headers)
-        own = settings.codec.subprotocol
-        offers = [*((own,) if own is not None else ()), *credentials.subprotocols]
-        socket: Socket = await settings.connect(
-            credentials.url,
-            subprotocols=offers or None,
-            additional_headers={**settings.headers, **credentials.headers},
-            logger=self._redacting,
-            **settings.connect_options,
-        )
-        return socket
-
     # --- lines ----------------------------------------------------------------------------------------------------------
 
     def line_opened(self, line: Line) -> None:
@@ -339,7 +314,7 @@ class ConnectionLoop:
                 return None
             try:
                 if entry.transmissions > 1:
-                    entry.frame = self._reencode(entry)
+                    entry.frame = self._dialer.reencode(entry)
                 size = len(entry.frame if isinstance(entry.frame, bytes) else entry.frame.encode())
                 if self._peer_limit is not None and size > self._peer_limit:
                     raise MessageTooBig(size, self._peer_limit)
@@ -369,11 +344,7 @@ class ConnectionLoop:
 
     def line_failed(self, line: Line, error: Exception) -> None:
         """The dial failed or the socket ended."""
-        shown = self._settings.shown_url
-        if line.has_opened:
-            failure = of_close(error)
-        else:
-            failure = of_dial(error, shown, self._settings.clock(), self._redacting.redact)
+        failure = of_close(error) if line.has_opened else self._dialer.failure(error)
         if line is self._line:
             self._line = None
         self._perform(self._protocol.failed(line.generation, failure, self.loop.time()))
@@ -386,7 +357,7 @@ class ConnectionLoop:
     def _end_if_over(self) -> None:
         state = self._protocol.connection.state
         if state is ConnectionState.CLOSED and not self._lines and not self._is_performing:
-            flight = self._tokens.close()
+            flight = self._dialer.close()
             if flight is not None:
                 flight.add_done_callback(lambda _: self._over())
             else:
@@ -450,30 +421,6 @@ class ConnectionLoop:
         if self._slept - slept > self._settings.suspend_limit:
             _logger.info("the computer slept; dialing anew")
             self._perform(self._protocol.woke(now))
-
-    # --- writing --------------------------------------------------------------------------------------------------------
-
-    def _encode(self, payload: Any, identity: str | None) -> str | bytes:
-        settings = self._settings
-        name = settings.registry.of(payload.__class__).name
-        return settings.codec.encode(
-            Envelope(name, payload, id=identity or settings.new_id(), timestamp=settings.clock())
-        )
-
-    def _reencode(self, entry: Entry) -> str | bytes:
-        """A resend says so; the id stays."""
-        old = entry.envelope
-        if entry.guarantee is not Guarantee.AT_LEAST_ONCE or old.redelivered:
-            return entry.frame
-        entry.envelope = Envelope(
-            old.type,
-            old.payload,
-            old.channel,
-            old.id,
-            timestamp=old.timestamp,
-            redelivered=True,
-        )
-        return self._settings.codec.encode(entry.envelope)
 
     def _send_syncs(self) -> None:
         if self._unsynced and self._has_protocol:

@@ -16,7 +16,7 @@ from .errors import (
     Unauthorized,
 )
 
-__all__ = ["kind_of", "verdict_on"]
+__all__ = ["delay_after", "kind_of", "verdict_on"]
 
 
 def verdict_on(error: Exception, policy: ClosePolicy) -> Verdict:
@@ -28,6 +28,15 @@ def verdict_on(error: Exception, policy: ClosePolicy) -> Verdict:
     if isinstance(error, DialFailed | HeartbeatTimeout):
         return Verdict.RETRY
     return Verdict.FATAL
+
+
+def delay_after(error: Exception, verdict: Verdict, policy: ClosePolicy, delay: float) -> float:
+    """Returns the seconds until the next dial: the backoff's delay, or longer where the server wants that."""
+    if verdict is Verdict.RETRY_SLOWLY:
+        delay = max(delay, policy.slow_delay)
+    if isinstance(error, HandshakeRefused) and error.retry_after is not None:
+        delay = max(delay, min(error.retry_after, policy.max_server_delay))
+    return delay
 
 
 def kind_of(error: Exception) -> ErrorKind:

@@ -24,7 +24,7 @@ from typing import Any
 from .delivery import Delivery, DeliveryStatus
 from .errors import DeliveryFailed, MessageError, OutboxFull
 from .messages import Envelope, Guarantee
-from .outbox_entry import Entry, OutboxOptions, OutboxView, Overflow, Waiting
+from .outbox_entry import Entry, OutboxOptions, OutboxView, Overflow
 
 __all__ = ["Outbox"]
 
@@ -84,20 +84,7 @@ class Outbox:
     def view(self) -> OutboxView:
         """Returns what waits, what is in flight first."""
         with self._lock:
-            entries = (*self._in_flight.values(), *self._queue)
-            return OutboxView(
-                tuple(
-                    Waiting(
-                        entry.delivery.id,
-                        entry.envelope.type,
-                        entry.delivery.status,
-                        entry.transmissions,
-                        entry.since,
-                    )
-                    for entry in entries
-                    if not entry.is_over
-                )
-            )
+            return OutboxView.of((*self._in_flight.values(), *self._queue))
 
     def offer(
         self,

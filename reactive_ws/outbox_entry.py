@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
@@ -99,3 +100,20 @@ class OutboxView:
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> OutboxView:
+        """Returns the view of these entries, without those that are over."""
+        return cls(
+            tuple(
+                Waiting(
+                    entry.delivery.id,
+                    entry.envelope.type,
+                    entry.delivery.status,
+                    entry.transmissions,
+                    entry.since,
+                )
+                for entry in entries
+                if not entry.is_over
+            )
+        )

@@ -17,51 +17,23 @@ from typing import Any
 import attrs
 
 from . import effects as do
-from .backoff import Backoff, DelaySource
-from .close_policy import ClosePolicy, Verdict
+from .close_policy import Verdict
 from .connection import Connection, ErrorKind, Phase
 from .effects import Effect
 from .errors import (
     ConnectionLost,
     DialFailed,
     GaveUp,
-    HandshakeRefused,
     HeartbeatTimeout,
     Unauthorized,
 )
-from .heartbeat import Heartbeat, HeartbeatMonitor
-from .judgement import kind_of, verdict_on
+from .heartbeat import HeartbeatMonitor
+from .judgement import delay_after, kind_of, verdict_on
 from .messages import AuthOk, GoAway, Hello, Ping, Pong, Position, Resume, Resumed, Sync
+from .protocol_options import ProtocolOptions
 from .transitions import ConnectionState, Event, follow
 
-__all__ = ["Protocol", "ProtocolOptions"]
-
-
-@attrs.frozen
-class ProtocolOptions:
-    """What the protocol decides by. Times in seconds.
-
-    Attributes:
-        url: Redacted, for the records.
-        backoff: Where delays come from.
-        policy: What close codes and HTTP statuses mean.
-        max_attempts: Retries per outage; None for no limit.
-        dial_timeout: For the socket and the hello together, then again for auth, and for the resume.
-        stable_after: How long a connection must last before the next outage starts with short delays again.
-        heartbeat: None for no heartbeat.
-        has_first_message: Whether the token goes out as the first message.
-        can_refresh: Whether asking the token provider again may give another token.
-    """
-
-    url: str = ""
-    backoff: DelaySource = attrs.field(factory=Backoff)
-    policy: ClosePolicy = attrs.field(factory=ClosePolicy)
-    max_attempts: int | None = None
-    dial_timeout: float = 10.0
-    stable_after: float = 10.0
-    heartbeat: Heartbeat | None = attrs.field(factory=Heartbeat)
-    has_first_message: bool = False
-    can_refresh: bool = False
+__all__ = ["Protocol"]
 
 
 class Protocol:
@@ -422,12 +394,7 @@ class Protocol:
 
     def _retry(self, error: Exception, verdict: Verdict, now: float, delay: float | None) -> None:
         if delay is None:
-            delay = next(self._delays)
-        policy = self._options.policy
-        if verdict is Verdict.RETRY_SLOWLY:
-            delay = max(delay, policy.slow_delay)
-        if isinstance(error, HandshakeRefused) and error.retry_after is not None:
-            delay = max(delay, min(error.retry_after, policy.max_server_delay))
+            delay = delay_after(error, verdict, self._options.policy, next(self._delays))
         self._retries += 1
         self._retry_at = now + delay
         self._move(

@@ -34,7 +34,8 @@ from .messages import Envelope, Position, Registry, protocol_v1
 from .metrics import Counters
 from .outbox import Outbox
 from .outbox_entry import OutboxOptions, OutboxView
-from .protocol import Protocol, ProtocolOptions
+from .protocol import Protocol
+from .protocol_options import ProtocolOptions
 from .receiver import Receiver
 from .routing import Routing
 from .running import Running

@@ -12,7 +12,7 @@ import attrs
 from .authentication import Auth
 from .codec import Codec
 from .messages import Registry
-from .protocol import ProtocolOptions
+from .protocol_options import ProtocolOptions
 
 __all__ = ["Settings"]
 

@@ -46,6 +46,7 @@ FLOORS: dict[str, int] = {
     "reactive_ws.heartbeat": 2,
     "reactive_ws.effects": 2,
     "reactive_ws.judgement": 2,
+    "reactive_ws.protocol_options": 2,
     "reactive_ws.protocol": 2,
     # 3: what waits, what arrives, who hears of it
     "reactive_ws.pending": 3,
@@ -66,6 +67,7 @@ FLOORS: dict[str, int] = {
     "reactive_ws.requests": 4,
     "reactive_ws.receiver": 4,
     "reactive_ws.line": 4,
+    "reactive_ws.dialing": 4,
     "reactive_ws.connection_loop": 4,
     "reactive_ws.background_thread": 4,
     "reactive_ws.routing": 4,

@@ -31,7 +31,8 @@ from reactive_ws.messages import (
     Resume,
     Resumed,
 )
-from reactive_ws.protocol import Protocol, ProtocolOptions
+from reactive_ws.protocol import Protocol
+from reactive_ws.protocol_options import ProtocolOptions
 
 STEADY = Backoff(initial=1.0, factor=2.0, cap=60.0, jitter=Jitter.NONE)
 S = ConnectionState

@@ -1,0 +1,114 @@
+"""How a socket is opened and what is written on it: token, headers, subprotocols, frames.
+
+One for the life of a connection loop. It knows the secrets and sees to it that nobody else does: the logger that it gives
+to `websockets` is a redacting one, and foreign exceptions leave it translated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from .authentication import Tokens
+from .errors import DialFailed, Unauthorized
+from .failures import of_dial
+from .line import Socket
+from .messages import Envelope, Guarantee
+from .outbox_entry import Entry
+from .redaction import RedactingLogger
+from .settings import Settings
+
+__all__ = ["Dialer"]
+
+
+class Dialer:
+    """Opens sockets. Loop only.
+
+    Attributes:
+        token: The token of the newest dial; secret.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.token: str | None = None
+        self._settings = settings
+        self._tokens = Tokens(settings.auth)
+        self._redacting = RedactingLogger(logging.getLogger("reactive_ws.websockets"))
+
+    def __repr__(self) -> str:
+        return f"<Dialer of {self._settings.shown_url}>"
+
+    async def dial(self, *, force: bool) -> Socket:
+        """Opens a socket.
+
+        Raises:
+            Exception: whatever the network, the server, the provider or `websockets` raise; see `failure`.
+        """
+        settings = self._settings
+        try:
+            token = self.token = await self._tokens.token(force=force)
+        except Unauthorized:
+            raise
+        except Exception as error:
+            reason = f"the token provider raised {type(error).__name__}"
+            raise DialFailed(reason) from error
+        credentials = await self._tokens.credentials(settings.url, token)
+        self._redacting.hide(credentials.secrets, credentials.headers)
+        own = settings.codec.subprotocol
+        offers = [*((own,) if own is not None else ()), *credentials.subprotocols]
+        socket: Socket = await settings.connect(
+            credentials.url,
+            subprotocols=offers or None,
+            additional_headers={**settings.headers, **credentials.headers},
+            logger=self._redacting,
+            **settings.connect_options,
+        )
+        return socket
+
+    async def fresh_token(self) -> str | None:
+        """Asks the provider for a new token.
+
+        Raises:
+            Exception: what the provider raises.
+        """
+        self.token = await self._tokens.token(force=True)
+        if self.token is not None:
+            self._redacting.hide((self.token,))
+        return self.token
+
+    def failure(self, error: Exception) -> Exception:
+        """Returns what a failed dial means, without secrets."""
+        settings = self._settings
+        return of_dial(error, settings.shown_url, settings.clock(), self._redacting.redact)
+
+    def close(self) -> asyncio.Task[str] | None:
+        """Cancels a provider that is being asked; returns its task."""
+        return self._tokens.close()
+
+    def encode(self, payload: Any, identity: str | None) -> str | bytes:
+        """Returns the frame of a message of the connection itself.
+
+        Raises:
+            UnknownType: the registry has no such type.
+            MessageRejected: the codec cannot write it.
+        """
+        settings = self._settings
+        name = settings.registry.of(payload.__class__).name
+        return settings.codec.encode(
+            Envelope(name, payload, id=identity or settings.new_id(), timestamp=settings.clock())
+        )
+
+    def reencode(self, entry: Entry) -> str | bytes:
+        """Returns the frame of a resend, which says so; the id stays."""
+        old = entry.envelope
+        if entry.guarantee is not Guarantee.AT_LEAST_ONCE or old.redelivered:
+            return entry.frame
+        entry.envelope = Envelope(
+            old.type,
+            old.payload,
+            old.channel,
+            old.id,
+            timestamp=old.timestamp,
+            redelivered=True,
+        )
+        return self._settings.codec.encode(entry.envelope)
