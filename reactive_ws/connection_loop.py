@@ -26,13 +26,11 @@ from .outbox_entry import Entry
 from .protocol import Protocol
 from .receiver import Burst, Receiver
 from .settings import Settings
+from .suspension import SleepWatch
 
 __all__ = ["ConnectionLoop"]
 
 _logger = logging.getLogger("reactive_ws.connection")
-
-_WATCH_INTERVAL = 5.0
-"""Seconds between looks at the suspension clock."""
 
 
 class ConnectionLoop:
@@ -85,8 +83,7 @@ class ConnectionLoop:
         self._is_performing = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._watch_at: float | None = None
-        self._slept = 0.0
+        self._sleep = SleepWatch(settings.suspended, settings.suspend_limit)
         self._peer_limit: int | None = None
         self._has_protocol = False
         self._unsynced: dict[str, None] = {}
@@ -150,17 +147,6 @@ class ConnectionLoop:
         self._changed()
         self._rearm()
 
-    def cancel(self) -> None:
-        """The loop is about to end: drop everything at once."""
-        self._perform(self._protocol.disconnect(self.loop.time()))
-        for line in list(self._lines):
-            line.abort()
-
-    @property
-    def tasks(self) -> tuple[asyncio.Task[None], ...]:
-        """The tasks of the lines that are not over yet."""
-        return tuple(line.task for line in self._lines)
-
     # --- effects --------------------------------------------------------------------------------------------------------
 
     def _perform(self, effects: list[Effect]) -> None:
@@ -182,7 +168,10 @@ class ConnectionLoop:
         connection = effect.connection
         if connection.state is not ConnectionState.CONNECTED:
             self._counters.connected_at = None
-        self._watch(connection.state)
+        if connection.state in (ConnectionState.CLOSED, ConnectionState.ERROR):
+            self._sleep.stop()
+        else:
+            self._sleep.start(self.loop.time())
         self._publish(connection)
 
     def _open(self, effect: do.Dial) -> None:
@@ -371,7 +360,7 @@ class ConnectionLoop:
             self._protocol.deadline,
             self._outbox.deadline,
             self._receiver.inbound.deadline,
-            self._watch_at,
+            self._sleep.deadline,
         )
         due = min((time for time in times if time is not None), default=None)
         timer = self._timer
@@ -387,8 +376,9 @@ class ConnectionLoop:
     def _tick(self) -> None:
         self._timer = None
         now = self.loop.time()
-        if self._watch_at is not None and self._watch_at <= now:
-            self._look_for_sleep(now)
+        if self._sleep.has_slept(now):
+            _logger.info("the computer slept; dialing anew")
+            self._perform(self._protocol.woke(now))
         due = self._protocol.deadline
         if due is not None and due <= now:
             self._perform(self._protocol.tick(now))
@@ -402,25 +392,6 @@ class ConnectionLoop:
         if due is not None and due <= now:
             self._finish_burst(self._receiver.release(now))
         self._rearm()
-
-    def _watch(self, state: ConnectionState) -> None:
-        if self._settings.suspended is None:
-            return
-        if state in (ConnectionState.CLOSED, ConnectionState.ERROR):
-            self._watch_at = None
-        elif self._watch_at is None:
-            self._slept = self._settings.suspended()
-            self._watch_at = self.loop.time() + _WATCH_INTERVAL
-
-    def _look_for_sleep(self, now: float) -> None:
-        suspended = self._settings.suspended
-        if suspended is None:
-            return
-        slept, self._slept = self._slept, suspended()
-        self._watch_at = now + _WATCH_INTERVAL
-        if self._slept - slept > self._settings.suspend_limit:
-            _logger.info("the computer slept; dialing anew")
-            self._perform(self._protocol.woke(now))
 
     def _send_syncs(self) -> None:
         if self._unsynced and self._has_protocol:

@@ -22,9 +22,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .delivery import Delivery, DeliveryStatus
-from .errors import DeliveryFailed, MessageError, OutboxFull
+from .errors import DeliveryFailed, MessageError
 from .messages import Envelope, Guarantee
-from .outbox_entry import Entry, OutboxOptions, OutboxView, Overflow
+from .outbox_entry import Entry, OutboxOptions, OutboxView, victim_of
 
 __all__ = ["Outbox"]
 
@@ -120,7 +120,8 @@ class Outbox:
                 entry.is_over = True
                 notes.append(_failed(entry, "not connected, and a volatile message does not wait"))
             else:
-                victim = self._make_room(entry) if self._size >= self.options.limit else None
+                is_full = self._size >= self.options.limit
+                victim = victim_of(self._queue, entry, self.options) if is_full else None
                 if victim is not entry:
                     self._append(entry, is_sure=is_sure)
                 if victim is not None:
@@ -308,21 +309,6 @@ class Outbox:
             self._next_expiry is None or entry.expires_at < self._next_expiry
         ):
             self._next_expiry = entry.expires_at
-
-    def _make_room(self, entry: Entry) -> Entry:
-        """Returns the entry to drop, which may be the new one."""
-        is_sure = entry.guarantee is Guarantee.AT_LEAST_ONCE
-        overflow = self.options.overflow
-        if overflow is Overflow.RAISE:
-            raise OutboxFull(self.options.limit)
-        if not is_sure and overflow is Overflow.DROP_NEWEST:
-            return entry
-        for other in self._queue:
-            if other.guarantee is not Guarantee.AT_LEAST_ONCE and not other.is_over:
-                return other
-        if is_sure:
-            raise OutboxFull(self.options.limit)
-        return entry
 
     def _drop(self, entry: Entry, reason: str, notes: list[_Note]) -> None:
         entry.is_dropped = True

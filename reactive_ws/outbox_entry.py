@@ -1,6 +1,6 @@
 """What the outbox is told and what it shows: its options, its entries, and the view of them that programs get.
 
-Values only; `outbox` has the rules.
+Values, and the choice of what falls out of a full outbox; `outbox` has the other rules.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any
 import attrs
 
 from .delivery import Delivery, DeliveryStatus
+from .errors import OutboxFull
 from .messages import Envelope, Guarantee
 
-__all__ = ["Entry", "OutboxOptions", "OutboxView", "Overflow", "Waiting"]
+__all__ = ["Entry", "OutboxOptions", "OutboxView", "Overflow", "Waiting", "victim_of"]
 
 
 class Overflow(enum.Enum):
@@ -117,3 +118,22 @@ class OutboxView:
                 if not entry.is_over
             )
         )
+
+
+def victim_of(queue: Iterable[Entry], entry: Entry, options: OutboxOptions) -> Entry:
+    """Returns what a full outbox drops for a new entry; that may be the new one.
+
+    Raises:
+        OutboxFull: neither the new entry nor another one may be dropped.
+    """
+    is_sure = entry.guarantee is Guarantee.AT_LEAST_ONCE
+    if options.overflow is Overflow.RAISE:
+        raise OutboxFull(options.limit)
+    if not is_sure and options.overflow is Overflow.DROP_NEWEST:
+        return entry
+    for other in queue:
+        if other.guarantee is not Guarantee.AT_LEAST_ONCE and not other.is_over:
+            return other
+    if is_sure:
+        raise OutboxFull(options.limit)
+    return entry

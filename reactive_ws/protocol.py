@@ -1,6 +1,6 @@
 """The connection's mind, without I/O: what to do when something happens to the connection or its time has come.
 
-    * The state is assigned in one place, `_move`, and only through the table of `transitions`.
+    * The state is assigned in one place, `connection_record`, and only through the table of `transitions`.
     * Every event of a socket carries its generation; events of older ones are counted and change nothing.
     * Every call returns effects, to be performed in order, and may change `deadline`: the shell calls `tick` then.
     * Time and random numbers come from the caller. The same calls give the same effects, always.
@@ -14,11 +14,10 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import attrs
-
 from . import effects as do
 from .close_policy import Verdict
 from .connection import Connection, ErrorKind, Phase
+from .connection_record import ConnectionRecord
 from .effects import Effect
 from .errors import (
     ConnectionLost,
@@ -31,12 +30,12 @@ from .heartbeat import HeartbeatMonitor
 from .judgement import delay_after, kind_of, verdict_on
 from .messages import AuthOk, GoAway, Hello, Ping, Pong, Position, Resume, Resumed, Sync
 from .protocol_options import ProtocolOptions
-from .transitions import ConnectionState, Event, follow
+from .transitions import ConnectionState, Event
 
 __all__ = ["Protocol"]
 
 
-class Protocol:
+class Protocol(ConnectionRecord):
     """One connection over its whole life. Not thread-safe: its owner is the service's loop.
 
     Args:
@@ -56,15 +55,12 @@ class Protocol:
         positions: Callable[[], Mapping[str, Position]],
         backlog: Callable[[], int],
     ) -> None:
-        self.connection = Connection(url=options.url, max_attempts=options.max_attempts)
-        self.stale_events = 0
+        super().__init__(Connection(url=options.url, max_attempts=options.max_attempts))
         self.heartbeat = HeartbeatMonitor(options.heartbeat, new_id)
         self._options = options
         self._rng = rng
         self._positions = positions
         self._backlog = backlog
-        self._effects: list[Effect] = []
-        self._generation = 0
         self._has_socket = False
         self._has_hello = False
         self._can_resume = False
@@ -76,11 +72,6 @@ class Protocol:
         self._drain_until: float | None = None
         self._retries = 0
         self._delays: Iterator[float] = options.backoff.delays(rng)
-
-    @property
-    def generation(self) -> int:
-        """The number of the newest dial."""
-        return self._generation
 
     @property
     def is_draining(self) -> bool:
@@ -231,27 +222,6 @@ class Protocol:
         return self._take()
 
     # --- how ------------------------------------------------------------------------------------------------------------
-
-    def _take(self) -> list[Effect]:
-        taken, self._effects = self._effects, []
-        return taken
-
-    def _is_stale(self, generation: int) -> bool:
-        if generation == self._generation:
-            return False
-        self.stale_events += 1
-        return True
-
-    def _note(self, **changes: Any) -> None:
-        changed = attrs.evolve(self.connection, **changes)
-        if changed != self.connection:
-            self.connection = changed
-            self._effects.append(do.Publish(changed))
-
-    def _move(self, event: Event, now: float, **changes: Any) -> None:
-        state = follow(self.connection.state, event)
-        since = now if state is not self.connection.state else self.connection.since
-        self._note(state=state, since=since, **changes)
 
     def _start_over(self) -> None:
         self._retries = 0

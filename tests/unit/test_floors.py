@@ -45,6 +45,7 @@ FLOORS: dict[str, int] = {
     "reactive_ws.close_policy": 2,
     "reactive_ws.heartbeat": 2,
     "reactive_ws.effects": 2,
+    "reactive_ws.connection_record": 2,
     "reactive_ws.judgement": 2,
     "reactive_ws.protocol_options": 2,
     "reactive_ws.protocol": 2,

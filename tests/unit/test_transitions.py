@@ -45,4 +45,4 @@ def test_the_state_is_assigned_in_one_place_of_the_package() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 places += [f"{path.name}" for k in node.keywords if k.arg == "state"]
-    assert places == ["protocol.py"]
+    assert places == ["connection_record.py"]
