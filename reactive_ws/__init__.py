@@ -9,16 +9,17 @@ The map, from the ground up; a room imports from its own floor and below:
     computed, derived, entities, key_source, keyed  values of values; many entities
     middleware                                      persist, undo, logger, inspector: functions on the commit hook
     codec, events                                   bytes <-> messages; streams of things that happen
-    transitions, connection, close_policy,          the decisions about one connection, without I/O:
-    judgement, backoff, heartbeat, protocol,        the state table, what a close means, when to dial again,
-    effects, address, redaction                     what must not be shown
+    transitions, connection, connection_record,     the decisions about one connection, without I/O:
+    close_policy, judgement, backoff, heartbeat,    the state table, what a close means, when to dial again,
+    protocol_options, protocol, effects, address,   what must not be shown
+    redaction
     outbox_entry, outbox, journal, storage,         what waits to be sent, in memory and in a file,
     delivery, pending                               and what became of it
     inbound, dispatcher, metrics                    order, duplicates and gaps; who hears of a message; counts
     authentication, failures, suspension, settings, the service's hands: tokens, foreign exceptions, sleep,
-    line, receiver, connection_loop, requests,      one socket, what it brings, performing the protocol's effects,
-    async_handlers, background_thread, publishing,  questions, slow handlers, the own thread, what is shown,
-    routing, sending, running, service              and its surface
+    line, dialing, receiver, connection_loop,       one socket, how it is opened, what it brings, performing the effects,
+    requests, async_handlers, background_thread,    questions, slow handlers, the own thread,
+    publishing, routing, sending, running, service  what is shown, and its surface
     testing, hub, recording                         virtual time and faults; a small server; recorded traffic
     commands                                        the command line
 """
