@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
+import subprocess
+import sys
 import threading
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -184,6 +188,35 @@ def test_close_writes_what_is_left_and_lets_go(bench: Bench) -> None:
         file.add(Store(0, domain=bench.domain), as_type=int)
 
 
+def test_a_closed_file_is_held_by_nobody(bench: Bench) -> None:
+    file = bench.open()
+    file.close()
+    assert bench.domain._hooks == ()
+    bench.file, gone = None, weakref.ref(file)
+    del file
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_program_that_just_ends_has_saved(bench: Bench) -> None:
+    program = """
+import sys
+from reactive_ws.middleware import persist
+from reactive_ws.store import Store
+store = Store(0)
+persist(store, sys.argv[1], as_type=int)
+store.set(7)
+"""
+    root = str(Path(__file__).parents[3])
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, str(bench.path)],
+        env={**os.environ, "PYTHONPATH": root},
+        timeout=30,
+        check=True,
+    )
+    assert bench.state() == 7
+
+
 def test_flush_saves_a_write_that_no_observer_was_told_of_yet(bench: Bench) -> None:
     class Asleep:
         def post(self, function: object) -> None: ...
@@ -317,6 +350,15 @@ def test_a_keyed_store_that_was_only_loaded_is_not_written(bench: Bench, writes:
         file.add(keyed, as_type=dict[str, int])
         bench.time.advance_by(10)
     assert (writes, json.loads(before)) == ([], bench.content())
+
+
+def test_what_an_observer_adds_while_a_keyed_store_is_loaded_is_saved(bench: Bench) -> None:
+    bench.put(themes=(1, {"a": 1}))
+    keyed: KeyedStore[str, int] = KeyedStore(name="themes", domain=bench.domain)
+    keyed.select("a").subscribe(lambda value: keyed.upsert("b", 2) if value else None)
+    bench.group().add(keyed, as_type=dict[str, int])
+    bench.time.advance_by(1)
+    assert bench.content()["stores"]["themes"]["state"] == {"a": 1, "b": 2}
 
 
 def test_merge_of_a_keyed_store_sees_the_mapping(bench: Bench) -> None:
@@ -488,6 +530,21 @@ def test_one_bad_entry_costs_the_others_nothing(bench: Bench) -> None:
     assert bench.names() == ["settings.json", "settings.json.corrupt-1"]
     assert bench.path.with_name("settings.json.corrupt-1").read_bytes() == original
     assert sorted(bench.content()["stores"]) == ["c", "d"]
+    bench.path.unlink()
+    stores["c"].set(4)
+    stores["c"].set(3)
+    bench.time.advance_by(1)
+    assert bench.names() == ["settings.json.corrupt-1"]
+
+
+def test_a_bad_entry_that_is_found_after_the_file_was_replaced_leaves_it_too(bench: Bench) -> None:
+    bench.put(a=(1, "bad"), b=(1, "bad"), c=(1, 3))
+    file = bench.group()
+    for name in "ab":
+        file.add(Store(0, name=name, domain=bench.domain), as_type=int)
+        bench.time.advance_by(1)
+    assert sorted(bench.content()["stores"]) == ["c"]
+    assert bench.names() == ["settings.json", "settings.json.corrupt-1"]
 
 
 def test_a_file_that_cannot_be_set_aside_is_left_alone_until_it_can(

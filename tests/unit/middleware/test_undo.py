@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -298,3 +299,85 @@ def test_undo_says_what_it_cannot_do() -> None:
     parts: Callable[[Mapping[str, int]], int] = len
     with pytest.raises(UsageError, match="keyed"):
         undo(keyed, partialize=parts, merge=lambda now, _: now)  # type: ignore[call-overload]
+
+
+def test_a_write_while_the_value_is_being_put_together_is_the_one_that_is_undone() -> None:
+    store = Store(Drawing(), domain=Domain(strict=True))
+    writes = [Drawing("abc")]
+
+    def merge(drawing: Drawing, text: str) -> Drawing:
+        if writes:
+            store.set(writes.pop())
+        return attrs.evolve(drawing, text=text)
+
+    history = undo(store, partialize=lambda drawing: drawing.text, merge=merge)
+    store.set(Drawing("a"))
+    store.set(Drawing("ab"))
+    assert (history.undo(), store.get().text) == (1, "ab")
+    assert (history.redo(), store.get().text) == (1, "abc")
+
+
+def test_a_change_back_and_forth_while_the_value_is_being_put_together_is_not_missed() -> None:
+    store = Store(Drawing("a"), domain=Domain(strict=True))
+    after = Drawing("ab")
+    writes = [after, Drawing("x")]
+
+    def merge(drawing: Drawing, text: str) -> Drawing:
+        while writes:
+            store.set(writes.pop())
+        return attrs.evolve(drawing, text=text)
+
+    history = undo(store, partialize=lambda drawing: drawing.text, merge=merge)
+    store.set(after)
+    assert (history.undo(), store.get().text) == (1, "x")
+    assert (history.undo(2), store.get().text) == (2, "a")
+
+
+def test_two_undos_in_a_row_do_not_take_the_first_one_for_a_write() -> None:
+    home = ManualHome()
+    store = Store(0, domain=Domain(home=home, strict=True))
+    history = undo(store)
+    store.set(1)
+    store.set(2)
+    assert [history.undo(), history.undo(), history.undo(), store.get()] == [1, 1, 0, 0]
+    home.run()
+    assert (history.redo(9), store.get()) == (2, 2)
+
+
+def test_a_disposed_history_leaves_no_hook_behind() -> None:
+    store, _ = make()
+    undo(store).dispose()
+    assert store.domain._hooks == ()
+
+
+def test_threads_that_write_and_undo_leave_each_write_at_most_once_and_in_order() -> None:
+    store = Store((0, 0), domain=Domain(strict=True))
+    history = undo(store, limit=10_000)
+    start = threading.Barrier(4)
+
+    def write(thread: int) -> None:
+        start.wait(10)
+        for number in range(200):
+            store.set((thread, number))
+
+    def walk() -> None:
+        start.wait(10)
+        for _ in range(100):
+            history.undo()
+            history.redo()
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in (1, 2, 3)]
+    threads.append(threading.Thread(target=walk))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert store.domain.settled(10)
+    history.redo(10_000)
+    states = [store.get()]
+    while history.undo():
+        states.append(store.get())
+    assert states.pop() == (0, 0)
+    for number in (1, 2, 3):
+        own = [write for thread, write in reversed(states) if thread == number]
+        assert own == sorted(set(own))
