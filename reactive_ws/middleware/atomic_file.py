@@ -8,6 +8,7 @@ new content. Called by `state_file`; knows nothing of stores or formats.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -26,8 +27,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         OSError: no space, no permission, no such folder; the file is as it was.
     """
     temporary = path.with_name(f".{path.name}.tmp")
-    _write(temporary, os.O_TRUNC, content)
-    os.replace(temporary, path)
+    try:
+        _write(temporary, os.O_TRUNC, content)
+        os.replace(temporary, path)
+    except OSError:
+        # On a full disk, half a file would keep the room that others need.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
     _sync_folder(path.parent)
 
 

@@ -601,6 +601,7 @@ def test_a_full_disk_is_reported_once_and_the_next_change_tries_again(
         bench.store.set(Settings(theme))
         bench.time.advance_by(1)
     assert (len(tries), bench.state()["theme"]) == (2, "first")
+    assert bench.names() == ["settings.json"]
     assert [report.text for report in bench.reports] == [
         "it cannot be written (No space left on device); the next change tries again"
     ]
