@@ -1,0 +1,17 @@
+"""`reactive-ws demo`: a chat whose server is killed in the middle, and a judge who looks for what got lost.
+
+Three processes. The client is this one; the hub is a child, killed with SIGKILL while at least 20 messages are
+unacknowledged and an answer is half streamed; the judge is a child that trusts nobody: it is given files.
+
+    command      arguments, children, exit code
+    play         the client: talks, has the hub killed, goes on talking, waits until all is answered
+    narrator     one line per state change and message
+    record       the client's write-ahead record
+    hub_child    the hub in a child process: start, kill, start again on the same port
+    screen       what a client is shown, as a file
+    judge        record, data file and screens -> verdict; also the second client that looks afresh
+"""
+
+from .command import command
+
+__all__ = ["command"]

@@ -1,0 +1,125 @@
+"""The judge, a process of its own that is given files and an address and trusts nobody.
+
+    python -m stores.demo.judge look URL SCREEN                          connect afresh, write down what is shown
+    python -m stores.demo.judge decide RECORD DATA SCREEN SCREEN         compare, print the verdict as JSON
+
+`decide` starts when the hub has ended: it reads the hub's tables itself, without the hub's code. What counts is `verdict`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from reactive_ws.messages import Message, Panel
+
+from ..app import Application
+from . import verdict
+from .record import Killed, read
+from .screen import Screen, Shown, load, save, screen_of
+
+__all__ = ["decide", "half_streamed", "look", "stored"]
+
+_LOOK_TIMEOUT = 60.0
+
+
+async def look(url: str, target: Path) -> None:
+    """Connects a client that knows nothing, waits until it knows everything, and writes its screen.
+
+    Raises:
+        TimeoutError: it is not shown everything in a minute.
+    """
+    app = Application.at(url)
+    try:
+        async with asyncio.timeout(_LOOK_TIMEOUT):
+            await app.service.connect()
+            await app.service.positions.select(lambda positions: "app" in positions).wait_for()
+            while not all(  # noqa: ASYNC110 - many conversations, and no hurry
+                app.history.get(session.id).is_loaded
+                for session in app.sessions.state.get().sessions
+            ):
+                await asyncio.sleep(0.02)
+        save(screen_of(app), target)
+    finally:
+        await app.service.disconnect()
+        app.close()
+
+
+def decide(record: Path, data: Path, screens: dict[str, Path]) -> verdict.Verdict:
+    """Returns the verdict on what the files hold.
+
+    Args:
+        record: The client's write-ahead record.
+        data: The hub's data file.
+        screens: What each client is shown, by a name for it.
+
+    Raises:
+        OSError, sqlite3.Error, msgspec.DecodeError: a file cannot be read.
+    """
+    lines = read(record)
+    return verdict.decide(
+        lines,
+        stored(data),
+        {name: load(path) for name, path in screens.items()},
+        {
+            line.evidence: half_streamed(Path(line.evidence))
+            for line in lines
+            if isinstance(line, Killed)
+        },
+    )
+
+
+def stored(data: Path) -> Screen:
+    """Returns what a hub's data file holds.
+
+    Raises:
+        OSError, sqlite3.Error, msgspec.DecodeError: it cannot be read.
+    """
+    with closing(_open(data)) as database:
+        sessions: dict[str, list[Shown]] = {}
+        for key, value in database.execute("SELECT key, value FROM messages ORDER BY key, number"):
+            message = msgspec.json.decode(value, type=Message)
+            shown = Shown(message.id, message.role, message.content)
+            sessions.setdefault(key, []).append(shown)
+        panels = database.execute("SELECT value FROM panels ORDER BY number")
+        return Screen(sessions, [msgspec.json.decode(value, type=Panel) for (value,) in panels])
+
+
+def half_streamed(data: Path) -> int:
+    """Returns how many answers in a hub's data file are begun and not complete.
+
+    Raises:
+        OSError, sqlite3.Error: it cannot be read.
+    """
+    with closing(_open(data)) as database:
+        owed = [
+            msgspec.json.decode(value) for (value,) in database.execute("SELECT value FROM owed")
+        ]
+    return sum(0 < answer["sent"] < len(answer["text"]) for answer in owed)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.stat()  # SQLite would create a missing file.
+    return sqlite3.connect(path)
+
+
+def _main(words: list[str]) -> int:
+    if words[:1] == ["look"] and len(words) == 3:
+        asyncio.run(look(words[1], Path(words[2])))
+        return 0
+    if words[:1] == ["decide"] and len(words) == 5:
+        record, data, client, second = map(Path, words[1:])
+        found = decide(record, data, {"the client": client, "the second client": second})
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+        return 0 if found.has_passed else 1
+    sys.stderr.write(f"{__doc__}\n")
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))
