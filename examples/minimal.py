@@ -10,7 +10,7 @@ async def main(url: str) -> None:
     echoes = Store(0, name="echoes")
     echoes.select().subscribe(lambda count: print(f"{count} echoes"))
     async with WebSocketService(url) as service:
-        service.on("note", lambda message: echoes.update(lambda count: count + 1))
+        service.on("note", lambda _: echoes.update(lambda count: count + 1))
         for word in ("one", "two", "three"):
             service.send("note", {"text": word})
         await echoes.select().wait_for(lambda count: count == 3, timeout=10.0)

@@ -1,8 +1,8 @@
 """Hypothesis profiles: how long a test may search. Registered by the pytest plugin, or by calling `register`.
 
-    quick     40 examples from a fixed seed, no shrinking: the same every time, for every commit
-    deep      1 000 examples, shrunk: before a release, or after a change in what they test
-    nightly   20 000 examples from new seeds, shrunk, and failures are remembered
+quick     40 examples from a fixed seed, no shrinking: the same every time, for every commit
+deep      1 000 examples, shrunk: before a release, or after a change in what they test
+nightly   20 000 examples from new seeds, shrunk, and failures are remembered
 """
 
 from __future__ import annotations

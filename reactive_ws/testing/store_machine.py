@@ -22,7 +22,7 @@ from .monitor import Monitor
 __all__ = ["StoreMachine"]
 
 
-class _RolledBack(Exception):  # noqa: N818 - it ends a batch on purpose
+class _RolledBack(Exception):
     pass
 
 
