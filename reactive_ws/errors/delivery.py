@@ -1,0 +1,99 @@
+"""A promise that was not kept, and files and ports that cannot be used. The whole tree is drawn in `errors`."""
+
+from __future__ import annotations
+
+import attrs
+
+from .root import ReactiveWSError
+
+__all__ = [
+    "DeliveryError",
+    "DeliveryFailed",
+    "FileUnusable",
+    "JournalError",
+    "ListenFailed",
+    "OutboxFull",
+]
+
+
+class DeliveryError(ReactiveWSError):
+    """A message was not or will not be delivered."""
+
+
+@attrs.define(eq=False, slots=False)
+class OutboxFull(DeliveryError):
+    """There is no room for another message that may not be dropped; nothing was queued.
+
+    Attributes:
+        limit: How many messages the outbox holds.
+    """
+
+    limit: int
+
+    text = (
+        "the outbox holds {limit} messages and is full; wait for acknowledgements or raise "
+        "its limit"
+    )
+
+
+class DeliveryFailed(DeliveryError):
+    """Raised by awaiting a Delivery that failed or whose outcome is unknown.
+
+    Attributes:
+        id: The message id.
+        reason: Why it failed.
+    """
+
+    def __init__(self, id: str, reason: str) -> None:  # noqa: A002 - the wire field's name
+        super().__init__(id, reason)
+        self.id = id
+        self.reason = reason
+
+    text = "message {id} was not delivered: {reason}"
+
+
+@attrs.define(eq=False, slots=False)
+class JournalError(ReactiveWSError):
+    """The durable outbox's file cannot be used; nothing that was stored is lost.
+
+    Attributes:
+        path: The file.
+        reason: What is wrong and what to do.
+    """
+
+    path: str
+    reason: str
+
+    text = "outbox file {path!r}: {reason}"
+
+
+@attrs.define(eq=False, slots=False)
+class FileUnusable(ReactiveWSError):
+    """A file that was named by the user cannot be read or written.
+
+    Attributes:
+        path: The file.
+        reason: What is wrong and what to do.
+    """
+
+    path: str
+    reason: str
+
+    text = "{path!r} {reason}"
+
+
+@attrs.define(eq=False, slots=False)
+class ListenFailed(ReactiveWSError):
+    """A server cannot listen where it was told to.
+
+    Attributes:
+        host: The host name or address.
+        port: The TCP port.
+        reason: What is wrong and what to do.
+    """
+
+    host: str
+    port: int
+    reason: str
+
+    text = "cannot listen on {host!r} port {port}: {reason}"

@@ -1,0 +1,121 @@
+"""One message could not be read or sent; the connection lives on. The whole tree is drawn in `errors`."""
+
+from __future__ import annotations
+
+import attrs
+
+from .root import ReactiveWSError
+
+__all__ = [
+    "MessageError",
+    "MessageRejected",
+    "MessageTooBig",
+    "MessagesMissing",
+    "RequestFailed",
+    "RequestTimeout",
+    "UnknownType",
+]
+
+
+class MessageError(ReactiveWSError):
+    """One message could not be read or sent; the connection lives on."""
+
+
+@attrs.define(eq=False, slots=False)
+class MessageRejected(MessageError):
+    """A frame that is not a valid message.
+
+    Attributes:
+        reason: What is wrong, with the path of the field when there is one.
+        type: The message type, None when the frame was not even an envelope.
+        stream, epoch, seq: Its position, if it had one: a rejected message still advances its stream.
+        id: The message id, if it had one.
+    """
+
+    reason: str
+    type: str | None = attrs.field(default=None, kw_only=True)
+    stream: str | None = attrs.field(default=None, kw_only=True)
+    epoch: str | None = attrs.field(default=None, kw_only=True)
+    seq: int | None = attrs.field(default=None, kw_only=True)
+    id: str | None = attrs.field(default=None, kw_only=True)
+
+    def __str__(self) -> str:
+        what = f"a {self.type!r} message" if self.type is not None else "a frame"
+        return f"{what} was rejected: {self.reason}"
+
+
+@attrs.define(eq=False, slots=False)
+class MessagesMissing(MessageError):
+    """Messages of an ordered stream did not come; a snapshot was asked for.
+
+    Attributes:
+        stream: Name of the stream.
+        expected: The `seq` that should have come.
+        got: The `seq` that came.
+    """
+
+    stream: str
+    expected: int
+    got: int
+
+    text = "stream {stream!r} went on at {got} where {expected} was expected"
+
+
+@attrs.define(eq=False, slots=False)
+class UnknownType(MessageError):
+    """A payload class that was never registered.
+
+    Attributes:
+        payload: Name of the class.
+    """
+
+    payload: str
+
+    text = "{payload} is no registered message type; use @registry.message('some.type')"
+
+
+@attrs.define(eq=False, slots=False)
+class MessageTooBig(MessageError):
+    """A message larger than the peer accepts.
+
+    Attributes:
+        size: Bytes of the encoded message.
+        limit: Bytes that the peer accepts.
+    """
+
+    size: int
+    limit: int
+
+    text = "the message has {size} bytes and the limit is {limit}; send it in parts"
+
+
+@attrs.define(eq=False, slots=False)
+class RequestFailed(MessageError):
+    """The server answered a request with an `error` message.
+
+    Attributes:
+        code: The server's error code.
+        message: The server's text.
+        retryable: What the server said about trying again, or None.
+    """
+
+    code: str
+    message: str
+    retryable: bool | None = attrs.field(default=None, kw_only=True)
+
+    text = "the server answered with error {code!r}: {message}"
+
+
+@attrs.define(eq=False, slots=False)
+class RequestTimeout(MessageError, TimeoutError):
+    """No reply to a request in time.
+
+    Attributes:
+        seconds: How long was waited.
+        reply: Name of the reply type that was expected.
+    """
+
+    seconds: float
+    reply: str
+
+    text = "no {reply!r} arrived within {seconds:g} s"
