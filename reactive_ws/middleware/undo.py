@@ -10,6 +10,7 @@ Does not group writes by time: put what belongs together into one `batch`.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from threading import get_ident
 from typing import Any, Self, TypeVar, overload
@@ -324,8 +325,8 @@ def _put_whole(_now: Any, part: Any, _between: list[Any]) -> Any:
 
 
 def _put_entities(
-    _now: Any, part: Entities[Any, Any], between: list[Entities[Any, Any]]
+    now: Entities[Any, Any], part: Entities[Any, Any], between: list[Entities[Any, Any]]
 ) -> Entities[Any, Any]:
-    """Returns the snapshot `part` with the keys noted that differ, so that only their observers are told."""
+    """Returns the snapshot `part` with the keys noted that differ from now, so that only their observers are told."""
     touched = dict.fromkeys(key for step in between for key in step._touched)
-    return Entities(part._values, part._keys, tuple(touched))
+    return Entities(part._values, part._keys, tuple(touched)).since(now, operator.is_)

@@ -684,3 +684,38 @@ def test_an_on_report_that_fails_is_logged_and_stops_nothing(
         bench.store.set(Settings("dark"))
         assert file.flush() is True
     assert len(caplog.records) == 2
+
+
+def test_threads_that_write_and_flush_leave_the_newest_value_and_never_half_a_file(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "state.json"
+    store = Store(0, domain=Domain(strict=True))
+    done = threading.Event()
+    read: list[int] = []
+    reports: list[PersistReport] = []
+
+    def write() -> None:
+        for _ in range(200):
+            store.update(lambda value: value + 1)
+
+    def look() -> None:
+        while not done.is_set():
+            if path.exists():
+                read.append(json.loads(path.read_bytes())["stores"]["state"]["state"])
+
+    def flush() -> None:
+        for _ in range(30):
+            assert file.flush()
+
+    with persist(store, path, as_type=int, delay=0.001, on_report=reports.append) as file:
+        threads = [threading.Thread(target=work) for work in (write, write, write, flush, flush)]
+        reader = threading.Thread(target=look)
+        for thread in (reader, *threads):
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        done.set()
+        reader.join(30)
+    assert json.loads(path.read_bytes())["stores"]["state"]["state"] == 600
+    assert (read, reports) == (sorted(read), [])

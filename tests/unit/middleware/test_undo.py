@@ -256,6 +256,19 @@ def test_an_undone_keyed_store_tells_only_the_observers_of_the_keys_that_differ(
     assert (seen, dict(store.get_all())) == ([("a", None)], {"b": 2, "c": 3})
 
 
+def test_a_key_that_ends_as_it_is_now_is_not_told_of_an_undo() -> None:
+    store: KeyedStore[str, int] = KeyedStore({"a": 1, "b": 2}, domain=Domain(strict=True))
+    history = undo(store)
+    for entity in (5, 1):
+        store.upsert("a", entity)
+    store.upsert("b", 3)
+    seen: list[int | None] = []
+    for key in "ab":
+        store.select(key).subscribe(seen.append)
+    seen.clear()
+    assert (history.undo(3), seen) == (3, [2])
+
+
 def test_a_failing_partialize_is_reported_and_makes_no_step() -> None:
     reports: list[ErrorReport] = []
     store = Store(1, domain=Domain(on_error=reports.append))
