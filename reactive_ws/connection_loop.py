@@ -139,12 +139,11 @@ class ConnectionLoop:
             self.reconnect()
 
     def outbox_changed(self) -> None:
-        """Something was queued, stored, acknowledged or removed."""
+        """Something was queued, stored, acknowledged or removed. Must not call `changed`, which calls this."""
         if self._line is not None:
             self._line.wake()
         if not len(self._outbox):
             self._perform(self._protocol.drained(self.loop.time()))
-        self._changed()
         self._rearm()
 
     # --- effects --------------------------------------------------------------------------------------------------------
@@ -276,6 +275,7 @@ class ConnectionLoop:
         self._finish_burst(burst)
         if self._outbox.version != version:
             self.outbox_changed()
+            self._changed()
         else:
             self._rearm()
         return burst.has_more and not line.is_over
@@ -388,6 +388,7 @@ class ConnectionLoop:
                 text = "the server acknowledged nothing twice in a row"
                 self._perform(self._protocol.abandon(DialFailed(text), now))
             self.outbox_changed()
+            self._changed()
         due = self._receiver.inbound.deadline
         if due is not None and due <= now:
             self._finish_burst(self._receiver.release(now))

@@ -104,11 +104,10 @@ class Publishing:
                 self._is_poked = False
 
     def _poked(self) -> None:
+        self._is_poked = False
         if self._runner is not None:
-            # It pokes again itself; cleared only afterwards, or the loop would never come to rest.
             self._runner.outbox_changed()
             self._touch_metrics()
-        self._is_poked = False
         self._show_outbox()
 
     def _show_outbox(self) -> None:

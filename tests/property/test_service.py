@@ -9,9 +9,10 @@ import random
 import pytest
 
 from reactive_ws.connection import ConnectionState
-from reactive_ws.delivery import DeliveryStatus
+from reactive_ws.delivery import Delivery, DeliveryStatus
 from reactive_ws.domain import Domain
 from reactive_ws.messages import MessageResponse, MessageSend
+from reactive_ws.outbox_entry import OutboxOptions
 from reactive_ws.payloads import Message
 from reactive_ws.service import WebSocketService
 from reactive_ws.store import Store
@@ -127,3 +128,58 @@ async def run(simulation: Simulation, chance: random.Random) -> None:
             if new == "RECONNECTING":
                 assert old == "DISCONNECTED"
     assert asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize("seed", [*range(20), 281, 290, 299])
+def test_whatever_the_program_does_every_delivery_ends_and_the_service_comes_to_rest(
+    seed: int,
+) -> None:
+    with Simulation(seed, order=seed) as simulation:
+        simulation.run(fidget(simulation, random.Random(seed)))
+
+
+async def fidget(simulation: Simulation, chance: random.Random) -> None:
+    network = simulation.network
+    network.apply(Latency(0.05, 0.02))
+    async with ScriptedServer(is_plain=chance.random() < 0.5) as server:
+        service = WebSocketService(
+            server.url,
+            domain=Domain("test"),
+            proxy=None,
+            rng=random.Random(1),
+            clock=simulation.wall_clock,
+            new_id=simulation.new_id,
+            suspended=lambda: 0.0,
+            outbox=OutboxOptions(limit=chance.choice([5, 1000])),
+        )
+        deliveries: dict[int, Delivery] = {}
+        await service.connect()
+        for n in range(60):
+            what = chance.choice(["send"] * 10 + ["abort", "again", "reset", "stall", "off", "ask"])
+            if what == "send":
+                deliveries[n] = service.send("note", n)
+            elif what == "abort" and server.connections and server.connections[-1].is_open:
+                server.abort()
+            elif what == "again":
+                service.reconnect()
+            elif what == "reset":
+                network.reset()
+            elif what == "stall":
+                network.stall(chance.uniform(0.1, 20.0))
+            elif what == "off":
+                ended = service.disconnect(drain=chance.choice([0.0, 1.0]))
+                if chance.random() < 0.5:
+                    await ended
+                await service.connect()
+            elif what == "ask":
+                service.channel("x").dispose()
+                service.sync("app")
+            await asyncio.sleep(chance.choice([0.0, 0.0, 0.1, 1.0, 5.0]))
+        await asyncio.sleep(100)
+        await service.disconnect(drain=5)
+        assert [n for n, delivery in deliveries.items() if not delivery.is_final] == []
+        arrived = [message.payload for message in server.received if message.type == "note"]
+        assert len(arrived) == len(set(arrived))
+        possible = {DeliveryStatus.SENT, DeliveryStatus.UNCERTAIN}
+        assert {deliveries[n].status for n in arrived} <= possible
+    assert len(asyncio.all_tasks()) == 1
