@@ -402,3 +402,17 @@ def test_a_service_whose_loop_died_under_it_starts_again_in_the_next_one() -> No
     asyncio.run(proper())
     assert service.state is ConnectionState.CLOSED
     assert domain.home is None
+
+
+@simulate
+async def test_two_runs_in_one_turn_of_the_loop_come_to_rest() -> None:
+    service = make("ws://nobody:1/")
+    await service.connect()
+    await service.connection.select().wait_for(lambda c: c.phase is Phase.BACKING_OFF)
+    first = service.send(chat(1))
+    service.disconnect()
+    service.connect()
+    second = service.send(chat(2))
+    await asyncio.sleep(1)
+    assert (first.status, second.status) == (DeliveryStatus.FAILED, DeliveryStatus.QUEUED)
+    await service.disconnect()
