@@ -33,8 +33,8 @@ Ts = TypeVarTuple("Ts")
 
 _MAX_TURNS_AT_ONE_MOMENT = 100_000
 """A server that answers 10 000 requests in one moment needs about 60 000 turns; a `sleep(0)` loop reaches this in 0.2 s."""
-_MAX_TURNS = 2_000_000
-"""Ten years of a 30 s heartbeat would be more; a test that needs this many turns takes over 5 s and has lost its way."""
+_MAX_TURNS = 300_000
+"""Four days of a 30 s heartbeat between client and server; a test that needs more has lost its way."""
 
 
 class _Timer(asyncio.TimerHandle):

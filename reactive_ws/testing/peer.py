@@ -147,8 +147,9 @@ class Peer:
 
     def abort(self) -> None:
         """Drops the TCP connection without a close frame."""
-        self.is_aborted = True
-        self.connection.transport.abort()
+        if self.connection.state.name != "CLOSED":
+            self.is_aborted = True
+            self.connection.transport.abort()
 
     async def close(self, code: int, reason: str = "") -> None:
         """Closes with a code and a reason."""

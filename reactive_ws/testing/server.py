@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from reactive_ws.codec import Codec, JsonCodec
@@ -30,6 +29,7 @@ from reactive_ws.messages import (
 )
 
 from .expectations import Inbox, What
+from .handshakes import Handshakes
 from .history import History
 from .mischief import Delay, DieAfter, Drop, Duplicate, Mischief, Mute, Reorder
 from .peer import Mischiefs, Peer
@@ -38,6 +38,7 @@ from .transcript import Transcript
 
 __all__ = ["NEVER", "ScriptedServer"]
 
+_CLOSE_TIMEOUT = 1.0
 NEVER = float("inf")
 """A delay that does not end."""
 
@@ -64,7 +65,6 @@ class ScriptedServer:
         received: Every message of all connections, in order, control messages included.
         effects: The at-least-once messages that took effect.
         rejected: Frames that were no valid messages.
-        requests: Path and headers of every handshake, refused ones too.
     """
 
     def __init__(
@@ -89,7 +89,6 @@ class ScriptedServer:
         self.received: list[Envelope[Any]] = []
         self.effects: list[Envelope[Any]] = []
         self.rejected: list[str | bytes] = []
-        self.requests: list[tuple[str, Mapping[str, str]]] = []
         self._url = urllib.parse.urlsplit(url)
         self._codec = codec or JsonCodec(self.registry)
         self._is_plain = is_plain
@@ -108,9 +107,7 @@ class ScriptedServer:
         self._mischiefs = Mischiefs()
         self._dies_after: int | None = None
         self._mute: Mute | None = None
-        self._refusals: list[tuple[int, Mapping[str, str], str]] = []
-        self._is_unhung = asyncio.Event()
-        self._is_unhung.set()
+        self._handshakes = Handshakes()
         self._is_reading = True
         self._inbox = Inbox(self._answers)
         self._server: Server | None = None
@@ -146,13 +143,13 @@ class ScriptedServer:
             self._handle,
             self._url.hostname,
             80 if self._url.port is None else self._url.port,
-            process_request=self._process_request,
+            process_request=self._handshakes.process,
             select_subprotocol=self._select_subprotocol,
             compression=None,
             open_timeout=None,
             ping_interval=None,
             max_size=None,
-            close_timeout=1,
+            close_timeout=_CLOSE_TIMEOUT,
         )
 
     async def stop(self, code: int = 1001) -> None:
@@ -163,7 +160,17 @@ class ScriptedServer:
                 peer.resume_reading()
             server, self._server = self._server, None
             server.close(code=code)
-            await server.wait_closed()
+            try:
+                await asyncio.wait_for(asyncio.shield(server.wait_closed()), _CLOSE_TIMEOUT)
+            except TimeoutError:
+                # A close frame waits behind what a dead network does not take.
+                self.abort()
+                await server.wait_closed()
+
+    @property
+    def requests(self) -> list[tuple[str, Mapping[str, str]]]:
+        """Path and headers of every handshake, refused ones too."""
+        return self._handshakes.requests
 
     def refuse_handshake(
         self,
@@ -174,11 +181,11 @@ class ScriptedServer:
         body: str = "refused by the script",
     ) -> None:
         """Answers the next `times` handshakes with an HTTP status instead of a WebSocket."""
-        self._refusals.extend([(status, headers or {}, body)] * times)
+        self._handshakes.refuse(status, headers or {}, times, body)
 
     def hang_handshake(self, *, is_hanging: bool = True) -> None:
         """Accepts connections but never answers their handshake; False ends it, for waiting ones too."""
-        (self._is_unhung.clear if is_hanging else self._is_unhung.set)()
+        self._handshakes.hang(is_hanging=is_hanging)
 
     # --- what the client sent -----------------------------------------------------------------------------------------
 
@@ -282,14 +289,13 @@ class ScriptedServer:
     def behave(self) -> None:
         """Ends all mischief, refusals and hanging; acknowledges at once again."""
         self._mischiefs.clear()
-        self._refusals.clear()
         self._dies_after = self._mute = None
         self.acknowledge_after = 0.0
         self._is_reading = True
         for peer in self.connections:
             peer.speak()
             peer.resume_reading()
-        self.hang_handshake(is_hanging=False)
+        self._handshakes.behave()
 
     def stop_reading(self) -> None:
         """Reads nothing more from any client, so that their writes have to wait."""
@@ -301,28 +307,15 @@ class ScriptedServer:
         """Closes every open connection with this code."""
         for peer in self.connections:
             if peer.is_open:
-                await peer.close(code, reason)
+                try:
+                    await asyncio.wait_for(peer.close(code, reason), 2 * _CLOSE_TIMEOUT)
+                except TimeoutError:
+                    peer.abort()
 
     def abort(self) -> None:
-        """Drops every open connection without a close frame."""
+        """Drops every connection that is not closed yet, without a close frame."""
         for peer in self.connections:
-            if peer.is_open:
-                peer.abort()
-
-    async def _process_request(
-        self, connection: ServerConnection, request: Request
-    ) -> Response | None:
-        self.requests.append((request.path, dict(request.headers.raw_items())))
-        await self._is_unhung.wait()
-        if not self._refusals:
-            return None
-        status, headers, body = self._refusals.pop(0)
-        response = connection.respond(status, body)
-        for name, value in headers.items():
-            if name in response.headers:
-                del response.headers[name]
-            response.headers[name] = value
-        return response
+            peer.abort()
 
     def _select_subprotocol(self, _: ServerConnection, offered: Any) -> Subprotocol | None:
         wanted = None if self._is_plain else self._codec.subprotocol

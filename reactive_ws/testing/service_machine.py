@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.strategies import DataObject, SearchStrategy
 
-from reactive_ws.connection import ConnectionState
 from reactive_ws.delivery import Delivery, DeliveryStatus
 from reactive_ws.errors import OutboxFull
 from reactive_ws.messages import SessionClose, SessionClosed
 from reactive_ws.service import WebSocketService
 
-from .faults import Fault, Latency
+from .faults import Direction, Fault, Latency
 from .garbage import Garbage, wire_garbage
 from .history import Promise
 from .mischief import Delay, DieAfter, Drop, Duplicate, Mischief, Mute, Reorder
@@ -129,8 +128,6 @@ class ServiceMachine(RuleBasedStateMachine):
         async def heal() -> None:
             await world.heal()
             world.network.apply(Latency(0.01))
-            if self.service.state is ConnectionState.ERROR:
-                self.service.connect()
             await world.advance(_PATIENCE)
             await world.settle()
 
@@ -153,21 +150,26 @@ class ServiceMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def the_program_sends(self, data: DataObject) -> None:
         """A command goes out, or waits."""
+        self._send(data.draw(self.commands, label="command"))
+
+    @rule(data=st.data(), count=st.integers(2, 30))
+    def the_program_sends_many(self, data: DataObject, count: int) -> None:
+        """The same command, many times at once: more than the window lets go together."""
         command = data.draw(self.commands, label="command")
-        with _Failing(self):
-            try:
-                delivery = self.service.send(command)
-            except OutboxFull:
-                return
-            history = self._world.history
-            history.accepted(delivery.id)
-            self.deliveries.append(delivery)
-            delivery.watch(lambda status: self._note(delivery.id, status))
+        for _ in range(count):
+            self._send(command)
 
     @rule(data=st.data())
     def the_server_publishes(self, data: DataObject) -> None:
         """An event goes to the client, now or when it resumes."""
         self._publish(data.draw(self.events, label="event"))
+
+    @precondition(lambda self: self.has_faults)
+    @rule(count=st.integers(1, 3))
+    def the_server_repeats(self, count: int) -> None:
+        """The newest events go to the client again, with their old numbers."""
+        with _Failing(self):
+            self._world.call(lambda: self.server.replay(count))
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 10.0, 60.0]))
     def time_passes(self, seconds: float) -> None:
@@ -181,6 +183,20 @@ class ServiceMachine(RuleBasedStateMachine):
         """A byte-level fault begins, or everything heals."""
         with _Failing(self):
             self._world.network.apply(fault)
+
+    @precondition(lambda self: self.has_faults)
+    @rule(direction=st.sampled_from(Direction))
+    def the_cable_is_pulled(self, direction: Direction) -> None:
+        """Nothing arrives any more, and nobody is told."""
+        with _Failing(self):
+            self._world.network.black_hole(direction)
+
+    @precondition(lambda self: self.has_faults)
+    @rule()
+    def everything_heals(self) -> None:
+        """The network and the server are as good as new."""
+        with _Failing(self):
+            self._world.run(self._world.heal())
 
     @precondition(lambda self: self.has_faults)
     @rule(mischief=_mischiefs())
@@ -237,6 +253,16 @@ class ServiceMachine(RuleBasedStateMachine):
     def _world(self) -> World:
         assert self.world is not None
         return self.world
+
+    def _send(self, command: Any) -> None:
+        with _Failing(self):
+            try:
+                delivery = self.service.send(command)
+            except OutboxFull:
+                return
+            self._world.history.accepted(delivery.id)
+            self.deliveries.append(delivery)
+            delivery.watch(lambda status: self._note(delivery.id, status))
 
     def _publish(self, event: Any) -> None:
         if event is None:

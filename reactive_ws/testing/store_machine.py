@@ -49,15 +49,15 @@ class StoreMachine(RuleBasedStateMachine):
 
     def make(self, domain: Domain) -> Any:
         """Returns a new store in this domain."""
-        raise TypeError(f"{type(self).__name__} must override make(domain) to return its store")
+        raise _missing(self, "make(domain)", domain)
 
     def apply(self, store: Any, message: Any) -> None:
         """Lets a message happen to the store."""
-        raise TypeError(f"{type(self).__name__} must override apply(store, message)")
+        raise _missing(self, "apply(store, message)", store, message)
 
     def next_model(self, model: Any, message: Any) -> Any:
         """Returns the model after a message. Pure: the old model stays as it is."""
-        raise TypeError(f"{type(self).__name__} must override next_model(model, message)")
+        raise _missing(self, "next_model(model, message)", model, message)
 
     def read(self, store: Any) -> Any:
         """Returns the snapshot of the store; `store.get()` unless overridden."""
@@ -140,3 +140,7 @@ class StoreMachine(RuleBasedStateMachine):
         """Disposes the observers."""
         for monitor in self.monitors:
             monitor.dispose()
+
+
+def _missing(machine: StoreMachine, method: str, *_: object) -> TypeError:
+    return TypeError(f"{type(machine).__name__} must override {method}")

@@ -17,6 +17,7 @@ from reactivex.abc import DisposableBase
 from reactive_ws.commit import ErrorReport
 from reactive_ws.connection import Connection, ConnectionState, ErrorEvent, ErrorKind
 from reactive_ws.domain import Domain
+from reactive_ws.errors import DeliveryError
 from reactive_ws.service import WebSocketService
 from reactive_ws.transitions import TRANSITIONS
 
@@ -171,7 +172,10 @@ class World:
         handlers = [
             event.exception
             for event in self.errors
-            if event.kind is ErrorKind.APPLICATION and event.source is not None
+            if event.kind is ErrorKind.APPLICATION
+            and event.source is not None
+            # A full outbox drops messages by design, and says so.
+            and not isinstance(event.exception, DeliveryError)
         ]
         raised = [*(report.error for report in reports), *handlers]
         if raised:
