@@ -1,22 +1,25 @@
 """The testing package: your stores and your app against a bad network, in milliseconds and without real time.
 
-    simulation   @simulate: an async test becomes a plain function in virtual time, from one seed
-    world        servers, services and the rules they must keep, in one simulation
-    recorder     what a stream did and when, and drawings to compare it with
-    monitor      the rules that every stream must keep, watched on one
-    history      delivered, lost, duplicated, invented, reordered? Against a promise
-    server       a real websockets server that does what a test tells it; peer: one connection of it
-    mischief     what a server can do wrong with whole messages, as data
-    transcript   every frame of a run, written and read as JSON lines
-    strategies   Hypothesis strategies: messages, frames, close codes, faults (a module: import it whole)
-    garbage      frames that no server should send, row by row; schema: strategies from types
-    loop         the virtual loop: jumps to the next timer, names who waits in a deadlock
-    network      the in-memory network that unmodified websocket libraries run on; link, lane: one connection
-    faults       what can go wrong below the messages, as data
-    scheduler    a reactivex scheduler in the loop's time
-    entropy      one seed for everything random, and the clocks
-    failures     what a run can die of, besides its assertions
-    proxy        the same faults on real sockets, between a client and a foreign server
+    simulation      @simulate: an async test becomes a plain function in virtual time, from one seed
+    world           servers, services and the rules they must keep, in one simulation
+    recorder        what a stream did and when, and drawings to compare it with
+    monitor         the rules that every stream must keep, watched on one
+    history         delivered, lost, duplicated, invented, reordered? Against a promise
+    server          a real websockets server that does what a test tells it; peer: one connection of it
+    mischief        what a server can do wrong with whole messages, as data
+    transcript      every frame of a run, written and read as JSON lines
+    replay          plays the server's side of a transcript again (from reactive_ws.testing.replay)
+    strategies      Hypothesis strategies: messages, frames, close codes, faults (a module: import it whole)
+    garbage         frames that no server should send, row by row; schema: strategies from types
+    store_machine   a model-based machine for your own store; service_machine: for client, server and faults
+    profiles        Hypothesis profiles: quick, deep, nightly; plugin: the pytest options
+    loop            the virtual loop: jumps to the next timer, names who waits in a deadlock
+    network         the in-memory network that unmodified websocket libraries run on; link, lane: one connection
+    faults          what can go wrong below the messages, as data
+    scheduler       a reactivex scheduler in the loop's time
+    entropy         one seed for everything random, and the clocks
+    failures        what a run can die of, besides its assertions
+    proxy           the same faults on real sockets, between a client and a foreign server
 
 Nothing here is imported by the framework itself, and importing this package imports neither hypothesis nor pytest:
 its names are loaded when they are first used.
@@ -57,7 +60,9 @@ if TYPE_CHECKING:
     from .recorder import Event, Kind, Recorder, assert_marbles
     from .scheduler import LoopScheduler
     from .server import NEVER, ScriptedServer
+    from .service_machine import ServiceMachine
     from .simulation import Simulation, simulate
+    from .store_machine import StoreMachine
     from .transcript import Frame, Transcript
     from .world import World
 
@@ -102,11 +107,13 @@ __all__ = [
     "Reset",
     "Rule",
     "ScriptedServer",
+    "ServiceMachine",
     "Simulation",
     "SimulationError",
     "Split",
     "Stall",
     "Step",
+    "StoreMachine",
     "Timed",
     "Transcript",
     "Truncate",
@@ -190,10 +197,12 @@ _ROOMS = {
         "NEVER",
         "ScriptedServer",
     ),
+    "service_machine": ("ServiceMachine",),
     "simulation": (
         "Simulation",
         "simulate",
     ),
+    "store_machine": ("StoreMachine",),
     "transcript": (
         "Frame",
         "Transcript",

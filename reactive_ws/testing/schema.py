@@ -107,7 +107,9 @@ class _Builder:
                 # Something is more interesting than nothing: null is drawn a third as often as the others.
                 null = [kind for kind in kind.types if isinstance(kind, inspect.NoneType)]
                 others = [kind for kind in kind.types if not isinstance(kind, inspect.NoneType)]
-                return st.one_of([self.values(member) for member in (*others, *others, *others, *null)])
+                return st.one_of(
+                    [self.values(member) for member in (*others, *others, *others, *null)]
+                )
             case inspect.DictType():
                 return st.dictionaries(
                     self.values(kind.key_type),

@@ -92,6 +92,7 @@ class ScriptedServer:
         self._url = urllib.parse.urlsplit(url)
         self._codec = codec or JsonCodec(self.registry)
         self._is_plain = is_plain
+        self._is_silent = False
         self._is_deduplicating = is_deduplicating
         self._known_ids: set[str] = set()
         self._answers: dict[str, Answer] = {}
@@ -270,6 +271,12 @@ class ScriptedServer:
         """Forgets all streams, as a server does that lost its memory."""
         self.streams.restart(epoch)
 
+    def be_silent(self) -> None:
+        """Says nothing by itself any more: no hello, no answers, no acknowledgements."""
+        self._is_silent = True
+        self._answers.clear()
+        self.acknowledge_after = NEVER
+
     def answer(self, kind: str, answer: Answer | None) -> None:
         """Replaces what the server answers to a message type; None answers nothing."""
         self._answers[kind] = answer or (lambda _: [])
@@ -328,7 +335,7 @@ class ScriptedServer:
             peer.mute(self._mute)
         if not self._is_reading:
             peer.stop_reading()
-        if connection.subprotocol is not None:
+        if connection.subprotocol is not None and not self._is_silent:
             peer.send_raw(
                 self._codec.encode(Envelope("hello", Hello(self.streams.epoch, resume=True)))
             )

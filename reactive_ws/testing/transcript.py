@@ -5,6 +5,7 @@ A transcript of the same seed is the same, byte for byte. `ScriptedServer.replay
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +32,11 @@ class Frame:
     what: Literal["open", "up", "down", "closed"]
     text: str = ""
     is_binary: bool = False
+
+    @property
+    def data(self) -> str | bytes:
+        """The message as it was sent."""
+        return base64.b64decode(self.text) if self.is_binary else self.text
 
 
 class Transcript:

@@ -7,8 +7,12 @@ streams, and checks the rules that hold whatever happens. Used by tests and by t
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import inspect
+import os
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -231,8 +235,11 @@ class World:
             if kind is None:
                 self.run(self.close())
         except BaseException as failed:
+            self._keep_transcript(failed)
             self.simulation.__exit__(type(failed), failed, failed.__traceback__)
             raise
+        if kind is not None:
+            self._keep_transcript(error)
         self.simulation.__exit__(kind, error, trace)
 
     async def __aenter__(self) -> Self:
@@ -242,11 +249,23 @@ class World:
             )
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, *_: object
+    ) -> None:
         if kind is None:
             await self.close()
         else:
+            self._keep_transcript(error)
             await self._end()
+
+    def _keep_transcript(self, error: BaseException | None) -> None:
+        """Writes the frames of a failed run to a file, and says in the error where."""
+        if error is None or not self.transcript.frames:
+            return
+        folder = Path(os.environ.get("REACTIVE_WS_TRANSCRIPTS", tempfile.gettempdir()))
+        digest = hashlib.sha256(bytes(self.transcript)).hexdigest()[:12]
+        path = self.transcript.write(folder / f"reactive-ws-{digest}.jsonl")
+        error.add_note(f"every frame of this run: {path}")
 
 
 class _Watch:

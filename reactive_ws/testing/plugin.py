@@ -1,0 +1,60 @@
+"""The pytest plugin: options for the seed, exploration and profile of simulated tests. Found by its entry point.
+
+It is imported in every pytest run of an environment in which the framework is installed, before coverage starts: so it imports
+nothing but the standard library until it must, and hands the options over in the environment, which also reaches worker
+processes.
+
+    --rws-seed N        the seed of every @simulate that names none
+    --rws-explore N     runs each of them again in N other orders of tasks
+    --rws-profile NAME  quick, deep or nightly: the Hypothesis profile; REACTIVE_WS_PROFILE says the same
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["pytest_addoption", "pytest_configure", "pytest_report_header"]
+
+_PROFILES = ("quick", "deep", "nightly")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the options."""
+    group = parser.getgroup("reactive-ws", "simulated tests of reactive-ws")
+    group.addoption("--rws-seed", type=int, metavar="N", help="seed of every @simulate")
+    group.addoption(
+        "--rws-explore", type=int, metavar="N", help="run @simulate tests in N more task orders"
+    )
+    group.addoption(
+        "--rws-profile", choices=_PROFILES, help="Hypothesis profile: quick, deep or nightly"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hands the options over."""
+    for option, variable in (
+        ("rws_seed", "REACTIVE_WS_SEED"),
+        ("rws_explore", "REACTIVE_WS_EXPLORE"),
+    ):
+        value = config.getoption(option)
+        if value is not None:
+            os.environ[variable] = str(value)
+    profile = config.getoption("rws_profile") or os.environ.get("REACTIVE_WS_PROFILE")
+    if profile in _PROFILES:
+        from hypothesis import settings  # only who asks for a profile pays for the import
+
+        from .profiles import register
+
+        register()
+        settings.load_profile(f"reactive-ws-{profile}")
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Says which seed decides, when one was chosen."""
+    seed, explore = config.getoption("rws_seed"), config.getoption("rws_explore")
+    chosen = [f"seed={seed}"] * (seed is not None) + [f"explore={explore}"] * (explore is not None)
+    return f"reactive-ws: {', '.join(chosen)}" if chosen else None

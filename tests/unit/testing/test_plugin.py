@@ -1,0 +1,138 @@
+"""The pytest plugin, the profiles, and what is kept of a failed run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reactive_ws.messages import SessionClosed
+from reactive_ws.testing import Transcript, World, simulate
+from reactive_ws.testing.profiles import PROFILES
+from reactive_ws.testing.replay import replay
+
+ROOT = str(Path(__file__).parents[3])
+TEST = """
+from reactive_ws.testing import Simulation, simulate
+from hypothesis import settings
+
+seen = []
+
+@simulate
+async def test_it():
+    seen.append((Simulation.current().seed, Simulation.current().order))
+
+def test_what_was_seen():
+    print(seen, settings.default.max_examples)
+"""
+
+
+def run_pytest(folder: Path, *options: str, **variables: str) -> str:
+    (folder / "test_it.py").write_text(TEST)
+    command = [sys.executable, "-m", "pytest", "-p", "reactive_ws.testing.plugin", "-s", "-q"]
+    result = subprocess.run(
+        [*command, *options, "test_it.py"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PYTHONPATH": ROOT, "PATH": os.environ["PATH"], **variables},
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_without_options_tests_run_once_from_seed_0(tmp_path: Path) -> None:
+    assert "[(0, None)] 100" in run_pytest(tmp_path)
+
+
+def test_options_choose_seed_exploration_and_profile(tmp_path: Path) -> None:
+    options = ["--rws-seed", "7", "--rws-explore", "2", "--rws-profile", "quick"]
+    assert "[(7, None), (7, 1), (7, 2)] 40" in run_pytest(tmp_path, *options)
+
+
+def test_the_environment_chooses_the_profile_too(tmp_path: Path) -> None:
+    assert "[(0, None)] 1000" in run_pytest(tmp_path, REACTIVE_WS_PROFILE="deep")
+
+
+def test_importing_the_plugin_imports_no_part_of_the_framework_but_its_package() -> None:
+    program = (
+        "import sys, reactive_ws.testing.plugin\n"
+        "heavy = {'hypothesis', 'pytest', 'reactivex', 'websockets', 'msgspec'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={"PYTHONPATH": ROOT},
+    )
+    loaded = result.stdout.strip()
+    assert "hypothesis" not in loaded
+    assert "'pytest'" not in loaded
+
+
+def test_the_quick_profile_is_the_same_every_time_and_does_not_shrink() -> None:
+    quick = PROFILES["quick"]
+    assert quick.derandomize
+    assert [phase.name for phase in quick.phases] == ["explicit", "reuse", "generate"]
+    assert PROFILES["nightly"].max_examples > PROFILES["deep"].max_examples > quick.max_examples
+
+
+def test_a_failed_run_keeps_every_frame_and_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REACTIVE_WS_TRANSCRIPTS", str(tmp_path))
+
+    @simulate
+    async def fails() -> None:
+        async with World() as world:
+            server, service = await world.server(), world.service()
+            await service.connect()
+            await service.wait_connected(10)
+            server.publish(SessionClosed("x"))
+            await world.settle()
+            assert not service.is_connected
+
+    with pytest.raises(AssertionError) as caught:
+        fails()
+    [path] = tmp_path.iterdir()
+    assert f"every frame of this run: {path}" in caught.value.__notes__
+    assert [frame.what for frame in Transcript.read(path).frames] == ["open", "down", "down"]
+
+
+def test_a_transcript_can_be_replayed_to_another_client() -> None:
+    heard: list[SessionClosed] = []
+
+    @simulate
+    async def record() -> Transcript:
+        async with World() as world:
+            server, service = await world.server(), world.service()
+            await service.connect()
+            await service.wait_connected(10)
+            server.publish(SessionClosed("x"))
+            await world.advance(5)
+            server.abort()
+            await world.advance(5)
+            server.publish(SessionClosed("y"))
+            await world.advance(1)
+            return Transcript(tuple(world.transcript.frames))
+
+    @simulate
+    async def again(transcript: Transcript) -> None:
+        async with World() as world:
+            server, service = await world.server(), world.service()
+            service.on(SessionClosed, heard.append)
+            playing = asyncio.create_task(replay(transcript, server))
+            await service.connect()
+            await playing
+            await world.advance(1)
+
+    again(record())
+    assert heard == [SessionClosed("x"), SessionClosed("y")]
