@@ -6,6 +6,7 @@ Plain records. Made by `domain`, `cell` and `batch`; read by middleware.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -13,7 +14,7 @@ import attrs
 if TYPE_CHECKING:
     from .source import Source
 
-__all__ = ["Commit", "ErrorReport", "log_report", "name_of"]
+__all__ = ["Commit", "CommitHook", "ErrorReport", "log_report", "name_of"]
 
 _log = logging.getLogger("reactive_ws.stores")
 
@@ -47,6 +48,15 @@ class Commit:
     def __repr__(self) -> str:
         names = ", ".join(store.name for store, _, _ in self.changes)
         return f"<Commit {self.number} of {names or 'nothing'}>"
+
+
+@attrs.define(eq=False)
+class CommitHook:
+    """A function that is called with every commit after number `since`, for as long as it is live."""
+
+    function: Callable[[Commit], None]
+    since: int
+    is_live: bool = True
 
 
 @attrs.frozen

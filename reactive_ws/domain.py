@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from reactivex.abc import DisposableBase
 from reactivex.disposable import Disposable
 
-from .commit import Commit, ErrorReport, log_report, name_of
+from .commit import Commit, CommitHook, ErrorReport, log_report, name_of
 from .errors import DomainMismatch, FeedbackLoop, UsageError
 from .graph import propagate
 from .home import Home, home_of
@@ -84,7 +84,7 @@ class Domain:
         self._deliverer = 0
         self._depth = 0
         self._current = 0
-        self._hooks: tuple[Callable[[Commit], None], ...] = ()
+        self._hooks: tuple[CommitHook, ...] = ()
         self._strict_errors: list[Exception] = []
         self._fatal: BaseException | None = None
         self._is_backlog_reported = False
@@ -122,17 +122,20 @@ class Domain:
             self._see_to_delivery()
 
     def on_commit(self, hook: Callable[[Commit], None]) -> DisposableBase:
-        """Calls `hook` with every commit, in order, on the delivering thread, before the observers.
+        """Calls `hook` with every commit from now on, in order, on the delivering thread, before the observers.
 
-        Middleware builds on this. A hook that raises is reported and called again next time.
+        Middleware builds on this. A hook that raises is reported and called again next time. Adding a function twice
+        calls it twice; what is disposed is called no more, not even for the commit that is being delivered.
         """
         with self._lock:
-            self._hooks = (*self._hooks, hook)
+            mine = CommitHook(hook, self._number)
+            self._hooks = (*self._hooks, mine)
             self._is_busy = True
 
         def remove() -> None:
             with self._lock:
-                self._hooks = tuple(other for other in self._hooks if other is not hook)
+                mine.is_live = False
+                self._hooks = tuple(other for other in self._hooks if other is not mine)
                 # The next rest() finds out whether writes may go straight again.
                 self._is_busy = True
 
@@ -183,36 +186,33 @@ class Domain:
 
     def _see_to_delivery(self) -> None:
         """Delivers what is queued, or wakes who will. Called after a commit, without the lock."""
+        if len(self._queue) >= _BACKLOG:
+            self._report_backlog()
         home = self._home
-        if home is not None and not home.is_current():
-            with self._lock:
-                if self._is_home_woken or self._deliverer or not self._queue:
-                    return
-                self._is_home_woken = True
-            try:
-                home.post(self._deliver_at_home)
-            except RuntimeError:
-                # The home is gone (a closed loop, a shut executor): the writer delivers, so that nothing is stranded.
-                with self._lock:
-                    self._is_home_woken = False
-                    if self._home is home:
-                        self._home = None
-            else:
-                return
+        if home is not None and not home.is_current() and self._wake(home):
+            return
         with self._lock:
             if self._deliverer or not self._queue:
-                backlog = len(self._queue)
-                if backlog < _BACKLOG or self._is_backlog_reported:
-                    return
-                self._is_backlog_reported = True
-            else:
-                self._deliverer = get_ident()
-                backlog = 0
-        if backlog:
-            text = f"{backlog} commits wait for delivery; an observer is slower than the writers"
-            self._report("backlog", UsageError(text), self.name, self._on_error)
-            return
+                return
+            self._deliverer = get_ident()
         self._drain(_MORE_COMMITS + 1)
+
+    def _wake(self, home: Home) -> bool:
+        """Has the home deliver what is queued; False when it is gone (a closed loop, a shut executor)."""
+        with self._lock:
+            if self._is_home_woken or self._deliverer or not self._queue:
+                return True
+            self._is_home_woken = True
+        try:
+            home.post(self._deliver_at_home)
+        except RuntimeError:
+            # Somebody else has to deliver from now on, so that nothing is stranded.
+            with self._lock:
+                self._is_home_woken = False
+                if self._home is home:
+                    self._home = None
+            return False
+        return True
 
     def _deliver_at_home(self) -> None:
         with self._lock:
@@ -233,7 +233,6 @@ class Domain:
                         self._rest()
                         break
                     if budget == 0:
-                        self._deliverer = _HANDED_OVER
                         commit = None
                     else:
                         commit = self._queue.popleft()
@@ -269,12 +268,13 @@ class Domain:
             if not self._queue:
                 self._rest()
                 return
-            if self._home is not None:
-                self._deliverer = 0
-        if self._home is not None:
-            self._post_home(self._home)
+            home = self._home
+            self._deliverer = 0
+        if home is not None and self._wake(home):
             return
         with self._lock:
+            if self._deliverer or not self._queue:
+                return
             self._deliverer = _HANDED_OVER
         thread = threading.Thread(
             target=self._deliver_rest, name=f"reactive_ws-{self.name}-delivery", daemon=True
@@ -284,23 +284,6 @@ class Domain:
         except RuntimeError:
             # No new threads at interpreter exit: better late on this one than never.
             self._deliver_rest()
-
-    def _post_home(self, home: Home) -> None:
-        with self._lock:
-            if self._is_home_woken:
-                return
-            self._is_home_woken = True
-        try:
-            home.post(self._deliver_at_home)
-        except RuntimeError:
-            with self._lock:
-                self._is_home_woken = False
-                if self._home is home:
-                    self._home = None
-                if self._deliverer or not self._queue:
-                    return
-                self._deliverer = get_ident()
-            self._drain(None)
 
     def _deliver_rest(self) -> None:
         with self._lock:
@@ -317,10 +300,11 @@ class Domain:
         self._depth = commit.depth
         self._current = commit.number
         for hook in self._hooks:
-            try:
-                hook(commit)
-            except BaseException as error:  # noqa: BLE001 - kept, and raised after everybody was served
-                self._failed("hook", error, "commit", hook)
+            if hook.is_live and hook.since < commit.number:
+                try:
+                    hook.function(commit)
+                except BaseException as error:  # noqa: BLE001 - kept, and raised after everybody was served
+                    self._failed("hook", error, self.name, hook.function)
         changes = commit.changes
         for source, _, new in changes:
             source._delivered = new
@@ -381,6 +365,16 @@ class Domain:
         except Exception:  # noqa: BLE001 - the last resort must not fail too
             _log.exception("the error hook of domain %r failed", self.name)
             log_report(report)
+
+    def _report_backlog(self) -> None:
+        """Reports a long queue once, until it was empty again."""
+        with self._lock:
+            waiting = len(self._queue)
+            if self._is_backlog_reported or waiting < _BACKLOG:
+                return
+            self._is_backlog_reported = True
+        text = f"{waiting} commits wait for delivery; an observer is slower than the writers"
+        self._report("backlog", UsageError(text), self.name, self._on_error)
 
     def _raise_strict(self) -> None:
         if self._strict_errors and self._deliverer != get_ident():
