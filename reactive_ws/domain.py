@@ -321,8 +321,9 @@ class Domain:
             propagate(commit.number, bases)
         for source in commit.closed:
             source._complete()
-        if self._fatal is not None:
-            self._raise_fatal()
+        fatal, self._fatal = self._fatal, None
+        if fatal is not None:
+            raise fatal
 
     def _end_direct(self) -> None:
         """Ends a direct delivery that met an error or finds more to do."""
@@ -339,11 +340,6 @@ class Domain:
             self._drain(_MORE_COMMITS)
         else:
             self._raise_strict()
-
-    def _raise_fatal(self) -> None:
-        fatal, self._fatal = self._fatal, None
-        if fatal is not None:
-            raise fatal
 
     # --- errors and chores --------------------------------------------------------------------------------------------
 
