@@ -19,6 +19,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING
 
@@ -115,11 +116,9 @@ class Domain:
             self._home = None if home is None else home_of(home)
             self._is_busy = True
             self._is_home_woken = False
-            is_waiting = bool(self._queue) and not self._deliverer
             if not self._queue and not self._deliverer:
                 self._rest()
-        if is_waiting:
-            self._see_to_delivery()
+        self._see_to_delivery()
 
     def on_commit(self, hook: Callable[[Commit], None]) -> DisposableBase:
         """Calls `hook` with every commit from now on, in order, on the delivering thread, before the observers.
@@ -147,14 +146,18 @@ class Domain:
         Not for the delivering thread itself.
 
         Raises:
-            UsageError: called from an observer, which would wait for itself.
+            UsageError: called from an observer or at home, where it would wait for itself.
         """
         done = threading.Event()
+        home = self._home
+        is_at_home = home is not None and home.is_current()
         with self._lock:
             if not self._queue and not self._deliverer:
                 return True
-            if self._deliverer == get_ident():
-                raise UsageError("settled() was called by an observer and would wait for itself")
+            if is_at_home or self._deliverer == get_ident():
+                raise UsageError(
+                    "settled() was called where delivery happens; it would wait for itself"
+                )
             self._waiting.append(done)
             self._is_busy = True
         return done.wait(timeout)
@@ -186,27 +189,30 @@ class Domain:
 
     def _see_to_delivery(self) -> None:
         """Delivers what is queued, or wakes who will. Called after a commit, without the lock."""
-        if len(self._queue) >= _BACKLOG:
-            self._report_backlog()
         home = self._home
         if home is not None and not home.is_current() and self._wake(home):
             return
         with self._lock:
-            if self._deliverer or not self._queue:
-                return
-            self._deliverer = get_ident()
-        self._drain(_MORE_COMMITS + 1)
+            is_mine = bool(self._queue) and not self._deliverer
+            if is_mine:
+                self._deliverer = get_ident()
+        if is_mine:
+            self._drain(_MORE_COMMITS + 1)
+        else:
+            self._mind_backlog()
 
     def _wake(self, home: Home) -> bool:
-        """Has the home deliver what is queued; False when it is gone (a closed loop, a shut executor)."""
+        """Has the home deliver; False when it is gone (a closed loop, a shut executor)."""
         with self._lock:
-            if self._is_home_woken or self._deliverer or not self._queue:
-                return True
-            self._is_home_woken = True
+            is_needed = bool(self._queue) and not (self._deliverer or self._is_home_woken)
+            if is_needed:
+                self._is_home_woken = True
+        if not is_needed:
+            self._mind_backlog()
+            return True
         try:
-            home.post(self._deliver_at_home)
+            home.post(partial(self._deliver_at_home, home))
         except RuntimeError:
-            # Somebody else has to deliver from now on, so that nothing is stranded.
             with self._lock:
                 self._is_home_woken = False
                 if self._home is home:
@@ -214,35 +220,46 @@ class Domain:
             return False
         return True
 
-    def _deliver_at_home(self) -> None:
+    def _deliver_at_home(self, home: Home) -> None:
         with self._lock:
+            if self._home is not home:
+                # The domain moved out; its new home has been woken.
+                return
             self._is_home_woken = False
             if self._deliverer or not self._queue:
                 return
             self._deliverer = get_ident()
         self._drain(_MORE_COMMITS)
 
+    def _mind_backlog(self) -> None:
+        """Reports once that delivery falls behind."""
+        if len(self._queue) < _BACKLOG:
+            return
+        with self._lock:
+            backlog = len(self._queue)
+            if self._is_backlog_reported or backlog < _BACKLOG:
+                return
+            self._is_backlog_reported = True
+        text = f"{backlog} commits wait for delivery; an observer is slower than the writers"
+        self._report("backlog", UsageError(text), self.name, self._on_error)
+
     # --- delivering ---------------------------------------------------------------------------------------------------
 
     def _drain(self, budget: int | None) -> None:
         """Delivers up to `budget` commits and hands the rest over. The caller has set the mark of this thread."""
         try:
-            while True:
+            while budget != 0:
                 with self._lock:
                     if not self._queue:
                         self._rest()
                         break
-                    if budget == 0:
-                        commit = None
-                    else:
-                        commit = self._queue.popleft()
-                        self._admit(commit.number)
-                if commit is None:
-                    self._hand_over()
-                    break
+                    commit = self._queue.popleft()
+                    self._admit(commit.number)
                 if budget is not None:
                     budget -= 1
                 self._deliver(commit)
+            else:
+                self._hand_over()
         except BaseException:
             self._hand_over()
             raise
@@ -250,11 +267,7 @@ class Domain:
 
     def _rest(self) -> None:
         """Ends delivery. Called under the lock with nothing queued."""
-        if self._joins:
-            self._admit(self._number + 1)
-        for audience in self._dirty:
-            audience._pack()
-        self._dirty.clear()
+        self._admit(self._number + 1)
         self._deliverer = self._current = self._depth = 0
         self._is_busy = self._home is not None or bool(self._hooks)
         self._is_backlog_reported = False
@@ -269,13 +282,14 @@ class Domain:
                 self._rest()
                 return
             home = self._home
-            self._deliverer = 0
-        if home is not None and self._wake(home):
-            return
-        with self._lock:
-            if self._deliverer or not self._queue:
+            self._deliverer = _HANDED_OVER if home is None else 0
+        if home is not None:
+            if self._wake(home):
                 return
-            self._deliverer = _HANDED_OVER
+            with self._lock:
+                if self._deliverer or not self._queue:
+                    return
+                self._deliverer = _HANDED_OVER
         thread = threading.Thread(
             target=self._deliver_rest, name=f"reactive_ws-{self.name}-delivery", daemon=True
         )
@@ -291,10 +305,14 @@ class Domain:
         self._drain(None)
 
     def _admit(self, number: int) -> None:
-        """Lets observers in that joined before commit `number`. Called under the lock by the deliverer."""
+        """Lets observers in that joined before commit `number`. Called under the lock, between two commits."""
         joins = self._joins
         while joins and joins[0][0] < number:
             joins.popleft()[1]._admit()
+        if self._dirty:
+            for audience in self._dirty:
+                audience._pack()
+            self._dirty.clear()
 
     def _deliver(self, commit: Commit) -> None:
         self._depth = commit.depth
@@ -327,19 +345,12 @@ class Domain:
 
     def _end_direct(self) -> None:
         """Ends a direct delivery that met an error or finds more to do."""
-        if self._fatal is not None:
-            # Taken first: who delivers the rest must not raise it.
-            fatal, self._fatal = self._fatal, None
+        # Taken first: who delivers the rest must not raise it.
+        fatal, self._fatal = self._fatal, None
+        if fatal is not None:
             self._hand_over()
             raise fatal
-        with self._lock:
-            more = bool(self._queue)
-            if not more:
-                self._rest()
-        if more:
-            self._drain(_MORE_COMMITS)
-        else:
-            self._raise_strict()
+        self._drain(_MORE_COMMITS)
 
     # --- errors and chores --------------------------------------------------------------------------------------------
 
@@ -361,16 +372,6 @@ class Domain:
         except Exception:  # noqa: BLE001 - the last resort must not fail too
             _log.exception("the error hook of domain %r failed", self.name)
             log_report(report)
-
-    def _report_backlog(self) -> None:
-        """Reports a long queue once, until it was empty again."""
-        with self._lock:
-            waiting = len(self._queue)
-            if self._is_backlog_reported or waiting < _BACKLOG:
-                return
-            self._is_backlog_reported = True
-        text = f"{waiting} commits wait for delivery; an observer is slower than the writers"
-        self._report("backlog", UsageError(text), self.name, self._on_error)
 
     def _raise_strict(self) -> None:
         if self._strict_errors and self._deliverer != get_ident():

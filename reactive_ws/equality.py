@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import fractions
+import operator
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -23,11 +24,11 @@ Equals = Callable[[T, T], object]
 
 COMPARED: frozenset[type] = frozenset(
     {
-        int, float, complex, bool, str, bytes, decimal.Decimal, fractions.Fraction, uuid.UUID,
+        int, float, complex, bool, str, bytes, fractions.Fraction, uuid.UUID,
         dt.date, dt.datetime, dt.time, dt.timedelta,
     }
 )  # fmt: skip
-"""Types whose `==` is cheap and means what it says."""
+"""Types whose `==` is cheap, means what it says and never raises."""
 _LONGEST_TUPLE = 8
 
 
@@ -45,20 +46,23 @@ def same(old: object, new: object) -> bool:
         return False
     if kind in COMPARED:
         return bool(old == new)
-    return issubclass(kind, tuple) and _same_items(old, new)
+    if kind is decimal.Decimal:
+        return unchanged(operator.eq, old, new)
+    return issubclass(kind, tuple) and unchanged(_same_items, old, new)
 
 
 def _same_items(old: Any, new: Any) -> bool:
     if len(old) != len(new) or len(new) > _LONGEST_TUPLE:
         return False
     for left, right in zip(old, new, strict=True):
-        if type(left) is not type(right):
+        if left is right:
+            continue
+        kind: type[Any] = type(right)
+        if type(left) is not kind:
             return False
-    return unchanged(_equal, old, new)
-
-
-def _equal(old: object, new: object) -> object:
-    return old == new
+        if not (_same_items(left, right) if issubclass(kind, tuple) else (left == right) is True):
+            return False
+    return True
 
 
 def unchanged(equals: Equals[Any], old: object, new: object) -> bool:

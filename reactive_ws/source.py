@@ -189,7 +189,9 @@ class Source(Audience):
                     part = select(value)
                     if part is not last:
                         node = nodes[index]
-                        if node is not None and not unchanged(node._equals, last, part):
+                        if node is not None and (
+                            last is UNSET or not unchanged(node._equals, last, part)
+                        ):
                             lasts[index] = part
                             node._cached = (value, part)
                             found.append((node, part))

@@ -1,0 +1,217 @@
+"""What counts as no change: the default rule type by type, `shallow`, and comparers of the user."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import enum
+import fractions
+import math
+import operator
+import uuid
+from collections import namedtuple
+from typing import Any
+
+import attrs
+import pytest
+
+from reactive_ws.domain import Domain
+from reactive_ws.equality import same, shallow, unchanged
+from reactive_ws.store import Store
+
+
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+
+
+class Loud:
+    """A value whose `==` must not be asked."""
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("asked")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Vague:
+    """A value whose `==` answers with no bool, as arrays do."""
+
+    def __eq__(self, other: object) -> Any:
+        return [True]
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@attrs.frozen
+class Point:
+    x: object
+    y: object
+
+
+Pair = namedtuple("Pair", "left right")  # noqa: PYI024 - the untyped kind is the case
+NAN = math.nan
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (1, 1, True),
+        (10**30, 10**30 + 0, True),
+        (1, 2, False),
+        (1, True, False),
+        (0, False, False),
+        (1, 1.0, False),
+        (1.5, 3 / 2, True),
+        (0.0, -0.0, True),
+        (NAN, NAN, True),
+        (NAN, float("nan"), False),
+        (1j, complex(0, 1), True),
+        ("ab", str(b"ab", "ascii"), True),
+        (b"ab", bytes([97, 98]), True),
+        ("a", b"a", False),
+        (None, None, True),
+        (None, 0, False),
+        (Colour.RED, Colour(1), True),
+        (Colour.RED, Colour.BLUE, False),
+        (Level.LOW, 1, False),
+        (dt.date(2026, 1, 2), dt.date(2026, 1, 2), True),
+        (dt.datetime(2026, 1, 2), dt.datetime(2026, 1, 2), True),
+        (dt.datetime(2026, 1, 2), dt.datetime(2026, 1, 2, tzinfo=dt.UTC), False),
+        (dt.date(2026, 1, 2), dt.datetime(2026, 1, 2), False),
+        (dt.time(1), dt.time(1), True),
+        (dt.timedelta(1), dt.timedelta(hours=24), True),
+        (uuid.UUID(int=1), uuid.UUID(int=1), True),
+        (decimal.Decimal("1.0"), decimal.Decimal("1.00"), True),
+        (fractions.Fraction(1, 2), fractions.Fraction(2, 4), True),
+        ((), (), True),
+        ((1, "a"), (1, "".join("a")), True),
+        ((1,), (True,), False),
+        ((1, (2,)), (1, (2,)), True),
+        ((1, (1,)), (1, (True,)), False),
+        ((1,), (1, 2), False),
+        (tuple(range(8)), (*range(7), 7), True),
+        (tuple(range(9)), (*range(8), 8), False),
+        (Pair(1, 2), Pair(1, 2), True),
+        (Pair(1, 2), (1, 2), False),
+        ((Vague(),), (Vague(),), False),
+        ((Loud(),), (Loud(),), False),
+        ([1], [1], False),
+        ({}, {}, False),
+        (frozenset(), {1} - {1}, False),
+        (Loud(), Loud(), False),
+        (Point(1, 2), Point(1, 2), False),
+    ],
+)
+def test_the_default_rule(old: object, new: object, expected: bool) -> None:
+    assert same(old, new) is expected
+    assert unchanged(same, old, new) is expected
+
+
+def test_identity_decides_before_anything_is_asked(domain: Domain) -> None:
+    loud = Loud()
+    assert same(loud, loud)
+    assert same((loud, loud), (loud, loud))
+    store = Store(loud, domain=domain)
+    store.set(loud)
+    assert domain.number == 0
+    store.set(Loud())
+    assert domain.number == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ([1, "a"], [1, "a"], True),
+        ([1], [True], False),
+        ([1], [1, 2], False),
+        ([1], (1,), False),
+        (tuple(range(20)), tuple(range(20)), True),
+        ([[1]], [[1]], False),
+        ({"a": 1}, {"a": 1}, True),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, True),
+        ({"a": 1}, {"a": 2}, False),
+        ({"a": 1}, {"b": 1}, False),
+        ({"a": 1}, {"a": 1, "b": 2}, False),
+        ({"a": None}, {"b": None}, False),
+        (Point(1, "a"), Point(1, "a"), True),
+        (Point(1, "a"), Point(1, "b"), False),
+        (Point([], 1), Point([], 1), False),
+        ({1}, {1}, False),
+        (5, 5, True),
+        (5, "5", False),
+        (Loud(), Loud(), False),
+    ],
+)
+def test_shallow_compares_item_by_item(old: object, new: object, expected: bool) -> None:
+    assert shallow(old, new) is expected
+
+
+def test_a_store_and_a_selection_take_a_comparer_of_their_own(domain: Domain) -> None:
+    whole: Store[list[int]] = Store([1], domain=domain, equals=operator.eq)
+    log: list[object] = []
+    whole.select().subscribe(log.append)
+    whole.select(lambda items: [item // 2 for item in items], equals=operator.eq).subscribe(
+        lambda half: log.append(("half", half))
+    )
+    whole.select(equals=lambda old, new: len(old) == len(new)).subscribe(
+        lambda items: log.append(("longer", items))
+    )
+    log.clear()
+    whole.set([1])
+    whole.set([2])
+    whole.set([3])
+    whole.set([3, 3])
+    assert log == [
+        [2],
+        ("half", [1]),
+        [3],
+        [3, 3],
+        ("half", [1, 1]),
+        ("longer", [3, 3]),
+    ]
+
+
+def test_a_part_is_compared_with_the_one_that_was_notified(domain: Domain) -> None:
+    store = Store(0.0, domain=domain)
+    log: list[float] = []
+    store.select(equals=lambda old, new: abs(old - new) < 1).subscribe(log.append)
+    for value in (0.6, 1.2, 1.8, 2.4):
+        store.set(value)
+    assert log == [0.0, 1.2, 2.4]
+
+
+def test_a_comparer_is_never_shown_a_value_that_is_none_of_ours(domain: Domain) -> None:
+    store = Store(0, domain=domain)
+    compared: list[tuple[object, object]] = []
+
+    def equals(old: int, new: int) -> bool:
+        compared.append((old, new))
+        return old == new
+
+    log: list[int] = []
+
+    def first(value: int) -> None:
+        log.append(value)
+        if value == 0:
+            store.set(1)
+
+    store.select(lambda value: value, equals=equals).subscribe(first)
+    fail = store.select(lambda value: 6 // (value - 2), equals=equals)
+    store.set(2)
+    fail.subscribe(log.append)
+    store.set(3)
+    assert log == [0, 1, 2, 3, 6]
+    assert all(isinstance(value, int) for pair in compared for value in pair)
+
+
+def test_a_signalling_nan_is_a_change_and_no_error(domain: Domain) -> None:
+    store = Store(decimal.Decimal("sNaN"), domain=domain)
+    log: list[decimal.Decimal] = []
+    store.select().subscribe(log.append)
+    store.set(decimal.Decimal(1))
+    assert log[1:] == [decimal.Decimal(1)]

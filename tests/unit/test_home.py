@@ -1,0 +1,322 @@
+"""Homes: delivery on one thread only, writers that never wait for it, moving and losing the home."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Callable
+
+import pytest
+from reactivex import operators as ops
+
+from reactive_ws.batch import batch
+from reactive_ws.derived import derived
+from reactive_ws.domain import Domain, ErrorReport
+from reactive_ws.errors import UsageError
+from reactive_ws.home import ExecutorHome, Home, LoopHome, home_of
+from reactive_ws.store import Store
+
+
+class QueueHome:
+    """A home that runs what was posted when the test says so."""
+
+    def __init__(self) -> None:
+        self.posted: list[Callable[[], None]] = []
+        self.is_inside = False
+
+    def post(self, function: Callable[[], None], /) -> None:
+        self.posted.append(function)
+
+    def is_current(self) -> bool:
+        return self.is_inside
+
+    def run_one(self) -> None:
+        self.is_inside = True
+        try:
+            self.posted.pop(0)()
+        finally:
+            self.is_inside = False
+
+    def run(self) -> None:
+        while self.posted:
+            self.run_one()
+
+
+class GoneHome(QueueHome):
+    """A home whose thread has ended."""
+
+    def post(self, function: Callable[[], None], /) -> None:
+        raise RuntimeError("the loop is closed")
+
+
+@pytest.fixture
+def home() -> QueueHome:
+    return QueueHome()
+
+
+@pytest.fixture
+def at_home(home: QueueHome, reports: list[ErrorReport]) -> Domain:
+    return Domain("at home", home=home, on_error=reports.append)
+
+
+def test_a_write_from_elsewhere_commits_wakes_the_home_once_and_returns(
+    at_home: Domain, home: QueueHome
+) -> None:
+    store = Store(0, domain=at_home)
+    log: list[int] = []
+    store.select().subscribe(log.append)
+    for value in (1, 2, 3):
+        store.set(value)
+    assert (store.get(), log, len(home.posted)) == (3, [0], 1)
+    home.run()
+    assert log == [0, 1, 2, 3]
+    store.set(4)
+    assert len(home.posted) == 1
+
+
+def test_a_write_at_home_is_delivered_before_it_returns_after_what_waited(
+    at_home: Domain, home: QueueHome
+) -> None:
+    store = Store(0, domain=at_home)
+    log: list[int] = []
+    store.select().subscribe(log.append)
+    store.set(1)
+    home.is_inside = True
+    store.set(2)
+    assert log == [0, 1, 2]
+    home.is_inside = False
+    home.run()
+    assert log == [0, 1, 2]
+
+
+def test_everything_is_delivered_at_home(at_home: Domain, home: QueueHome) -> None:
+    a, b = Store(0, domain=at_home), Store(0, domain=at_home)
+    places: list[tuple[str, bool]] = []
+
+    def note(name: str) -> Callable[[object], None]:
+        return lambda _: places.append((name, home.is_inside))
+
+    at_home.on_commit(note("hook"))
+    a.select().pipe(ops.skip(1)).subscribe(note("a"))
+    a.select(lambda value: -value).pipe(ops.skip(1)).subscribe(note("part"))
+    derived(a, b, lambda left, right: left + right).select().pipe(ops.skip(1)).subscribe(
+        note("derived")
+    )
+    a.select().subscribe(None, on_completed=lambda: places.append(("end", home.is_inside)))
+    with batch(at_home):
+        a.set(1)
+        b.set(1)
+    a.close()
+    home.run()
+    assert places == [
+        ("hook", True),
+        ("a", True),
+        ("part", True),
+        ("derived", True),
+        ("hook", True),
+        ("end", True),
+    ]
+
+
+def test_the_home_gets_its_turn_back_after_64_commits(at_home: Domain, home: QueueHome) -> None:
+    store = Store(0, domain=at_home)
+    log: list[int] = []
+    store.select().subscribe(log.append)
+    for value in range(1, 151):
+        store.set(value)
+    home.run_one()
+    assert log == list(range(65))
+    home.run_one()
+    assert log == list(range(129))
+    home.run_one()
+    assert (log, home.posted) == (list(range(151)), [])
+
+
+def test_the_replay_runs_at_once_on_the_subscribers_thread(
+    at_home: Domain, home: QueueHome
+) -> None:
+    store = Store(0, domain=at_home)
+    store.set(1)
+    log: list[tuple[int, bool]] = []
+    store.select().subscribe(lambda value: log.append((value, home.is_inside)))
+    assert log == [(1, False)]
+    store.set(2)
+    home.run()
+    assert log == [(1, False), (2, True)]
+
+
+def test_a_backlog_of_a_sleeping_home_is_reported_once_and_nothing_is_dropped(
+    at_home: Domain, home: QueueHome, reports: list[ErrorReport]
+) -> None:
+    store = Store(0, domain=at_home)
+    log: list[int] = []
+    store.select().subscribe(log.append)
+    for value in range(1, 10_200):
+        store.set(value)
+    home.run()
+    assert [(report.kind, report.store) for report in reports] == [("backlog", "at home")]
+    assert "10000 commits" in str(reports[0].error)
+    assert log == list(range(10_200))
+
+
+def test_a_new_home_takes_over_what_is_queued_and_the_old_one_delivers_nothing(
+    at_home: Domain, home: QueueHome
+) -> None:
+    store = Store(0, domain=at_home)
+    log: list[tuple[int, bool]] = []
+    new = QueueHome()
+    store.select().pipe(ops.skip(1)).subscribe(lambda value: log.append((value, new.is_inside)))
+    store.set(1)
+    at_home.set_home(new)
+    assert at_home.home is new
+    home.run()
+    assert log == []
+    store.set(2)
+    new.run()
+    assert log == [(1, True), (2, True)]
+
+
+def test_without_a_home_again_the_caller_delivers_what_is_queued(
+    at_home: Domain, home: QueueHome
+) -> None:
+    store = Store(0, domain=at_home)
+    log: list[int] = []
+    store.select().subscribe(log.append)
+    store.set(1)
+    at_home.set_home(None)
+    assert log == [0, 1]
+    store.set(2)
+    home.run()
+    assert (log, at_home.home) == ([0, 1, 2], None)
+
+
+def test_a_home_given_later_is_used_from_the_next_commit_on(
+    domain: Domain, home: QueueHome
+) -> None:
+    store = Store(0, domain=domain)
+    log: list[int] = []
+    store.select().subscribe(log.append)
+    store.set(1)
+    domain.set_home(home)
+    store.set(2)
+    assert log == [0, 1]
+    home.run()
+    assert log == [0, 1, 2]
+
+
+def test_when_the_home_is_gone_the_writer_delivers(reports: list[ErrorReport]) -> None:
+    domain = Domain(home=GoneHome(), on_error=reports.append)
+    store = Store(0, domain=domain)
+    log: list[int] = []
+    store.select().subscribe(log.append)
+    store.set(1)
+    store.set(2)
+    assert (log, domain.home) == ([0, 1, 2], None)
+
+
+def test_a_home_that_goes_during_a_long_delivery_strands_nothing(
+    at_home: Domain, home: QueueHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(0, domain=at_home)
+    log: list[int] = []
+    store.select().subscribe(log.append)
+    for value in range(1, 200):
+        store.set(value)
+    monkeypatch.setattr(home, "post", GoneHome().post)
+    home.run_one()
+    assert at_home.settled(5)
+    assert (log, at_home.home) == (list(range(200)), None)
+
+
+def test_a_closed_loop_is_a_home_that_is_gone(reports: list[ErrorReport]) -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    store = Store(0, domain=Domain(home=loop, on_error=reports.append))
+    log: list[int] = []
+    store.select().subscribe(log.append)
+    store.set(1)
+    assert log == [0, 1]
+
+
+def test_an_asyncio_loop_delivers_in_itself_also_what_threads_write() -> None:
+    log: list[tuple[int, bool]] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        domain = Domain(home=loop)
+        store = Store(0, domain=domain)
+        here = threading.get_ident()
+        store.select().subscribe(lambda value: log.append((value, threading.get_ident() == here)))
+        store.set(1)
+        assert [value for value, _ in log] == [0, 1]
+        await asyncio.to_thread(store.set, 2)
+        await store.select().wait_for(lambda value: value == 2)
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert log == [(0, True), (1, True), (2, True)]
+
+
+def test_an_executor_delivers_in_order_on_its_threads() -> None:
+    log: list[tuple[int, str]] = []
+    with concurrent.futures.ThreadPoolExecutor(4, thread_name_prefix="pool") as executor:
+        domain = Domain(home=executor)
+        store = Store(0, domain=domain)
+        store.select().pipe(ops.skip(1)).subscribe(
+            lambda value: log.append((value, threading.current_thread().name[:4]))
+        )
+        store.select().subscribe(lambda value: store.set(200) if value == 99 else None)
+        for value in range(1, 100):
+            store.set(value)
+        assert domain.settled(5)
+    assert log == [(value, "pool") for value in (*range(1, 100), 200)]
+    store.set(300)
+    assert log[-1][0] == 300
+
+
+def test_an_observer_at_home_may_not_wait_for_the_delivery_it_should_make(
+    at_home: Domain, home: QueueHome
+) -> None:
+    store = Store(0, domain=at_home)
+    store.set(1)
+    home.is_inside = True
+    with pytest.raises(UsageError):
+        at_home.settled(0.01)
+    home.is_inside = False
+    assert not at_home.settled(0.01)
+    home.run()
+    assert at_home.settled(0)
+
+
+def test_a_base_exception_at_home_leaves_the_rest_to_the_home(
+    at_home: Domain, home: QueueHome
+) -> None:
+    store = Store(0, domain=at_home)
+    log: list[int] = []
+
+    def interrupt(value: int) -> None:
+        if value == 1:
+            raise KeyboardInterrupt
+
+    store.select().subscribe(interrupt)
+    store.select().subscribe(log.append)
+    for value in (1, 2):
+        store.set(value)
+    with pytest.raises(KeyboardInterrupt):
+        home.run_one()
+    assert (log, len(home.posted)) == ([0, 1], 1)
+    home.run()
+    assert log == [0, 1, 2]
+
+
+def test_loops_executors_and_homes_are_told_apart(home: QueueHome) -> None:
+    loop = asyncio.new_event_loop()
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        assert home_of(loop) == LoopHome(loop)
+        assert home_of(executor) == ExecutorHome(executor)
+    loop.close()
+    assert home_of(home) is home
+    assert isinstance(home, Home)
+    with pytest.raises(UsageError, match="got int"):
+        home_of(5)  # type: ignore[arg-type]
