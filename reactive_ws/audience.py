@@ -101,16 +101,8 @@ class Link(DisposableBase):
                 return
         self._on_next(value)
 
-    def _replay(self, captured: Any) -> None:
-        """Shows the current value, then what was held, then opens the place. On the subscriber's thread."""
-        try:
-            self._catch_up(captured)
-        except BaseException:
-            # Whoever subscribed gets no subscription to dispose.
-            self.dispose()
-            raise
-
     def _catch_up(self, captured: Any) -> None:
+        """Shows the current value, then what was held, then opens the place. On the subscriber's thread."""
         audience = self._audience
         if audience is None:
             return
@@ -242,9 +234,14 @@ class Audience:
         """Registers an observer and shows it the current value. Any thread, also inside a callback."""
         link = Link(self, on_next, on_completed)
         captured = self._register(link)
-        if self._domain._chores:
-            self._domain._run_chores()
-        link._replay(captured)
+        try:
+            if self._domain._chores:
+                self._domain._run_chores()
+            link._catch_up(captured)
+        except BaseException:
+            # Whoever subscribed gets no subscription to dispose.
+            link.dispose()
+            raise
         return link
 
     def _register(self, link: Link) -> Any:
@@ -258,7 +255,11 @@ class Audience:
                 self._first()
             if domain._deliverer or domain._queue:
                 # What is queued is older than what this observer is shown.
-                domain._joins.append((domain._number, link))
+                joins = domain._joins
+                while joins and joins[-1][1]._audience is None:
+                    # Left already; without this, who comes and goes during one delivery would pile up.
+                    joins.pop()
+                joins.append((domain._number, link))
                 domain._is_busy = True
             else:
                 self._place(link)

@@ -8,11 +8,13 @@ from key to place, which updates of existing keys leave alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from immutables import Map
 
 __all__ = ["Entities"]
+
+_MISSING: Final = object()
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -112,9 +114,16 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
             KeyError: no `old`.
         """
         value, place = self._values[old], self._keys.places[old]
+        touched = (old,) if self._values.get(new, _MISSING) is value else (old, new)
         values = self._values.delete(old).set(new, value)
         places = self._keys.places.delete(old).set(new, place)
-        return Entities(values, _Keys(places, self._keys.next_place), (old, new))
+        return Entities(values, _Keys(places, self._keys.next_place), touched)
+
+    def instead_of(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
+        """Returns this mapping with all keys noted under which `older` has another object, or none."""
+        touched = [key for key in self if self._values[key] is not older._values.get(key, _MISSING)]
+        touched += [key for key in older if key not in self._values]
+        return Entities(self._values, self._keys, tuple(touched))
 
     def after(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
         """Returns this mapping with the touched keys of `older`, from which it was made, noted too."""

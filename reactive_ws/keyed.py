@@ -202,6 +202,21 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         """
         self._update(lambda now: now if old == new and old in now else now.renamed(old, new))
 
+    def reset(self) -> None:
+        """Returns to the initial entities, in their order.
+
+        Raises:
+            StoreClosed: after close().
+        """
+        initial = self._initial
+
+        def change(now: Entities[K, V]) -> Entities[K, V]:
+            newer = initial.instead_of(now)
+            is_same = not newer._touched and newer.in_order() == now.in_order()
+            return now if is_same else newer
+
+        self._update(change)
+
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def get(self, key: K) -> V | None:

@@ -5,27 +5,13 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
 from reactive_ws.domain import Domain, ErrorReport
+from reactive_ws.testing import profiles
 
-settings.register_profile(
-    "quick",
-    derandomize=True,
-    max_examples=50,
-    stateful_step_count=30,
-    deadline=None,
-    database=None,
-)
-settings.register_profile(
-    "deep",
-    max_examples=2_000,
-    stateful_step_count=80,
-    deadline=None,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
-settings.load_profile(os.environ.get("REACTIVE_WS_PROFILE", "quick"))
+profiles.register()
+settings.load_profile(f"reactive-ws-{os.environ.get('REACTIVE_WS_PROFILE', 'quick')}")
 
 
 @pytest.fixture

@@ -1,0 +1,222 @@
+"""Start and stop with the first and the last observer, linger, and memory that goes when nobody looks."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+import weakref
+
+import pytest
+from reactivex import operators as ops
+from reactivex.testing import TestScheduler
+
+from reactive_ws.derived import derived
+from reactive_ws.domain import Domain, ErrorReport
+from reactive_ws.keyed import KeyedStore
+from reactive_ws.store import Store
+
+
+def test_it_starts_with_the_first_observer_and_stops_with_the_last(domain: Domain) -> None:
+    log: list[str] = []
+    store = Store(
+        0,
+        domain=domain,
+        on_start=lambda: log.append("start"),
+        on_stop=lambda: log.append("stop"),
+    )
+    part = store.select(lambda value: value + 1)
+    total = derived(store, lambda value: value)
+    for streams in ([store.select()], [part, part], [total.select()], [store.select(), part]):
+        subscriptions = [
+            stream.subscribe(lambda value: log.append(f"value {value}")) for stream in streams
+        ]
+        for subscription in subscriptions:
+            subscription.dispose()
+            subscription.dispose()
+        log.append("--")
+    assert log == [
+        *("start", "value 0", "stop", "--"),
+        *("start", "value 1", "value 1", "stop", "--"),
+        *("start", "value 0", "stop", "--"),
+        *("start", "value 0", "value 1", "stop", "--"),
+    ]
+
+
+def test_a_read_does_not_start_it(domain: Domain) -> None:
+    log: list[str] = []
+    store = Store(0, domain=domain, on_start=lambda: log.append("start"))
+    derived(store, str).get()
+    store.select(str).get()
+    assert log == []
+
+
+def test_on_start_may_write_and_the_observer_sees_both_values(domain: Domain) -> None:
+    store: Store[int] = Store(0, domain=domain, on_start=lambda: store.set(1))
+    log: list[int] = []
+    store.select().subscribe(log.append)
+    store.set(2)
+    assert log == [0, 1, 2]
+
+
+def test_a_keyed_store_starts_with_the_first_look_at_any_key(domain: Domain) -> None:
+    log: list[str] = []
+    keyed: KeyedStore[str, int] = KeyedStore(
+        domain=domain,
+        on_start=lambda: log.append("start"),
+        on_stop=lambda: log.append("stop"),
+    )
+    one, two = keyed.select("a").subscribe(), keyed.select_count().subscribe()
+    one.dispose()
+    two.dispose()
+    assert log == ["start", "stop"]
+
+
+def test_callbacks_run_without_the_lock_and_their_errors_are_reported(
+    domain: Domain, reports: list[ErrorReport]
+) -> None:
+    def start() -> None:
+        other = threading.Thread(target=store.set, args=(1,))
+        other.start()
+        other.join(5)
+        assert not other.is_alive()
+        raise ValueError("start")
+
+    store = Store(0, name="s", domain=domain, on_start=start, on_stop=lambda: 1 // 0)
+    log: list[int] = []
+    store.select().subscribe(log.append).dispose()
+    assert log == [0, 1]
+    assert [(report.kind, report.store, str(report.error)) for report in reports] == [
+        ("lifecycle", "s", "start"),
+        ("lifecycle", "s", "integer division or modulo by zero"),
+    ]
+
+
+def test_a_base_exception_at_the_start_leaves_no_observer(domain: Domain) -> None:
+    is_armed = [True]
+
+    def start() -> None:
+        if is_armed.pop():
+            raise KeyboardInterrupt
+
+    store = Store(0, domain=domain, on_start=start)
+    with pytest.raises(KeyboardInterrupt):
+        store.select().subscribe()
+    assert store.observer_count == 0
+    is_armed.append(False)
+    log: list[int] = []
+    store.select().subscribe(log.append)
+    store.set(1)
+    assert log == [0, 1]
+
+
+def test_a_linger_holds_the_stop_back_until_nobody_came_again(domain: Domain) -> None:
+    clock = TestScheduler()
+    log: list[tuple[float, str]] = []
+    store = Store(
+        0,
+        domain=domain,
+        on_start=lambda: log.append((clock.clock, "start")),
+        on_stop=lambda: log.append((clock.clock, "stop")),
+        linger=10,
+        scheduler=clock,
+    )
+    store.select().subscribe().dispose()
+    clock.advance_by(9)
+    second = store.select().subscribe()
+    clock.advance_by(5)
+    second.dispose()
+    clock.advance_by(9)
+    assert log == [(0, "start")]
+    clock.advance_by(1)
+    assert log == [(0, "start"), (24, "stop")]
+    store.select().subscribe()
+    assert log[2:] == [(24, "start")]
+
+
+def test_observer_closure_selection_and_store_die_with_their_last_reference(
+    domain: Domain,
+) -> None:
+    class Widget:
+        def show(self, value: object) -> None:
+            """Looks at a value."""
+
+    gc.collect()
+    gc.disable()
+    try:
+        store = Store(0, domain=domain, on_start=lambda: None)
+        keyed = KeyedStore({"a": 1}, domain=domain)
+        widget = Widget()
+        closure = lambda value: widget and None  # noqa: E731 - the closure is the case
+        part = store.select(lambda value: value + 1)
+        key = keyed.select("a")
+        subscriptions = [
+            store.select().subscribe(widget.show),
+            store.select().subscribe(closure),
+            part.subscribe(widget.show),
+            part.pipe(ops.map(str), ops.pairwise()).subscribe(closure),
+            derived(store, part, lambda a, b: a + b).select().subscribe(widget.show),
+            key.subscribe(widget.show),
+            keyed.select_where(lambda value: True).subscribe(closure),
+            keyed.events.subscribe(widget.show),
+        ]
+        store.set(1)
+        keyed.upsert("a", 2)
+        dead = [weakref.ref(thing) for thing in (store, keyed, widget, closure, part, key)]
+        for subscription in subscriptions:
+            subscription.dispose()
+        assert (store.observer_count, keyed.observer_count) == (0, 0)
+        # A disposed subscription keeps nothing; those of a pipe belong to reactivex and do.
+        del subscriptions[3], subscriptions[-1], subscription, widget, closure
+        assert [reference() for reference in dead[2:4]] == [None, None]
+        del store, keyed, part, key, subscriptions
+        assert [reference() for reference in dead] == [None] * 6
+    finally:
+        gc.enable()
+
+
+def test_memory_is_flat_after_100_000_rounds(domain: Domain) -> None:
+    store = Store(0, domain=domain)
+    part = store.select(lambda value: value + 1)
+    keyed: KeyedStore[int, int] = KeyedStore(domain=domain)
+    keeper = store.select().subscribe()
+
+    def rounds(count: int) -> None:
+        for number in range(count):
+            store.select().subscribe().dispose()
+            part.subscribe().dispose()
+            if number % 10 == 0:
+                keyed.select(number).subscribe().dispose()
+                derived(store, part, lambda a, b: a + b).select().subscribe().dispose()
+                store.set(number)
+
+    rounds(1_000)
+    gc.collect()
+    gc.disable()
+    try:
+        blocks = sys.getallocatedblocks()
+        rounds(49_000)
+        # The interpreter keeps up to 2 000 freed tuples of each length.
+        assert sys.getallocatedblocks() - blocks < 5_000
+    finally:
+        gc.enable()
+    assert len(store._slots) < 10
+    assert len(store._nodes) < 10
+    keeper.dispose()
+    assert store.observer_count == 0
+
+
+def test_memory_is_flat_while_one_delivery_never_ends(domain: Domain) -> None:
+    store, steps = Store(0, domain=domain), Store(0, domain=domain)
+    sizes: list[int] = []
+
+    def churn(value: int) -> None:
+        for _ in range(10):
+            store.select().subscribe().dispose()
+        sizes.append(len(store._slots) + len(domain._joins))
+
+    steps.select().pipe(ops.skip(1)).subscribe(churn)
+    store.select().pipe(ops.skip(1)).subscribe(lambda _: [steps.set(n) for n in range(1, 60)])
+    store.set(1)
+    assert len(sizes) == 59
+    assert max(sizes) < 40
