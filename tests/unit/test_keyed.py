@@ -156,7 +156,7 @@ def test_reset_returns_to_the_initial_entities_and_tells_every_key(
         subscriptions = [
             keyed.select(key)
             .pipe(ops.skip(1))
-            .subscribe(lambda value, key=key: log.append((key, value)))
+            .subscribe(lambda value, key=key, log=log: log.append((key, value)))
             for key in "abcd"
         ]
         subscriptions.append(keyed.events.subscribe(log.append))

@@ -147,7 +147,10 @@ def test_observer_closure_selection_and_store_die_with_their_last_reference(
         store = Store(0, domain=domain, on_start=lambda: None)
         keyed = KeyedStore({"a": 1}, domain=domain)
         widget = Widget()
-        closure = lambda value: widget and None  # noqa: E731 - the closure is the case
+
+        def closure(value: object, mine: Widget = widget) -> None:
+            mine.show(value)
+
         part = store.select(lambda value: value + 1)
         key = keyed.select("a")
         subscriptions = [

@@ -269,7 +269,7 @@ def test_wait_for_tells_timeouts_ends_and_errors_of_the_predicate(store: Store[i
         with pytest.raises(ZeroDivisionError):
             await store.select().wait_for(lambda value: 1 // value)
         asyncio.get_running_loop().call_soon(store.close)
-        with pytest.raises(RuntimeError, match="'s'.* was closed"):
+        with pytest.raises(RuntimeError, match=r"'s'.* was closed"):
             await store.select().wait_for()
         with pytest.raises(RuntimeError, match="was closed"):
             await store.select(str).wait_for(lambda value: value == "5")
