@@ -130,7 +130,7 @@ async def run(simulation: Simulation, chance: random.Random) -> None:
     assert asyncio.all_tasks() == before
 
 
-@pytest.mark.parametrize("seed", [*range(20), 281, 290, 299])
+@pytest.mark.parametrize("seed", [*range(15), 34, 59, 80, 92, 102, 120, 123, 196])
 def test_whatever_the_program_does_every_delivery_ends_and_the_service_comes_to_rest(
     seed: int,
 ) -> None:

@@ -405,7 +405,9 @@ def test_a_service_whose_loop_died_under_it_starts_again_in_the_next_one() -> No
 
 
 @simulate
-async def test_two_runs_in_one_turn_of_the_loop_come_to_rest() -> None:
+async def test_a_disconnect_and_connect_in_one_turn_of_the_loop_part_old_messages_from_new() -> (
+    None
+):
     service = make("ws://nobody:1/")
     await service.connect()
     await service.connection.select().wait_for(lambda c: c.phase is Phase.BACKING_OFF)
