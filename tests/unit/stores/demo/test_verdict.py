@@ -1,0 +1,182 @@
+"""The judge notices whatever is wrong, with whichever witness."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from reactive_ws.messages import Message, Panel
+from stores.demo.judge import decide as decide_files
+from stores.demo.judge import half_streamed, stored
+from stores.demo.record import Accepted, Acknowledged, Killed, Line, Record, read
+from stores.demo.screen import Screen, Shown, save
+from stores.demo.verdict import Kill, Verdict, decide
+
+COUNT = 30
+KILLED = Killed("killed-1.db", "m3.reply", 5)
+
+
+def record() -> list[Line]:
+    accepted: list[Line] = [Accepted(f"m{n}", "s", f"text {n}") for n in range(COUNT)]
+    acknowledged: list[Line] = [Acknowledged(f"m{n}") for n in range(COUNT)]
+    return [*accepted, *acknowledged[:5], KILLED, *acknowledged[5:]]
+
+
+def said() -> list[Shown]:
+    own = [Shown(f"m{n}", "user", f"text {n}") for n in range(COUNT)]
+    answers = [Shown(f"m{n}.reply", "assistant", f"answer {n}") for n in range(COUNT)]
+    return [*own[:10], *answers[:5], *own[10:], *answers[5:]]
+
+
+def screen(shown: list[Shown] | None = None) -> Screen:
+    panel = Panel("p", "text", "Plan", {"text": "x"})
+    return Screen({"s": said() if shown is None else shown}, [panel])
+
+
+def judged(data: Screen, *witnesses: Screen) -> Verdict:
+    names = {f"client {number}": one for number, one in enumerate(witnesses, 1)}
+    return decide(record(), data, names, {"killed-1.db": 2})
+
+
+def test_nothing_lost_twice_or_moved_passes() -> None:
+    verdict = judged(screen(), screen(), screen())
+    assert verdict == Verdict(COUNT, COUNT, 0, 0, 0, [Kill(25, 5, 2)], [])
+    assert verdict.has_passed
+
+
+Damage = Callable[[list[Shown]], object]
+
+
+@pytest.mark.parametrize("witness", [0, 1])
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        pytest.param(lambda it: it.pop(3), (1, 0, 0), id="a message is missing"),
+        pytest.param(lambda it: it.pop(12), (1, 0, 0), id="an answer is missing"),
+        pytest.param(lambda it: it.insert(7, it[6]), (0, 1, 0), id="a message is there twice"),
+        pytest.param(lambda it: it.append(it[12]), (0, 1, 1), id="an answer is there twice"),
+        pytest.param(
+            lambda it: it.append(Shown("ghost", "user", "boo")), (0, 1, 0), id="nobody said it"
+        ),
+        pytest.param(lambda it: it.insert(2, it.pop(5)), (0, 0, 1), id="a message comes too early"),
+        pytest.param(
+            lambda it: it.__setitem__(4, Shown("m4", "user", "else")), (1, 0, 0), id="another text"
+        ),
+        pytest.param(
+            lambda it: it.__setitem__(12, Shown("m2.reply", "assistant", "answer 2", False)),
+            (1, 0, 0),
+            id="an answer is not complete",
+        ),
+    ],
+)
+def test_damage_is_found_with_a_client(
+    damage: Damage, found: tuple[int, int, int], witness: int
+) -> None:
+    shown = said()
+    damage(shown)
+    screens = [screen(), screen()]
+    screens[witness] = screen(shown)
+    verdict = judged(screen(), *screens)
+    counted = (verdict.lost, verdict.duplicated, verdict.out_of_order)
+    assert [have >= want for have, want in zip(counted, found, strict=True)] == [True] * 3
+    assert [have > 0 for have in counted][:2] == [want > 0 for want in found][:2]
+    assert not verdict.has_passed
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda it: it.pop(3), id="a message is missing"),
+        pytest.param(lambda it: it.pop(12), id="an answer is missing"),
+        pytest.param(lambda it: it.append(it[0]), id="a message is there twice"),
+        pytest.param(lambda it: it.insert(2, it.pop(5)), id="a message comes too early"),
+    ],
+)
+def test_damage_that_all_witnesses_share_is_found(damage: Damage) -> None:
+    shown = said()
+    damage(shown)
+    assert not judged(screen(shown), screen(shown), screen(shown)).has_passed
+
+
+def test_a_panel_that_differs_is_found() -> None:
+    other = Screen({"s": said()}, [])
+    assert judged(screen(), other).lost == 1
+    assert judged(other, screen()).duplicated == 1
+
+
+def test_a_session_that_nobody_talked_in_is_found() -> None:
+    other = Screen({"s": said(), "t": [Shown("x", "user", "boo")]}, screen().panels)
+    assert judged(screen(), other).duplicated == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "evidence"),
+    [
+        pytest.param(record(), {}, id="no answer was half streamed"),
+        pytest.param(
+            [line for line in record() if line != KILLED],
+            {"killed-1.db": 1},
+            id="nobody was killed",
+        ),
+        pytest.param(
+            sorted(record(), key=lambda line: isinstance(line, Killed)),
+            {"killed-1.db": 1},
+            id="all was acknowledged when it was killed",
+        ),
+        pytest.param([], {}, id="nothing was said"),
+    ],
+)
+def test_a_kill_that_did_not_hurt_does_not_pass(
+    lines: list[Line], evidence: dict[str, int]
+) -> None:
+    data = screen() if lines else Screen({}, [])
+    verdict = decide(lines, data, {"client": data}, evidence)
+    assert (verdict.findings, verdict.has_passed) == ([], False)
+
+
+def data_file(path: Path) -> None:
+    database = sqlite3.connect(path)
+    for table in ("messages", "panels", "owed"):
+        database.execute(f"CREATE TABLE {table} (key TEXT, number INTEGER, value TEXT)")
+    for number, one in enumerate(said(), 1):
+        message = Message(one.id, "s", one.role, one.text, 0.0)
+        row = ("s", number, msgspec.json.encode(message).decode())
+        database.execute("INSERT INTO messages VALUES (?, ?, ?)", row)
+    panel = msgspec.json.encode(screen().panels[0]).decode()
+    database.execute("INSERT INTO panels VALUES ('', 1, ?)", (panel,))
+    for number, sent in enumerate((0, 3, 5)):
+        owed = msgspec.json.encode({"text": "hello", "sent": sent}).decode()
+        database.execute("INSERT INTO owed VALUES ('s', ?, ?)", (number, owed))
+    database.commit()
+    database.close()
+
+
+def test_the_judge_reads_the_files(tmp_path: Path) -> None:
+    data, shown = tmp_path / "hub.db", tmp_path / "screen.json"
+    data_file(data)
+    save(screen(), shown)
+    with Record(tmp_path / "record") as lines:
+        for line in record():
+            if isinstance(line, Killed):
+                line = Killed(str(data), line.answer_id, line.seen)
+            lines.write(line)
+    verdict = decide_files(tmp_path / "record", data, {"client": shown})
+    assert verdict == Verdict(COUNT, COUNT, 0, 0, 0, [Kill(25, 5, 1)], [])
+    assert stored(data) == screen()
+    assert half_streamed(data) == 1
+    with pytest.raises(FileNotFoundError):
+        stored(tmp_path / "nothing")
+
+
+def test_a_line_that_was_cut_off_is_no_line(tmp_path: Path) -> None:
+    with Record(tmp_path / "record") as lines:
+        lines.write(Acknowledged("a"), Acknowledged("b"))
+    path = tmp_path / "record"
+    path.write_bytes(path.read_bytes()[:-3])
+    assert read(path) == [Acknowledged("a")]
+    with pytest.raises(FileExistsError):
+        Record(path)
