@@ -57,7 +57,7 @@ def _same_items(old: Any, new: Any) -> bool:
     for left, right in zip(old, new, strict=True):
         if left is right:
             continue
-        kind: type[Any] = type(right)
+        kind: type[Any] = right.__class__
         if type(left) is not kind:
             return False
         if not (_same_items(left, right) if issubclass(kind, tuple) else (left == right) is True):
