@@ -123,6 +123,8 @@ class Link(DisposableBase):
             with domain._lock:
                 held = self._held
                 if not held:
+                    if value is UNSET and audience._has_memory and self._audience is not None:
+                        audience._starve(self)
                     self._held = None
                     if self._index >= 0 and self._audience is not None:
                         audience._slots[self._index] = self._on_next
@@ -175,7 +177,7 @@ class Audience:
     each.
     """
 
-    __slots__ = ("_dead", "_domain", "_is_closed", "_links", "_live", "_slots")
+    __slots__ = ("_dead", "_domain", "_hungry", "_is_closed", "_links", "_live", "_slots")
 
     _kind = "selector"
     """What a failing `_project` is called in a report."""
@@ -190,6 +192,8 @@ class Audience:
         self._dead = 0
         self._live = 0
         self._is_closed = False
+        # Observers that came while there was no value to show, and wait for a good one that may be no change to others.
+        self._hungry: tuple[Link, ...] = ()
 
     # --- what subclasses say ------------------------------------------------------------------------------------------
 
@@ -283,11 +287,25 @@ class Audience:
             self._dead += 1
         link._on_next = ignore
         link._on_completed = None
+        if self._hungry:
+            self._hungry = tuple(other for other in self._hungry if other is not link)
         self._live -= 1
         if self._live == 0:
             self._last()
         if self._dead * 2 > len(self._slots):
             self._pack_or_note()
+
+    def _starve(self, link: Link) -> None:
+        """Notes an observer to which nothing could be shown. Under the lock."""
+        self._hungry = (*self._hungry, link)
+
+    def _sated(self) -> list[Link]:
+        """Returns the observers that waited for a value, which they get now. On the delivering thread."""
+        with self._domain._lock:
+            waiting, self._hungry = self._hungry, ()
+            # One that is not admitted yet came after the commit under delivery.
+            self._hungry = tuple(link for link in waiting if link._index < 0)
+        return [link for link in waiting if link._index >= 0]
 
     def _pack_or_note(self) -> None:
         """Packs the lists now, or has it done when nobody delivers. Under the lock."""

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeGuard, TypeVar, cast
 from .audience import UNSET, Link
 from .batch import active_batch
 from .equality import Equals, same, unchanged
-from .source import Root, Source
+from .source import Few, Root, Source
 from .store import ReadOnly
 
 __all__ = ["Derived"]
@@ -218,7 +218,11 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
                 self._domain._failed("derive", result.error, self.name, self._function)
             return result is not before
         if is_same:
+            if self._hungry:
+                Few(self, self._sated())._tell(result)
             return before.__class__ is _Failure
+        if self._hungry:
+            self._sated()
         self._notified = result
         self._notify(result)
         return True

@@ -18,7 +18,7 @@ from .graph import Dependent, HasDependents
 if TYPE_CHECKING:
     from .cell import Cell
 
-__all__ = ["Root", "SelectionNode", "Source"]
+__all__ = ["Few", "Root", "SelectionNode", "Source"]
 
 
 def _nothing(_value: object) -> Any:
@@ -194,7 +194,7 @@ class Source(Audience):
                         ):
                             lasts[index] = part
                             node._cached = (value, part)
-                            found.append((node, part))
+                            found.append((node._feed(part) if node._hungry else node, part))
                 return found  # noqa: TRY300 - the loop ended; an else would leave the while for good
             except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
                 node = nodes[index]
@@ -240,7 +240,7 @@ class Root(Source):
 class SelectionNode(Audience):
     """A part of a source with the observers of that part."""
 
-    __slots__ = ("_as_source", "_cached", "_equals", "_index", "_selector", "_source")
+    __slots__ = ("_as_source", "_before", "_cached", "_equals", "_index", "_selector", "_source")
 
     _has_memory = True
 
@@ -254,6 +254,8 @@ class SelectionNode(Audience):
         self._index = -1
         self._cached: tuple[Any, Any] = (UNSET, UNSET)
         self._as_source: Source | None = None
+        # What was notified last, while somebody who came later is hungry.
+        self._before: Any = UNSET
 
     def _capture(self) -> Any:
         return self._source._capture()
@@ -278,6 +280,23 @@ class SelectionNode(Audience):
         if self._index >= 0 and lasts[self._index] is UNSET:
             lasts[self._index] = value
 
+    def _starve(self, link: Link) -> None:
+        super()._starve(link)
+        lasts = self._source._lasts
+        if self._index >= 0 and lasts[self._index] is not UNSET:
+            # Whatever comes next counts as a change; `_feed` sorts out for whom.
+            self._before, lasts[self._index] = lasts[self._index], UNSET
+
+    def _feed(self, part: Any) -> Audience:
+        """Returns who is to be told of a part, all or only the hungry. On the delivering thread."""
+        before, self._before = self._before, UNSET
+        sated = self._sated()
+        if self._hungry and self._index >= 0:
+            self._before, self._source._lasts[self._index] = part, UNSET
+        if before is UNSET or not unchanged(self._equals, before, part):
+            return self
+        return Few(self, sated)
+
     def _is_same(self, old: Any, new: Any) -> bool:
         return unchanged(self._equals, old, new)
 
@@ -299,6 +318,24 @@ class SelectionNode(Audience):
 
     def _culprit(self) -> object:
         return self._selector
+
+
+class Few(Audience):
+    """Some observers of an audience, for one delivery."""
+
+    __slots__ = ("_audience",)
+
+    def __init__(self, audience: Audience, links: list[Link]) -> None:
+        super().__init__(audience._domain)
+        self._audience = audience
+        self._links = [*links]
+        self._slots = audience._slots
+
+    def _tell(self, value: Any) -> None:
+        _tell_in_order([(self, value)])
+
+    def _label(self) -> str:
+        return self._audience._label()
 
 
 def _tell_in_order(told: list[tuple[Audience, Any]]) -> None:

@@ -118,3 +118,18 @@ def test_a_base_exception_in_the_function_leaves_after_the_others_were_served(
     root.set(2)
     assert logs == [[0, 2], [1, 3], [0, 2, 4]]
     assert (broken.get(), above.get(), fine.get()) == (2, 3, 4)
+
+
+def test_who_joins_others_while_it_fails_gets_the_next_good_value_even_if_they_need_not(
+    domain: Domain,
+) -> None:
+    root = Store(1, domain=domain)
+    inverse = derived(root, lambda value: 6 // value)
+    early: list[int] = []
+    late: list[int] = []
+    inverse.select().subscribe(early.append)
+    root.set(0)
+    inverse.select().subscribe(late.append)
+    root.set(1)
+    root.set(2)
+    assert (early, late) == ([6, 3], [6, 3])

@@ -288,3 +288,23 @@ def test_strict_mode_raises_after_nested_writes_were_delivered_too() -> None:
         store.set(1)
     assert [str(error) for error in raised.value.exceptions] == ["1", "3", "5"]
     assert log == [0, 1, 3, 5]
+
+
+def test_who_joins_others_while_a_selector_fails_gets_the_next_good_value_even_if_they_need_not(
+    domain: Domain,
+) -> None:
+    store = Store(2, domain=domain)
+    part = store.select(lambda value: 6 // value)
+    logs: list[list[int]] = [[], [], []]
+    part.subscribe(logs[0].append)
+    store.set(0)
+    part.subscribe(logs[1].append)
+    part.subscribe(logs[2].append).dispose()
+    store.set(2)
+    store.set(2)
+    store.set(3)
+    assert logs == [[3, 2], [3, 2], []]
+    store.set(0)
+    part.subscribe(logs[2].append)
+    store.set(6)
+    assert logs == [[3, 2, 1], [3, 2, 1], [1]]
