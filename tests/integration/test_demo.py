@@ -1,0 +1,126 @@
+"""The demo as a program: it passes, says what happened, and leaves no process however it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import argparse, sys
+from reactive_ws.commands import CommandFailed
+from stores.demo import command
+parser = argparse.ArgumentParser()
+command.configure(parser)
+try:
+    sys.exit(command.run(parser.parse_args()))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+SUMMARY = re.compile(
+    r"accepted (\d+), acknowledged (\d+), lost (\d+), duplicated (\d+), out of order (\d+), "
+    r"reconnects (\d+), longest outage ([\d.]+) s"
+)
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and process groups")
+
+
+def _let_ctrl_c_through() -> None:
+    # A shell that runs tests in the background has its children ignore it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.fixture
+def demos(tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+    yield started
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def start(
+    demos: list[subprocess.Popen[str]], directory: Path, *words: str
+) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(directory)},
+        start_new_session=True,
+        preexec_fn=_let_ctrl_c_through,
+    )
+    demos.append(process)
+    return process
+
+
+def processes_of(group: int) -> list[str]:
+    """Returns the living processes of a process group."""
+    found: list[str] = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            found.append(path.parent.name)
+    return found
+
+
+def test_nothing_is_lost_when_the_hub_is_killed(
+    demos: list[subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = start(demos, tmp_path, "--seconds", "2", "--seed", "1", "--plain")
+    out, err = process.communicate(timeout=150)
+    assert (process.returncode, err) == (0, ""), out[-3000:]
+    lines = out.splitlines()
+    assert lines[-1] == "passed"
+    found = SUMMARY.fullmatch(lines[-2])
+    assert found is not None
+    accepted, acknowledged, lost, duplicated, out_of_order, reconnects = map(
+        int, found.groups()[:-1]
+    )
+    assert accepted == acknowledged == sum(" -> " in line for line in lines)
+    assert (lost, duplicated, out_of_order) == (0, 0, 0)
+    assert reconnects >= 1
+    kill = re.search(r"hub killed \(SIGKILL\): (\d+) messages unacknowledged", out)
+    assert kill is not None
+    assert int(kill[1]) >= 20
+    states = [line.split(" ** ")[1].partition(":")[0] for line in lines if " ** " in line]
+    assert states[:4] == ["closed", "connecting", "connected", "disconnected"]
+    assert states[-2:] == ["connected", "closed"]
+    assert processes_of(process.pid) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["-> ", "SIGKILL"])
+def test_it_can_be_interrupted_at_any_time_and_leaves_nothing(
+    demos: list[subprocess.Popen[str]], tmp_path: Path, number: signal.Signals, moment: str
+) -> None:
+    process = start(demos, tmp_path, "--seconds", "5")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if moment in line:
+            break
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130 if number == signal.SIGINT else 143, "")
+    until = time.monotonic() + 10
+    while processes_of(process.pid) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert processes_of(process.pid) == []
+    assert list(tmp_path.iterdir()) == []
