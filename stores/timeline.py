@@ -98,7 +98,8 @@ class Timeline:
     @property
     def last_place(self) -> Place | None:
         """The place of the newest settled entry."""
-        return self.settled[-1].place if len(self.settled) else None
+        last = self.settled.last
+        return None if last is None else last.place
 
     # --- changes --------------------------------------------------------------------------------------------------------
 
@@ -145,7 +146,8 @@ class Timeline:
         found = self._recent.get(identity)
         if found is not None:
             return self.settled.find(found, _place_of)
-        if place is None:
+        last = self.last_place
+        if place is None or last is None or place > last:
             return None
         index = self.settled.find(place, _place_of)
         if index < len(self.settled) and self.settled[index].id == identity:

@@ -8,7 +8,7 @@ window cost a few short tuple copies at a thousand items and at a million. The o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar
 
 __all__ = ["Vector"]
 
@@ -72,7 +72,17 @@ class Vector(Generic[T]):
         while isinstance(node, _Branch):
             number, place = _step(node, place)
             node = node.children[number]
-        return cast("T", node[place])
+        item: T = node[place]
+        return item
+
+    @property
+    def last(self) -> T | None:
+        """The item at the end; None in an empty vector."""
+        node = self._root
+        while isinstance(node, _Branch):
+            node = node.children[-1]
+        item: T | None = node[-1] if node else None
+        return item
 
     def window(self, start: int, count: int) -> tuple[T, ...]:
         """Returns at most `count` items from index `start` on; what lies outside is left out."""

@@ -83,6 +83,7 @@ class VectorMachine(RuleBasedStateMachine):
     def is_the_list(self) -> None:
         assert list(self.vector) == self.model
         assert len(self.vector) == len(self.model)
+        assert self.vector.last == (self.model[-1] if self.model else None)
         assert [self.vector[place] for place in range(len(self.model))] == self.model
 
     @invariant()
