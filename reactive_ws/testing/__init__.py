@@ -13,6 +13,7 @@
     garbage         frames that no server should send, row by row; schema: strategies from types
     store_machine   a model-based machine for your own store; service_machine: for client, server and faults
     profiles        Hypothesis profiles: quick, deep, nightly; plugin: the pytest options
+    conformance     check_store, check_codec, check_connect: rules for parts that others write
     loop            the virtual loop: jumps to the next timer, names who waits in a deadlock
     network         the in-memory network that unmodified websocket libraries run on; link, lane: one connection
     faults          what can go wrong below the messages, as data
@@ -31,6 +32,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .conformance import Unfit, check_codec, check_connect, check_store
     from .failures import BackgroundFailure, Deadlock, Livelock, NotSimulated, SimulationError
     from .faults import (
         Bandwidth,
@@ -117,11 +119,15 @@ __all__ = [
     "Timed",
     "Transcript",
     "Truncate",
+    "Unfit",
     "Verdict",
     "Violation",
     "VirtualLoop",
     "World",
     "assert_marbles",
+    "check_codec",
+    "check_connect",
+    "check_store",
     "judge",
     "simulate",
     "wire_garbage",
@@ -129,6 +135,12 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "conformance": (
+        "Unfit",
+        "check_codec",
+        "check_connect",
+        "check_store",
+    ),
     "failures": (
         "BackgroundFailure",
         "Deadlock",

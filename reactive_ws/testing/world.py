@@ -60,6 +60,7 @@ class World:
         history: What became of messages; the servers write it, and `services` made here too.
         transcript: The frames of all servers.
         errors: Error events of the services.
+        domain: For the stores under test: its observers run in the loop, and what they raise fails `check`.
     """
 
     def __init__(self, seed: int = 0, *, order: int | None = None) -> None:
@@ -73,6 +74,7 @@ class World:
         self.history = History(self.simulation.loop.time)
         self.errors: list[ErrorEvent] = []
         self._reports: list[ErrorReport] = []
+        self.domain = Domain("world", home=self.simulation.loop, on_error=self._reports.append)
         self._monitors: list[Monitor[Any]] = []
         self._watches: list[_Watch] = []
         self._subscriptions: list[DisposableBase] = []
@@ -93,11 +95,11 @@ class World:
     def service(self, url: str = _URL, **options: Any) -> WebSocketService:
         """Makes a service that takes everything from this world; it is not connected yet.
 
-        The options are those of `WebSocketService`. Its domain is a new one unless one is given.
+        The options are those of `WebSocketService`; its domain is the world's.
         """
         simulation = self.simulation
         own: dict[str, Any] = {
-            "domain": options.get("domain") or self.domain(),
+            "domain": self.domain,
             "rng": simulation.random,
             "clock": simulation.wall_clock,
             "new_id": simulation.new_id,
@@ -111,10 +113,6 @@ class World:
         self.watch(connection.select(), name="service.connection", current=connection.get)
         self._subscriptions.append(service.errors.subscribe(self.errors.append))
         return service
-
-    def domain(self, name: str = "world") -> Domain:
-        """Makes a domain whose observers run in the loop and whose errors fail `check`."""
-        return Domain(name, home=self.simulation.loop, on_error=self._reports.append)
 
     def watch(self, stream: Any, **options: Any) -> Monitor[Any]:
         """Puts a monitor on a stream; `check` asks it. The options are those of `Monitor`."""

@@ -212,7 +212,7 @@ class RaisesInAHandler(ServiceMachine):
         super().attach(service)
         service.on("session.closed", lambda envelope: self.names[envelope.payload.session_id])
 
-    names: ClassVar[dict[str, str]] = {"first": ""}
+    names: ClassVar[dict[str, str]] = {"a": ""}
 
 
 @pytest.mark.parametrize(

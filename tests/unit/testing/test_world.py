@@ -82,7 +82,7 @@ async def test_a_handler_that_raises_fails_the_check() -> None:
 @simulate
 async def test_an_observer_that_raises_fails_the_check() -> None:
     async with World() as world:
-        store = Store(0, domain=world.domain())
+        store = Store(0, domain=world.domain)
 
         def broken(value: int) -> None:
             if value:
@@ -101,7 +101,7 @@ async def test_watched_streams_are_checked() -> None:
     shown = [0]
     with pytest.raises(AssertionError, match="the label broke rules"):
         async with World() as world:
-            store = Store(0, domain=world.domain())
+            store = Store(0, domain=world.domain)
             world.watch(store.select(), name="the label", current=lambda: shown[0])
             world.check()
             shown[0] = 5
