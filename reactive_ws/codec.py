@@ -1,18 +1,20 @@
 """Frames <-> typed messages. Replace it to speak a foreign protocol; nothing above this room knows JSON.
 
-`JsonCodec` decodes in two steps: the envelope with the payload left raw, then the payload straight into its class. What
-fails validation is repaired where that loses nothing required, and rejected otherwise; a codec raises nothing but
-`MessageRejected` for what arrives. Codecs hold no state between frames and may be used from any thread.
+`JsonCodec` decodes a message of a known type in one pass, straight into its classes. Whatever does not go that way is decoded
+in two steps: the envelope with the payload left raw, then the payload. What fails validation is repaired where that loses
+nothing required, and rejected otherwise; a codec raises nothing but `MessageRejected` for what arrives. Codecs hold no state between frames and may be used from any thread.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol, cast, runtime_checkable
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
+from msgspec.structs import force_setattr
 
 from .errors import MessageRejected
 from .messages import Envelope, MessageType, Registry, protocol_v1
@@ -93,6 +95,7 @@ class JsonCodec:
         self._envelopes = msgspec.json.Decoder(_Incoming)
         self._anything = msgspec.json.Decoder()
         self._payloads: dict[str, tuple[MessageType, msgspec.json.Decoder[Any]]] = {}
+        self._whole: dict[str, Callable[[str], Envelope[Any]]] = {}
 
     def __repr__(self) -> str:
         return f"JsonCodec({self.registry!r}, subprotocol={self._subprotocol!r})"
@@ -139,6 +142,22 @@ class JsonCodec:
             raise MessageRejected(
                 f"a binary frame of {len(frame)} bytes where JSON text was expected"
             )
+        # Whoever writes a type first, as most encoders do, saves half of the time.
+        start = 9 if frame.startswith('{"type":"') else 10 if frame.startswith('{"type": "') else 0
+        if start:
+            name = frame[start : frame.find('"', start)]
+            decode = self._whole.get(name)
+            if decode is not None:
+                try:
+                    envelope = decode(frame)
+                except (ValueError, RecursionError):
+                    # What is wrong, and whether it can be repaired, the long way below finds out.
+                    pass
+                else:
+                    if envelope.type == name and not envelope.problems:
+                        if not envelope.channel:
+                            force_setattr(envelope, "channel", name)
+                        return envelope
         problems: tuple[str, ...] = ()
         try:
             incoming = self._envelopes.decode(frame)
@@ -168,6 +187,7 @@ class JsonCodec:
                 return self._untyped(incoming), ()
             known = row, msgspec.json.Decoder(row.payload)
             self._payloads[incoming.type] = known
+            self._whole[incoming.type] = msgspec.json.Decoder(Envelope[row.payload]).decode  # type: ignore[name-defined]
         row, decoder = known
         raw = incoming.payload
         if not row.required and bytes(raw) in (b"", b"null"):

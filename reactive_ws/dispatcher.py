@@ -11,7 +11,7 @@ Registering may be done from any thread, dispatching is the loop's.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -21,9 +21,10 @@ from reactivex.disposable import Disposable
 from .batch import Batch
 from .messages import Envelope, Registry
 
-__all__ = ["Dispatcher", "matches", "name_of"]
+__all__ = ["Dispatcher", "Route", "matches", "name_of"]
 
 Call: TypeAlias = Callable[[Envelope[Any]], Any]
+Run: TypeAlias = Callable[[Sequence[Envelope[Any]]], Any]
 Failed: TypeAlias = Callable[[str, Exception, Envelope[Any]], None]
 Slow: TypeAlias = Callable[[str, float], None]
 
@@ -50,12 +51,31 @@ def name_of(function: object) -> str:
 
 @attrs.frozen(eq=False)
 class _Registration:
-    """One handler. `original` is what the user gave, for `off` and for reports; `call` takes the envelope."""
+    """One handler.
+
+    `original` is what the user gave, for `off` and for reports; `call` takes the envelope; `run` takes several.
+    """
 
     key: str | type[Any]
     original: Callable[..., Any]
     call: Call
     is_pattern: bool = False
+    run: Run | None = None
+
+
+@attrs.frozen(eq=False)
+class Route:
+    """Where the messages of one type and channel go.
+
+    Attributes:
+        handlers: In order.
+        is_known: Whether the type is known to anybody.
+        takes_runs: Whether every handler takes several messages at once.
+    """
+
+    handlers: tuple[_Registration, ...]
+    is_known: bool
+    takes_runs: bool
 
 
 class Dispatcher:
@@ -78,7 +98,7 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._builtin: tuple[_Registration, ...] = ()
         self._registered: tuple[_Registration, ...] = ()
-        self._routes: dict[tuple[str, str], tuple[tuple[_Registration, ...], bool]] = {}
+        self._routes: dict[tuple[str, str], Route] = {}
 
     def on(
         self,
@@ -87,6 +107,7 @@ class Dispatcher:
         *,
         is_builtin: bool = False,
         call: Callable[[Any], Any] | None = None,
+        run: Run | None = None,
     ) -> DisposableBase:
         """Calls `handler(payload)` for a class, or `handler(envelope)` for a type name.
 
@@ -95,15 +116,17 @@ class Dispatcher:
             handler: What to call, and what `off` and the reports name.
             is_builtin: Comes before the user's handlers.
             call: What to call instead.
+            run: What to call with the envelopes of several messages in a row; see `Routing.on`.
 
         Raises:
             UnknownType: the class is not registered.
         """
         what = handler if call is None else call
         if isinstance(key, str):
-            return self._add(_Registration(key, handler, what), is_builtin=is_builtin)
+            return self._add(_Registration(key, handler, what, run=run), is_builtin=is_builtin)
         self._registry.of(key)
-        return self._add(_Registration(key, handler, _with_payload(what)), is_builtin=is_builtin)
+        registration = _Registration(key, handler, _with_payload(what), run=run)
+        return self._add(registration, is_builtin=is_builtin)
 
     def subscribe(
         self, pattern: str, handler: Callable[[Any, Envelope[Any]], Any]
@@ -121,43 +144,69 @@ class Dispatcher:
                 return True
         return False
 
-    def dispatch(self, envelope: Envelope[Any], burst: Batch | None = None) -> bool:
+    def route(self, envelope: Envelope[Any]) -> Route:
+        """Returns where a message goes. Ask for every message: a handler may register handlers."""
+        found = self._routes.get((envelope.type, envelope.channel))
+        return self._find(envelope.type, envelope.channel) if found is None else found
+
+    def dispatch(
+        self, envelope: Envelope[Any], burst: Batch | None = None, route: Route | None = None
+    ) -> bool:
         """Calls the handlers of a message. Returns False when its type is known to nobody.
 
         Each call is a savepoint of `burst`, the batch that the caller has open.
         A handler registered by a handler gets the next message. `BaseException` passes.
         """
-        route = self._routes.get((envelope.type, envelope.channel))
         if route is None:
-            route = self._find(envelope.type, envelope.channel)
-        handlers, is_known = route
-        if not handlers:
-            return is_known
-        clock = self.clock
-        began = clock()
-        for registration in handlers:
-            if burst is not None:
-                burst.enter_savepoint()
-            try:
-                registration.call(envelope)
-            except Exception as error:  # noqa: BLE001 - foreign code: isolated and reported by name
-                if burst is not None:
-                    burst.drop_savepoint()
+            route = self.route(envelope)
+        for registration in route.handlers:
+            error = self._call(registration, registration.call, envelope, burst)
+            if error is not None:
                 self._on_failed(name_of(registration.original), error, envelope)
-            except BaseException:
-                if burst is not None:
-                    burst.drop_savepoint()
-                raise
-            else:
-                if burst is not None:
-                    burst.keep_savepoint()
-            ended = clock()
-            if ended - began > _SLOW:
-                self._on_slow(name_of(registration.original), ended - began)
-            began = ended
-        return is_known
+        return route.is_known
 
-    def _find(self, name: str, channel: str) -> tuple[tuple[_Registration, ...], bool]:
+    def dispatch_run(
+        self, envelopes: Sequence[Envelope[Any]], burst: Batch | None, route: Route
+    ) -> None:
+        """Calls the handlers of several messages of one route that takes runs, as `dispatch` does one by one."""
+        for registration in route.handlers:
+            run = registration.run
+            if run is None or self._call(registration, run, envelopes, burst) is not None:
+                # One of the messages is at fault; the others must have their effect.
+                for envelope in envelopes:
+                    error = self._call(registration, registration.call, envelope, burst)
+                    if error is not None:
+                        self._on_failed(name_of(registration.original), error, envelope)
+
+    def _call(
+        self,
+        registration: _Registration,
+        function: Callable[[Any], Any],
+        argument: Any,
+        burst: Batch | None,
+    ) -> Exception | None:
+        """Calls a handler in a savepoint; returns what it raised."""
+        began = self.clock()
+        if burst is not None:
+            burst.enter_savepoint()
+        failure: Exception | None = None
+        try:
+            function(argument)
+        except BaseException as error:  # foreign code: isolated and reported by name
+            if burst is not None:
+                burst.drop_savepoint()
+            if not isinstance(error, Exception):
+                raise
+            failure = error
+        else:
+            if burst is not None:
+                burst.keep_savepoint()
+        took = self.clock() - began
+        if took > _SLOW:
+            self._on_slow(name_of(registration.original), took)
+        return failure
+
+    def _find(self, name: str, channel: str) -> Route:
         with self._lock:
             row = self._registry.get(name)
             is_known = row is not None
@@ -173,7 +222,8 @@ class Dispatcher:
                     is_known = True
             if len(self._routes) >= _MAX_ROUTES:
                 self._routes.clear()
-            route = self._routes[name, channel] = (tuple(found), is_known)
+            takes_runs = bool(found) and all(it.run is not None for it in found)
+            route = self._routes[name, channel] = Route(tuple(found), is_known, takes_runs)
             return route
 
     def _add(self, registration: _Registration, *, is_builtin: bool) -> DisposableBase:

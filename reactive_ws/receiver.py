@@ -19,7 +19,7 @@ from immutables import Map
 from .batch import Batch, active_batch, batch
 from .codec import Codec
 from .connection import ErrorKind
-from .dispatcher import Dispatcher, matches
+from .dispatcher import Dispatcher, Route, matches
 from .domain import Domain
 from .errors import MessageRejected, MessagesMissing, RequestFailed
 from .events import EventSource, EventStream
@@ -88,7 +88,10 @@ class Receiver:
         self.requests = Requests()
         self._domain = domain
         self._decode = codec.decode
-        self._dispatch = dispatcher.dispatch
+        self._dispatcher = dispatcher
+        # Messages in a row whose handlers take them together, and their route.
+        self._run: list[Envelope[Any]] = []
+        self._run_route: Route | None = None
         self._outbox = outbox
         self._counters = counters
         self.clock = clock
@@ -128,6 +131,7 @@ class Receiver:
                         has_more = True
                         break
                     frame = pull()
+                self._end_run()
                 self._store_positions()
         except Exception as error:  # noqa: BLE001 - such as a store that was closed under a handler: this burst is lost
             self._report(ErrorKind.APPLICATION, error, False)
@@ -144,6 +148,7 @@ class Receiver:
             self._batch = active_batch()
             for message in messages:
                 self._deliver(message)
+            self._end_run()
             self._store_positions()
         return self._after(has_more=False)
 
@@ -174,16 +179,35 @@ class Receiver:
             self._repaired(envelope)
         special = self._special.get(envelope.payload.__class__)
         if special is not None:
-            return special(envelope)
+            self._end_run()
+            ends_burst = special(envelope)
+            self._end_run()
+            return ends_burst
         for message in self.inbound.accept(envelope, now):
             self._deliver(message)
         return False
 
     def _deliver(self, envelope: Envelope[Any]) -> None:
-        if not self._dispatch(envelope, self._batch):
+        route = self._dispatcher.route(envelope)
+        if route is not self._run_route:
+            self._end_run()
+        if route.takes_runs:
+            self._run_route = route
+            self._run.append(envelope)
+        elif not self._dispatcher.dispatch(envelope, self._batch, route):
             self._unknown.append(envelope)
         if self._taps or self.requests.is_waiting:
             self._arrived.append(envelope)
+
+    def _end_run(self) -> None:
+        """Calls the handlers of the messages that were gathered."""
+        route = self._run_route
+        if route is not None:
+            run, self._run, self._run_route = self._run, [], None
+            if len(run) == 1:
+                self._dispatcher.dispatch(run[0], self._batch, route)
+            else:
+                self._dispatcher.dispatch_run(run, self._batch, route)
 
     def _rejected(self, error: MessageRejected, now: float) -> None:
         self._counters.messages_rejected += 1

@@ -31,7 +31,7 @@ from .connection import ConnectionStore
 from .errors import Errors
 from .history import History
 from .notifications import Notifications
-from .ports import Handlers
+from .ports import Handlers, Runs
 from .sessions import Sessions
 from .typing import Later, TypingUsers
 
@@ -90,16 +90,13 @@ class Application:
             service.errors.subscribe(self.errors.observe),
             service.connection.select(lambda it: it.is_connected).subscribe(self._turned),
         )
-        for handlers in (
-            self.connection.handlers,
-            self.history.handlers,
-            self.sessions.handlers,
-            self.carousel.handlers,
-            self.notifications.handlers,
-            self.typing.handlers,
-            {"snapshot": self._came_up_to_date},
-        ):
-            self._wire(handlers)
+        self._wire(self.connection.handlers)
+        self._wire(self.history.handlers, self.history.runs)
+        self._wire(self.sessions.handlers, self.sessions.runs)
+        self._wire(self.carousel.handlers)
+        self._wire(self.notifications.handlers)
+        self._wire(self.typing.handlers)
+        self._wire({"snapshot": self._came_up_to_date})
 
     @classmethod
     def at(cls, url: str | None = None, *, wraps: bool = False, **options: Any) -> Self:
@@ -148,9 +145,10 @@ class Application:
 
     # --- wiring ---------------------------------------------------------------------------------------------------------
 
-    def _wire(self, handlers: Handlers) -> None:
+    def _wire(self, handlers: Handlers, runs: Runs | None = None) -> None:
         for name, handler in handlers.items():
-            registration: DisposableBase = self.service.on(name, handler)
+            run = None if runs is None else runs.get(name)
+            registration: DisposableBase = self.service.on(name, handler, run=run)
             self._wiring.add(registration)
 
     def _turned(self, is_connected: bool) -> None:  # noqa: FBT001 - a stream gives one argument

@@ -10,6 +10,7 @@ It owns no store and sends nothing; `history` does.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 
 import attrs
 import msgspec
@@ -32,6 +33,7 @@ __all__ = [
     "Fit",
     "acknowledged",
     "advanced",
+    "all_answered",
     "answered",
     "at_epoch",
     "began",
@@ -134,6 +136,42 @@ def acknowledged(state: Conversation, received: MessageReceived, epoch: str | No
 def answered(state: Conversation, response: MessageResponse, epoch: str | None) -> Conversation:
     """A whole message: an answer, somebody else's message, or the server's copy of an own one."""
     return _copied(at_epoch(state, epoch), response.message)
+
+
+def all_answered(
+    state: Conversation, responses: Iterable[tuple[MessageResponse, str | None]]
+) -> Conversation:
+    """What `answered` makes of one response after the other; those that only add to the end are added together.
+
+    Args:
+        state: What was.
+        responses: Each with its epoch, in order.
+    """
+    new: dict[str, Entry] = {}
+    last = state.timeline.last_place or (0, 0, 0)
+    for response, epoch in responses:
+        message = response.message
+        place: Place = (state.era, message.sequence or 0, 0)
+        if (
+            (epoch is None or epoch == state.epoch)
+            and place[1]
+            and place > last
+            and message.id not in new
+            and not state.timeline.knows(message.id)
+        ):
+            new[message.id] = Entry(message, place)
+            last = place
+            continue
+        state = answered(_extended(state, new), response, epoch)
+        last = state.timeline.last_place or (0, 0, 0)
+        new = {}
+    return _extended(state, new)
+
+
+def _extended(state: Conversation, new: dict[str, Entry]) -> Conversation:
+    if not new:
+        return state
+    return attrs.evolve(state, timeline=state.timeline.extended(tuple(new.values())))
 
 
 class Fit(enum.Enum):

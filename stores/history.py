@@ -6,8 +6,9 @@ handlers of the server's messages, and the actions. One new message wakes only t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from immutables import Map
 from reactivex import Observable
@@ -36,6 +37,7 @@ from .conversation import (
     Fit,
     acknowledged,
     advanced,
+    all_answered,
     answered,
     began,
     composed,
@@ -45,7 +47,7 @@ from .conversation import (
     withdrawn,
 )
 from .entry import Entry
-from .ports import Handlers, Report, Send, Sync
+from .ports import Handlers, Report, Runs, Send, Sync
 
 __all__ = ["History"]
 
@@ -136,6 +138,11 @@ class History:
             "snapshot": self._merged,
         }
 
+    @property
+    def runs(self) -> Runs:
+        """What this store does about several messages of a type in a row; for the composition root."""
+        return {"message.response": self._all_answered}
+
     def _greeted(self, envelope: Envelope[Hello]) -> None:
         self._epoch.set(envelope.payload.epoch)
 
@@ -150,13 +157,31 @@ class History:
     def _answered(self, envelope: Envelope[MessageResponse]) -> None:
         response = envelope.payload
         if response.message.session_id != response.session_id:
-            self._report(
-                ErrorKind.PROTOCOL,
-                f"message {response.message.id} says it is of another session than its response; "
-                f"it is shown in session {response.session_id}",
-            )
+            self._report_stray(response)
         epoch = envelope.epoch or self._epoch.get()
         self._change(response.session_id, lambda now: answered(now, response, epoch))
+
+    def _all_answered(self, envelopes: Sequence[Envelope[MessageResponse]]) -> None:
+        sessions: dict[str, list[tuple[MessageResponse, str | None]]] = {}
+        for envelope in envelopes:
+            response = envelope.payload
+            session_id = response.session_id
+            if response.message.session_id != session_id:
+                self._report_stray(response)
+            answer = response, envelope.epoch or self._epoch.get()
+            if session_id in sessions:
+                sessions[session_id].append(answer)
+            else:
+                sessions[session_id] = [answer]
+        for session_id, answers in sessions.items():
+            self._change(session_id, partial(all_answered, responses=answers))
+
+    def _report_stray(self, response: MessageResponse) -> None:
+        self._report(
+            ErrorKind.PROTOCOL,
+            f"message {response.message.id} says it is of another session than its response; "
+            f"it is shown in session {response.session_id}",
+        )
 
     def _grown(self, envelope: Envelope[MessageDelta]) -> None:
         delta = envelope.payload

@@ -5,17 +5,20 @@ The composition root (`app`) fills them from a service; tests fill them with lis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from reactive_ws.connection import ErrorKind
 from reactive_ws.delivery import Delivery
 from reactive_ws.messages import Envelope
 
-__all__ = ["Handlers", "Report", "Send", "Sync"]
+__all__ = ["Handlers", "Report", "Runs", "Send", "Sync"]
 
 Handlers: TypeAlias = Mapping[str, Callable[[Envelope[Any]], None]]
 """What a store does about messages, by type name. Called on the service's thread, in the batch of a burst."""
+
+Runs: TypeAlias = Mapping[str, Callable[[Sequence[Envelope[Any]]], None]]
+"""What a store does about several messages of a type that came in a row: the same as its handler one after the other."""
 
 Send: TypeAlias = Callable[[object], Delivery]
 """Queues a command and returns at once; raises `OutboxFull`, `ServiceClosed` or `MessageRejected` when it cannot."""

@@ -6,7 +6,7 @@ says that it exists.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import attrs
@@ -27,7 +27,7 @@ from reactive_ws.messages import (
 from reactive_ws.selection import Selection
 from reactive_ws.store import ReadOnly, Store
 
-from .ports import Handlers, Send
+from .ports import Handlers, Runs, Send
 
 __all__ = ["Sessions", "SessionsState"]
 
@@ -193,6 +193,11 @@ class Sessions:
             "snapshot": self._replaced,
         }
 
+    @property
+    def runs(self) -> Runs:
+        """What this store does about several messages of a type in a row; for the composition root."""
+        return {"message.response": self._all_answered}
+
     def _created(self, envelope: Envelope[SessionCreated]) -> None:
         it = envelope.payload
         session = Session(it.session_id, it.title, it.created_at)
@@ -205,6 +210,17 @@ class Sessions:
     def _answered(self, envelope: Envelope[MessageResponse]) -> None:
         response = envelope.payload
         self.touch(response.session_id, response.message.panel_id)
+
+    def _all_answered(self, envelopes: Sequence[Envelope[MessageResponse]]) -> None:
+        now = self._clock()
+        spoken = {(it.payload.session_id, it.payload.message.panel_id) for it in envelopes}
+
+        def change(state: SessionsState) -> SessionsState:
+            for session_id, panel_id in spoken:
+                state = touched(state, session_id, panel_id, now)
+            return state
+
+        self._store.update(change)
 
     def _replaced(self, envelope: Envelope[Snapshot]) -> None:
         sessions = envelope.payload.sessions

@@ -46,6 +46,15 @@ class TimelineMachine(RuleBasedStateMachine):
     def settle_new(self, sequence: int, era: int, text: str) -> None:
         self.settle(self.fresh(), (era, sequence, 0), text)
 
+    @rule(count=st.integers(0, 12), step=st.integers(1, 3))
+    def settle_many_at_the_end(self, count: int, step: int) -> None:
+        last = self.settled[-1][0] if self.settled else (0, 0, 0)
+        places = [(last[0], last[1] + step * number, 0) for number in range(1, count + 1)]
+        rows = [(place, self.fresh(), "") for place in places]
+        assert not any(self.timeline.knows(identity) for _, identity, _ in rows)
+        self.timeline = self.timeline.extended([entry(row[1], row[0]) for row in rows])
+        self.settled += rows
+
     @precondition(lambda self: self.waiting)
     @rule(data=st.data(), sequence=st.integers(1, 30))
     def settle_waiting(self, data: st.DataObject, sequence: int) -> None:
@@ -127,6 +136,7 @@ class TimelineMachine(RuleBasedStateMachine):
             found = self.timeline.find(identity)
             assert found is not None
             assert found.id == identity
+            assert self.timeline.knows(identity)
         assert self.timeline.find("nobody", (0, 3, 0)) is None
 
     @invariant()

@@ -43,6 +43,12 @@ class VectorMachine(RuleBasedStateMachine):
             self.vector = self.vector.append(item)
         self.model += items
 
+    @rule(items=st.lists(st.integers(), max_size=60))
+    def extend(self, items: list[int]) -> None:
+        self.remember()
+        self.vector = self.vector.extended(items)
+        self.model += items
+
     @rule(data=st.data(), item=st.integers(), count=st.integers(1, 20))
     def insert(self, data: st.DataObject, item: int, count: int) -> None:
         self.remember()

@@ -136,3 +136,53 @@ def test_ten_thousand_channels_do_not_fill_the_memory() -> None:
     for n in range(10_000):
         rig.dispatcher.dispatch(Envelope("session.closed", SessionClosed("s"), f"c{n}"))
     assert len(rig.dispatcher._routes) <= 4096
+
+
+def closed(number: int) -> Envelope[SessionClosed]:
+    return Envelope("session.closed", SessionClosed(f"s{number}"), "session.closed")
+
+
+def test_a_route_takes_runs_while_every_handler_of_it_does() -> None:
+    dispatcher = Rig().dispatcher
+    assert not dispatcher.route(CLOSED).takes_runs
+    dispatcher.on("session.closed", print, run=print)
+    assert dispatcher.route(CLOSED).takes_runs
+    single = dispatcher.subscribe("session.*", print)
+    assert not dispatcher.route(CLOSED).takes_runs
+    single.dispose()
+    assert dispatcher.route(CLOSED).takes_runs
+
+
+def test_a_run_goes_to_each_handler_once() -> None:
+    rig = Rig()
+    got: list[list[str]] = []
+    for name in ("first", "second"):
+        rig.dispatcher.on(
+            SessionClosed,
+            lambda payload: got.append(["single"]),
+            run=lambda them, name=name: got.append([name, *[it.payload.session_id for it in them]]),
+        )
+    rig.dispatcher.dispatch_run([closed(1), closed(2)], None, rig.dispatcher.route(CLOSED))
+    assert got == [["first", "s1", "s2"], ["second", "s1", "s2"]]
+    assert rig.failed == []
+
+
+def test_a_run_that_raises_is_given_one_by_one_and_loses_what_it_wrote() -> None:
+    rig = Rig()
+    store: Store[tuple[str, ...]] = Store((), domain=Domain())
+
+    def single(payload: SessionClosed) -> None:
+        store.update(lambda now: (*now, payload.session_id))
+        if payload.session_id == "s2":
+            raise ValueError("no")
+
+    def run(envelopes: Any) -> None:
+        for envelope in envelopes:
+            single(envelope.payload)
+
+    rig.dispatcher.on(SessionClosed, single, run=run)
+    with batch(store.domain):
+        envelopes = [closed(1), closed(2), closed(3)]
+        rig.dispatcher.dispatch_run(envelopes, active_batch(), rig.dispatcher.route(CLOSED))
+    assert store.get() == ("s1", "s3")
+    assert [error for _, error in rig.failed] == ["no"]

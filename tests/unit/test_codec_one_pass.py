@@ -1,0 +1,88 @@
+"""A message whose type comes first is decoded in one pass; it must be what the long way makes of the same message."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reactive_ws.codec import JsonCodec
+from reactive_ws.errors import MessageRejected
+from reactive_ws.messages import Envelope, SessionClosed
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-9, 9) | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2)
+    ),
+    max_leaves=3,
+)
+payloads = json_values | st.fixed_dictionaries({}, optional={
+    "sessionId": json_values | st.text(max_size=3),
+    "messageId": st.text(max_size=3),
+    "title": json_values,
+    "createdAt": json_values,
+    "offset": st.integers(0, 3),
+    "text": st.text(max_size=3),
+    "done": st.booleans() | st.none(),
+})  # fmt: skip
+fields = st.fixed_dictionaries({}, optional={
+    "payload": payloads,
+    "channel": json_values | st.text(max_size=3),
+    "id": json_values | st.text(max_size=3),
+    "stream": json_values | st.just("s"),
+    "epoch": st.none() | st.just("e"),
+    "seq": json_values | st.integers(1, 9),
+    "timestamp": json_values | st.just("2026-01-01T00:00:00Z"),
+    "redelivered": st.booleans() | st.none(),
+    "problems": st.just(["made up"]) | st.none(),
+    "other": json_values,
+})  # fmt: skip
+types = st.sampled_from(["session.created", "session.closed", "message.delta", "pong", "nobody's"])
+
+
+def outcome(codec: JsonCodec, frame: str) -> Any:
+    try:
+        return codec.decode(frame)
+    except MessageRejected as error:
+        return str(error)
+
+
+@given(kind=types, rest=fields, separators=st.sampled_from([(",", ":"), (", ", ": ")]))
+def test_one_pass_and_the_long_way_agree(
+    kind: str, rest: dict[str, Any], separators: tuple[str, str]
+) -> None:
+    codec = JsonCodec()
+    first = json.dumps({"type": kind, **rest}, separators=separators)
+    last = json.dumps({**rest, "type": kind}, separators=separators)
+    expected = outcome(codec, last)
+    # The first one of a type goes the long way too; the second is the one that counts.
+    assert [outcome(codec, first), outcome(codec, first)] == [expected, expected]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '{"type":"session.closed","payload":{"sessionId":"a"},"type":"pong"}',
+        '{"type":"session.closed","payload":{"sessionId":"a"},"payload":null,"type":"pong"}',
+        '{"type":"session.closed',
+        '{"type":"session.closed"',
+        '{"type":"session.closed","payload":{"sessionId":"a"}} ',
+        '{"type":"session.closed","payload":{"sessionId":"a"}}x',
+    ],
+)
+def test_odd_frames_of_a_known_type_are_read_the_long_way(frame: str) -> None:
+    warm = JsonCodec()
+    for kind in ("session.closed", "pong"):
+        outcome(warm, json.dumps({"type": kind, "payload": {"sessionId": "a"}}))
+    assert outcome(warm, frame) == outcome(JsonCodec(), frame)
+
+
+def test_the_channel_of_a_message_without_one_is_its_type() -> None:
+    codec = JsonCodec()
+    frame = '{"type":"session.closed","payload":{"sessionId":"a"}}'
+    closed = Envelope("session.closed", SessionClosed("a"), "session.closed")
+    assert [codec.decode(frame), codec.decode(frame)] == [closed, closed]

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from reactive_ws.codec import JsonCodec
+from reactive_ws.connection import ErrorKind
+from reactive_ws.dispatcher import Dispatcher
+from reactive_ws.domain import Domain
+from reactive_ws.messages import Envelope, protocol_v1
+from reactive_ws.metrics import Counters
+from reactive_ws.outbox import Outbox
+from reactive_ws.receiver import Burst, Receiver
+from reactive_ws.store import Store
+
+
+class Rig:
+    """A receiver whose handlers of `session.closed` take runs and those of `typing` do not; `got` says what came."""
+
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+        self.problems: list[tuple[ErrorKind, str]] = []
+        self.domain = Domain()
+        self.commits: list[int] = []
+        registry = protocol_v1()
+        self.dispatcher = Dispatcher(
+            registry, clock=lambda: 0.0, on_failed=self.failed, on_slow=self.failed
+        )
+        self.dispatcher.on("session.closed", self.one, run=self.many)
+        self.dispatcher.on("typing", self.one)
+        self.receiver = Receiver(
+            domain=self.domain,
+            codec=JsonCodec(registry),
+            dispatcher=self.dispatcher,
+            outbox=Outbox(None, on_drop=self.failed),
+            counters=Counters(),
+            clock=lambda: 0.0,
+            report=lambda kind, error, _: self.problems.append((kind, type(error).__name__)),
+        )
+
+    def failed(self, *what: Any) -> None:
+        self.got.append(what)
+
+    def one(self, envelope: Envelope[Any]) -> None:
+        self.got.append(name(envelope))
+
+    def many(self, envelopes: Sequence[Envelope[Any]]) -> None:
+        self.got.append([name(envelope) for envelope in envelopes])
+
+    def burst(self, *frames: str) -> Burst:
+        rest = iter(frames)
+        return self.receiver.burst(next(rest), lambda: next(rest, None))
+
+
+def name(envelope: Envelope[Any]) -> str:
+    return getattr(envelope.payload, "session_id", envelope.type)
+
+
+def closed(number: int, seq: int | None = None) -> str:
+    position = "" if seq is None else f',"stream":"s","epoch":"e","seq":{seq}'
+    return f'{{"type":"session.closed"{position},"payload":{{"sessionId":"s{number}"}}}}'
+
+
+TYPING = '{"type":"typing","payload":{"conversationId":"c","userId":"u"}}'
+
+
+def test_messages_in_a_row_are_handled_together_and_in_order_with_the_others() -> None:
+    rig = Rig()
+    rig.burst(closed(1), closed(2), TYPING, closed(3), closed(4), closed(5))
+    assert rig.got == [["s1", "s2"], "typing", ["s3", "s4", "s5"]]
+
+
+def test_a_run_ends_with_its_burst_and_one_alone_is_no_run() -> None:
+    rig = Rig()
+    rig.burst(closed(1))
+    rig.burst(closed(2), closed(3))
+    assert rig.got == ["s1", ["s2", "s3"]]
+
+
+def test_a_run_is_over_before_a_message_of_the_connection_is_handled() -> None:
+    rig = Rig()
+    rig.dispatcher.on("hello", rig.one)
+    burst = rig.burst(closed(1), closed(2), '{"type":"hello","payload":{"epoch":"e"}}', closed(3))
+    assert rig.got == [["s1", "s2"], "hello"]
+    assert burst.has_more
+
+
+def test_a_bad_message_does_not_break_a_run() -> None:
+    rig = Rig()
+    rig.burst(closed(1), "<html>", closed(2))
+    assert rig.got == [["s1", "s2"]]
+    assert rig.problems == [(ErrorKind.PROTOCOL, "MessageRejected")]
+
+
+def test_messages_that_were_held_for_a_gap_join_the_run() -> None:
+    rig = Rig()
+    rig.burst(closed(1, 1), closed(3, 3), closed(2, 2), closed(2, 2))
+    assert rig.got == [["s1", "s2", "s3"]]
+
+
+def test_a_handler_that_is_added_between_two_messages_of_a_burst_gets_the_second() -> None:
+    rig = Rig()
+    seen: list[str] = []
+
+    def add(_: Envelope[Any]) -> None:
+        rig.dispatcher.on("session.closed", lambda envelope: seen.append(name(envelope)))
+
+    rig.dispatcher.on("typing", add)
+    rig.burst(closed(1), closed(2), TYPING, closed(3))
+    assert (rig.got, seen) == ([["s1", "s2"], "typing", "s3"], ["s3"])
+
+
+def test_what_a_run_writes_is_in_the_commit_of_the_burst_with_the_positions() -> None:
+    rig = Rig()
+    store = Store(0, domain=rig.domain)
+    rig.dispatcher.on("pong", lambda _: None)
+    rig.dispatcher.on(
+        "session.created",
+        lambda _: store.update(lambda now: now + 1),
+        run=lambda them: store.update(lambda now: now + len(them)),
+    )
+    seen: list[tuple[int, dict[str, int]]] = []
+
+    def look(value: int) -> None:
+        positions = rig.receiver.positions.get()
+        seen.append((value, {stream: it.seq for stream, it in positions.items()}))
+
+    store.select().subscribe(look)
+    rig.burst(
+        *[
+            f'{{"type":"session.created","stream":"s","epoch":"e","seq":{seq},"payload":{{"sessionId":"a"}}}}'
+            for seq in (1, 2, 3)
+        ]
+    )
+    assert seen == [(0, {}), (3, {"s": 3})]
