@@ -5,26 +5,36 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# A foreign WebSocket server for tests/integration/peers; its tests are skipped where npm is missing, except in CI.
+PEERS := tests/integration/peers
+NODE_PEERS := $(PEERS)/node_modules/.ready
 DEMO ?=
 
 .PHONY: demo test test-deep check format bench clean setup
 
-setup: $(READY)
+setup: $(READY) $(NODE_PEERS)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("reactive-ws needs Python 3.11 or newer; set PYTHON=/path/to/it" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[testing]' coverage mypy pyright ruff
+		--editable '.[testing,fast]' coverage mypy pyright ruff starlette trustme uvicorn
 	touch $@
+
+$(NODE_PEERS): $(PEERS)/package.json $(PEERS)/package-lock.json
+	@if command -v npm >/dev/null; then \
+		npm ci --prefix $(PEERS) --no-audit --no-fund --silent && touch $@; \
+	else \
+		echo "npm is missing: the tests with ws from npm will be skipped"; \
+	fi
 
 demo: $(READY)
 	$(BIN)/reactive-ws demo $(DEMO)
 
-test: $(READY)
+test: $(READY) $(NODE_PEERS)
 	$(BIN)/python -m pytest -m "not deep"
 
-test-deep: $(READY)
+test-deep: $(READY) $(NODE_PEERS)
 	REACTIVE_WS_PROFILE=deep $(BIN)/python -m pytest
 
 check: $(READY)
@@ -41,5 +51,5 @@ bench: $(READY)
 	$(BIN)/python benchmarks/pipeline.py
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
+	rm -rf $(VENV) $(PEERS)/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
 	find reactive_ws stores tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
