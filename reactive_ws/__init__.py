@@ -20,6 +20,7 @@ The map, from the ground up; a room imports from its own floor and below:
     line, dialing, receiver, connection_loop,       one socket, how it is opened, what it brings, performing the effects,
     requests, async_handlers, background_thread,    questions, slow handlers, the own thread,
     publishing, routing, sending, running, service  what is shown, and its surface
+    gui                                             one contract for all toolkits' event loops; frames, widgets
     testing, hub, recording                         virtual time and faults; a small server; recorded traffic
     commands                                        the command line
 """

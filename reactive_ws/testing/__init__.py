@@ -21,6 +21,7 @@
     entropy         one seed for everything random, and the clocks
     failures        what a run can die of, besides its assertions
     proxy           the same faults on real sockets, between a client and a foreign server
+    ui_loops        check_ui_loop: whether an adapter for a toolkit's event loop keeps the contract of `gui`
 
 Nothing here is imported by the framework itself, and importing this package imports neither hypothesis nor pytest:
 its names are loaded when they are first used.
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from .simulation import Simulation, simulate
     from .store_machine import StoreMachine
     from .transcript import Frame, Transcript
+    from .ui_loops import BrokenUiLoop, BrokenUiRule, Turning, UiRule, check_ui_loop
     from .world import World
 
 __all__ = [
@@ -75,6 +77,8 @@ __all__ = [
     "Bandwidth",
     "BlackHole",
     "BrokenRules",
+    "BrokenUiLoop",
+    "BrokenUiRule",
     "ChaosProxy",
     "Deadlock",
     "Delay",
@@ -119,6 +123,8 @@ __all__ = [
     "Timed",
     "Transcript",
     "Truncate",
+    "Turning",
+    "UiRule",
     "Unfit",
     "Verdict",
     "Violation",
@@ -128,6 +134,7 @@ __all__ = [
     "check_codec",
     "check_connect",
     "check_store",
+    "check_ui_loop",
     "judge",
     "simulate",
     "wire_garbage",
@@ -218,6 +225,13 @@ _ROOMS = {
     "transcript": (
         "Frame",
         "Transcript",
+    ),
+    "ui_loops": (
+        "BrokenUiLoop",
+        "BrokenUiRule",
+        "Turning",
+        "UiRule",
+        "check_ui_loop",
     ),
     "world": ("World",),
 }

@@ -1,0 +1,126 @@
+"""`Mirror`: a store as the user interface sees it, changing between frames only, so that all widgets of a frame agree.
+
+All mirrors of a loop change together, in one commit of a domain that belongs to the loop; what is observed, selected and
+derived from them follows the rules of stores, on the UI thread. Made by `UiLoop.mirror`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from reactivex import abc
+
+from reactive_ws.batch import batch, snapshot
+from reactive_ws.commit import ErrorReport
+from reactive_ws.domain import Domain
+from reactive_ws.store import ReadOnly, Store
+
+if TYPE_CHECKING:
+    from reactive_ws.source import Source
+
+    from .loop import UiLoop
+
+__all__ = ["Mirror", "Mirrors"]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Mirror(ReadOnly[T_co], abc.DisposableBase):
+    """A replica of a store, for one user interface. `get` and `select` it, and derive from it, on the UI thread.
+
+    Holds the value that its store had when the frame began: between two frames nothing changes, and two mirrors of one
+    domain always show one commit. Ends, completing its streams, by `dispose` or with the loop.
+    """
+
+    __slots__ = ("__weakref__", "_kept", "_room", "_store", "_upstream")
+
+    def __init__(self, room: Mirrors, store: ReadOnly[T_co]) -> None:
+        self._room = room
+        self._store = store
+        self._kept: Store[Any] = Store(
+            store.get(),
+            name=f"mirror of {store._origin.name}",
+            domain=room.domain,
+            equals=_is_same,
+        )
+        self._upstream: abc.DisposableBase | None = None
+
+    def __repr__(self) -> str:
+        return f"<Mirror of {self._store!r}>"
+
+    @property
+    def _origin(self) -> Source:
+        return self._kept
+
+    @property
+    def store(self) -> ReadOnly[T_co]:
+        """What it mirrors."""
+        return self._store
+
+    def get(self) -> T_co:
+        """Returns the value as of the last frame."""
+        value: T_co = self._kept.get()
+        return value
+
+    def dispose(self) -> None:
+        """Stops following the store. UI thread."""
+        self._room.remove(self)
+
+
+class Mirrors:
+    """All mirrors of one loop, and the domain they live in. UI thread."""
+
+    def __init__(self, ui: UiLoop) -> None:
+        self._ui = ui
+        self._all: list[Mirror[Any]] = []
+        self.domain = Domain("ui", on_error=self._report)
+        ui.on_close(self._close)
+
+    def add(self, store: ReadOnly[T]) -> Mirror[T]:
+        mirror = Mirror(self, store)
+        if self._ui.is_closed:
+            return mirror
+        self._all.append(mirror)
+        mirror._upstream = store.select().subscribe(self._changed)
+        return mirror
+
+    def remove(self, mirror: Mirror[Any]) -> None:
+        upstream, mirror._upstream = mirror._upstream, None
+        if upstream is not None:
+            upstream.dispose()
+            self._all.remove(mirror)
+            mirror._kept.close()
+
+    def _changed(self, _: object) -> None:
+        self._ui.frame.request_early(self, self._refresh)
+
+    def _refresh(self) -> None:
+        by_domain: dict[Domain, list[Mirror[Any]]] = {}
+        for mirror in self._all:
+            by_domain.setdefault(mirror._store._origin._domain, []).append(mirror)
+        # Read before the batch opens, and per domain at one commit, so that no two mirrors disagree.
+        values = [(mirrors, self._values(mirrors)) for mirrors in by_domain.values()]
+        with batch(self.domain):
+            for mirrors, them in values:
+                for mirror, value in zip(mirrors, them, strict=True):
+                    mirror._kept.set(value)
+
+    def _values(self, mirrors: list[Mirror[Any]]) -> tuple[Any, ...]:
+        try:
+            return snapshot(*(mirror._store for mirror in mirrors))
+        except Exception as error:  # noqa: BLE001 - a derived value that fails; the mirrors keep what they show
+            self._ui.on_error(error)
+            return tuple(mirror._kept.get() for mirror in mirrors)
+
+    def _report(self, report: ErrorReport) -> None:
+        if isinstance(report.error, Exception):
+            self._ui.on_error(report.error)
+
+    def _close(self) -> None:
+        for mirror in list(self._all):
+            self.remove(mirror)
+
+
+def _is_same(old: object, new: object) -> bool:
+    return old is new

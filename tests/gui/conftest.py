@@ -1,0 +1,46 @@
+"""Every toolkit in its own process: a toolkit that aborts must not take the run with it.
+
+The files `cases_*.py` are ordinary tests of one toolkit each. `test_toolkits.py` runs each in a process of its own, with a
+display. A toolkit that is not installed skips its file with the reason, except in CI (environment variable CI), where it
+fails.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+SIZE = "1280x900x24"
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skips on a developer's machine; in CI nothing may be left out for want of a part."""
+    if os.environ.get("CI"):
+        pytest.fail(f"CI must run this, and cannot: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[str | None]:
+    """The name of an X display of our own; None where Xvfb is missing."""
+    if shutil.which("Xvfb") is None:
+        yield None
+        return
+    reading, writing = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", SIZE, "-nolisten", "tcp"],
+        pass_fds=[writing],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        number = answer.readline().strip()
+    try:
+        yield f":{number}" if number else None
+    finally:
+        server.terminate()
+        server.wait(10.0)

@@ -1,0 +1,120 @@
+"""How the tests turn each toolkit's event loop: one function per toolkit, for `check_ui_loop` and for test code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import itertools
+import sys
+import time
+import warnings
+from typing import Any
+
+from reactive_ws.gui import AsyncioLoop, GLibLoop, ManualLoop, QtLoop, TextualLoop, TkLoop
+from reactive_ws.testing import Turning
+
+DEBIAN_PACKAGES = "/usr/lib/python3/dist-packages"
+
+
+def manual() -> Turning:
+    ui = ManualLoop(clock=time.monotonic)
+
+    def turn(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        ui.run_until_now()
+        while time.monotonic() < end:
+            time.sleep(0.0005)
+            ui.run_until_now()
+
+    return Turning(ui, turn)
+
+
+def on_asyncio() -> Turning:
+    loop = asyncio.new_event_loop()
+
+    def turn(seconds: float) -> None:
+        loop.run_until_complete(asyncio.sleep(seconds))
+
+    return Turning(AsyncioLoop(loop), turn, can_nest=False, clean_up=loop.close)
+
+
+def tk(*, is_polling: bool = False) -> Turning:
+    import tkinter as tk
+
+    root = tk.Tk()
+    turns = itertools.count()
+
+    def turn(seconds: float) -> None:
+        # No tkinter.Variable: collected on another thread, it would wait for this one.
+        over = f"turn{next(turns)}"
+        root.after(max(1, round(seconds * 1000)), root.tk.globalsetvar, over, 1)
+        root.tk.call("vwait", over)
+
+    return Turning(TkLoop(root, is_polling=is_polling), turn, clean_up=root.destroy)
+
+
+def qt() -> Turning:
+    from PySide6 import QtCore, QtWidgets
+
+    application = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
+
+    def turn(seconds: float) -> None:
+        loop = QtCore.QEventLoop()
+        timer = QtCore.QTimer()
+        timer.setSingleShot(True)
+        timer.timeout.connect(loop.quit)
+        timer.start(round(seconds * 1000))
+        loop.exec()
+
+    return Turning(QtLoop(QtCore), turn, clean_up=lambda: application)
+
+
+def import_glib() -> Any:
+    if DEBIAN_PACKAGES not in sys.path:
+        # At the end: what the environment has itself must not come from there.
+        sys.path.append(DEBIAN_PACKAGES)
+    with warnings.catch_warnings():
+        # Debian's version says that its importer is old-fashioned.
+        warnings.simplefilter("ignore", ImportWarning)
+        from gi.repository import GLib
+
+    return GLib
+
+
+def glib() -> Turning:
+    glib = import_glib()
+
+    def turn(seconds: float) -> None:
+        loop = glib.MainLoop()
+        glib.timeout_add(max(1, round(seconds * 1000)), loop.quit)
+        loop.run()
+
+    return Turning(GLibLoop(glib), turn)
+
+
+def textual() -> Turning:
+    from textual.app import App
+
+    loop = asyncio.new_event_loop()
+    app: App[None] = App()
+    test = app.run_test()
+    # Both ends of the test in one context: Textual keeps its application in a context variable.
+    context = contextvars.copy_context()
+
+    def run(coroutine: Any) -> None:
+        loop.run_until_complete(loop.create_task(coroutine, context=context))
+
+    run(test.__aenter__())
+
+    async def make() -> TextualLoop:
+        return TextualLoop(app)
+
+    def turn(seconds: float) -> None:
+        loop.run_until_complete(asyncio.sleep(seconds))
+
+    def clean_up() -> None:
+        run(test.__aexit__(None, None, None))
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+    return Turning(loop.run_until_complete(make()), turn, can_nest=False, clean_up=clean_up)
