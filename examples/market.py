@@ -18,7 +18,7 @@ from reactive_ws.close_policy import ClosePolicy
 from reactive_ws.connection import ConnectionState
 from reactive_ws.derived import Derived, derived
 from reactive_ws.domain import Domain
-from reactive_ws.errors import MessageRejected
+from reactive_ws.errors import MessageRejected, ReactiveWSError
 from reactive_ws.keyed import KeyedStore
 from reactive_ws.messages import Envelope, Registry
 from reactive_ws.service import WebSocketService
@@ -187,4 +187,7 @@ async def main(url: str) -> None:
 
 if __name__ == "__main__":
     with suppress(KeyboardInterrupt):
-        asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "ws://127.0.0.1:8000/ws"))
+        try:
+            asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "ws://127.0.0.1:8000/ws"))
+        except ReactiveWSError as mistake:
+            sys.exit(f"market: {mistake}")
