@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -191,3 +192,14 @@ def test_a_window_is_emitted_only_when_it_changes() -> None:
     for number, text in enumerate("abcd", 1):
         desk.give("message.response", answer(text, number))
     assert seen == [[], ["a"], ["a", "b"]]
+
+
+def test_what_another_thread_says_during_a_burst_is_not_overwritten_by_it() -> None:
+    desk = Desk()
+    with batch(desk.domain):
+        desk.give("message.response", answer("theirs", 1))
+        other = threading.Thread(target=desk.history.send, args=("s", "mine"))
+        other.start()
+        other.join()
+        desk.give("message.response", answer("theirs too", 2))
+    assert desk.shown() == [("theirs", None), ("theirs too", None), ("mine", "queued")]
