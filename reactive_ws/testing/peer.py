@@ -124,7 +124,13 @@ class Peer:
                 self.send_raw(frame)
 
     def send_raw(self, frame: str | bytes) -> None:
-        """Sends exactly this frame. Never blocks."""
+        """Sends exactly this frame. Never blocks.
+
+        Raises:
+            UnicodeEncodeError: a text frame with a lone surrogate, which no WebSocket can carry.
+        """
+        if isinstance(frame, str):
+            frame.encode()
         self._outgoing.put_nowait(frame)
 
     def mute(self, mute: Mute) -> None:

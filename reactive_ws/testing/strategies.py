@@ -6,14 +6,18 @@ your own types work the same way. Wrong frames are in `garbage`, and can be draw
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import fnmatch
 import json
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import msgspec
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from reactive_ws.backoff import Backoff, Jitter
 from reactive_ws.messages import Envelope, MessageType, Registry, protocol_v1
 
 from .faults import (
@@ -32,15 +36,18 @@ from .faults import (
     Timed,
     Truncate,
 )
+from .mischief import Delay, DieAfter, Drop, Duplicate, Mischief, Mute, Reorder
 from .schema import objects, sample, texts, wire_values
 
 __all__ = [
+    "backoff_settings",
     "close_codes",
     "envelopes",
     "fault_plans",
     "faults",
     "latencies",
     "messages",
+    "mischiefs",
     "payloads",
     "seeds",
     "wire_bytes",
@@ -90,7 +97,38 @@ def wire_objects(
     for row in _rows(types, registry):
         # Types with more inside are drawn more often, so that their inside is seen as often.
         weighted.extend([_wire_object(row)] * (1 + len(json.dumps(sample(row.payload))) // 50))
-    return st.one_of(weighted)
+    # Hypothesis repeats and varies what it drew before, so that a rare field of a rare type may never come. One message
+    # in three is from a list in which each optional field is present, and absent.
+    corners = [each for row in _rows(types, registry) for each in _corner_cases(row)]
+    weighted.extend([st.sampled_from(corners).map(copy.deepcopy)] * (len(weighted) // 2))
+    # Not `one_of`: it takes equal strategies for one, and the weights would mean nothing.
+    return st.sampled_from(weighted).flatmap(lambda chosen: chosen)
+
+
+def _corner_cases(row: MessageType) -> Iterator[dict[str, Any]]:
+    """Yields a message with everything, and for each optional field of the payload one without it."""
+    full = {"type": row.name, "payload": sample(row.payload)}
+    yield full
+    for path in _fields(full["payload"]):
+        message = copy.deepcopy(full)
+        inside: Any = message["payload"]
+        for step in path[:-1]:
+            inside = inside[step]
+        del inside[path[-1]]
+        with contextlib.suppress(msgspec.ValidationError):
+            msgspec.convert(message["payload"], row.payload)
+            yield message
+
+
+def _fields(value: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    inside: Any = value
+    if isinstance(value, dict):
+        for key in list(inside):
+            yield (*before, key)
+            yield from _fields(inside[key], (*before, key))
+    elif isinstance(value, list):
+        for place in range(len(inside)):
+            yield from _fields(inside[place], (*before, place))
 
 
 def _wire_object(row: MessageType) -> SearchStrategy[dict[str, Any]]:
@@ -192,6 +230,29 @@ def faults() -> SearchStrategy[Fault]:
         st.builds(Hang, _TIMES),
         st.just(Heal()),
     )
+
+
+def mischiefs(types: str = "*") -> SearchStrategy[Mischief]:
+    """Draws one message-level mischief of any kind.
+
+    Args:
+        types: Which outgoing messages it is done to.
+    """
+    times, chosen = _TIMES, st.just(types)
+    return st.one_of(
+        st.builds(Drop, times, chosen),
+        st.builds(Duplicate, times, chosen),
+        st.builds(Delay, st.floats(0.1, 60), times, chosen),
+        st.builds(Reorder, st.integers(2, 4), chosen),
+        st.builds(Mute, st.none() | st.floats(0.1, 60)),
+        st.builds(DieAfter, times),
+    )
+
+
+def backoff_settings() -> SearchStrategy[Backoff]:
+    """Draws backoffs: every kind of jitter, caps below the first delay too, growth from none to steep."""
+    seconds = st.floats(0.001, 3_600)
+    return st.builds(Backoff, seconds, st.floats(1, 10), seconds, st.sampled_from(Jitter))
 
 
 def fault_plans(*, max_faults: int = 6, duration: float = 120.0) -> SearchStrategy[FaultPlan]:

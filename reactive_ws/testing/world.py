@@ -227,18 +227,22 @@ class World:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        trace: TracebackType | None,
+        _: TracebackType | None,
     ) -> None:
-        try:
-            if kind is None:
+        if kind is None:
+            try:
                 self.run(self.close())
-        except BaseException as failed:
-            self._keep_transcript(failed)
-            self.simulation.__exit__(type(failed), failed, failed.__traceback__)
-            raise
-        if kind is not None:
+            except BaseException as failed:
+                self._leave(failed)
+                raise
+        self._leave(error)
+
+    def _leave(self, error: BaseException | None) -> None:
+        try:
             self._keep_transcript(error)
-        self.simulation.__exit__(kind, error, trace)
+        finally:
+            trace = None if error is None else error.__traceback__
+            self.simulation.__exit__(None if error is None else type(error), error, trace)
 
     async def __aenter__(self) -> Self:
         if self._is_own:

@@ -1,0 +1,87 @@
+"""Whatever bytes arrive: nothing raises, no store of the program changes, and the connection is not dropped by us."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reactive_ws.messages import Envelope
+from reactive_ws.store import Store
+from reactive_ws.testing import World
+from reactive_ws.testing.garbage import GARBAGE, wire_garbage
+from reactive_ws.testing.profiles import PROFILES
+
+HARMLESS = tuple(
+    # A mutation or a second `type` may make a good message of another one; these rows cannot.
+    row
+    for row in GARBAGE
+    if row not in ("mutated", "duplicate keys", "wrong type", "missing field", "trailing data")
+)
+
+
+@pytest.fixture(autouse=True)
+def no_logs(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+
+
+def _withstand(frames: list[str | bytes], *, is_harmless: bool) -> None:
+    with World() as world:
+        server = world.run(world.server())
+        service = world.service(max_size=2**20)
+        seen: Store[tuple[Any, ...]] = Store((), domain=world.domain)
+
+        def take(envelope: Envelope[Any]) -> None:
+            seen.update(lambda before: (*before, envelope))
+
+        service.on("session.closed", take)
+        world.call(service.connect)
+        world.run(service.wait_connected(30))
+        for frame in filter(_can_be_sent, frames):
+            world.call(lambda frame=frame: server.send_frame(frame))
+        world.run(world.settle())
+        world.check()
+        if is_harmless:
+            assert service.is_connected
+            assert len(server.connections) == 1
+            assert seen.get() == ()
+
+
+def _can_be_sent(frame: str | bytes) -> bool:
+    """A lone surrogate reaches a codec only in tests: no text frame can carry it."""
+    try:
+        return isinstance(frame, bytes) or bool(frame.encode()) or True
+    except UnicodeEncodeError:
+        return False
+
+
+@settings(PROFILES["quick"], max_examples=100)
+@given(st.lists(wire_garbage(rows=HARMLESS).map(lambda garbage: garbage.frame), max_size=10))
+def test_garbage_changes_nothing(frames: list[str | bytes]) -> None:
+    _withstand(frames, is_harmless=True)
+
+
+@settings(PROFILES["quick"], max_examples=100)
+@given(st.lists(wire_garbage().map(lambda garbage: garbage.frame), max_size=10))
+def test_no_garbage_raises(frames: list[str | bytes]) -> None:
+    _withstand(frames, is_harmless=False)
+
+
+@settings(PROFILES["quick"], max_examples=100)
+@given(st.lists(st.binary(max_size=300), max_size=10))
+def test_random_bytes_change_nothing(frames: list[str | bytes]) -> None:
+    _withstand(frames, is_harmless=True)
+
+
+@pytest.mark.deep
+@settings(PROFILES["deep"], max_examples=10_000)
+@given(
+    st.lists(
+        wire_garbage(rows=HARMLESS).map(lambda garbage: garbage.frame), min_size=10, max_size=10
+    )
+)
+def test_a_hundred_thousand_frames_of_garbage_change_nothing(frames: list[str | bytes]) -> None:
+    _withstand(frames, is_harmless=True)
