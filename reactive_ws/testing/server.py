@@ -116,8 +116,6 @@ class ScriptedServer:
     def __repr__(self) -> str:
         return f"<ScriptedServer {self.url}, {len(self.connections)} connections so far>"
 
-    # --- listening ----------------------------------------------------------------------------------------------------
-
     @property
     def url(self) -> str:
         """What to dial."""
@@ -188,8 +186,6 @@ class ScriptedServer:
         """Accepts connections but never answers their handshake; False ends it, for waiting ones too."""
         self._handshakes.hang(is_hanging=is_hanging)
 
-    # --- what the client sent -----------------------------------------------------------------------------------------
-
     @property
     def peer(self) -> Peer:
         """The newest open connection.
@@ -236,8 +232,6 @@ class ScriptedServer:
             AssertionError: it sent something.
         """
         await self._inbox.expect_nothing(seconds)
-
-    # --- what the server sends ----------------------------------------------------------------------------------------
 
     def send(self, payload: object, **fields: Any) -> Envelope[Any]:
         """Sends a message to every open connection, without a position in a stream.
