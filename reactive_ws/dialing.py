@@ -55,10 +55,11 @@ class Dialer:
         credentials = await self._tokens.credentials(settings.url, token)
         self._redacting.hide(credentials.secrets, credentials.headers)
         own = settings.codec.subprotocol
-        offers = [*((own,) if own is not None else ()), *credentials.subprotocols]
+        first = () if own is None else (own,)
+        offers = dict.fromkeys((*first, *settings.subprotocols, *credentials.subprotocols))
         socket: Socket = await settings.connect(
             credentials.url,
-            subprotocols=offers or None,
+            subprotocols=list(offers) or None,
             additional_headers={**settings.headers, **credentials.headers},
             logger=self._redacting,
             **settings.connect_options,

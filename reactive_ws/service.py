@@ -12,9 +12,10 @@ The surface is here, in `routing` (reading) and in `sending` (writing); what to 
 from __future__ import annotations
 
 import logging
+import os
 import random
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -65,6 +66,9 @@ class WebSocketService(Running, Routing, Sending):
         registry: The message types; the codec's when None.
         auth: `Header(...)`, `Query(...)`, `Subprotocol(...)` or `FirstMessage(...)`.
         headers: Additional HTTP headers of the handshake.
+        subprotocols: Offered after the codec's own and before those of `auth`; a server that selects one of these is
+            spoken to in plain mode.
+        origin: The `Origin` header, for servers that let in only their own pages.
 
     How it holds on:
         backoff: Delays between dials; `Delays(function)` for your own.
@@ -79,6 +83,7 @@ class WebSocketService(Running, Routing, Sending):
         compression: "deflate", or None: 100 kB of deflate can unpack to 100 MiB.
         proxy: True for the environment's proxy, None for none, or its URL.
         ssl: An `ssl.SSLContext` when the default one will not do.
+        unix_socket: Path of a Unix socket to dial instead of the URL's host; the URL still names `Host` and path.
 
     For tests:
         connect: Opens a socket, like `websockets.asyncio.client.connect`.
@@ -101,6 +106,8 @@ class WebSocketService(Running, Routing, Sending):
         registry: Registry | None = None,
         auth: Auth | None = None,
         headers: Mapping[str, str] | None = None,
+        subprotocols: Sequence[str] = (),
+        origin: str | None = None,
         # How it holds on
         backoff: DelaySource | None = None,
         max_attempts: int | None = None,
@@ -115,6 +122,7 @@ class WebSocketService(Running, Routing, Sending):
         compression: str | None = None,
         proxy: str | bool | None = True,
         ssl: Any = None,
+        unix_socket: str | os.PathLike[str] | None = None,
         # For tests
         connect: Callable[..., Any] = websockets.asyncio.client.connect,
         rng: random.Random | None = None,
@@ -142,6 +150,10 @@ class WebSocketService(Running, Routing, Sending):
         }
         if ssl is not None:
             options["ssl"] = ssl
+        if origin is not None:
+            options["origin"] = origin
+        if unix_socket is not None:
+            options |= {"unix": True, "path": os.fspath(unix_socket), "proxy": None}
         self._settings = Settings(
             url=target,
             shown_url=shown,
@@ -162,6 +174,7 @@ class WebSocketService(Running, Routing, Sending):
             connect=connect,
             connect_options=options,
             headers=dict(headers or {}),
+            subprotocols=tuple(subprotocols),
             rng=rng or random.Random(),
             clock=clock or (lambda: datetime.now(UTC)),
             new_id=new_id or (lambda: str(uuid.uuid4())),

@@ -38,6 +38,7 @@ class Settings:
     connect: Callable[..., Any]
     connect_options: Mapping[str, Any] = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(repr=False)
+    subprotocols: tuple[str, ...] = attrs.field(repr=False)
     rng: random.Random
     clock: Callable[[], datetime]
     new_id: Callable[[], str]

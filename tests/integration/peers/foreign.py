@@ -8,7 +8,7 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
-import importlib.util
+import importlib
 import os
 import shutil
 import signal
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from raw_client import ROOT, raw_client
@@ -31,6 +31,14 @@ def missing(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"{reason}; in CI nothing may be missing")
     pytest.skip(reason)
+
+
+def part(name: str) -> Any:
+    """Returns a module that the tests need; see `missing` when there is none."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        missing(f"{name} is missing; install it with pip, see the Makefile")
 
 
 def free_port() -> int:
@@ -127,9 +135,8 @@ class Uvicorn(Peer):
     name = "uvicorn"
 
     def command(self) -> list[str]:
-        for part in ("uvicorn", "starlette"):
-            if importlib.util.find_spec(part) is None:
-                missing(f"{part} is missing; install it with pip, see the Makefile")
+        part("uvicorn")
+        part("starlette")
         options = f"--port {self.port} --log-level warning --timeout-graceful-shutdown 2"
         place = ["--app-dir", str(HERE), "asgi_app:app"]
         return [sys.executable, "-m", "uvicorn", *options.split(), *place]
