@@ -194,7 +194,8 @@ class Source(Audience):
                         ):
                             lasts[index] = part
                             node._cached = (value, part)
-                            found.append((node._feed(part) if node._hungry else node, part))
+                            is_plain = node._before is UNSET and not node._hungry
+                            found.append((node if is_plain else node._feed(part), part))
                 return found  # noqa: TRY300 - the loop ended; an else would leave the while for good
             except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
                 node = nodes[index]
@@ -305,6 +306,7 @@ class SelectionNode(Audience):
 
     def _last(self) -> None:
         self._cached = (UNSET, UNSET)
+        self._before = UNSET
         self._source._remove_node(self)
         self._source._lose()
 

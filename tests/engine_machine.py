@@ -8,10 +8,18 @@ purpose: they raise, write, batch, leave, throw others out and bring new ones, w
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 from reactivex.abc import DisposableBase
 
 from reactive_ws.batch import batch, snapshot
@@ -38,10 +46,18 @@ STREAMS: dict[str, Callable[[Values], Any]] = {
 }
 """What each stream shows for the values after a commit; raises where its function raises."""
 
-BEHAVIOURS = ("plain", "raises", "writes", "updates", "batches", "fails a batch", "leaves", "evicts", "invites")  # fmt: skip
+BEHAVIOURS = ("plain", "echoes", "raises", "writes", "updates", "batches", "fails a batch", "leaves", "evicts", "invites")  # fmt: skip
 
 
-class Misbehaved(Exception):  # noqa: N818 - raised by observers on purpose
+WRITES = st.tuples(st.sampled_from(NAMES), st.integers(0, 12), st.booleans())
+"""A store, a value, and whether it is written by `update`."""
+WATCHERS = st.tuples(
+    st.sampled_from(sorted(STREAMS)), st.sampled_from(BEHAVIOURS), st.sampled_from(NAMES)
+)
+"""A stream, what its observer does, and to which store."""
+
+
+class Misbehaved(Exception):
     """What observers and batches raise."""
 
 
@@ -87,7 +103,8 @@ class Watcher:
         if self.behaviour == "raises" and kind == 1:
             machine.raised += 1
             raise Misbehaved(value)
-        if self.behaviour == "writes" and kind == 3:
+        is_echo = self.behaviour == "echoes" and len(self.log) == 1
+        if is_echo or (self.behaviour == "writes" and kind == 3):
             machine.write(self.target, (value + 1) % 100)
         elif self.behaviour == "updates" and kind == 3:
             machine.write(self.target, (value + 1) % 100, is_update=True)
@@ -141,7 +158,12 @@ class Scope:
         self.machine.overlays.append({})
         self.scope.__enter__()
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         machine = self.machine
         top = machine.overlays.pop()
         if kind is None:
@@ -165,7 +187,6 @@ class EngineMachine(RuleBasedStateMachine):
         self.stores = {name: Store(1, name=name, domain=self.domain) for name in NAMES}
         self.commits: list[Values] = [dict.fromkeys(NAMES, 1)]
         self.overlays: list[Values] = []
-        self.scopes: list[Scope] = []
         self.watchers: list[Watcher] = []
         self.raised = 0
         self.reactions = 0
@@ -207,7 +228,7 @@ class EngineMachine(RuleBasedStateMachine):
         if now != self.commits[-1]:
             self.commits.append(now)
 
-    def write(self, name: str, value: int, *, is_update: bool = False) -> None:
+    def write(self, name: str, value: int, is_update: bool = False) -> None:
         """Writes a store and the model. The model first, because the engine delivers before it returns."""
         if is_update:
             value = (self.visible()[name] + value) % 100
@@ -243,36 +264,50 @@ class EngineMachine(RuleBasedStateMachine):
 
     # --- what happens -------------------------------------------------------------------------------------------------
 
-    @rule(name=st.sampled_from(NAMES), value=st.integers(0, 12), is_update=st.booleans())
-    def writing(self, name: str, value: int, is_update: bool) -> None:
-        self.write(name, value, is_update=is_update)
+    @initialize(watchers=st.lists(WATCHERS, min_size=1, max_size=6))
+    def beginning(self, watchers: list[tuple[str, str, str]]) -> None:
+        for watcher in watchers:
+            self.watch(*watcher)
 
-    @precondition(lambda self: len(self.scopes) < 3)
-    @rule()
-    def opening_a_batch(self) -> None:
-        scope = self.batched()
-        scope.__enter__()
-        self.scopes.append(scope)
+    @rule(write=WRITES)
+    def writing(self, write: tuple[str, int, bool]) -> None:
+        self.write(*write)
 
-    @precondition(lambda self: self.scopes)
-    @rule()
-    def closing_a_batch(self) -> None:
-        self.scopes.pop().__exit__(None, None, None)
+    @rule(plan=st.lists(st.one_of(WRITES, st.tuples(st.booleans(), st.lists(WRITES))), max_size=4))
+    def batching(self, plan: list[Any]) -> None:
+        """A batch of writes and of batches."""
+        with self.batched():
+            for step in plan:
+                if len(step) == 3:
+                    self.write(*step)
+                else:
+                    self.failing_or_not(*step)
+                self.check_reads()
 
-    @precondition(lambda self: self.scopes)
-    @rule()
-    def raising_in_a_batch(self) -> None:
-        error = Misbehaved()
-        self.scopes.pop().__exit__(Misbehaved, error, None)
+    @rule(plan=st.lists(WRITES, min_size=1, max_size=4))
+    def raising_in_a_batch(self, plan: list[tuple[str, int, bool]]) -> None:
+        self.failing_or_not(True, plan)
+
+    def failing_or_not(self, fails: bool, plan: list[tuple[str, int, bool]]) -> None:
+        """A batch of writes that may raise at its end."""
+        with suppress(Misbehaved), self.batched():
+            for step in plan:
+                self.write(*step)
+            if fails:
+                raise Misbehaved
+
+    @rule(watcher=WATCHERS, write=WRITES)
+    def subscribing_in_a_batch(
+        self, watcher: tuple[str, str, str], write: tuple[str, int, bool]
+    ) -> None:
+        with self.batched():
+            self.write(*write)
+            self.watch(*watcher)
 
     @precondition(lambda self: len(self.watchers) < 20)
-    @rule(
-        stream=st.sampled_from(sorted(STREAMS)),
-        behaviour=st.sampled_from(BEHAVIOURS),
-        other=st.sampled_from(NAMES),
-    )
-    def subscribing(self, stream: str, behaviour: str, other: str) -> None:
-        self.watch(stream, behaviour, other)
+    @rule(watcher=WATCHERS)
+    def subscribing(self, watcher: tuple[str, str, str]) -> None:
+        self.watch(*watcher)
 
     @precondition(lambda self: self.watchers)
     @rule(data=st.data())
@@ -318,15 +353,14 @@ class EngineMachine(RuleBasedStateMachine):
     def no_flag_stays_set(self) -> None:
         domain = self.domain
         assert (domain._deliverer, domain._current, domain._depth) == (0, 0, 0)
-        assert not (domain._queue or domain._joins or domain._dirty or domain._chores)
+        left = [*domain._queue, *domain._joins, *domain._dirty, *domain._chores]
+        assert left == []
         assert domain._fatal is None
         assert not domain._lock._is_owned()  # type: ignore[attr-defined]
 
     def teardown(self) -> None:
         for watcher in self.watchers:
             watcher.leave()
-        while self.scopes:
-            self.closing_a_batch()
         for source in (*self.stores.values(), self.sum, self.diamond, self.fragile):
             assert (source._live, source._others, len(source._dependents)) == (0, 0, 0)
             assert (len(source._slots), len(source._nodes)) == (0, 0)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from engine_scenarios import a_task_started_in_a_batch, two_tasks_that_batch
 from reactivex import operators as ops
 
 from reactive_ws.batch import batch, snapshot
@@ -245,47 +246,13 @@ def test_a_derived_value_sees_a_batch_as_one_change(
     assert log == [0, 1]
 
 
-def test_tasks_that_batch_across_await_do_not_mix(
-    domain: Domain, a: Store[int], b: Store[int], changes: Changes
-) -> None:
-    async def work(mine: Store[int], other: Store[int], value: int, turn: asyncio.Event) -> None:
-        with batch(domain):
-            mine.set(value)
-            turn.set()
-            await asyncio.sleep(0)
-            assert (mine.get(), other.get()) == (value, 0)
-            child = asyncio.create_task(read_both())
-            assert await child == (0, 0)
-            mine.update(lambda now: now + 1)
-
-    async def read_both() -> tuple[int, int]:
-        return a.get(), b.get()
-
-    async def main() -> None:
-        both_inside = asyncio.Event()
-        await asyncio.gather(work(a, b, 10, both_inside), work(b, a, 20, both_inside))
-
-    asyncio.run(main())
+def test_tasks_that_batch_across_await_do_not_mix(domain: Domain, changes: Changes) -> None:
+    two_tasks_that_batch(domain)
     assert changes == [[("a", 0, 11)], [("b", 0, 21)]]
 
 
-def test_a_task_started_in_a_batch_writes_for_itself(
-    domain: Domain, a: Store[int], b: Store[int], changes: Changes
-) -> None:
-    async def write() -> None:
-        b.set(1)
-        with batch(domain):
-            b.set(2)
-
-    async def main() -> None:
-        with batch(domain):
-            a.set(1)
-            await asyncio.create_task(write())
-            await asyncio.to_thread(b.set, 3)
-            asyncio.get_running_loop().call_soon(b.set, 4)
-            await asyncio.sleep(0)
-
-    asyncio.run(main())
+def test_a_task_started_in_a_batch_writes_for_itself(domain: Domain, changes: Changes) -> None:
+    a_task_started_in_a_batch(domain)
     assert changes == [[("b", 0, 1)], [("b", 1, 2)], [("b", 2, 3)], [("b", 3, 4)], [("a", 0, 1)]]
 
 

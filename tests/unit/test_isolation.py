@@ -308,3 +308,22 @@ def test_who_joins_others_while_a_selector_fails_gets_the_next_good_value_even_i
     part.subscribe(logs[2].append)
     store.set(6)
     assert logs == [[3, 2, 1], [3, 2, 1], [1]]
+
+
+def test_who_comes_and_leaves_while_a_selector_fails_changes_nothing_for_the_others(
+    domain: Domain,
+) -> None:
+    store = Store(2, domain=domain)
+    part = store.select(lambda value: 6 // value)
+    log: list[int] = []
+    first = part.subscribe(log.append)
+    store.set(0)
+    part.subscribe(log.append).dispose()
+    store.set(2)
+    store.set(0)
+    part.subscribe(log.append).dispose()
+    first.dispose()
+    store.set(2)
+    part.subscribe(log.append)
+    store.set(3)
+    assert log == [3, 3, 2]

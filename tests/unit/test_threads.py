@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from engine_scenarios import writes_that_meet_a_delivery
 from reactivex import operators as ops
 
 from reactive_ws.batch import batch, snapshot
@@ -98,41 +99,13 @@ def test_stores_subscribed_crosswise_during_replay_do_not_deadlock(domain: Domai
     assert sorted(log) == ["A sees 0", "B sees 0"]
 
 
+@pytest.mark.parametrize("is_hooked", [False, True])
 def test_a_write_while_another_thread_delivers_is_delivered_without_a_further_write(
-    domain: Domain,
+    domain: Domain, is_hooked: bool
 ) -> None:
-    rounds = 10_000
-    a, b = Store(0, domain=domain), Store(0, domain=domain)
-    go, done = threading.Semaphore(0), threading.Semaphore(0)
-    seen_a: list[int] = []
-    seen_b: list[int] = []
-    b.select().pipe(ops.skip(1)).subscribe(seen_b.append)
-
-    def observer(value: int) -> None:
-        if value:
-            seen_a.append(value)
-            # The other thread may commit from here on, also while this delivery comes to its end.
-            go.release()
-
-    a.select().subscribe(observer)
-
-    def other() -> None:
-        for number in range(1, rounds + 1):
-            go.acquire()
-            b.set(number)
-            done.release()
-
-    thread = threading.Thread(target=other)
-    thread.start()
-    stranded: list[int] = []
-    for number in range(1, rounds + 1):
-        a.set(number)
-        done.acquire()
-        if not domain.settled(5):
-            stranded.append(number)
-    thread.join(5)
-    assert stranded == []
-    assert seen_a == seen_b == list(range(1, rounds + 1))
+    if is_hooked:
+        domain.on_commit(lambda commit: None)
+    assert writes_that_meet_a_delivery(domain, 10_000, 5) == []
 
 
 def test_crosswise_batches_keep_the_sum_in_every_delivered_and_every_read_snapshot(

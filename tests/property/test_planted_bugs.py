@@ -1,0 +1,200 @@
+"""A test of the tests: the bugs that other libraries have, planted into the engine one by one, must be found.
+
+Each is a few lines that replace a part of the engine. Those that need no second thread must make the state machine fail,
+the others a scenario that a unit test shares.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from threading import get_ident
+from typing import Any
+
+import pytest
+from engine_machine import EngineMachine, HookedMachine
+from engine_scenarios import (
+    a_task_started_in_a_batch,
+    two_tasks_that_batch,
+    writes_that_meet_a_delivery,
+)
+from hypothesis import Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from reactive_ws.audience import Audience, Link
+from reactive_ws.batch import Batch
+from reactive_ws.commit import Commit
+from reactive_ws.domain import Domain
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+SEARCH = settings(
+    max_examples=200,
+    stateful_step_count=12,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+)
+
+_deliver = Domain._deliver
+_see_to_delivery = Domain._see_to_delivery
+
+
+def depth_first(patch: pytest.MonkeyPatch) -> None:
+    """A write inside an observer is delivered before the commit that caused it has reached the others."""
+
+    def see_to_delivery(domain: Domain) -> None:
+        if domain._deliverer == get_ident() and domain._queue:
+            _deliver(domain, domain._queue.pop())
+        else:
+            _see_to_delivery(domain)
+
+    patch.setattr(Domain, "_see_to_delivery", see_to_delivery)
+
+
+def value_read_at_delivery(patch: pytest.MonkeyPatch) -> None:
+    """The queue holds which stores changed, and their value is looked up when it is their turn."""
+
+    def deliver(domain: Domain, commit: Commit) -> None:
+        commit.changes = tuple(
+            (store, old, store._value)  # type: ignore[attr-defined]
+            for store, old, _ in commit.changes
+        )
+        _deliver(domain, commit)
+
+    patch.setattr(Domain, "_deliver", deliver)
+
+
+def no_finally(patch: pytest.MonkeyPatch) -> None:
+    """An exception leaves the delivery where it was, with its mark set."""
+
+    def tell_rest(
+        audience: Audience, calls: Any, value: Any, failed: Any, error: BaseException
+    ) -> None:
+        raise error
+
+    patch.setattr(Audience, "_tell_rest", tell_rest)
+    patch.setattr(Domain, "_hand_over", lambda domain: None)
+
+
+def starving_the_rest(patch: pytest.MonkeyPatch) -> None:
+    """An exception is reported, and who comes after the one that raised is not told."""
+
+    def tell_rest(
+        audience: Audience, calls: Any, value: Any, failed: Any, error: BaseException
+    ) -> None:
+        audience._domain._failed("observer", error, audience._label(), failed)
+
+    patch.setattr(Audience, "_tell_rest", tell_rest)
+
+
+def lock_held_while_notifying(patch: pytest.MonkeyPatch) -> None:
+    """Delivery is one critical section."""
+
+    def deliver(domain: Domain, commit: Commit) -> None:
+        with domain._lock:
+            _deliver(domain, commit)
+
+    patch.setattr(Domain, "_deliver", deliver)
+
+
+def replay_outside_the_private_queue(patch: pytest.MonkeyPatch) -> None:
+    """A commit that meets the replay of a new observer is given to it at once."""
+    patch.setattr(Link, "_hold", lambda link, value: link._on_next(value))
+
+
+def missing_recheck(patch: pytest.MonkeyPatch) -> None:
+    """The queue is found empty, and the mark of the delivering thread is cleared a moment later."""
+
+    def drain(domain: Domain, budget: int | None) -> None:
+        while True:
+            with domain._lock:
+                commit = domain._queue.popleft() if domain._queue else None
+            if commit is None:
+                break
+            _deliver(domain, commit)
+        time.sleep(0.0001)
+        with domain._lock:
+            domain._rest()
+
+    patch.setattr(Domain, "_drain", drain)
+
+
+def batch_of_the_context(patch: pytest.MonkeyPatch) -> None:
+    """Whoever inherits the context of an open batch writes into it."""
+    patch.setattr(Batch, "_is_mine", lambda batch: batch._is_open)
+
+
+class _Global:
+    """Looks like a ContextVar and is the same for everybody."""
+
+    def __init__(self) -> None:
+        self.value: Any = None
+
+    def get(self) -> Any:
+        return self.value
+
+    def set(self, value: Any) -> Any:
+        before, self.value = self.value, value
+        return before
+
+    def reset(self, before: Any) -> None:
+        self.value = before
+
+
+def batch_of_the_process(patch: pytest.MonkeyPatch) -> None:
+    """The open batch is a global variable."""
+    patch.setattr(sys.modules["reactive_ws.batch"], "_current_batch", _Global())
+    patch.setattr(Batch, "_is_mine", lambda batch: batch._is_open)
+
+
+@pytest.mark.parametrize(
+    ("plant", "machine"),
+    [
+        (depth_first, EngineMachine),
+        (depth_first, HookedMachine),
+        (value_read_at_delivery, EngineMachine),
+        (value_read_at_delivery, HookedMachine),
+        (no_finally, EngineMachine),
+        (starving_the_rest, EngineMachine),
+        (starving_the_rest, HookedMachine),
+        (lock_held_while_notifying, HookedMachine),
+        (replay_outside_the_private_queue, EngineMachine),
+    ],
+)
+def test_the_machine_finds(
+    monkeypatch: pytest.MonkeyPatch, plant: Patch, machine: type[EngineMachine]
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises((Exception, BaseExceptionGroup)):
+        run_state_machine_as_test(machine, settings=SEARCH)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("machine", [EngineMachine, HookedMachine])
+def test_without_a_planted_bug_the_same_search_finds_nothing(machine: type[EngineMachine]) -> None:
+    run_state_machine_as_test(machine, settings=SEARCH)
+
+
+def test_a_missing_recheck_strands_a_commit(
+    monkeypatch: pytest.MonkeyPatch, domain: Domain
+) -> None:
+    domain.on_commit(lambda commit: None)
+    missing_recheck(monkeypatch)
+    (wrong,) = writes_that_meet_a_delivery(domain, 10_000, 0.2)
+    assert wrong.endswith("a commit was stranded")
+
+
+@pytest.mark.parametrize("plant", [batch_of_the_context, batch_of_the_process])
+@pytest.mark.parametrize("scenario", [two_tasks_that_batch, a_task_started_in_a_batch])
+def test_a_leaking_batch_mixes_tasks(
+    monkeypatch: pytest.MonkeyPatch,
+    domain: Domain,
+    plant: Patch,
+    scenario: Callable[[Domain], None],
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        scenario(domain)
