@@ -1,0 +1,108 @@
+"""What becomes of the rows: a printed table, and a file that `compare.py` reads."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.timing import Metric
+
+__all__ = ["as_json", "machine", "print_head", "print_row", "versions", "write"]
+
+_PACKAGES = (
+    "reactive-ws", "attrs", "immutables", "msgspec", "reactivex", "websockets",
+    "picows", "psygnal", "python-socketio", "reaktiv", "traitlets",
+)  # fmt: skip
+
+
+def machine() -> dict[str, Any]:
+    """Returns what the numbers depend on."""
+    model = platform.processor()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [
+            line.partition(":")[2].strip()
+            for line in cpuinfo.read_text().splitlines()
+            if line.startswith("model name")
+        ]
+        model = names[0] if names else model
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "load": os.getloadavg()[0],
+    }
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of everything that was measured."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    lock = Path(__file__).parent / "node/package.json"
+    if lock.exists():
+        found |= json.loads(lock.read_text())["dependencies"]
+    return found
+
+
+def as_json(row: Metric) -> dict[str, Any]:
+    """Returns one entry of `metrics`."""
+    return {
+        "ours": row.median("ours"),
+        "peers": {peer: row.median(peer) for peer in row.peers},
+        "unit": row.unit,
+        "ratio": {peer: row.ratio(peer) for peer in row.peers},
+        "target": row.targets,
+        "met": row.is_met,
+        "is_rate": row.is_rate,
+        "note": row.note,
+        "samples": row.samples,
+    }
+
+
+def write(rows: Iterable[Metric], path: Path, *, is_partial: bool) -> None:
+    """Writes the results; those of a part of the groups join what is there."""
+    before: dict[str, Any] = {}
+    if is_partial and path.exists():
+        before = json.loads(path.read_text())["metrics"]
+    results = {
+        "machine": machine(),
+        "versions": versions(),
+        "metrics": before | {row.name: as_json(row) for row in rows},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results, indent=1) + "\n")
+    print(f"written to {path}")
+
+
+def print_head() -> None:
+    print(f"{'':24} {'ours':>16}   peers, and how many times better ours is (what it must be)")
+
+
+def print_row(row: Metric) -> None:
+    """Prints one row at once, so that a long run shows where it is."""
+    peers: list[str] = []
+    for peer in row.peers:
+        target = row.targets.get(peer)
+        text = f"{peer} {_number(row.median(peer))}: {row.ratio(peer):.2f}x"
+        if target is not None:
+            mark = "" if row.ratio(peer) >= target else " MISSED"
+            text += f" ({target:.2f}x{mark})"
+        peers.append(text)
+    shown = f"{_number(row.median('ours'))} {row.unit}"
+    print(
+        f"{row.name:24} {shown:>16}   {'; '.join(peers)}{' ' + row.note if row.note else ''}",
+        flush=True,
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

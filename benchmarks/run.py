@@ -1,0 +1,65 @@
+"""Runs the benchmarks, prints the table, writes `benchmarks/results/latest.json`.
+
+    python benchmarks/run.py                    everything but the soak
+    python benchmarks/run.py --quick            a smoke run in less than a minute: does all of it still work?
+    python benchmarks/run.py --deep             with the soak of ten minutes
+    python benchmarks/run.py --only keyed       the groups whose name begins so; joins the results that are there
+
+Run it with `make bench`, which makes the environment with the peers in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks import report
+from benchmarks.stores import graphs, histories, keys, writing
+from benchmarks.timing import Metric
+
+__all__ = ["main"]
+
+Group = Callable[[bool], Iterable[Metric]]
+"""The rows of a group; the argument says whether it is only a smoke run."""
+
+_GROUPS: dict[str, Group] = {
+    "store_write": lambda quick: writing.write_rows(3 if quick else 25),
+    "select": lambda quick: writing.select_rows(3 if quick else 11, is_quick=quick),
+    "keyed": lambda quick: keys.keyed_rows(3 if quick else 25, is_quick=quick),
+    "derived_kairo": lambda quick: graphs.kairo_rows(3 if quick else 15),
+    "derived_cellx": lambda quick: graphs.cellx_rows(3 if quick else 9, is_quick=quick),
+    "derived_static": lambda quick: graphs.static_rows(3 if quick else 5),
+    "history": lambda quick: histories.history_rows(3 if quick else 15, is_quick=quick),
+}
+
+
+def main() -> int:
+    """Runs what the command line asks for; returns the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
+    parser.add_argument("--deep", action="store_true", help="with the long soak")
+    parser.add_argument("--only", nargs="+", metavar="GROUP", help=", ".join(_GROUPS))
+    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/latest.json")
+    given = parser.parse_args()
+    chosen = [name for name in _GROUPS if not given.only or any(map(name.startswith, given.only))]
+    began = time.monotonic()
+    rows: list[Metric] = []
+    report.print_head()
+    for name in chosen:
+        for row in _GROUPS[name](given.quick):
+            rows.append(row)
+            report.print_row(row)
+    print(f"{len(rows)} rows in {time.monotonic() - began:.0f} s")
+    if not given.quick:
+        report.write(rows, given.output, is_partial=bool(given.only))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""`keyed_N`: N keys, each with an observer; one of them changes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+
+from benchmarks.timing import Case, Metric, Run, metric
+from reactive_ws import Domain, KeyedStore
+
+__all__ = ["keyed_rows"]
+
+
+@attrs.frozen
+class Entity:
+    """What is kept under a key."""
+
+    key: str
+    version: int
+
+
+Observer = Callable[[str], Callable[[Any], None]]
+Write = Callable[[str, Entity], object]
+
+
+def _case(who: str, count: int, writes: int, build: Callable[[list[str], Observer], Write]) -> Case:
+    keys = [f"key-{number}" for number in range(count)]
+    chosen = random.Random(7).sample(keys, min(writes, count))
+    entities: list[Entity] = []
+    seen: dict[str, Any] = {}
+    version = 0
+
+    def observer(key: str) -> Callable[[Any], None]:
+        def see(value: Any) -> None:
+            seen[key] = value
+
+        return see
+
+    def refresh() -> None:
+        nonlocal version
+        version += 1
+        entities[:] = [Entity(key, version) for key in chosen]
+
+    def prepare() -> Run:
+        write = build(keys, observer)
+
+        def run() -> None:
+            for entity in entities:
+                write(entity.key, entity)
+
+        return run
+
+    def check() -> None:
+        changed = {entity.key: entity for entity in entities}
+        if seen != {key: changed.get(key, Entity(key, 0)) for key in keys}:
+            raise AssertionError(f"{who}: not every observer saw the last entity of its key")
+
+    return Case(who, prepare, len(chosen), check, refresh)
+
+
+def _ours(keys: list[str], observer: Observer) -> Write:
+    store: KeyedStore[str, Any] = KeyedStore({key: Entity(key, 0) for key in keys}, domain=Domain())
+    for key in keys:
+        store.select(key).subscribe(observer(key))
+    return store.upsert
+
+
+def _dict_of_subjects(keys: list[str], observer: Observer) -> Write:
+    from reactivex.subject import BehaviorSubject
+
+    subjects: dict[str, BehaviorSubject[Any]] = {
+        key: BehaviorSubject(Entity(key, 0)) for key in keys
+    }
+    for key in keys:
+        subjects[key].subscribe(observer(key))
+
+    def write(key: str, entity: Entity) -> None:
+        subjects[key].on_next(entity)
+
+    return write
+
+
+def _stack(keys: list[str], observer: Observer) -> Write:
+    from reactivex import operators as ops
+    from reactivex.subject import BehaviorSubject
+
+    subject: BehaviorSubject[dict[str, Any]] = BehaviorSubject(
+        {key: Entity(key, 0) for key in keys}
+    )
+
+    def selector(key: str) -> Callable[[dict[str, Any]], Any]:
+        return lambda state: state[key]
+
+    for key in keys:
+        subject.pipe(ops.map(selector(key)), ops.distinct_until_changed()).subscribe(observer(key))
+
+    def write(key: str, entity: Entity) -> None:
+        subject.on_next({**subject.value, key: entity})
+
+    return write
+
+
+def keyed_rows(
+    rounds: int, *, is_quick: bool = False, node: dict[str, list[float]] | None = None
+) -> Iterator[Metric]:
+    """Yields the rows for 1 000, 10 000 and 100 000 keys, and how the last compares with the first."""
+    own: dict[int, list[float]] = {}
+    for count in (1_000,) if is_quick else (1_000, 10_000, 100_000):
+        cases = [
+            _case("ours", count, 1_000, _ours),
+            _case("dict of BehaviorSubject", count, 1_000, _dict_of_subjects),
+        ]
+        row = metric(
+            f"keyed_{count}",
+            cases,
+            rounds=rounds,
+            targets={"dict of BehaviorSubject": 1 / 1.5},
+        )
+        own[count] = row.samples["ours"]
+        if count == 10_000 or is_quick:
+            # A thousand times slower, so it is timed for itself, on a few writes.
+            stack = metric("stack", [_case("stack", count, 4, _stack)], rounds=3)
+            row.samples["BehaviorSubject stack"] = stack.samples["stack"]
+            if not is_quick:
+                row.targets["BehaviorSubject stack"] = 2_000.0
+        for who, took in (node or {}).items():
+            name, _, wanted = who.partition(" keyed_")
+            if wanted == str(count):
+                row.samples[name] = took
+                if count == 10_000:
+                    row.targets[name] = 500.0
+        yield row
+    if not is_quick:
+        samples = {"ours": own[100_000], "itself at 1 000": own[1_000]}
+        yield Metric("keyed_scaling", "us", samples, {"itself at 1 000": 1 / 2.2})

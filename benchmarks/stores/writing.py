@@ -1,0 +1,267 @@
+"""`store_write_N`: a write that N observers see. `select_N`: N selectors on one store, of which a hundredth sees a change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+
+from benchmarks.timing import Case, Metric, Run, metric
+from reactive_ws import Domain, Store
+
+__all__ = ["select_rows", "write_rows"]
+
+_WRITES = {1: 20_000, 10: 5_000, 100: 800}
+_FIELDS = 100
+
+
+class _Counter:
+    """Observers that count, and remember the last value."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.last: Any = None
+
+    def see(self, value: Any) -> None:
+        self.calls += 1
+        self.last = value
+
+    def make(self, count: int) -> list[Callable[[Any], None]]:
+        """Returns `count` different functions; all do the same."""
+
+        def one() -> Callable[[Any], None]:
+            def observer(value: Any) -> None:
+                self.last = value
+
+            return observer
+
+        return [self.see, *[one() for _ in range(count - 1)]]
+
+
+class _Writes:
+    """Writes `writes` new numbers with every call."""
+
+    def __init__(self, write: Callable[[int], object], writes: int) -> None:
+        self.write = write
+        self.writes = writes
+        self.next = 1_000_000
+        self.done = 0
+
+    def __call__(self) -> None:
+        write = self.write
+        first, self.next = self.next, self.next + self.writes
+        for number in range(first, self.next):
+            write(number)
+        self.done += self.writes
+
+
+def _case(
+    who: str, count: int, build: Callable[[list[Callable[[Any], None]]], Callable[[int], object]]
+) -> Case:
+    counter = _Counter()
+    made: list[_Writes] = []
+
+    def prepare() -> Run:
+        write = build(counter.make(count))
+        counter.calls = 0
+        made.append(_Writes(write, _WRITES[count]))
+        return made[0]
+
+    def check() -> None:
+        done = made[0]
+        if (counter.calls, counter.last) != (done.done, done.next - 1):
+            raise AssertionError(f"{who}: {counter.calls} of {done.done} writes were seen")
+
+    return Case(who, prepare, _WRITES[count], check)
+
+
+def _ours(observers: list[Callable[[Any], None]]) -> Callable[[int], object]:
+    store = Store(0, domain=Domain())
+    stream = store.select()
+    for observer in observers:
+        stream.subscribe(observer)
+    return store.set
+
+
+def _loop(observers: list[Callable[[Any], None]]) -> Callable[[int], object]:
+    def write(value: int) -> None:
+        for observer in observers:
+            observer(value)
+
+    return write
+
+
+def _behavior_subject(observers: list[Callable[[Any], None]]) -> Callable[[int], object]:
+    from reactivex.subject import BehaviorSubject
+
+    subject: BehaviorSubject[int] = BehaviorSubject(0)
+    for observer in observers:
+        subject.subscribe(observer)
+    return subject.on_next
+
+
+def _psygnal(observers: list[Callable[[Any], None]]) -> Callable[[int], object]:
+    from psygnal import Signal
+
+    class Model:
+        changed = Signal(int)
+
+    model = Model()
+    for observer in observers:
+        model.changed.connect(observer)
+    # The signal holds its owner weakly.
+    observers.append(lambda _, model=model: model)  # type: ignore[misc]
+    return model.changed.emit
+
+
+def _traitlets(observers: list[Callable[[Any], None]]) -> Callable[[int], object]:
+    from traitlets import HasTraits, Int
+
+    class Model(HasTraits):  # type: ignore[misc]
+        value = Int(0)
+
+    model = Model()
+
+    def unpacking(observer: Callable[[Any], None]) -> Callable[[Any], None]:
+        return lambda change: observer(change["new"])
+
+    for observer in observers:
+        model.observe(unpacking(observer), "value")
+
+    def write(value: int) -> None:
+        model.value = value
+
+    return write
+
+
+def _reaktiv(observers: list[Callable[[Any], None]]) -> Callable[[int], object]:
+    from reaktiv import Effect, Signal
+
+    signal = Signal(0)
+
+    def effect(observer: Callable[[Any], None]) -> Any:
+        def run() -> None:
+            observer(signal())
+
+        return Effect(run)
+
+    effects = [effect(observer) for observer in observers]
+
+    def write(value: int, _kept: Any = effects) -> None:
+        signal.set(value)
+
+    return write
+
+
+def write_rows(rounds: int) -> Iterator[Metric]:
+    """Yields the rows for 1, 10 and 100 observers."""
+    subject = {1: 1.3, 10: 1.4, 100: 1.6}
+    for count in _WRITES:
+        targets = {"BehaviorSubject": subject[count], "psygnal": 1.0, "traitlets": 1.0}
+        targets["reaktiv"] = 1.0
+        if count == 100:
+            targets["plain loop"] = 1 / 1.3
+        cases = [
+            _case("ours", count, _ours),
+            _case("plain loop", count, _loop),
+            _case("BehaviorSubject", count, _behavior_subject),
+            _case("psygnal", count, _psygnal),
+            _case("traitlets", count, _traitlets),
+            _case("reaktiv", count, _reaktiv),
+        ]
+        yield metric(f"store_write_{count}", cases, rounds=rounds, targets=targets)
+
+
+# --- selectors --------------------------------------------------------------------------------------------------------
+
+_State: Any = attrs.make_class(
+    "State", {f"field{number}": attrs.field(default=0) for number in range(_FIELDS)}, frozen=True
+)
+# Made before timing: replacing one field of a hundred would be most of what is timed.
+_STATES = [_State(**{f"field{number}": version}) for number in range(_FIELDS) for version in (1, 2)]
+
+
+def _selector(number: int) -> Callable[[Any], int]:
+    namespace: dict[str, Any] = {}
+    exec(f"select = lambda state: state.field{number % _FIELDS}", namespace)
+    return namespace["select"]  # type: ignore[no-any-return]
+
+
+class _Changes:
+    def __init__(self, write: Callable[[Any], object], states: list[Any]) -> None:
+        self.write = write
+        self.states = states
+        self.done = 0
+
+    def __call__(self) -> None:
+        write = self.write
+        for state in self.states:
+            write(state)
+        self.done += 1
+
+
+def _select_case(
+    who: str,
+    count: int,
+    build: Callable[[list[Callable[[Any], int]], Callable[[Any], None]], Callable[[Any], object]],
+) -> Case:
+    seen = [0]
+    made: list[_Changes] = []
+    states = _STATES if count < 10_000 else _STATES[:20]
+
+    def see(_: int) -> None:
+        seen[0] += 1
+
+    def prepare() -> Run:
+        made.append(_Changes(build([_selector(number) for number in range(count)], see), states))
+        seen[0] = 0
+        return made[0]
+
+    def check() -> None:
+        # By hand: how often a field differs from what it was, the first round from the state of zeros.
+        before, changes = _State(), 0
+        for _ in range(made[0].done):
+            for state in states:
+                changes += sum(
+                    old != new
+                    for old, new in zip(attrs.astuple(before), attrs.astuple(state), strict=True)
+                )
+                before = state
+        if seen[0] != changes * (count // _FIELDS):
+            raise AssertionError(f"{who}: {seen[0]} changes were seen")
+
+    return Case(who, prepare, len(states), check)
+
+
+def _select_ours(
+    selectors: list[Callable[[Any], int]], see: Callable[[Any], None]
+) -> Callable[[Any], object]:
+    store = Store(_State(), domain=Domain())
+    for selector in selectors:
+        store.select(selector).subscribe(see)
+    return store.set
+
+
+def _select_rx(
+    selectors: list[Callable[[Any], int]], see: Callable[[Any], None]
+) -> Callable[[Any], object]:
+    from reactivex import operators as ops
+    from reactivex.subject import BehaviorSubject
+
+    subject: BehaviorSubject[Any] = BehaviorSubject(_State())
+    for selector in selectors:
+        subject.pipe(ops.map(selector), ops.distinct_until_changed()).subscribe(see)
+    return subject.on_next
+
+
+def select_rows(rounds: int, *, is_quick: bool = False) -> Iterator[Metric]:
+    """Yields the rows for 100, 1 000 and 10 000 selectors."""
+    for count in (100, 1_000) if is_quick else (100, 1_000, 10_000):
+        cases = [
+            _select_case("ours", count, _select_ours),
+            _select_case("BehaviorSubject stack", count, _select_rx),
+        ]
+        yield metric(
+            f"select_{count}", cases, rounds=rounds, targets={"BehaviorSubject stack": 4.0}
+        )
