@@ -111,8 +111,7 @@ class Link(DisposableBase):
         try:
             value = audience._project(captured)
         except Exception as error:  # noqa: BLE001 - reported; the stream lives and the next good value arrives
-            if audience._reports_projection:
-                domain._report(audience._kind, error, audience._label(), audience._culprit())
+            domain._report(audience._kind, error, audience._label(), audience._culprit())
         else:
             if audience._has_memory:
                 with domain._lock:
@@ -183,7 +182,6 @@ class Audience:
     """What a failing `_project` is called in a report."""
     _has_memory = False
     """Whether a value is compared with the one before it at delivery time."""
-    _reports_projection = True
 
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
