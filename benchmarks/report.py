@@ -47,7 +47,7 @@ def versions() -> dict[str, str]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    lock = Path(__file__).parent / "node/package.json"
+    lock = Path(__file__).parent / "peers_node/package.json"
     if lock.exists():
         found |= json.loads(lock.read_text())["dependencies"]
     return found

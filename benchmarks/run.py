@@ -19,9 +19,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import report
-from benchmarks.stores import graphs, histories, keys, writing
-from benchmarks.timing import Metric
+from benchmarks import node, report  # noqa: E402 - found through the line above
+from benchmarks.stores import graphs, histories, keys, writing  # noqa: E402
+from benchmarks.timing import Metric  # noqa: E402
 
 __all__ = ["main"]
 
@@ -29,13 +29,13 @@ Group = Callable[[bool], Iterable[Metric]]
 """The rows of a group; the argument says whether it is only a smoke run."""
 
 _GROUPS: dict[str, Group] = {
-    "store_write": lambda quick: writing.write_rows(3 if quick else 25),
-    "select": lambda quick: writing.select_rows(3 if quick else 11, is_quick=quick),
+    "store_write": lambda quick: writing.write_rows(2 if quick else 25, is_quick=quick),
+    "select": lambda quick: writing.select_rows(2 if quick else 11, is_quick=quick),
     "keyed": lambda quick: keys.keyed_rows(3 if quick else 25, is_quick=quick),
-    "derived_kairo": lambda quick: graphs.kairo_rows(3 if quick else 15),
-    "derived_cellx": lambda quick: graphs.cellx_rows(3 if quick else 9, is_quick=quick),
-    "derived_static": lambda quick: graphs.static_rows(3 if quick else 5),
-    "history": lambda quick: histories.history_rows(3 if quick else 15, is_quick=quick),
+    "derived_kairo": lambda quick: graphs.kairo_rows(1 if quick else 15),
+    "derived_cellx": lambda quick: graphs.cellx_rows(1 if quick else 9, is_quick=quick),
+    "derived_static": lambda quick: graphs.static_rows(1 if quick else 5),
+    "history": lambda quick: histories.history_rows(1 if quick else 15, is_quick=quick),
 }
 
 
@@ -50,9 +50,11 @@ def main() -> int:
     chosen = [name for name in _GROUPS if not given.only or any(map(name.startswith, given.only))]
     began = time.monotonic()
     rows: list[Metric] = []
+    peers_of_node = node.Results(is_quick=given.quick)
     report.print_head()
     for name in chosen:
         for row in _GROUPS[name](given.quick):
+            peers_of_node.join(row)
             rows.append(row)
             report.print_row(row)
     print(f"{len(rows)} rows in {time.monotonic() - began:.0f} s")

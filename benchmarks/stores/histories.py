@@ -68,8 +68,9 @@ def _list(size: int) -> Case:
         new = [_entry(size + number) for number in range(_CHANGES)]
 
         def run() -> None:
+            append = state.append
             for entry in new:
-                state.append(entry)
+                append(entry)
             del state[size:]
 
         return run

@@ -103,9 +103,7 @@ def _stack(keys: list[str], observer: Observer) -> Write:
     return write
 
 
-def keyed_rows(
-    rounds: int, *, is_quick: bool = False, node: dict[str, list[float]] | None = None
-) -> Iterator[Metric]:
+def keyed_rows(rounds: int, *, is_quick: bool = False) -> Iterator[Metric]:
     """Yields the rows for 1 000, 10 000 and 100 000 keys, and how the last compares with the first."""
     own: dict[int, list[float]] = {}
     for count in (1_000,) if is_quick else (1_000, 10_000, 100_000):
@@ -122,16 +120,10 @@ def keyed_rows(
         own[count] = row.samples["ours"]
         if count == 10_000 or is_quick:
             # A thousand times slower, so it is timed for itself, on a few writes.
-            stack = metric("stack", [_case("stack", count, 4, _stack)], rounds=3)
+            stack = metric("stack", [_case("stack", count, 4, _stack)], rounds=rounds // 3)
             row.samples["BehaviorSubject stack"] = stack.samples["stack"]
             if not is_quick:
                 row.targets["BehaviorSubject stack"] = 2_000.0
-        for who, took in (node or {}).items():
-            name, _, wanted = who.partition(" keyed_")
-            if wanted == str(count):
-                row.samples[name] = took
-                if count == 10_000:
-                    row.targets[name] = 500.0
         yield row
     if not is_quick:
         samples = {"ours": own[100_000], "itself at 1 000": own[1_000]}

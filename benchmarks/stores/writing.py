@@ -57,7 +57,10 @@ class _Writes:
 
 
 def _case(
-    who: str, count: int, build: Callable[[list[Callable[[Any], None]]], Callable[[int], object]]
+    who: str,
+    count: int,
+    writes: int,
+    build: Callable[[list[Callable[[Any], None]]], Callable[[int], object]],
 ) -> Case:
     counter = _Counter()
     made: list[_Writes] = []
@@ -65,7 +68,7 @@ def _case(
     def prepare() -> Run:
         write = build(counter.make(count))
         counter.calls = 0
-        made.append(_Writes(write, _WRITES[count]))
+        made.append(_Writes(write, writes))
         return made[0]
 
     def check() -> None:
@@ -73,7 +76,7 @@ def _case(
         if (counter.calls, counter.last) != (done.done, done.next - 1):
             raise AssertionError(f"{who}: {counter.calls} of {done.done} writes were seen")
 
-    return Case(who, prepare, _WRITES[count], check)
+    return Case(who, prepare, writes, check)
 
 
 def _ours(observers: list[Callable[[Any], None]]) -> Callable[[int], object]:
@@ -154,21 +157,22 @@ def _reaktiv(observers: list[Callable[[Any], None]]) -> Callable[[int], object]:
     return write
 
 
-def write_rows(rounds: int) -> Iterator[Metric]:
+def write_rows(rounds: int, *, is_quick: bool = False) -> Iterator[Metric]:
     """Yields the rows for 1, 10 and 100 observers."""
     subject = {1: 1.3, 10: 1.4, 100: 1.6}
-    for count in _WRITES:
+    for count, full in _WRITES.items():
+        writes = full // 20 if is_quick else full
         targets = {"BehaviorSubject": subject[count], "psygnal": 1.0, "traitlets": 1.0}
         targets["reaktiv"] = 1.0
         if count == 100:
             targets["plain loop"] = 1 / 1.3
         cases = [
-            _case("ours", count, _ours),
-            _case("plain loop", count, _loop),
-            _case("BehaviorSubject", count, _behavior_subject),
-            _case("psygnal", count, _psygnal),
-            _case("traitlets", count, _traitlets),
-            _case("reaktiv", count, _reaktiv),
+            _case("ours", count, writes, _ours),
+            _case("plain loop", count, writes, _loop),
+            _case("BehaviorSubject", count, writes, _behavior_subject),
+            _case("psygnal", count, writes, _psygnal),
+            _case("traitlets", count, writes, _traitlets),
+            _case("reaktiv", count, writes, _reaktiv),
         ]
         yield metric(f"store_write_{count}", cases, rounds=rounds, targets=targets)
 
