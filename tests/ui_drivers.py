@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import importlib
 import itertools
 import sys
 import time
@@ -69,16 +70,14 @@ def qt() -> Turning:
     return Turning(QtLoop(QtCore), turn, clean_up=lambda: application)
 
 
-def import_glib() -> Any:
+def import_glib(name: str = "GLib") -> Any:
     if DEBIAN_PACKAGES not in sys.path:
         # At the end: what the environment has itself must not come from there.
         sys.path.append(DEBIAN_PACKAGES)
     with warnings.catch_warnings():
         # Debian's version says that its importer is old-fashioned.
         warnings.simplefilter("ignore", ImportWarning)
-        from gi.repository import GLib
-
-    return GLib
+        return importlib.import_module(f"gi.repository.{name}")
 
 
 def glib() -> Turning:

@@ -23,6 +23,9 @@ _READABLE = 2
 """`tkinter.READABLE`."""
 _POLL_INTERVAL = 8
 """Milliseconds between two looks."""
+_interpreters: list[object] = []
+"""Kept for ever: Tcl aborts the process when an interpreter is freed on another thread, and Python's garbage collector runs
+on whichever thread allocates, such as one that floods."""
 
 
 class TkLoop(UiLoop):
@@ -37,6 +40,7 @@ class TkLoop(UiLoop):
     def __init__(self, root: tk.Tk, *, is_polling: bool | None = None, **options: Any) -> None:
         super().__init__(**options)
         self._root = root
+        _interpreters.append(root.tk)
         self._pipe: tuple[int, int] | None = None
         self._next_look: str | None = None
         can_wait = os.name == "posix" and hasattr(root, "createfilehandler")

@@ -1,11 +1,160 @@
-"""qt: the contract, and what only a real toolkit can show. Run by `test_toolkits.py` in a process of its own."""
+"""Qt: the contract, and what only a real toolkit can show. Run by `test_toolkits.py` in a process of its own."""
 
 from __future__ import annotations
 
-import ui_drivers
+import gc
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
 
-from reactive_ws.testing import check_ui_loop
+import pytest
+import shiboken6
+import ui_drivers
+from PySide6 import QtCore, QtWidgets
+
+from reactive_ws.domain import Domain
+from reactive_ws.errors import UsageError
+from reactive_ws.gui import QtLoop
+from reactive_ws.store import Store
+from reactive_ws.testing import Turning, check_ui_loop
+
+
+def test_a_loop_before_the_application_is_refused_with_the_order() -> None:
+    if QtCore.QCoreApplication.instance() is None:
+        with pytest.raises(UsageError, match="make the QApplication first"):
+            QtLoop(QtCore)
 
 
 def test_the_loop_keeps_the_contract() -> None:
     check_ui_loop(ui_drivers.qt)
+
+
+@pytest.fixture
+def turning() -> Iterator[Turning]:
+    it = ui_drivers.qt()
+    yield it
+    it.loop.close()
+
+
+def flood(store: Store[int]) -> Callable[[], None]:
+    """Writes as fast as possible until the returned function is called."""
+    is_on = True
+
+    def write() -> None:
+        value = 0
+        while is_on:
+            value += 1
+            store.set(value)
+            if value % 100 == 0:
+                time.sleep(0.001)
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        nonlocal is_on
+        is_on = False
+        thread.join()
+
+    return stop
+
+
+def test_a_label_shows_the_last_value_of_a_flood(turning: Turning, domain: Domain) -> None:
+    store = Store(0, domain=domain)
+    label = QtWidgets.QLabel()
+    label.show()
+    turning.loop.bind(store, label, lambda it, value: it.setText(str(value)))
+    stop = flood(store)
+    turning.turn(0.1)
+    stop()
+    turning.turn(0.05)
+    assert label.text() == str(store.get())
+
+
+def test_a_binding_ends_when_its_widget_is_deleted_in_cpp(turning: Turning, domain: Domain) -> None:
+    store = Store(0, domain=domain)
+    selection = store.select()
+    window = QtWidgets.QWidget()
+    label = QtWidgets.QLabel(window)
+    errors: list[Exception] = []
+    turning.loop.on_error = errors.append
+    turning.loop.bind(selection, label, lambda it, value: it.setText(str(value)))
+    store.set(1)
+    shiboken6.delete(window)
+    assert selection.observer_count == 0
+    store.set(2)
+    turning.turn(0.05)
+    assert errors == []
+
+
+def test_a_binding_does_not_keep_its_widget_alive(turning: Turning, domain: Domain) -> None:
+    selection = Store(0, domain=domain).select()
+    label = QtWidgets.QLabel()
+    gone = weakref.ref(label)
+    turning.loop.bind(selection, label, lambda it, value: it.setText(str(value)))
+    del label
+    gc.collect()
+    assert gone() is None
+    assert selection.observer_count == 0
+
+
+def test_closing_the_loop_in_a_flood_leaks_nothing_and_raises_nothing(
+    turning: Turning, domain: Domain
+) -> None:
+    store = Store(0, domain=domain)
+    selection = store.select()
+    errors: list[Exception] = []
+    turning.loop.on_error = errors.append
+    labels = [QtWidgets.QLabel() for _ in range(20)]
+    for label in labels:
+        turning.loop.bind(selection, label, lambda it, value: it.setText(str(value)))
+    stop = flood(store)
+    turning.turn(0.05)
+    for label in labels[:10]:
+        shiboken6.delete(label)
+    turning.turn(0.02)
+    assert selection.observer_count == 10
+    turning.loop.close()
+    stop()
+    assert turning.loop.post(lambda: None) is False
+    assert selection.observer_count == 0
+    assert errors == []
+
+
+def test_a_thread_may_be_joined_by_the_ui_while_it_floods_also_in_a_modal_dialog(
+    turning: Turning, domain: Domain
+) -> None:
+    store = Store(0, domain=domain)
+    label = QtWidgets.QLabel()
+    turning.loop.bind(store, label, lambda it, value: it.setText(str(value)))
+    joined: list[str] = []
+
+    def modal() -> None:
+        dialog = QtWidgets.QDialog()
+        stop = flood(store)
+
+        def close() -> None:
+            stop()
+            joined.append(label.text())
+            dialog.accept()
+
+        QtCore.QTimer.singleShot(50, close)
+        dialog.exec()
+
+    turning.loop.post(modal)
+    turning.turn(0.2)
+    # It was joined, and while the dialog was open the label behind it went on.
+    assert len(joined) == 1
+    assert int(joined[0]) > 0
+    assert label.text() == str(store.get())
+
+
+def test_no_timer_is_left_while_nothing_is_to_be_done(turning: Turning, domain: Domain) -> None:
+    assert isinstance(turning.loop, QtLoop)
+    store = Store(0, domain=domain)
+    label = QtWidgets.QLabel()
+    turning.loop.bind(store, label, lambda it, value: it.setText(str(value)))
+    store.set(1)
+    turning.turn(0.1)
+    assert turning.loop._receiver.findChildren(QtCore.QTimer) == []

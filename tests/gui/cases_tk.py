@@ -1,15 +1,168 @@
-"""tk: the contract, and what only a real toolkit can show. Run by `test_toolkits.py` in a process of its own."""
+"""Tk: the contract, and what only a real toolkit can show. Run by `test_toolkits.py` in a process of its own."""
 
 from __future__ import annotations
 
+import gc
+import threading
+import time
+import tkinter as tk
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
 import ui_drivers
 
-from reactive_ws.testing import check_ui_loop
+from reactive_ws.domain import Domain
+from reactive_ws.gui import TkLoop
+from reactive_ws.store import Store
+from reactive_ws.testing import Turning, check_ui_loop
 
 
-def test_the_loop_keeps_the_contract() -> None:
-    check_ui_loop(ui_drivers.tk)
+@pytest.mark.parametrize("is_polling", [False, True], ids=["pipe", "polling"])
+def test_the_loop_keeps_the_contract(is_polling: bool) -> None:
+    check_ui_loop(lambda: ui_drivers.tk(is_polling=is_polling))
 
 
-def test_the_loop_that_polls_keeps_the_contract() -> None:
-    check_ui_loop(lambda: ui_drivers.tk(is_polling=True))
+@pytest.fixture(params=[False, True], ids=["pipe", "polling"])
+def turning(request: pytest.FixtureRequest) -> Iterator[Turning]:
+    it = ui_drivers.tk(is_polling=request.param)
+    yield it
+    it.loop.close()
+    with suppress(tk.TclError):
+        # Some tests destroy the window themselves.
+        it.clean_up()
+
+
+def root_of(turning: Turning) -> tk.Tk:
+    assert isinstance(turning.loop, TkLoop)
+    return turning.loop._root
+
+
+def flood(store: Store[int]) -> Callable[[], None]:
+    """Writes as fast as possible until the returned function is called."""
+    is_on = True
+
+    def write() -> None:
+        value = 0
+        while is_on:
+            value += 1
+            store.set(value)
+            if value % 100 == 0:
+                time.sleep(0.001)
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        nonlocal is_on
+        is_on = False
+        thread.join()
+
+    return stop
+
+
+def test_a_label_shows_the_last_value_of_a_flood(turning: Turning, domain: Domain) -> None:
+    store = Store(0, domain=domain)
+    label = tk.Label(root_of(turning))
+    label.pack()
+    turning.loop.bind(store, label, lambda it, value: it.configure(text=str(value)))
+    stop = flood(store)
+    turning.turn(0.1)
+    stop()
+    turning.turn(0.05)
+    assert label.cget("text") == str(store.get())
+
+
+def test_a_binding_ends_when_its_widget_is_destroyed(turning: Turning, domain: Domain) -> None:
+    selection = Store(0, domain=domain).select()
+    frame = tk.Frame(root_of(turning))
+    label, sibling = tk.Label(frame), tk.Label(frame)
+    turning.loop.bind(selection, frame, lambda it, value: None)
+    turning.loop.bind(selection, label, lambda it, value: None)
+    sibling.destroy()
+    assert selection.observer_count == 2
+    frame.destroy()
+    assert selection.observer_count == 0
+
+
+def test_a_binding_does_not_keep_a_destroyed_widget_alive(turning: Turning, domain: Domain) -> None:
+    label = tk.Label(root_of(turning))
+    gone = weakref.ref(label)
+    turning.loop.bind(Store(0, domain=domain), label, lambda it, value: it.configure(text=value))
+    label.destroy()
+    del label
+    gc.collect()
+    assert gone() is None
+
+
+def test_closing_the_window_in_a_flood_leaks_nothing_and_raises_nothing(
+    turning: Turning, domain: Domain
+) -> None:
+    store = Store(0, domain=domain)
+    selection = store.select()
+    errors: list[Exception] = []
+    turning.loop.on_error = errors.append
+    root = root_of(turning)
+    for _ in range(20):
+        label = tk.Label(root)
+        label.pack()
+        turning.loop.bind(selection, label, lambda it, value: it.configure(text=str(value)))
+    stop = flood(store)
+    turning.turn(0.05)
+    root.destroy()
+    stop()
+    assert turning.loop.is_closed
+    assert turning.loop.post(lambda: None) is False
+    assert selection.observer_count == 0
+    assert errors == []
+
+
+def test_a_thread_may_be_joined_by_the_ui_while_it_floods_also_in_a_modal_dialog(
+    turning: Turning, domain: Domain
+) -> None:
+    root = root_of(turning)
+    store = Store(0, domain=domain)
+    label = tk.Label(root)
+    turning.loop.bind(store, label, lambda it, value: it.configure(text=str(value)))
+    joined: list[str] = []
+
+    def modal() -> None:
+        dialog = tk.Toplevel(root)
+        stop = flood(store)
+
+        def close() -> None:
+            stop()
+            joined.append(label.cget("text"))
+            dialog.destroy()
+
+        root.after(50, close)
+        root.wait_window(dialog)
+
+    turning.loop.post(modal)
+    turning.turn(0.2)
+    # It was joined, and while the dialog was open the label behind it went on.
+    assert len(joined) == 1
+    assert int(joined[0]) > 0
+    assert label.cget("text") == str(store.get())
+
+
+def test_no_timer_runs_while_nothing_is_to_be_done(domain: Domain) -> None:
+    turning = ui_drivers.tk()
+    root = root_of(turning)
+    store = Store(0, domain=domain)
+    label = tk.Label(root)
+    turning.loop.bind(store, label, lambda it, value: it.configure(text=str(value)))
+    store.set(1)
+    turning.turn(0.1)
+    assert root.tk.call("after", "info") == ""
+    turning.clean_up()
+
+
+def test_an_interpreter_that_is_collected_on_another_thread_does_not_abort_the_process() -> None:
+    turning = ui_drivers.tk()
+    root_of(turning).destroy()
+    del turning
+    thread = threading.Thread(target=gc.collect)
+    thread.start()
+    thread.join()
