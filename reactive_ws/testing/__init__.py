@@ -20,6 +20,7 @@
     scheduler       a reactivex scheduler in the loop's time
     entropy         one seed for everything random, and the clocks
     failures        what a run can die of, besides its assertions
+    connecting      check_connect: a socket library against connect_checks (the rules) on connect_bench (their server)
     proxy           the same faults on real sockets, between a client and a foreign server
     ui_loops        check_ui_loop: whether an adapter for a toolkit's event loop keeps the contract of `gui`
 
@@ -33,7 +34,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .conformance import Unfit, check_codec, check_connect, check_store
+    from .conformance import check_codec, check_store
+    from .connecting import ConnectRule, check_connect
     from .failures import BackgroundFailure, Deadlock, Livelock, NotSimulated, SimulationError
     from .faults import (
         Bandwidth,
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from .store_machine import StoreMachine
     from .transcript import Frame, Transcript
     from .ui_loops import BrokenUiLoop, BrokenUiRule, Turning, UiRule, check_ui_loop
+    from .unfit import Unfit
     from .world import World
 
 __all__ = [
@@ -80,6 +83,7 @@ __all__ = [
     "BrokenUiLoop",
     "BrokenUiRule",
     "ChaosProxy",
+    "ConnectRule",
     "Deadlock",
     "Delay",
     "DieAfter",
@@ -143,10 +147,12 @@ __all__ = [
 
 _ROOMS = {
     "conformance": (
-        "Unfit",
         "check_codec",
-        "check_connect",
         "check_store",
+    ),
+    "connecting": (
+        "ConnectRule",
+        "check_connect",
     ),
     "failures": (
         "BackgroundFailure",
@@ -233,6 +239,7 @@ _ROOMS = {
         "UiRule",
         "check_ui_loop",
     ),
+    "unfit": ("Unfit",),
     "world": ("World",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

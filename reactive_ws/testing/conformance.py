@@ -2,16 +2,15 @@
 
     check_store(make)        a store: get, set, and a stream of its values
     check_codec(codec)       a wire format
-    check_connect(connect)   a socket library, as `WebSocketService(connect=...)` takes it
+    check_connect(connect)   a socket library, as `WebSocketService(connect=...)` takes it; see `connecting`
 
 Each tries every rule of its kind and raises `Unfit` with all that are broken, by name.
 """
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import attrs
@@ -19,36 +18,15 @@ from hypothesis import given, settings
 from reactivex import Observable
 
 from reactive_ws.codec import Codec
-from reactive_ws.errors import ConnectionLost, DialFailed, HandshakeRefused, MessageRejected
-from reactive_ws.failures import of_close, of_dial
+from reactive_ws.errors import MessageRejected
 from reactive_ws.messages import Envelope, Registry, protocol_v1
 
-from .entropy import EPOCH
-from .faults import Refuse
+from .connecting import check_connect
 from .garbage import Garbage, wire_garbage
-from .proxy import ChaosProxy
-from .server import ScriptedServer
 from .strategies import envelopes
+from .unfit import Unfit
 
 __all__ = ["AnyStore", "Unfit", "check_codec", "check_connect", "check_store"]
-
-
-class Unfit(AssertionError):
-    """Something breaks rules.
-
-    Attributes:
-        what: What was checked.
-        broken: Name of each broken rule, and how it was broken.
-    """
-
-    def __init__(self, what: str, broken: dict[str, str]) -> None:
-        super().__init__(what, broken)
-        self.what = what
-        self.broken = broken
-
-    def __str__(self) -> str:
-        rules = "".join(f"\n  - {rule}: {text}" for rule, text in self.broken.items())
-        return f"{self.what} breaks rules:{rules}"
 
 
 @attrs.define
@@ -221,120 +199,3 @@ def check_codec(codec: Codec, registry: Registry | None = None, *, max_examples:
     is_offer = subprotocol is None or isinstance(subprotocol, str)
     found.want("subprotocol is text or None", True, is_offer)
     found.finish(f"the codec {codec!r}")
-
-
-# --- socket libraries -------------------------------------------------------------------------------------------------
-
-
-async def check_connect(connect: Callable[..., Awaitable[Any]], *, timeout: float = 5.0) -> None:
-    """Checks a socket library against a real server on loopback; run it in a real loop.
-
-    Args:
-        connect: What `WebSocketService(connect=...)` takes: called with the URL and the options that the service
-            passes to `websockets.asyncio.client.connect`.
-        timeout: Seconds for each rule.
-
-    Raises:
-        Unfit: rules are broken.
-    """
-    found = _Findings()
-    for check in (_messages, _offers, _close_code, _broken_off, _aborted, _status, _refused):
-        rule = check.__name__.strip("_").replace("_", " ")
-        try:
-            async with asyncio.timeout(timeout), ScriptedServer("ws://127.0.0.1:0/ws") as server:
-                await check(connect, server, found)
-        except TimeoutError:
-            found.broken.setdefault(rule, f"it took longer than {timeout:g} s")
-        except Exception as error:  # noqa: BLE001 - foreign code may raise anything, which is a finding
-            found.raised(rule, error)
-    found.finish("the socket library")
-
-
-_Connect = Callable[..., Awaitable[Any]]
-
-
-async def _open(connect: _Connect, url: str, **options: Any) -> Any:
-    return await connect(
-        url,
-        **{"subprotocols": None, "additional_headers": {}, "proxy": None, **options},
-    )
-
-
-async def _messages(connect: _Connect, server: ScriptedServer, found: _Findings) -> None:
-    socket = await _open(connect, server.url)
-    sent: list[str | bytes] = ["", "schön \U0001f600", b"", b"\x00\xff", "x" * 100_000]
-    for frame in sent:
-        server.send_frame(frame)
-    found.want(
-        "text stays text and bytes stay bytes, in order", sent, [await socket.recv() for _ in sent]
-    )
-    await socket.send('{"type": "ping", "id": "1"}')
-    ping = await server.expect("ping")
-    found.want("what is sent arrives", "1", ping.id)
-    await socket.close()
-
-
-async def _offers(connect: _Connect, server: ScriptedServer, found: _Findings) -> None:
-    socket = await _open(
-        connect,
-        server.url + "?q=1",
-        subprotocols=["other", "reactive-ws.v1"],
-        additional_headers={"X-Check": "yes"},
-    )
-    path, headers = server.requests[-1]
-    found.want("the query is sent", True, path.endswith("?q=1"))
-    sent = {name.lower(): value for name, value in headers.items()}
-    found.want("additional headers are sent", "yes", sent.get("x-check"))
-    found.want("the subprotocol is known", "reactive-ws.v1", socket.subprotocol)
-    await socket.close()
-
-
-async def _end_of(socket: Any) -> object:
-    try:
-        while True:
-            await socket.recv()
-    except Exception as error:  # noqa: BLE001 - what it is decides the rule
-        end = of_close(error)
-        return end.code if isinstance(end, ConnectionLost) else f"{type(error).__name__}"
-
-
-async def _close_code(connect: _Connect, server: ScriptedServer, found: _Findings) -> None:
-    socket = await _open(connect, server.url)
-    await server.connected()
-    closing = asyncio.ensure_future(server.close(4321, "because"))
-    found.want("a received close code is known", 4321, await _end_of(socket))
-    await closing
-
-
-async def _broken_off(connect: _Connect, server: ScriptedServer, found: _Findings) -> None:
-    socket = await _open(connect, server.url)
-    (await server.connected()).abort()
-    found.want("a connection that breaks off ends with 1006", 1006, await _end_of(socket))
-
-
-async def _aborted(connect: _Connect, server: ScriptedServer, found: _Findings) -> None:
-    socket = await _open(connect, server.url)
-    asyncio.get_running_loop().call_later(0.05, socket.transport.abort)
-    found.want("aborting the transport ends recv", 1006, await _end_of(socket))
-
-
-async def _dial_error(connect: _Connect, url: str) -> Exception | None:
-    try:
-        await _open(connect, url)
-    except Exception as error:  # noqa: BLE001 - what it is decides the rule
-        return of_dial(error, url, EPOCH, lambda text: text)
-    return None
-
-
-async def _status(connect: _Connect, server: ScriptedServer, found: _Findings) -> None:
-    server.refuse_handshake(503, {"Retry-After": "7"})
-    error = await _dial_error(connect, server.url)
-    got = (error.status, error.retry_after) if isinstance(error, HandshakeRefused) else error
-    found.want("a refused handshake shows status and Retry-After", (503, 7.0), got)
-
-
-async def _refused(connect: _Connect, _: ScriptedServer, found: _Findings) -> None:
-    async with ChaosProxy("127.0.0.1", 1) as proxy:
-        proxy.apply(Refuse())
-        error = await _dial_error(connect, f"ws://127.0.0.1:{proxy.port}/ws")
-    found.want("a refused connection can be retried", True, isinstance(error, DialFailed))

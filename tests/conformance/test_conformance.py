@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -12,13 +11,12 @@ import pytest
 from reactivex import Observable
 from reactivex import operators as ops
 from reactivex.subject import BehaviorSubject, Subject
-from websockets.asyncio.client import connect as websockets_connect
 
 from reactive_ws.codec import JsonCodec
 from reactive_ws.domain import Domain
 from reactive_ws.messages import Envelope
 from reactive_ws.store import Store
-from reactive_ws.testing.conformance import Unfit, check_codec, check_connect, check_store
+from reactive_ws.testing.conformance import Unfit, check_codec, check_store
 
 
 @pytest.fixture(autouse=True)
@@ -143,69 +141,3 @@ def test_a_broken_codec_is_rejected_with_the_name_of_the_rule(codec: JsonCodec, 
     with pytest.raises(Unfit) as caught:
         check_codec(codec)
     assert set(caught.value.broken) == {rule}
-
-
-# --- socket libraries -------------------------------------------------------------------------------------------------
-
-
-def test_websockets_is_fit() -> None:
-    asyncio.run(check_connect(websockets_connect))
-
-
-class Wrapped:
-    """A socket that passes everything on."""
-
-    def __init__(self, socket: Any) -> None:
-        self.socket = socket
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.socket, name)
-
-
-class BytesOnly(Wrapped):
-    async def recv(self) -> bytes:
-        frame = await self.socket.recv()
-        return frame.encode() if isinstance(frame, str) else frame
-
-
-class EndsSilently(Wrapped):
-    async def recv(self) -> Any:
-        try:
-            return await self.socket.recv()
-        except Exception:
-            raise EOFError from None
-
-
-async def bytes_only(url: str, **options: Any) -> Any:
-    return BytesOnly(await websockets_connect(url, **options))
-
-
-async def ends_silently(url: str, **options: Any) -> Any:
-    return EndsSilently(await websockets_connect(url, **options))
-
-
-async def forgets_headers(url: str, **options: Any) -> Any:
-    return await websockets_connect(url, **{**options, "additional_headers": None})
-
-
-@pytest.mark.parametrize(
-    ("connect", "rules"),
-    [
-        (bytes_only, {"text stays text and bytes stay bytes, in order"}),
-        (
-            ends_silently,
-            {
-                "a received close code is known",
-                "a connection that breaks off ends with 1006",
-                "aborting the transport ends recv",
-            },
-        ),
-        (forgets_headers, {"additional headers are sent"}),
-    ],
-)
-def test_a_broken_socket_library_is_rejected_with_the_name_of_the_rule(
-    connect: Callable[..., Any], rules: set[str]
-) -> None:
-    with pytest.raises(Unfit) as caught:
-        asyncio.run(check_connect(connect))
-    assert set(caught.value.broken) == rules
