@@ -19,9 +19,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import node, report  # noqa: E402 - found through the line above
-from benchmarks.stores import graphs, histories, keys, writing  # noqa: E402
-from benchmarks.timing import Metric  # noqa: E402
+from benchmarks import node, report
+from benchmarks.stores import graphs, histories, keys, writing
+from benchmarks.timing import Metric
 
 __all__ = ["main"]
 

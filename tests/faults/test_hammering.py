@@ -65,7 +65,9 @@ async def test_a_server_that_refuses_every_token_is_dialled_at_most_twice(
         await service.connect()
         await asyncio.sleep(600)
         dials = len(server.requests)
-        say(f"always-{status}, token of {type(auth).__name__}: {dials} dials in 10 minutes (limit 2)")
+        say(
+            f"always-{status}, token of {type(auth).__name__}: {dials} dials in 10 minutes (limit 2)"
+        )
         can_ask_again = auth is not None and callable(auth.token)
         assert dials == (2 if can_ask_again else 1)
         assert service.state is ConnectionState.ERROR
