@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,10 @@ def test_what_was_seen():
 
 def run_pytest(folder: Path, *options: str, **variables: str) -> str:
     (folder / "test_it.py").write_text(TEST)
-    command = [sys.executable, "-m", "pytest", "-p", "reactive_ws.testing.plugin", "-s", "-q"]
+    command = [sys.executable, "-m", "pytest", "-s", "-q"]
+    if not any(entry.name == "reactive_ws" for entry in entry_points(group="pytest11")):
+        # Run from the source tree, not installed: nobody has told pytest of the plugin.
+        command += ["-p", "reactive_ws.testing.plugin"]
     result = subprocess.run(
         [*command, *options, "test_it.py"],
         cwd=folder,
