@@ -59,7 +59,7 @@ def persist_cases(path: Path) -> None:
     persist(names, path, as_type=int, partialize=count_of, merge=with_count)
 
     persist(settings, path, as_type=str)  # type: ignore[misc]  # pyright: ignore[reportArgumentType, reportCallIssue]
-    persist(settings, path, as_type=str, partialize=theme_of)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    persist(settings, path, as_type=str, partialize=theme_of)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     persist(settings, path, as_type=int, partialize=theme_of, merge=with_theme)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
     persist(names, path, as_type=dict[str, str])  # type: ignore[misc]  # pyright: ignore[reportArgumentType, reportCallIssue]
     persist(settings.read_only, path, as_type=Settings)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
@@ -83,8 +83,8 @@ def undo_cases() -> None:
     undo(settings, partialize=theme_of, merge=with_theme, equals=str.__eq__)
     undo(names)
 
-    undo(settings, partialize=theme_of)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
-    undo(names, partialize=count_of, merge=with_count)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    undo(settings, partialize=theme_of)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    undo(names, partialize=count_of, merge=with_count)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     undo(settings.read_only)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     history.can_undo.set(True)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
