@@ -36,6 +36,7 @@ test: $(READY) $(NODE_PEERS)
 
 test-deep: $(READY) $(NODE_PEERS)
 	REACTIVE_WS_PROFILE=deep $(BIN)/python -m pytest
+	$(BIN)/python tests/mutation/mutate.py
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from operator import add
 
@@ -10,6 +11,7 @@ from reactivex.abc import DisposableBase
 
 from reactive_ws.derived import derived
 from reactive_ws.domain import Domain
+from reactive_ws.keyed import KeyedStore
 from reactive_ws.store import Store
 
 
@@ -137,3 +139,30 @@ def test_it_ends_for_who_comes_after_one_or_all_of_its_sources_closed(domain: Do
     total.select().subscribe(log.append, on_completed=lambda: log.append("late end"))
     assert log == [12, "end", 12, "late end"]
     assert (a.observer_count, b.observer_count, total.observer_count) == (0, 0, 0)
+
+
+def test_a_commit_that_meets_the_first_computation_finds_what_is_not_computed_yet(
+    domain: Domain,
+) -> None:
+    a, b = Store(1, domain=domain), Store(0, domain=domain)
+    keyed = KeyedStore({"k": 5}, domain=domain)
+    is_first = [True]
+
+    def below(value: int) -> int:
+        if is_first:
+            is_first.clear()
+            other = threading.Thread(target=b.set, args=(1,))
+            other.start()
+            other.join(5)
+        return value * 10
+
+    top = derived(
+        derived(a, below), b, keyed.select("k"), lambda left, right, key: (left, right, key)
+    )
+    log: list[tuple[int, int, int | None]] = []
+    top.select().subscribe(log.append)
+    b.set(2)
+    a.set(2)
+    keyed.upsert("k", 6)
+    assert log == [(10, 0, 5), (10, 1, 5), (10, 2, 5), (20, 2, 5), (20, 2, 6)]
+    assert top.get() == (20, 2, 6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 
 import pytest
 
@@ -327,3 +328,24 @@ def test_who_comes_and_leaves_while_a_selector_fails_changes_nothing_for_the_oth
     part.subscribe(log.append)
     store.set(3)
     assert log == [3, 3, 2]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_update_isolates_like_a_set(
+    domain: Domain, reports: list[ErrorReport], error: type[BaseException]
+) -> None:
+    store = Store(0, domain=domain)
+    log: list[int] = []
+
+    def fail(value: int) -> None:
+        if value == 1:
+            raise error
+
+    store.select().subscribe(fail)
+    store.select().subscribe(log.append)
+    with pytest.raises(KeyboardInterrupt) if error is KeyboardInterrupt else nullcontext():
+        store.update(lambda value: value + 1)
+    assert domain.settled(0)
+    store.update(lambda value: value + 1)
+    assert log == [0, 1, 2]
+    assert [type(report.error) for report in reports] == [ValueError] * (error is ValueError)

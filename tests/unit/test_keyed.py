@@ -207,6 +207,15 @@ def test_a_change_wakes_only_its_key_and_the_whole(keyed: KeyedStore[str, int]) 
     ]
 
 
+def test_one_commit_wakes_every_key_that_it_changes(keyed: KeyedStore[str, int]) -> None:
+    log: list[object] = []
+    for key in "ab":
+        keyed.select(key).subscribe(lambda value, key=key: log.append((key, value)))
+    log.clear()
+    keyed.set_many({"b": 20, "c": 30, "a": 10})
+    assert log == [("a", 10), ("b", 20)]
+
+
 def test_only_the_selectors_of_the_whole_run_when_a_key_changes(domain: Domain) -> None:
     keyed = KeyedStore({number: number for number in range(1_000)}, domain=domain)
     woken: list[int] = []
