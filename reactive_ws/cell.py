@@ -78,7 +78,7 @@ class Cell(Root, Generic[T]):
         with domain._lock:
             if self._is_shut:
                 return
-            self._is_shut = True
+            self._is_shut = domain._has_ended = True
             domain._enqueue(commit)
         domain._see_to_delivery()
 

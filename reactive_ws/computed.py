@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from operator import is_
 from typing import Any, Generic, TypeGuard, TypeVar, cast
 
+import attrs
+
 from .audience import UNSET, Link
 from .batch import active_batch
 from .equality import Equals, same, unchanged
@@ -33,6 +35,16 @@ class _Failure:
     def __init__(self, error: Exception) -> None:
         self.error = error
         self.traceback = error.__traceback__
+
+
+@attrs.frozen
+class _Captured:
+    """What a derived value is computed from at one commit: the values of `ground`, and the way up from there."""
+
+    number: int
+    order: list[Derived[Any]]
+    ground: list[Source]
+    values: list[Any]
 
 
 class Derived(Source, ReadOnly[R_co], Generic[R_co]):
@@ -116,48 +128,70 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
 
     # --- reading ahead of delivery ------------------------------------------------------------------------------------
 
+    def _below(
+        self, is_known: Callable[[Derived[Any]], bool]
+    ) -> tuple[list[Derived[Any]], list[Source]]:
+        """Walks down to what is known already.
+
+        Returns:
+            The derived values down to there, sources first and this one last; and what they stand on: stores, and derived
+            values for which `is_known` holds.
+        """
+        order: list[Derived[Any]] = []
+        ground: dict[Source, None] = {}
+        seen: set[Source] = {self}
+        stack: list[tuple[Derived[Any], Iterator[Source]]] = [(self, iter(self._sources))]
+        while stack:
+            node, rest = stack[-1]
+            for source in rest:
+                if source in seen:
+                    continue
+                seen.add(source)
+                if _is_derived(source) and not is_known(source):
+                    stack.append((source, iter(source._sources)))
+                    break
+                ground[source] = None
+            else:
+                order.append(node)
+                stack.pop()
+        return order, list(ground)
+
     def _whole_plan(self) -> tuple[tuple[Derived[Any], ...], tuple[Root, ...]]:
         """Returns the derived values below this one, sources first, and the stores under them."""
         if self._plan is None:
-            order: list[Derived[Any]] = []
-            roots: dict[Root, None] = {}
-            seen: set[Source] = {self}
-            stack: list[tuple[Derived[Any], Iterator[Source]]] = [(self, iter(self._sources))]
-            while stack:
-                node, rest = stack[-1]
-                for source in rest:
-                    if source in seen:
-                        continue
-                    seen.add(source)
-                    if _is_derived(source):
-                        stack.append((source, iter(source._sources)))
-                        break
-                    roots[cast("Root", source)] = None
-                else:
-                    order.append(node)
-                    stack.pop()
+            order, roots = self._below(_is_never)
             # Without this one itself: a value that refers to itself would not die with its last reference.
             order.pop()
-            self._plan = tuple(order), tuple(roots)
+            self._plan = tuple(order), tuple(cast("list[Root]", roots))
         return self._plan
 
-    def _capture(self) -> tuple[int, list[Any]]:
-        return self._domain._number, [root._capture() for root in self._whole_plan()[1]]
+    def _capture(self) -> _Captured:
+        domain = self._domain
+        if domain._deliverer or domain._queue:
+            below, roots = self._whole_plan()
+            order, ground = [*below, self], list[Source](roots)
+        else:
+            # At rest what was delivered is what is. Without this, to observe each value of a deep graph would cost the
+            # square of its size.
+            order, ground = self._below(_is_delivered)
+        values = [
+            source._delivered if _is_derived(source) else source._capture() for source in ground
+        ]
+        return _Captured(domain._number, order, ground, values)
 
-    def _project(self, captured: tuple[int, list[Any]]) -> R_co:
+    def _project(self, captured: _Captured) -> R_co:
         return self._unwrap(self._compute_ahead(captured))
 
-    def _compute_ahead(self, captured: tuple[int, list[Any]]) -> Any:
-        """Returns the value, or the failure, for root values that belong to one commit. Any thread."""
-        number, values = captured
-        order, roots = self._whole_plan()
+    def _compute_ahead(self, captured: _Captured) -> Any:
+        """Returns the value, or the failure, for values below that belong to one commit. Any thread."""
         known: dict[Source, Any] = {
-            root: root._project(value) for root, value in zip(roots, values, strict=True)
+            source: value if _is_derived(source) else source._project(value)
+            for source, value in zip(captured.ground, captured.values, strict=True)
         }
-        for node in (*order, self):
+        for node in captured.order:
             arguments = tuple([known[below] for below in node._sources])
             known[node] = result = node._result_ahead(arguments)
-            node._ahead = (number, arguments, result)
+            node._ahead = (captured.number, arguments, result)
         return known[self]
 
     def _result_ahead(self, arguments: tuple[Any, ...]) -> Any:
@@ -248,17 +282,17 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
 
     def _fill(self) -> tuple[Any, ...]:
         """Computes what nobody has computed yet below this value. On the delivering thread."""
-        order, roots = self._whole_plan()
-        for root in roots:
+        order, ground = self._below(_is_delivered)
+        for root in ground:
             if root._delivered is UNSET:
-                root._delivered = root._project(root._cell._delivered)
-        for node in order:
-            if node._delivered is UNSET:
-                arguments = tuple([source._delivered for source in node._sources])
-                node._delivered = node._evaluate_guarded(arguments)
-                node._kept = arguments, node._delivered
-                if node._delivered.__class__ is not _Failure:
-                    node._notified = node._delivered
+                key = cast("Root", root)
+                key._delivered = key._project(key._cell._delivered)
+        for node in order[:-1]:
+            arguments = tuple([source._delivered for source in node._sources])
+            node._delivered = node._evaluate_guarded(arguments)
+            node._kept = arguments, node._delivered
+            if node._delivered.__class__ is not _Failure:
+                node._notified = node._delivered
         return tuple([source._delivered for source in self._sources])
 
     # --- coming to life with the first observer, going with the last -------------------------------------------------
@@ -308,9 +342,11 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         self._kept = None
 
     def _seed(self, link: Link, value: Any) -> None:  # noqa: ARG002 - the values are in the plan
-        for node in (*self._whole_plan()[0], self):
+        if self._delivered is not UNSET:
+            return
+        for node in self._below(_is_delivered)[0]:
             ahead = node._ahead
-            if node._delivered is UNSET and ahead is not None and ahead[0] == node._joined:
+            if ahead is not None and ahead[0] == node._joined:
                 node._kept = ahead[1], ahead[2]
                 node._delivered = ahead[2]
                 if ahead[2].__class__ is not _Failure:
@@ -326,11 +362,19 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         return not self._is_closed and all(source._is_closed for source in self._sources)
 
     def _has_ended(self) -> bool:
-        return all(root._has_ended() for root in self._whole_plan()[1])
+        return self._domain._has_ended and all(root._has_ended() for root in self._roots())
 
 
 def _is_derived(source: Source) -> TypeGuard[Derived[Any]]:
     return isinstance(source, Derived)
+
+
+def _is_never(_: Derived[Any]) -> bool:
+    return False
+
+
+def _is_delivered(node: Derived[Any]) -> bool:
+    return node._delivered is not UNSET
 
 
 def _height_of(node: Derived[Any]) -> int:

@@ -90,6 +90,8 @@ class Domain:
         self._fatal: BaseException | None = None
         self._is_backlog_reported = False
         self._waiting: list[threading.Event] = []
+        # Whether any store ever ended; until then nobody has to look for the ends of derived values.
+        self._has_ended = False
         # False when a write concerns nobody but the writer and its observers, so that it may be delivered without being
         # queued: no home, no hooks, nothing queued, nobody joining, nothing to pack. One look instead of six.
         self._is_busy = home is not None
@@ -165,8 +167,6 @@ class Domain:
     def stores(self) -> list[Source]:
         """Returns the living stores of this domain."""
         return list(self._stores)
-
-    # --- writing, called by stores and batches ------------------------------------------------------------------------
 
     def _depth_of_write(self, store: Source) -> int:
         """Returns the depth of a write made now, one more than its cause's when an observer makes it."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from collections.abc import Callable
 from operator import add
+from typing import Any
 
+import pytest
 from reactivex.abc import DisposableBase
 
+from reactive_ws.computed import Derived
 from reactive_ws.derived import derived
 from reactive_ws.domain import Domain
 from reactive_ws.keyed import KeyedStore
@@ -166,3 +170,27 @@ def test_a_commit_that_meets_the_first_computation_finds_what_is_not_computed_ye
     keyed.upsert("k", 6)
     assert log == [(10, 0, 5), (10, 1, 5), (10, 2, 5), (20, 2, 5), (20, 2, 6)]
     assert top.get() == (20, 2, 6)
+
+
+def test_to_observe_each_value_of_a_deep_chain_looks_only_one_step_down(domain: Domain) -> None:
+    source = Store(0, domain=domain)
+    chain = [derived(source, lambda n: n + 1)]
+    for _ in range(999):
+        chain.append(derived(chain[-1], lambda n: n + 1))
+    steps: list[int] = []
+    walk = Derived._below
+
+    def count(self: Derived[Any], is_known: Callable[[Derived[Any]], bool]) -> Any:
+        order, ground = walk(self, is_known)
+        steps.append(len(order))
+        return order, ground
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Derived, "_below", count)
+        for value in chain:
+            value.select().subscribe(lambda _: None)
+    # Once to take the values, once to keep them, whatever lies below.
+    assert set(steps) == {1}
+    assert [value._plan for value in chain] == [None] * 1000
+    source.set(1)
+    assert chain[-1].get() == 1001
