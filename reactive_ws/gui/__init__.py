@@ -6,6 +6,8 @@
     scheduler       a reactivex scheduler on the UI thread
     conflation      conflate, for state; batched, for events
     mirror          stores as the user interface sees them
+    connection_view what a status line, an indicator and a banner show; theme: its symbols, colours and words
+    tk_widgets, qt_widgets, textual_widgets     ConnectionStatus, ConnectionIndicator, ConnectionBanner for each toolkit
     binding         a stream shown in a widget; watching: until the widget is gone
 
 Nothing here imports a toolkit: you hand yours in.
@@ -13,23 +15,30 @@ Nothing here imports a toolkit: you hand yours in.
 
 from .asyncio_loop import AsyncioLoop, TextualLoop
 from .conflation import Events, batched, conflate
+from .connection_view import ConnectionView, connection_view
 from .glib_loop import GLibLoop
 from .loop import UiLoop
 from .manual_loop import ManualLoop
 from .mirror import Mirror
 from .qt_loop import QtLoop
+from .theme import Look, Theme, Words
 from .tk_loop import TkLoop
 
 __all__ = [
     "AsyncioLoop",
+    "ConnectionView",
     "Events",
     "GLibLoop",
+    "Look",
     "ManualLoop",
     "Mirror",
     "QtLoop",
     "TextualLoop",
+    "Theme",
     "TkLoop",
     "UiLoop",
+    "Words",
     "batched",
     "conflate",
+    "connection_view",
 ]

@@ -53,6 +53,19 @@ class QtLoop(UiLoop):
         base = self._qt.QObject
         return type(base)("Receiver", (base,), {"event": event})()
 
+    def on_resized(self, parent: Any, child: Any, place: Callable[[Any], None]) -> None:
+        """Calls `place(child)` when `parent` changes its size. The child owns what this needs. UI thread."""
+        kind = self._qt.QEvent.Type.Resize
+
+        def event_filter(watcher: Any, _: Any, it: Any) -> bool:
+            if it.type() == kind:
+                place(watcher.parent())
+            return False
+
+        base = self._qt.QObject
+        watcher = type(base)("ResizeWatcher", (base,), {"eventFilter": event_filter})(child)
+        parent.installEventFilter(watcher)
+
     def is_alive(self, widget: Any) -> bool:
         """Whether the C++ object behind the widget still exists."""
         shiboken = sys.modules.get("shiboken6")

@@ -7,15 +7,19 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import shiboken6
 import ui_drivers
+from fake_service import FakeService
 from PySide6 import QtCore, QtWidgets
 
+from reactive_ws.connection import ConnectionState
 from reactive_ws.domain import Domain
 from reactive_ws.errors import UsageError
-from reactive_ws.gui import QtLoop
+from reactive_ws.gui import QtLoop, connection_view
+from reactive_ws.gui.qt_widgets import ConnectionBanner, ConnectionIndicator, ConnectionStatus
 from reactive_ws.store import Store
 from reactive_ws.testing import Turning, check_ui_loop
 
@@ -158,3 +162,73 @@ def test_no_timer_is_left_while_nothing_is_to_be_done(turning: Turning, domain: 
     store.set(1)
     turning.turn(0.1)
     assert turning.loop._receiver.findChildren(QtCore.QTimer) == []
+
+
+# --- connection widgets ---
+
+
+def test_the_connection_widgets_show_an_outage(turning: Turning, domain: Domain) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    service = FakeService(domain)
+    service.become(ConnectionState.CONNECTED, since=ui.now())
+    views = connection_view(ui, service, grace=0.05)
+    window = QtWidgets.QWidget()
+    layout = QtWidgets.QVBoxLayout(window)
+    full = ConnectionStatus(ui, QtWidgets, views).widget
+    compact = ConnectionStatus(ui, QtWidgets, views, detail="compact").widget
+    metrics = ConnectionStatus(ui, QtWidgets, views, detail="metrics").widget
+    indicator = ConnectionIndicator(ui, QtWidgets, window, views, hide_when_connected=True).widget
+    banner = ConnectionBanner(ui, QtWidgets, views).widget
+    for widget in (banner, full, compact, metrics):
+        layout.addWidget(widget)
+    window.show()
+    turning.turn(0.05)
+    assert full.text() == "● Connected (0s)"
+    assert (compact.text(), compact.toolTip()) == ("●", "Connected (0s)")
+    assert metrics.text().splitlines()[1:3] == ["Received: 0", "Sent: 0"]
+    assert (indicator.isVisible(), banner.isVisible()) == (False, False)
+
+    service.become(ConnectionState.DISCONNECTED)
+    service.queue(2)
+    turning.turn(0.2)
+    assert full.text() == "✕ Disconnected  [2]"
+    assert (full.accessibleName(), full.accessibleDescription()) == (
+        "Disconnected",
+        "Disconnected\n2 messages wait to be sent",
+    )
+    assert compact.text() == "✕ 2"
+    assert indicator.isVisible()
+    assert banner.isVisible()
+    assert banner.text().startswith("✕  Connection lost.")
+
+    service.become(ConnectionState.CONNECTED, since=ui.now())
+    turning.turn(0.05)
+    assert (indicator.isVisible(), banner.isVisible()) == (False, False)
+    shiboken6.delete(window)
+    assert service.connections.select().observer_count == 0
+
+
+@pytest.mark.parametrize(
+    ("position", "is_left", "is_top"),
+    [
+        ("top-left", True, True),
+        ("top-right", False, True),
+        ("bottom-left", True, False),
+        ("bottom-right", False, False),
+    ],
+)
+def test_an_indicator_stays_in_its_corner_when_the_window_changes(
+    turning: Turning, position: Any, is_left: bool, is_top: bool, domain: Domain
+) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    window = QtWidgets.QWidget()
+    views = connection_view(ui, FakeService(domain))
+    label = ConnectionIndicator(ui, QtWidgets, window, views, position=position).widget
+    window.show()
+    for width, height in ((300, 200), (500, 400)):
+        window.resize(width, height)
+        turning.turn(0.05)
+        assert label.x() == (8 if is_left else width - label.width() - 8)
+        assert label.y() == (8 if is_top else height - label.height() - 8)

@@ -7,11 +7,18 @@ import threading
 from typing import Any
 
 import ui_drivers
+from fake_service import FakeService
 from textual.app import App, ComposeResult
 from textual.widgets import Static
 
+from reactive_ws.connection import ConnectionState
 from reactive_ws.domain import Domain
-from reactive_ws.gui import TextualLoop
+from reactive_ws.gui import TextualLoop, connection_view
+from reactive_ws.gui.textual_widgets import (
+    ConnectionBanner,
+    ConnectionIndicator,
+    ConnectionStatus,
+)
 from reactive_ws.store import Store
 from reactive_ws.testing import check_ui_loop
 
@@ -88,3 +95,59 @@ def test_the_loop_closes_with_the_application(domain: Domain) -> None:
     asyncio.run(run())
     assert posted == [False]
     assert (app.selection.observer_count, app.shown, app.errors) == (0, [0], [])
+
+
+# --- connection widgets ---
+
+
+class Statuses(App[None]):
+    """All connection widgets."""
+
+    def __init__(self, service: FakeService) -> None:
+        super().__init__()
+        self.service = service
+        self.errors: list[Exception] = []
+
+    def compose(self) -> ComposeResult:
+        self.ui = ui = TextualLoop(self, on_error=self.errors.append)
+        views = connection_view(ui, self.service, grace=0.05)
+        self.full = ConnectionStatus(ui, Static, views).widget
+        self.compact = ConnectionStatus(ui, Static, views, detail="compact").widget
+        self.metrics = ConnectionStatus(ui, Static, views, detail="metrics").widget
+        self.indicator = ConnectionIndicator(
+            ui, Static, views, hide_when_connected=True, position="bottom-right"
+        ).widget
+        self.banner = ConnectionBanner(ui, Static, views).widget
+        yield from (self.banner, self.full, self.compact, self.metrics, self.indicator)
+
+
+def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:
+    service = FakeService(domain)
+    app = Statuses(service)
+
+    async def run() -> None:
+        async with app.run_test(size=(60, 20)) as pilot:
+            service.become(ConnectionState.CONNECTED, since=app.ui.now())
+            await pilot.pause(0.1)
+            assert str(app.full.render()) == "● Connected (0s)"
+            assert (str(app.compact.render()), app.compact.tooltip) == ("●", "Connected (0s)")
+            assert str(app.metrics.render()).splitlines()[1:3] == ["Received: 0", "Sent: 0"]
+            assert (app.indicator.display, app.banner.display) == (False, False)
+
+            service.become(ConnectionState.DISCONNECTED)
+            service.queue(2)
+            await pilot.pause(0.2)
+            assert str(app.full.render()) == "✕ Disconnected  [2]"
+            assert str(app.compact.render()) == "✕ 2"
+            assert (app.indicator.display, app.banner.display) == (True, True)
+            assert app.indicator.region.y == 19
+            assert str(app.banner.render()).startswith("✕ Connection lost.")
+
+            service.become(ConnectionState.CONNECTED, since=app.ui.now())
+            await pilot.pause(0.1)
+            assert (app.indicator.display, app.banner.display) == (False, False)
+
+    asyncio.run(run())
+    app.ui.close()
+    assert app.errors == []
+    assert service.connections.select().observer_count == 0

@@ -9,12 +9,16 @@ import tkinter as tk
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 import ui_drivers
+from fake_service import FakeService
 
+from reactive_ws.connection import ConnectionState
 from reactive_ws.domain import Domain
-from reactive_ws.gui import TkLoop
+from reactive_ws.gui import TkLoop, connection_view
+from reactive_ws.gui.tk_widgets import ConnectionBanner, ConnectionIndicator, ConnectionStatus
 from reactive_ws.store import Store
 from reactive_ws.testing import Turning, check_ui_loop
 
@@ -166,3 +170,89 @@ def test_an_interpreter_that_is_collected_on_another_thread_does_not_abort_the_p
     thread = threading.Thread(target=gc.collect)
     thread.start()
     thread.join()
+
+
+# --- connection widgets ---
+
+
+def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:
+    turning = ui_drivers.tk()
+    ui, root = turning.loop, root_of(turning)
+    assert isinstance(ui, TkLoop)
+    service = FakeService(domain)
+    service.become(ConnectionState.CONNECTED, since=ui.now())
+    views = connection_view(ui, service, grace=0.05)
+    full = ConnectionStatus(ui, root, views)
+    compact = ConnectionStatus(ui, root, views, detail="compact")
+    metrics = ConnectionStatus(ui, root, views, detail="metrics")
+    indicator = ConnectionIndicator(ui, root, views, hide_when_connected=True)
+    banner = ConnectionBanner(ui, root, views)
+    for widget in (banner.widget, full.widget, compact.widget, metrics.widget):
+        widget.pack(fill="x")
+    turning.turn(0.05)
+    assert full.widget.cget("text") == "● Connected (0s)"
+    assert compact.widget.cget("text") == "●"
+    assert metrics.widget.cget("text").splitlines()[1:3] == ["Received: 0", "Sent: 0"]
+    assert (indicator.widget.winfo_ismapped(), banner.widget.winfo_height()) == (0, 1)
+
+    service.become(ConnectionState.DISCONNECTED)
+    service.queue(2)
+    turning.turn(0.2)
+    assert full.widget.cget("text") == "✕ Disconnected  [2]"
+    assert str(full.widget.cget("foreground")) == "#ef4444"
+    assert compact.widget.cget("text") == "✕ 2"
+    assert indicator.widget.winfo_ismapped() == 1
+    assert indicator.widget.winfo_x() > root.winfo_width() // 2
+    assert banner.widget.winfo_height() > 10
+    assert banner.label.cget("text").startswith("✕  Connection lost.")
+
+    service.become(ConnectionState.CONNECTED, since=ui.now())
+    turning.turn(0.05)
+    assert (indicator.widget.winfo_ismapped(), banner.widget.winfo_height()) == (0, 1)
+    root.destroy()
+    assert service.connections.select().observer_count == 0
+
+
+@pytest.mark.parametrize(
+    ("position", "is_left", "is_top"),
+    [
+        ("top-left", True, True),
+        ("top-right", False, True),
+        ("bottom-left", True, False),
+        ("bottom-right", False, False),
+    ],
+)
+def test_an_indicator_sits_in_its_corner(
+    position: Any, is_left: bool, is_top: bool, domain: Domain
+) -> None:
+    turning = ui_drivers.tk()
+    ui, root = turning.loop, root_of(turning)
+    assert isinstance(ui, TkLoop)
+    root.geometry("300x200")
+    views = connection_view(ui, FakeService(domain))
+    label = ConnectionIndicator(ui, root, views, position=position).widget
+    turning.turn(0.1)
+    x, y = label.winfo_x(), label.winfo_y()
+    assert ((x == 8, y == 8)) == (is_left, is_top)
+    assert is_left or x + label.winfo_width() == 292
+    assert is_top or y + label.winfo_height() == 192
+    turning.clean_up()
+
+
+def test_a_tooltip_has_all_words_while_the_pointer_rests(domain: Domain) -> None:
+    turning = ui_drivers.tk()
+    ui, root = turning.loop, root_of(turning)
+    assert isinstance(ui, TkLoop)
+    service = FakeService(domain)
+    service.queue(1)
+    label = ConnectionStatus(ui, root, connection_view(ui, service), detail="compact").widget
+    label.pack()
+    turning.turn(0.1)
+    label.event_generate("<Enter>")
+    turning.turn(0.7)
+    windows = [child for child in label.winfo_children() if isinstance(child, tk.Toplevel)]
+    texts = [child.cget("text") for window in windows for child in window.winfo_children()]
+    assert texts == ["Offline\n1 message waits to be sent"]
+    label.event_generate("<Leave>")
+    assert label.winfo_children() == []
+    turning.clean_up()
