@@ -8,6 +8,8 @@
     mirror          stores as the user interface sees them
     connection_view what a status line, an indicator and a banner show; theme: its symbols, colours and words
     tk_widgets, qt_widgets, textual_widgets     ConnectionStatus, ConnectionIndicator, ConnectionBanner for each toolkit
+    list_changes    the row operations between two lists, by key
+    tk_lists, qt_lists, textual_lists           lists on the screen that keep their selection and scroll position
     binding         a stream shown in a widget; watching: until the widget is gone
 
 Nothing here imports a toolkit: you hand yours in.

@@ -13,12 +13,14 @@ import pytest
 import shiboken6
 import ui_drivers
 from fake_service import FakeService
-from PySide6 import QtCore, QtWidgets
+from PySide6 import QtCore, QtTest, QtWidgets
+from random_edits import key, random_edits
 
 from reactive_ws.connection import ConnectionState
 from reactive_ws.domain import Domain
 from reactive_ws.errors import UsageError
 from reactive_ws.gui import QtLoop, connection_view
+from reactive_ws.gui.qt_lists import ListModel
 from reactive_ws.gui.qt_widgets import ConnectionBanner, ConnectionIndicator, ConnectionStatus
 from reactive_ws.store import Store
 from reactive_ws.testing import Turning, check_ui_loop
@@ -232,3 +234,89 @@ def test_an_indicator_stays_in_its_corner_when_the_window_changes(
         turning.turn(0.05)
         assert label.x() == (8 if is_left else width - label.width() - 8)
         assert label.y() == (8 if is_top else height - label.height() - 8)
+
+
+# --- lists ---
+
+
+def show_a_frame(turning: Turning) -> None:
+    number = turning.loop.frame.number
+    while turning.loop.frame.number == number:
+        QtCore.QCoreApplication.processEvents()
+
+
+def rows_in(view: QtWidgets.QListView) -> list[str]:
+    model = view.model()
+    return [model.data(model.index(row, 0)) for row in range(model.rowCount())]
+
+
+@pytest.mark.parametrize(("mode", "edits"), [("ScrollPerItem", 1_000), ("ScrollPerPixel", 100)])
+def test_selection_current_row_and_scroll_position_survive_a_thousand_random_edits(
+    turning: Turning, mode: str, edits: int, domain: Domain
+) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    ui.fps = 10_000.0
+    start = [(number, f"row {number}") for number in range(100)]
+    store = Store(tuple(start), domain=domain)
+    rows = ListModel(ui, QtCore, store, key=key, text=lambda row: row[1])
+    view = QtWidgets.QListView()
+    view.setVerticalScrollMode(getattr(QtWidgets.QListView.ScrollMode, mode))
+    view.setSelectionMode(QtWidgets.QListView.SelectionMode.ExtendedSelection)
+    rows.show_in(view)
+    view.resize(200, 200)
+    view.show()
+    turning.turn(0.05)
+    selection = view.selectionModel()
+    flag = QtCore.QItemSelectionModel.SelectionFlag.Select
+    for number in (7, 40):
+        selection.select(rows.model.index(number), flag)
+    selection.setCurrentIndex(
+        rows.model.index(41), QtCore.QItemSelectionModel.SelectionFlag.NoUpdate
+    )
+    view.scrollTo(rows.model.index(50), QtWidgets.QListView.ScrollHint.PositionAtTop)
+    tester = QtTest.QAbstractItemModelTester(
+        rows.model, QtTest.QAbstractItemModelTester.FailureReportingMode.Fatal
+    )
+
+    def top() -> int:
+        return key(rows[view.indexAt(QtCore.QPoint(1, 1)).row()])
+
+    before = rows.operations
+    for now in random_edits(start, {7, 40, 41}, edits, seed=1):
+        was = top()
+        store.set(tuple(now))
+        show_a_frame(turning)
+        # QListView lays out in an event of its own.
+        QtCore.QCoreApplication.processEvents()
+        assert rows_in(view) == [text for _, text in now]
+        assert sorted(key(rows[it.row()]) for it in selection.selectedIndexes()) == [7, 40]
+        assert key(rows[view.currentIndex().row()]) == 41
+        if (
+            was in dict(now)
+            and view.verticalScrollBar().value() < view.verticalScrollBar().maximum()
+        ):
+            assert top() == was
+    assert rows.operations - before <= 2 * 3 * edits
+    del tester
+
+
+def test_a_list_that_follows_its_end_stays_there(turning: Turning, domain: Domain) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    store = Store(tuple((number, f"row {number}") for number in range(50)), domain=domain)
+    rows = ListModel(ui, QtCore, store, key=key, text=lambda row: row[1])
+    view = QtWidgets.QListView()
+    rows.show_in(view, follow_end=True)
+    view.resize(200, 100)
+    view.show()
+    turning.turn(0.05)
+    bar = view.verticalScrollBar()
+    view.scrollToBottom()
+    store.update(lambda now: (*now, (50, "row 50")))
+    turning.turn(0.05)
+    assert bar.value() == bar.maximum()
+    bar.setValue(3)
+    store.update(lambda now: (*now, (51, "row 51")))
+    turning.turn(0.05)
+    assert bar.value() == 3

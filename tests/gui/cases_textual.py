@@ -8,12 +8,14 @@ from typing import Any
 
 import ui_drivers
 from fake_service import FakeService
+from random_edits import Row, key, random_edits
 from textual.app import App, ComposeResult
-from textual.widgets import Static
+from textual.widgets import ListItem, ListView, Static
 
 from reactive_ws.connection import ConnectionState
 from reactive_ws.domain import Domain
 from reactive_ws.gui import TextualLoop, connection_view
+from reactive_ws.gui.textual_lists import ListRows
 from reactive_ws.gui.textual_widgets import (
     ConnectionBanner,
     ConnectionIndicator,
@@ -151,3 +153,123 @@ def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:
     app.ui.close()
     assert app.errors == []
     assert service.connections.select().observer_count == 0
+
+
+# --- lists ---
+
+
+class Listing(App[None]):
+    """One live list."""
+
+    def __init__(self, store: Store[tuple[Row, ...]], *, follow_end: bool = False) -> None:
+        super().__init__()
+        self.store = store
+        self.follow_end = follow_end
+        self.errors: list[Exception] = []
+
+    def compose(self) -> ComposeResult:
+        self.view = ListView()
+        yield self.view
+
+    def on_mount(self) -> None:
+        self.ui = TextualLoop(self, on_error=self.errors.append, fps=10_000.0)
+        self.rows = ListRows(
+            self.ui,
+            self.view,
+            ListItem,
+            Static,
+            self.store,
+            key=key,
+            render=lambda row: row[1],
+            follow_end=self.follow_end,
+        )
+
+    async def settle(self) -> None:
+        number = self.ui.frame.number
+        while self.ui.frame.number == number or not self.rows.is_settled:
+            await asyncio.sleep(0.001)
+
+
+def test_highlight_and_rows_survive_random_edits(domain: Domain) -> None:
+    start = [(number, f"row {number}") for number in range(40)]
+    store = Store(tuple(start), domain=domain)
+    app = Listing(store)
+
+    async def run() -> None:
+        async with app.run_test(size=(40, 12)) as pilot:
+            await pilot.pause(0.05)
+            app.view.index = 20
+            app.view.focus()
+            await pilot.pause(0.05)
+            before = app.rows.operations
+            for now in random_edits(start, {20}, 1_000, seed=1):
+                store.set(tuple(now))
+                await app.settle()
+                index = app.view.index
+                assert index is not None
+                assert key(app.rows[index]) == 20
+                lit = [item for item in app.view.query(ListItem) if item.highlighted]
+                assert [str(item.query_one(Static).render()) for item in lit] == [now[index][1]]
+            shown = [str(item.query_one(Static).render()) for item in app.view.query(ListItem)]
+            assert shown == [text for _, text in now]
+            assert app.rows.operations - before <= 2 * 3 * 1_000
+            assert app.focused is app.view
+
+    asyncio.run(run())
+    assert app.errors == []
+
+
+def test_the_top_row_stays_where_it_is_when_rows_come_above(domain: Domain) -> None:
+    store = Store(tuple((number, f"row {number}") for number in range(40)), domain=domain)
+    app = Listing(store)
+
+    async def run() -> None:
+        async with app.run_test(size=(40, 12)) as pilot:
+            await pilot.pause(0.05)
+            app.view.scroll_to(y=15, animate=False, immediate=True)
+            await pilot.pause(0.05)
+            assert app.view.scroll_y == 15
+            store.update(lambda now: ((100, "new"), (101, "new"), *now[1:]))
+            await app.settle()
+            await pilot.pause(0.05)
+            assert app.view.scroll_y == 16
+
+    asyncio.run(run())
+
+
+def test_a_list_that_follows_its_end_stays_there(domain: Domain) -> None:
+    store = Store(tuple((number, f"row {number}") for number in range(40)), domain=domain)
+    app = Listing(store, follow_end=True)
+
+    async def run() -> None:
+        async with app.run_test(size=(40, 12)) as pilot:
+            await pilot.pause(0.05)
+            app.view.scroll_end(animate=False, immediate=True)
+            await pilot.pause(0.05)
+            store.update(lambda now: (*now, (100, "new")))
+            await app.settle()
+            await pilot.pause(0.05)
+            assert app.view.scroll_y == app.view.max_scroll_y == 29
+
+    asyncio.run(run())
+
+
+def test_a_removed_highlighted_row_leaves_the_highlight_to_the_next_one(domain: Domain) -> None:
+    store = Store(tuple((number, f"row {number}") for number in range(4)), domain=domain)
+    app = Listing(store)
+
+    async def run() -> None:
+        async with app.run_test(size=(40, 12)) as pilot:
+            await pilot.pause(0.05)
+            app.view.index = 3
+            store.set(((0, "row 0"), (1, "row 1")))
+            await app.settle()
+            assert app.view.index == 1
+            lit = [
+                str(it.query_one(Static).render())
+                for it in app.view.query(ListItem)
+                if it.highlighted
+            ]
+            assert lit == ["row 1"]
+
+    asyncio.run(run())

@@ -9,15 +9,18 @@ import tkinter as tk
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from tkinter import ttk
 from typing import Any
 
 import pytest
 import ui_drivers
 from fake_service import FakeService
+from random_edits import key, random_edits
 
 from reactive_ws.connection import ConnectionState
 from reactive_ws.domain import Domain
 from reactive_ws.gui import TkLoop, connection_view
+from reactive_ws.gui.tk_lists import TreeRows
 from reactive_ws.gui.tk_widgets import ConnectionBanner, ConnectionIndicator, ConnectionStatus
 from reactive_ws.store import Store
 from reactive_ws.testing import Turning, check_ui_loop
@@ -255,4 +258,75 @@ def test_a_tooltip_has_all_words_while_the_pointer_rests(domain: Domain) -> None
     assert texts == ["Offline\n1 message waits to be sent"]
     label.event_generate("<Leave>")
     assert label.winfo_children() == []
+    turning.clean_up()
+
+
+# --- lists ---
+
+
+def show_a_frame(turning: Turning) -> None:
+    number = turning.loop.frame.number
+    while turning.loop.frame.number == number:
+        turning.turn(0.001)
+
+
+def test_selection_focus_and_scroll_position_survive_a_thousand_random_edits(
+    domain: Domain,
+) -> None:
+    turning = ui_drivers.tk()
+    ui, root = turning.loop, root_of(turning)
+    assert isinstance(ui, TkLoop)
+    ui.fps = 10_000.0
+    start = [(number, f"row {number}") for number in range(100)]
+    store = Store(tuple(start), domain=domain)
+    tree = ttk.Treeview(root, columns=("number",), height=8)
+    tree.pack()
+    rows = TreeRows(ui, tree, store, key=key, text=lambda row: row[1], values=lambda row: (row[0],))
+    turning.turn(0.05)
+    ids = tree.get_children()
+    tree.selection_set(ids[7], ids[40])
+    tree.focus(ids[41])
+    tree.focus_force()
+    tree.yview_moveto(50 / 100)
+    turning.turn(0.02)
+
+    def top() -> int:
+        return round(tree.yview()[0] * len(rows))
+
+    before = rows.operations
+    shown = list(start)
+    for now in random_edits(start, {7, 40, 41}, 1_000, seed=1):
+        was = shown[top()]
+        store.set(tuple(now))
+        show_a_frame(turning)
+        assert [tree.item(it, "text") for it in tree.get_children()] == [row[1] for row in now]
+        assert sorted(key(rows.item_of(it)) for it in tree.selection()) == [7, 40]
+        assert key(rows.item_of(tree.focus())) == 41
+        if key(was) in dict(now) and tree.yview()[1] < 1.0:
+            assert key(now[top()]) == key(was)
+        shown = now
+    assert rows.operations - before <= 2 * 3 * 1_000
+    assert root.focus_get() is tree
+    turning.clean_up()
+
+
+def test_a_tree_that_follows_its_end_stays_there(domain: Domain) -> None:
+    turning = ui_drivers.tk()
+    ui, root = turning.loop, root_of(turning)
+    assert isinstance(ui, TkLoop)
+    store = Store(tuple((number, f"row {number}") for number in range(50)), domain=domain)
+    tree = ttk.Treeview(root, height=8)
+    tree.pack()
+    TreeRows(ui, tree, store, key=key, text=lambda row: row[1], follow_end=True)
+    turning.turn(0.05)
+    tree.yview_moveto(1.0)
+    turning.turn(0.02)
+    store.update(lambda now: (*now, (50, "row 50")))
+    turning.turn(0.05)
+    assert tree.yview()[1] == 1.0
+    tree.yview_moveto(0.0)
+    turning.turn(0.02)
+    store.update(lambda now: (*now, (51, "row 51")))
+    turning.turn(0.05)
+    assert tree.yview()[0] == 0.0
     turning.clean_up()

@@ -1,0 +1,162 @@
+"""`ListRows`: a stream of rows in a Textual `ListView`, changed by few operations per frame.
+
+The highlighted row stays highlighted and the top row stays where it is. You hand in the classes; nothing is imported here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Generic, TypeVar
+
+from reactivex import Observable
+
+from reactive_ws.store import ReadOnly
+
+from .asyncio_loop import TextualLoop
+from .list_changes import Change, Insert, Move, Remove, apply_changes, list_changes
+
+__all__ = ["ListRows"]
+
+T = TypeVar("T")
+
+
+class ListRows(Generic[T]):
+    """The rows of a ListView. UI thread.
+
+    Textual removes widgets in the background; what comes meanwhile is shown afterwards, the newest only.
+
+    Args:
+        ui: The loop.
+        view: An empty `textual.widgets.ListView`; rows are not to be added by anybody else.
+        list_item: The class `textual.widgets.ListItem`.
+        static: The class `textual.widgets.Static`.
+        stream: The rows, as immutable sequences.
+        key: What a row is known by.
+        render: What a row shows: a text, or anything that `Static` takes.
+        follow_end: Whether a view that is scrolled to its end stays at the end, as a chat does.
+    """
+
+    def __init__(
+        self,
+        ui: TextualLoop,
+        view: Any,
+        list_item: Callable[..., Any],
+        static: Callable[..., Any],
+        stream: Observable[Sequence[T]] | ReadOnly[Sequence[T]],
+        *,
+        key: Callable[[T], Hashable],
+        render: Callable[[T], object],
+        follow_end: bool = False,
+    ) -> None:
+        self._list_item = list_item
+        self._static = static
+        self._key = key
+        self._render = render
+        self._is_following = follow_end
+        self._on_error = ui.on_error
+        self._rows: list[T] = []
+        self._items: list[Any] = []
+        self._texts: list[Any] = []
+        self._wanted: Sequence[T] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._operations = 0
+        ui.bind(stream, view, self._show)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> T:
+        """Returns the item of a row, such as that of `view.index`."""
+        return self._rows[index]
+
+    @property
+    def operations(self) -> int:
+        """How many row operations there were so far."""
+        return self._operations
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the view shows the newest rows."""
+        return self._task is None
+
+    def _show(self, view: Any, rows: Sequence[T]) -> None:
+        self._wanted = rows
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(
+                self._work(view), name="reactive_ws list rows"
+            )
+
+    async def _work(self, view: Any) -> None:
+        try:
+            while self._wanted is not None:
+                rows, self._wanted = self._wanted, None
+                changes = list_changes(self._rows, rows, self._key)
+                if changes and view.is_attached:
+                    await self._change(view, changes)
+        except Exception as error:  # noqa: BLE001 - reported like that of any other setter; the next rows are shown again
+            self._on_error(error)
+        finally:
+            self._task = None
+
+    async def _change(self, view: Any, changes: Sequence[Change[T]]) -> None:
+        highlighted = view.highlighted_child
+        index = view.index
+        is_at_end = self._is_following and view.scroll_y >= view.max_scroll_y
+        top = view.scroll_y
+        anchor = next((it for it in self._items if it.virtual_region.bottom > top), None)
+        offset = 0 if anchor is None else top - anchor.virtual_region.y
+        with view.app.batch_update():
+            removed: list[Any] = []
+            for change in changes:
+                if not isinstance(change, Remove) and removed:
+                    # All removals come first; the places of what follows count without them.
+                    await view.remove_children(removed)
+                    removed = []
+                self._do(view, change, removed)
+            if removed:
+                await view.remove_children(removed)
+        self._highlight(view, highlighted, index)
+
+        def put_back() -> None:
+            if is_at_end:
+                view.scroll_end(animate=False, immediate=True)
+            elif anchor is not None and anchor.is_attached:
+                view.scroll_to(y=anchor.virtual_region.y + offset, animate=False, immediate=True)
+
+        view.call_after_refresh(put_back)
+
+    def _highlight(self, view: Any, child: Any, index: int | None) -> None:
+        """Keeps the highlight on its row, without scrolling there; on the next one when the row is gone."""
+        # Without its watcher, which would scroll to the row.
+        kind: Any = view.__class__
+        reactive = kind.index
+        if child in self._items:
+            view.set_reactive(reactive, self._items.index(child))
+        elif index is not None:
+            view.set_reactive(reactive, None)
+            view.index = index if self._items else None
+
+    def _do(self, view: Any, change: Change[T], removed: list[Any]) -> None:
+        self._operations += 1
+        apply_changes(self._rows, (change,))
+        match change:
+            case Insert(index, item):
+                text = self._static(self._render(item), markup=False)
+                row = self._list_item(text)
+                view.mount(row, before=index if index < len(self._items) else None)
+                self._items.insert(index, row)
+                self._texts.insert(index, text)
+            case Remove(index):
+                removed.append(self._items.pop(index))
+                del self._texts[index]
+            case Move(source, target):
+                row = self._items.pop(source)
+                if target < len(self._items):
+                    view.move_child(row, before=self._items[target])
+                else:
+                    view.move_child(row, after=self._items[-1])
+                self._items.insert(target, row)
+                self._texts.insert(target, self._texts.pop(source))
+            case _:
+                self._texts[change.index].update(self._render(change.item))
