@@ -29,11 +29,11 @@ def resolve(url: str | None = None, *, environment: Mapping[str, str] | None = N
     """
     where = os.environ if environment is None else environment
     text = (url if url is not None else where.get("REACTIVE_WS_URL") or DEFAULT_URL).strip()
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise BadAddress(redact(text), "host or port cannot be read") from error
+    parts = _parts(text)
+    if parts is None:
+        # Not chained to the ValueError: its text quotes what it could not read.
+        raise BadAddress(redact(text), "host or port cannot be read")
+    host = parts.hostname
     scheme = _SCHEMES.get(parts.scheme.lower())
     if scheme is None:
         raise BadAddress(
@@ -44,16 +44,24 @@ def resolve(url: str | None = None, *, environment: Mapping[str, str] | None = N
     return urlunsplit(parts._replace(scheme=scheme, fragment=""))
 
 
+def _parts(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.hostname, parts.port
+    except ValueError:
+        return None
+    return parts
+
+
 def redact(url: str) -> str:
     """Returns the URL without user, password, query and fragment, safe for logs and stores.
 
     What cannot even be parsed is replaced as a whole.
     """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
+    parts = _parts(url)
+    if parts is None:
         return "***"
+    host, port = parts.hostname or "", parts.port
     if ":" in host:
         host = f"[{host}]"
     place = host if port is None else f"{host}:{port}"

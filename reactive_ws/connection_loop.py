@@ -17,7 +17,6 @@ from .connection import Connection, ConnectionState, ErrorKind
 from .dialing import Dialer
 from .effects import Effect
 from .errors import DialFailed, MessageRejected, MessageTooBig, UnknownType
-from .failures import of_close
 from .line import Line, Socket
 from .messages import Auth, Hello, Subscribe, Sync
 from .metrics import Counters
@@ -333,7 +332,7 @@ class ConnectionLoop:
 
     def line_failed(self, line: Line, error: Exception) -> None:
         """The dial failed or the socket ended."""
-        failure = of_close(error) if line.has_opened else self._dialer.failure(error)
+        failure = self._dialer.end(error) if line.has_opened else self._dialer.failure(error)
         if line is self._line:
             self._line = None
         self._perform(self._protocol.failed(line.generation, failure, self.loop.time()))

@@ -10,9 +10,8 @@ import asyncio
 import logging
 from typing import Any
 
-from .authentication import Tokens
-from .errors import DialFailed, Unauthorized
-from .failures import of_dial
+from .authentication import Tokens, spellings
+from .failures import of_close, of_dial
 from .line import Socket
 from .messages import Envelope, Guarantee
 from .outbox_entry import Entry
@@ -45,15 +44,9 @@ class Dialer:
             Exception: whatever the network, the server, the provider or `websockets` raise; see `failure`.
         """
         settings = self._settings
-        try:
-            token = self.token = await self._tokens.token(force=force)
-        except Unauthorized:
-            raise
-        except Exception as error:
-            reason = f"the token provider raised {type(error).__name__}"
-            raise DialFailed(reason) from error
+        token = self.token = await self._tokens.token(force=force)
         credentials = await self._tokens.credentials(settings.url, token)
-        self._redacting.hide(credentials.secrets, credentials.headers)
+        self._redacting.hide(credentials.secrets, {**settings.headers, **credentials.headers})
         own = settings.codec.subprotocol
         first = () if own is None else (own,)
         offers = dict.fromkeys((*first, *settings.subprotocols, *credentials.subprotocols))
@@ -70,11 +63,11 @@ class Dialer:
         """Asks the provider for a new token.
 
         Raises:
-            Exception: what the provider raises.
+            Unauthorized, DialFailed: as `Tokens.token`.
         """
         self.token = await self._tokens.token(force=True)
         if self.token is not None:
-            self._redacting.hide((self.token,))
+            self._redacting.hide(spellings(self.token))
         return self.token
 
     def failure(self, error: Exception) -> Exception:
@@ -82,7 +75,11 @@ class Dialer:
         settings = self._settings
         return of_dial(error, settings.shown_url, settings.clock(), self._redacting.redact)
 
-    def close(self) -> asyncio.Task[str] | None:
+    def end(self, error: Exception) -> Exception:
+        """Returns what the end of an open socket means; a close reason that quotes a secret loses it."""
+        return of_close(error, self._redacting.redact)
+
+    def close(self) -> asyncio.Task[Any] | None:
         """Cancels a provider that is being asked; returns its task."""
         return self._tokens.close()
 

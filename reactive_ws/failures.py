@@ -50,24 +50,29 @@ def of_dial(error: Exception, url: str, now: datetime, redact: Callable[[str], s
     if isinstance(error, TimeoutError):
         return DialFailed(f"{url} did not answer in time")
     if isinstance(error, foreign.ConnectionClosed):
-        return of_close(error)
+        return of_close(error, redact)
     if isinstance(error, OSError):
         return DialFailed(f"cannot reach {url}: {error.strerror or type(error).__name__}")
     # A wrong option, a bug: the same dial would raise the same again.
     return UsageError(f"dialing {url} raised {type(error).__name__}: {redact(str(error))}")
 
 
-def of_close(error: Exception) -> Exception:
-    """Returns what the end of an open socket means."""
+def of_close(error: Exception, redact: Callable[[str], str]) -> Exception:
+    """Returns what the end of an open socket means.
+
+    Args:
+        error: What reading raised.
+        redact: Takes secrets out of a text, here out of the close reason, which the server chose.
+    """
     if not isinstance(error, foreign.ConnectionClosed):
         return error if not isinstance(error, OSError) else ConnectionLost(1006)
     received = error.rcvd
     if error.sent is not None and not error.rcvd_then_sent and error.sent.code not in (1000, 1001):
         # Our side closed because of what came in: too big, or not UTF-8. The echo of our own code means nothing.
-        return ConnectionLost(error.sent.code, error.sent.reason, was_received=False)
+        return ConnectionLost(error.sent.code, redact(error.sent.reason), was_received=False)
     if received is None:
         return ConnectionLost(1006)
-    return ConnectionLost(received.code, received.reason)
+    return ConnectionLost(received.code, redact(received.reason))
 
 
 def _retry_after(value: str | None, now: datetime) -> float | None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
+import traceback
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,11 +20,14 @@ _HEADERS = re.compile(
     r"^([<>] (?:authorization|proxy-authorization|cookie|set-cookie|sec-websocket-protocol)):.*$",
     re.IGNORECASE,
 )
-_TOKEN = re.compile(r"(\"token\":\s*\")[^\"]*")
+_FRAME = re.compile(r"^([<>] (?:TEXT|BINARY|CONT)) .*?(\[[^\[\]]*\])?$", re.DOTALL)
+"""A frame in the log of `websockets`. Long ones are cut in their middle, so that a secret in them can start anywhere."""
 
 
 class RedactingLogger(logging.LoggerAdapter[logging.Logger]):
-    """Replaces known secrets, queries, users in URLs and the values of headers that carry tokens by `***`."""
+    """Replaces known secrets, queries, users in URLs, what is in frames, and the values of headers that carry tokens by
+    `***`. Tracebacks become text: the frames of foreign code have URLs and headers among their locals.
+    """
 
     def __init__(self, logger: logging.Logger) -> None:
         super().__init__(logger, {})
@@ -42,6 +47,10 @@ class RedactingLogger(logging.LoggerAdapter[logging.Logger]):
                 text = str(msg) % args if args else str(msg)
             except (TypeError, ValueError):
                 text = str(msg)
+            error = keywords.pop("exc_info", None)
+            if error is not None and error is not False:
+                raised = error if isinstance(error, BaseException) else sys.exception()
+                text = f"{text}\n{''.join(traceback.format_exception(raised))}"
             keywords.setdefault("stacklevel", 3)
             self.logger.log(level, "%s", self.redact(text), **keywords)
 
@@ -53,5 +62,5 @@ class RedactingLogger(logging.LoggerAdapter[logging.Logger]):
         if colon and name.lower() in self._headers:
             return f"{text[:2]}{name}: ***"
         text = _HEADERS.sub(r"\1: ***", text)
-        text = _TOKEN.sub(r"\1***", text)
+        text = _FRAME.sub(r"\1 *** \2", text)
         return _QUERY.sub("?***", _USER.sub("//***@", text))

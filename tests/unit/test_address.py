@@ -32,3 +32,10 @@ def test_what_cannot_be_dialled_is_refused_without_showing_secrets(url: str) -> 
 def test_redacted_urls_show_host_port_and_path_only() -> None:
     assert redact("wss://user:pw@host:99/path?token=x#y") == "wss://***@host:99/path?***"
     assert redact("ws://[::1]:8/") == "ws://[::1]:8/"
+
+
+def test_what_could_not_be_read_is_not_quoted_by_a_cause_either() -> None:
+    with pytest.raises(BadAddress) as caught:
+        resolve("ws://user:secret/@host/ws")
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None

@@ -37,3 +37,30 @@ def test_known_places_are_hidden_without_knowing_the_secret() -> None:
         logger.redact("= connection is OPEN"),
     ]
     assert shown == ["> GET /ws?*** HTTP/1.1", "> Authorization: ***", "= connection is OPEN"]
+
+
+def test_frames_are_not_shown_because_a_long_one_is_cut_anywhere() -> None:
+    logger = RedactingLogger(logging.getLogger("test.redaction"))
+    shown = [
+        logger.redact("""> TEXT '{"type":"auth","id":"130e265d-f2..."s3cr3t"}}' [143 bytes]"""),
+        logger.redact("< BINARY 7b 22 74 79 ... 7d 7d [1200 bytes, continued]"),
+        logger.redact("< CLOSE 1001 (going away) [2 bytes]"),
+    ]
+    assert shown == [
+        "> TEXT *** [143 bytes]",
+        "< BINARY *** [1200 bytes, continued]",
+        "< CLOSE 1001 (going away) [2 bytes]",
+    ]
+
+
+def test_a_traceback_is_redacted_text(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    logger = RedactingLogger(logging.getLogger("test.redaction"))
+    logger.hide(["SECRET"])
+    try:
+        raise ValueError("about SECRET")
+    except ValueError:
+        logger.debug("it failed", exc_info=True)
+    [record] = caplog.records
+    assert record.exc_info is None
+    assert record.getMessage().endswith("ValueError: about ***\n")
