@@ -8,6 +8,7 @@ the client wrote so to a pipe that this process holds.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import sys
@@ -97,7 +98,7 @@ async def run(path: Path, chance: random.Random) -> Outcome:
         arrived = [int(message.id or "-1") for message in server.effects]
         outcome.lost = len(outcome.stored - set(arrived))
         outcome.duplicated = len(arrived) - len(set(arrived))
-        outcome.reordered = sum(b < a for a, b in zip(arrived, arrived[1:], strict=False))
+        outcome.reordered = sum(b < a for a, b in itertools.pairwise(arrived))
         sent = [message.id for message in server.received if message.type == "message.send"]
         outcome.resends = len(sent) - len(set(sent))
     return outcome
