@@ -27,6 +27,7 @@ def test_a_block_runs(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType(name)
     monkeypatch.setitem(sys.modules, name, module)
     padding = "\n" * PAGE.read_text()[: PAGE.read_text().index(BLOCKS[number])].count("\n")
+    before = settings.get_current_profile_name()
     settings.register_profile("page", PROFILES["quick"], max_examples=15)
     settings.load_profile("page")
     try:
@@ -42,4 +43,4 @@ def test_a_block_runs(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
             assert result.testsRun == 1
             assert result.failures + result.errors == []
     finally:
-        settings.load_profile("default")
+        settings.load_profile(before)
