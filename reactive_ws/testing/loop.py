@@ -142,6 +142,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Runs the callback after this many virtual seconds."""
         return self.call_at(self._now + delay, callback, *args, context=context)
 
+    @property
+    def timers(self) -> tuple[asyncio.TimerHandle, ...]:
+        """The timers that are set, in no order."""
+        return tuple(timer for timer in self._scheduled if not timer.cancelled())
+
     def _pause(self, timeout: float | None) -> None:
         if timeout == 0:
             self._count_turn()

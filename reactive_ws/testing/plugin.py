@@ -7,18 +7,27 @@ processes.
     --rws-seed N        the seed of every @simulate that names none
     --rws-explore N     runs each of them again in N other orders of tasks
     --rws-profile NAME  quick, deep or nightly: the Hypothesis profile; REACTIVE_WS_PROFILE says the same
+
+When a test with a `World` fails, the summary says in which file every frame of it is.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["pytest_addoption", "pytest_configure", "pytest_report_header"]
+__all__ = [
+    "pytest_addoption",
+    "pytest_configure",
+    "pytest_report_header",
+    "pytest_terminal_summary",
+]
 
+_TRANSCRIPT = re.compile(r"every frame of this run: (.+)")
 _PROFILES = ("quick", "deep", "nightly")
 
 
@@ -58,3 +67,16 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     seed, explore = config.getoption("rws_seed"), config.getoption("rws_explore")
     chosen = [f"seed={seed}"] * (seed is not None) + [f"explore={explore}"] * (explore is not None)
     return f"reactive-ws: {', '.join(chosen)}" if chosen else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says where the transcripts of the failed tests are."""
+    lines = [
+        f"{report.nodeid}: {path}"
+        for report in terminalreporter.getreports("failed")
+        for path in dict.fromkeys(_TRANSCRIPT.findall(report.longreprtext))
+    ]
+    if lines:
+        terminalreporter.section("transcripts of reactive-ws")
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -16,9 +16,10 @@ from hypothesis.strategies import DataObject, SearchStrategy
 from reactive_ws.delivery import Delivery, DeliveryStatus
 from reactive_ws.errors import OutboxFull
 from reactive_ws.messages import SessionClose, SessionClosed
+from reactive_ws.outbox_entry import OutboxOptions
 from reactive_ws.service import WebSocketService
 
-from .faults import Direction, Fault, Latency
+from .faults import Fault, Latency
 from .garbage import Garbage, wire_garbage
 from .history import Promise
 from .mischief import Delay, DieAfter, Drop, Duplicate, Mischief, Mute, Reorder
@@ -78,8 +79,11 @@ class ServiceMachine(RuleBasedStateMachine):
     # --- what a subclass says -----------------------------------------------------------------------------------------
 
     def make_service(self, world: World) -> WebSocketService:
-        """Returns the service; made by `world.service`, so that it takes clock, chance and ids from there."""
-        return world.service()
+        """Returns the service; made by `world.service`, so that it takes clock, chance and ids from there.
+
+        Its window is small: few messages are enough to fill it.
+        """
+        return world.service(outbox=OutboxOptions(window=4))
 
     def attach(self, service: WebSocketService) -> None:
         """Registers handlers and makes stores; by default every published event is written down."""
@@ -152,7 +156,7 @@ class ServiceMachine(RuleBasedStateMachine):
         """A command goes out, or waits."""
         self._send(data.draw(self.commands, label="command"))
 
-    @rule(data=st.data(), count=st.integers(2, 30))
+    @rule(data=st.data(), count=st.integers(2, 10))
     def the_program_sends_many(self, data: DataObject, count: int) -> None:
         """The same command, many times at once: more than the window lets go together."""
         command = data.draw(self.commands, label="command")
@@ -185,13 +189,6 @@ class ServiceMachine(RuleBasedStateMachine):
             self._world.network.apply(fault)
 
     @precondition(lambda self: self.has_faults)
-    @rule(direction=st.sampled_from(Direction))
-    def the_cable_is_pulled(self, direction: Direction) -> None:
-        """Nothing arrives any more, and nobody is told."""
-        with _Failing(self):
-            self._world.network.black_hole(direction)
-
-    @precondition(lambda self: self.has_faults)
     @rule()
     def everything_heals(self) -> None:
         """The network and the server are as good as new."""
@@ -213,11 +210,34 @@ class ServiceMachine(RuleBasedStateMachine):
             self._world.call(lambda: self.server.send_frame(garbage.frame))
 
     @precondition(lambda self: self.has_faults)
-    @rule(code=st.sampled_from(_RETRIED_CODES))
-    def the_server_closes(self, code: int) -> None:
-        """The connection is closed politely, with a code that allows to come back."""
+    @rule(data=st.data(), count=st.integers(2, 10), received=st.integers(0, 5))
+    def the_connection_breaks_in_a_flush(self, data: DataObject, count: int, received: int) -> None:
+        """The program sends many at once; the server receives some of them, and the connection breaks."""
         with _Failing(self):
-            self._world.run(self.server.close(code))
+            if received:
+                self._world.call(lambda: self.server.misbehave(DieAfter(received)))
+            else:
+                self._world.network.black_hole()
+            command = data.draw(self.commands, label="command")
+            for _ in range(count):
+                self._send(command)
+            self._settle()
+            self._world.network.heal()
+            self._world.network.reset()
+
+    @precondition(lambda self: self.has_faults)
+    @rule(code=st.sampled_from(_RETRIED_CODES), times=st.integers(1, 3))
+    def the_server_closes(self, code: int, times: int) -> None:
+        """The connection is closed politely, with a code that allows to come back; the next ones soon after they open."""
+
+        async def close() -> None:
+            await self.server.close(code)
+            for _ in range(times - 1):
+                await self._world.advance(5.0)
+                await self.server.close(code)
+
+        with _Failing(self):
+            self._world.run(close())
 
     @precondition(lambda self: self.has_faults)
     @rule(seconds=st.sampled_from([0.1, 5.0, 100.0]))
@@ -238,6 +258,20 @@ class ServiceMachine(RuleBasedStateMachine):
         """The user presses the button."""
         with _Failing(self):
             self._world.call(self.service.reconnect)
+
+    @precondition(lambda self: self.has_faults)
+    @rule(drain=st.sampled_from([0.0, 5.0]), seconds=st.sampled_from([0.0, 1.0, 60.0]))
+    def the_program_disconnects(self, drain: float, seconds: float) -> None:
+        """The user goes offline on purpose, and comes back later."""
+
+        async def leave() -> None:
+            await self.service.disconnect(drain)
+            self._world.check_at_rest()
+            await self._world.advance(seconds)
+            await self.service.connect()
+
+        with _Failing(self):
+            self._world.run(leave())
 
     @precondition(lambda self: self.world is not None)
     @invariant()

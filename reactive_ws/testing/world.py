@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import inspect
 import os
+import re
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any, Self, TypeVar
 from reactivex.abc import DisposableBase
 
 from reactive_ws.commit import ErrorReport
-from reactive_ws.connection import Connection, ConnectionState, ErrorEvent, ErrorKind
+from reactive_ws.connection import Connection, ConnectionState, ErrorEvent, ErrorKind, Phase
 from reactive_ws.domain import Domain
 from reactive_ws.errors import DeliveryError
 from reactive_ws.service import WebSocketService
@@ -108,7 +109,7 @@ class World:
         }
         service = WebSocketService(url, **{**own, **options})
         self.services.append(service)
-        self._watches.append(_Watch(service))
+        self._watches.append(_Watch(service, is_awake="suspended" not in options))
         connection = service.connection
         self.watch(connection.select(), name="service.connection", current=connection.get)
         self._subscriptions.append(service.errors.subscribe(self.errors.append))
@@ -191,20 +192,31 @@ class World:
                 f"{len(self.services)} services hold {len(open_ends)} connections: {open_ends}"
             )
 
+    def check_at_rest(self) -> None:
+        """Checks that the services, now that all of them are disconnected, hold nothing any more.
+
+        Raises:
+            AssertionError: a connection is open, or a timer is set.
+        """
+        links = [link for link in self.network.links if not link.client.is_lost]
+        if self.services and links:
+            raise AssertionError(f"after disconnect() these connections are open: {links}")
+        timers = [timer for timer in self.simulation.loop.timers if _is_of_the_framework(timer)]
+        if timers:
+            raise AssertionError(f"after disconnect() these timers are set: {timers}")
+
     async def close(self) -> None:
         """Stops services and servers, and checks that they leave nothing behind.
 
         Raises:
-            AssertionError: a connection stayed open.
+            AssertionError: a connection stayed open, or a timer set.
         """
         for service in self.services:
             await service.disconnect()
         self.network.heal()
         await self.settle()
         self.check()
-        left = [link for link in self.network.links if not link.client.is_lost]
-        if self.services and left:
-            raise AssertionError(f"after disconnect() these connections are open: {left}")
+        self.check_at_rest()
         await self._end()
 
     async def _end(self) -> None:
@@ -265,16 +277,29 @@ class World:
         if error is None or not self.transcript.frames:
             return
         folder = Path(os.environ.get("REACTIVE_WS_TRANSCRIPTS", tempfile.gettempdir()))
-        digest = hashlib.sha256(bytes(self.transcript)).hexdigest()[:12]
-        path = self.transcript.write(folder / f"reactive-ws-{digest}.jsonl")
+        path = self.transcript.write(folder / f"reactive-ws-{self._name_of_run()}.jsonl")
         error.add_note(f"every frame of this run: {path}")
+
+    def _name_of_run(self) -> str:
+        """The test's name when pytest says it: a test that fails very often while it is shrunk keeps the last file only."""
+        test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
+        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", test.rpartition("/")[2])[:150].strip("-")
+        return name or hashlib.sha256(bytes(self.transcript)).hexdigest()[:12]
 
 
 class _Watch:
-    """The rules of one connection: what it may become, and what its attributes say in each state."""
+    """The rules of one connection: what it may become, and what its attributes say in each state.
 
-    def __init__(self, service: WebSocketService) -> None:
+    Args:
+        service: Whose connection it is.
+        is_awake: Whether the computer never sleeps: waking up is the one reason to count retries anew that no record shows.
+    """
+
+    def __init__(self, service: WebSocketService, *, is_awake: bool) -> None:
         self._service = service
+        self._is_awake = is_awake
+        self._stable_after = service._protocol._options.stable_after
+        self._retries = 0
         self._last: Connection | None = None
         self._broken: list[str] = []
         self.subscription = service.connection.select().subscribe(self._see)
@@ -288,12 +313,24 @@ class _Watch:
             self._broken.append(
                 f"{before.state.name} became {now.state.name}, which no rule allows"
             )
+        self._count(before, now)
         if now.generation < before.generation:
             self._broken.append(f"generation {now.generation} came after {before.generation}")
         if now.max_attempts is not None and now.attempt > now.max_attempts:
             self._broken.append(f"attempt {now.attempt} of {now.max_attempts}")
         if now.next_retry_at is not None and now.state is not ConnectionState.RECONNECTING:
             self._broken.append(f"a retry is scheduled in state {now.state.name}")
+
+    def _count(self, before: Connection, now: Connection) -> None:
+        """Retries are counted on until the program starts anew, or a connection lasts."""
+        was_connected = before.is_connected and not now.is_connected
+        is_stable = was_connected and now.since - before.since >= self._stable_after
+        if is_stable or (now.phase is Phase.DIALING and now.attempt == 0):
+            self._retries = 0
+        if now.phase is Phase.BACKING_OFF and before.phase is not Phase.BACKING_OFF:
+            if self._is_awake and now.attempt != self._retries + 1:
+                self._broken.append(f"retry {now.attempt} came after retry {self._retries}")
+            self._retries = now.attempt
 
     def check(self) -> None:
         now = self._service.connection.get()
@@ -304,6 +341,11 @@ class _Watch:
             self._broken.append(f"is_connected is {self._service.is_connected} in {now.state.name}")
         if self._broken:
             raise AssertionError(f"{self._service!r}: " + "; ".join(self._broken))
+
+
+def _is_of_the_framework(timer: asyncio.TimerHandle) -> bool:
+    module: str = getattr(getattr(timer, "_callback", None), "__module__", None) or ""
+    return module.startswith("reactive_ws.") and not module.startswith("reactive_ws.testing.")
 
 
 def _as_exception(error: BaseException) -> Exception:

@@ -140,10 +140,14 @@ def test_a_service_without_faults_passes_at_speed() -> None:
             steps[0] += 1
             super().check_invariants(*arguments, **options)
 
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     run_state_machine_as_test(Counting, settings=QUICK)
-    assert steps[0] >= 400
-    assert steps[0] / (time.perf_counter() - started) > 200
+    real, own = time.perf_counter() - started, time.process_time() - used
+    print(
+        f"{steps[0] / real:.0f} steps a second of real time, {steps[0] / own:.0f} of the processor's"
+    )
+    # 1 000 on an idle machine; what other programs take away from it is not ours to promise.
+    assert steps[0] / own > 500
 
 
 def test_a_service_passes_under_faults() -> None:

@@ -32,8 +32,23 @@ def test_what_was_seen():
 """
 
 
-def run_pytest(folder: Path, *options: str, **variables: str) -> str:
-    (folder / "test_it.py").write_text(TEST)
+FAILING = """
+from reactive_ws.testing import World, simulate
+
+@simulate
+async def test_it():
+    async with World() as world:
+        server, service = await world.server(), world.service()
+        await service.connect()
+        await service.wait_connected(10)
+        assert False, "on purpose"
+"""
+
+
+def run_pytest(
+    folder: Path, *options: str, test: str = TEST, code: int = 0, **variables: str
+) -> str:
+    (folder / "test_it.py").write_text(test)
     command = [sys.executable, "-m", "pytest", "-s", "-q"]
     if not any(entry.name == "reactive_ws" for entry in entry_points(group="pytest11")):
         # Run from the source tree, not installed: nobody has told pytest of the plugin.
@@ -46,7 +61,7 @@ def run_pytest(folder: Path, *options: str, **variables: str) -> str:
         timeout=60,
         env={"PYTHONPATH": ROOT, "PATH": os.environ["PATH"], **variables},
     )
-    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.returncode == code, result.stdout + result.stderr
     return result.stdout
 
 
@@ -61,6 +76,15 @@ def test_options_choose_seed_exploration_and_profile(tmp_path: Path) -> None:
 
 def test_the_environment_chooses_the_profile_too(tmp_path: Path) -> None:
     assert "[(0, None)] 1000" in run_pytest(tmp_path, REACTIVE_WS_PROFILE="deep")
+
+
+def test_the_summary_says_where_the_frames_of_a_failed_test_are(tmp_path: Path) -> None:
+    folder = str(tmp_path / "kept")
+    said = run_pytest(tmp_path, test=FAILING, code=1, REACTIVE_WS_TRANSCRIPTS=folder)
+    [path] = (tmp_path / "kept").iterdir()
+    assert path.name == "reactive-ws-test_it.py-test_it.jsonl"
+    assert f"test_it.py::test_it: {path}" in said.splitlines()
+    assert [frame.what for frame in Transcript.read(path).frames] == ["open", "down"]
 
 
 def test_importing_the_plugin_imports_no_part_of_the_framework_but_its_package() -> None:

@@ -1,0 +1,219 @@
+"""A test of the tests: bugs that clients of other projects have, planted into service and stores, must be found.
+
+Each is a few lines that replace a part of the real service. The machines that users subclass must find every one within
+5 s in the quick profile, and shrink it to a few steps in the deep one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import attrs
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+
+from reactive_ws import connection_record
+from reactive_ws.connection_loop import ConnectionLoop
+from reactive_ws.connection_record import ConnectionRecord
+from reactive_ws.delivery import Delivery
+from reactive_ws.domain import Domain
+from reactive_ws.inbound import Inbound
+from reactive_ws.line import Line
+from reactive_ws.messages import Envelope, Message, MessageResponse
+from reactive_ws.outbox import Outbox
+from reactive_ws.protocol import Protocol
+from reactive_ws.testing import ServiceMachine, SimulationError, StoreMachine
+from reactive_ws.testing.profiles import PROFILES
+from reactive_ws.transitions import ConnectionState, Event, follow
+from stores.entry import Entry
+from stores.history import History
+from stores.timeline import Timeline
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+_place = Inbound._place
+_ready = Protocol._ready
+_settle = Timeline._settle
+
+
+class HistoryMachine(StoreMachine):
+    """The history of one session: messages in any order, some of them twice. The model: their numbers, sorted."""
+
+    messages: ClassVar[Any] = st.integers(1, 9)
+    initial_model: ClassVar[Any] = ()
+
+    def make(self, domain: Domain) -> History:
+        return History(
+            domain,
+            send=lambda payload: Delivery("unused", is_final_when_sent=True),
+            sync=lambda stream: None,
+            report=lambda kind, text, *, is_retryable=False: None,
+            new_id=lambda: "unused",
+            clock=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+        )
+
+    def apply(self, store: History, message: int) -> None:
+        said = Message(f"m{message}", "s", "assistant", "text", 0.0, sequence=message)
+        response = MessageResponse("s", said)
+        store.handlers["message.response"](Envelope("message.response", response))
+
+    def next_model(self, model: tuple[int, ...], message: int) -> tuple[int, ...]:
+        return tuple(sorted({*model, message}))
+
+    def read(self, store: History) -> Any:
+        return store.select("s").get()
+
+    def stream(self, store: History) -> Any:
+        return store.select("s")
+
+    def observe(self, snapshot: Any) -> tuple[int, ...]:
+        return () if snapshot is None else tuple(e.head.sequence for e in snapshot.timeline)
+
+
+# --- the bugs -----------------------------------------------------------------------------------------------------------
+
+
+def illegal_transition(patch: pytest.MonkeyPatch) -> None:
+    """A retry is shown as a first connect."""
+
+    def wrong(state: ConnectionState, event: Event) -> ConnectionState:
+        return ConnectionState.CONNECTING if event is Event.RETRY else follow(state, event)
+
+    patch.setattr(connection_record, "follow", wrong)
+
+
+def duplicate_sequence(patch: pytest.MonkeyPatch) -> None:
+    """What was seen before is delivered again."""
+
+    def place(
+        inbound: Inbound, cursor: Any, seq: int, envelope: Envelope[Any] | None, now: float
+    ) -> tuple[Envelope[Any], ...]:
+        if seq <= cursor.seq and envelope is not None:
+            return (envelope,)
+        return _place(inbound, cursor, seq, envelope, now)
+
+    patch.setattr(Inbound, "_place", place)
+
+
+def unsorted_history(patch: pytest.MonkeyPatch) -> None:
+    """Messages are kept in the order of their arrival."""
+
+    def settle(timeline: Timeline, entry: Entry) -> Timeline:
+        if timeline.last_place is None or entry.place is None:
+            return _settle(timeline, entry)
+        return attrs.evolve(
+            timeline,
+            settled=timeline.settled.append(entry),
+            recent=timeline._recent.set(entry.id, entry.place),
+        )
+
+    patch.setattr(Timeline, "_settle", settle)
+
+
+def loss_at_partial_flush(patch: pytest.MonkeyPatch) -> None:
+    """When a flush is cut off, only its first message comes back to the queue."""
+
+    def return_to_head(outbox: Outbox) -> None:
+        if outbox._in_flight:
+            outbox._queue.appendleft(next(iter(outbox._in_flight.values())))
+            outbox._in_flight.clear()
+
+    patch.setattr(Outbox, "_return_to_head", return_to_head)
+
+
+def retry_timer_leak(patch: pytest.MonkeyPatch) -> None:
+    """A timer that is not needed any more stays set."""
+
+    def rearm(runner: ConnectionLoop) -> None:
+        due = runner._protocol.deadline
+        if due is not None:
+            runner._timer = runner.loop.call_at(due, runner._tick)
+
+    patch.setattr(ConnectionLoop, "_rearm", rearm)
+
+
+def stale_socket_event(patch: pytest.MonkeyPatch) -> None:
+    """A dropped socket still reports its end, and its report is taken for one about the new socket."""
+
+    def abort(line: Line) -> None:
+        if line._socket is None:
+            line.is_over = True
+            line._task.cancel()
+        else:
+            line._socket.transport.abort()
+
+    patch.setattr(Line, "abort", abort)
+    patch.setattr(ConnectionRecord, "_is_stale", lambda record, generation: False)
+
+
+def reset_on_open(patch: pytest.MonkeyPatch) -> None:
+    """The backoff starts over when a connection opens, not when it has lasted."""
+
+    def ready(protocol: Protocol, now: float, **options: Any) -> None:
+        protocol._start_over()
+        _ready(protocol, now, **options)
+
+    patch.setattr(Protocol, "_ready", ready)
+
+
+BUGS: list[tuple[Patch, type[RuleBasedStateMachine], str]] = [
+    (illegal_transition, ServiceMachine, "became CONNECTING, which no rule allows"),
+    (duplicate_sequence, ServiceMachine, "the client shows"),
+    (unsorted_history, HistoryMachine, "the model says"),
+    (loss_at_partial_flush, ServiceMachine, "still not delivered|but lost"),
+    (retry_timer_leak, ServiceMachine, "these timers are set"),
+    (
+        stale_socket_event,
+        ServiceMachine,
+        "but the service is|deadlock|came after retry|no task awaited",
+    ),
+    (reset_on_open, ServiceMachine, "retry 1 came after retry"),
+]
+NAMES = [patch.__name__ for patch, _, _ in BUGS]
+
+
+@pytest.fixture(autouse=True)
+def no_logs(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+
+
+def test_without_a_bug_the_history_passes() -> None:
+    run_state_machine_as_test(HistoryMachine, settings=PROFILES["quick"])
+
+
+@pytest.mark.parametrize(("plant", "machine", "said"), BUGS, ids=NAMES)
+def test_a_planted_bug_is_found_at_once(
+    plant: Patch, machine: type[RuleBasedStateMachine], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    started = time.perf_counter()
+    with pytest.raises((AssertionError, SimulationError), match=said):
+        run_state_machine_as_test(machine, settings=PROFILES["quick"])
+    assert time.perf_counter() - started < 5
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(("plant", "machine", "said"), BUGS, ids=NAMES)
+def test_a_planted_bug_is_shrunk_to_a_few_steps(
+    plant: Patch, machine: type[RuleBasedStateMachine], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    one = settings(PROFILES["deep"], report_multiple_bugs=False)
+    with pytest.raises((AssertionError, SimulationError), match=said) as caught:
+        run_state_machine_as_test(machine, settings=one)
+    story = "\n".join(caught.value.__notes__).splitlines()
+    steps = [line for line in story if line.startswith("state.") and not _is_frame(line)]
+    print(plant.__name__, *steps, sep="\n    ")
+    assert len(steps) <= 3
+
+
+def _is_frame(line: str) -> bool:
+    """Whether a line of the story is there in any case, or is an invariant."""
+    frame = ("begin", "teardown", "the_rules_hold", "everything_is_as_it_should_be")
+    return line.removeprefix("state.").startswith(frame)
