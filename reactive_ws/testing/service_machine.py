@@ -302,7 +302,6 @@ class ServiceMachine(RuleBasedStateMachine):
         with _Failing(self):
             self._world.call(lambda: self.server.publish(event))
             self.model = self.next_model(self.model, event)
-            self._settle()
 
     def _settle(self) -> None:
         self._world.run(self._world.settle())
