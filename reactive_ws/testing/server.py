@@ -98,7 +98,7 @@ class ScriptedServer:
         self._answers: dict[str, Answer] = {}
         if not is_plain:
             self._answers = {
-                "ping": self._pong,
+                "ping": lambda ping: [Envelope("pong", Pong(), id=ping.id)],
                 "auth": lambda _: [Envelope("auth.ok", AuthOk())],
                 "resume": self.streams.resume,
                 "sync": self.streams.sync,
@@ -388,9 +388,6 @@ class ScriptedServer:
         else:
             loop = asyncio.get_running_loop()
             loop.call_later(self.acknowledge_after, self._send_to, peer, answer)
-
-    def _pong(self, ping: Envelope[Any]) -> list[Envelope[Any]]:
-        return [Envelope("pong", Pong(), id=ping.id)]
 
     def _envelope(self, payload: object, fields: Mapping[str, Any]) -> Envelope[Any]:
         if isinstance(payload, Envelope):

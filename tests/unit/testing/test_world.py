@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from reactive_ws.connection import ConnectionState
@@ -137,3 +141,44 @@ def test_two_worlds_of_one_seed_write_the_same_transcript() -> None:
     first = play()
     assert first.count(b"session.close") >= 5
     assert first == play()
+
+
+PROGRAM = """
+import hashlib
+from reactive_ws.messages import SessionClose, SessionClosed
+from reactive_ws.testing import Drop, Latency, Reset, Split, World
+
+with World(11, order=3) as world:
+    server = world.run(world.server())
+    service = world.service()
+    world.call(service.connect)
+    world.run(service.wait_connected(10))
+    world.network.apply(Latency(0.02, jitter=0.1))
+    world.network.apply(Split(5))
+    for number in range(20):
+        world.call(lambda: service.send(SessionClose(str(number))))
+        world.call(lambda: server.publish(SessionClosed(str(number))))
+        if number % 7 == 0:
+            server.misbehave(Drop(2, "message.received"))
+            world.network.apply(Reset())
+        world.run(world.advance(1.5))
+    world.run(world.advance(60))
+    print(len(world.transcript.frames), hashlib.sha256(bytes(world.transcript)).hexdigest())
+"""
+
+
+def test_the_same_seed_gives_the_same_transcript_in_another_process() -> None:
+    root = str(Path(__file__).parents[3])
+    transcripts = [
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+            env={"PYTHONPATH": root, "PYTHONHASHSEED": seed},
+        ).stdout.split()
+        for seed in ("1", "2")
+    ]
+    assert int(transcripts[0][0]) > 60
+    assert transcripts[0] == transcripts[1]
