@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 VENV := .venv
+BENCH := .venv-bench
+BENCH_READY := $(BENCH)/.ready
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # A foreign WebSocket server for tests/integration/peers; its tests are skipped where npm is missing, except in CI.
@@ -10,7 +12,7 @@ PEERS := tests/integration/peers
 NODE_PEERS := $(PEERS)/node_modules/.ready
 DEMO ?=
 
-.PHONY: demo test test-deep check format bench clean setup
+.PHONY: demo test test-deep check format bench bench-quick bench-deep clean setup
 
 setup: $(READY) $(NODE_PEERS)
 
@@ -48,9 +50,23 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)
-	$(BIN)/python benchmarks/pipeline.py
+# Everything but the soak in less than 15 minutes; `bench-quick` only shows that all of it works; `bench-deep` adds the soak.
+bench: $(BENCH_READY)
+	$(BENCH)/bin/python benchmarks/run.py
+
+bench-quick: $(BENCH_READY)
+	$(BENCH)/bin/python benchmarks/run.py --quick
+
+bench-deep: $(BENCH_READY)
+	$(BENCH)/bin/python benchmarks/run.py --deep
+
+$(BENCH_READY): pyproject.toml constraints.txt benchmarks/peers.txt benchmarks/peers_node/package-lock.json
+	$(PYTHON) -m venv --clear $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--requirement benchmarks/peers.txt --editable .
+	cd benchmarks/peers_node && npm ci --silent
+	touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS)/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
+	rm -rf $(VENV) $(BENCH) benchmarks/peers_node/node_modules $(PEERS)/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
 	find reactive_ws stores tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +

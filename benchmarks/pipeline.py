@@ -24,7 +24,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,9 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.blaster import blasting, session_of
+from benchmarks.timing import Metric
 
-__all__ = ["WAYS", "measure", "run"]
+__all__ = ["WAYS", "rows", "run"]
 
 
 @dataclass(frozen=True)
@@ -254,10 +255,14 @@ def run(
     return seconds
 
 
-def measure(*, count: int, rounds: int) -> dict[str, float]:
-    """Returns the median microseconds a frame of every way."""
-    seconds = run(tuple(WAYS), count=count, rounds=rounds)
-    return {way: statistics.median(took) / count * 1e6 for way, took in seconds.items()}
+def rows(rounds: int, *, count: int) -> Iterator[Metric]:
+    """Yields the row of the whole path, in microseconds a frame."""
+    samples = {
+        way: [took / count * 1e6 for took in seconds]
+        for way, seconds in run(tuple(WAYS), count=count, rounds=rounds).items()
+    }
+    targets = {"hand": 1.0, "bare": 0.7}
+    yield Metric("pipeline", "us/frame", samples, targets)
 
 
 def main() -> None:

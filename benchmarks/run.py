@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import node, report
+from benchmarks import market, memory, node, pipeline, report, round_trips, soak, storm_rows
 from benchmarks.stores import graphs, histories, keys, writing
 from benchmarks.timing import Metric
 
@@ -35,6 +35,15 @@ _GROUPS: dict[str, Group] = {
     "derived_kairo": lambda quick: graphs.kairo_rows(1 if quick else 15),
     "derived_cellx": lambda quick: graphs.cellx_rows(1 if quick else 9, is_quick=quick),
     "derived_static": lambda quick: graphs.static_rows(1 if quick else 5),
+    "pipeline": lambda quick: pipeline.rows(1 if quick else 3, count=5_000 if quick else 200_000),
+    "market": lambda quick: market.rows(1 if quick else 5),
+    "latency": lambda quick: round_trips.latency_rows(
+        1 if quick else 9, count=200 if quick else 2_000
+    ),
+    "send": lambda quick: round_trips.send_rows(1 if quick else 5, count=500 if quick else 10_000),
+    "storm": lambda quick: storm_rows.storm_rows(is_quick=quick),
+    "memory": lambda quick: memory.memory_rows(is_quick=quick),
+    "import": lambda quick: memory.import_rows(1 if quick else 15),
     "history": lambda quick: histories.history_rows(1 if quick else 15, is_quick=quick),
 }
 
@@ -47,13 +56,16 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", metavar="GROUP", help=", ".join(_GROUPS))
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/latest.json")
     given = parser.parse_args()
-    chosen = [name for name in _GROUPS if not given.only or any(map(name.startswith, given.only))]
+    groups = dict(_GROUPS)
+    if given.deep:
+        groups["soak"] = lambda _: soak.rows(600.0)
+    chosen = [name for name in groups if not given.only or any(map(name.startswith, given.only))]
     began = time.monotonic()
     rows: list[Metric] = []
     peers_of_node = node.Results(is_quick=given.quick)
     report.print_head()
     for name in chosen:
-        for row in _GROUPS[name](given.quick):
+        for row in groups[name](given.quick):
             peers_of_node.join(row)
             rows.append(row)
             report.print_row(row)

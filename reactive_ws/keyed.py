@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping
+from threading import get_ident
 from typing import Any, Final, Generic, TypeVar, cast
 
 import attrs
@@ -149,8 +150,56 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                     self._check_open()
                     return
                 newer = Entities(values.set(key, entity), now._keys, (key,))
+                if self._slots or self._nodes or self._reached:
+                    pass
+                elif self._publish_one(now, newer, key, entity):
+                    return
+                else:
+                    continue
             if self._publish(now, newer):
                 return
+
+    def _publish_one(self, old: Entities[K, V], value: Entities[K, V], key: K, entity: V) -> bool:
+        """What `_publish` does, in a shorter way while nobody looks at more than single keys."""
+        domain = self._domain
+        domain._acquire()
+        try:
+            if is_direct := not (
+                domain._deliverer
+                or domain._is_busy
+                or self._is_shut
+                or self._value is not old
+                or self._slots
+                or self._nodes
+                or self._reached
+            ):
+                self._value = self._delivered = value
+                domain._number += 1
+                domain._deliverer = get_ident()
+        finally:
+            domain._release()
+        if not is_direct:
+            return self._publish(old, value)
+        try:
+            source = self._keys.find(key)
+            if source is not None:
+                source._delivered = entity
+                if source._nodes:
+                    source._notify(entity)
+                else:
+                    source._tell(entity)
+            domain._acquire()
+            try:
+                if not domain._is_busy:
+                    domain._deliverer = domain._current = 0
+                    return True
+            finally:
+                domain._release()
+        except BaseException:
+            domain._hand_over()
+            raise
+        domain._end_direct()
+        return True
 
     def update(
         self, key: K, function: Callable[[V], V], *, default: V | Unset = Unset.UNSET

@@ -84,6 +84,54 @@ class Reaktiv:
             work()
 
 
+class Plain:
+    """No library: after every write everything is computed anew, in the order in which it was built."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self.rules: list[tuple[int, list[int], Callable[..., Any]]] = []
+        self.places: dict[Read, int] = {}
+        self.seers: list[tuple[int, Callable[[Any], None]]] = []
+
+    def _place(self, value: Any) -> tuple[int, Read]:
+        place = len(self.values)
+        self.values.append(value)
+
+        def read() -> Any:
+            return self.values[place]
+
+        self.places[read] = place
+        return place, read
+
+    def signal(self, value: Any) -> tuple[Read, Callable[[Any], object]]:
+        place, read = self._place(value)
+
+        def write(value: Any) -> None:
+            self.values[place] = value
+            self._compute()
+
+        return read, write
+
+    def computed(self, sources: list[Read], function: Callable[..., Any]) -> Read:
+        places = [self.places[source] for source in sources]
+        place, read = self._place(function(*[self.values[it] for it in places]))
+        self.rules.append((place, places, function))
+        return read
+
+    def effect(self, source: Read, see: Callable[[Any], None]) -> None:
+        self.seers.append((self.places[source], see))
+
+    def batched(self, work: Callable[[], None]) -> None:
+        work()
+
+    def _compute(self) -> None:
+        values = self.values
+        for place, sources, function in self.rules:
+            values[place] = function(*[values[source] for source in sources])
+        for place, see in self.seers:
+            see(values[place])
+
+
 Build = Callable[[Library], Callable[[], None]]
 """Builds a graph; returns one `iter()`, which asserts its results."""
 
@@ -442,7 +490,13 @@ def _static_case(
 def static_rows(rounds: int) -> Iterator[Metric]:
     """Yields the rows of the static rectangular graphs, in milliseconds for all iterations."""
     for name, shape in _STATIC.items():
-        cases = [_static_case("ours", Ours, shape), _static_case("reaktiv", Reaktiv, shape)]
+        cases = [
+            _static_case("ours", Ours, shape),
+            _static_case("plain recomputation", Plain, shape),
+        ]
+        if name != "1000x5":
+            # There one write takes it seconds: it walks the sources of sources again for every node.
+            cases.append(_static_case("reaktiv", Reaktiv, shape))
         yield metric(
             f"derived_static_{name}",
             cases,

@@ -1,0 +1,165 @@
+"""`latency_*`: a message goes to the server and back into a store. `send_*`: how many messages a second go out.
+
+python benchmarks/round_trips.py                    both, printed
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.answering import answering
+from benchmarks.timing import Metric
+from reactive_ws import Domain, OutboxOptions, Store, WebSocketService
+from reactive_ws.messages import Message, MessageSend
+
+__all__ = ["latency_rows", "send_rows"]
+
+_PERCENTILES = {"p50": 0.5, "p99": 0.99, "p999": 0.999}
+
+
+def _connect(url: str) -> Any:
+    from websockets.asyncio.client import connect
+
+    return connect(url, compression=None, ping_interval=None, proxy=None)
+
+
+async def _bare_trips(url: str, count: int) -> list[float]:
+    took: list[float] = []
+    async with _connect(url) as socket:
+        for number in range(count):
+            began = time.perf_counter()
+            await socket.send(json.dumps({"type": "echo", "payload": {"number": number}}))
+            message = json.loads(await socket.recv())
+            took.append(time.perf_counter() - began)
+            if message["payload"]["number"] != number:
+                raise AssertionError(message)
+    return took
+
+
+async def _our_trips(url: str, count: int) -> list[float]:
+    """Out through the outbox, back through codec, dispatcher, store and selection to an observer."""
+    took: list[float] = []
+    domain = Domain()
+    store = Store(-1, domain=domain)
+    service = WebSocketService(url, domain=domain, proxy=None)
+    back: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def see(number: int) -> None:
+        if not back.done():
+            back.set_result(number)
+
+    service.on("echo", lambda envelope: store.set(envelope.payload["number"]))
+    async with service:
+        await service.wait_connected(10)
+        store.select().subscribe(see)
+        for number in range(count):
+            back = asyncio.get_running_loop().create_future()
+            began = time.perf_counter()
+            service.send("echo", {"number": number})
+            found = await back
+            took.append(time.perf_counter() - began)
+            if found != number:
+                raise AssertionError(found)
+        await service.disconnect()
+    return took
+
+
+def latency_rows(runs: int, *, count: int = 2_000) -> Iterator[Metric]:
+    """Yields p50, p99 and p99.9 of the round trip, in microseconds."""
+    samples: dict[str, dict[str, list[float]]] = {
+        name: {"ours": [], "bare websockets": []} for name in _PERCENTILES
+    }
+    with answering() as url:
+        for _ in range(runs):
+            for who, trips in (("ours", _our_trips), ("bare websockets", _bare_trips)):
+                took = sorted(asyncio.run(trips(url, count)))
+                for name, part in _PERCENTILES.items():
+                    samples[name][who].append(took[min(count - 1, int(count * part))] * 1e6)
+    for name, found in samples.items():
+        targets = {"bare websockets": 0.5} if name == "p99" else {}
+        yield Metric(f"latency_{name}", "us", found, targets)
+
+
+async def _bare_sends(url: str, count: int) -> float:
+    async with _connect(url) as socket:
+        began = time.perf_counter()
+        for number in range(count):
+            frame = {
+                "type": "count",
+                "id": str(uuid.uuid4()),
+                "timestamp": datetime.now(UTC).isoformat(),
+                "payload": {"number": number, "last": number == count - 1},
+            }
+            await socket.send(json.dumps(frame))
+        answer = json.loads(await socket.recv())
+        took = time.perf_counter() - began
+    if answer["payload"]["count"] != count:
+        raise AssertionError(answer)
+    return count / took
+
+
+async def _our_sends(url: str, count: int) -> float:
+    """As fast as the outbox takes them: a hundred at a time, so that none is dropped."""
+    service = WebSocketService(url, domain=Domain(), proxy=None)
+    counted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    service.on("counted", lambda envelope: counted.set_result(envelope.payload["count"]))
+    async with service:
+        await service.wait_connected(10)
+        began = time.perf_counter()
+        for start in range(0, count, 100):
+            end = min(count, start + 100)
+            sent = [
+                service.send("count", {"number": number, "last": number == count - 1})
+                for number in range(start, end)
+            ]
+            await sent[-1]
+        found = await counted
+        took = time.perf_counter() - began
+        await service.disconnect()
+    if found != count:
+        raise AssertionError(found)
+    return count / took
+
+
+async def _acknowledged(url: str, count: int, path: Path | None) -> float:
+    """At-least-once messages: sent a hundred at a time, done when each is acknowledged."""
+    service = WebSocketService(url, domain=Domain(), proxy=None, outbox=OutboxOptions(path=path))
+    async with service:
+        await service.wait_connected(10)
+        began = time.perf_counter()
+        for start in range(0, count, 100):
+            await asyncio.gather(
+                *[
+                    service.send(MessageSend("s", Message(f"m{number}", "s", "user", "text", 0.0)))
+                    for number in range(start, min(count, start + 100))
+                ]
+            )
+        took = time.perf_counter() - began
+        await service.disconnect()
+    return count / took
+
+
+def send_rows(runs: int, *, count: int = 10_000) -> Iterator[Metric]:
+    """Yields the messages a second: at most once, at least once, durable."""
+    plain: dict[str, list[float]] = {"ours": [], "json.dumps and ws.send": []}
+    at_least: dict[str, list[float]] = {"ours": []}
+    durable: dict[str, list[float]] = {"ours": []}
+    with answering() as url, tempfile.TemporaryDirectory() as folder:
+        for run in range(runs):
+            plain["ours"].append(asyncio.run(_our_sends(url, count)))
+            plain["json.dumps and ws.send"].append(asyncio.run(_bare_sends(url, count)))
+            at_least["ours"].append(asyncio.run(_acknowledged(url, count // 5, None)))
+            path = Path(folder) / f"outbox-{run}.db"
+            durable["ours"].append(asyncio.run(_acknowledged(url, count // 5, path)))
+    targets = {"json.dumps and ws.send": 0.7}
+    yield Metric("send_at_most", "messages/s", plain, targets, is_rate=True)
+    yield Metric("send_at_least", "messages/s", at_least, is_rate=True)
+    yield Metric("send_durable", "messages/s", durable, is_rate=True)

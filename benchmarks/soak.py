@@ -1,0 +1,96 @@
+"""`soak`: minutes of mixed load with faults; memory and the 99th percentile of a round trip must stay as they were.
+
+A service echoes through a server, writes stores that are observed, observers come and go, and every few seconds the
+connection is dropped. The first fifth warms up; what is compared is the last fifth with the second one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import resource
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.answering import answering
+from benchmarks.timing import Metric
+from reactive_ws import Backoff, Domain, KeyedStore, Store, WebSocketService
+
+__all__ = ["rows"]
+
+_FAULT_EVERY = 3.0
+
+
+def _resident() -> float:
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(it for it in status.read_text().splitlines() if it.startswith("VmRSS"))
+        return float(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+async def _soak(url: str, seconds: float) -> list[tuple[float, float, float]]:
+    """Returns moments: seconds since the start, a round trip in microseconds, megabytes."""
+    domain = Domain()
+    last = Store(-1, domain=domain)
+    entities: KeyedStore[int, int] = KeyedStore(domain=domain)
+    service = WebSocketService(url, domain=domain, proxy=None, backoff=Backoff(initial=0.05))
+    seen: list[tuple[float, float, float]] = []
+    back: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def arrived(number: int) -> None:
+        entities.upsert(number % 500, number)
+        last.set(number)
+
+    def see(number: int) -> None:
+        if not back.done():
+            back.set_result(number)
+
+    service.on("echo", lambda envelope: arrived(envelope.payload["number"]))
+    last.select().subscribe(see)
+    began = time.perf_counter()
+    faults = 0
+    number = 0
+    megabytes = _resident()
+    async with service:
+        await service.wait_connected(10)
+        while (now := time.perf_counter() - began) < seconds:
+            if now > (faults + 1) * _FAULT_EVERY:
+                faults += 1
+                service.reconnect()
+                await service.wait_connected(10)
+                gc.collect()
+                megabytes = _resident()
+            number += 1
+            back = asyncio.get_running_loop().create_future()
+            with entities.select(number % 500).subscribe(lambda _: None):
+                sent = time.perf_counter()
+                service.send("echo", {"number": number})
+                try:
+                    found = await asyncio.wait_for(back, 5)
+                except TimeoutError:
+                    continue
+            seen.append((now, (time.perf_counter() - sent) * 1e6, megabytes))
+            if found != number:
+                raise AssertionError(f"{found} came back for {number}")
+        await service.disconnect()
+    return seen
+
+
+def rows(seconds: float) -> Iterator[Metric]:
+    """Yields the row of memory, in megabytes, and of the round trip's p99, in microseconds."""
+    with answering() as url:
+        seen = asyncio.run(_soak(url, seconds))
+    parts = [
+        [it for it in seen if seconds * start / 5 <= it[0] < seconds * (start + 1) / 5]
+        for start in (1, 4)
+    ]
+    early, late = [sorted(trip for _, trip, _ in part) for part in parts]
+    trips = {
+        "ours": [late[len(late) * 99 // 100]],
+        "itself at the start": [early[len(early) * 99 // 100]],
+    }
+    memory = {"ours": [parts[1][-1][2]], "itself at the start": [parts[0][-1][2]]}
+    yield Metric("soak_p99", "us", trips, {"itself at the start": 1 / 1.5})
+    yield Metric("soak_memory", "MB", memory, {"itself at the start": 1 / 1.1})
