@@ -6,7 +6,8 @@ The map, from the ground up; a room imports from its own floor and below:
     equality, home, commit, domain                  when a value changed; one order of commits; who delivers them
     audience, source, graph, lifecycle              observers; parts and derived values of a value; start and stop
     batch, cell, selection, store                   writes, streams, `Store` and its read-only face
-    computed, derived, entities, key_source, keyed  values of values; many entities
+    computed, derived, entities, key_changes,       values of values; many entities
+    key_source, keyed
     middleware                                      persist, undo, logger, inspector: functions on the commit hook
     codec, events                                   bytes <-> messages; streams of things that happen
     transitions, connection, connection_record,     the decisions about one connection, without I/O:
@@ -40,7 +41,8 @@ from .entities import Entities
 from .equality import shallow
 from .errors import ReactiveWSError
 from .heartbeat import Heartbeat
-from .keyed import KeyChanges, KeyedStore
+from .key_changes import KeyChanges
+from .keyed import KeyedStore
 from .messages import Envelope, Guarantee, Registry, protocol_v1
 from .outbox_entry import OutboxOptions, Overflow
 from .selection import Selection

@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping
+from operator import is_
 from threading import get_ident
 from typing import Any, Final, Generic, TypeVar, cast
 
-import attrs
 from reactivex import Observable, abc
 from reactivex.abc import SchedulerBase
 
-from .audience import Audience
+from .audience import Audience, ignore
 from .batch import open_batches
 from .cell import Cell
 from .domain import Domain
 from .entities import Entities
 from .equality import COMPARED, Equals, same, shallow, unchanged
 from .graph import HasDependents
+from .key_changes import KeyChanges
 from .key_source import KeySource, KeySources
 from .selection import Selection
 from .source import SelectionNode, Source
 
-__all__ = ["KeyChanges", "KeyedStore", "Unset"]
+__all__ = ["KeyedStore", "Unset"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -40,19 +41,6 @@ class Unset(enum.Enum):
     """The type of an argument that was left out, where None is a value like any other."""
 
     UNSET = enum.auto()
-
-
-@attrs.frozen
-class KeyChanges(Generic[K]):
-    """What one commit did to the keys of a keyed store.
-
-    Attributes:
-        added, updated, removed: Keys, each in the order of the writes.
-    """
-
-    added: tuple[K, ...] = ()
-    updated: tuple[K, ...] = ()
-    removed: tuple[K, ...] = ()
 
 
 class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
@@ -128,35 +116,23 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         if open_batches.count:
             self._update(lambda now: self._with_one(now, key, entity))
             return
-        # The same without a function to build and call, and without `same` where that is most of the work: a store of
-        # live entities is mostly written from here.
+        # The same without a function to build and call: a store of live entities is mostly written from here.
         equals = self._entity_equals
+        by_identity = equals is same and not (type(entity) in COMPARED or isinstance(entity, tuple))
         while True:
             now = self._value
-            values = now._values
-            old: Any = values.get(key, _MISSING)
-            if old is _MISSING:
-                newer = now.with_one(key, entity)
+            before = now._values
+            old: Any = _MISSING if by_identity else before.get(key, _MISSING)
+            is_same = old is not _MISSING and unchanged(equals, old, entity)
+            values = before if is_same else before.set(key, entity)
+            if values is before:
+                self._check_open()
+                return
+            if len(values) != len(before):
+                is_done = self._publish(now, now.with_one(key, entity))
             else:
-                if equals is same:
-                    kind = type(entity)
-                    is_same = old is entity or (
-                        type(old) is kind
-                        and (old == entity if kind in COMPARED else same(old, entity))
-                    )
-                else:
-                    is_same = unchanged(equals, old, entity)
-                if is_same:
-                    self._check_open()
-                    return
-                newer = Entities(values.set(key, entity), now._keys, (key,))
-                if self._slots or self._nodes or self._reached:
-                    pass
-                elif self._publish_one(now, newer, key, entity):
-                    return
-                else:
-                    continue
-            if self._publish(now, newer):
+                is_done = self._publish_one(now, Entities(values, now._keys, (key,)), key, entity)
+            if is_done:
                 return
 
     def _publish_one(self, old: Entities[K, V], value: Entities[K, V], key: K, entity: V) -> bool:
@@ -174,20 +150,28 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                 or self._reached
             ):
                 self._value = self._delivered = value
-                domain._number += 1
+                domain._number = number = domain._number + 1
                 domain._deliverer = get_ident()
         finally:
             domain._release()
         if not is_direct:
             return self._publish(old, value)
         try:
-            source = self._keys.find(key)
+            reference = self._keys._references.get(key)
+            source = None if reference is None else reference()
             if source is not None:
                 source._delivered = entity
+                domain._current = number  # pyright: ignore[reportPossiblyUnboundVariable]
                 if source._nodes:
                     source._notify(entity)
                 else:
-                    source._tell(entity)
+                    calls = iter(source._slots)
+                    call: Callable[[Any], object] = ignore
+                    try:
+                        for call in calls:
+                            call(entity)
+                    except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
+                        source._tell_rest(calls, entity, call, error)
             domain._acquire()
             try:
                 if not domain._is_busy:
@@ -310,7 +294,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
     def select_keys(self) -> Selection[tuple[K, ...]]:
         """Returns the stream of the keys in insertion order."""
-        return self.select_part(_keys_of, equals=_is_identical)
+        return self.select_part(_keys_of, equals=is_)
 
     def select_count(self) -> Selection[int]:
         """Returns the stream of the number of entities."""
@@ -335,7 +319,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                 nonlocal before
                 old, before = before, now
                 if old is not None:
-                    observer.on_next(_compare(old, now))
+                    observer.on_next(KeyChanges.between(old, now))
 
             return self._join(see, observer.on_completed)
 
@@ -414,19 +398,3 @@ def _pairs(entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> dict[K, V]:
 
 def _keys_of(now: Mapping[K, Any]) -> tuple[K, ...]:
     return now.in_order() if isinstance(now, Entities) else tuple(now)
-
-
-def _compare(old: Entities[K, V], new: Entities[K, V]) -> KeyChanges[K]:
-    added: list[K] = []
-    updated: list[K] = []
-    removed: list[K] = []
-    for key in new._touched:
-        if key in new:
-            (updated if key in old else added).append(key)
-        elif key in old:
-            removed.append(key)
-    return KeyChanges(tuple(added), tuple(updated), tuple(removed))
-
-
-def _is_identical(old: object, new: object) -> bool:
-    return old is new

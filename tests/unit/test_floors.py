@@ -31,6 +31,7 @@ FLOORS: dict[str, int] = {
     "reactive_ws.computed": 1,
     "reactive_ws.derived": 1,
     "reactive_ws.entities": 1,
+    "reactive_ws.key_changes": 1,
     "reactive_ws.key_source": 1,
     "reactive_ws.keyed": 1,
     "reactive_ws.middleware": 1,

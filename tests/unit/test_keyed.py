@@ -9,7 +9,8 @@ from reactivex import operators as ops
 from reactive_ws.batch import batch
 from reactive_ws.domain import Commit, Domain, ErrorReport
 from reactive_ws.errors import StoreClosed
-from reactive_ws.keyed import KeyChanges, KeyedStore
+from reactive_ws.key_changes import KeyChanges
+from reactive_ws.keyed import KeyedStore
 from reactive_ws.store import reset_all
 
 
