@@ -35,7 +35,7 @@ from reactive_ws.store import Store
 
 from .persist_report import PersistReport, Reporter
 from .state_file import StateFile
-from .state_format import BadState, Entry, decode_state
+from .state_format import BadState, Entry, decode_state, encode_state
 
 __all__ = ["PersistFile"]
 
@@ -325,13 +325,13 @@ class PersistFile:
 
     def _encode(self, entries: dict[str, Entry], key: str, member: _Member, value: Any) -> bool:
         try:
-            state = msgspec.json.encode(member.part(value))
+            state = encode_state(member.part(value))
         except Exception as error:  # noqa: BLE001 - the user's partialize, or a type that msgspec does not know
             text = f"store {key!r} cannot be written as JSON ({type(error).__name__}); its last good state stays"
             self._reporter.begins("unencodable", text, error, key=key)
             return False
         self._reporter.ends("unencodable", key=key)
-        entries[key] = Entry(member.version, msgspec.Raw(state))
+        entries[key] = Entry(member.version, state)
         return True
 
 

@@ -7,12 +7,12 @@ asked for are kept as they are. Reading, writing and deciding what to do with a 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import msgspec
 
-__all__ = ["BadState", "Entry", "decode_state", "read_entries", "write_entries"]
+__all__ = ["BadState", "Entry", "decode_state", "encode_state", "read_entries", "write_entries"]
 
 _FORMAT = 1
 
@@ -63,6 +63,21 @@ def write_entries(entries: Mapping[str, Entry]) -> bytes:
     """Returns the content of a file with these entries."""
     stores = msgspec.json.encode(dict(entries))
     return msgspec.json.encode(_File(_FORMAT, msgspec.Raw(stores)))
+
+
+def encode_state(state: Any) -> msgspec.Raw:
+    """Returns a state as JSON. A mapping that is no dict, such as the service's positions, is written like one.
+
+    Raises:
+        Exception: what msgspec raises for a type that it cannot write.
+    """
+    return msgspec.Raw(msgspec.json.encode(state, enc_hook=_plain))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(cast("Any", value))
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def decode_state(

@@ -350,8 +350,6 @@ class Watch:
             self.service.positions,
             folder / "positions.json",
             as_type=dict[str, Position],
-            partialize=dict,
-            merge=lambda _, saved: saved,
             delay=0.0,
         )
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,11 +35,13 @@ from reactive_ws.messages import (
     MessageReceived,
     MessageResponse,
     MessageSend,
+    Position,
     ServerError,
     SessionCreated,
     Typing,
     protocol_v1,
 )
+from reactive_ws.middleware import persist
 from reactive_ws.outbox_entry import OutboxOptions
 from reactive_ws.service import WebSocketService
 from reactive_ws.store import Store
@@ -704,3 +707,25 @@ async def test_duplicates_by_id_are_dropped() -> None:
             await server.say(server.sockets[0], "note", 2)
             await until(lambda: got and got[-1].payload == 2)
         assert [e.id for e in got] == ["a", "b", None]
+
+
+async def test_positions_are_kept_in_a_file_and_resumed_from_by_the_next_program(
+    tmp_path: Path,
+) -> None:
+    async with ScriptedServer() as server:
+        for texts in (["1", "2"], ["3"]):
+            for text in texts:
+                await server.publish(text)
+            service = make(server)
+            got: list[str] = []
+            service.on(
+                MessageResponse, lambda payload, got=got: got.append(payload.message.content)
+            )
+            path = tmp_path / "positions.json"
+            with persist(service.positions, path, as_type=dict[str, Position], delay=0.0):
+                async with service:
+                    await service.wait_connected(5)
+                    await server.publish("live")
+                    await until(lambda got=got: got[-1:] == ["live"])
+        assert got == ["3", "live"]
+        assert service.positions.get()["chat"].seq == 5
