@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import collections
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from .delivery import Delivery, DeliveryStatus
@@ -240,6 +240,18 @@ class Outbox:
             self._remove(entry)
         self._announce([(entry, DeliveryStatus.FAILED, str(error), error)])
         return True
+
+    def discard(self, identities: Collection[str]) -> None:
+        """The user gives up on these messages."""
+        notes: list[_Note] = []
+        with self._lock:
+            for entry in (*self._in_flight.values(), *self._queue):
+                if entry.delivery.id in identities and not entry.is_over:
+                    self._remove(entry)
+                    reason = f"discarded {'after' if entry.transmissions else 'before'} it was sent"
+                    uncertain = entry, DeliveryStatus.UNCERTAIN, reason, None
+                    notes.append(uncertain if entry.transmissions else _failed(entry, reason))
+        self._announce(notes)
 
     def lost(self, code: int | None) -> None:
         """The connection ended, with this received close code; what was in flight returns to the head."""

@@ -84,13 +84,24 @@ class Entry:
 
 @attrs.frozen
 class Waiting:
-    """One entry, as the program sees it. Times in seconds of the service's clock."""
+    """One entry, as the program sees it.
+
+    Attributes:
+        id, type: Of the message.
+        status: How far it has come.
+        attempts: Transmissions so far.
+        since: When it was queued, or restored from the file, in seconds of the service's clock.
+        envelope: The message itself; its `timestamp` is when it was sent first, also across restarts.
+        delivery: What becomes of it.
+    """
 
     id: str
     type: str
     status: DeliveryStatus
     attempts: int
     since: float
+    envelope: Envelope[Any] = attrs.field(eq=False, repr=False)
+    delivery: Delivery = attrs.field(eq=False, repr=False)
 
 
 @attrs.frozen
@@ -113,6 +124,8 @@ class OutboxView:
                     entry.delivery.status,
                     entry.transmissions,
                     entry.since,
+                    entry.envelope,
+                    entry.delivery,
                 )
                 for entry in entries
                 if not entry.is_over

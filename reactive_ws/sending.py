@@ -7,6 +7,7 @@ from any thread and never blocks.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .delivery import Delivery, DeliveryStatus
@@ -35,6 +36,7 @@ class Sending:
 
         def _now(self) -> float: ...
         def _poke(self) -> None: ...
+        def _in_loop(self, function: Callable[[], None]) -> None: ...
         def _send_frame(self, frame: str | bytes, delivery: Delivery) -> None: ...
 
     @overload
@@ -82,6 +84,18 @@ class Sending:
         """
         envelope, guarantee = self._envelope(message, payload, channel)
         return self._queue(envelope, guarantee, time_to_live)
+
+    def discard(self, *ids: str) -> None:
+        """Gives up on messages that wait, in the service's loop; ids of others are no error. Any thread.
+
+        What was never sent fails; what was is uncertain, because the server may have it.
+        """
+
+        def give_up() -> None:
+            self._outbox.discard(frozenset(ids))
+            self._poke()
+
+        self._in_loop(give_up)
 
     async def request(
         self,

@@ -1,13 +1,19 @@
 """Ready-made stores for an agent-chat application with panels, and the model for your own.
 
     app             Application: builds the stores over one service and wires them; application(): the usual one
-    connection      what a status line shows
+    connection      what a status line shows; status_line: it in words, ticking
     history         what was said: History over conversation (one session), timeline (order), entry (one line)
-    sessions        which chats there are
+    answers         how an answer grows; doubts: what is strange about a message
+    outgoing        own messages on their way; older: pages of earlier messages; calls: functions that the user gives
+    sessions        which chats there are; session_list: the state
     carousel        the panels beside the chat
     notifications   notices for the user
+    channels        the last events and their streams; channel_events: their types
+    offline         what waits in the outbox, and what failed
     typing          who types where
     errors          what went wrong, for people
+    state_file      what survives the process
+    facade          the vocabularies of other clients
     ports           what stores need from outside, as types
     vector, growing_text   the two structures that keep long histories and long answers cheap
     demo            the command `reactive-ws demo`
@@ -17,13 +23,19 @@ Each store file has the same order: state, reducers, store, actions. UI code rea
 
 from .app import Application, application
 from .carousel import Carousel, CarouselState
-from .connection import ConnectionStatus, ConnectionStore, status_text
+from .channel_events import command_center
+from .channels import Channels, ChannelsState
+from .connection import ConnectionStatus, ConnectionStore
 from .conversation import Conversation
-from .entry import Entry
+from .entry import Entry, ToolCall
 from .errors import AppError, Errors, ErrorsState
 from .history import History
 from .notifications import Notifications, NotificationsState
-from .sessions import Sessions, SessionsState
+from .offline import FailedMessage, Offline, OfflineState, WaitingMessage
+from .older import OlderRequest
+from .session_list import SessionsState
+from .sessions import Sessions
+from .status_line import status_text
 from .timeline import Timeline
 from .typing import TypingState, TypingUsers
 
@@ -32,20 +44,29 @@ __all__ = [
     "Application",
     "Carousel",
     "CarouselState",
+    "Channels",
+    "ChannelsState",
     "ConnectionStatus",
     "ConnectionStore",
     "Conversation",
     "Entry",
     "Errors",
     "ErrorsState",
+    "FailedMessage",
     "History",
     "Notifications",
     "NotificationsState",
+    "Offline",
+    "OfflineState",
+    "OlderRequest",
     "Sessions",
     "SessionsState",
     "Timeline",
+    "ToolCall",
     "TypingState",
     "TypingUsers",
+    "WaitingMessage",
     "application",
+    "command_center",
     "status_text",
 ]

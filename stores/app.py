@@ -11,6 +11,7 @@ Nothing is global: two roots share no state. `application()` gives the one that 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 import uuid
@@ -22,18 +23,24 @@ from typing import Any, Self
 from reactivex.abc import DisposableBase
 from reactivex.disposable import CompositeDisposable
 
+from reactive_ws.delivery import Delivery
 from reactive_ws.domain import Domain
-from reactive_ws.messages import Envelope, Snapshot
+from reactive_ws.messages import Envelope, MessageSend, SessionCreate, Snapshot
 from reactive_ws.service import WebSocketService
 
 from .carousel import Carousel
+from .channel_events import command_center
+from .channels import Channels
 from .connection import ConnectionStore
 from .errors import Errors
 from .history import History
 from .notifications import Notifications
-from .ports import Handlers, Runs
+from .offline import Offline
+from .outgoing import Post
+from .ports import Handlers, Later, Runs
 from .sessions import Sessions
-from .typing import Later, TypingUsers
+from .state_file import keep
+from .typing import TypingUsers
 
 __all__ = ["Application", "application"]
 
@@ -47,16 +54,24 @@ class Application:
     The stores belong to the service's domain, so that a position in a stream and what the message did there are one commit.
 
     Args:
-        service: Not connected yet; `start` or `async with` connects it.
+        service: Not connected yet; `start` or `async with` connects it. `at` makes one that knows all event types.
         wraps: Whether the carousel goes round.
+        post: Sends chat messages in its own way, such as a REST call; the socket when None.
+        state_file: Where sessions, panels, notifications, read marks and failed messages survive the process, with the
+            position in their stream. Loaded here, before anything is connected; None keeps all in memory.
+        max_messages: Settled messages of a session that are held.
+        idle_after: Seconds without activity after which a session is idle.
         clock: Wall clock, UTC.
-        now: Monotonic seconds.
+        now: Seconds of the service's clock.
         later: Starts a timer.
         new_id: Ids of messages and sessions that are made here.
 
     Attributes:
-        connection, history, sessions, carousel, notifications, typing, errors: The stores.
+        connection, history, sessions, carousel, notifications, channels, typing, offline, errors: The stores.
         service: The service.
+
+    Raises:
+        UsageError: this process has the state file open already.
     """
 
     def __init__(
@@ -64,29 +79,60 @@ class Application:
         service: WebSocketService,
         *,
         wraps: bool = False,
+        post: Post | None = None,
+        state_file: str | os.PathLike[str] | None = None,
+        max_messages: int = 1_000_000,
+        idle_after: float = 300.0,
         clock: Callable[[], datetime] | None = None,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] | None = None,
         later: Later | None = None,
         new_id: Callable[[], str] | None = None,
     ) -> None:
         domain = service.domain
         clock = clock or _utc_now
         new_id = new_id or _new_id
+        now = now or _now
+        later = later or _later
         send = service.send
+        sync = self._sync
         self.service = service
         self.errors = Errors(domain, clock=clock)
         report = self.errors.report
-        self.connection = ConnectionStore(domain, service=service, clock=clock)
-        self.history = History(
-            domain, send=send, sync=self._sync, report=report, new_id=new_id, clock=clock
+        self.connection = ConnectionStore(
+            domain, service=service, clock=clock, now=now, later=later
         )
-        self.sessions = Sessions(domain, send=send, new_id=new_id, clock=clock)
-        self.carousel = Carousel(domain, sync=self._sync, report=report, wraps=wraps)
+        self.sessions = Sessions(
+            domain,
+            send=send,
+            new_id=new_id,
+            clock=clock,
+            sync=sync,
+            report=report,
+            later=later,
+            idle_after=idle_after,
+        )
+        self.history = History(
+            domain,
+            send=send,
+            sync=sync,
+            report=report,
+            new_id=new_id,
+            clock=clock,
+            touch=self.sessions.touch,
+            post=post,
+            max_messages=max_messages,
+        )
+        self.carousel = Carousel(domain, sync=sync, report=report, wraps=wraps)
         self.notifications = Notifications(domain, send=send)
-        self.typing = TypingUsers(domain, send=send, now=now, later=later or _later)
+        self.channels = Channels(domain, messages=service.messages, follow=service.channel)
+        self.typing = TypingUsers(domain, send=send, now=now, later=later)
+        self.offline = Offline(domain, service=service, report=report, resend=self._resend)
         self._asked: set[str] = set()
+        self._file = None if state_file is None else keep(self, state_file, report)
+        self._adopt()
         self._wiring = CompositeDisposable(
             self.connection.subscription,
+            self.offline.subscription,
             service.errors.subscribe(self.errors.observe),
             service.connection.select(lambda it: it.is_connected).subscribe(self._turned),
         )
@@ -95,23 +141,46 @@ class Application:
         self._wire(self.sessions.handlers, self.sessions.runs)
         self._wire(self.carousel.handlers)
         self._wire(self.notifications.handlers)
+        self._wire(self.channels.handlers)
         self._wire(self.typing.handlers)
+        self._wire(self.offline.handlers)
         self._wire({"snapshot": self._came_up_to_date})
 
     @classmethod
-    def at(cls, url: str | None = None, *, wraps: bool = False, **options: Any) -> Self:
-        """Returns an application with a service and a domain of its own.
+    def at(
+        cls,
+        url: str | None = None,
+        *,
+        wraps: bool = False,
+        post: Post | None = None,
+        state_file: str | os.PathLike[str] | None = None,
+        max_messages: int = 1_000_000,
+        idle_after: float = 300.0,
+        **options: Any,
+    ) -> Self:
+        """Returns an application with a service and a domain of its own; its registry knows all event types.
 
         Args:
             url: Where to; see `WebSocketService`.
-            wraps: Whether the carousel goes round.
+            wraps, post, state_file, max_messages, idle_after: See `Application`.
             options: What `WebSocketService` takes.
 
         Raises:
             BadAddress: the URL cannot be dialled.
+            JournalError: the durable outbox's file cannot be used.
+            UsageError: this process has the state file open already.
         """
         options.setdefault("domain", Domain("stores"))
-        return cls(WebSocketService(url, **options), wraps=wraps)
+        if options.get("codec") is None:
+            options["registry"] = command_center(options.get("registry"))
+        return cls(
+            WebSocketService(url, **options),
+            wraps=wraps,
+            post=post,
+            state_file=state_file,
+            max_messages=max_messages,
+            idle_after=idle_after,
+        )
 
     def __repr__(self) -> str:
         return f"<Application over {self.service!r}>"
@@ -129,6 +198,7 @@ class Application:
         traceback: TracebackType | None,
     ) -> None:
         await self.service.__aexit__(kind, error, traceback)
+        self._rest()
 
     def start(self) -> None:
         """Connects in a thread of its own; see `WebSocketService.start`."""
@@ -137,11 +207,21 @@ class Application:
     def stop(self) -> None:
         """Sends what waits for at most 5 s, disconnects and ends the thread; see `WebSocketService.stop`."""
         self.service.stop()
+        self._rest()
 
     def close(self) -> None:
         """Takes the stores off the service; they keep their last state. The service goes on."""
-        self.typing.clear()
         self._wiring.dispose()
+        self._rest()
+        if self._file is not None:
+            self._file.close()
+
+    def _rest(self) -> None:
+        """Ends the timers and writes what is not saved; the next connection starts them again."""
+        self.typing.clear()
+        self.sessions.stop_waiting()
+        if self._file is not None:
+            self._file.flush()
 
     # --- wiring ---------------------------------------------------------------------------------------------------------
 
@@ -157,12 +237,23 @@ class Application:
         if not is_connected:
             self.typing.clear()
             return
-        positions = self.service.positions.get()
-        if _APP not in positions:
+        if _APP not in self.service.positions.get():
             self._sync(_APP)
         for session in self.sessions.state.get().sessions:
-            if session.id not in positions and not self.history.get(session.id).is_loaded:
+            if session.id not in self.sessions.state.get().pending:
                 self._load(session.id)
+
+    def _adopt(self) -> None:
+        """Shows what an earlier process queued and the durable outbox still has."""
+        for waiting in self.service.outbox.get().entries:
+            payload = waiting.envelope.payload
+            if isinstance(payload, SessionCreate):
+                self.sessions.adopt(payload, waiting.delivery)
+            elif isinstance(payload, MessageSend):
+                self.history.adopt(payload.message, waiting.delivery)
+
+    def _resend(self, payload: MessageSend) -> Delivery:
+        return self.history.send_message(payload.message)
 
     def _came_up_to_date(self, envelope: Envelope[Snapshot]) -> None:
         snapshot = envelope.payload
@@ -187,6 +278,14 @@ def _utc_now() -> datetime:
 
 def _new_id() -> str:
     return str(uuid.uuid4())
+
+
+def _now() -> float:
+    """The time of the running loop; where there is none, that of the loop that the service will have."""
+    try:
+        return asyncio.get_running_loop().time()
+    except RuntimeError:
+        return time.monotonic()
 
 
 def _later(delay: float, function: Callable[[], None]) -> Callable[[], None]:

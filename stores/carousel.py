@@ -163,6 +163,11 @@ class Carousel:
         return self._store.read_only
 
     @property
+    def store(self) -> Store[CarouselState]:
+        """The store itself; for the composition root, which keeps it in a file."""
+        return self._store
+
+    @property
     def panels(self) -> Selection[tuple[Panel, ...]]:
         """The panels in order."""
         return self._store.select(lambda state: state.panels)

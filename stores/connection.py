@@ -10,8 +10,9 @@ from datetime import datetime
 
 import attrs
 from reactivex.abc import DisposableBase
+from reactivex.disposable import CompositeDisposable
 
-from reactive_ws.connection import Connection, ConnectionState, Metrics
+from reactive_ws.connection import Connection, ConnectionState, ErrorEvent, ErrorKind, Metrics
 from reactive_ws.derived import derived
 from reactive_ws.domain import Domain
 from reactive_ws.messages import Envelope, Hello, Pong
@@ -21,7 +22,8 @@ from reactive_ws.selection import Selection
 from reactive_ws.service import WebSocketService
 from reactive_ws.store import ReadOnly, Store
 
-from .ports import Handlers
+from .ports import Handlers, Later
+from .status_line import StatusLine, status_text
 
 __all__ = ["ConnectionStatus", "ConnectionStore", "status_text"]
 
@@ -36,6 +38,7 @@ class _Memory:
     last_connected_at: datetime | None = None
     last_heartbeat_at: datetime | None = None
     server: Hello | None = None
+    last_error: ErrorEvent | None = None
 
 
 @attrs.frozen
@@ -49,6 +52,8 @@ class ConnectionStatus:
         last_connected_at: When the connection last became ready, UTC.
         last_heartbeat_at: When the server last answered a ping, UTC.
         server: What the server said about itself; None in plain mode.
+        last_error: What last went wrong with the connection, until `clear_error`; a server's `error` messages and
+            handlers that raise are none of it.
     """
 
     connection: Connection
@@ -57,31 +62,10 @@ class ConnectionStatus:
     last_connected_at: datetime | None = None
     last_heartbeat_at: datetime | None = None
     server: Hello | None = None
+    last_error: ErrorEvent | None = None
 
 
 # --- reducers ---------------------------------------------------------------------------------------------------------
-
-
-def status_text(connection: Connection, now: float) -> str:
-    """Returns the connection in words, such as "Connected (45s)".
-
-    Args:
-        connection: The connection.
-        now: Seconds of the service's clock.
-    """
-    state = connection.state
-    if state is ConnectionState.CONNECTED:
-        return f"Connected ({max(0.0, now - connection.since):.0f}s)"
-    if state is ConnectionState.RECONNECTING:
-        attempt = f"attempt {connection.attempt}"
-        if connection.max_attempts is not None:
-            attempt += f" of {connection.max_attempts}"
-        if connection.next_retry_at is None:
-            return f"Reconnecting now ({attempt})..."
-        return f"Reconnecting in {max(0.0, connection.next_retry_at - now):.0f} s ({attempt})..."
-    if state is ConnectionState.ERROR:
-        return f"Not connected: {connection.cause or 'gave up'}"
-    return "Connecting..." if state is ConnectionState.CONNECTING else "Disconnected"
 
 
 def _status(
@@ -94,6 +78,7 @@ def _status(
         memory.last_connected_at,
         memory.last_heartbeat_at,
         memory.server,
+        memory.last_error,
     )
 
 
@@ -107,10 +92,18 @@ class ConnectionStore:
         domain: Of its store; the service's.
         service: Whose connection it is.
         clock: Wall clock, UTC.
+        now: Seconds of the service's clock.
+        later: Starts a timer.
     """
 
     def __init__(
-        self, domain: Domain, *, service: WebSocketService, clock: Callable[[], datetime]
+        self,
+        domain: Domain,
+        *,
+        service: WebSocketService,
+        clock: Callable[[], datetime],
+        now: Callable[[], float],
+        later: Later,
     ) -> None:
         self._service = service
         self._clock = clock
@@ -123,8 +116,10 @@ class ConnectionStore:
             _status,
             name="stores.connection.status",
         )
-        self._watch = service.connection.select(lambda now: now.is_connected).subscribe(
-            self._turned
+        self._line = StatusLine(domain, connection=service.connection, now=now, later=later)
+        self._watch = CompositeDisposable(
+            service.connection.select(lambda now: now.is_connected).subscribe(self._turned),
+            service.errors.subscribe(self._failed),
         )
 
     @property
@@ -148,6 +143,54 @@ class ConnectionStore:
         return self._service.connection.select(
             lambda now: now.state is ConnectionState.RECONNECTING
         )
+
+    @property
+    def status_text(self) -> Selection[str]:
+        """The connection in words, such as "Connected (45s)" or "Reconnecting in 3 s (attempt 2 of 10)...".
+
+        Ticks by itself while somebody looks; see `status_line`.
+        """
+        return self._line.text
+
+    @property
+    def attempt(self) -> Selection[int]:
+        """Number of the retry that is waited for or under way, from 1; 0 outside an outage."""
+        return self._service.connection.select(lambda now: now.attempt)
+
+    @property
+    def next_retry_at(self) -> Selection[float | None]:
+        """When the next dial starts, in seconds of the service's clock; None when none is scheduled."""
+        return self._service.connection.select(lambda now: now.next_retry_at)
+
+    @property
+    def last_connected_at(self) -> Selection[datetime | None]:
+        """When the connection last became ready, UTC."""
+        return self._memory.select(lambda memory: memory.last_connected_at)
+
+    @property
+    def last_heartbeat_at(self) -> Selection[datetime | None]:
+        """When the server last answered a ping, UTC."""
+        return self._memory.select(lambda memory: memory.last_heartbeat_at)
+
+    @property
+    def latency(self) -> Selection[float | None]:
+        """Seconds from the last ping to its answer; None before the first."""
+        return self._service.metrics.select(lambda now: now.round_trip)
+
+    @property
+    def last_error(self) -> Selection[ErrorEvent | None]:
+        """What last went wrong with the connection, until `clear_error`."""
+        return self._memory.select(lambda memory: memory.last_error)
+
+    @property
+    def metrics(self) -> ReadOnly[Metrics]:
+        """Counts and gauges."""
+        return self._service.metrics
+
+    @property
+    def queue(self) -> Selection[tuple[Waiting, ...]]:
+        """What waits to be sent or acknowledged, in order."""
+        return self._service.outbox.select(lambda now: now.entries)
 
     @property
     def queue_length(self) -> Selection[int]:
@@ -174,6 +217,10 @@ class ConnectionStore:
             now = self._clock()
             self._memory.update(lambda memory: attrs.evolve(memory, last_connected_at=now))
 
+    def _failed(self, event: ErrorEvent) -> None:
+        if event.kind is not ErrorKind.APPLICATION:
+            self._memory.update(lambda memory: attrs.evolve(memory, last_error=event))
+
     def _greeted(self, envelope: Envelope[Hello]) -> None:
         hello = envelope.payload
         self._memory.update(lambda memory: attrs.evolve(memory, server=hello))
@@ -195,3 +242,11 @@ class ConnectionStore:
     def disconnect(self, drain: float = 0.0) -> Pending[None]:
         """Disconnects for good. See `WebSocketService.disconnect`."""
         return self._service.disconnect(drain)
+
+    def clear_error(self) -> None:
+        """Forgets the last error."""
+        self._memory.update(lambda memory: attrs.evolve(memory, last_error=None))
+
+    def clear_message_queue(self) -> None:
+        """Gives up on everything that waits: what was never sent fails, what was is uncertain. Any thread."""
+        self._service.discard(*(waiting.id for waiting in self._service.outbox.get().entries))

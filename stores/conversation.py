@@ -9,7 +9,6 @@ It owns no store and sends nothing; `history` does.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable
 
 import attrs
@@ -18,7 +17,6 @@ import msgspec
 from reactive_ws.delivery import DeliveryStatus
 from reactive_ws.messages import (
     Message,
-    MessageDelta,
     MessageReceived,
     MessageResponse,
     Snapshot,
@@ -30,17 +28,20 @@ from .timeline import Timeline
 
 __all__ = [
     "Conversation",
-    "Fit",
     "acknowledged",
     "advanced",
     "all_answered",
     "answered",
+    "answered_by_post",
     "at_epoch",
     "began",
+    "bounded",
+    "complete",
     "composed",
-    "fit",
-    "grown",
     "merged",
+    "place_for",
+    "put",
+    "read_up_to",
     "withdrawn",
 ]
 
@@ -57,12 +58,35 @@ class Conversation:
         epoch: The server's epoch in which the newest sequences were given; None before the first.
         era: Number of that epoch, counted here.
         is_loaded: Whether what was said before we came is here too, as far as the server shows it.
+        read: The last place that was read; None before anything is known of that.
+        has_older: Whether there are older messages than these; None while nobody knows.
+        is_loading_older: Whether older ones are being fetched.
+        loaded_older: How many older ones were fetched; the bound on the length grows by them.
     """
 
     timeline: Timeline = attrs.field(factory=Timeline)
     epoch: str | None = None
     era: int = 0
     is_loaded: bool = False
+    read: Place | None = None
+    has_older: bool | None = None
+    is_loading_older: bool = False
+    loaded_older: int = 0
+
+    @property
+    def unread(self) -> int:
+        """How many settled entries come after the last one that was read."""
+        if self.read is None:
+            return 0
+        last = self.timeline.last_place
+        if last is None or last <= self.read:
+            return 0
+        return len(self.timeline.settled) - self.timeline.index_after(self.read)
+
+    @property
+    def dropped(self) -> int:
+        """How many of the oldest entries are not held any more."""
+        return self.timeline.dropped
 
 
 # --- reducers ---------------------------------------------------------------------------------------------------------
@@ -76,18 +100,37 @@ def at_epoch(state: Conversation, epoch: str | None) -> Conversation:
         return attrs.evolve(state, epoch=epoch)
     for entry in state.timeline.waiting:
         if entry.is_growing:
-            state = _put(state, _complete(entry), _end(state))
+            state = put(state, complete(entry), _end(state))
     return attrs.evolve(state, epoch=epoch, era=state.era + 1)
 
 
 def began(state: Conversation) -> Conversation:
     """The session was created just now: nothing was said before."""
-    return state if state.is_loaded else attrs.evolve(state, is_loaded=True)
+    if state.is_loaded:
+        return state
+    return attrs.evolve(
+        state, is_loaded=True, has_older=False, read=state.read or (state.era, 0, 0)
+    )
+
+
+def read_up_to(state: Conversation, place: Place | None) -> Conversation:
+    """Everything up to a place was read."""
+    if place is None or (state.read is not None and place <= state.read):
+        return state
+    return attrs.evolve(state, read=place)
+
+
+def bounded(state: Conversation, limit: int) -> Conversation:
+    """At most so many settled entries are held, and those that were fetched on purpose; the oldest go."""
+    timeline = state.timeline.cut(limit + state.loaded_older)
+    if timeline is state.timeline:
+        return state
+    return attrs.evolve(state, timeline=timeline, has_older=True)
 
 
 def composed(state: Conversation, message: Message) -> Conversation:
     """An own message is about to be sent, for the first time or again."""
-    return _put(state, Entry(message, status=DeliveryStatus.QUEUED), None)
+    return put(state, Entry(message, status=DeliveryStatus.QUEUED), None)
 
 
 def withdrawn(state: Conversation, message_id: str, before: Entry | None) -> Conversation:
@@ -115,7 +158,7 @@ def advanced(
     if status is entry.status and not is_over:
         return state
     place = _end(state) if is_over and entry.is_waiting else entry.place
-    return _put(state, msgspec.structs.replace(entry, status=status, reason=reason), place)
+    return put(state, msgspec.structs.replace(entry, status=status, reason=reason), place)
 
 
 def acknowledged(state: Conversation, received: MessageReceived, epoch: str | None) -> Conversation:
@@ -130,7 +173,31 @@ def acknowledged(state: Conversation, received: MessageReceived, epoch: str | No
     entry = msgspec.structs.replace(
         entry, head=message, status=DeliveryStatus.ACKNOWLEDGED, reason=None
     )
-    return _put(state, entry, _place(state, received.sequence, entry))
+    return put(state, entry, place_for(state, received.sequence, entry))
+
+
+def answered_by_post(
+    state: Conversation, own: Message, copy: Message | None, epoch: str | None
+) -> Conversation:
+    """An own message was taken by the function that sent it.
+
+    Args:
+        state, epoch: What was, and in which epoch.
+        own: The message as it was shown.
+        copy: The server's copy, which may have another id and may have arrived on the socket already; None when the
+            echo on the socket will carry the message's own id.
+    """
+    if copy is None or copy.id == own.id:
+        sequence = None if copy is None else copy.sequence
+        state = acknowledged(state, MessageReceived(own.id, sequence), epoch)
+        return state if copy is None else _copied(state, copy)
+    state = at_epoch(state, epoch)
+    place = None if copy.sequence is None else (state.era, copy.sequence, 0)
+    echo = state.timeline.find(copy.id, place)
+    state = attrs.evolve(state, timeline=state.timeline.remove(own.id))
+    entry = echo or Entry(copy)
+    entry = msgspec.structs.replace(entry, status=DeliveryStatus.ACKNOWLEDGED)
+    return put(state, entry, place_for(state, copy.sequence, entry))
 
 
 def answered(state: Conversation, response: MessageResponse, epoch: str | None) -> Conversation:
@@ -171,55 +238,12 @@ def all_answered(
 def _extended(state: Conversation, new: dict[str, Entry]) -> Conversation:
     if not new:
         return state
-    return attrs.evolve(state, timeline=state.timeline.extended(tuple(new.values())))
-
-
-class Fit(enum.Enum):
-    """How a piece of an answer fits to what is here."""
-
-    NEXT = "next"
-    """It continues the text."""
-    KNOWN = "known"
-    """The text has it already."""
-    LATE = "late"
-    """The answer is complete and does not have it."""
-    GAP = "gap"
-    """Something before it is missing."""
-
-
-def fit(state: Conversation, delta: MessageDelta) -> Fit:
-    """Returns how a piece of an answer fits."""
-    entry = state.timeline.find(delta.message_id)
-    if entry is None:
-        return Fit.NEXT if delta.offset == 0 else Fit.GAP
-    if entry.is_growing and delta.offset == entry.length:
-        return Fit.NEXT
-    if delta.offset + len(delta.text) <= entry.length:
-        return Fit.KNOWN
-    return Fit.GAP if entry.is_growing else Fit.LATE
-
-
-def grown(
-    state: Conversation, delta: MessageDelta, epoch: str | None, timestamp: float
-) -> Conversation:
-    """A piece of an answer; changes nothing unless it fits.
-
-    Args:
-        state, delta, epoch: What was and what arrived.
-        timestamp: Epoch milliseconds, for an answer that begins.
-    """
-    state = at_epoch(state, epoch)
-    if fit(state, delta) is not Fit.NEXT:
-        return state
-    entry = state.timeline.find(delta.message_id)
-    if entry is None:
-        head = Message(delta.message_id, delta.session_id, "assistant", "", timestamp)
-        entry = Entry(head, growing=GrowingText())
-    text = (entry.growing or GrowingText()).extended(delta.text)
-    entry = msgspec.structs.replace(entry, growing=text)
-    if not delta.done:
-        return _put(state, entry, entry.place)
-    return _put(state, _complete(entry), _place(state, None, entry))
+    entries = tuple(new.values())
+    first = entries[0].place
+    read = state.read
+    if read is None and first is not None:
+        read = (first[0], first[1], first[2] - 1)
+    return attrs.evolve(state, timeline=state.timeline.extended(entries), read=read)
 
 
 def merged(state: Conversation, snapshot: Snapshot) -> Conversation:
@@ -232,7 +256,12 @@ def merged(state: Conversation, snapshot: Snapshot) -> Conversation:
         elif old is None or old.is_growing:
             text = GrowingText().extended(message.content)
             head = msgspec.structs.replace(message, content="")
-            state = _put(state, Entry(head, growing=text), old.place if old else None)
+            calls = old.tool_calls if old else ()
+            entry = Entry(head, growing=text, tool_calls=calls)
+            state = put(state, entry, old.place if old else None)
+    if state.read is None:
+        # What was said before we came is no news.
+        state = attrs.evolve(state, read=state.timeline.last_place or (state.era, 0, 0))
     return attrs.evolve(state, is_loaded=True)
 
 
@@ -241,12 +270,13 @@ def _copied(state: Conversation, message: Message) -> Conversation:
     place = None if message.sequence is None else (state.era, message.sequence, 0)
     old = state.timeline.find(message.id, place)
     if old is None:
-        return _put(state, Entry(message), place or _end(state))
+        return put(state, Entry(message), place or _end(state))
     status = DeliveryStatus.ACKNOWLEDGED if old.is_own else None
-    return _put(state, Entry(message, status=status), _place(state, message.sequence, old))
+    entry = Entry(message, status=status, tool_calls=old.tool_calls)
+    return put(state, entry, place_for(state, message.sequence, old))
 
 
-def _place(state: Conversation, sequence: int | None, entry: Entry) -> Place | None:
+def place_for(state: Conversation, sequence: int | None, entry: Entry) -> Place | None:
     """Returns the place for a sequence; without one the entry's own, or the end."""
     if sequence is not None:
         if entry.place is not None and entry.place[:2] == (state.era, sequence):
@@ -262,10 +292,23 @@ def _end(state: Conversation) -> Place:
     return (last[0], last[1], last[2] + 1)
 
 
-def _complete(entry: Entry) -> Entry:
+def complete(entry: Entry) -> Entry:
+    """Returns an entry whose text does not grow any more."""
     return msgspec.structs.replace(entry, head=entry.message, growing=None)
 
 
-def _put(state: Conversation, entry: Entry, place: Place | None) -> Conversation:
+def put(state: Conversation, entry: Entry, place: Place | None) -> Conversation:
+    """Returns a conversation with this entry in this place, or waiting when it has none.
+
+    What is said from here counts as read, with all before it; the first that is heard of others counts as news.
+    """
     entry = msgspec.structs.replace(entry, place=place)
-    return attrs.evolve(state, timeline=state.timeline.put(entry))
+    timeline = state.timeline.put(entry)
+    read = state.read
+    if entry.is_waiting or place is None:
+        return attrs.evolve(state, timeline=timeline)
+    if entry.is_own:
+        read = place if read is None else max(read, place)
+    elif read is None:
+        read = (place[0], place[1], place[2] - 1)
+    return attrs.evolve(state, timeline=timeline, read=read)

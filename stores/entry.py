@@ -6,7 +6,7 @@ collection, like the messages they hold: a million retained entries cost the col
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -16,7 +16,7 @@ from reactive_ws.messages import Message
 
 from .growing_text import GrowingText
 
-__all__ = ["WAITING", "Entry", "Place"]
+__all__ = ["WAITING", "Entry", "Place", "ToolCall"]
 
 Place: TypeAlias = tuple[int, int, int]
 """Where an entry belongs: the era (it grows with every new epoch of the server), the sequence in it, and a number for
@@ -24,6 +24,24 @@ what came without a sequence after that one."""
 
 WAITING = 1 << 62
 """The era of entries that have no place yet: after all others."""
+
+
+class ToolCall(Struct, frozen=True, gc=False):
+    """A tool that was used for an answer.
+
+    Attributes:
+        id: Of the call; a later report with the same id replaces this one.
+        name: Of the tool.
+        arguments: What it was given, free JSON.
+        result: What it gave back, free JSON; None while it runs.
+        status: In the server's words, such as "running" or "done".
+    """
+
+    id: str
+    name: str
+    arguments: Any = None
+    result: Any = None
+    status: str = ""
 
 
 class Entry(Struct, frozen=True, gc=False):
@@ -35,6 +53,7 @@ class Entry(Struct, frozen=True, gc=False):
         growing: The text so far of an answer that is being given; None when the text is complete.
         status: How far an own message has come; None for messages of others.
         reason: Why an own message failed or is uncertain.
+        tool_calls: The tools that were used for it, in order.
     """
 
     head: Message
@@ -42,6 +61,7 @@ class Entry(Struct, frozen=True, gc=False):
     growing: GrowingText | None = None
     status: DeliveryStatus | None = None
     reason: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
 
     @property
     def id(self) -> str:

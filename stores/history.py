@@ -1,22 +1,22 @@
 """The history store: what was said, session by session.
 
-State and reducers of one session are in `conversation`; here are the store of all sessions, what UI code may see of it, the
-handlers of the server's messages, and the actions. One new message wakes only the observers of its session.
+State and reducers of one session are in `conversation` and `answers`; own messages are sent by `outgoing`, older ones fetched
+by `older`. Here are the store of all sessions, what UI code may see of it, the handlers of the server's messages, and the
+actions. One new message wakes only the observers of its session.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-
-from immutables import Map
-from reactivex import Observable
-from reactivex import operators as ops
+from typing import TypeVar
 
 from reactive_ws.connection import ErrorKind
-from reactive_ws.delivery import Delivery, DeliveryStatus
+from reactive_ws.delivery import Delivery
+from reactive_ws.derived import derived
 from reactive_ws.domain import Domain
+from reactive_ws.equality import shallow
 from reactive_ws.keyed import KeyedStore
 from reactive_ws.messages import (
     Envelope,
@@ -25,33 +25,38 @@ from reactive_ws.messages import (
     MessageDelta,
     MessageReceived,
     MessageResponse,
-    MessageSend,
     SessionCreated,
     Snapshot,
 )
+from reactive_ws.pending import Pending
 from reactive_ws.selection import Selection
 from reactive_ws.store import Store
 
+from .answers import Fit, called, fit, grown
+from .channel_events import AiToolCall
 from .conversation import (
     Conversation,
-    Fit,
-    acknowledged,
-    advanced,
     all_answered,
     answered,
     began,
-    composed,
-    fit,
-    grown,
+    bounded,
     merged,
-    withdrawn,
+    read_up_to,
 )
-from .entry import Entry
+from .doubts import doubts_about
+from .entry import Entry, ToolCall
+from .older import Loader, OlderLoads
+from .outgoing import Outgoing, Post
 from .ports import Handlers, Report, Runs, Send, Sync
 
-__all__ = ["History"]
+__all__ = ["History", "ReadMark", "read_marks", "with_read_marks"]
+
+T = TypeVar("T")
 
 _EMPTY = Conversation()
+
+ReadMark = tuple[str, int]
+"""Up to where a session was read: the server's epoch, and the sequence in it."""
 
 
 # --- store ------------------------------------------------------------------------------------------------------------
@@ -65,6 +70,9 @@ class History:
         send, sync, report: See `ports`.
         new_id: Ids of own messages; the server acknowledges a message by its own id.
         clock: Wall clock, UTC.
+        touch: Called with the session and the panel of every own message.
+        post: Sends own messages instead of the socket, when no other way is given with the message.
+        max_messages: Settled messages of a session that are held, besides older ones that were fetched; the oldest go.
     """
 
     def __init__(
@@ -76,18 +84,30 @@ class History:
         report: Report,
         new_id: Callable[[], str],
         clock: Callable[[], datetime],
+        touch: Callable[[str, str | None], None] | None = None,
+        post: Post | None = None,
+        max_messages: int = 1_000_000,
     ) -> None:
         self._conversations: KeyedStore[str, Conversation] = KeyedStore(
             name="stores.history", domain=domain
         )
-        # An acknowledgement names a message and no session.
-        self._sent: Store[Map[str, str]] = Store(Map(), name="stores.history.sent", domain=domain)
         self._epoch: Store[str | None] = Store(None, name="stores.history.epoch", domain=domain)
-        self._send = send
         self._sync = sync
         self._report = report
         self._new_id = new_id
         self._clock = clock
+        self._touch = touch
+        self._post = post
+        self._max_messages = max_messages
+        self._outgoing = Outgoing(
+            domain,
+            get=self.get,
+            change=self._change,
+            send=send,
+            report=report,
+            epoch=self._epoch.get,
+        )
+        self._older = OlderLoads(get=self.get, change=self._change, report=report)
 
     def __repr__(self) -> str:
         return f"<History of {len(self._conversations)} sessions>"
@@ -110,21 +130,41 @@ class History:
 
     def select_window(
         self, session_id: str, start: int, count: int
-    ) -> Observable[tuple[Entry, ...]]:
+    ) -> Selection[tuple[Entry, ...]]:
         """Returns the stream of at most `count` entries of a session from index `start` on."""
-        return self._windows(session_id, lambda now: now.timeline.window(start, count))
+        return self._part(session_id, lambda now: now.timeline.window(start, count))
 
-    def select_last(self, session_id: str, count: int) -> Observable[tuple[Entry, ...]]:
+    def select_last(self, session_id: str, count: int) -> Selection[tuple[Entry, ...]]:
         """Returns the stream of the newest `count` entries of a session, oldest first."""
-        return self._windows(session_id, lambda now: now.timeline.last(count))
+        return self._part(session_id, lambda now: now.timeline.last(count))
 
-    def _windows(
-        self, session_id: str, window: Callable[[Conversation], tuple[Entry, ...]]
-    ) -> Observable[tuple[Entry, ...]]:
-        def part(now: Conversation | None) -> tuple[Entry, ...]:
-            return window(now or _EMPTY)
+    def select_entry(self, session_id: str, message_id: str) -> Selection[Entry | None]:
+        """Returns the stream of one entry: its growing text, its delivery; None while there is none."""
+        return self._part(session_id, lambda now: now.timeline.find(message_id))
 
-        return self.select(session_id).pipe(ops.map(part), ops.distinct_until_changed())
+    def select_unread(self, session_id: str) -> Selection[int]:
+        """Returns the stream of how many messages of a session were not read yet."""
+        return self._part(session_id, lambda now: now.unread)
+
+    def select_dropped(self, session_id: str) -> Selection[int]:
+        """Returns the stream of how many of a session's oldest messages are not held any more."""
+        return self._part(session_id, lambda now: now.dropped)
+
+    @property
+    def unread(self) -> Selection[int]:
+        """How many messages of all sessions were not read yet."""
+        return self._conversations.select_part(_all_unread)
+
+    @property
+    def store(self) -> KeyedStore[str, Conversation]:
+        """The store itself; for the composition root, which keeps the read marks in a file."""
+        return self._conversations
+
+    def _part(self, session_id: str, part: Callable[[Conversation], T]) -> Selection[T]:
+        def of(now: Conversation | None) -> T:
+            return part(_EMPTY if now is None else now)
+
+        return derived(self.select(session_id), of, equals=shallow).select()
 
     @property
     def handlers(self) -> Handlers:
@@ -136,28 +176,25 @@ class History:
             "message.delta": self._grown,
             "session.created": self._began,
             "snapshot": self._merged,
+            "ai.response": self._answered,
+            "ai.stream": self._grown,
+            "ai.tool_call": self._called,
         }
 
     @property
     def runs(self) -> Runs:
         """What this store does about several messages of a type in a row; for the composition root."""
-        return {"message.response": self._all_answered}
+        return {"message.response": self._all_answered, "ai.response": self._all_answered}
 
     def _greeted(self, envelope: Envelope[Hello]) -> None:
         self._epoch.set(envelope.payload.epoch)
 
     def _received(self, envelope: Envelope[MessageReceived]) -> None:
-        received = envelope.payload
-        session_id = self._sent.get().get(received.message_id)
-        if session_id is not None:
-            epoch = envelope.epoch or self._epoch.get()
-            self._change(session_id, lambda now: acknowledged(now, received, epoch))
-            self._forget(received.message_id)
+        self._outgoing.received(envelope.payload, envelope.epoch or self._epoch.get())
 
     def _answered(self, envelope: Envelope[MessageResponse]) -> None:
         response = envelope.payload
-        if response.message.session_id != response.session_id:
-            self._report_stray(response)
+        self._doubt(response)
         epoch = envelope.epoch or self._epoch.get()
         self._change(response.session_id, lambda now: answered(now, response, epoch))
 
@@ -166,8 +203,7 @@ class History:
         for envelope in envelopes:
             response = envelope.payload
             session_id = response.session_id
-            if response.message.session_id != session_id:
-                self._report_stray(response)
+            self._doubt(response)
             answer = response, envelope.epoch or self._epoch.get()
             if session_id in sessions:
                 sessions[session_id].append(answer)
@@ -176,12 +212,9 @@ class History:
         for session_id, answers in sessions.items():
             self._change(session_id, partial(all_answered, responses=answers))
 
-    def _report_stray(self, response: MessageResponse) -> None:
-        self._report(
-            ErrorKind.PROTOCOL,
-            f"message {response.message.id} says it is of another session than its response; "
-            f"it is shown in session {response.session_id}",
-        )
+    def _doubt(self, response: MessageResponse) -> None:
+        for doubt in doubts_about(response, self.get(response.session_id), self._clock):
+            self._report(ErrorKind.PROTOCOL, doubt)
 
     def _grown(self, envelope: Envelope[MessageDelta]) -> None:
         delta = envelope.payload
@@ -212,12 +245,24 @@ class History:
         if snapshot.messages is not None:
             self._change(snapshot.stream, lambda now: merged(now, snapshot))
 
-    def _change(self, session_id: str, reducer: Callable[[Conversation], Conversation]) -> None:
-        # Not `upsert`: an own message may be added from another thread while the burst's batch is open.
-        self._conversations.update(session_id, reducer, default=_EMPTY)
+    def _called(self, envelope: Envelope[AiToolCall]) -> None:
+        it = envelope.payload
+        call = ToolCall(it.call_id, it.name, it.arguments, it.result, it.status)
+        epoch = envelope.epoch or self._epoch.get()
+        now_ms = self._clock().timestamp() * 1000.0
+        self._change(
+            it.session_id,
+            lambda now: called(now, it.session_id, it.message_id, call, epoch, now_ms),
+        )
 
-    def _forget(self, message_id: str) -> None:
-        self._sent.update(lambda now: now.delete(message_id) if message_id in now else now)
+    def _change(self, session_id: str, reducer: Callable[[Conversation], Conversation]) -> None:
+        limit = self._max_messages
+
+        def change(now: Conversation) -> Conversation:
+            return bounded(reducer(now), limit)
+
+        # Not `upsert`: an own message may be added from another thread while the burst's batch is open.
+        self._conversations.update(session_id, change, default=_EMPTY)
 
     # --- actions --------------------------------------------------------------------------------------------------------
 
@@ -228,56 +273,91 @@ class History:
         *,
         panel_id: str | None = None,
         role: str = "user",
+        post: Post | None = None,
     ) -> Delivery:
         """Says something in a session. It is shown at once; its delivery status follows. Any thread, never blocks.
+
+        Args:
+            session_id, content, panel_id, role: Of the message.
+            post: Sends it in its own way, such as a REST call; sync or async. Its echo arrives on the socket.
 
         Raises:
             OutboxFull, ServiceClosed, MessageRejected: it cannot be sent, and is not shown.
         """
-        return self.send_message(
-            Message(self._new_id(), session_id, role, content, self._clock(), panel_id)
-        )
+        message = Message(self._new_id(), session_id, role, content, self._clock(), panel_id)
+        return self.send_message(message, post=post)
 
-    def send_message(self, message: Message) -> Delivery:
+    def send_message(self, message: Message, *, post: Post | None = None) -> Delivery:
         """Like `send`, with a message of your own making; its id must be new.
 
         Raises:
             OutboxFull, ServiceClosed, MessageRejected: it cannot be sent, and is not shown.
         """
-        session_id, message_id = message.session_id, message.id
-        before = self.get(session_id).timeline.find(message_id)
-        # Before it is queued, because the acknowledgement may come before `send` returns.
-        self._sent.update(lambda now: now.set(message_id, session_id))
-        self._change(session_id, lambda now: composed(now, message))
-        try:
-            delivery = self._send(MessageSend(session_id, message))
-        except Exception:
-            self._forget(message_id)
-            self._change(session_id, lambda now: withdrawn(now, message_id, before))
-            raise
-        delivery.watch(lambda status: self._advanced(session_id, delivery, status))
+        post = post or self._post
+        if post is None:
+            delivery = self._outgoing.send(message)
+        else:
+            delivery = self._outgoing.post(message, post)
+        if self._touch is not None:
+            self._touch(message.session_id, message.panel_id)
         return delivery
 
     def retry(self, session_id: str, message_id: str) -> Delivery:
-        """Sends an own message again that failed, or whose fate is uncertain, with its old id.
+        """Sends an own message again that failed, or whose fate is uncertain, with its old id and in the old way.
 
         Raises:
             KeyError: there is no such message.
             ValueError: it is not own, or it did not fail.
             OutboxFull, ServiceClosed: it cannot be sent now; it stays as it was.
         """
-        entry = self.get(session_id).timeline.find(message_id)
-        if entry is None:
-            raise KeyError(message_id)
-        if entry.status not in (DeliveryStatus.FAILED, DeliveryStatus.UNCERTAIN):
-            raise ValueError(f"message {message_id} did not fail; only what failed is sent again")
-        return self.send_message(entry.message)
+        return self._outgoing.retry(session_id, message_id)
 
-    def _advanced(self, session_id: str, delivery: Delivery, status: DeliveryStatus) -> None:
-        is_final = delivery.is_final
-        reason = delivery.reason
-        self._change(
-            session_id, lambda now: advanced(now, delivery.id, status, reason, is_final=is_final)
-        )
-        if is_final and status is not DeliveryStatus.ACKNOWLEDGED:
-            self._forget(delivery.id)
+    def adopt(self, message: Message, delivery: Delivery) -> None:
+        """Shows an own message that an earlier process queued and that still waits; for the composition root."""
+        self._outgoing.adopt(message, delivery)
+
+    def load_older(self, session_id: str, loader: Loader, *, count: int = 50) -> Pending[int]:
+        """Fetches a page of messages before the oldest one that is here. Any thread.
+
+        One load a session at a time: a call during one returns that one. Whether there are more says
+        `get(session_id).has_older`; after the last page nothing is fetched any more.
+
+        Args:
+            session_id: Whose messages.
+            loader: Gets an `OlderRequest`; a plain function is called here and now, an async one is awaited in the
+                running loop, or in a thread of its own where there is none.
+            count: At most so many.
+
+        Returns:
+            How many messages came. What the loader raises is raised for whoever waits, and is in the error store.
+        """
+        return self._older.load(session_id, loader, count)
+
+    def mark_read(self, session_id: str) -> None:
+        """Notes that everything in a session was read. Any thread."""
+        if session_id in self._conversations:
+            self._change(session_id, lambda now: read_up_to(now, now.timeline.last_place))
+
+
+def read_marks(conversations: Mapping[str, Conversation]) -> dict[str, ReadMark]:
+    """Returns up to where each session was read; sessions without sequences have no such mark."""
+    return {
+        session_id: (one.epoch, one.read[1])
+        for session_id, one in conversations.items()
+        if one.epoch is not None and one.read is not None and one.read[0] == one.era
+    }
+
+
+def with_read_marks(
+    conversations: Mapping[str, Conversation], marks: dict[str, ReadMark]
+) -> Mapping[str, Conversation]:
+    """Returns the conversations with what `read_marks` gave an earlier process; those that are here keep theirs."""
+    known = {
+        session_id: Conversation(epoch=epoch, read=(0, sequence, 0))
+        for session_id, (epoch, sequence) in marks.items()
+    }
+    return {**known, **conversations}
+
+
+def _all_unread(conversations: Mapping[str, Conversation]) -> int:
+    return sum(one.unread for one in conversations.values())

@@ -85,6 +85,11 @@ class Notifications:
         return self._store.read_only
 
     @property
+    def store(self) -> Store[NotificationsState]:
+        """The store itself; for the composition root, which keeps it in a file."""
+        return self._store
+
+    @property
     def unread(self) -> Selection[int]:
         """How many were not read yet."""
         return self._store.select(lambda state: state.unread)

@@ -1,4 +1,4 @@
-"""What stores need from the outside, as plain types: how to send, how to ask for a snapshot, how to report.
+"""What stores need from the outside, as plain types: how to send, how to ask for a snapshot, how to report, what time it is.
 
 The composition root (`app`) fills them from a service; tests fill them with lists. Nothing is implemented here.
 """
@@ -12,7 +12,7 @@ from reactive_ws.connection import ErrorKind
 from reactive_ws.delivery import Delivery
 from reactive_ws.messages import Envelope
 
-__all__ = ["Handlers", "Report", "Runs", "Send", "Sync"]
+__all__ = ["Handlers", "Later", "Report", "Runs", "Send", "Sync"]
 
 Handlers: TypeAlias = Mapping[str, Callable[[Envelope[Any]], None]]
 """What a store does about messages, by type name. Called on the service's thread, in the batch of a burst."""
@@ -25,6 +25,9 @@ Send: TypeAlias = Callable[[object], Delivery]
 
 Sync: TypeAlias = Callable[[str], None]
 """Asks the server for a snapshot of a stream."""
+
+Later: TypeAlias = Callable[[float, Callable[[], None]], Callable[[], None]]
+"""Calls a function after so many seconds, on any thread; returns the cancel."""
 
 
 class Report(Protocol):

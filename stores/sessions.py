@@ -1,19 +1,19 @@
 """The sessions store: which chat sessions there are, which one is active, and when something last happened in each.
 
-What is said in a session is `history`. A session that was created here is shown at once and is pending until the server
+State and reducers are in `session_list`; what is said in a session is `history`. Going from one to another and their names here are the user's and are not sent. A session that was created here is shown at once and is pending until the server
 says that it exists.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-import attrs
-from immutables import Map
-
+from reactive_ws.connection import ErrorKind
 from reactive_ws.delivery import Delivery, DeliveryStatus
 from reactive_ws.domain import Domain
+from reactive_ws.equality import shallow
 from reactive_ws.messages import (
     Envelope,
     MessageResponse,
@@ -27,119 +27,26 @@ from reactive_ws.messages import (
 from reactive_ws.selection import Selection
 from reactive_ws.store import ReadOnly, Store
 
-from .ports import Handlers, Runs, Send
+from .ports import Handlers, Later, Report, Runs, Send, Sync
+from .session_list import (
+    SessionsState,
+    activated,
+    closed,
+    created,
+    fell_idle,
+    renamed,
+    replaced,
+    requested,
+    touched,
+    undone,
+)
 
 __all__ = ["Sessions", "SessionsState"]
 
-
-# --- state ------------------------------------------------------------------------------------------------------------
-
-
-def _no_times() -> Map[str, datetime]:
-    return Map()
-
-
-@attrs.frozen
-class SessionsState:
-    """The sessions.
-
-    Attributes:
-        sessions: In the order in which they became known.
-        active_id: Which one is looked at; None when none is.
-        pending: Ids of those that the server has not confirmed yet.
-        last_activity: When something was last said in a session, by session id.
-        panel_activity: When something was last said about a panel, by panel id.
-    """
-
-    sessions: tuple[Session, ...] = ()
-    active_id: str | None = None
-    pending: frozenset[str] = frozenset()
-    last_activity: Map[str, datetime] = attrs.field(factory=_no_times)
-    panel_activity: Map[str, datetime] = attrs.field(factory=_no_times)
-
-    @property
-    def active(self) -> Session | None:
-        """The session that is looked at."""
-        return self.get(self.active_id) if self.active_id is not None else None
-
-    def get(self, session_id: str) -> Session | None:
-        """Returns the session with this id, or None."""
-        return next((one for one in self.sessions if one.id == session_id), None)
-
-
-# --- reducers ---------------------------------------------------------------------------------------------------------
-
-
-def requested(state: SessionsState, session: Session) -> SessionsState:
-    """A session was created here; it becomes the active one."""
-    state = created(state, session)
-    return attrs.evolve(state, active_id=session.id, pending=state.pending | {session.id})
-
-
-def created(state: SessionsState, session: Session) -> SessionsState:
-    """A session exists. The first one of all becomes active."""
-    if state.get(session.id) is None:
-        sessions = (*state.sessions, session)
-    else:
-        sessions = tuple(session if one.id == session.id else one for one in state.sessions)
-    return attrs.evolve(
-        state,
-        sessions=sessions,
-        active_id=state.active_id or session.id,
-        pending=state.pending - {session.id},
-    )
-
-
-def closed(state: SessionsState, session_id: str) -> SessionsState:
-    """A session ended. If it was active, the one that moves into its place is, else the one before it."""
-    place = next((at for at, one in enumerate(state.sessions) if one.id == session_id), None)
-    if place is None:
-        return state
-    sessions = (*state.sessions[:place], *state.sessions[place + 1 :])
-    active_id = state.active_id
-    if active_id == session_id:
-        active_id = sessions[min(place, len(sessions) - 1)].id if sessions else None
-    times = state.last_activity
-    return attrs.evolve(
-        state,
-        sessions=sessions,
-        active_id=active_id,
-        pending=state.pending - {session_id},
-        last_activity=times.delete(session_id) if session_id in times else times,
-    )
-
-
-def undone(state: SessionsState, session_id: str, before: str | None) -> SessionsState:
-    """A session that was created here will not be; what was active before is again."""
-    was_active = state.active_id == session_id
-    state = closed(state, session_id)
-    return activated(state, before) if was_active and before is not None else state
-
-
-def replaced(state: SessionsState, sessions: tuple[Session, ...]) -> SessionsState:
-    """These are the server's sessions. Those that it has not confirmed yet stay: their creation is on its way."""
-    known = {session.id for session in sessions}
-    for old in state.sessions:
-        if old.id not in known and old.id not in state.pending:
-            state = closed(state, old.id)
-    for session in sessions:
-        state = created(state, session)
-    return state
-
-
-def activated(state: SessionsState, session_id: str) -> SessionsState:
-    """A session is looked at; nothing when there is no such session."""
-    return state if state.get(session_id) is None else attrs.evolve(state, active_id=session_id)
-
-
-def touched(
-    state: SessionsState, session_id: str, panel_id: str | None, now: datetime
-) -> SessionsState:
-    """Something was said in a session, perhaps about a panel."""
-    state = attrs.evolve(state, last_activity=state.last_activity.set(session_id, now))
-    if panel_id is None:
-        return state
-    return attrs.evolve(state, panel_activity=state.panel_activity.set(panel_id, now))
+_APP = "app"
+"""The stream of everything that belongs to no session."""
+_MAX_GONE = 256
+"""Closed sessions that are remembered."""
 
 
 # --- store ------------------------------------------------------------------------------------------------------------
@@ -153,6 +60,9 @@ class Sessions:
         send: See `ports`.
         new_id: Ids of sessions that are created here.
         clock: Wall clock, UTC.
+        sync, report: See `ports`.
+        later: Starts a timer; None leaves out the detection of idle sessions.
+        idle_after: Seconds without activity after which a session is idle.
     """
 
     def __init__(
@@ -162,11 +72,22 @@ class Sessions:
         send: Send,
         new_id: Callable[[], str],
         clock: Callable[[], datetime],
+        sync: Sync | None = None,
+        report: Report | None = None,
+        later: Later | None = None,
+        idle_after: float = 300.0,
     ) -> None:
         self._store = Store(SessionsState(), name="stores.sessions", domain=domain)
         self._send = send
         self._new_id = new_id
         self._clock = clock
+        self._sync = sync
+        self._report = report
+        self._later = later
+        self._idle_after = timedelta(seconds=idle_after)
+        self._cancel: Callable[[], None] | None = None
+        # Answers that were on their way when their session was closed are no surprise.
+        self._gone: dict[str, None] = {}
 
     @property
     def state(self) -> ReadOnly[SessionsState]:
@@ -174,9 +95,28 @@ class Sessions:
         return self._store.read_only
 
     @property
+    def store(self) -> Store[SessionsState]:
+        """The store itself; for the composition root, which keeps it in a file."""
+        return self._store
+
+    @property
     def all(self) -> Selection[tuple[Session, ...]]:
         """The sessions in the order in which they became known."""
         return self._store.select(lambda state: state.sessions)
+
+    @property
+    def by_activity(self) -> Selection[tuple[Session, ...]]:
+        """The sessions, the one in which something happened last first."""
+        return self._store.select(lambda state: state.by_activity, equals=shallow)
+
+    @property
+    def idle(self) -> Selection[frozenset[str]]:
+        """Ids of the sessions in which nothing happened for a while."""
+        return self._store.select(lambda state: state.idle, equals=operator.eq)
+
+    def is_idle(self, session_id: str) -> Selection[bool]:
+        """Returns the stream of whether nothing happened in a session for a while."""
+        return self._store.select(lambda state: session_id in state.idle)
 
     @property
     def active(self) -> Selection[Session | None]:
@@ -190,25 +130,31 @@ class Sessions:
             "session.created": self._created,
             "session.closed": self._closed,
             "message.response": self._answered,
+            "ai.response": self._answered,
             "snapshot": self._replaced,
         }
 
     @property
     def runs(self) -> Runs:
         """What this store does about several messages of a type in a row; for the composition root."""
-        return {"message.response": self._all_answered}
+        return {"message.response": self._all_answered, "ai.response": self._all_answered}
 
     def _created(self, envelope: Envelope[SessionCreated]) -> None:
         it = envelope.payload
         session = Session(it.session_id, it.title, it.created_at)
         self._store.update(lambda state: created(state, session))
+        self._look_at_time()
 
     def _closed(self, envelope: Envelope[SessionClosed]) -> None:
         session_id = envelope.payload.session_id
+        self._gone[session_id] = None
+        if len(self._gone) > _MAX_GONE:
+            del self._gone[next(iter(self._gone))]
         self._store.update(lambda state: closed(state, session_id))
 
     def _answered(self, envelope: Envelope[MessageResponse]) -> None:
         response = envelope.payload
+        self._doubt(response.session_id)
         self.touch(response.session_id, response.message.panel_id)
 
     def _all_answered(self, envelopes: Sequence[Envelope[MessageResponse]]) -> None:
@@ -220,12 +166,54 @@ class Sessions:
                 state = touched(state, session_id, panel_id, now)
             return state
 
+        for session_id in {session_id for session_id, _ in spoken}:
+            self._doubt(session_id)
         self._store.update(change)
+        self._wait_for_idle()
+
+    def _doubt(self, session_id: str) -> None:
+        state = self._store.get()
+        if not state.is_loaded or session_id in self._gone or state.get(session_id) is not None:
+            return
+        if self._report is not None:
+            self._report(
+                ErrorKind.PROTOCOL,
+                f"something was said in session {session_id}, which is not known; it is kept, and "
+                "the sessions are fetched again",
+                is_retryable=True,
+            )
+        if self._sync is not None:
+            self._sync(_APP)
 
     def _replaced(self, envelope: Envelope[Snapshot]) -> None:
         sessions = envelope.payload.sessions
         if sessions is not None:
             self._store.update(lambda state: replaced(state, sessions))
+            self._look_at_time()
+
+    def _look_at_time(self) -> None:
+        """Notes who is idle by now, and waits for the next one."""
+        self._end_timer()
+        now = self._clock()
+        self._store.update(lambda state: fell_idle(state, now, self._idle_after))
+        self._wait_for_idle()
+
+    def _wait_for_idle(self) -> None:
+        if self._later is None or self._cancel is not None:
+            return
+        state = self._store.get()
+        times = [
+            state.last_activity.get(one.id) for one in state.sessions if one.id not in state.idle
+        ]
+        first = min((time for time in times if time is not None), default=None)
+        if first is not None:
+            delay = (first + self._idle_after - self._clock()).total_seconds()
+            self._cancel = self._later(max(0.001, delay), self._look_at_time)
+
+    def _end_timer(self) -> None:
+        cancel, self._cancel = self._cancel, None
+        if cancel is not None:
+            cancel()
 
     # --- actions --------------------------------------------------------------------------------------------------------
 
@@ -244,7 +232,33 @@ class Sessions:
             self._store.update(lambda state: undone(state, session.id, before))
             raise
         delivery.watch(lambda status: self._advanced(session.id, status, before))
+        self.touch(session.id)
         return session
+
+    def adopt(self, create: SessionCreate, delivery: Delivery) -> None:
+        """Shows a session that an earlier process created and that still waits; for the composition root."""
+        if self._store.get().get(create.session_id) is None:
+            session = Session(create.session_id, create.title)
+            before = self._store.get().active_id
+            self._store.update(lambda state: requested(state, session))
+            delivery.watch(lambda status: self._advanced(session.id, status, before))
+
+    def restored(self) -> None:
+        """What an earlier process knew is here; for the composition root, before connecting."""
+        self._look_at_time()
+
+    def rename(self, session_id: str, title: str) -> None:
+        """Calls a session by another name here, whatever the server calls it.
+
+        Raises:
+            KeyError: there is no such session.
+        """
+        self._known(session_id)
+        self._store.update(lambda state: renamed(state, session_id, title))
+
+    def stop_waiting(self) -> None:
+        """Ends the timer that waits for idle sessions; for the composition root, at the end."""
+        self._end_timer()
 
     def close(self, session_id: str) -> Delivery:
         """Ends a session; it goes when the server says so. Any thread.
@@ -269,6 +283,7 @@ class Sessions:
         """Notes that something happened in a session now, perhaps about a panel."""
         now = self._clock()
         self._store.update(lambda state: touched(state, session_id, panel_id, now))
+        self._wait_for_idle()
 
     def _known(self, session_id: str) -> None:
         if self._store.get().get(session_id) is None:

@@ -95,6 +95,10 @@ class Timeline:
         index = self._index_of(identity, place)
         return None if index is None else self.settled[index]
 
+    def index_after(self, place: Place) -> int:
+        """Returns how many settled entries come up to this place."""
+        return self.settled.find((place[0], place[1], place[2] + 1), _place_of)
+
     @property
     def last_place(self) -> Place | None:
         """The place of the newest settled entry."""

@@ -6,7 +6,6 @@ The only store with a timer: one, for the first that expires, and none when nobo
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
 
 import attrs
 from immutables import Map
@@ -16,12 +15,9 @@ from reactive_ws.messages import Envelope, Typing
 from reactive_ws.selection import Selection
 from reactive_ws.store import ReadOnly, Store
 
-from .ports import Handlers, Send
+from .ports import Handlers, Later, Send
 
 __all__ = ["Later", "TypingState", "TypingUsers"]
-
-Later: TypeAlias = Callable[[float, Callable[[], None]], Callable[[], None]]
-"""Calls a function after so many seconds, on any thread; returns the cancel."""
 
 
 # --- state ------------------------------------------------------------------------------------------------------------
@@ -138,6 +134,14 @@ class TypingUsers:
             recent = {key: at for key, at in self._told.items() if now - at < self._interval}
             self._told = {**recent, (conversation_id, user_id): now}
             self._send(Typing(conversation_id, user_id))
+
+    def send_typing(self, conversation_id: str, user_id: str) -> None:
+        """The same as `tell`, under the name that chat programs know. Any thread.
+
+        Raises:
+            ServiceClosed: after disconnect().
+        """
+        self.tell(conversation_id, user_id)
 
     def clear(self) -> None:
         """Forgets who types and ends the timer, as when the connection is lost."""

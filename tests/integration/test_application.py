@@ -16,6 +16,7 @@ from reactive_ws.hub import Hub
 from reactive_ws.messages import Guarantee, protocol_v1
 from stores import Application, application
 from stores import app as app_module
+from stores.channel_events import command_center
 
 QUICK = Backoff(initial=0.02, cap=0.1)
 
@@ -240,14 +241,16 @@ def test_every_message_of_the_server_has_its_store() -> None:
         app.sessions,
         app.carousel,
         app.notifications,
+        app.channels,
         app.typing,
+        app.offline,
     )
     handled = {name for store in stores for name in store.handlers}
     # These are the service's: they change its connection, its positions, or its error stream, which the stores show.
     of_the_service = {"auth.ok", "resumed", "subscribed", "error", "goaway", "ping"}
     from_clients = {"auth", "resume", "sync", "subscribe", "unsubscribe", "message.send"}
     from_clients |= {"session.create", "session.close"}
-    assert handled | of_the_service | from_clients == {row.name for row in protocol_v1()}
+    assert handled | of_the_service | from_clients == {row.name for row in command_center()}
     assert not handled & of_the_service
     assert protocol_v1().get("message.send").guarantee is Guarantee.AT_LEAST_ONCE  # type: ignore[union-attr]
 

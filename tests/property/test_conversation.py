@@ -7,15 +7,8 @@ from hypothesis import strategies as st
 
 from reactive_ws.delivery import DeliveryStatus
 from reactive_ws.messages import Message, MessageDelta, MessageReceived, MessageResponse, Snapshot
-from stores.conversation import (
-    Conversation,
-    acknowledged,
-    advanced,
-    answered,
-    composed,
-    grown,
-    merged,
-)
+from stores.answers import grown
+from stores.conversation import Conversation, acknowledged, advanced, answered, composed, merged
 
 TEXTS = st.text("ab ", min_size=1, max_size=12)
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from reactive_ws.messages import Message, MessageDelta, MessageReceived, MessageResponse
 from stores import timeline
-from stores.conversation import Conversation, acknowledged, all_answered, answered, composed, grown
+from stores.answers import grown
+from stores.conversation import Conversation, acknowledged, all_answered, answered, composed
 
 
 def message(number: int, sequence: int | None) -> Message:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import assert_type
 
-from reactivex import Observable
-
 from reactive_ws.delivery import Delivery
 from reactive_ws.messages import Panel, Session
 from reactive_ws.selection import Selection
@@ -27,7 +25,7 @@ def cases(app: Application) -> None:
     assert_type(Application.at("ws://localhost/ws"), Application)
     assert_type(app.history.send("s", "hello"), Delivery)
     assert_type(app.history.select("s"), Selection[Conversation | None])
-    assert_type(app.history.select_last("s", 50), Observable[tuple[Entry, ...]])
+    assert_type(app.history.select_last("s", 50), Selection[tuple[Entry, ...]])
     assert_type(app.history.get_entries("s"), tuple[Entry, ...])
     assert_type(app.sessions.create("title"), Session)
     assert_type(app.sessions.state, ReadOnly[SessionsState])

@@ -8,17 +8,15 @@ import pytest
 
 from reactive_ws.delivery import DeliveryStatus
 from reactive_ws.messages import Message, MessageDelta, MessageReceived, MessageResponse, Snapshot
+from stores.answers import Fit, fit, grown
 from stores.conversation import (
     Conversation,
-    Fit,
     acknowledged,
     advanced,
     answered,
     at_epoch,
     began,
     composed,
-    fit,
-    grown,
     merged,
     withdrawn,
 )

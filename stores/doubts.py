@@ -1,0 +1,62 @@
+"""What is strange about a message that is taken all the same: each is one line for the error store.
+
+A message that cannot be taken at all never comes here: the codec rejects it. Nothing is changed here; `history` asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from reactive_ws.messages import MessageResponse, moment
+
+from .conversation import Conversation
+
+__all__ = ["doubts_about"]
+
+_AHEAD = timedelta(hours=1)
+"""How far a server's clock may be ahead of ours."""
+
+
+def doubts_about(
+    response: MessageResponse, state: Conversation, clock: Callable[[], datetime]
+) -> Iterator[str]:
+    """Returns what is strange about a message.
+
+    Args:
+        response: What arrived.
+        state: The conversation before it.
+        clock: Wall clock, UTC.
+    """
+    message = response.message
+    if message.session_id != response.session_id:
+        yield (
+            f"message {message.id} says it is of another session than its response; "
+            f"it is shown in session {response.session_id}"
+        )
+    try:
+        if moment(message.timestamp) - clock() > _AHEAD:
+            yield f"message {message.id} is dated in the future; it is shown in its place all the same"
+    except (ValueError, OverflowError, OSError):
+        yield f"message {message.id} has a date that no calendar knows; it is shown in its place"
+    sequence = message.sequence
+    if sequence is None:
+        return
+    place = (state.era, sequence, 0)
+    last = state.timeline.last_place
+    if last is None or place > last:
+        # Almost always: the next one.
+        old = state.timeline.find(message.id) if state.timeline.knows(message.id) else None
+    else:
+        old = state.timeline.find(message.id, place)
+    if old is not None:
+        if old.head.sequence is not None and old.head.content != message.content:
+            yield f"message {message.id} came again with other content; the newer one is shown"
+    elif last is not None and place <= last:
+        index = state.timeline.settled.find(place, lambda entry: entry.place)
+        other = state.timeline.settled[index]
+        if other.place == place:
+            yield (
+                f"messages {other.id} and {message.id} have the same sequence {sequence}; "
+                "both are shown"
+            )

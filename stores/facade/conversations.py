@@ -1,0 +1,109 @@
+"""One connection per conversation, addressed by query parameters, and switching from one conversation to the next.
+
+For servers that serve one conversation a socket. A server that speaks the protocol of this package serves all of them
+over one connection, and needs none of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlencode
+
+from reactive_ws.address import resolve
+
+from ..app import Application
+
+__all__ = ["ConversationConnection", "conversation_url"]
+
+
+def conversation_url(
+    base: str | None, conversation_id: str, user_id: str | None = None, **parameters: str
+) -> str:
+    """Returns the address of a conversation's socket: `base` with the parameters in its query.
+
+    Args:
+        base: With scheme, host and path; see `WebSocketService`.
+        conversation_id, user_id: Become `conversation_id` and `user_id`.
+        parameters: More of the query, in order.
+
+    Raises:
+        BadAddress: `base` cannot be dialled.
+    """
+    query = {"conversation_id": conversation_id}
+    if user_id is not None:
+        query["user_id"] = user_id
+    target = resolve(base)
+    return f"{target}{'&' if '?' in target else '?'}{urlencode({**query, **parameters})}"
+
+
+class ConversationConnection:
+    """At most one conversation at a time; an async context manager that leaves it at the end.
+
+    Args:
+        base: See `conversation_url`.
+        make: Returns the application for an address; `Application.at` when None.
+        options: For `make`.
+    """
+
+    def __init__(
+        self,
+        base: str | None = None,
+        *,
+        make: Callable[..., Application] | None = None,
+        **options: Any,
+    ) -> None:
+        self._base = base
+        self._make = make or Application.at
+        self._options = options
+        self._app: Application | None = None
+        self._conversation_id: str | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.disconnect()
+
+    @property
+    def app(self) -> Application | None:
+        """The stores of the current conversation; None while there is none."""
+        return self._app
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The current conversation; None while there is none."""
+        return self._conversation_id
+
+    async def switch(
+        self, conversation_id: str, user_id: str | None = None, **parameters: str
+    ) -> Application:
+        """Leaves the current conversation and connects to another one; does nothing when it is the current one.
+
+        Returns:
+            Its stores, new ones: conversations share nothing.
+
+        Raises:
+            BadAddress: the address cannot be dialled.
+        """
+        if self._app is not None and self._conversation_id == conversation_id:
+            return self._app
+        address = conversation_url(self._base, conversation_id, user_id, **parameters)
+        await self.disconnect()
+        app = self._make(address, **self._options)
+        self._app, self._conversation_id = app, conversation_id
+        await app.__aenter__()
+        return app
+
+    async def disconnect(self) -> None:
+        """Leaves the current conversation: sends what waits for at most 5 s, disconnects, and lets the stores go."""
+        app, self._app, self._conversation_id = self._app, None, None
+        if app is not None:
+            await app.__aexit__(None, None, None)
+            app.close()

@@ -1,0 +1,189 @@
+"""Subscriptions that end with their owner: what hooks are for components, as context managers.
+
+    with use_websocket(app) as socket:          a `with` block is the owner
+        socket.subscribe("activity.*", show)
+
+    use_channel(app, "ai.*", show, owner=view)  an object is the owner: it ends when the object is gone
+
+They count who uses a service: the first one that wants it connects it, the last one disconnects it.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from reactivex.abc import DisposableBase
+
+from reactive_ws.delivery import Delivery
+from reactive_ws.messages import Envelope
+from reactive_ws.selection import Selection
+from reactive_ws.service import WebSocketService
+
+from ..app import Application
+from .status import FiveState, five_state
+
+__all__ = ["ChannelScope", "WebSocketScope", "use_channel", "use_websocket"]
+
+ChannelHandler = Callable[[Any, Envelope[Any]], Any]
+
+_users: weakref.WeakKeyDictionary[WebSocketService, int] = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+class WebSocketScope:
+    """A use of a connection; a context manager. Made by `use_websocket`."""
+
+    def __init__(self, service: WebSocketService, *, auto_connect: bool) -> None:
+        self._service = service
+        self._auto_connect = auto_connect
+        self._subscriptions: list[tuple[str, ChannelHandler, DisposableBase]] = []
+        self._is_over = False
+        if auto_connect:
+            with _lock:
+                count = _users.get(service, 0)
+                _users[service] = count + 1
+            if not count:
+                service.connect()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.dispose()
+
+    @property
+    def connection_state(self) -> Selection[FiveState]:
+        """The state in five words: the current one and every later one."""
+        return self._service.connection.select(lambda now: five_state(now.state))
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether messages can go out now."""
+        return self._service.is_connected
+
+    def send(self, message_type: str, channel: str, payload: Any) -> Delivery:
+        """Sends a message; see `WebSocketService.send`."""
+        return self._service.send(message_type, payload, channel=channel)
+
+    def subscribe(self, channel: str, handler: ChannelHandler) -> None:
+        """Calls `handler(payload, envelope)` for a channel, for `a.*` or for `*`, until this scope ends."""
+        registration = self._service.subscribe(channel, handler)
+        self._subscriptions.append((channel, handler, registration))
+
+    def unsubscribe(self, channel: str, handler: ChannelHandler) -> None:
+        """Ends a subscription of this scope earlier."""
+        for one in self._subscriptions:
+            if one[0] == channel and one[1] == handler:
+                one[2].dispose()
+                self._subscriptions.remove(one)
+                return
+
+    def connect(self) -> None:
+        """Connects, or dials at once while a retry is waited for."""
+        self._service.connect()
+
+    def disconnect(self) -> None:
+        """Disconnects for good, for all who use the connection."""
+        self._service.disconnect()
+
+    def dispose(self) -> None:
+        """Ends all subscriptions of this scope; the last scope that connects by itself disconnects."""
+        if self._is_over:
+            return
+        self._is_over = True
+        for _, _, registration in self._subscriptions:
+            registration.dispose()
+        self._subscriptions.clear()
+        if self._auto_connect:
+            with _lock:
+                left = _users.get(self._service, 1) - 1
+                _users[self._service] = left
+            if not left:
+                self._service.disconnect()
+
+
+class ChannelScope:
+    """One subscription whose handler may be exchanged; a context manager. Made by `use_channel`.
+
+    Attributes:
+        handler: What is called; assign another one at any time.
+    """
+
+    def __init__(self, service: WebSocketService, channel: str, handler: ChannelHandler) -> None:
+        self.handler = handler
+        # The service must not hold the scope, or an owner that holds it would never be gone.
+        this = weakref.ref(self)
+
+        def forward(payload: Any, envelope: Envelope[Any]) -> None:
+            scope = this()
+            if scope is not None:
+                scope.handler(payload, envelope)
+
+        self._registration = service.subscribe(channel, forward)
+        self._finalizer = weakref.finalize(self, self._registration.dispose)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.dispose()
+
+    def dispose(self) -> None:
+        """Ends the subscription."""
+        self._finalizer()
+
+
+def use_websocket(
+    source: Application | WebSocketService, *, auto_connect: bool = True, owner: object = None
+) -> WebSocketScope:
+    """Returns a use of a connection that ends with a `with` block, with `dispose`, or with its owner.
+
+    Args:
+        source: Whose connection.
+        auto_connect: Whether it is connected for as long as somebody uses it.
+        owner: When this object is gone the use ends; it must allow weak references, and handlers must not hold it.
+    """
+    scope = WebSocketScope(_service_of(source), auto_connect=auto_connect)
+    if owner is not None:
+        weakref.finalize(owner, scope.dispose)
+    return scope
+
+
+def use_channel(
+    source: Application | WebSocketService,
+    channel: str,
+    handler: ChannelHandler,
+    *,
+    owner: object = None,
+) -> ChannelScope:
+    """Calls `handler(payload, envelope)` for a channel until the returned scope, or its owner, ends.
+
+    Args:
+        source: Whose connection.
+        channel: A channel, `a.*`, or `*`.
+        handler: Short and synchronous.
+        owner: When this object is gone the subscription ends; the handler must not hold it. Without an owner, keep the
+            scope: it ends when nobody holds it any more.
+    """
+    scope = ChannelScope(_service_of(source), channel, handler)
+    if owner is not None:
+        weakref.finalize(owner, scope.dispose)
+    return scope
+
+
+def _service_of(source: Application | WebSocketService) -> WebSocketService:
+    return source.service if isinstance(source, Application) else source

@@ -1,0 +1,316 @@
+"""The offline store: what waits in the outbox, since when, what failed, and what the user can do about one of them.
+
+With a durable outbox what waits survives the process, and with a state file (see `app`) what failed does too. It holds no
+queue of its own: order, resends and limits are the outbox's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import attrs
+import msgspec
+from reactivex.abc import DisposableBase
+
+from reactive_ws.connection import ErrorKind
+from reactive_ws.delivery import Delivery, DeliveryStatus
+from reactive_ws.domain import Domain
+from reactive_ws.messages import Envelope, MessageReceived, MessageSend, moment
+from reactive_ws.outbox_entry import OutboxView, Waiting
+from reactive_ws.selection import Selection
+from reactive_ws.service import WebSocketService
+from reactive_ws.store import ReadOnly, Store
+
+from .ports import Handlers, Report
+
+__all__ = ["FailedMessage", "KeptMessage", "Offline", "OfflineState", "WaitingMessage"]
+
+_MAX_REMEMBERED = 4096
+"""Ids of messages that were sent; an acknowledgement comes back within one window."""
+
+
+# --- state ------------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class WaitingMessage:
+    """A message that is not acknowledged yet.
+
+    Attributes:
+        id, type: Of the message.
+        status: How far it has come.
+        attempts: Transmissions so far, in this process.
+        since: When it was sent first, UTC, also by an earlier process; None when nobody knows.
+        payload: What it says.
+    """
+
+    id: str
+    type: str
+    status: DeliveryStatus
+    attempts: int
+    since: datetime | None
+    payload: Any = attrs.field(repr=False)
+
+
+@attrs.frozen
+class FailedMessage:
+    """A message that was not delivered.
+
+    Attributes:
+        id, type: Of the message.
+        reason: Why.
+        is_uncertain: Whether the server may have it all the same.
+        since: When it was sent first, UTC.
+        payload: What it says.
+    """
+
+    id: str
+    type: str
+    reason: str
+    is_uncertain: bool
+    since: datetime | None
+    payload: Any = attrs.field(repr=False, eq=False)
+
+
+@attrs.frozen
+class KeptMessage:
+    """A `FailedMessage` in a file: its payload as plain JSON values."""
+
+    id: str
+    type: str
+    reason: str
+    is_uncertain: bool
+    since: datetime | None
+    payload: Any
+
+
+@attrs.frozen
+class OfflineState:
+    """What is not delivered.
+
+    Attributes:
+        waiting: In the order of sending.
+        failed: The latest last.
+    """
+
+    waiting: tuple[WaitingMessage, ...] = ()
+    failed: tuple[FailedMessage, ...] = ()
+
+
+# --- reducers ---------------------------------------------------------------------------------------------------------
+
+
+def waits(state: OfflineState, view: OutboxView) -> OfflineState:
+    """This is in the outbox now; what is sent again is not failed any more."""
+    waiting = tuple(map(_shown, view.entries))
+    ids = {one.id for one in waiting}
+    failed = tuple(one for one in state.failed if one.id not in ids)
+    return OfflineState(waiting, failed)
+
+
+def gave_up(state: OfflineState, message: FailedMessage, limit: int) -> OfflineState:
+    """A message was not delivered."""
+    others = tuple(one for one in state.failed if one.id != message.id)
+    return attrs.evolve(state, failed=(*others, message)[-limit:])
+
+
+def forgot(state: OfflineState, message_id: str) -> OfflineState:
+    """Nobody wants to hear of a failed message any more."""
+    failed = tuple(one for one in state.failed if one.id != message_id)
+    return attrs.evolve(state, failed=failed)
+
+
+def kept(state: OfflineState) -> tuple[KeptMessage, ...]:
+    """Returns the failed messages for a file."""
+    return tuple(
+        KeptMessage(
+            one.id,
+            one.type,
+            one.reason,
+            one.is_uncertain,
+            one.since,
+            msgspec.to_builtins(one.payload),
+        )
+        for one in state.failed
+    )
+
+
+def came_back(state: OfflineState, messages: tuple[KeptMessage, ...]) -> OfflineState:
+    """These failed in an earlier process."""
+    return attrs.evolve(
+        state,
+        failed=tuple(
+            FailedMessage(it.id, it.type, it.reason, it.is_uncertain, it.since, it.payload)
+            for it in messages
+        ),
+    )
+
+
+def _shown(one: Waiting) -> WaitingMessage:
+    since = _time(one.envelope.timestamp)
+    return WaitingMessage(one.id, one.type, one.status, one.attempts, since, one.envelope.payload)
+
+
+def _time(timestamp: datetime | float | None) -> datetime | None:
+    try:
+        return None if timestamp is None else moment(timestamp)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+# --- store ------------------------------------------------------------------------------------------------------------
+
+
+class Offline:
+    """What is not delivered. Made by `Application`.
+
+    Args:
+        domain: Of its store; the service's.
+        service: Whose outbox it is.
+        report: See `ports`.
+        resend: Sends a failed chat message again and shows it; for the composition root to give.
+        limit: Failed messages that are kept.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        *,
+        service: WebSocketService,
+        report: Report,
+        resend: Callable[[MessageSend], Delivery] | None = None,
+        limit: int = 100,
+    ) -> None:
+        self._store = Store(OfflineState(), name="stores.offline", domain=domain)
+        self._service = service
+        self._report = report
+        self._resend = resend
+        self._limit = limit
+        self._watched: dict[str, Delivery] = {}
+        self._watch = service.outbox.select().subscribe(self._changed)
+
+    @property
+    def state(self) -> ReadOnly[OfflineState]:
+        """What waits and what failed."""
+        return self._store.read_only
+
+    @property
+    def store(self) -> Store[OfflineState]:
+        """The store itself; for the composition root, which keeps it in a file."""
+        return self._store
+
+    @property
+    def waiting(self) -> Selection[tuple[WaitingMessage, ...]]:
+        """What is not acknowledged yet, in the order of sending."""
+        return self._store.select(lambda state: state.waiting)
+
+    @property
+    def failed(self) -> Selection[tuple[FailedMessage, ...]]:
+        """What was not delivered, the latest last."""
+        return self._store.select(lambda state: state.failed)
+
+    @property
+    def oldest(self) -> Selection[datetime | None]:
+        """Since when something waits; None when nothing does."""
+        return self._store.select(
+            lambda state: min((it.since for it in state.waiting if it.since), default=None)
+        )
+
+    @property
+    def handlers(self) -> Handlers:
+        """What this store does about the server's messages; for the composition root."""
+        return {"message.received": self._received}
+
+    @property
+    def subscription(self) -> DisposableBase:
+        """What keeps it up to date; the composition root disposes it."""
+        return self._watch
+
+    def _changed(self, view: OutboxView) -> None:
+        self._store.update(lambda state: waits(state, view))
+        for one in view.entries:
+            # A message that is sent again has a new delivery.
+            if self._watched.get(one.id) is not one.delivery:
+                self._watched[one.id] = one.delivery
+                self._follow(one)
+        while len(self._watched) > _MAX_REMEMBERED + len(view):
+            del self._watched[next(iter(self._watched))]
+
+    def _follow(self, one: Waiting) -> None:
+        envelope, delivery = one.envelope, one.delivery
+
+        def see(status: DeliveryStatus) -> None:
+            if status in (DeliveryStatus.FAILED, DeliveryStatus.UNCERTAIN):
+                failed = FailedMessage(
+                    delivery.id,
+                    envelope.type,
+                    delivery.reason or "",
+                    status is DeliveryStatus.UNCERTAIN,
+                    _time(envelope.timestamp),
+                    envelope.payload,
+                )
+                self._store.update(lambda state: gave_up(state, failed, self._limit))
+
+        delivery.watch(see)
+
+    def _received(self, envelope: Envelope[MessageReceived]) -> None:
+        message_id = envelope.payload.message_id
+        if message_id not in self._watched:
+            self._report(
+                ErrorKind.PROTOCOL,
+                f"the server acknowledged message {message_id}, which was not sent from here",
+            )
+
+    # --- actions --------------------------------------------------------------------------------------------------------
+
+    def retry(self, message_id: str) -> None:
+        """Tries again: what failed is sent anew, and for what waits the connection is dialled now. Any thread.
+
+        Raises:
+            KeyError: no such message waits or failed.
+            OutboxFull, ServiceClosed, MessageRejected: it cannot be sent; it stays as it was.
+        """
+        state = self._store.get()
+        failed = next((one for one in state.failed if one.id == message_id), None)
+        if failed is None:
+            if all(one.id != message_id for one in state.waiting):
+                raise KeyError(message_id)
+            self._service.connect()
+            return
+        payload = self._typed(failed)
+        if isinstance(payload, MessageSend) and self._resend is not None:
+            self._resend(payload)
+        elif isinstance(payload, dict | list | None):
+            self._service.send(failed.type, payload)
+        else:
+            self._service.send(payload)
+        self._store.update(lambda state: forgot(state, message_id))
+
+    def discard(self, message_id: str) -> None:
+        """Gives up on a message that waits, and forgets it. Any thread.
+
+        Raises:
+            KeyError: no such message waits or failed.
+        """
+        state = self._store.get()
+        known = {one.id for one in state.waiting} | {one.id for one in state.failed}
+        if message_id not in known:
+            raise KeyError(message_id)
+        for one in self._service.outbox.get().entries:
+            if one.id == message_id:
+                # After the entry in `failed` that giving up makes.
+                one.delivery.watch(lambda status: self._forget_if_over(message_id, status))
+        self._service.discard(message_id)
+        self._store.update(lambda state: forgot(state, message_id))
+
+    def _forget_if_over(self, message_id: str, status: DeliveryStatus) -> None:
+        if status in (DeliveryStatus.FAILED, DeliveryStatus.UNCERTAIN):
+            self._store.update(lambda state: forgot(state, message_id))
+
+    def _typed(self, failed: FailedMessage) -> Any:
+        """Returns the payload; one from a file is plain JSON and gets its class back where that is a chat message."""
+        if failed.type == "message.send" and isinstance(failed.payload, dict):
+            return msgspec.convert(failed.payload, MessageSend)
+        return failed.payload
