@@ -325,10 +325,13 @@ class Protocol(ConnectionRecord):
             self._effects.append(do.Close(self._generation))
         elif self._handshake_until is not None:
             self._effects.append(do.Abort(self._generation))
+        was_open = self._has_socket or self._handshake_until is not None
         self._quiet()
         # What the closing socket still reports belongs to the past.
         self._generation += 1
         self._effects.append(do.SettleOutbox())
+        if was_open:
+            self._effects.append(do.ConnectionEnded())
         self._move(Event.DISCONNECT, now, phase=None, attempt=0, next_retry_at=None)
 
     def _end(

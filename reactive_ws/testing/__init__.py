@@ -2,6 +2,7 @@
 
     simulation      @simulate: an async test becomes a plain function in virtual time, from one seed
     world           servers, services and the rules they must keep, in one simulation
+    connection_watch   the rules of one connection, for world
     recorder        what a stream did and when, and drawings to compare it with
     monitor         the rules that every stream must keep, watched on one
     history         delivered, lost, duplicated, invented, reordered? Against a promise

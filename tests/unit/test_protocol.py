@@ -310,7 +310,7 @@ def test_disconnect_waits_for_what_is_queued_but_not_for_ever() -> None:
     assert rig.state is S.CONNECTED
     assert rig.protocol.connection.phase is Phase.CLOSING
     assert rig.tick() == 5.0
-    assert rig.kinds() == ["Close", "SettleOutbox", "Publish"]
+    assert rig.kinds() == ["Close", "SettleOutbox", "ConnectionEnded", "Publish"]
     assert rig.state is S.CLOSED
     assert rig.protocol.deadline is None
 
@@ -321,7 +321,7 @@ def test_disconnect_works_in_every_state_and_leaves_no_deadline() -> None:
     assert rig.state is S.CLOSED
     rig.connect()
     rig.run(rig.protocol.disconnect(0.0))
-    assert rig.kinds() == ["Abort", "SettleOutbox", "Publish"]
+    assert rig.kinds() == ["Abort", "SettleOutbox", "ConnectionEnded", "Publish"]
     rig.connect()
     rig.fail(DialFailed("no"))
     rig.run(rig.protocol.disconnect(0.0))

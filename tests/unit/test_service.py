@@ -15,28 +15,24 @@ from reactive_ws.connection import ConnectionState, ErrorEvent, ErrorKind, Phase
 from reactive_ws.delivery import DeliveryStatus
 from reactive_ws.domain import Domain
 from reactive_ws.errors import DeliveryFailed, GaveUp, MessageTooBig, ServiceClosed
-from reactive_ws.messages import GoAway, Hello, MessageResponse, MessageSend, Typing
+from reactive_ws.messages import (
+    GoAway,
+    Hello,
+    MessageResponse,
+    MessageSend,
+    SessionClosed,
+    Typing,
+)
 from reactive_ws.outbox_entry import OutboxOptions
 from reactive_ws.payloads import Message
 from reactive_ws.service import WebSocketService
 from reactive_ws.store import Store
-from reactive_ws.testing import NEVER, BlackHole, ScriptedServer, Simulation, simulate
+from reactive_ws.testing import NEVER, BlackHole, Drop, ScriptedServer, Simulation, World, simulate
 
 
 def make(server: ScriptedServer | str = "ws://server:80/ws", **options: Any) -> WebSocketService:
-    simulation = Simulation.current()
-    return WebSocketService(
-        server if isinstance(server, str) else server.url,
-        **{
-            "domain": Domain("test"),
-            "proxy": None,
-            "rng": random.Random(7),
-            "clock": simulation.wall_clock,
-            "new_id": simulation.new_id,
-            "suspended": lambda: 0.0,
-            **options,
-        },
-    )
+    url = server if isinstance(server, str) else server.url
+    return World().service(url, **{"domain": Domain("test"), "rng": random.Random(7), **options})
 
 
 def now() -> float:
@@ -418,3 +414,26 @@ async def test_a_disconnect_and_connect_in_one_turn_of_the_loop_part_old_message
     await asyncio.sleep(1)
     assert (first.status, second.status) == (DeliveryStatus.FAILED, DeliveryStatus.QUEUED)
     await service.disconnect()
+
+
+@simulate
+async def test_what_waits_for_a_gap_at_a_disconnect_comes_again_with_the_next_connection() -> None:
+    heard: list[str] = []
+    async with World() as world:
+        server, service = await world.server(), world.service()
+        service.on(SessionClosed, lambda closed: heard.append(closed.session_id))
+        await service.connect()
+        await service.wait_connected()
+        server.publish(SessionClosed("a"))
+        await world.settle()
+        server.misbehave(Drop())
+        server.publish(SessionClosed("b"))
+        server.publish(SessionClosed("c"))
+        await world.settle()
+        await service.disconnect()
+        world.check_at_rest()
+        await world.advance(10)
+        assert heard == ["a"]
+        await service.connect()
+        await world.advance(1)
+        assert heard == ["a", "b", "c"]
