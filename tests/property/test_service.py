@@ -14,7 +14,6 @@ from reactive_ws.domain import Domain
 from reactive_ws.messages import MessageResponse, MessageSend
 from reactive_ws.outbox_entry import OutboxOptions
 from reactive_ws.payloads import Message
-from reactive_ws.service import WebSocketService
 from reactive_ws.store import Store
 from reactive_ws.testing import (
     BlackHole,
@@ -26,6 +25,7 @@ from reactive_ws.testing import (
     Simulation,
     Split,
     Stall,
+    World,
 )
 
 MESSAGES = 40
@@ -80,15 +80,8 @@ async def run(simulation: Simulation, chance: random.Random) -> None:
     failures: list[Exception] = []
     before = asyncio.all_tasks()
     async with ScriptedServer() as server:
-        service = WebSocketService(
-            server.url,
-            domain=domain,
-            proxy=None,
-            rng=random.Random(chance.random()),
-            clock=simulation.wall_clock,
-            new_id=simulation.new_id,
-            suspended=lambda: 0.0,
-        )
+        world = World()
+        service = world.service(server.url, domain=domain, rng=random.Random(chance.random()))
         service.connection.select(lambda c: c.state.name).subscribe(states.append)
 
         def take(payload: MessageResponse) -> None:
@@ -120,6 +113,8 @@ async def run(simulation: Simulation, chance: random.Random) -> None:
             while len(got) < MESSAGES:
                 await asyncio.sleep(1.0)
         await service.disconnect()
+        world.check()
+        world.check_at_rest()
         assert service.state is ConnectionState.CLOSED
         assert [e.id for e in server.effects] == [f"user{n}" for n in range(1, MESSAGES)]
         assert got == [f"assistant{n}" for n in range(MESSAGES)]
@@ -142,14 +137,10 @@ async def fidget(simulation: Simulation, chance: random.Random) -> None:
     network = simulation.network
     network.apply(Latency(0.05, 0.02))
     async with ScriptedServer(is_plain=chance.random() < 0.5) as server:
-        service = WebSocketService(
+        world = World()
+        service = world.service(
             server.url,
-            domain=Domain("test"),
-            proxy=None,
             rng=random.Random(1),
-            clock=simulation.wall_clock,
-            new_id=simulation.new_id,
-            suspended=lambda: 0.0,
             outbox=OutboxOptions(limit=chance.choice([5, 1000])),
         )
         deliveries: dict[int, Delivery] = {}
@@ -177,6 +168,9 @@ async def fidget(simulation: Simulation, chance: random.Random) -> None:
             await asyncio.sleep(chance.choice([0.0, 0.0, 0.1, 1.0, 5.0]))
         await asyncio.sleep(100)
         await service.disconnect(drain=5)
+        await world.settle()
+        world.check()
+        world.check_at_rest()
         assert [n for n, delivery in deliveries.items() if not delivery.is_final] == []
         arrived = [message.payload for message in server.received if message.type == "note"]
         assert len(arrived) == len(set(arrived))

@@ -31,25 +31,14 @@ from reactive_ws.messages import (
 from reactive_ws.outbox_entry import OutboxOptions
 from reactive_ws.payloads import Message
 from reactive_ws.service import WebSocketService
-from reactive_ws.testing import BlackHole, DieAfter, ScriptedServer, Simulation, simulate
+from reactive_ws.testing import BlackHole, DieAfter, ScriptedServer, Simulation, World, simulate
 
 ACKNOWLEDGED = DeliveryStatus.ACKNOWLEDGED
 
 
 def make(server: ScriptedServer | str, **options: Any) -> WebSocketService:
-    simulation = Simulation.current()
-    return WebSocketService(
-        server if isinstance(server, str) else server.url,
-        **{
-            "domain": Domain("test"),
-            "proxy": None,
-            "rng": random.Random(7),
-            "clock": simulation.wall_clock,
-            "new_id": simulation.new_id,
-            "suspended": lambda: 0.0,
-            **options,
-        },
-    )
+    url = server if isinstance(server, str) else server.url
+    return World().service(url, **{"domain": Domain("test"), "rng": random.Random(7), **options})
 
 
 def now() -> float:
