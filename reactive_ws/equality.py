@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-__all__ = ["COMPARED", "Equals", "same", "shallow", "unchanged"]
+__all__ = ["COMPARED", "Equals", "is_told_by_identity", "same", "shallow", "unchanged"]
 
 T = TypeVar("T")
 
@@ -30,6 +30,11 @@ COMPARED: frozenset[type] = frozenset(
 )  # fmt: skip
 """Types whose `==` is cheap, means what it says and never raises."""
 _LONGEST_TUPLE = 8
+
+
+def is_told_by_identity(kind: type[Any]) -> bool:
+    """Whether `same` looks at nothing but identity for values of this class."""
+    return not (kind in COMPARED or kind is decimal.Decimal or issubclass(kind, tuple))
 
 
 def same(old: object, new: object) -> bool:

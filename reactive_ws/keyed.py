@@ -21,7 +21,7 @@ from .batch import open_batches
 from .cell import Cell
 from .domain import Domain
 from .entities import Entities
-from .equality import COMPARED, Equals, same, shallow, unchanged
+from .equality import Equals, is_told_by_identity, same, shallow, unchanged
 from .graph import HasDependents
 from .key_changes import KeyChanges
 from .key_source import KeySource, KeySources
@@ -118,7 +118,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
             return
         # The same without a function to build and call: a store of live entities is mostly written from here.
         equals = self._entity_equals
-        by_identity = equals is same and not (type(entity) in COMPARED or isinstance(entity, tuple))
+        by_identity = equals is same and is_told_by_identity(type(entity))
         while True:
             now = self._value
             before = now._values
@@ -319,7 +319,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                 nonlocal before
                 old, before = before, now
                 if old is not None:
-                    observer.on_next(KeyChanges.between(old, now))
+                    observer.on_next(KeyChanges[K].between(old, now))
 
             return self._join(see, observer.on_completed)
 

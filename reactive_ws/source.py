@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["Few", "Root", "SelectionNode", "Source"]
 
 
+_call: Any = call
+"""`operator.call`, whose type the checkers cannot follow through `map`."""
+
+
 def _nothing(_value: object) -> Any:
     """Stands where the selector of a node was: never a change."""
     return UNSET
@@ -188,7 +192,7 @@ class Source(Audience):
         while len(parts) < len(lasts):
             try:
                 # What came before an exception stays in the list, so no selector runs twice.
-                parts.extend(map(call, selectors, repeat(value)))
+                parts.extend(map(_call, selectors, repeat(value)))
             except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
                 failed = nodes[len(parts)]
                 if failed is not None:

@@ -12,7 +12,8 @@ from reactive_ws.batch import batch, snapshot
 from reactive_ws.derived import Derived, derived, derived_all
 from reactive_ws.domain import Commit, Domain, ErrorReport, default_domain
 from reactive_ws.equality import shallow
-from reactive_ws.keyed import KeyChanges, KeyedStore
+from reactive_ws.key_changes import KeyChanges
+from reactive_ws.keyed import KeyedStore
 from reactive_ws.selection import Selection
 from reactive_ws.store import ReadOnly, Store
 

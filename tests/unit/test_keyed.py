@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import attrs
 import pytest
 from reactivex import operators as ops
@@ -417,3 +419,24 @@ def test_hooks_see_the_snapshots_before_and_after(
     assert (old["a"], new["a"], new is keyed.get_all()) == (1, 5, True)
     assert repr(keyed) == "<KeyedStore 'tasks' of 3 entities>"
     assert repr(new) == "Entities({'a': 5, 'b': 2, 'c': 3})"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (Decimal("1.50"), Decimal("1.5")),
+        ((1, "a"), (1, "a")),
+        ("x" * 99, "x" * 98 + "x"),
+        (10**30, 10**30 + 0),
+    ],
+    ids=["decimal", "tuple", "text", "number"],
+)
+def test_an_equal_plain_entity_is_no_change_though_it_is_another_object(
+    old: object, new: object
+) -> None:
+    store = KeyedStore({"k": old}, domain=Domain(strict=True))
+    log: list[object] = []
+    store.select("k").subscribe(log.append)
+    store.upsert("k", new)
+    assert log == [old]
+    assert store.get("k") is old
