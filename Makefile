@@ -12,7 +12,7 @@ PEERS := tests/integration/peers
 NODE_PEERS := $(PEERS)/node_modules/.ready
 DEMO ?=
 
-.PHONY: demo test test-deep check format bench bench-quick bench-deep clean setup
+.PHONY: demo test test-deep check format screenshots bench bench-quick bench-deep clean setup
 
 setup: $(READY) $(NODE_PEERS)
 
@@ -49,6 +49,9 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+screenshots: $(READY)
+	xvfb-run -a -s "-screen 0 1280x900x24" env QT_QPA_PLATFORM=offscreen $(BIN)/python tests/gui/screenshots.py
 
 # Everything but the soak in less than 15 minutes; `bench-quick` only shows that all of it works; `bench-deep` adds the soak.
 bench: $(BENCH_READY)

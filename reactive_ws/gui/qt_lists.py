@@ -46,14 +46,14 @@ class ListModel(Generic[T]):
         *,
         key: Callable[[T], Hashable],
         text: Callable[[T], str],
-        roles: Mapping[int, Callable[[T], object]] | None = None,
+        roles: Mapping[Any, Callable[[T], object]] | None = None,
     ) -> None:
         self._qt = qt_core
         self._ui = ui
         self._key = key
         self._rows: list[T] = []
         self._operations = 0
-        self._followers: list[tuple[weakref.ref[Any], bool]] = []
+        self._followers: list[tuple[weakref.ref[Any], _End | None]] = []
         role_of = {int(qt_core.Qt.ItemDataRole.DisplayRole): text}
         self._roles: dict[int, Callable[[T], object]] = {
             **role_of,
@@ -82,7 +82,7 @@ class ListModel(Generic[T]):
             follow_end: Whether a view that is scrolled to its end stays at the end, as a chat does.
         """
         view.setModel(self.model)
-        self._followers.append((weakref.ref(view), follow_end))
+        self._followers.append((weakref.ref(view), _End(view) if follow_end else None))
 
     def _make_model(self) -> Any:
         rows, roles = self._rows, self._roles
@@ -105,17 +105,19 @@ class ListModel(Generic[T]):
         changes = list_changes(self._rows, rows, self._key)
         if not changes:
             return
-        anchors = [self._anchor(view, is_following) for view, is_following in self._living()]
+        anchors = [
+            self._anchor(view) for view, end in self._living() if end is None or not end.is_there
+        ]
         for change in changes:
             self._do(change)
         for put_back in anchors:
             put_back()
 
-    def _living(self) -> Iterator[tuple[Any, bool]]:
-        for reference, is_following in self._followers:
+    def _living(self) -> Iterator[tuple[Any, _End | None]]:
+        for reference, end in self._followers:
             view = reference()
             if self._ui.is_alive(view):
-                yield view, is_following
+                yield view, end
 
     def _do(self, change: Change[T]) -> None:
         self._operations += 1
@@ -140,15 +142,9 @@ class ListModel(Generic[T]):
                 index = model.index(change.index)
                 model.dataChanged.emit(index, index)
 
-    def _anchor(self, view: Any, is_following: bool) -> Callable[[], None]:  # noqa: FBT001 - private
+    def _anchor(self, view: Any) -> Callable[[], None]:
         """Remembers what a view shows at its top, and returns what puts it back."""
         bar = view.verticalScrollBar()
-        if is_following and bar.value() >= bar.maximum():
-
-            def to_bottom() -> None:
-                view.scrollToBottom()
-
-            return to_bottom
         top = view.indexAt(self._qt.QPoint(1, 1))
         row = self._qt.QPersistentModelIndex(top)
         offset = view.visualRect(top).top()
@@ -160,3 +156,22 @@ class ListModel(Generic[T]):
                     bar.setValue(bar.value() - offset)
 
         return put_back
+
+
+class _End:
+    """Keeps a view that is at its end there, also when it is resized; ends with the view's scroll bar."""
+
+    def __init__(self, view: Any) -> None:
+        self.is_there = True
+        bar = view.verticalScrollBar()
+        self._set = bar.setValue
+        self._maximum = bar.maximum
+        bar.valueChanged.connect(self._moved)
+        bar.rangeChanged.connect(self._grown)
+
+    def _moved(self, value: int) -> None:
+        self.is_there = value >= self._maximum()
+
+    def _grown(self, _: int, maximum: int) -> None:
+        if self.is_there:
+            self._set(maximum)

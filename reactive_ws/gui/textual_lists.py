@@ -61,6 +61,8 @@ class ListRows(Generic[T]):
         self._wanted: Sequence[T] | None = None
         self._task: asyncio.Task[None] | None = None
         self._operations = 0
+        if follow_end:
+            view.anchor()
         ui.bind(stream, view, self._show)
 
     def __len__(self) -> int:
@@ -102,9 +104,11 @@ class ListRows(Generic[T]):
     async def _change(self, view: Any, changes: Sequence[Change[T]]) -> None:
         highlighted = view.highlighted_child
         index = view.index
-        is_at_end = self._is_following and view.scroll_y >= view.max_scroll_y
         top = view.scroll_y
-        anchor = next((it for it in self._items if it.virtual_region.bottom > top), None)
+        # A view that follows its end is kept there by Textual, until the user scrolls away.
+        is_at_end = self._is_following and not view._anchor_released
+        rows = [] if is_at_end else self._items
+        anchor = next((it for it in rows if it.virtual_region.bottom > top), None)
         offset = 0 if anchor is None else top - anchor.virtual_region.y
         with view.app.batch_update():
             removed: list[Any] = []
@@ -119,9 +123,7 @@ class ListRows(Generic[T]):
         self._highlight(view, highlighted, index)
 
         def put_back() -> None:
-            if is_at_end:
-                view.scroll_end(animate=False, immediate=True)
-            elif anchor is not None and anchor.is_attached:
+            if anchor is not None and anchor.is_attached:
                 view.scroll_to(y=anchor.virtual_region.y + offset, animate=False, immediate=True)
 
         view.call_after_refresh(put_back)

@@ -244,12 +244,19 @@ def test_a_list_that_follows_its_end_stays_there(domain: Domain) -> None:
     async def run() -> None:
         async with app.run_test(size=(40, 12)) as pilot:
             await pilot.pause(0.05)
-            app.view.scroll_end(animate=False, immediate=True)
-            await pilot.pause(0.05)
             store.update(lambda now: (*now, (100, "new")))
             await app.settle()
             await pilot.pause(0.05)
             assert app.view.scroll_y == app.view.max_scroll_y == 29
+            await pilot.resize_terminal(40, 8)
+            await pilot.pause(0.05)
+            assert app.view.scroll_y == app.view.max_scroll_y == 33
+            app.view.release_anchor()
+            app.view.scroll_to(y=5, animate=False, immediate=True)
+            store.update(lambda now: (*now, (101, "new")))
+            await app.settle()
+            await pilot.pause(0.05)
+            assert app.view.scroll_y == 5
 
     asyncio.run(run())
 

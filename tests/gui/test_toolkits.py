@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,8 @@ def test_the_cases_of_a_toolkit_pass_in_a_process_of_their_own(
     path: Path, display: str | None
 ) -> None:
     reason = missing(path.stem.split("_")[1], display)
+    if path.stem == "cases_tk_chat" and shutil.which("xdotool") is None:
+        reason = "there is no xdotool (Debian: xdotool)"
     if reason is not None:
         skip_or_fail(reason)
     done = run(["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", str(path)], display)

@@ -1,0 +1,73 @@
+"""The Qt chat, driven by its user through an outage of the real hub. Run by `test_toolkits.py` in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ui_drivers
+from hub_in_thread import HubInThread
+from PySide6 import QtCore, QtTest, QtWidgets
+
+from reactive_ws.backoff import Backoff
+from stores import Application
+
+sys.path.append(str(Path(__file__).parents[2] / "examples"))
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[HubInThread]:
+    with HubInThread(tmp_path / "hub.db") as it:
+        yield it
+
+
+def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThread) -> None:
+    import chat_qt
+
+    turning = ui_drivers.qt()
+    app = Application.at(hub.url, backoff=Backoff(initial=0.2, cap=0.2))
+    app.start()
+    window: Any = chat_qt.Window(turning.loop, app)
+    window.show()
+
+    def until(condition: Any) -> None:
+        for _ in range(1_000):
+            if condition():
+                return
+            turning.turn(0.01)
+        pytest.fail(f"shown at last: {shown()}")
+
+    def shown() -> list[str]:
+        model = window.entry_rows.model
+        return [model.data(model.index(row)) for row in range(model.rowCount())]
+
+    def type_in(text: str) -> None:
+        QtTest.QTest.keyClicks(window.input, text)
+        QtTest.QTest.keyClick(window.input, QtCore.Qt.Key.Key_Return)
+
+    labels = window.findChildren(QtWidgets.QLabel)
+
+    def says(text: str) -> bool:
+        return any(text in label.text() and label.isVisible() for label in labels)
+
+    until(lambda: says("Connected ("))
+    type_in("hello")
+    until(lambda: shown() == ["hello\n✓✓ delivered", "You said: hello (1 word)"])
+
+    hub.stop()
+    until(lambda: says("Connection lost, reconnecting."))
+    type_in("are you there")
+    until(lambda: shown()[2:] == ["are you there\n◷ queued"])
+    assert says("[1]")
+
+    hub.start()
+    until(
+        lambda: shown()[2:] == ["are you there\n✓✓ delivered", "You said: are you there (3 words)"]
+    )
+    until(lambda: says("Connected (") and not says("Connection lost"))
+    window.close()
+    app.stop()
+    turning.loop.close()

@@ -1,0 +1,68 @@
+"""The Textual chat, driven by its user through an outage of the real hub. Run by `test_toolkits.py` in its own process."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub_in_thread import HubInThread
+from textual.widgets import ListItem, Static
+
+from reactive_ws.backoff import Backoff
+from stores import Application
+
+sys.path.append(str(Path(__file__).parents[2] / "examples"))
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[HubInThread]:
+    with HubInThread(tmp_path / "hub.db") as it:
+        yield it
+
+
+def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThread) -> None:
+    asyncio.run(talk(hub))
+
+
+async def talk(hub: HubInThread) -> None:
+    import chat_textual
+
+    app = Application.at(hub.url, backoff=Backoff(initial=0.2, cap=0.2))
+    chat: Any = chat_textual.Chat(app)
+    async with app, chat.run_test(size=(100, 30)) as pilot:
+
+        def shown() -> list[str]:
+            return [str(it.query_one(Static).render()) for it in chat.entries.query(ListItem)]
+
+        def says(text: str) -> bool:
+            lines = [it for it in chat.query(Static) if it.display]
+            return any(text in str(it.render()) for it in lines)
+
+        async def until(condition: Any) -> None:
+            for _ in range(1_000):
+                if condition():
+                    return
+                await pilot.pause(0.01)
+            pytest.fail(f"shown at last: {shown()}")
+
+        async def type_in(text: str) -> None:
+            await pilot.press(*["space" if key == " " else key for key in text], "enter")
+
+        await until(lambda: says("Connected ("))
+        await type_in("hello")
+        await until(lambda: shown() == ["hello\n✓✓ delivered", "You said: hello (1 word)"])
+
+        await asyncio.to_thread(hub.stop)
+        await until(lambda: says("Connection lost, reconnecting."))
+        await type_in("are you there")
+        await until(lambda: shown()[2:] == ["are you there\n◷ queued"])
+        await until(lambda: says("[1]"))
+
+        await asyncio.to_thread(hub.start)
+        answer = "You said: are you there (3 words)"
+        await until(lambda: shown()[2:] == ["are you there\n✓✓ delivered", answer])
+        await until(lambda: says("Connected (") and not says("Connection lost"))

@@ -1,0 +1,87 @@
+"""The Tk chat, driven by its user through an outage of the real hub. Run by `test_toolkits.py` in a process of its own.
+
+The keys come from `xdotool`, through the X server, as those of a user do.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tkinter as tk
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ui_drivers
+from hub_in_thread import HubInThread
+
+from reactive_ws.backoff import Backoff
+from reactive_ws.gui import TkLoop
+from stores import Application
+
+sys.path.append(str(Path(__file__).parents[2] / "examples"))
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[HubInThread]:
+    with HubInThread(tmp_path / "hub.db") as it:
+        yield it
+
+
+def texts(widget: tk.Misc) -> list[str]:
+    """What all labels below a widget say."""
+    own = [str(widget.cget("text"))] if isinstance(widget, tk.Label) else []
+    return own + [text for child in widget.winfo_children() for text in texts(child)]
+
+
+def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThread) -> None:
+    import chat_tk
+
+    turning = ui_drivers.tk()
+    assert isinstance(turning.loop, TkLoop)
+    root = turning.loop._root
+    app = Application.at(hub.url, backoff=Backoff(initial=0.2, cap=0.2))
+    app.start()
+    window: Any = chat_tk.Window(root, turning.loop, app)
+
+    def shown() -> list[str]:
+        blocks = window.talk.text.get("1.0", "end").strip().split("\n\n")
+        return [block for block in blocks if block]
+
+    def until(condition: Any) -> None:
+        for _ in range(1_000):
+            if condition():
+                return
+            turning.turn(0.01)
+        pytest.fail(f"shown at last: {shown()}, {texts(root)}")
+
+    def type_in(text: str) -> None:
+        # There is no window manager that gives the focus.
+        window.input.focus_force()
+        turning.turn(0.05)
+        for action in (["type", "--delay", "5", text], ["key", "Return"]):
+            process = subprocess.Popen(["xdotool", *action])
+            until(lambda process=process: process.poll() is not None)
+        turning.turn(0.05)
+
+    def says(text: str) -> bool:
+        return any(text in it for it in texts(root))
+
+    until(lambda: says("Connected ("))
+    type_in("hello")
+    until(lambda: shown() == ["hello\n✓✓ delivered", "You said: hello (1 word)"])
+
+    hub.stop()
+    until(lambda: says("Connection lost, reconnecting."))
+    type_in("are you there")
+    until(lambda: shown()[2:] == ["are you there\n◷ queued"])
+    until(lambda: says("[1]"))
+
+    hub.start()
+    until(
+        lambda: shown()[2:] == ["are you there\n✓✓ delivered", "You said: are you there (3 words)"]
+    )
+    until(lambda: says("Connected ("))
+    root.destroy()
+    app.stop()

@@ -1,0 +1,157 @@
+"""Takes the pictures in docs/images of the real example programs, talking to the real hub: `make screenshots`.
+
+Each program runs in a process of its own: `python tests/gui/screenshots.py qt` takes that of one toolkit, under a display.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "examples")]
+
+from hub_in_thread import HubInThread  # noqa: E402 - found only now
+
+from reactive_ws.backoff import Backoff  # noqa: E402
+from stores import Application  # noqa: E402
+
+IMAGES = ROOT / "docs" / "images"
+TALK = (
+    "Good morning! What do we need for the launch on Friday?",
+    "panel create Plan\npanel update Plan: Freeze the branch, tell support, ship on Friday",
+    "panel create Budget\npanel update Budget: 12 000 for the first quarter",
+    "How long does a restart of the server take us offline?",
+)
+OFFLINE = ("Still there?", "Then this one waits until the server is back.")
+
+
+def application(url: str) -> Application:
+    return Application.at(url, backoff=Backoff(initial=8.0, cap=8.0))
+
+
+def until(turn: Callable[[float], None], condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 15.0
+    while not condition():
+        assert time.monotonic() < end, "the scene did not come about"
+        turn(0.02)
+
+
+def play(app: Application, hub: HubInThread, turn: Callable[[float], None]) -> None:
+    """The scene: a talk with answers and panels, a second chat, then an outage with two messages that wait."""
+    until(turn, lambda: app.service.is_connected)
+    app.sessions.create("Hiring")
+    session = app.sessions.create("Launch on Friday")
+    for text in TALK:
+        app.history.send(session.id, text)
+        until(turn, lambda: _is_answered(app, session.id))
+    turn(1.2)
+    hub.stop()
+    until(turn, lambda: not app.service.is_connected)
+    for text in OFFLINE:
+        app.history.send(session.id, text)
+    turn(1.2)
+
+
+def _is_answered(app: Application, session_id: str) -> bool:
+    entries = app.history.get_entries(session_id)
+    answers = [entry for entry in entries if not entry.is_own and not entry.is_growing]
+    return len(answers) == len([entry for entry in entries if entry.is_own])
+
+
+def qt(hub: HubInThread) -> None:
+    import chat_qt
+    from PySide6 import QtCore, QtWidgets
+
+    program = QtWidgets.QApplication([])
+    app = application(hub.url)
+    app.start()
+    window = chat_qt.Window(chat_qt.QtLoop(QtCore), app)
+    window.show()
+
+    def turn(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            program.processEvents()
+            time.sleep(0.002)
+
+    play(app, hub, turn)
+    window.grab().save(str(IMAGES / "chat_qt.png"))
+    window.close()
+    app.service.disconnect()
+    app.stop()
+
+
+def tk(hub: HubInThread) -> None:
+    from tkinter import Tk
+
+    import chat_tk
+
+    root = Tk()
+    app = application(hub.url)
+    app.start()
+    chat_tk.Window(root, chat_tk.TkLoop(root), app)
+
+    def turn(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            root.update()
+            time.sleep(0.002)
+
+    play(app, hub, turn)
+    _import_window(root, "chat_tk.png")
+    root.destroy()
+    app.service.disconnect()
+    app.stop()
+
+
+def _import_window(root: Any, name: str) -> None:
+    """Copies a window of the display; pngs without dates, so that an unchanged program gives an unchanged file."""
+    subprocess.run(
+        ["import", "-window", str(root.winfo_id()), "-strip", str(IMAGES / name)], check=True
+    )
+
+
+def textual(hub: HubInThread) -> None:
+    import chat_textual
+
+    async def show() -> None:
+        app = application(hub.url)
+        screen = chat_textual.Chat(app)
+        loop = asyncio.get_running_loop()
+        async with app, screen.run_test(size=(100, 32)) as pilot:
+
+            def turn(seconds: float) -> None:
+                asyncio.run_coroutine_threadsafe(asyncio.sleep(seconds), loop).result()
+
+            await asyncio.to_thread(play, app, hub, turn)
+            await pilot.pause()
+            (IMAGES / "chat_textual.svg").write_text(screen.export_screenshot(), "utf-8")
+            await app.service.disconnect()
+
+    asyncio.run(show())
+
+
+def main(names: list[str]) -> None:
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    if not names:
+        for name in PROGRAMS:
+            subprocess.run([sys.executable, __file__, name], check=True, cwd=ROOT)
+        return
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        HubInThread(Path(folder) / "hub.db", token_delay=0.01) as hub,
+    ):
+        PROGRAMS[names[0]](hub)
+
+
+PROGRAMS: dict[str, Callable[[HubInThread], None]] = {"qt": qt, "tk": tk, "textual": textual}
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
