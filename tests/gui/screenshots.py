@@ -138,6 +138,56 @@ def textual(hub: HubInThread) -> None:
     asyncio.run(show())
 
 
+def market(_: HubInThread) -> None:
+    from tkinter import Tk
+
+    import market as feed
+    import market_tk
+
+    from reactive_ws.close_policy import ClosePolicy
+    from reactive_ws.domain import Domain
+    from reactive_ws.service import WebSocketService
+
+    recording = str(ROOT / "tests" / "data" / "coinbase-2021-04-17.jsonl.gz")
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "reactive_ws.commands"),
+            *("replay", recording, "--port", "0", "--speed", "20"),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    assert server.stdout is not None
+    url = server.stdout.readline().split()[-1]
+    domain = Domain("market")
+    service = WebSocketService(
+        url,
+        domain=domain,
+        codec=feed.FeedCodec(),
+        policy=ClosePolicy(stop_on_normal_close=True),
+        heartbeat=None,
+    )
+    root = Tk()
+    market_tk.Window(root, market_tk.TkLoop(root), service, feed.Market(service, domain))
+    service.start()
+
+    def turn(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            root.update()
+            time.sleep(0.002)
+
+    until(turn, lambda: service.is_connected)
+    service.send(feed.Subscribe(feed.PRODUCTS))
+    turn(4.0)
+    _import_window(root, "market_tk.png")
+    root.destroy()
+    service.stop()
+    server.terminate()
+    server.wait(10.0)
+
+
 def main(names: list[str]) -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     if not names:
@@ -151,7 +201,12 @@ def main(names: list[str]) -> None:
         PROGRAMS[names[0]](hub)
 
 
-PROGRAMS: dict[str, Callable[[HubInThread], None]] = {"qt": qt, "tk": tk, "textual": textual}
+PROGRAMS: dict[str, Callable[[HubInThread], None]] = {
+    "qt": qt,
+    "tk": tk,
+    "textual": textual,
+    "market": market,
+}
 
 if __name__ == "__main__":
     main(sys.argv[1:])
