@@ -1,6 +1,7 @@
 """One label and many updates: what reaches the screen, how late, and what it costs the program and the writer.
 
 python benchmarks/gui_flood.py tk|qt [--updates 100000]      (needs a display; QT_QPA_PLATFORM=offscreen will do for Qt)
+python benchmarks/gui_flood.py cost                         (what a write costs, beside one with an observer that does nothing)
 
 Three ways to bring a store to a label: ours; `observe_on` with the toolkit's stock reactivex scheduler (for Qt, whose stock
 scheduler delivers nothing from a plain thread, with one queued signal per value); and a queue that is emptied once a frame.
@@ -20,7 +21,7 @@ import attrs
 from reactivex import operators as ops
 
 from reactive_ws.domain import Domain
-from reactive_ws.gui import QtLoop, TkLoop, UiLoop
+from reactive_ws.gui import ManualLoop, QtLoop, TkLoop, UiLoop, conflate
 from reactive_ws.store import Store
 
 Value = tuple[int, float]
@@ -200,11 +201,39 @@ def _connect(program: Program, way: str, store: Store[Value], show: Callable[[Va
 WAYS = {"ours": "`ui.bind`", "stock": "stock", "drain": "queue, emptied per frame"}
 
 
+def cost() -> None:
+    """Prints nanoseconds of processor time per write, as the least of many interleaved rounds."""
+
+    def writer(connect: Callable[[Store[int], UiLoop], object]) -> Callable[[], float]:
+        store, ui = Store(0, domain=Domain("cost")), ManualLoop()
+        connect(store, ui)
+        store.set(-1)
+
+        def round_of() -> float:
+            begin = time.process_time()
+            for number in range(20_000):
+                store.set(number)
+            return (time.process_time() - begin) / 20_000 * 1e9
+
+        return round_of
+
+    nothing = writer(lambda store, _: store.select().subscribe(lambda _: None))
+    ours = writer(lambda store, ui: store.select().pipe(conflate(ui)).subscribe(lambda _: None))
+    rounds = [(nothing(), ours()) for _ in range(60)]
+    least = [min(column) for column in zip(*rounds, strict=True)]
+    print(
+        f"no-op observer {least[0]:.0f} ns, conflate {least[1]:.0f} ns: {least[1] / least[0]:.3f} times"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("toolkit", choices=["tk", "qt"])
+    parser.add_argument("toolkit", choices=["tk", "qt", "cost"])
     parser.add_argument("--updates", type=int, default=100_000)
     arguments = parser.parse_args()
+    if arguments.toolkit == "cost":
+        cost()
+        return
     program = tk() if arguments.toolkit == "tk" else qt()
     most = arguments.updates
     loads = [

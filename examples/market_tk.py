@@ -61,7 +61,7 @@ class Window:
         style = ttk.Style(root)
         style.theme_use("clam")
         style.configure("Treeview", rowheight=30, background=SURFACE, foreground=TEXT, font=FONT)
-        style.configure("Treeview", fieldbackground=SURFACE, borderwidth=0)
+        style.configure("Treeview", fieldbackground=SURFACE, bordercolor=BACK, lightcolor=BACK)
         style.configure("Heading", background=BACK, foreground=MUTED, font=FONT, relief="flat")
         self.table = ttk.Treeview(root, columns=COLUMNS, selectmode="browse")
         self.table.heading("#0", text="product", anchor="w")

@@ -152,7 +152,7 @@ def market(_: HubInThread) -> None:
     server = subprocess.Popen(
         [
             *(sys.executable, "-m", "reactive_ws.commands"),
-            *("replay", recording, "--port", "0", "--speed", "20"),
+            *("replay", recording, "--port", "0", "--speed", "4"),
         ],
         stdout=subprocess.PIPE,
         text=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import weakref
 from typing import Any
@@ -201,6 +202,26 @@ def test_a_flood_from_four_threads_ends_on_the_last_value(ui: ManualLoop, domain
     assert shown == sorted(shown)
     assert shown[-1] == 8_000
     assert len(shown) <= ui.frame.number + 1
+
+
+def test_a_write_while_a_frame_is_pending_calls_no_more_functions_than_with_an_observer_that_does_nothing() -> (
+    None
+):
+    def calls_of_a_write(store: Store[int]) -> int:
+        store.set(1)
+        calls: list[str] = []
+        sys.setprofile(lambda frame, event, _: calls.append(event))
+        try:
+            store.set(2)
+        finally:
+            sys.setprofile(None)
+        return calls.count("call")
+
+    ui = ManualLoop()
+    plain, conflated = Store(0, domain=Domain("plain")), Store(0, domain=Domain("conflated"))
+    plain.select().subscribe(lambda _: None)
+    conflated.select().pipe(conflate(ui)).subscribe(lambda _: None)
+    assert calls_of_a_write(conflated) == calls_of_a_write(plain)
 
 
 # --- batched ---
