@@ -1,0 +1,77 @@
+"""Every python block of docs/gui.md is a program and runs as printed, with a display, ended after a moment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import skip_or_fail
+from .test_toolkits import missing, run
+
+PAGE = Path(__file__).parents[2] / "docs" / "gui.md"
+
+# What a reader does with the mouse: close the window.
+ENDINGS = {
+    "tkinter": """
+import tkinter
+_mainloop = tkinter.Misc.mainloop
+def mainloop(root, n=0):
+    root.after(700, root.destroy)
+    _mainloop(root, n)
+tkinter.Misc.mainloop = mainloop
+""",
+    "PySide6": """
+from PySide6 import QtCore, QtWidgets
+_exec = QtWidgets.QApplication.exec
+def execute(self=None):
+    QtCore.QTimer.singleShot(700, QtWidgets.QApplication.quit)
+    return _exec()
+QtWidgets.QApplication.exec = execute
+""",
+    "textual": """
+import asyncio
+from textual.app import App
+def run(self):
+    async def main():
+        async with self.run_test() as pilot:
+            await pilot.press("up", "up", "down")
+            await pilot.pause(0.1)
+    asyncio.run(main())
+App.run = run
+""",
+}
+TOOLKITS = {"tkinter": "tk", "PySide6": "qt", "textual": "textual"}
+
+
+def blocks() -> list[str]:
+    parts = PAGE.read_text("utf-8").split("```python\n")[1:]
+    return [part.split("```")[0] for part in parts]
+
+
+@pytest.mark.parametrize("code", blocks(), ids=lambda code: code.strip().splitlines()[0])
+def test_a_block_of_the_page_runs_as_printed(code: str, display: str | None) -> None:
+    kits = [name for name in TOOLKITS if name in code]
+    for kit in kits:
+        reason = missing(TOOLKITS[kit], display)
+        if reason is not None:
+            skip_or_fail(reason)
+    prelude = "".join(ENDINGS[kit] for kit in kits)
+    done = run(["-W", "error", "-c", prelude + code], display)
+    # Qt says that a plugin does not support hints, and the service that there is no server here.
+    known = ("does not support", "cannot reach ws://localhost")
+    noise = [it for it in done.stderr.splitlines() if not any(part in it for part in known)]
+    assert (done.returncode, noise) == (0, []), done.stderr
+
+
+def test_the_pictures_of_the_page_exist() -> None:
+    names = ("chat_qt.png", "chat_tk.png", "chat_textual.svg", "market_tk.png")
+    text = PAGE.read_text("utf-8")
+    assert [name for name in names if f"images/{name}" not in text] == []
+    assert [name for name in names if not (PAGE.parent / "images" / name).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["chat_qt", "chat_tk", "chat_textual", "market_tk"])
+def test_an_example_program_has_fewer_than_150_lines(name: str) -> None:
+    source = (PAGE.parent.parent / "examples" / f"{name}.py").read_text("utf-8")
+    assert len(source.splitlines()) < 150
