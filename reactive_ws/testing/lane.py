@@ -67,11 +67,6 @@ class Lane:
         self._has_ended = False
 
     @property
-    def is_blocked(self) -> bool:
-        """Whether what arrives is held back."""
-        return bool(self._blocks)
-
-    @property
     def held_size(self) -> int:
         """Bytes that arrived and are held back."""
         return sum(len(item) for item in self._held if isinstance(item, bytes))

@@ -37,6 +37,7 @@ _HARMLESS = ("deep nesting", "not a number", "empty", "not an object", "no type"
 """Rows of garbage that no reading makes a message of the protocol."""
 
 _RETRIED_CODES = (1000, 1001, 1011, 1012, 1013, 3005, 4000, 4429, 4499)
+_RETRIED_STATUSES = (408, 429, 500, 502, 503, 504)
 
 
 def _mischiefs() -> SearchStrategy[Mischief]:
@@ -201,6 +202,20 @@ class ServiceMachine(RuleBasedStateMachine):
         """A message-level mischief begins."""
         with _Failing(self):
             self._world.call(lambda: self.server.misbehave(mischief))
+
+    @precondition(lambda self: self.has_faults)
+    @rule()
+    def the_server_stops_reading(self) -> None:
+        """Buffers fill, and who writes has to wait."""
+        with _Failing(self):
+            self._world.call(self.server.stop_reading)
+
+    @precondition(lambda self: self.has_faults)
+    @rule(status=st.sampled_from(_RETRIED_STATUSES), times=st.integers(1, 3))
+    def the_server_refuses(self, status: int, times: int) -> None:
+        """The next handshakes get an HTTP status, as from a proxy whose server is away."""
+        with _Failing(self):
+            self._world.call(lambda: self.server.refuse_handshake(status, times=times))
 
     @precondition(lambda self: self.has_faults)
     @rule(garbage=wire_garbage(rows=_HARMLESS))
