@@ -114,10 +114,10 @@ class MutatesItsValue(Todos):
     ],
 )
 def test_a_wrong_store_is_found(machine: type[StoreMachine], said: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(AssertionError, match=said):
         run_state_machine_as_test(machine, settings=QUICK)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_machine_that_overrides_nothing_says_what_to_override() -> None:
@@ -230,10 +230,10 @@ class RaisesInAHandler(ServiceMachine):
     ],
 )
 def test_a_wrong_service_is_found(machine: type[ServiceMachine], said: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises((AssertionError, ExceptionGroup), match=said):
         run_state_machine_as_test(machine, settings=QUICK)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.deep

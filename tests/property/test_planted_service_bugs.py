@@ -192,10 +192,10 @@ def test_a_planted_bug_is_found_at_once(
     plant: Patch, machine: type[RuleBasedStateMachine], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises((AssertionError, SimulationError), match=said):
         run_state_machine_as_test(machine, settings=PROFILES["quick"])
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.deep
