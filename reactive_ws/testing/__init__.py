@@ -24,6 +24,7 @@
     connecting      check_connect: a socket library against connect_checks (the rules) on connect_bench (their server)
     proxy           the same faults on real sockets, between a client and a foreign server
     ui_loops        check_ui_loop: whether an adapter for a toolkit's event loop keeps the contract of `gui`
+    ui_bench        what check_ui_loop checks with: the rules of UI loops by name
 
 Nothing here is imported by the framework itself, and importing this package imports neither hypothesis nor pytest:
 its names are loaded when they are first used.
@@ -70,7 +71,8 @@ if TYPE_CHECKING:
     from .simulation import Simulation, simulate
     from .store_machine import StoreMachine
     from .transcript import Frame, Transcript
-    from .ui_loops import BrokenUiLoop, BrokenUiRule, Turning, UiRule, check_ui_loop
+    from .ui_bench import BrokenUiLoop, BrokenUiRule, Turning, UiRule
+    from .ui_loops import check_ui_loop
     from .unfit import Unfit
     from .world import World
 
@@ -233,13 +235,13 @@ _ROOMS = {
         "Frame",
         "Transcript",
     ),
-    "ui_loops": (
+    "ui_bench": (
         "BrokenUiLoop",
         "BrokenUiRule",
         "Turning",
         "UiRule",
-        "check_ui_loop",
     ),
+    "ui_loops": ("check_ui_loop",),
     "unfit": ("Unfit",),
     "world": ("World",),
 }

@@ -9,93 +9,22 @@ subscribe; it needs no test framework and takes about two seconds of real time. 
 from __future__ import annotations
 
 import asyncio
-import enum
 import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-import attrs
 import reactivex as rx
 from reactivex import operators as ops
 from reactivex.subject import Subject
 
-from reactive_ws.gui import UiLoop, conflate
+from reactive_ws.gui import conflate
 
-__all__ = ["BrokenUiLoop", "BrokenUiRule", "Turning", "UiRule", "check_ui_loop"]
+from .ui_bench import BrokenUiLoop, Turning, UiBench, UiRule
 
-T = TypeVar("T")
-
-
-class UiRule(enum.Enum):
-    """What a UI loop must keep."""
-
-    KEEPS_WHAT_COMES_EARLY = "what is posted before the loop turns runs when it turns"
-    NEVER_BLOCKS = "post() and scheduling return at once, also while the UI thread is busy"
-    UI_THREAD_ONLY = "everything runs on the thread of the user interface"
-    IN_ORDER = "what one thread posts runs in the order in which it was posted"
-    SURVIVES_ERRORS = "a function that raises is reported, and the next one runs"
-    YIELDS = "work that posts itself again leaves the toolkit its turn"
-    NESTS = "a function may turn the loop, as a modal dialog does, and what is posted then runs"
-    TIMERS = "timers run once, not early, in order of time; one that was taken back never runs"
-    SCHEDULES_FROM_THREADS = "the scheduler works from other threads and from other asyncio loops"
-    DISPOSES_FROM_THREADS = (
-        "what is disposed on another thread does not run, and dispose() returns at once"
-    )
-    PERIODIC = "periodic work runs again and again until it is disposed"
-    FRAMES = "a key is called once a frame, at most fps times a second, and the last request always"
-    CONFLATES = (
-        "a flood shows few values, in order, the last one included, and none after dispose()"
-    )
-    CLOSES = "after close() nothing runs, and post() says False at once on every thread"
-
-
-@attrs.frozen
-class BrokenUiRule:
-    """A rule that was broken, and how."""
-
-    rule: UiRule
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.rule.name}: {self.text} (the rule: {self.rule.value})"
-
-
-class BrokenUiLoop(AssertionError):
-    """A UI loop broke rules.
-
-    Attributes:
-        name: Of its class.
-        broken: Each broken rule, with its case.
-    """
-
-    def __init__(self, name: str, broken: tuple[BrokenUiRule, ...]) -> None:
-        super().__init__(name, broken)
-        self.name = name
-        self.broken = broken
-
-    def __str__(self) -> str:
-        return f"{self.name} broke rules:" + "".join(f"\n  - {each}" for each in self.broken)
-
-
-@attrs.frozen
-class Turning:
-    """A loop under test, and how to turn it.
-
-    Attributes:
-        loop: Fresh, never turned.
-        turn: Runs the toolkit's event loop for that many seconds, and returns. Also called from inside itself when
-            `can_nest`.
-        can_nest: Whether the toolkit lets its loop be turned inside one of its callbacks.
-        clean_up: Ends what belongs to the loop, after the check.
-    """
-
-    loop: UiLoop
-    turn: Callable[[float], None]
-    can_nest: bool = True
-    clean_up: Callable[[], object] = lambda: None
+__all__ = ["check_ui_loop"]
 
 
 def check_ui_loop(make: Callable[[], Turning], *, patience: float = 2.0) -> None:
@@ -111,7 +40,7 @@ def check_ui_loop(make: Callable[[], Turning], *, patience: float = 2.0) -> None
     """
     under_test = make()
     try:
-        check = _Check(under_test, patience)
+        check = UiBench(under_test, patience)
         for step in _STEPS:
             step(check)
     finally:
@@ -121,51 +50,7 @@ def check_ui_loop(make: Callable[[], Turning], *, patience: float = 2.0) -> None
         raise BrokenUiLoop(type(under_test.loop).__name__, tuple(check.broken.values()))
 
 
-class _Check:
-    def __init__(self, under_test: Turning, patience: float) -> None:
-        self.patience = patience
-        self.ui = under_test.loop
-        self.turn = under_test.turn
-        self.can_nest = under_test.can_nest
-        self.thread = threading.get_ident()
-        self.broken: dict[UiRule, BrokenUiRule] = {}
-        self.errors: list[Exception] = []
-        self.ui.on_error = self.errors.append
-
-    def expect(self, rule: UiRule, is_kept: object, text: str) -> None:
-        if not is_kept:
-            self.broken.setdefault(rule, BrokenUiRule(rule, text))
-
-    def until(self, condition: Callable[[], object], patience: float | None = None) -> bool:
-        """Turns the loop until the condition holds."""
-        end = time.monotonic() + (self.patience if patience is None else patience)
-        while not condition():
-            if time.monotonic() >= end:
-                return False
-            self.turn(0.01)
-        return True
-
-    def on_ui_thread(self) -> None:
-        here = threading.get_ident() == self.thread and self.ui.is_ui_thread()
-        self.expect(UiRule.UI_THREAD_ONLY, here, "a function ran on another thread")
-
-    def elsewhere(self, function: Callable[[], T], what: str) -> T | None:
-        """Calls on another thread while this one does not turn; that must return soon."""
-        results: list[T] = []
-        thread = threading.Thread(target=lambda: results.append(function()), daemon=True)
-        thread.start()
-        thread.join(self.patience)
-        self.expect(
-            UiRule.NEVER_BLOCKS,
-            not thread.is_alive(),
-            f"{what} on another thread waited for the UI thread for over {self.patience} s",
-        )
-        # A loop that blocks must be turned, or its thread stays for ever.
-        self.until(lambda: not thread.is_alive())
-        return results[0] if results else None
-
-
-def _early(check: _Check) -> None:
+def _early(check: UiBench) -> None:
     ran: list[str] = []
     check.ui.post(lambda: ran.append("own"))
     check.elsewhere(lambda: check.ui.post(lambda: ran.append("other")), "post()")
@@ -179,7 +64,7 @@ def _early(check: _Check) -> None:
     )
 
 
-def _order(check: _Check) -> None:
+def _order(check: UiBench) -> None:
     ran: list[int] = []
 
     def run(number: int) -> None:
@@ -197,7 +82,7 @@ def _order(check: _Check) -> None:
     )
 
 
-def _errors(check: _Check) -> None:
+def _errors(check: UiBench) -> None:
     ran: list[int] = []
     error = ValueError("on purpose")
 
@@ -217,7 +102,7 @@ def _errors(check: _Check) -> None:
     check.errors.clear()
 
 
-def _yields(check: _Check) -> None:
+def _yields(check: UiBench) -> None:
     timers: list[float] = []
     is_on = True
 
@@ -233,7 +118,7 @@ def _yields(check: _Check) -> None:
     check.turn(0.02)
 
 
-def _nests(check: _Check) -> None:
+def _nests(check: UiBench) -> None:
     if not check.can_nest:
         return
     ran: list[str] = []
@@ -252,7 +137,7 @@ def _nests(check: _Check) -> None:
     )
 
 
-def _timers(check: _Check) -> None:
+def _timers(check: UiBench) -> None:
     ran: list[str] = []
     started = fired = 0.0
 
@@ -277,7 +162,7 @@ def _timers(check: _Check) -> None:
     check.expect(UiRule.TIMERS, fired - started >= 0.055, f"60 ms took {fired - started:.3f} s")
 
 
-def _schedules(check: _Check) -> None:
+def _schedules(check: UiBench) -> None:
     ran: list[str] = []
 
     def note(name: str) -> Callable[..., None]:
@@ -314,7 +199,7 @@ def _schedules(check: _Check) -> None:
     )
 
 
-def _disposes(check: _Check) -> None:
+def _disposes(check: UiBench) -> None:
     ran: list[str] = []
 
     def note(name: str) -> Callable[..., None]:
@@ -335,7 +220,7 @@ def _disposes(check: _Check) -> None:
     check.expect(UiRule.DISPOSES_FROM_THREADS, not ran, f"{ran} ran after dispose()")
 
 
-def _periodic(check: _Check) -> None:
+def _periodic(check: UiBench) -> None:
     counts: list[int] = []
 
     def action(state: int | None) -> int:
@@ -353,7 +238,7 @@ def _periodic(check: _Check) -> None:
     check.expect(UiRule.PERIODIC, counts == ran, "it ran after dispose()")
 
 
-def _frames(check: _Check) -> None:
+def _frames(check: UiBench) -> None:
     fps, check.ui.fps = check.ui.fps, 50.0
     frames: list[int] = []
     shown: list[int] = []
@@ -392,7 +277,7 @@ def _frames(check: _Check) -> None:
     check.ui.fps = fps
 
 
-def _conflates(check: _Check) -> None:
+def _conflates(check: UiBench) -> None:
     source: Subject[int] = Subject()
     shown: list[int] = []
     frames = check.ui.frame.number
@@ -429,7 +314,7 @@ def _conflates(check: _Check) -> None:
     check.expect(UiRule.CONFLATES, shown == before, "a value came after dispose()")
 
 
-def _closes(check: _Check) -> None:
+def _closes(check: UiBench) -> None:
     ran: list[str] = []
     source: Subject[int] = Subject()
     source.pipe(conflate(check.ui)).subscribe(lambda _: ran.append("stream"))
