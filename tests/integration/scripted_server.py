@@ -1,6 +1,8 @@
 """A small real server for these tests: speaks protocol v1, acknowledges, keeps a history per stream, does as it is told.
 
-Extend it by a subclass that overrides `on_message`, or by setting its switches between connections.
+Extend it by a subclass that overrides `on_message`, or by setting its switches between connections. It is not the one of
+`reactive_ws.testing` on purpose: that one shares codec and message types with the client, so that a mistake in them would
+cancel itself out; this one knows only JSON as it is on the wire.
 """
 
 from __future__ import annotations
