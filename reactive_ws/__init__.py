@@ -14,13 +14,16 @@ The map, from the ground up; a room imports from its own floor and below:
     close_policy, judgement, backoff, heartbeat,    the state table, what a close means, when to dial again,
     protocol_options, protocol, effects, address,   what must not be shown
     redaction
-    outbox_entry, outbox, journal, storage,         what waits to be sent, in memory and in a file,
-    delivery, pending                               and what became of it
-    inbound, dispatcher, metrics                    order, duplicates and gaps; who hears of a message; counts
-    authentication, failures, suspension, settings, the service's hands: tokens, foreign exceptions, sleep,
-    line, dialing, receiver, connection_loop,       one socket, how it is opened, what it brings, performing the effects,
+    outbox_entry, outbox_books, outbox, journal,    what waits to be sent, in memory and in a file,
+    storage, delivery, pending                      and what became of it
+    inbound, dispatcher, subscriptions, metrics     order, duplicates and gaps; who hears of a message; channels; counts
+    authentication, token_expiry, failures,         the service's hands: tokens, foreign exceptions,
+    suspension, alarm, logbook, settings,           sleep, one timer for all deadlines, the log,
+    line, dialing, receiver, control,               one socket, how it is opened, what it brings, what is said on it,
+    connection_loop,                                performing the effects,
     requests, async_handlers, background_thread,    questions, slow handlers, the own thread,
-    publishing, routing, sending, running, service  what is shown, and its surface
+    publishing, routing, sending, following,        what is shown, and its surface
+    running, service
     gui                                             one contract for all toolkits' event loops; frames, widgets
     testing, hub, recording                         virtual time and faults; a small server; recorded traffic
     commands                                        the command line

@@ -85,26 +85,33 @@ class Metrics:
 
     Attributes:
         url: Where to, redacted.
+        state, attempt: Of the connection, see `Connection`.
         dials, connects, reconnects: Dials started, connections that became ready, and those of them after the first.
         messages_received, messages_sent: Whole messages, control messages included.
+        messages_acknowledged: Own messages that the server confirmed.
         bytes_received, bytes_sent: Characters of text messages and bytes of binary ones.
-        messages_rejected: Frames that were no valid message.
+        messages_rejected: Frames that were no valid message: protocol errors.
         duplicates_dropped, gaps: Inbound messages seen before, and places where some are missing.
         messages_dropped: Outbox entries that were dropped because it was full or their time was over.
         resent: Transmissions of messages that were sent before.
         stale_events: Events of older sockets, tasks and timers, which were ignored.
         handler_errors, slow_handlers: Calls that raised, and calls of over 50 ms.
         queued_messages, messages_in_flight: Waiting to be sent, and waiting for their acknowledgement.
-        round_trip: Seconds from the last ping to its answer; None before the first.
-        connected_for: Seconds since the connection became ready; None while there is none.
+        last_heartbeat_at: When anything arrived last, in seconds of the service's clock; None before the first time.
+        round_trip: Seconds from the last ping to its answer, the latency; None before the first.
+        connected_for: Seconds since the connection became ready, the uptime; None while there is none.
+        hint: What a user might be told about a bad connection; None while there is nothing to say.
     """
 
     url: str = ""
+    state: ConnectionState = ConnectionState.CLOSED
+    attempt: int = 0
     dials: int = 0
     connects: int = 0
     reconnects: int = 0
     messages_received: int = 0
     messages_sent: int = 0
+    messages_acknowledged: int = 0
     bytes_received: int = 0
     bytes_sent: int = 0
     messages_rejected: int = 0
@@ -117,8 +124,10 @@ class Metrics:
     slow_handlers: int = 0
     queued_messages: int = 0
     messages_in_flight: int = 0
+    last_heartbeat_at: float | None = None
     round_trip: float | None = None
     connected_for: float | None = None
+    hint: str | None = None
 
 
 @attrs.frozen

@@ -9,40 +9,48 @@ from __future__ import annotations
 import asyncio
 import collections
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import effects as do
+from .alarm import Alarm
 from .connection import Connection, ConnectionState, ErrorKind
+from .control import Control
 from .dialing import Dialer
 from .effects import Effect
-from .errors import DialFailed, MessageRejected, MessageTooBig, UnknownType
+from .errors import DialFailed, MessageRejected, MessageTooBig
 from .line import Line, Socket
-from .messages import Auth, Hello, Subscribe, Sync
+from .logbook import Logbook
+from .messages import Auth, Hello
 from .metrics import Counters
 from .outbox import Outbox
 from .outbox_entry import Entry
 from .protocol import Protocol
 from .receiver import Burst, Receiver
 from .settings import Settings
+from .subscriptions import Subscriptions
 from .suspension import SleepWatch
+from .token_expiry import TokenWatch
 
 __all__ = ["ConnectionLoop"]
 
 _logger = logging.getLogger("reactive_ws.connection")
 
 
-class ConnectionLoop:
+class ConnectionLoop(Control):
     """The connection in one event loop, from `connect` until everything is closed.
 
     Args:
         settings: What to do it with.
         protocol, outbox, receiver, counters: The parts that outlive this loop.
-        channels: Returns the channels to subscribe to on every connection.
+        subscriptions: The channels to subscribe to on every connection.
         publish: Called with every new connection record, in order.
         report: Called with every error.
         changed: Called when the outbox may have changed.
         counted: Called when messages were counted.
+        settled: Called when a disconnect on purpose has decided what becomes of every message.
+        refresh: Called when the token should be replaced.
+        log: Where messages are written down.
         over: Called when everything is closed and no task is left.
     """
 
@@ -54,12 +62,14 @@ class ConnectionLoop:
         outbox: Outbox,
         receiver: Receiver,
         counters: Counters,
-        channels: Callable[[], tuple[str, ...]],
+        subscriptions: Subscriptions,
         publish: Callable[[Connection], None],
         report: Callable[[ErrorKind, Exception, bool], None],
         changed: Callable[[], None],
         counted: Callable[[], None],
         settled: Callable[[], None],
+        refresh: Callable[[], None],
+        log: Logbook,
         over: Callable[[], None],
     ) -> None:
         self.loop = asyncio.get_running_loop()
@@ -68,20 +78,22 @@ class ConnectionLoop:
         self._outbox = outbox
         self._receiver = receiver
         self._counters = counters
-        self._channels = channels
+        self._subscriptions = subscriptions
         self._publish = publish
         self._report = report
         self._changed = changed
         self._counted = counted
         self._settled = settled
+        self._refresh = refresh
+        self._log = log
         self._over = over
         self._dialer = Dialer(settings)
         self._line: Line | None = None
         self._lines: set[Line] = set()
         self._to_do: collections.deque[Effect] = collections.deque()
         self._is_performing = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
+        self._alarm = Alarm(self._deadlines, self._tick)
+        self._token_watch = TokenWatch(lambda: settings.clock().timestamp(), settings.rng)
         self._sleep = SleepWatch(settings.suspended, settings.suspend_limit)
         self._peer_limit: int | None = None
         self._has_protocol = False
@@ -101,49 +113,13 @@ class ConnectionLoop:
         """Closes, after at most `drain` seconds."""
         self._perform(self._protocol.disconnect(self.loop.time(), drain))
 
-    def send_control(self, payload: Any, identity: str | None = None) -> bool:
-        """Sends a message past the outbox; False when there is no socket to take it."""
-        try:
-            return self.send_frame(self._dialer.encode(payload, identity))
-        except (MessageRejected, UnknownType) as error:
-            self._report(ErrorKind.APPLICATION, error, False)
-            return False
-
-    def send_frame(self, frame: str | bytes) -> bool:
-        """Like `send_control`, for what is encoded already."""
-        line = self._line
-        if line is None or line.is_over:
-            return False
-        line.send_control(frame)
-        self._counters.messages_sent += 1
-        return True
-
-    @property
-    def has_protocol(self) -> bool:
-        """Whether the server selected the subprotocol and the connection is ready."""
-        return self._has_protocol
-
-    def sync(self, streams: tuple[str, ...]) -> None:
-        """Asks for snapshots, now or when there is a connection."""
-        self._unsynced.update(dict.fromkeys(streams))
-        self._send_syncs()
-
-    async def refresh_token(self) -> None:
-        """Sends a new token in place where that works, and reconnects with it elsewhere."""
-        if self._protocol.refresh(self.loop.time()):
-            token = await self._dialer.fresh_token()
-            if token is not None:
-                self.send_control(Auth(token))
-        else:
-            self.reconnect()
-
     def outbox_changed(self) -> None:
         """Something was queued, stored, acknowledged or removed. Must not call `changed`, which calls this."""
         if self._line is not None:
             self._line.wake()
         if not len(self._outbox):
             self._perform(self._protocol.drained(self.loop.time()))
-        self._rearm()
+        self._alarm.set()
 
     # --- effects --------------------------------------------------------------------------------------------------------
 
@@ -159,7 +135,7 @@ class ConnectionLoop:
                 self._actions[type(effect)](self, effect)
         finally:
             self._is_performing = False
-        self._rearm()
+        self._alarm.set()
         self._end_if_over()
 
     def _show(self, effect: do.Publish) -> None:
@@ -210,9 +186,10 @@ class ConnectionLoop:
         self._counters.connects += 1
         self._counters.connected_at = self.loop.time()
         self._has_protocol = effect.has_acknowledgements
-        if effect.has_acknowledgements:
-            for channel in self._channels():
-                self.send_control(Subscribe(channel))
+        self.say_subscriptions()
+        if self._settings.protocol.can_refresh:
+            self._token_watch.start(self._dialer.token, self.loop.time())
+        self._counted()
         self._outbox.online(has_acknowledgements=effect.has_acknowledgements)
         self._send_syncs()
         if self._line is not None:
@@ -220,6 +197,8 @@ class ConnectionLoop:
 
     def _ended(self, effect: do.ConnectionEnded) -> None:
         self._has_protocol = False
+        self._subscriptions.lost()
+        self._token_watch.deadline = None
         self._outbox.lost(effect.code)
         self._receiver.inbound.lost()
         self._changed()
@@ -230,6 +209,9 @@ class ConnectionLoop:
         self._unsynced.update(dict.fromkeys(lost))
 
     def _settle(self, _effect: do.SettleOutbox) -> None:
+        self._has_protocol = False
+        self._subscriptions.lost()
+        self._token_watch.stop()
         self._outbox.settle()
         self._changed()
         self._settled()
@@ -276,7 +258,7 @@ class ConnectionLoop:
             self.outbox_changed()
             self._changed()
         else:
-            self._rearm()
+            self._alarm.set()
         return burst.has_more and not line.is_over
 
     def _finish_burst(self, burst: Burst) -> None:
@@ -301,17 +283,13 @@ class ConnectionLoop:
             if entry is None:
                 return None
             try:
-                if entry.transmissions > 1:
-                    entry.frame = self._dialer.reencode(entry)
-                size = len(entry.frame if isinstance(entry.frame, bytes) else entry.frame.encode())
-                if self._peer_limit is not None and size > self._peer_limit:
-                    raise MessageTooBig(size, self._peer_limit)
+                size = self._dialer.prepare(entry, self._peer_limit)
             except (MessageTooBig, MessageRejected) as error:
                 self._outbox.refused(entry, error)
                 self._report(ErrorKind.APPLICATION, error, False)
                 continue
             self._counters.bytes_sent += size
-            self._rearm()
+            self._alarm.set()
             return entry
         return None
 
@@ -319,6 +297,8 @@ class ConnectionLoop:
         """The socket took a message."""
         del line
         self._counters.messages_sent += 1
+        if self._log.has_messages:
+            self._log.sent(entry.envelope.type, entry.delivery.id)
         self._outbox.written(entry)
         if not len(self._outbox):
             self._perform(self._protocol.drained(self.loop.time()))
@@ -353,27 +333,15 @@ class ConnectionLoop:
 
     # --- time -----------------------------------------------------------------------------------------------------------
 
-    def _rearm(self) -> None:
-        """Sees to it that the timer fires at the earliest deadline; a timer that fires too early only looks again."""
-        times = (
-            self._protocol.deadline,
-            self._outbox.deadline,
-            self._receiver.inbound.deadline,
-            self._sleep.deadline,
-        )
-        due = min((time for time in times if time is not None), default=None)
-        timer = self._timer
-        if timer is not None:
-            if due is not None and self._timer_at <= due:
-                return
-            timer.cancel()
-            self._timer = None
-        if due is not None:
-            self._timer_at = due
-            self._timer = self.loop.call_at(due, self._tick)
+    def _deadlines(self) -> Iterable[float | None]:
+        yield self._protocol.deadline
+        yield self._outbox.deadline
+        yield self._receiver.inbound.deadline
+        yield self._subscriptions.deadline
+        yield self._sleep.deadline
+        yield self._token_watch.deadline
 
     def _tick(self) -> None:
-        self._timer = None
         now = self.loop.time()
         if self._sleep.has_slept(now):
             _logger.info("the computer slept; dialing anew")
@@ -391,9 +359,6 @@ class ConnectionLoop:
         due = self._receiver.inbound.deadline
         if due is not None and due <= now:
             self._finish_burst(self._receiver.release(now))
-        self._rearm()
-
-    def _send_syncs(self) -> None:
-        if self._unsynced and self._has_protocol:
-            streams, self._unsynced = tuple(self._unsynced), {}
-            self.send_control(Sync(streams))
+        if self._token_watch.is_due(now):
+            self._refresh()
+        self.say_subscriptions()

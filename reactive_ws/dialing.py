@@ -11,6 +11,7 @@ import logging
 from typing import Any
 
 from .authentication import Tokens, spellings
+from .errors import MessageTooBig
 from .failures import of_close, of_dial
 from .line import Socket
 from .messages import Envelope, Guarantee
@@ -30,6 +31,7 @@ class Dialer:
 
     def __init__(self, settings: Settings) -> None:
         self.token: str | None = None
+        self._is_token_fresh = False
         self._settings = settings
         self._tokens = Tokens(settings.auth)
         self._redacting = RedactingLogger(logging.getLogger("reactive_ws.websockets"))
@@ -44,7 +46,10 @@ class Dialer:
             Exception: whatever the network, the server, the provider or `websockets` raise; see `failure`.
         """
         settings = self._settings
-        token = self.token = await self._tokens.token(force=force)
+        if not self._is_token_fresh:
+            self.token = await self._tokens.token(force=force)
+        self._is_token_fresh = False
+        token = self.token
         credentials = await self._tokens.credentials(settings.url, token)
         self._redacting.hide(credentials.secrets, {**settings.headers, **credentials.headers})
         own = settings.codec.subprotocol
@@ -59,8 +64,8 @@ class Dialer:
         )
         return socket
 
-    async def fresh_token(self) -> str | None:
-        """Asks the provider for a new token.
+    async def fresh_token(self, *, for_next_dial: bool) -> str | None:
+        """Asks the provider for a new token; the next dial need not ask again if it is for that.
 
         Raises:
             Unauthorized, DialFailed: as `Tokens.token`.
@@ -68,6 +73,7 @@ class Dialer:
         self.token = await self._tokens.token(force=True)
         if self.token is not None:
             self._redacting.hide(spellings(self.token))
+        self._is_token_fresh = for_next_dial
         return self.token
 
     def failure(self, error: Exception) -> Exception:
@@ -95,6 +101,20 @@ class Dialer:
         return settings.codec.encode(
             Envelope(name, payload, id=identity or settings.new_id(), timestamp=settings.clock())
         )
+
+    def prepare(self, entry: Entry, limit: int | None) -> int:
+        """Makes the frame of this transmission and returns its bytes; a resend says that it is one.
+
+        Raises:
+            MessageTooBig: the server takes at most `limit` bytes.
+            MessageRejected: the codec cannot write it.
+        """
+        if entry.transmissions > 1:
+            entry.frame = self.reencode(entry)
+        size = len(entry.frame if isinstance(entry.frame, bytes) else entry.frame.encode())
+        if limit is not None and size > limit:
+            raise MessageTooBig(size, limit)
+        return size
 
     def reencode(self, entry: Entry) -> str | bytes:
         """Returns the frame of a resend, which says so; the id stays."""

@@ -238,8 +238,12 @@ class Inbound:
 
     def _give_up(self, cursor: _Cursor) -> tuple[Envelope[Any], ...]:
         order = sorted(cursor.held)
-        self.gaps += 1
-        self._gaps.append(Gap(cursor.stream, cursor.seq + 1, order[0]))
+        expected = cursor.seq + 1
+        for seq in order:
+            if seq != expected:
+                self.gaps += 1
+                self._gaps.append(Gap(cursor.stream, expected, seq))
+            expected = seq + 1
         released = [held for seq in order if (held := cursor.held[seq]) is not None]
         cursor.seq = order[-1]
         cursor.held = {}

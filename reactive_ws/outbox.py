@@ -16,48 +16,20 @@ loop; statuses are announced outside the lock, because watchers are foreign code
 
 from __future__ import annotations
 
-import collections
-import threading
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
 from .delivery import Delivery, DeliveryStatus
-from .errors import DeliveryFailed, MessageError
+from .errors import MessageError
 from .messages import Envelope, Guarantee
-from .outbox_entry import Entry, OutboxOptions, OutboxView, victim_of
+from .outbox_books import Note, OutboxBooks, failed
+from .outbox_entry import Entry, OutboxView, victim_of
 
 __all__ = ["Outbox"]
 
 
-_Note = tuple[Entry, DeliveryStatus, str | None, Exception | None]
-
-
-class Outbox:
+class Outbox(OutboxBooks):
     """The queue. `on_over` is called with every entry that is done, whatever its fate (the journal forgets it)."""
-
-    def __init__(
-        self,
-        options: OutboxOptions | None = None,
-        *,
-        on_drop: Callable[[Entry, str], None] | None = None,
-    ) -> None:
-        self.options = options or OutboxOptions()
-        self.resent = 0
-        self.dropped = 0
-        self.version = 0
-        self.on_over: Callable[[Entry], None] | None = None
-        self._on_drop = on_drop
-        self._lock = threading.Lock()
-        self._queue: collections.deque[Entry] = collections.deque()
-        self._in_flight: dict[str, Entry] = {}
-        self._by_id: dict[str, Entry] = {}
-        self._size = 0
-        self._is_online = False
-        self._has_acknowledgements = False
-        self._timeouts = 0
-        self._suspects: set[str] = set()
-        self._writes_beside = 0
-        self._next_expiry: float | None = None
 
     def __len__(self) -> int:
         return self._size
@@ -114,11 +86,11 @@ class Outbox:
             is_ready,
             is_durable=is_durable,
         )
-        notes: list[_Note] = []
+        notes: list[Note] = []
         with self._lock:
             if guarantee is Guarantee.VOLATILE and not self._is_online:
                 entry.is_over = True
-                notes.append(_failed(entry, "not connected, and a volatile message does not wait"))
+                notes.append(failed(entry, "not connected, and a volatile message does not wait"))
             else:
                 is_full = self._size >= self.options.limit
                 victim = victim_of(self._queue, entry, self.options) if is_full else None
@@ -147,7 +119,7 @@ class Outbox:
 
     def stored(self, entry: Entry, error: Exception | None = None) -> None:
         """The journal wrote the entry, or could not."""
-        notes: list[_Note] = []
+        notes: list[Note] = []
         with self._lock:
             if entry.is_over:
                 return
@@ -173,7 +145,7 @@ class Outbox:
 
         An at-least-once entry is in flight from here on; the others are the caller's until `written`.
         """
-        notes: list[_Note] = []
+        notes: list[Note] = []
         try:
             with self._lock:
                 return self._take(now, notes) if self._is_online else None
@@ -182,7 +154,7 @@ class Outbox:
 
     def written(self, entry: Entry) -> None:
         """The socket took it."""
-        notes: list[_Note] = []
+        notes: list[Note] = []
         with self._lock:
             if entry.is_over:
                 return
@@ -197,7 +169,7 @@ class Outbox:
 
     def refused(self, entry: Entry, error: MessageError) -> None:
         """It cannot be sent at all."""
-        notes: list[_Note] = []
+        notes: list[Note] = []
         with self._lock:
             if not entry.is_over:
                 self._remove(entry)
@@ -206,7 +178,7 @@ class Outbox:
 
     def cut_off(self, entry: Entry) -> None:
         """The connection ended while it was being written."""
-        notes: list[_Note] = []
+        notes: list[Note] = []
         with self._lock:
             if entry.is_over:
                 return
@@ -243,33 +215,35 @@ class Outbox:
 
     def discard(self, identities: Collection[str]) -> None:
         """The user gives up on these messages."""
-        notes: list[_Note] = []
+        notes: list[Note] = []
         with self._lock:
             for entry in (*self._in_flight.values(), *self._queue):
                 if entry.delivery.id in identities and not entry.is_over:
                     self._remove(entry)
                     reason = f"discarded {'after' if entry.transmissions else 'before'} it was sent"
                     uncertain = entry, DeliveryStatus.UNCERTAIN, reason, None
-                    notes.append(uncertain if entry.transmissions else _failed(entry, reason))
+                    notes.append(uncertain if entry.transmissions else failed(entry, reason))
         self._announce(notes)
 
     def lost(self, code: int | None) -> None:
         """The connection ended, with this received close code; what was in flight returns to the head."""
-        notes: list[_Note] = []
+        notes: list[Note] = []
         with self._lock:
             self._is_online = False
             flying = list(self._in_flight.values())
             if code in (1007, 1008, 1009) and flying:
                 self._blame(flying, code == 1009, notes)
             self._return_to_head()
-            for entry in [entry for entry in self._queue if entry.guarantee is Guarantee.VOLATILE]:
+            for entry in list(self._queue):
+                if entry.is_over or entry.guarantee is not Guarantee.VOLATILE:
+                    continue
                 self._remove(entry)
-                notes.append(_failed(entry, "the connection ended before it was sent"))
+                notes.append(failed(entry, "the connection ended before it was sent"))
         self._announce(notes)
 
     def tick(self, now: float) -> bool:
         """Does what is due. Returns False when the server acknowledged nothing twice: drop the connection."""
-        notes: list[_Note] = []
+        notes: list[Note] = []
         is_alive = True
         with self._lock:
             if self._next_expiry is not None and self._next_expiry <= now:
@@ -292,124 +266,16 @@ class Outbox:
 
     def settle(self) -> None:
         """Disconnected on purpose: what was never sent fails, what is in flight becomes uncertain, the durable stays."""
-        notes: list[_Note] = []
         with self._lock:
             self._is_online = False
             self._return_to_head()
-            for entry in list(self._queue):
-                if entry.is_durable or entry.is_over:
-                    continue
-                self._remove(entry)
-                if entry.transmissions:
-                    reason = "disconnected before the acknowledgement"
-                    notes.append((entry, DeliveryStatus.UNCERTAIN, reason, None))
-                else:
-                    notes.append(_failed(entry, "disconnected before it was sent"))
-            self._queue = collections.deque(entry for entry in self._queue if not entry.is_over)
+            notes = self._give_up("disconnected", keeps_durable=True)
         self._announce(notes)
 
-    # --- under the lock -------------------------------------------------------------------------------------------------
-
-    def _append(self, entry: Entry, *, is_sure: bool) -> None:
-        self._queue.append(entry)
-        entry.is_listed = True
-        self._size += 1
-        self.version += 1
-        if is_sure:
-            self._by_id[entry.delivery.id] = entry
-        if entry.expires_at is not None and (
-            self._next_expiry is None or entry.expires_at < self._next_expiry
-        ):
-            self._next_expiry = entry.expires_at
-
-    def _drop(self, entry: Entry, reason: str, notes: list[_Note]) -> None:
-        entry.is_dropped = True
-        self.dropped += 1
-        if entry.is_listed:
-            self._remove(entry)
-        entry.is_over = True
-        notes.append(_failed(entry, reason))
-
-    def _remove(self, entry: Entry) -> None:
-        """Takes an entry out of the books. It stays in the queue as a ghost that `_take` steps over: no linear search."""
-        entry.is_over = True
-        self._size -= 1
-        self.version += 1
-        identity = entry.delivery.id
-        self._by_id.pop(identity, None)
-        self._in_flight.pop(identity, None)
-        self._suspects.discard(identity)
-        if self.on_over is not None:
-            self.on_over(entry)
-        if len(self._queue) > 2 * self._size + 64:
-            self._queue = collections.deque(entry for entry in self._queue if not entry.is_over)
-
-    def _take(self, now: float, notes: list[_Note]) -> Entry | None:
-        window = 1 if self._suspects else self.options.window
-        while self._queue:
-            entry = self._queue[0]
-            if entry.is_over:
-                self._queue.popleft()
-                continue
-            if not entry.is_ready:
-                return None
-            is_sure = entry.guarantee is Guarantee.AT_LEAST_ONCE and self._has_acknowledgements
-            if (is_sure or self._suspects) and len(self._in_flight) >= window:
-                return None
-            self._queue.popleft()
-            if entry.expires_at is not None and entry.expires_at <= now and not entry.transmissions:
-                self._drop(entry, "its time to live was over", notes)
-                continue
-            if entry.transmissions:
-                self.resent += 1
-            entry.transmissions += 1
-            entry.sent_at = now
-            self.version += 1
-            if is_sure:
-                self._in_flight[entry.delivery.id] = entry
-            return entry
-        return None
-
-    def _return_to_head(self) -> None:
-        if self._in_flight:
-            self._queue.extendleft(reversed(self._in_flight.values()))
-            self._in_flight.clear()
-            self.version += 1
-
-    def _blame(self, flying: list[Entry], is_too_big: bool, notes: list[_Note]) -> None:  # noqa: FBT001
-        """Finds the message for which the server closed: it is known only when it was alone."""
-        if len(flying) == 1 and not self._writes_beside:
-            entry = flying[0]
-            entry.counted = self.options.max_transmissions if is_too_big else entry.counted + 1
-            self._fail_if_poison(entry, notes)
-        elif is_too_big:
-            self._suspects.update(entry.delivery.id for entry in flying)
-
-    def _fail_if_poison(self, entry: Entry, notes: list[_Note]) -> None:
-        if entry.counted >= self.options.max_transmissions:
-            self._remove(entry)
-            notes.append(
-                _failed(entry, f"the server did not take it, sent {entry.transmissions} times")
-            )
-
-    def _expire(self, now: float, notes: list[_Note]) -> None:
-        left: list[float] = []
-        for entry in list(self._queue):
-            if entry.is_over or entry.expires_at is None or entry.transmissions:
-                continue
-            if entry.expires_at <= now:
-                self._drop(entry, "its time to live was over", notes)
-            else:
-                left.append(entry.expires_at)
-        self._next_expiry = min(left, default=None)
-
-    def _announce(self, notes: list[_Note]) -> None:
-        for entry, status, reason, error in notes:
-            entry.delivery.advance(status, reason, error)
-            if entry.is_dropped and self._on_drop is not None:
-                self._on_drop(entry, reason or "")
-
-
-def _failed(entry: Entry, reason: str) -> _Note:
-    error = DeliveryFailed(entry.delivery.id, reason)
-    return entry, DeliveryStatus.FAILED, reason, error
+    def clear(self) -> int:
+        """The program gives everything up; returns how many entries that were. Any thread."""
+        with self._lock:
+            self._return_to_head()
+            notes = self._give_up("the outbox was cleared", keeps_durable=False)
+        self._announce(notes)
+        return len(notes)

@@ -7,14 +7,14 @@ at most once per turn of the loop (outbox) or once a second (metrics). No payloa
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from typing import Any
 
 from .connection import Connection, ConnectionState, ErrorEvent, ErrorKind, Metrics
 from .connection_loop import ConnectionLoop
-from .errors import ReactiveWSError, ServiceClosed, UsageError
+from .errors import ConnectionFailed, ReactiveWSError, ServiceClosed, UsageError
 from .events import EventSource
+from .logbook import Logbook
 from .messages import Envelope
 from .metrics import Counters
 from .outbox import Outbox
@@ -27,8 +27,6 @@ from .store import Store
 
 __all__ = ["Publishing", "reason_of"]
 
-_logger = logging.getLogger("reactive_ws.service")
-
 _METRICS_INTERVAL = 1.0
 
 
@@ -40,6 +38,7 @@ class Publishing:
     _outbox: Outbox
     _receiver: Receiver
     _counters: Counters
+    _log: Logbook
     _errors: EventSource[ErrorEvent]
     _connection: Store[Connection]
     _metrics: Store[Metrics]
@@ -59,14 +58,11 @@ class Publishing:
         return loop.time() if loop is not None else time.monotonic()
 
     def _publish(self, connection: Connection) -> None:
+        before = self._connection.get()
+        if before.is_connected and connection.state is ConnectionState.DISCONNECTED:
+            self._counters.lost(self._now())
         self._connection.set(connection)
-        _logger.info(
-            "%s %s%s%s",
-            connection.url,
-            connection.state.value,
-            f" ({connection.phase.value})" if connection.phase is not None else "",
-            f": {connection.cause}" if connection.cause else "",
-        )
+        self._log.connection(connection, len(self._outbox))
         self._show_metrics()
         self._serve_waiting(connection)
 
@@ -137,6 +133,9 @@ class Publishing:
                 resent=self._outbox.resent,
                 queued_messages=len(self._outbox) - self._outbox.in_flight,
                 messages_in_flight=self._outbox.in_flight,
+                state=self._protocol.connection.state,
+                attempt=self._protocol.connection.attempt,
+                last_heartbeat_at=self._protocol.heartbeat.last_frame_at or None,
                 round_trip=self._protocol.heartbeat.round_trip,
             )
         )
@@ -151,12 +150,16 @@ class Publishing:
     ) -> None:
         who = f" in {source}" if source else ""
         what = str(error) if isinstance(error, ReactiveWSError) else type(error).__name__
-        _logger.warning("%s error%s: %s", kind.value, who, what)
+        # The end of a connection and a failed dial are told by the connection's own lines.
+        if not isinstance(error, ConnectionFailed):
+            like_it = kind, type(error).__name__, source
+            self._log.warning(like_it, f"{kind.value} error{who}: {what}")
         self._errors.emit(ErrorEvent(kind, error, self._now(), is_retryable, source))
 
     def _handler_failed(self, name: str, error: Exception, envelope: Envelope[Any]) -> None:
         self._counters.handler_errors += 1
-        _logger.error("handler %s failed for a %r message", name, envelope.type, exc_info=error)
+        text = f"handler {name} failed for a {envelope.type!r} message"
+        self._log.error((name, type(error).__name__), text, error)
         self._report(ErrorKind.APPLICATION, error, False, name)
 
     def _handler_slow(self, name: str, seconds: float) -> None:

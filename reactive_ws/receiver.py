@@ -24,6 +24,7 @@ from .domain import Domain
 from .errors import MessageRejected, MessagesMissing, RequestFailed
 from .events import EventSource, EventStream
 from .inbound import Inbound
+from .logbook import Logbook
 from .messages import (
     AuthOk,
     Envelope,
@@ -42,6 +43,7 @@ from .metrics import Counters
 from .outbox import Outbox
 from .requests import Requests
 from .store import Store
+from .subscriptions import Subscriptions
 
 __all__ = ["Burst", "Receiver"]
 
@@ -76,9 +78,11 @@ class Receiver:
         codec: Codec,
         dispatcher: Dispatcher,
         outbox: Outbox,
+        subscriptions: Subscriptions,
         counters: Counters,
         clock: Callable[[], float],
         report: Report,
+        log: Logbook,
     ) -> None:
         self.positions: Store[Mapping[str, Position]] = Store(
             Map(), name="service.positions", domain=domain
@@ -93,7 +97,10 @@ class Receiver:
         self._run: list[Envelope[Any]] = []
         self._run_route: Route | None = None
         self._outbox = outbox
+        self._subscriptions = subscriptions
         self._counters = counters
+        self._log = log
+        self._is_logging = False
         self.clock = clock
         self._batch: Batch | None = None
         self._report = report
@@ -118,6 +125,7 @@ class Receiver:
         """Takes a frame and what `pull` gives after it, until the burst is over."""
         clock, counters = self.clock, self._counters
         now = clock()
+        self._is_logging = self._log.has_messages
         end = now + _MAX_SECONDS
         has_more = False
         count = 0
@@ -152,14 +160,24 @@ class Receiver:
             self._store_positions()
         return self._after(has_more=False)
 
-    def messages(self, pattern: str) -> EventStream[Envelope[Any]]:
+    def messages(
+        self,
+        pattern: str,
+        *,
+        on_start: Callable[[], None] | None = None,
+        on_stop: Callable[[], None] | None = None,
+    ) -> EventStream[Envelope[Any]]:
         """Returns the messages of the channels that match, as a stream. Any thread."""
 
         def start() -> None:
             self._taps = (*self._taps, (pattern, source))
+            if on_start is not None:
+                on_start()
 
         def stop() -> None:
             self._taps = tuple(tap for tap in self._taps if tap[1] is not source)
+            if on_stop is not None:
+                on_stop()
 
         source: EventSource[Envelope[Any]] = EventSource(
             f"messages({pattern!r})", on_start=start, on_stop=stop
@@ -175,6 +193,8 @@ class Receiver:
         except MessageRejected as error:
             self._rejected(error, now)
             return False
+        if self._is_logging:
+            self._log.received(envelope.type, envelope.id)
         if envelope.problems:
             self._repaired(envelope)
         special = self._special.get(envelope.payload.__class__)
@@ -233,7 +253,8 @@ class Receiver:
         return False
 
     def _acknowledged(self, envelope: Envelope[Any]) -> bool:
-        self._outbox.acknowledge(envelope.payload.message_id)
+        if self._outbox.acknowledge(envelope.payload.message_id):
+            self._counters.messages_acknowledged += 1
         self._deliver(envelope)
         return False
 
@@ -256,6 +277,7 @@ class Receiver:
 
     def _subscribed(self, envelope: Envelope[Any]) -> bool:
         payload: Subscribed = envelope.payload
+        self._subscriptions.confirmed(payload.channel)
         if payload.stream is not None and payload.epoch is not None and payload.seq is not None:
             self.inbound.subscribed(payload.stream, payload.epoch, payload.seq)
         self._deliver(envelope)

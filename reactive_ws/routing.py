@@ -17,8 +17,9 @@ from .async_handlers import AsyncHandler
 from .connection import ErrorKind
 from .dispatcher import Dispatcher, name_of
 from .events import EventStream
-from .messages import Envelope, Subscribe, Unsubscribe
+from .messages import Envelope
 from .receiver import Receiver
+from .subscriptions import Subscriptions
 
 __all__ = ["Routing"]
 
@@ -33,12 +34,12 @@ class Routing:
 
     def __init__(self) -> None:
         self._routing_lock = threading.Lock()
-        self._channel_counts: dict[str, int] = {}
+        self._subscriptions = Subscriptions()
         self._async_handlers: dict[AsyncHandler, None] = {}
 
     if TYPE_CHECKING:
 
-        def _send_control(self, payload: Any) -> None: ...
+        def _subscriptions_changed(self) -> None: ...
         def _report(
             self,
             kind: ErrorKind,
@@ -154,28 +155,23 @@ class Routing:
         """
         return self._receiver.messages(pattern)
 
-    def channel(self, name: str) -> DisposableBase:
-        """Asks the server for a channel until the returned disposable is disposed, on every connection anew.
+    def channel(self, pattern: str) -> EventStream[Envelope[Any]]:
+        """Returns the messages of a channel for which the server must be asked.
 
-        Counted: the server hears of the first interest and of the end of the last one.
+        The first subscription of any stream of this pattern subscribes on the server, the last one that is disposed
+        unsubscribes, and every new connection subscribes anew. What is disposed and subscribed again within one turn of
+        the loop is not sent.
+
+        Emits: every message whose channel matches, after its handlers. Replays: nothing. Thread: the service's loop.
+        Ends: never. Can also be iterated with `async for`, in any loop.
         """
-        with self._routing_lock:
-            count = self._channel_counts.get(name, 0)
-            self._channel_counts[name] = count + 1
-        if not count:
-            self._send_control(Subscribe(name))
 
-        def leave() -> None:
-            with self._routing_lock:
-                left = self._channel_counts[name] - 1
-                self._channel_counts[name] = left
-                if not left:
-                    del self._channel_counts[name]
-            if not left:
-                self._send_control(Unsubscribe(name))
+        def start() -> None:
+            self._subscriptions.add(pattern)
+            self._subscriptions_changed()
 
-        return Disposable(leave)
+        def stop() -> None:
+            self._subscriptions.remove(pattern)
+            self._subscriptions_changed()
 
-    def _channels(self) -> tuple[str, ...]:
-        with self._routing_lock:
-            return tuple(self._channel_counts)
+        return self._receiver.messages(pattern, on_start=start, on_stop=stop)

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
 
 from .async_handlers import AsyncHandler
 from .background_thread import BackgroundThread
@@ -24,6 +23,7 @@ from .messages import Position
 from .pending import Pending
 from .publishing import Publishing, reason_of
 from .storage import Storage
+from .subscriptions import Subscriptions
 
 __all__ = ["Running"]
 
@@ -40,6 +40,7 @@ class Running(Publishing):
     _dispatcher: Dispatcher
     _storage: Storage | None
     _async_handlers: dict[AsyncHandler, None]
+    _subscriptions: Subscriptions
 
     def __init__(self) -> None:
         Publishing.__init__(self)
@@ -48,10 +49,6 @@ class Running(Publishing):
         self._is_accepting = True
         self._closing: list[Pending[None]] = []
         self._refresh: asyncio.Task[None] | None = None
-
-    if TYPE_CHECKING:
-
-        def _channels(self) -> tuple[str, ...]: ...
 
     # --- starting and ending --------------------------------------------------------------------------------------------
 
@@ -253,12 +250,14 @@ class Running(Publishing):
                 outbox=self._outbox,
                 receiver=self._receiver,
                 counters=self._counters,
-                channels=self._channels,
+                subscriptions=self._subscriptions,
                 publish=self._publish,
                 report=self._report,
                 changed=self._poke,
                 counted=self._touch_metrics,
                 settled=self._settled,
+                refresh=self.refresh_token,
+                log=self._log,
                 over=self._release,
             )
             self._dispatcher.clock = self._receiver.clock = loop.time
@@ -329,15 +328,18 @@ class Running(Publishing):
 
     # --- what `sending` and `routing` need ------------------------------------------------------------------------------
 
-    def _send_control(self, payload: Any) -> None:
-        """Sends a message of the connection when there is one; every new connection sends its own."""
+    def _subscriptions_changed(self) -> None:
+        """Somebody began or ceased to want a channel; what is to be said about it is looked up in the next turn."""
 
-        def go() -> None:
-            runner = self._runner
-            if runner is not None and runner.has_protocol:
-                runner.send_control(payload)
+        def look() -> None:
+            if self._runner is not None:
+                self._runner.say_subscriptions()
 
-        self._in_loop(go)
+        def soon() -> None:
+            if self._runner is not None:
+                self._runner.loop.call_soon(look)
+
+        self._in_loop(soon)
 
     def _send_frame(self, frame: str | bytes, delivery: Delivery) -> None:
         def go() -> None:

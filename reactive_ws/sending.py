@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .delivery import Delivery, DeliveryStatus
 from .errors import RequestTimeout, ServiceClosed
+from .logbook import Logbook
 from .messages import Envelope, Guarantee, MessageSend
 from .outbox import Outbox
+from .outbox_entry import OutboxView
+from .protocol import Protocol
 from .receiver import Receiver
 from .settings import Settings
 from .storage import Storage
+from .store import Store
 
 __all__ = ["Sending"]
 
@@ -30,6 +34,9 @@ class Sending:
     _outbox: Outbox
     _receiver: Receiver
     _storage: Storage | None
+    _protocol: Protocol
+    _log: Logbook
+    _view: Store[OutboxView]
     _is_accepting: bool
 
     if TYPE_CHECKING:
@@ -180,5 +187,29 @@ class Sending:
         )
         if storage is not None:
             storage.store(entry)
+        if not self._protocol.connection.is_connected and not entry.is_over:
+            self._log.queued(envelope.type, len(self._outbox))
         self._poke()
         return entry.delivery
+
+    async def drain(self, timeout: float | None = None) -> None:
+        """Waits until nothing waits to be sent or acknowledged any more. Any loop.
+
+        Raises:
+            TimeoutError: something still does after `timeout` seconds; it goes on waiting to be sent.
+        """
+        async with asyncio.timeout(timeout):
+            while len(self._outbox):
+                await self._view.select(len).wait_for(lambda waiting: not waiting)
+
+    def clear_outbox(self) -> int:
+        """Gives up everything that waits, also what is stored in a file. Any thread.
+
+        What was never sent fails, what is in flight becomes uncertain.
+
+        Returns:
+            How many messages were given up.
+        """
+        count = self._outbox.clear()
+        self._poke()
+        return count

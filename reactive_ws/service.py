@@ -30,7 +30,9 @@ from .connection import Connection, ConnectionState, ErrorEvent, Metrics
 from .dispatcher import Dispatcher
 from .domain import Domain, default_domain
 from .events import EventSource, EventStream
+from .following import Following
 from .heartbeat import Heartbeat
+from .logbook import Logbook
 from .messages import Envelope, Position, Registry, protocol_v1
 from .metrics import Counters
 from .outbox import Outbox
@@ -40,6 +42,7 @@ from .protocol_options import ProtocolOptions
 from .receiver import Receiver
 from .routing import Routing
 from .running import Running
+from .selection import Selection
 from .sending import Sending
 from .settings import Settings
 from .storage import Storage
@@ -54,7 +57,7 @@ _DRAIN = 5.0
 _METRICS_INTERVAL = 1.0
 
 
-class WebSocketService(Running, Routing, Sending):
+class WebSocketService(Running, Routing, Sending, Following):
     """A connection that comes back by itself.
 
     Args:
@@ -184,6 +187,7 @@ class WebSocketService(Running, Routing, Sending):
         )
         self._domain = domain if domain is not None else default_domain()
         self._counters = Counters()
+        self._log = Logbook(self._now)
         self._errors: EventSource[ErrorEvent] = EventSource("service.errors")
         self._outbox = Outbox(outbox, on_drop=self._dropped)
         self._dispatcher = Dispatcher(
@@ -194,9 +198,11 @@ class WebSocketService(Running, Routing, Sending):
             codec=codec,
             dispatcher=self._dispatcher,
             outbox=self._outbox,
+            subscriptions=self._subscriptions,
             counters=self._counters,
             clock=self._now,
             report=self._report,
+            log=self._log,
         )
         self._protocol = Protocol(
             self._settings.protocol,
@@ -251,6 +257,11 @@ class WebSocketService(Running, Routing, Sending):
     def metrics(self) -> ReadOnly[Metrics]:
         """Counts and gauges; published with every change of the state, and at most once a second otherwise."""
         return self._metrics.read_only
+
+    @property
+    def latency(self) -> Selection[float | None]:
+        """Seconds from a heartbeat to its answer. Replays: the newest; None before the first."""
+        return self._metrics.select(lambda metrics: metrics.round_trip)
 
     @property
     def outbox(self) -> ReadOnly[OutboxView]:

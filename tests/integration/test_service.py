@@ -326,7 +326,7 @@ async def test_a_plain_server_is_ready_when_open_and_gets_protocol_pings_and_no_
         service = make(server, heartbeat=Heartbeat(interval=0.02, timeout=0.2))
         async with service:
             await service.wait_connected(5)
-            service.channel("news")
+            service.channel("news").subscribe(print)
             assert await service.send(chat(1)) is DeliveryStatus.SENT
             assert await service.send("my.type", {"a": 1}, channel="x") is DeliveryStatus.SENT
             await until(lambda: service.metrics.get().round_trip is not None)
@@ -501,9 +501,9 @@ async def test_channels_are_counted_and_subscribed_on_every_connection() -> None
     async with ScriptedServer() as server:
         service = make(server)
         async with service:
-            one = service.channel("news")
+            one = service.channel("news").subscribe(print)
             await service.wait_connected(5)
-            two = service.channel("news")
+            two = service.channel("news").subscribe(print)
             await until(lambda: len(server.received) == 1)
             server.drop()
             await until(lambda: len(server.received) == 2)

@@ -44,7 +44,7 @@ def test_a_gap_is_given_up_after_two_seconds() -> None:
     assert inbound.deadline == 12.0
     assert seqs(inbound.tick(11.9)) == []
     assert seqs(inbound.tick(12.0)) == [3, 5]
-    assert inbound.take_gaps() == [Gap("s", 2, 3)]
+    assert inbound.take_gaps() == [Gap("s", 2, 3), Gap("s", 4, 5)]
     assert seqs(inbound.accept(at(2), 12.0)) == []
     assert seqs(inbound.accept(at(6), 12.0)) == [6]
 
@@ -120,3 +120,13 @@ def test_an_undefined_sequence_is_no_number() -> None:
     message = Envelope("t", None, stream="s")
     assert inbound.accept(message, 0.0) == (message,)
     assert inbound.take_moved() == {}
+
+
+def test_every_hole_that_is_given_up_is_reported() -> None:
+    inbound = Inbound()
+    for n in (1, 4, 5, 7, 10):
+        inbound.accept(at(n), 0.0)
+    assert seqs(inbound.tick(2.0)) == [4, 5, 7, 10]
+    assert inbound.take_gaps() == [Gap("s", 2, 4), Gap("s", 6, 7), Gap("s", 8, 10)]
+    assert inbound.gaps == 3
+    assert inbound.deadline is None

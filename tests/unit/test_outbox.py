@@ -272,3 +272,33 @@ def test_ten_thousand_acknowledgements_leave_no_ghosts() -> None:
         box.acknowledge(str(n))
     assert len(box) == 0
     assert len(box._queue) <= 64
+
+
+def test_a_volatile_message_that_was_dropped_does_not_count_as_lost_again() -> None:
+    outbox = Outbox(OutboxOptions(limit=2, window=1))
+    outbox.online(has_acknowledgements=True)
+    put(outbox, "sure")
+    assert outbox.take(0.0) is not None
+    put(outbox, "held", VOLATILE)
+    put(outbox, "next", VOLATILE)
+    outbox.lost(None)
+    assert len(outbox) == 1
+    outbox.settle()
+    assert len(outbox) == 0
+
+
+def test_clearing_gives_everything_up_and_says_so() -> None:
+    outbox = Outbox(OutboxOptions(window=1))
+    outbox.online(has_acknowledgements=True)
+    entries = [put(outbox, name) for name in ("a", "b")]
+    flying = outbox.take(0.0)
+    assert flying is entries[0]
+    assert outbox.clear() == 2
+    assert [(e.delivery.status.value, e.delivery.reason) for e in entries] == [
+        ("uncertain", "the outbox was cleared before the acknowledgement"),
+        ("failed", "the outbox was cleared before it was sent"),
+    ]
+    assert not outbox.acknowledge("a")
+    assert (len(outbox), outbox.in_flight, outbox.deadline, outbox.take(0.0)) == (0, 0, None, None)
+    later = put(outbox, "c")
+    assert outbox.take(0.0) is later

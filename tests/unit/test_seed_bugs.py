@@ -164,7 +164,7 @@ async def test_5_a_new_token_loses_neither_the_outbox_nor_the_subscriptions() ->
         service = make(server, auth=Header(lambda: next(tokens)))
         await service.connect()
         await service.wait_connected()
-        service.channel("prices")
+        service.channel("prices").subscribe(print)
         deliveries = [service.send(chat(n)) for n in range(30)]
         await asyncio.sleep(1)
         server.acknowledge_after = 0.0

@@ -1,0 +1,199 @@
+"""Channels: asked for once, restored on every connection, and asked for again by themselves until the server confirms."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from reactive_ws.messages import (
+    Envelope,
+    MessageResponse,
+    Subscribe,
+    Subscribed,
+    Unsubscribe,
+)
+from reactive_ws.payloads import Message
+from reactive_ws.subscriptions import Subscriptions
+from reactive_ws.testing import NEVER, Drop, Latency, ScriptedServer, World, simulate
+
+
+def said(server: ScriptedServer) -> list[tuple[int, str, str]]:
+    """Connection, type and channel of everything that was asked for."""
+    return [
+        (peer.number, message.type, message.payload.channel)
+        for peer in server.connections
+        for message in peer.received
+        if message.type in ("subscribe", "unsubscribe")
+    ]
+
+
+def test_what_is_wanted_is_said_once_and_what_is_not_wanted_any_more_is_taken_back() -> None:
+    channels = Subscriptions()
+    channels.add("a")
+    channels.add("a")
+    channels.add("b")
+    assert channels.due(0.0) == [Subscribe("a"), Subscribe("b")]
+    assert channels.due(0.0) == []
+    channels.remove("a")
+    assert channels.due(0.0) == []
+    channels.remove("a")
+    channels.add("c")
+    assert channels.due(0.0) == [Unsubscribe("a"), Subscribe("c")]
+    channels.lost()
+    assert channels.deadline is None
+    assert channels.due(0.0) == [Subscribe("b"), Subscribe("c")]
+
+
+def test_each_subscription_is_asked_for_again_in_its_own_time_until_it_is_confirmed() -> None:
+    channels = Subscriptions()
+    channels.add("a")
+    channels.due(0.0)
+    times = []
+    for _ in range(6):
+        assert channels.deadline is not None
+        times.append(channels.deadline)
+        assert channels.due(channels.deadline - 0.001) == []
+        assert channels.due(channels.deadline) == [Subscribe("a")]
+    assert times == [1.0, 3.0, 8.0, 18.0, 28.0, 38.0]
+    channels.add("b")
+    assert channels.due(40.0) == [Subscribe("b")]
+    assert channels.deadline == 41.0
+    channels.confirmed("b")
+    assert channels.deadline == 48.0
+    channels.confirmed("a")
+    channels.confirmed("unknown")
+    assert channels.deadline is None
+    assert channels.due(100.0) == []
+
+
+@simulate
+async def test_the_first_observer_subscribes_and_the_last_one_unsubscribes() -> None:
+    async with World() as world:
+        server = await world.server()
+        service = world.service()
+        got: list[Any] = []
+        first, second = service.channel("news.*"), service.channel("news.*")
+        one = first.subscribe(lambda envelope: got.append(("one", envelope.payload)))
+        await service.connect()
+        await service.wait_connected()
+        two = first.subscribe(print)
+        three = second.subscribe(lambda envelope: got.append(("three", envelope.payload)))
+        await world.settle()
+        server.send(Envelope("note", 1, "news.sport"))
+        server.send(Envelope("note", 2, "other"))
+        await world.settle()
+        for each in (one, two):
+            each.dispose()
+        server.send(Envelope("note", 3, "news.a.b"))
+        await world.settle()
+        assert said(server) == [(1, "subscribe", "news.*")]
+        three.dispose()
+        await world.settle()
+        assert said(server) == [(1, "subscribe", "news.*"), (1, "unsubscribe", "news.*")]
+        assert got == [("one", 1), ("three", 1), ("three", 3)]
+
+
+@simulate
+async def test_swapping_one_listener_for_another_says_nothing() -> None:
+    async with World() as world:
+        server = await world.server()
+        service = world.service()
+        await service.connect()
+        await service.wait_connected()
+        got: list[Any] = []
+        old = service.channel("x").subscribe(print)
+        await world.settle()
+        for _ in range(3):
+            old.dispose()
+            old = service.channel("x").subscribe(lambda envelope: got.append(envelope.payload))
+            await world.settle()
+        server.send(Envelope("note", 1, "x"))
+        await world.settle()
+        assert got == [1]
+        assert said(server) == [(1, "subscribe", "x")]
+
+
+@simulate
+async def test_every_connection_restores_them_and_a_lost_confirmation_is_asked_for_again() -> None:
+    async with World() as world:
+        server = await world.server()
+        service = world.service()
+        service.channel("a").subscribe(print)
+        service.channel("b").subscribe(print)
+        await service.connect()
+        await service.wait_connected()
+        await world.settle()
+        server.misbehave(Drop(1, "subscribed"))
+        server.abort()
+        peer = await server.connected(2)
+        began = world.now
+        times: list[float] = []
+        while len(times) < 3:
+            await asyncio.sleep(0.001)
+            times += [round(world.now - began, 1)] * (
+                sum(m.type == "subscribe" for m in peer.received) - len(times)
+            )
+        # The confirmation of "a" was lost.
+        assert times == [0.0, 0.0, 1.0]
+        assert [m.payload.channel for m in peer.received if m.type == "subscribe"] == [
+            *("a", "b", "a")
+        ]
+        await world.advance(100)
+        assert len(said(server)) == 5
+
+
+@simulate
+async def test_what_was_said_while_the_connection_broke_is_said_on_the_next_one() -> None:
+    async with World() as world:
+        world.network.apply(Latency(0.2))
+        server = await world.server()
+        service = world.service()
+        await service.connect()
+        await service.wait_connected()
+        subscription = service.channel("a").subscribe(print)
+        service.channel("b").subscribe(print)
+        await asyncio.sleep(0.05)
+        world.network.reset()
+        await asyncio.sleep(0.05)
+        subscription.dispose()
+        await server.connected(2)
+        await service.wait_connected()
+        await world.advance(2)
+        assert said(server) == [(2, "subscribe", "b")]
+
+
+@simulate
+async def test_a_server_without_the_protocol_is_told_nothing() -> None:
+    async with World() as world:
+        server = await world.server(is_plain=True)
+        service = world.service()
+        got: list[Any] = []
+        service.channel("message.*").subscribe(lambda envelope: got.append(envelope.type))
+        await service.connect()
+        await service.wait_connected()
+        server.send(MessageResponse("s", Message("m", "s", "a", "x", 0)))
+        await world.advance(60)
+        assert (said(server), got) == ([], ["message.response"])
+
+
+@simulate
+async def test_after_disconnect_nothing_asks_any_more() -> None:
+    async with World() as world:
+        server = await world.server()
+        server.answer("subscribe", None)
+        server.acknowledge_after = NEVER
+        service = world.service()
+        service.channel("a").subscribe(print)
+        await service.connect()
+        await service.wait_connected()
+        await world.advance(2)
+        await service.disconnect()
+        count = len(said(server))
+        await world.advance(100)
+        assert len(said(server)) == count
+        # The interest outlives the disconnect.
+        server.send(Subscribed("a"))
+        await service.connect()
+        await service.wait_connected()
+        await world.settle()
+        assert said(server)[count:] == [(2, "subscribe", "a")]
