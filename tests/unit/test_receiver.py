@@ -7,11 +7,13 @@ from reactive_ws.codec import JsonCodec
 from reactive_ws.connection import ErrorKind
 from reactive_ws.dispatcher import Dispatcher
 from reactive_ws.domain import Domain
+from reactive_ws.logbook import Logbook
 from reactive_ws.messages import Envelope, protocol_v1
 from reactive_ws.metrics import Counters
 from reactive_ws.outbox import Outbox
 from reactive_ws.receiver import Burst, Receiver
 from reactive_ws.store import Store
+from reactive_ws.subscriptions import Subscriptions
 
 
 class Rig:
@@ -33,6 +35,8 @@ class Rig:
             codec=JsonCodec(registry),
             dispatcher=self.dispatcher,
             outbox=Outbox(None, on_drop=self.failed),
+            subscriptions=Subscriptions(),
+            log=Logbook(lambda: 0.0),
             counters=Counters(),
             clock=lambda: 0.0,
             report=lambda kind, error, _: self.problems.append((kind, type(error).__name__)),
