@@ -145,8 +145,12 @@ class Uvicorn(Peer):
 class HubProgram(Peer):
     name = "hub"
 
+    def __init__(self, folder: Path, *, goaway: float | None = None) -> None:
+        super().__init__(folder)
+        self.goaway = "" if goaway is None else f" --goaway {goaway}"
+
     def command(self) -> list[str]:
-        options = f"--port {self.port} --token-delay 0"
+        options = f"--port {self.port} --token-delay 0{self.goaway}"
         data = ["--data", str(self.folder / "hub.db")]
         return [sys.executable, "-m", "reactive_ws.commands", "hub", *options.split(), *data]
 

@@ -112,3 +112,32 @@ async def test_an_outage_is_seen_and_nothing_promised_is_lost(
         assert detected < 2.0
     count = f"0 of {len(ids)}"
     measured(name, event, shown(code_of(lost)), f"{detected:.3f} s", f"{back:.2f} s", count)
+
+
+async def test_a_server_that_says_when_to_come_back_is_not_dialled_before(
+    make_peer: Callable[..., Peer], measured: Callable[..., None]
+) -> None:
+    peer = make_peer("hub", goaway=0.5)
+    await peer.start()
+    observed = Observed(peer.url)
+    loop = asyncio.get_running_loop()
+    async with observed.service as service:
+        await service.wait_connected(5)
+        flow = asyncio.create_task(observed.flow())
+        await asyncio.sleep(0.1)
+        began = loop.time()
+        peer.signal(signal.SIGTERM)
+        lost = await observed.lost()
+        await peer.ended()
+        await peer.start()
+        back = await observed.back()
+        flow.cancel()
+        ids = await observed.acknowledged()
+    assert await peer.received() == ids
+    assert "come back later" in (lost.cause or "")
+    after = observed.records[observed.records.index(lost) + 1]
+    assert after.next_retry_at is not None
+    assert after.next_retry_at - lost.since >= 0.5
+    seen, count = "goaway, then 1001", f"0 of {len(ids)}"
+    detected = f"{lost.since - began:.3f} s"
+    measured("hub --goaway 0.5", "SIGTERM", seen, detected, f"{back - lost.since:.2f} s", count)
