@@ -358,7 +358,7 @@ class Watch:
         while True:
             self.names += [repr(task) for task in asyncio.all_tasks()]
             self.names += [thread.name for thread in threading.enumerate()]
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
 
     def places(self, *errors: BaseException) -> dict[str, str]:
         service = self.service
@@ -385,6 +385,7 @@ def found(places: dict[str, str]) -> list[str]:
     return [
         f"{place}: {line[:400]}"
         for place, text in places.items()
+        if any(form in text for form in FORMS)
         for line in text.splitlines()
         if any(form in line for form in FORMS)
     ]
@@ -449,43 +450,50 @@ async def test_a_failing_connection_shows_no_token(
         assert found(watch.places(*errors)) == []
 
 
+class Server(ScriptedServer):
+    """Knows the token."""
+
+    async def on_message(self, socket: ServerConnection, message: dict[str, Any]) -> None:
+        if message["type"] == "auth":
+            assert message["payload"]["token"] == SECRET
+            await self.say(socket, "auth.ok", {})
+        else:
+            await super().on_message(socket, message)
+
+
+@pytest.fixture
+def quiet_servers() -> Iterator[None]:
+    """The server's half in this process may log what it likes."""
+    logging.getLogger("websockets.server").disabled = True
+    yield
+    logging.getLogger("websockets.server").disabled = False
+
+
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.__name__)
 async def test_a_connection_that_works_is_lost_and_is_refreshed_shows_no_token(
-    mode: Callable[[Any], Auth], tmp_path: Path, ears: Ears
+    mode: Callable[[Any], Auth], tmp_path: Path, ears: Ears, quiet_servers: None
 ) -> None:
-    class Server(ScriptedServer):
-        async def on_message(self, socket: ServerConnection, message: dict[str, Any]) -> None:
-            if message["type"] == "auth":
-                assert message["payload"]["token"] == SECRET
-                await self.say(socket, "auth.ok", {})
-            else:
-                await super().on_message(socket, message)
-
-    logging.getLogger("websockets.server").disabled = True
-    try:
-        async with noisy(), Server() as server:
-            watch = Watch(server.url, mode(lambda force=False: SECRET), tmp_path, ears)
-            service = watch.service
-            looking = asyncio.create_task(watch.look())
-            async with service:
-                await service.wait_connected(5)
-                assert await service.send(chat(1))
-                await server.publish("hello")
-                await until(lambda: "chat" in service.positions.get())
-                server.drop()
-                await service.connection.select().wait_for(lambda r: not r.is_connected, 5)
-                await service.wait_connected(5)
-                service.refresh_token()
-                assert await service.send(chat(2))
-                await asyncio.sleep(0.05)
-                await service.wait_connected(5)
-            looking.cancel()
-            watch.file.close()
-            arrived = [message["type"] for message in server.received]
-            assert arrived.count("message.send") >= 2
-            assert found(watch.places()) == []
-    finally:
-        logging.getLogger("websockets.server").disabled = False
+    async with noisy(), Server() as server:
+        watch = Watch(server.url, mode(lambda force=False: SECRET), tmp_path, ears)
+        service = watch.service
+        looking = asyncio.create_task(watch.look())
+        async with service:
+            await service.wait_connected(5)
+            assert await service.send(chat(1))
+            await server.publish("hello")
+            await until(lambda: "chat" in service.positions.get())
+            server.drop()
+            await service.connection.select().wait_for(lambda r: not r.is_connected, 5)
+            await service.wait_connected(5)
+            service.refresh_token()
+            assert await service.send(chat(2))
+            await asyncio.sleep(0.05)
+            await service.wait_connected(5)
+        looking.cancel()
+        watch.file.close()
+        arrived = [message["type"] for message in server.received]
+        assert arrived.count("message.send") >= 2
+        assert found(watch.places()) == []
     assert {path.name for path in tmp_path.iterdir()} >= {"outbox.db", "positions.json"}
 
 
@@ -530,6 +538,28 @@ async def test_a_provider_that_raises_with_the_token_in_its_text_shows_none(
         errors = await run(watch)
         assert watch.events
         assert found(watch.places(*errors)) == []
+
+
+async def test_a_refresh_in_place_that_fails_shows_no_token_and_keeps_the_connection(
+    tmp_path: Path, ears: Ears, quiet_servers: None
+) -> None:
+    def provide(*, force: bool) -> str:
+        if force:
+            raise Chatty(SECRET)
+        return SECRET
+
+    async with noisy(), Server() as server:
+        watch = Watch(server.url, FirstMessage(provide), tmp_path, ears)
+        async with watch.service as service:
+            await service.wait_connected(5)
+            service.refresh_token()
+            await until(lambda: watch.events)
+            assert await service.send(chat(1))
+        watch.file.close()
+        [event] = watch.events
+        assert "the token provider raised Chatty at " in str(event.exception)
+        assert service.metrics.get().connects == 1
+        assert found(watch.places()) == []
 
 
 async def test_headers_of_the_program_and_a_password_in_the_url_are_shown_nowhere(
