@@ -124,6 +124,7 @@ class Outbox(OutboxBooks):
             if entry.is_over:
                 return
             entry.is_ready = True
+            self.version += 1
             if error is None:
                 notes.append((entry, DeliveryStatus.STORED, None, None))
             else:

@@ -42,10 +42,9 @@ def status_text(connection: Connection, now: float) -> str:
         attempt = f"attempt {connection.attempt}"
         if connection.max_attempts is not None:
             attempt += f" of {connection.max_attempts}"
-        if connection.next_retry_at is None:
-            return f"Reconnecting now ({attempt})..."
-        left = max(0, math.ceil(connection.next_retry_at - now - _ROUNDING))
-        return f"Reconnecting in {left} s ({attempt})..."
+        left = 0.0 if connection.next_retry_at is None else connection.next_retry_at - now
+        seconds = math.ceil(left - _ROUNDING)
+        return f"Reconnecting {f'in {seconds} s' if seconds > 0 else 'now'} ({attempt})..."
     if state is ConnectionState.ERROR:
         return f"Not connected: {connection.cause or 'gave up'}"
     return "Connecting..." if state is ConnectionState.CONNECTING else "Disconnected"

@@ -1,0 +1,92 @@
+"""Sessions: names, activity, idleness, what the server does not know, and coming back."""
+
+from __future__ import annotations
+
+import pytest
+from app_world import connected, problems, said, texts
+
+from reactive_ws.messages import Session, SessionClosed, SessionCreated, Snapshot
+from reactive_ws.testing import World, simulate
+
+
+@simulate
+async def test_a_session_keeps_the_name_that_the_user_gave_it() -> None:
+    async with World() as world:
+        server, app = await connected(world)
+        server.publish(SessionCreated("a", "theirs"))
+        await world.settle()
+        app.sessions.rename("a", "mine")
+        server.publish(SessionCreated("a", "theirs again"))
+        await world.settle()
+        assert [it.title for it in app.sessions.all.get()] == ["mine"]
+        with pytest.raises(KeyError):
+            app.sessions.rename("nobody", "x")
+
+
+@simulate
+async def test_sessions_are_ordered_by_activity_and_become_idle() -> None:
+    async with World() as world:
+        server, app = await connected(world, idle_after=60.0)
+        for name in "abc":
+            server.publish(SessionCreated(name))
+        await world.settle()
+        order: list[str] = []
+        app.sessions.by_activity.subscribe(
+            lambda sessions: order.append("".join(it.id for it in sessions))
+        )
+        idle: list[bool] = []
+        app.sessions.is_idle("b").subscribe(idle.append)
+        assert app.sessions.idle.get() == {"a", "b", "c"}
+        server.publish(said("m1", "hi", 1, "b"), "b")
+        await world.advance(10)
+        server.publish(said("m2", "hi", 1, "c"), "c")
+        await world.advance(20)
+        server.publish(said("m3", "hi", 2, "b"), "b")
+        await world.advance(45)
+        assert order == ["abc", "bac", "cba", "bca"]
+        assert app.sessions.idle.get() == {"a", "c"}
+        await world.advance(60)
+        assert app.sessions.idle.get() == {"a", "b", "c"}
+        assert idle == [True, False, True]
+        app.sessions.touch("b", "panel")
+        assert app.sessions.idle.get() == {"a", "c"}
+        assert "panel" in app.sessions.state.get().panel_activity
+        app.close()
+
+
+@simulate
+async def test_what_happened_during_an_outage_comes_with_the_resume() -> None:
+    async with World() as world:
+        server, app = await connected(world)
+        server.publish(SessionCreated("a"))
+        server.publish(said("m1", "before", 1, "a"), "a")
+        await world.settle()
+        server.abort()
+        await world.settle()
+        server.publish(SessionCreated("b"))
+        server.publish(SessionClosed("c"))
+        server.publish(said("m2", "meanwhile", 2, "a"), "a")
+        await app.service.wait_connected(60)
+        await world.settle()
+        assert [it.id for it in app.sessions.all.get()] == ["a", "b"]
+        assert texts(app, "a") == ["before", "meanwhile"]
+        assert [one for one in server.received if one.type == "resume"] != []
+
+
+@simulate
+async def test_a_response_for_an_unknown_session_is_kept_and_reported() -> None:
+    async with World() as world:
+        server, app = await connected(world)
+        server.publish(Snapshot("app", "epoch-1", 0, sessions=(Session("known"),)))
+        await world.settle()
+        server.publish(said("m1", "who am I?", 1, "stranger"), "stranger")
+        server.publish(said("m2", "fine", 1, "known"), "known")
+        await world.settle()
+        assert texts(app, "stranger") == ["who am I?"]
+        assert [text.split(";")[0] for text in problems(app)] == [
+            "something was said in session stranger, which is not known"
+        ]
+        server.publish(SessionClosed("known"))
+        server.publish(said("m3", "late", 2, "known"), "known")
+        await world.settle()
+        assert len(problems(app)) == 1
