@@ -80,7 +80,6 @@ def write(rows: Iterable[Metric], path: Path, *, is_partial: bool) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=1) + "\n")
-    print(f"written to {path}")
 
 
 def print_head() -> None:

@@ -29,10 +29,10 @@ Group = Callable[[bool], Iterable[Metric]]
 """The rows of a group; the argument says whether it is only a smoke run."""
 
 _GROUPS: dict[str, Group] = {
-    "store_write": lambda quick: writing.write_rows(2 if quick else 25, is_quick=quick),
+    "store_write": lambda quick: writing.write_rows(2 if quick else 15, is_quick=quick),
     "select": lambda quick: writing.select_rows(2 if quick else 11, is_quick=quick),
-    "keyed": lambda quick: keys.keyed_rows(3 if quick else 25, is_quick=quick),
-    "derived_kairo": lambda quick: graphs.kairo_rows(1 if quick else 15),
+    "keyed": lambda quick: keys.keyed_rows(3 if quick else 11, is_quick=quick),
+    "derived_kairo": lambda quick: graphs.kairo_rows(1 if quick else 9),
     "derived_cellx": lambda quick: graphs.cellx_rows(1 if quick else 9, is_quick=quick),
     "derived_static": lambda quick: graphs.static_rows(1 if quick else 5),
     "pipeline": lambda quick: pipeline.rows(1 if quick else 3, count=5_000 if quick else 200_000),
@@ -44,7 +44,7 @@ _GROUPS: dict[str, Group] = {
     "storm": lambda quick: storm_rows.storm_rows(is_quick=quick),
     "memory": lambda quick: memory.memory_rows(is_quick=quick),
     "import": lambda quick: memory.import_rows(1 if quick else 15),
-    "history": lambda quick: histories.history_rows(1 if quick else 15, is_quick=quick),
+    "history": lambda quick: histories.history_rows(1 if quick else 9, is_quick=quick),
 }
 
 
@@ -69,9 +69,12 @@ def main() -> int:
             peers_of_node.join(row)
             rows.append(row)
             report.print_row(row)
+        if not given.quick:
+            # After every group, so that a run that is ended early leaves what it has.
+            report.write(rows, given.output, is_partial=bool(given.only) or name != chosen[0])
     print(f"{len(rows)} rows in {time.monotonic() - began:.0f} s")
     if not given.quick:
-        report.write(rows, given.output, is_partial=bool(given.only))
+        print(f"written to {given.output}")
     return 0
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import Any, Generic, TypeVar, overload
 
-from .audience import ignore
 from .batch import active_batch, batch, open_batches
 from .cell import Cell
 from .domain import Domain, default_domain
@@ -178,13 +177,16 @@ class Store(Cell[T], ReadOnly[T]):
                 self._update(lambda _: value)
             return
         try:
-            calls = iter(self._slots)
-            call: Callable[[Any], object] = ignore
-            try:
-                for call in calls:
+            slots = self._slots
+            if len(slots) == 1:
+                # One observer is the most common number, and `_tell` costs a tenth of the whole.
+                call = slots[0]
+                try:
                     call(value)
-            except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
-                self._tell_rest(calls, value, call, error)
+                except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
+                    domain._failed("observer", error, self.name, call)
+            else:
+                self._tell(value)
             domain._acquire()
             try:
                 if not domain._is_busy:
