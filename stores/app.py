@@ -124,7 +124,9 @@ class Application:
         )
         self.carousel = Carousel(domain, sync=sync, report=report, wraps=wraps)
         self.notifications = Notifications(domain, send=send)
-        self.channels = Channels(domain, messages=service.messages, follow=service.channel)
+        self.channels = Channels(
+            domain, messages=service.messages, follow=lambda name: service.channel(name).subscribe()
+        )
         self.typing = TypingUsers(domain, send=send, now=now, later=later)
         self.offline = Offline(domain, service=service, report=report, resend=self._resend)
         self._asked: set[str] = set()

@@ -311,6 +311,6 @@ class Offline:
 
     def _typed(self, failed: FailedMessage) -> Any:
         """Returns the payload; one from a file is plain JSON and gets its class back where that is a chat message."""
-        if failed.type == "message.send" and isinstance(failed.payload, dict):
+        if failed.type == "message.send" and failed.payload.__class__ is dict:
             return msgspec.convert(failed.payload, MessageSend)
         return failed.payload
