@@ -125,7 +125,9 @@ class Application:
         self.carousel = Carousel(domain, sync=sync, report=report, wraps=wraps)
         self.notifications = Notifications(domain, send=send)
         self.channels = Channels(
-            domain, messages=service.messages, follow=lambda name: service.channel(name).subscribe()
+            domain,
+            messages=service.messages,
+            follow=lambda name: service.channel(name).subscribe(_unheard),
         )
         self.typing = TypingUsers(domain, send=send, now=now, later=later)
         self.offline = Offline(domain, service=service, report=report, resend=self._resend)
@@ -272,6 +274,10 @@ class Application:
         if stream not in self._asked:
             self._asked.add(stream)
             self.service.sync(stream)
+
+
+def _unheard(_: object) -> None:
+    """Keeps a channel subscribed; its messages reach the stores as all others do."""
 
 
 def _utc_now() -> datetime:
