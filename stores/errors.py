@@ -6,13 +6,15 @@ an `error` message of the server is shown and everything goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Final
 
 import attrs
 
 from reactive_ws.connection import ErrorEvent, ErrorKind
 from reactive_ws.domain import Domain
+from reactive_ws.equality import shallow
 from reactive_ws.errors import ReactiveWSError
 from reactive_ws.selection import Selection
 from reactive_ws.store import ReadOnly, Store
@@ -44,6 +46,21 @@ class AppError:
     count: int = 1
     is_retryable: bool = False
     source: str | None = None
+
+    @property
+    def title(self) -> str:
+        """Two words for the kind, such as "Connection lost"."""
+        return _TITLES[self.kind]
+
+
+_TITLES: Final[Mapping[ErrorKind, str]] = {
+    ErrorKind.NETWORK: "Connection error",
+    ErrorKind.HEARTBEAT: "Connection lost",
+    ErrorKind.SERVER: "WebSocket error",
+    ErrorKind.PROTOCOL: "Bad message",
+    ErrorKind.AUTH: "Not signed in",
+    ErrorKind.APPLICATION: "Application error",
+}
 
 
 @attrs.frozen
@@ -108,6 +125,12 @@ class Errors:
     def latest(self) -> Selection[AppError | None]:
         """The latest entry; None when there is none."""
         return self._store.select(lambda state: state.errors[-1] if state.errors else None)
+
+    def of_kind(self, kind: ErrorKind) -> Selection[tuple[AppError, ...]]:
+        """Returns the stream of the entries of one kind, the latest last."""
+        return self._store.select(
+            lambda state: tuple(one for one in state.errors if one.kind is kind), equals=shallow
+        )
 
     # --- actions --------------------------------------------------------------------------------------------------------
 

@@ -49,7 +49,8 @@ def test_blocks_keep_their_lines_and_marked_ones_are_left_out() -> None:
     ids=lambda page: page.name,
 )
 def test_every_block_of_a_page_runs_as_printed(page: Path, tmp_path: Path) -> None:
-    script = tmp_path / page.with_suffix(".py").name
+    # A page may be named like a package that it imports.
+    script = tmp_path / f"page_{page.stem}.py"
     script.write_text(script_of(page.read_text("utf-8")), "utf-8")
     folder = tmp_path / "folder"
     folder.mkdir()

@@ -1,0 +1,305 @@
+"""What the documents promise about connections, queues and built-in handlers, through a whole application in virtual time."""
+
+from __future__ import annotations
+
+import logging
+import random
+
+import pytest
+from app_world import application, connected, envelopes, problems, said, server, texts
+
+from reactive_ws.authentication import Query
+from reactive_ws.backoff import Backoff, Jitter
+from reactive_ws.close_policy import ClosePolicy
+from reactive_ws.connection import ConnectionState, ErrorKind, Phase
+from reactive_ws.delivery import DeliveryStatus
+from reactive_ws.errors import GaveUp, ServiceClosed
+from reactive_ws.heartbeat import Heartbeat
+from reactive_ws.messages import (
+    Panel,
+    PanelChange,
+    PanelCreated,
+    PanelDeleted,
+    PanelUpdated,
+    SessionClosed,
+    SessionCreated,
+    Typing,
+)
+from reactive_ws.testing import Mute, World, simulate
+from reactive_ws.transitions import diagram
+from stores.facade import Client
+
+PLAIN = Backoff(initial=1.0, factor=2.0, jitter=Jitter.NONE)
+
+
+@simulate
+async def test_it_gives_up_after_the_last_attempt_and_connect_starts_over() -> None:
+    async with World() as world:
+        app = application(world, service={"backoff": PLAIN, "max_attempts": 3})
+        client = Client(app)
+        states: list[str] = []
+        client.on_state_change(lambda state: states.append(state.value))
+        client.connect()
+        with pytest.raises(GaveUp):
+            await app.service.wait_connected(60)
+        await world.settle()
+        assert states == ["disconnected", "connecting", "disconnected", "reconnecting", "error"]
+        assert client.get_status() == "disconnected"
+        assert world.now == pytest.approx(1 + 2 + 4, abs=0.1)
+        await server(world)
+        client.connect()
+        await app.service.wait_connected(30)
+        assert states[-1] == "connected"
+        assert app.connection.attempt.get() == 0
+
+
+@simulate
+async def test_attempts_are_counted_and_start_over_after_a_stable_connection() -> None:
+    async with World() as world:
+        scripted, app = await connected(world, service={"backoff": PLAIN, "stable_after": 10.0})
+        attempts: list[int] = []
+        app.connection.attempt.subscribe(attempts.append)
+        await scripted.stop()
+        await world.advance(2)
+        await scripted.start()
+        await app.service.wait_connected(60)
+        await world.advance(20)
+        scripted.abort()
+        await app.service.wait_connected(60)
+        await world.settle()
+        assert [it for it in attempts if it][:2] == [1, 2]
+        assert 1 in attempts[3:]
+
+
+@simulate
+async def test_a_deliberate_disconnect_is_not_undone_and_sending_says_so() -> None:
+    async with World() as world:
+        scripted, app = await connected(world)
+        await app.connection.disconnect()
+        await world.advance(120)
+        assert app.service.state is ConnectionState.CLOSED
+        assert len(scripted.connections) == 1
+        with pytest.raises(ServiceClosed):
+            app.history.send("s", "too late")
+
+
+@simulate
+async def test_the_states_of_an_outage() -> None:
+    async with World() as world:
+        scripted, app = await connected(world)
+        states: list[ConnectionState] = []
+        app.connection.state.subscribe(states.append)
+        scripted.abort()
+        await world.settle()
+        await app.service.wait_connected(60)
+        await world.settle()
+        assert states == [
+            ConnectionState.CONNECTED,
+            ConnectionState.DISCONNECTED,
+            ConnectionState.RECONNECTING,
+            ConnectionState.CONNECTED,
+        ]
+        assert app.service.connection.get().phase is Phase.LIVE
+        assert "RECONNECTING" in diagram()
+
+
+@simulate
+async def test_a_ping_goes_out_at_every_interval_and_a_silent_server_is_left() -> None:
+    async with World() as world:
+        scripted, app = await connected(world, service={"heartbeat": Heartbeat(30.0, 10.0)})
+        await world.advance(61)
+        assert len(envelopes(scripted, "ping")) == 2
+        scripted.misbehave(Mute())
+        await world.advance(45)
+        (error,) = [it for it in app.errors.state.get().errors if it.kind is ErrorKind.HEARTBEAT]
+        assert error.is_retryable
+        assert error.title == "Connection lost"
+        assert app.connection.is_reconnecting.get() or app.service.connection.get().attempt > 0
+        await world.heal()
+        await app.service.wait_connected(120)
+        await world.settle()
+
+
+@simulate
+async def test_the_queue_has_a_limit_and_drops_the_oldest_that_was_not_promised() -> None:
+    async with World() as world:
+        app = application(world)
+        deliveries = [app.service.send("app.note", {"n": n}) for n in range(102)]
+        await world.settle()
+        assert [it.status for it in deliveries[:3]] == [
+            DeliveryStatus.FAILED,
+            DeliveryStatus.FAILED,
+            DeliveryStatus.QUEUED,
+        ]
+        assert app.connection.queue_length.get() == 100
+        assert app.service.metrics.get().messages_dropped in (0, 2)
+        scripted = await server(world)
+        await app.service.connect()
+        await app.service.wait_connected(30)
+        await world.settle()
+        assert [it.payload["n"] for it in envelopes(scripted, "app.note")] == list(range(2, 102))
+
+
+@simulate
+async def test_a_resend_is_counted_and_says_so() -> None:
+    async with World() as world:
+        scripted, app = await connected(world)
+        scripted.acknowledge_after = float("inf")
+        app.history.send("s", "again")
+        await world.settle()
+        (waiting,) = app.connection.queue.get()
+        assert (waiting.attempts, waiting.status) == (1, DeliveryStatus.SENT)
+        scripted.abort()
+        await world.settle()
+        scripted.acknowledge_after = 0.0
+        await app.service.wait_connected(60)
+        await world.settle()
+        sent = envelopes(scripted, "message.send")
+        assert [it.redelivered for it in sent] == [False, True]
+        assert len({it.id for it in sent}) == 1
+
+
+@simulate
+async def test_a_new_token_loses_nothing_that_waits() -> None:
+    async with World() as world:
+        tokens = iter(("one", "two"))
+        scripted, app = await connected(world, service={"auth": Query(lambda: next(tokens))})
+        scripted.acknowledge_after = float("inf")
+        delivery = app.history.send("s", "kept")
+        await world.settle()
+        scripted.acknowledge_after = 0.0
+        app.service.refresh_token()
+        await delivery
+        assert delivery.status is DeliveryStatus.ACKNOWLEDGED
+        assert [path for path, _ in scripted.requests] == ["/ws?token=one", "/ws?token=two"]
+
+
+@pytest.mark.parametrize("code", [1000, 1001])
+def test_a_normal_close_is_retried_unless_the_user_says_otherwise(code: int) -> None:
+    @simulate
+    async def run() -> None:
+        async with World() as world:
+            scripted, app = await connected(world)
+            await scripted.close(code)
+            await world.settle()
+            await app.service.wait_connected(60)
+            await app.service.disconnect()
+            stopping = application(
+                world, service={"policy": ClosePolicy(stop_on_normal_close=True)}
+            )
+            await stopping.service.connect()
+            await stopping.service.wait_connected(60)
+            await scripted.close(1000)
+            await world.advance(120)
+            assert not stopping.service.is_connected
+
+    run()
+
+
+@simulate
+async def test_the_built_in_handlers_change_the_stores() -> None:
+    async with World() as world:
+        scripted, app = await connected(world)
+        panel = Panel("p", "text", "Plan")
+        scripted.publish(SessionCreated("s", "first"))
+        scripted.publish(PanelCreated(panel))
+        scripted.publish(PanelCreated(Panel("q", "text", "Sketch")))
+        scripted.publish(PanelUpdated(PanelChange("p", title="Plan B")))
+        scripted.publish(said("m1", "hi", 1, panel_id="p"), "s")
+        await world.settle()
+        assert [it.title for it in app.sessions.all.get()] == ["first"]
+        assert [it.title for it in app.carousel.panels.get()] == ["Plan B", "Sketch"]
+        assert texts(app) == ["hi"]
+        state = app.sessions.state.get()
+        assert (set(state.last_activity), set(state.panel_activity)) == ({"s"}, {"p"})
+        scripted.publish(PanelDeleted("p"))
+        scripted.publish(SessionClosed("s"))
+        scripted.publish(Typing("room", "ann"), "room")
+        await world.settle()
+        assert [it.id for it in app.carousel.panels.get()] == ["q"]
+        assert app.carousel.active.get() == Panel("q", "text", "Sketch")
+        assert app.sessions.active.get() is None
+        assert app.typing.users("room").get() == ("ann",)
+        await world.advance(6)
+        assert app.typing.users("room").get() == ()
+        assert problems(app) == []
+
+
+@simulate
+async def test_a_question_is_acknowledged_and_answered_in_order() -> None:
+    async with World() as world:
+        scripted, app = await connected(world)
+        delivery = app.history.send("s", "question")
+        statuses: list[str] = []
+        app.history.select_entry("s", delivery.id).subscribe(
+            lambda entry: statuses.append(entry.status.value if entry and entry.status else "")
+        )
+        assert await delivery is DeliveryStatus.ACKNOWLEDGED
+        scripted.publish(said("a2", "second", 2), "s")
+        scripted.publish(said("a3", "third", 3), "s")
+        scripted.publish(said("a2", "second", 2), "s")
+        await world.settle()
+        assert texts(app) == ["question", "second", "third"]
+        assert statuses[0] == "queued"
+        assert statuses[-1] == "acknowledged"
+
+
+@simulate
+async def test_errors_have_words_for_people_and_can_be_dismissed() -> None:
+    async with World() as world:
+        scripted, app = await connected(world)
+        scripted.abort()
+        await world.settle()
+        (error,) = app.errors.state.get().errors
+        assert (error.kind, error.title, error.is_retryable) == (
+            ErrorKind.NETWORK,
+            "Connection error",
+            True,
+        )
+        assert app.errors.of_kind(ErrorKind.NETWORK).get() == (error,)
+        assert app.errors.of_kind(ErrorKind.AUTH).get() == ()
+        app.errors.dismiss(error.number)
+        assert app.errors.latest.get() is None
+
+
+@simulate
+async def test_connections_are_logged_without_what_is_said() -> None:
+    records: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: records.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("reactive_ws.service")
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        async with World() as world:
+            scripted, app = await connected(world)
+            app.history.send("s", "secret words")
+            scripted.abort()
+            await world.settle()
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+    assert any("ws://server:80/ws" in it and "connected" in it.lower() for it in records)
+    assert not any("secret words" in it for it in records)
+
+
+def test_the_usual_delays() -> None:
+    delays = Backoff().delays(random.Random(7))
+    found = [next(delays) for _ in range(10)]
+    assert all(0.5 * 1.5**n <= it <= 1.5**n for n, it in enumerate(found))
+
+
+@simulate
+async def test_a_use_of_the_whole_window_of_messages() -> None:
+    async with World() as world:
+        scripted, app = await connected(world)
+        seen: list[int] = []
+        window = app.history.select_window("s", 2, 3)
+        window.subscribe(lambda entries: seen.append(len(entries)))
+        for number in range(1, 8):
+            scripted.publish(said(f"m{number}", str(number), number), "s")
+            await world.settle()
+        assert seen == [0, 1, 2, 3]
+        assert [it.content for it in window.get()] == ["3", "4", "5"]
+        assert [it.content for it in app.history.select_last("s", 2).get()] == ["6", "7"]
