@@ -190,6 +190,7 @@ class ConnectionLoop(Control):
         if self._settings.protocol.can_refresh:
             self._token_watch.start(self._dialer.token, self.loop.time())
         self._counted()
+        self._receiver.inbound.ready(self.loop.time())
         self._outbox.online(has_acknowledgements=effect.has_acknowledgements)
         self._send_syncs()
         if self._line is not None:

@@ -8,6 +8,8 @@
     first contact       the stream starts at this message
     no `seq`            dropped when its id is one of the last 1 024
 
+Before a new connection has caught up, what is missing is on its way: nobody gives up on it then.
+
 It reads no clock, sends no `sync` and calls no handler: `accept`, `tick` and the others return what to deliver, and
 `take_gaps` says which streams need a snapshot. Its owner is the service's loop.
 """
@@ -75,11 +77,12 @@ class Inbound:
         self._holding: dict[str, _Cursor] = {}
         self._ids: dict[tuple[str, str], None] = {}
         self._gaps: list[Gap] = []
+        self._is_catching_up = False
 
     @property
     def deadline(self) -> float | None:
         """When `tick` must be called: the first hold that ends."""
-        if not self._holding:
+        if not self._holding or self._is_catching_up:
             return None
         return min(cursor.until for cursor in self._holding.values())
 
@@ -95,6 +98,7 @@ class Inbound:
 
     def adopt(self, positions: Mapping[str, Position]) -> None:
         """Starts from stored positions. Streams that are known already keep theirs."""
+        self._is_catching_up = True
         for name, position in positions.items():
             self._cursors.setdefault(name, _Cursor(name, position.epoch, position.seq))
 
@@ -165,13 +169,22 @@ class Inbound:
 
     def lost(self) -> None:
         """The connection ended: what was held comes again after the resume."""
+        self._is_catching_up = True
         for cursor in self._holding.values():
             cursor.held = {}
         self._holding = {}
 
+    def ready(self, now: float) -> None:
+        """The server answered the resume: what was missed follows at once, and the wait for it begins."""
+        self._is_catching_up = False
+        for cursor in self._holding.values():
+            cursor.until = now + _MAX_WAIT
+
     def tick(self, now: float) -> tuple[Envelope[Any], ...]:
         """Gives up on gaps that were waited for long enough; returns what was held."""
         released: list[Envelope[Any]] = []
+        if self._is_catching_up:
+            return _NOTHING
         for cursor in list(self._holding.values()):
             if cursor.until <= now:
                 released += self._give_up(cursor)
@@ -217,6 +230,9 @@ class Inbound:
         released = self._release(cursor)
         if not cursor.held:
             self._holding.pop(cursor.stream, None)
+        elif len(cursor.held) >= _MAX_HELD and self._is_catching_up:
+            # The answer to the resume brings it again, with everything before it.
+            del cursor.held[seq]
         elif len(cursor.held) >= _MAX_HELD:
             released = (*released, *self._give_up(cursor))
         elif released or cursor.stream not in self._holding:

@@ -130,3 +130,27 @@ def test_every_hole_that_is_given_up_is_reported() -> None:
     assert inbound.take_gaps() == [Gap("s", 2, 4), Gap("s", 6, 7), Gap("s", 8, 10)]
     assert inbound.gaps == 3
     assert inbound.deadline is None
+
+
+def test_nobody_gives_up_on_a_gap_before_the_connection_has_caught_up() -> None:
+    inbound = Inbound()
+    inbound.accept(at(1), 0.0)
+    inbound.lost()
+    assert seqs(inbound.accept(at(3), 10.0)) == []
+    assert inbound.deadline is None
+    assert seqs(inbound.tick(19.0)) == []
+    inbound.ready(19.0)
+    assert inbound.deadline == 21.0
+    assert seqs(inbound.accept(at(2), 19.1)) == [2, 3]
+    assert inbound.take_gaps() == []
+
+
+def test_what_does_not_fit_before_the_connection_has_caught_up_comes_again() -> None:
+    inbound = Inbound()
+    inbound.adopt({"s": Position("e", 1)})
+    for n in range(3, 203):
+        assert seqs(inbound.accept(at(n), 0.0)) == []
+    inbound.ready(1.0)
+    got = [seq for n in range(2, 203) for seq in seqs(inbound.accept(at(n), 1.0))]
+    assert got == list(range(2, 203))
+    assert inbound.take_gaps() == []

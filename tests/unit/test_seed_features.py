@@ -15,7 +15,9 @@ def test_every_row_names_a_function_and_a_test_that_exist() -> None:
         assert locate(row.name)
         path, _, test = row.test.partition("::")
         tree = ast.parse((ROOT / "tests" / path).read_text("utf-8"))
-        names = {it.name for it in tree.body if isinstance(it, ast.FunctionDef | ast.AsyncFunctionDef)}
+        names = {
+            it.name for it in tree.body if isinstance(it, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
         assert test in names, row
 
 

@@ -437,3 +437,27 @@ async def test_what_waits_for_a_gap_at_a_disconnect_comes_again_with_the_next_co
         await service.connect()
         await world.advance(1)
         assert heard == ["a", "b", "c"]
+
+
+@simulate
+async def test_what_overtakes_a_slow_answer_to_the_resume_waits_for_it() -> None:
+    heard: list[str] = []
+    async with World() as world:
+        server, service = await world.server(), world.service()
+        service.on(SessionClosed, lambda closed: heard.append(closed.session_id))
+        await service.connect()
+        await service.wait_connected()
+        server.publish(SessionClosed("a"))
+        await world.settle()
+        server.answer("resume", None)
+        server.abort()
+        server.publish(SessionClosed("b"))
+        resume = await server.expect("resume")
+        server.publish(SessionClosed("c"))
+        await world.advance(5)
+        assert heard == ["a"]
+        for answer in server.streams.resume(resume):
+            server.send(answer)
+        await world.settle()
+        assert heard == ["a", "b", "c"]
+        assert service.metrics.get().gaps == 0
