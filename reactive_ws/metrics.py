@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from .connection import Metrics
+from .connection import Connection, Metrics
 
 __all__ = ["Counters"]
 
@@ -40,11 +40,12 @@ class Counters:
         """A connection that had been ready ended by itself."""
         self.losses.append(now)
 
-    def picture(self, now: float, **gauges: Any) -> Metrics:
+    def picture(self, now: float, connection: Connection, **gauges: Any) -> Metrics:
         """Returns the metrics of this moment; `gauges` are the numbers that others keep."""
         counted: dict[str, Any] = attrs.asdict(
             self, filter=attrs.filters.exclude("connected_at", "losses")
         )
+        counted |= {name: getattr(connection, name) for name in ("url", "state", "attempt")}
         since = self.connected_at
         return Metrics(
             **counted,

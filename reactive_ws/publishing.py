@@ -126,15 +126,13 @@ class Publishing:
         self._metrics.set(
             self._counters.picture(
                 self._now(),
-                url=self._settings.shown_url,
+                self._protocol.connection,
                 duplicates_dropped=inbound.duplicates,
                 gaps=inbound.gaps,
                 messages_dropped=self._outbox.dropped,
                 resent=self._outbox.resent,
                 queued_messages=len(self._outbox) - self._outbox.in_flight,
                 messages_in_flight=self._outbox.in_flight,
-                state=self._protocol.connection.state,
-                attempt=self._protocol.connection.attempt,
                 last_heartbeat_at=self._protocol.heartbeat.last_frame_at or None,
                 round_trip=self._protocol.heartbeat.round_trip,
             )

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from reactive_ws.connection import ConnectionState, Metrics
+from reactive_ws.connection import Connection, ConnectionState, Metrics
 from reactive_ws.messages import Envelope, MessageSend
 from reactive_ws.metrics import Counters
 from reactive_ws.outbox_entry import OutboxOptions
@@ -140,8 +140,8 @@ def test_losses_far_apart_and_a_normal_heartbeat_give_no_hint() -> None:
     counters = Counters()
     for time in (0.0, 151.0, 301.0):
         counters.lost(time)
-    assert counters.picture(301.0, round_trip=2.0).hint is None
+    assert counters.picture(301.0, Connection(), round_trip=2.0).hint is None
     counters.lost(400.0)
-    hint = counters.picture(400.0, round_trip=None).hint
+    hint = counters.picture(400.0, Connection(), round_trip=None).hint
     assert hint is not None
     assert hint.startswith("unstable: the connection was lost 3 times within 249 s")
