@@ -1,0 +1,134 @@
+"""What an episode leaves behind: nothing over which a later one could trip."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from reactive_ws.derived import derived
+from reactive_ws.domain import Domain
+from reactive_ws.keyed import KeyedStore
+from reactive_ws.store import Store
+
+
+class Gate:
+    """A lock that calls a function before it is taken by the thread that made it, once."""
+
+    def __init__(self, lock: Any, before: Callable[[], object]) -> None:
+        self._lock = lock
+        self._before = [before]
+        self._thread = threading.get_ident()
+
+    def __enter__(self) -> None:
+        if self._before and threading.get_ident() == self._thread:
+            self._before.pop()()
+        self._lock.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._lock.__exit__(kind, error, traceback)
+
+
+def test_a_commit_on_its_way_into_a_replay_that_ends_just_then_is_not_lost(domain: Domain) -> None:
+    store = Store(0, domain=domain)
+    log: list[int] = []
+    inside, go_on = threading.Event(), threading.Event()
+
+    def observer(value: int) -> None:
+        log.append(value)
+        if value == 0:
+            inside.set()
+            go_on.wait(5)
+
+    joining = threading.Thread(target=lambda: store.select().subscribe(observer))
+    joining.start()
+    assert inside.wait(5)
+
+    def end_the_replay() -> None:
+        go_on.set()
+        joining.join(5)
+
+    # The writer has met the observer's place and waits for the lock while the replay ends.
+    domain._lock = Gate(domain._lock, end_the_replay)  # type: ignore[assignment]
+    store.set(1)
+    assert not joining.is_alive()
+    store.set(2)
+    assert log == [0, 1, 2]
+
+
+def test_what_was_remembered_for_a_hungry_observer_goes_with_the_last_one(domain: Domain) -> None:
+    store = Store(1, domain=domain)
+    part = store.select(lambda value: 6 // value)
+    early = part.subscribe()
+    store.set(0)
+    hungry = part.subscribe()
+    early.dispose()
+    hungry.dispose()
+    store.set(2)
+    log: list[int] = []
+    part.subscribe(log.append)
+    store.set(1)
+    assert log == [3, 6]
+
+
+def test_a_hungry_observer_of_a_part_that_was_fed_is_hungry_no_more(domain: Domain) -> None:
+    store = Store(1, domain=domain)
+    part = store.select(lambda value: 6 // value)
+    early: list[int] = []
+    late: list[int] = []
+    part.subscribe(early.append)
+    store.set(0)
+    part.subscribe(late.append)
+    for value in (1, 2, 1, 1, 3):
+        store.set(value)
+    assert (early, late) == ([6, 3, 6, 2], [6, 3, 6, 2])
+    (node,) = [node for node in store._nodes if node is not None]
+    assert node._hungry == ()
+
+
+def test_who_was_hungry_for_a_derived_value_is_told_once_and_then_like_the_others(
+    domain: Domain,
+) -> None:
+    store = Store(1, domain=domain)
+    inverse = derived(store, lambda value: 6 // value)
+    early: list[int] = []
+    late: list[int] = []
+    inverse.select().subscribe(early.append)
+    store.set(0)
+    inverse.select().subscribe(late.append)
+    for value in (1, -6, -7, 2):
+        store.set(value)
+    assert early == [6, -1, 3]
+    assert late == [6, -1, 3]
+    assert inverse._hungry == ()
+
+
+def test_a_part_of_a_derived_value_does_not_look_at_an_equal_one(domain: Domain) -> None:
+    root = Store(1, domain=domain)
+    parity = derived(root, lambda value: (value % 2,))
+    seen: list[tuple[int]] = []
+    part = parity.select(lambda whole: (seen.append(whole), whole[0])[1])
+    log: list[int] = []
+    part.subscribe(log.append)
+    root.set(3)
+    root.set(4)
+    assert (seen, log) == ([(1,), (0,)], [1, 0])
+
+
+def test_commits_do_not_look_for_derived_values_when_the_last_one_left(domain: Domain) -> None:
+    keyed = KeyedStore({"k": 1}, domain=domain)
+    store = Store(0, domain=domain)
+    of_key = derived(keyed.select("k"), lambda value: value)
+    of_all = derived(keyed.select_all(), len)
+    of_store = derived(store, lambda value: value)
+    subscriptions = [value.select().subscribe() for value in (of_key, of_all, of_store, of_store)]
+    assert (keyed._reached, store._reached) == (2, 1)
+    for subscription in subscriptions:
+        subscription.dispose()
+    assert (keyed._reached, store._reached) == (0, 0)
