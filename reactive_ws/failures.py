@@ -40,8 +40,11 @@ def of_dial(error: Exception, url: str, now: datetime, redact: Callable[[str], s
         after = _retry_after(error.response.headers.get("Retry-After"), now)
         return HandshakeRefused(error.response.status_code, after)
     if isinstance(error, foreign.InvalidURI | foreign.InvalidProxy):
-        return BadAddress(url, "it is no WebSocket URL, or the proxy's address is none")
-    if isinstance(error, foreign.SecurityError):
+        return BadAddress(
+            url, "it, or where the server redirects to, or the proxy's address, is no URL to dial"
+        )
+    # Its subclasses are answers that are too long: what garbage looks like, not a redirect.
+    if type(error) is foreign.SecurityError:
         return BadAddress(url, "the server redirected from wss to an insecure address")
     if isinstance(error, ssl.SSLCertVerificationError):
         return BadCertificate(error.verify_message or "verification failed")
