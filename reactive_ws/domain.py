@@ -14,42 +14,30 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import logging
 import threading
 import weakref
-from collections import deque
 from collections.abc import Callable
-from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING
 
 from reactivex.abc import DisposableBase
 from reactivex.disposable import Disposable
 
-from .commit import Commit, CommitHook, ErrorReport, log_report, name_of
+from .commit import Commit, CommitHook, ErrorReport
+from .deliverer import Deliverer
 from .errors import DomainMismatch, FeedbackLoop, UsageError
-from .graph import propagate
 from .home import Home, home_of
 
 if TYPE_CHECKING:
-    from .audience import Audience, Link
     from .source import Source
 
 __all__ = ["Commit", "Domain", "ErrorReport", "default_domain"]
 
-_log = logging.getLogger("reactive_ws.stores")
-
-_MORE_COMMITS = 64
-"""How many commits beyond its own one call delivers before it hands the rest over."""
-_BACKLOG = 10_000
-"""Undelivered commits that are worth a report; none is dropped."""
 _MAX_DEPTH = 100
 """Length of a chain of writes caused by writes that is taken for a loop."""
-_HANDED_OVER = -1
-"""Stands for the delivering thread between the hand-over and the start of the next one."""
 
 
-class Domain:
+class Domain(Deliverer):
     """A group of stores with one order of commits.
 
     Args:
@@ -68,33 +56,9 @@ class Domain:
         on_error: Callable[[ErrorReport], None] | None = None,
         strict: bool = False,
     ) -> None:
-        self.name = name
-        self._on_error = on_error or log_report
-        self._strict = strict
-        # Re-entrant because the garbage collector may run a dispose() while this thread holds it.
-        self._lock = threading.RLock()
-        self._acquire = self._lock.acquire
-        self._release = self._lock.release
-        self._number = 0
-        self._queue: deque[Commit] = deque()
-        self._joins: deque[tuple[int, Link]] = deque()
-        self._dirty: list[Audience] = []
-        self._chores: deque[Callable[[], None]] = deque()
-        self._home: Home | None = None if home is None else home_of(home)
-        self._is_home_woken = False
-        self._deliverer = 0
-        self._depth = 0
-        self._current = 0
-        self._hooks: tuple[CommitHook, ...] = ()
-        self._strict_errors: list[Exception] = []
-        self._fatal: BaseException | None = None
-        self._is_backlog_reported = False
-        self._waiting: list[threading.Event] = []
+        super().__init__(name, home, on_error, strict=strict)
         # Whether any store ever ended; until then nobody has to look for the ends of derived values.
         self._has_ended = False
-        # False when a write concerns nobody but the writer and its observers, so that it may be delivered without being
-        # queued: no home, no hooks, nothing queued, nobody joining, nothing to pack. One look instead of six.
-        self._is_busy = home is not None
         self._stores: weakref.WeakSet[Source] = weakref.WeakSet()
 
     def __repr__(self) -> str:
@@ -176,207 +140,6 @@ class Domain:
         if depth >= _MAX_DEPTH:
             raise FeedbackLoop(store.name, depth)
         return depth
-
-    def _enqueue(self, commit: Commit) -> None:
-        """Takes a commit whose values are set. Called under the lock; the caller then sees to delivery."""
-        if self._deliverer and not self._current:
-            # A direct delivery is under way; nothing was numbered since it began.
-            self._current = self._number
-        self._number += 1
-        commit.number = self._number
-        self._queue.append(commit)
-        self._is_busy = True
-
-    def _see_to_delivery(self) -> None:
-        """Delivers what is queued, or wakes who will. Called after a commit, without the lock."""
-        home = self._home
-        if home is not None and not home.is_current() and self._wake(home):
-            return
-        with self._lock:
-            is_mine = bool(self._queue) and not self._deliverer
-            if is_mine:
-                self._deliverer = get_ident()
-        if is_mine:
-            self._drain(_MORE_COMMITS + 1)
-        else:
-            self._mind_backlog()
-
-    def _wake(self, home: Home) -> bool:
-        """Has the home deliver; False when it is gone (a closed loop, a shut executor)."""
-        with self._lock:
-            is_needed = bool(self._queue) and not (self._deliverer or self._is_home_woken)
-            if is_needed:
-                self._is_home_woken = True
-        if not is_needed:
-            self._mind_backlog()
-            return True
-        try:
-            home.post(partial(self._deliver_at_home, home))
-        except RuntimeError:
-            with self._lock:
-                self._is_home_woken = False
-                if self._home is home:
-                    self._home = None
-            return False
-        return True
-
-    def _deliver_at_home(self, home: Home) -> None:
-        with self._lock:
-            if self._home is not home:
-                # The domain moved out; its new home has been woken.
-                return
-            self._is_home_woken = False
-            if self._deliverer or not self._queue:
-                return
-            self._deliverer = get_ident()
-        self._drain(_MORE_COMMITS)
-
-    def _mind_backlog(self) -> None:
-        """Reports once that delivery falls behind."""
-        if len(self._queue) < _BACKLOG:
-            return
-        with self._lock:
-            backlog = len(self._queue)
-            if self._is_backlog_reported or backlog < _BACKLOG:
-                return
-            self._is_backlog_reported = True
-        text = f"{backlog} commits wait for delivery; an observer is slower than the writers"
-        self._report("backlog", UsageError(text), self.name, self._on_error)
-
-    # --- delivering ---------------------------------------------------------------------------------------------------
-
-    def _drain(self, budget: int | None) -> None:
-        """Delivers up to `budget` commits and hands the rest over. The caller has set the mark of this thread."""
-        try:
-            while budget != 0:
-                with self._lock:
-                    if not self._queue:
-                        self._rest()
-                        break
-                    commit = self._queue.popleft()
-                    self._admit(commit.number)
-                if budget is not None:
-                    budget -= 1
-                self._deliver(commit)
-            else:
-                self._hand_over()
-        except BaseException:
-            self._hand_over()
-            raise
-        self._raise_strict()
-
-    def _rest(self) -> None:
-        """Ends delivery. Called under the lock with nothing queued."""
-        self._admit(self._number + 1)
-        self._deliverer = self._current = self._depth = 0
-        self._is_busy = self._home is not None or bool(self._hooks)
-        self._is_backlog_reported = False
-        for done in self._waiting:
-            done.set()
-        self._waiting.clear()
-
-    def _hand_over(self) -> None:
-        """Lets another thread deliver what remains."""
-        with self._lock:
-            if not self._queue:
-                self._rest()
-                return
-            home = self._home
-            self._deliverer = _HANDED_OVER if home is None else 0
-        if home is not None:
-            if self._wake(home):
-                return
-            with self._lock:
-                if self._deliverer or not self._queue:
-                    return
-                self._deliverer = _HANDED_OVER
-        thread = threading.Thread(
-            target=self._deliver_rest, name=f"reactive_ws-{self.name}-delivery", daemon=True
-        )
-        try:
-            thread.start()
-        except RuntimeError:
-            # No new threads at interpreter exit: better late on this one than never.
-            self._deliver_rest()
-
-    def _deliver_rest(self) -> None:
-        with self._lock:
-            self._deliverer = get_ident()
-        self._drain(None)
-
-    def _admit(self, number: int) -> None:
-        """Lets observers in that joined before commit `number`. Called under the lock, between two commits."""
-        joins = self._joins
-        while joins and joins[0][0] < number:
-            joins.popleft()[1]._admit()
-        if self._dirty:
-            for audience in self._dirty:
-                audience._pack()
-            self._dirty.clear()
-
-    def _deliver(self, commit: Commit) -> None:
-        self._depth = commit.depth
-        self._current = commit.number
-        for hook in self._hooks:
-            if hook.is_live and hook.since < commit.number:
-                try:
-                    hook.function(commit)
-                except BaseException as error:  # noqa: BLE001 - kept, and raised after everybody was served
-                    self._failed("hook", error, self.name, hook.function)
-        changes = commit.changes
-        for source, _, new in changes:
-            source._delivered = new
-        if len(changes) == 1:
-            source, _, new = changes[0]
-            source._notify(new)
-            bases = source._bases(new)
-        elif changes:
-            changes[0][0]._notify_many(changes)
-            bases = [base for source, _, new in changes for base in source._bases(new)]
-        else:
-            bases = []
-        if bases:
-            propagate(commit.number, bases)
-        for source in commit.closed:
-            source._complete()
-        fatal, self._fatal = self._fatal, None
-        if fatal is not None:
-            raise fatal
-
-    def _end_direct(self) -> None:
-        """Ends a direct delivery that met an error or finds more to do."""
-        # Taken first: who delivers the rest must not raise it.
-        fatal, self._fatal = self._fatal, None
-        if fatal is not None:
-            self._hand_over()
-            raise fatal
-        self._drain(_MORE_COMMITS)
-
-    # --- errors and chores --------------------------------------------------------------------------------------------
-
-    def _failed(self, kind: str, error: BaseException, store: str, who: object) -> None:
-        """Takes what a user's function raised: an Exception is reported, anything else is raised at the end."""
-        if isinstance(error, Exception):
-            self._report(kind, error, store, who)
-        elif self._fatal is None:
-            self._fatal = error
-            self._is_busy = True
-
-    def _report(self, kind: str, error: Exception, store: str, who: object) -> None:
-        if self._strict:
-            self._strict_errors.append(error)
-            self._is_busy = True
-        report = ErrorReport(kind, error, store, self._current or self._number, name_of(who))
-        try:
-            self._on_error(report)
-        except Exception:  # noqa: BLE001 - the last resort must not fail too
-            _log.exception("the error hook of domain %r failed", self.name)
-            log_report(report)
-
-    def _raise_strict(self) -> None:
-        if self._strict_errors and self._deliverer != get_ident():
-            errors, self._strict_errors = self._strict_errors, []
-            raise ExceptionGroup(f"observers of domain {self.name!r} failed", errors)
 
     def _run_chores(self) -> None:
         """Runs start and stop callbacks that were noted under the lock."""

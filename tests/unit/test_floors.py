@@ -19,6 +19,7 @@ FLOORS: dict[str, int] = {
     "reactive_ws.equality": 1,
     "reactive_ws.home": 1,
     "reactive_ws.commit": 1,
+    "reactive_ws.deliverer": 1,
     "reactive_ws.domain": 1,
     "reactive_ws.audience": 1,
     "reactive_ws.graph": 1,
