@@ -1,0 +1,77 @@
+"""The market monitor on recorded traffic at full speed. Run by `test_toolkits.py` in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ui_drivers
+
+from reactive_ws.close_policy import ClosePolicy
+from reactive_ws.connection import ConnectionState
+from reactive_ws.domain import Domain
+from reactive_ws.gui import TkLoop
+from reactive_ws.service import WebSocketService
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "examples"))
+
+
+def test_the_table_shows_the_last_state_of_every_book_and_was_painted_once_a_frame() -> None:
+    import market as feed
+    import market_tk
+
+    recording = str(ROOT / "tests" / "data" / "coinbase-2021-04-17.jsonl.gz")
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "reactive_ws.commands", "replay", recording),
+            *("--port", "0", "--speed", "max"),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    try:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[-1]
+        turning = ui_drivers.tk()
+        ui = turning.loop
+        assert isinstance(ui, TkLoop)
+        domain = Domain("market")
+        service = WebSocketService(
+            url,
+            domain=domain,
+            codec=feed.FeedCodec(),
+            policy=ClosePolicy(stop_on_normal_close=True),
+            heartbeat=None,
+        )
+        market: Any = feed.Market(service, domain)
+        window: Any = market_tk.Window(ui._root, ui, service, market)
+        service.start()
+        for _ in range(6_000):
+            if service.state is ConnectionState.CLOSED and market.books.get("SKL-USD"):
+                break
+            turning.turn(0.01)
+        else:
+            pytest.fail("the recording did not come to its end")
+        turning.turn(0.1)
+        service.stop()
+        shown = {
+            window.table.item(row, "text"): window.table.item(row, "values")[:2]
+            for row in window.table.get_children()
+        }
+        wanted = {
+            product: tuple(f"{side.get():.8f}"[:10] for side in market.row(product)[:2])
+            for product in feed.PRODUCTS
+        }
+        assert {name: tuple(map(str, cells)) for name, cells in shown.items()} == wanted
+        assert window.rows.operations <= ui.frame.number * len(feed.PRODUCTS) + len(feed.PRODUCTS)
+        ui._root.destroy()
+    finally:
+        server.terminate()
+        server.wait(10.0)
+        if server.stdout is not None:
+            server.stdout.close()
