@@ -25,7 +25,7 @@ from reactivex.disposable import CompositeDisposable
 
 from reactive_ws.delivery import Delivery
 from reactive_ws.domain import Domain
-from reactive_ws.messages import Envelope, MessageSend, SessionCreate, Snapshot
+from reactive_ws.messages import Envelope, MessageSend, SessionCreate, SessionCreated, Snapshot
 from reactive_ws.service import WebSocketService
 
 from .carousel import Carousel
@@ -148,7 +148,7 @@ class Application:
         self._wire(self.channels.handlers)
         self._wire(self.typing.handlers)
         self._wire(self.offline.handlers)
-        self._wire({"snapshot": self._came_up_to_date})
+        self._wire({"snapshot": self._came_up_to_date, "session.created": self._created})
 
     @classmethod
     def at(
@@ -264,6 +264,10 @@ class Application:
         self._asked.discard(snapshot.stream)
         for session in snapshot.sessions or ():
             self._load(session.id)
+
+    def _created(self, envelope: Envelope[SessionCreated]) -> None:
+        # Also when it comes late, with a resume: what was said in it meanwhile is in a stream that we did not know.
+        self._load(envelope.payload.session_id)
 
     def _load(self, session_id: str) -> None:
         if not self.history.get(session_id).is_loaded:

@@ -105,12 +105,8 @@ def at_epoch(state: Conversation, epoch: str | None) -> Conversation:
 
 
 def began(state: Conversation) -> Conversation:
-    """The session was created just now: nothing was said before."""
-    if state.is_loaded:
-        return state
-    return attrs.evolve(
-        state, is_loaded=True, has_older=False, read=state.read or (state.era, 0, 0)
-    )
+    """The session was created while we listened, or while we were away: all that was said in it is news."""
+    return state if state.read is not None else attrs.evolve(state, read=(state.era, 0, 0))
 
 
 def read_up_to(state: Conversation, place: Place | None) -> Conversation:

@@ -24,7 +24,9 @@ import attrs
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "stores.md"
-ROW = re.compile(r"^\| (\d) \| ([\d-]+) \| (.+?) \| `([\w.]+)` \| `([\w/]+\.py)::(\w+)` \|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| (\d) \| ([\d-]+) \| (.+?) \| `([\w.]+)` \| `([\w/]+\.py)::(\w+)` \|$", re.MULTILINE
+)
 _LOOKS_LIKE_A_ROW = re.compile(r"^\| \d \| .*$", re.MULTILINE)
 _TIMEOUT = 120.0
 
@@ -178,7 +180,9 @@ def main(arguments: Sequence[str]) -> int:
     found = unneeded(rows[::step])
     for row in found:
         print(f"passes without {row.name}: {row.test} (document {row.document}, {row.text})")
-    print(f"{len(rows)} rows, {len(rows[::step])} checked, {len(found)} without a test that needs them")
+    print(
+        f"{len(rows)} rows, {len(rows[::step])} checked, {len(found)} without a test that needs them"
+    )
     return 1 if found else 0
 
 

@@ -53,7 +53,9 @@ class ApplicationMachine(RuleBasedStateMachine):
         self.apps: list[Application] = []
         self.failed = False
 
-    @initialize(seed=seeds(), order=st.none() | st.integers(0, 2**16), delay=st.sampled_from([0.0, 0.05]))
+    @initialize(
+        seed=seeds(), order=st.none() | st.integers(0, 2**16), delay=st.sampled_from([0.0, 0.05])
+    )
     def begin(self, seed: int, order: int | None, delay: float) -> None:
         self.world = world = World(seed, order=order)
         world.__enter__()

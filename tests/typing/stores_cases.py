@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from typing import assert_type
+from typing import Any, assert_type
 
 from reactive_ws.delivery import Delivery
-from reactive_ws.messages import Panel, Session
+from reactive_ws.messages import (
+    Envelope,
+    Message,
+    MessageResponse,
+    Panel,
+    PanelCreated,
+    Session,
+)
+from reactive_ws.pending import Pending
 from reactive_ws.selection import Selection
 from reactive_ws.store import ReadOnly
 from stores import (
     AppError,
     Application,
     CarouselState,
+    ChannelsState,
     ConnectionStatus,
     Conversation,
     Entry,
+    FailedMessage,
+    OlderRequest,
     SessionsState,
+    WaitingMessage,
     application,
 )
+
+from stores.facade import Client, FiveState
 
 
 def cases(app: Application) -> None:
@@ -38,3 +52,41 @@ def cases(app: Application) -> None:
     assert_type(app.notifications.unread, Selection[int])
     assert_type(app.typing.users("room"), Selection[tuple[str, ...]])
     assert_type(app.errors.latest, Selection[AppError | None])
+
+
+def on_response(response: MessageResponse) -> None: ...
+
+
+def on_envelope(envelope: Envelope[Any]) -> None: ...
+
+
+def on_panel(panel: PanelCreated) -> None: ...
+
+
+def page(request: OlderRequest) -> list[Message]:
+    return []
+
+
+async def async_page(request: OlderRequest) -> list[Message]:
+    return []
+
+
+def more_cases(app: Application, client: Client) -> None:
+    assert_type(app.history.load_older("s", page), Pending[int])
+    assert_type(app.history.load_older("s", async_page), Pending[int])
+    assert_type(app.history.select_unread("s"), Selection[int])
+    assert_type(app.history.select_entry("s", "m"), Selection[Entry | None])
+    assert_type(app.connection.status_text, Selection[str])
+    assert_type(app.sessions.by_activity, Selection[tuple[Session, ...]])
+    assert_type(app.offline.waiting, Selection[tuple[WaitingMessage, ...]])
+    assert_type(app.offline.failed, Selection[tuple[FailedMessage, ...]])
+    assert_type(app.channels.state, ReadOnly[ChannelsState])
+    client.on(MessageResponse, on_response)
+    client.on(MessageResponse, lambda response: response.message.content.upper())
+    client.on("message.response", on_envelope)
+    app.service.on(MessageResponse, lambda response: response.message.content.upper())
+    client.on(MessageResponse, on_panel)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    client.on(MessageResponse, lambda response: response.panel)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    assert_type(client.send("a", {}), Delivery)
+    assert_type(client.send("a", "b", {}), Delivery)
+    assert_type(client.get_state(), FiveState)

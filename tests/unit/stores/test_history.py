@@ -145,6 +145,7 @@ def test_a_message_of_one_session_wakes_only_its_observers() -> None:
 def test_a_missing_piece_is_reported_and_the_session_fetched() -> None:
     desk = Desk()
     desk.give("session.created", SessionCreated("s"))
+    desk.give("snapshot", Snapshot("s", "e", 0, messages=()))
     desk.give("message.delta", MessageDelta("s", "a", 0, "Hel"))
     desk.give("message.delta", MessageDelta("s", "a", 5, "world"))
     assert (desk.shown(), desk.synced) == ([("Hel", None)], ["s"])
