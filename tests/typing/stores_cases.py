@@ -30,7 +30,6 @@ from stores import (
     WaitingMessage,
     application,
 )
-
 from stores.facade import Client, FiveState
 
 
