@@ -116,7 +116,8 @@ class Link(DisposableBase):
             if audience._has_memory:
                 with domain._lock:
                     self._seen = value
-                    audience._seed(self, value)
+                    if self._audience is not None:
+                        audience._seed(self, value)
             self._call(value)
         while True:
             with domain._lock:

@@ -374,7 +374,8 @@ def _is_never(_: Derived[Any]) -> bool:
 
 
 def _is_delivered(node: Derived[Any]) -> bool:
-    return node._delivered is not UNSET
+    # Who left during a computation may have let it end in a value that nobody keeps up to date.
+    return node._delivered is not UNSET and node._is_observed()
 
 
 def _height_of(node: Derived[Any]) -> int:

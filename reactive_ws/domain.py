@@ -101,8 +101,7 @@ class Domain(Deliverer):
             with self._lock:
                 mine.is_live = False
                 self._hooks = tuple(other for other in self._hooks if other is not mine)
-                # The next rest() finds out whether writes may go straight again.
-                self._is_busy = True
+                # Writes go straight again after the next rest(), which looks for hooks.
 
         return Disposable(remove)
 
