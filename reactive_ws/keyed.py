@@ -367,10 +367,8 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
             source = self._keys.find(key)
             if source is not None:
                 source._delivered = entity = value._values.get(key)
-                if source._nodes:
-                    source._notify(entity)
-                else:
-                    source._tell(entity)
+                # Nothing selects a part of a key, so its own audience is all there is to tell.
+                source._tell(entity)
         else:
             super()._notify(value)
 
@@ -379,7 +377,6 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         for source, entity in self._touched_sources(value):
             source._delivered = entity
             found.append((source, entity))
-            found += source._changed_parts(entity)
         return found + super()._changed_parts(value)
 
     def _bases(self, value: Entities[K, V]) -> list[Source]:
