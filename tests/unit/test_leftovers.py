@@ -249,3 +249,20 @@ def test_a_read_of_another_thread_during_the_first_computation_computes_for_itse
     log: list[int] = []
     double.select().subscribe(log.append)
     assert (read, log) == ([2], [2])
+
+
+def test_a_set_that_meets_a_write_of_another_thread_wins_over_it(domain: Domain) -> None:
+    others = [5]
+
+    def equals(old: int, new: int) -> bool:
+        if others:
+            other = threading.Thread(target=store.set, args=(others.pop(),))
+            other.start()
+            other.join(5)
+        return old == new
+
+    store = Store(0, domain=domain, equals=equals)
+    log: list[int] = []
+    store.select().subscribe(log.append)
+    store.set(7)
+    assert (log, store.get()) == ([0, 5, 7], 7)
