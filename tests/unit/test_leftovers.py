@@ -266,3 +266,11 @@ def test_a_set_that_meets_a_write_of_another_thread_wins_over_it(domain: Domain)
     store.select().subscribe(log.append)
     store.set(7)
     assert (log, store.get()) == ([0, 5, 7], 7)
+
+
+def test_many_new_keys_come_last_in_their_order(domain: Domain) -> None:
+    keyed = KeyedStore({"x": 1, "y": 2}, domain=domain)
+    keyed.set_many({"d": 1, "x": 3, "b": 2, "c": 3})
+    assert list(keyed.get_all()) == ["x", "y", "d", "b", "c"]
+    keyed.upsert("a", 1)
+    assert list(keyed.get_all()) == ["x", "y", "d", "b", "c", "a"]
