@@ -267,7 +267,7 @@ async def test_connections_are_logged_without_what_is_said() -> None:
     records: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: records.append(record.getMessage())  # type: ignore[method-assign]
-    logger = logging.getLogger("reactive_ws.service")
+    logger = logging.getLogger("reactive_ws")
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
