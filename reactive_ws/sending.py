@@ -200,6 +200,8 @@ class Sending:
         """
         async with asyncio.timeout(timeout):
             while len(self._outbox):
+                # The view is shown a turn of the loop later than the outbox changes.
+                await asyncio.sleep(0)
                 await self._view.select(len).wait_for(lambda waiting: not waiting)
 
     def clear_outbox(self) -> int:

@@ -23,6 +23,7 @@ from reactive_ws.testing import ScriptedServer
 
 _CHILD = Path(__file__).with_name("mortal_client.py")
 _STORED = 1000
+_MAX_KILLS = 5
 _PATIENCE = 60.0
 
 
@@ -84,6 +85,9 @@ async def run(path: Path, chance: random.Random) -> Outcome:
                 await asyncio.sleep(chance.uniform(0.0, 0.1))
                 await server.stop(1012)
             await asyncio.sleep(chance.uniform(0.0, 0.3))
+            # On a slow machine a process stores little before it dies: the last one may live long enough.
+            while outcome.kills >= _MAX_KILLS and len(outcome.stored) < _STORED:
+                await asyncio.sleep(0.01)
             child.kill()
             await child.wait()
             # What is on the pipe was said before the kill.
