@@ -1,0 +1,124 @@
+"""Coming back to an ordered stream: a log that was trimmed, servers with and without memory, an epoch that changes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from reactive_ws.errors import MessagesMissing
+from reactive_ws.messages import (
+    Envelope,
+    Position,
+    Recovery,
+    Resume,
+    Resumed,
+    SessionClosed,
+    Snapshot,
+)
+from reactive_ws.service import WebSocketService
+from reactive_ws.testing import ScriptedServer, World, simulate
+
+
+def hear(service: WebSocketService) -> list[str]:
+    """What arrives: names of sessions, and `= n` for a snapshot at number n."""
+    heard: list[str] = []
+    service.on(SessionClosed, lambda payload: heard.append(payload.session_id))
+    service.on(Snapshot, lambda snapshot: heard.append(f"= {snapshot.epoch} {snapshot.seq}"))
+    return heard
+
+
+async def begin(world: World, server: ScriptedServer) -> tuple[WebSocketService, list[str]]:
+    service = world.service()
+    heard = hear(service)
+    await service.connect()
+    await service.wait_connected()
+    for number in (1, 2):
+        server.publish(SessionClosed(str(number)))
+    await world.settle()
+    return service, heard
+
+
+async def come_back(world: World, server: ScriptedServer, service: WebSocketService) -> None:
+    await server.connected(len(server.connections) + 1)
+    await service.wait_connected()
+    await world.settle()
+
+
+@simulate
+async def test_a_log_that_was_trimmed_past_the_position_leads_to_a_snapshot() -> None:
+    async with World() as world:
+        server = await world.server()
+        service, heard = await begin(world, server)
+        await server.stop()
+        for number in (3, 4, 5):
+            server.publish(SessionClosed(str(number)))
+
+        def trimmed(message: Envelope[Resume]) -> list[Envelope[object]]:
+            return [Envelope("resumed", Resumed({"app": Recovery(False, "epoch-1", 5)}))]
+
+        server.answer("resume", trimmed)
+        await server.start()
+        await come_back(world, server, service)
+        assert heard == ["1", "2", "= epoch-1 5"]
+        assert service.connection.get().is_recovered is False
+        server.publish(SessionClosed("6"))
+        await world.settle()
+        assert heard[3:] == ["6"]
+        assert service.positions.get()["app"] == Position("epoch-1", 6)
+
+
+@simulate
+async def test_a_server_that_restarts_with_its_data_replays_what_was_missed() -> None:
+    async with World() as world:
+        server = await world.server()
+        service, heard = await begin(world, server)
+        await server.stop()
+        server.publish(SessionClosed("3"))
+        await server.start()
+        await come_back(world, server, service)
+        assert heard == ["1", "2", "3"]
+        assert service.connection.get().is_recovered is True
+        assert [m.type for m in server.received] == ["resume"]
+
+
+@simulate
+async def test_a_server_that_restarts_without_its_data_is_asked_for_a_snapshot() -> None:
+    async with World() as world:
+        server = await world.server()
+        service, heard = await begin(world, server)
+        await server.stop()
+        server.new_epoch("epoch-2")
+        server.publish(SessionClosed("a"))
+        await server.start()
+        await come_back(world, server, service)
+        server.publish(SessionClosed("b"))
+        await world.settle()
+        assert heard == ["1", "2", "= epoch-2 1", "b"]
+        assert service.positions.get()["app"] == Position("epoch-2", 2)
+
+
+@simulate
+async def test_an_epoch_that_changes_in_mid_replay_starts_anew_and_asks_for_a_snapshot() -> None:
+    async with World() as world:
+        server = await world.server()
+        service, heard = await begin(world, server)
+        await server.stop()
+        for number in (3, 4, 5):
+            server.publish(SessionClosed(str(number)))
+        recover = server.streams.resume
+
+        def interrupted(message: Envelope[Resume]) -> list[Envelope[object]]:
+            resumed, third, *_ = recover(message)
+            server.new_epoch("epoch-2")
+            fresh = server.streams.add("app", Envelope("session.closed", SessionClosed("a")))
+            return [resumed, third, fresh]
+
+        server.answer("resume", interrupted)
+        await server.start()
+        await come_back(world, server, service)
+        await asyncio.sleep(3)
+        assert heard == ["1", "2", "3", "a", "= epoch-2 1"]
+        assert [type(event.exception) for event in world.errors][-1] is MessagesMissing
+        server.publish(SessionClosed("b"))
+        await world.settle()
+        assert heard[5:] == ["b"]
+        assert service.positions.get()["app"] == Position("epoch-2", 2)
