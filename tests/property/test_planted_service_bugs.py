@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from reactive_ws import connection_record
-from reactive_ws.connection_loop import ConnectionLoop
+from reactive_ws.alarm import Alarm
 from reactive_ws.connection_record import ConnectionRecord
 from reactive_ws.delivery import Delivery
 from reactive_ws.domain import Domain
@@ -130,12 +130,12 @@ def loss_at_partial_flush(patch: pytest.MonkeyPatch) -> None:
 def retry_timer_leak(patch: pytest.MonkeyPatch) -> None:
     """A timer that is not needed any more stays set."""
 
-    def rearm(runner: ConnectionLoop) -> None:
-        due = runner._protocol.deadline
+    def set_alarm(alarm: Alarm) -> None:
+        due = min((time for time in alarm._deadlines() if time is not None), default=None)
         if due is not None:
-            runner._timer = runner.loop.call_at(due, runner._tick)
+            alarm._timer = alarm._loop.call_at(due, alarm._rang)
 
-    patch.setattr(ConnectionLoop, "_rearm", rearm)
+    patch.setattr(Alarm, "set", set_alarm)
 
 
 def stale_socket_event(patch: pytest.MonkeyPatch) -> None:
