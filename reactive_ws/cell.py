@@ -14,7 +14,6 @@ from typing import Any, Generic, TypeVar
 from reactivex.abc import SchedulerBase
 from reactivex.scheduler import TimeoutScheduler
 
-from .audience import ignore
 from .batch import active_batch, open_batches
 from .domain import Commit, Domain, default_domain
 from .equality import Equals, same, unchanged
@@ -113,45 +112,41 @@ class Cell(Root, Generic[T]):
     def _publish(self, old: Any, value: Any) -> bool:
         """Commits `value` if the value is still `old`, and sees to delivery; False when somebody came between."""
         domain = self._domain
-        # acquire() and release() cost half of what `with` does.
-        domain._acquire()
+        me = get_ident()
+        is_direct, is_locked = False, True
         try:
-            if is_direct := not (
+            domain._acquire()
+            if not (
                 domain._deliverer or domain._is_busy or self._is_shut or self._value is not old
             ):
+                is_direct = True
+                domain._deliverer = me
                 self._value = self._delivered = value
                 domain._number = number = domain._number + 1
-                domain._deliverer = get_ident()
-        finally:
             domain._release()
-        if not is_direct:
-            return self._publish_queued(domain, old, value)
-        try:
-            if self._others:
-                domain._current = number  # pyright: ignore[reportPossiblyUnboundVariable]
-                self._notify(value)
-                if self._reached:
-                    propagate(number, self._bases(value))  # pyright: ignore[reportPossiblyUnboundVariable]
-            else:
-                calls = iter(self._slots)
-                call: Callable[[Any], object] = ignore
-                try:
-                    for call in calls:
-                        call(value)
-                except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
-                    self._tell_rest(calls, value, call, error)
-            domain._acquire()
-            try:
-                if not domain._is_busy:
+            is_locked = False
+            if is_direct:
+                if self._others:
+                    domain._current = number  # pyright: ignore[reportPossiblyUnboundVariable]
+                    self._notify(value)
+                    if self._reached:
+                        propagate(number, self._bases(value))  # pyright: ignore[reportPossiblyUnboundVariable]
+                else:
+                    self._tell(value)
+                is_locked = True
+                domain._acquire()
+                if is_done := not domain._is_busy:
                     domain._deliverer = domain._current = 0
-                    return True
-            finally:
                 domain._release()
+                is_locked = False
+                if not is_done:
+                    domain._end_direct()
+                return True
         except BaseException:
-            domain._hand_over()
+            # Also an interrupt (Ctrl-C) between any two lines above, after which neither lock nor mark may stay.
+            domain._recover(is_locked=is_locked, is_direct=is_direct)
             raise
-        domain._end_direct()
-        return True
+        return self._publish_queued(domain, old, value)
 
     def _publish_queued(self, domain: Domain, old: Any, value: Any) -> bool:
         commit = Commit(((self, old, value),), get_ident(), domain._depth_of_write(self))

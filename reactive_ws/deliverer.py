@@ -13,6 +13,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING
@@ -93,14 +94,32 @@ class Deliverer:
         home = self._home
         if home is not None and not home.is_current() and self._wake(home):
             return
-        with self._lock:
-            is_mine = bool(self._queue) and not self._deliverer
-            if is_mine:
-                self._deliverer = get_ident()
-        if is_mine:
-            self._drain(_MORE_COMMITS + 1)
-        else:
+        if not self._take(_MORE_COMMITS + 1):
             self._mind_backlog()
+
+    def _take(self, budget: int | None, stand_in: int = 0) -> bool:
+        """Delivers up to `budget` commits, unless somebody else does or nothing is queued: then False.
+
+        An interrupt (Ctrl-C) may arrive between any two lines; the mark of this thread never outlives it.
+
+        Args:
+            budget: None for all.
+            stand_in: A mark that may be taken over, besides none.
+        """
+        is_mine = False
+        me = get_ident()
+        try:
+            with self._lock:
+                if self._queue and self._deliverer in (0, stand_in):
+                    is_mine = True
+                    self._deliverer = me
+            if is_mine:
+                self._drain(budget)
+        except BaseException:
+            if is_mine:
+                self._hand_over()
+            raise
+        return is_mine
 
     def _wake(self, home: Home) -> bool:
         """Has the home deliver; False when it is gone (a closed loop, a shut executor)."""
@@ -127,10 +146,7 @@ class Deliverer:
                 # The domain moved out; its new home has been woken.
                 return
             self._is_home_woken = False
-            if self._deliverer or not self._queue:
-                return
-            self._deliverer = get_ident()
-        self._drain(_MORE_COMMITS)
+        self._take(_MORE_COMMITS)
 
     def _mind_backlog(self) -> None:
         """Reports once that delivery falls behind."""
@@ -177,8 +193,10 @@ class Deliverer:
         self._waiting.clear()
 
     def _hand_over(self) -> None:
-        """Lets another thread deliver what remains."""
+        """Lets another thread deliver what remains; without effect when this one does not deliver (any more)."""
         with self._lock:
+            if self._deliverer != get_ident():
+                return
             if not self._queue:
                 self._rest()
                 return
@@ -199,11 +217,15 @@ class Deliverer:
         except RuntimeError:
             # No new threads at interpreter exit: better late on this one than never.
             self._deliver_rest()
+        except BaseException:
+            # Interrupted: if the thread did not begin, the next commit finds nobody delivering.
+            with self._lock:
+                if self._deliverer == _HANDED_OVER:
+                    self._deliverer = 0
+            raise
 
     def _deliver_rest(self) -> None:
-        with self._lock:
-            self._deliverer = get_ident()
-        self._drain(None)
+        self._take(None, _HANDED_OVER)
 
     def _admit(self, number: int) -> None:
         """Lets observers in that joined before commit `number`. Called under the lock, between two commits."""
@@ -252,6 +274,15 @@ class Deliverer:
             self._hand_over()
             raise fatal
         self._drain(_MORE_COMMITS)
+
+    def _recover(self, *, is_locked: bool, is_direct: bool) -> None:
+        """Undoes what a direct write holds when something is raised in it, perhaps between two of its lines."""
+        if is_locked:
+            # An interrupt may also have come just before the lock was taken, or just after it was released.
+            with suppress(RuntimeError):
+                self._release()
+        if is_direct:
+            self._hand_over()
 
     # --- errors and chores --------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from reactivex import Observable, abc
 from reactivex.abc import SchedulerBase
 
-from .audience import Audience, ignore
+from .audience import Audience
 from .batch import open_batches
 from .cell import Cell
 from .domain import Domain
@@ -138,9 +138,11 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     def _publish_one(self, old: Entities[K, V], value: Entities[K, V], key: K, entity: V) -> bool:
         """What `_publish` does, in a shorter way while nobody looks at more than single keys."""
         domain = self._domain
-        domain._acquire()
+        me = get_ident()
+        is_direct, is_locked = False, True
         try:
-            if is_direct := not (
+            domain._acquire()
+            if not (
                 domain._deliverer
                 or domain._is_busy
                 or self._is_shut
@@ -149,41 +151,36 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                 or self._nodes
                 or self._reached
             ):
+                is_direct = True
+                domain._deliverer = me
                 self._value = self._delivered = value
                 domain._number = number = domain._number + 1
-                domain._deliverer = get_ident()
-        finally:
             domain._release()
-        if not is_direct:
-            return self._publish(old, value)
-        try:
-            reference = self._keys._references.get(key)
-            source = None if reference is None else reference()
-            if source is not None:
-                source._delivered = entity
-                domain._current = number  # pyright: ignore[reportPossiblyUnboundVariable]
-                if source._nodes:
-                    source._notify(entity)
-                else:
-                    calls = iter(source._slots)
-                    call: Callable[[Any], object] = ignore
-                    try:
-                        for call in calls:
-                            call(entity)
-                    except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
-                        source._tell_rest(calls, entity, call, error)
-            domain._acquire()
-            try:
-                if not domain._is_busy:
+            is_locked = False
+            if is_direct:
+                reference = self._keys._references.get(key)
+                source = None if reference is None else reference()
+                if source is not None:
+                    source._delivered = entity
+                    domain._current = number  # pyright: ignore[reportPossiblyUnboundVariable]
+                    if source._nodes:
+                        source._notify(entity)
+                    else:
+                        source._tell(entity)
+                is_locked = True
+                domain._acquire()
+                if is_done := not domain._is_busy:
                     domain._deliverer = domain._current = 0
-                    return True
-            finally:
                 domain._release()
+                is_locked = False
+                if not is_done:
+                    domain._end_direct()
+                return True
         except BaseException:
-            domain._hand_over()
+            # Also an interrupt (Ctrl-C) between any two lines above, after which neither lock nor mark may stay.
+            domain._recover(is_locked=is_locked, is_direct=is_direct)
             raise
-        domain._end_direct()
-        return True
+        return self._publish(old, value)
 
     def update(
         self, key: K, function: Callable[[V], V], *, default: V | Unset = Unset.UNSET

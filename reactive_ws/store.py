@@ -10,7 +10,6 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import Any, Generic, TypeVar, overload
 
-from .audience import ignore
 from .batch import active_batch, batch, open_batches
 from .cell import Cell
 from .domain import Domain, default_domain
@@ -158,53 +157,50 @@ class Store(Cell[T], ReadOnly[T]):
         # From here on what `_publish` does, written out for the commonest case, because a call more is a tenth of the
         # whole: nobody delivers, and only plain observers are concerned.
         domain = self._domain
-        domain._acquire()
+        me = get_ident()
+        is_direct, is_locked = False, True
         try:
-            if is_direct := not (
+            domain._acquire()
+            if not (
                 domain._deliverer
                 or domain._is_busy
                 or self._is_shut
                 or self._others
                 or self._value is not old
             ):
+                is_direct = True
+                domain._deliverer = me
                 self._value = self._delivered = value
                 domain._number += 1
-                domain._deliverer = get_ident()
-        finally:
             domain._release()
-        if not is_direct:
-            if not self._publish(old, value):
-                # Somebody came between, perhaps with an equal value.
-                self._update(lambda _: value)
-            return
-        try:
-            slots = self._slots
-            if len(slots) == 1:
-                # Without a loop: one observer is the most common number.
-                call: Callable[[Any], object] = slots[0]
-                try:
-                    call(value)
-                except BaseException as error:  # noqa: BLE001 - kept or reported
-                    domain._failed("observer", error, self.name, call)
-            else:
-                calls = iter(slots)
-                call = ignore
-                try:
-                    for call in calls:
+            is_locked = False
+            if is_direct:
+                slots = self._slots
+                if len(slots) == 1:
+                    # One observer is the most common number, and `_tell` costs a tenth of the whole.
+                    call = slots[0]
+                    try:
                         call(value)
-                except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
-                    self._tell_rest(calls, value, call, error)
-            domain._acquire()
-            try:
-                if not domain._is_busy:
+                    except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
+                        domain._failed("observer", error, self.name, call)
+                else:
+                    self._tell(value)
+                is_locked = True
+                domain._acquire()
+                if is_done := not domain._is_busy:
                     domain._deliverer = 0
-                    return
-            finally:
                 domain._release()
+                is_locked = False
+                if not is_done:
+                    domain._end_direct()
+                return
         except BaseException:
-            domain._hand_over()
+            # Also an interrupt (Ctrl-C) between any two lines above, after which neither lock nor mark may stay.
+            domain._recover(is_locked=is_locked, is_direct=is_direct)
             raise
-        domain._end_direct()
+        if not self._publish(old, value):
+            # Somebody came between, perhaps with an equal value.
+            self._update(lambda _: value)
 
     def update(self, function: Callable[[T], T]) -> None:
         """Replaces the value by `function` of it; runs `function` again when somebody else wrote meanwhile.

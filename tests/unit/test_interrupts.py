@@ -1,0 +1,113 @@
+"""An interrupt (Ctrl-C) that arrives at any place of a write leaves a domain that works."""
+
+from __future__ import annotations
+
+import dis
+import sys
+import threading
+from collections.abc import Callable
+from itertools import count
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from reactive_ws.batch import batch
+from reactive_ws.cell import Cell
+from reactive_ws.domain import Domain
+from reactive_ws.keyed import KeyedStore
+from reactive_ws.store import Store
+
+_WRITING = {
+    "set",
+    "_publish",
+    "_publish_one",
+    "_publish_queued",
+    "_see_to_delivery",
+    "_take",
+    "_drain",
+}
+
+
+def is_interrupted(act: Callable[[], object], place: int) -> bool:
+    """Raises KeyboardInterrupt at the place of this number in the writing functions; False beyond the last.
+
+    The places are those where the interpreter looks for signals: after a call, at the entry, at the end of a round.
+    """
+    left = place
+    seen: dict[FrameType, str] = {}
+
+    def step(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal left
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            before = seen.get(frame, "")
+            seen[frame] = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+            if before.startswith(("CALL", "RESUME", "JUMP_BACKWARD")):
+                left -= 1
+                if left == 0:
+                    raise KeyboardInterrupt
+        return step
+
+    def enter(frame: FrameType, event: str, argument: object) -> Any:
+        code = frame.f_code
+        if code.co_name not in _WRITING or "reactive_ws" not in code.co_filename:
+            return None
+        return step(frame, event, argument)
+
+    before = sys.gettrace()
+    sys.settrace(enter)
+    try:
+        act()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def a_store(domain: Domain) -> tuple[Cell[Any], Callable[[int], object]]:
+    store = Store(0, domain=domain)
+    store.select().subscribe()
+    return store, store.set
+
+
+def a_part(domain: Domain) -> tuple[Cell[Any], Callable[[int], object]]:
+    store = Store(0, domain=domain)
+    store.select(lambda value: value + 1).subscribe()
+    return store, store.set
+
+
+def a_key(domain: Domain) -> tuple[Cell[Any], Callable[[int], object]]:
+    keyed = KeyedStore({"a": 0}, domain=domain)
+    keyed.select("a").subscribe()
+    return keyed, lambda value: keyed.upsert("a", value)
+
+
+def a_batch(domain: Domain) -> tuple[Cell[Any], Callable[[int], object]]:
+    store = Store(0, domain=domain)
+    store.select().subscribe()
+
+    def write(value: int) -> None:
+        with batch(domain):
+            store.set(value)
+
+    return store, write
+
+
+@pytest.mark.parametrize("make", [a_store, a_part, a_key, a_batch])
+def test_after_an_interrupt_anywhere_another_thread_writes_and_is_delivered(
+    make: Callable[[Domain], tuple[Cell[Any], Callable[[int], object]]],
+) -> None:
+    for place in count(1):
+        domain = Domain(f"interrupted at {place}")
+        store, write = make(domain)
+        was_interrupted = is_interrupted(lambda write=write: write(1), place)
+        thread = threading.Thread(target=write, args=(2,), daemon=True)
+        thread.start()
+        thread.join(5)
+        assert not thread.is_alive(), f"the lock is held after an interrupt at {place}"
+        assert domain.settled(5), f"nobody delivers after an interrupt at {place}"
+        assert store._delivered is store._value
+        if not was_interrupted:
+            break
