@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import count
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from reactivex.abc import DisposableBase
@@ -65,7 +66,8 @@ class Link(DisposableBase):
         self._audience: Audience | None = audience
         self._on_next: Callable[[Any], object] = on_next
         self._on_completed = on_completed
-        self._held: deque[Any] | None = None
+        # Depth and value of each commit that came during the replay.
+        self._held: deque[tuple[int, Any]] | None = None
         self._index = -1
         self._serial = 0
         self._seen: Any = UNSET
@@ -97,7 +99,7 @@ class Link(DisposableBase):
             return
         with audience._domain._lock:
             if self._held is not None:
-                self._held.append(value)
+                self._held.append((audience._domain._depth_here(), value))
                 return
         self._on_next(value)
 
@@ -129,22 +131,36 @@ class Link(DisposableBase):
                     if self._index >= 0 and self._audience is not None:
                         audience._slots[self._index] = self._on_next
                     return
-                newer = held.popleft()
+                depth, newer = held.popleft()
             if newer is _END:
                 self._complete()
                 return
             if value is UNSET or not audience._is_same(value, newer):
                 value = newer
-                self._call(newer)
+                self._call(newer, depth)
 
-    def _call(self, value: Any) -> None:
+    def _call(self, value: Any, depth: int = 0) -> None:
+        """Shows one value; what the observer writes meanwhile is `depth` writes deep."""
         audience = self._audience
         if audience is None:
             return
+        depths = audience._domain._replay_depths
+        if depth:
+            # A direct write does not look at depths; this makes the next one a queued one.
+            with audience._domain._lock:
+                audience._domain._is_busy = True
+        me = get_ident()
+        before = depths.get(me)
+        depths[me] = depth if before is None else max(depth, before)
         try:
             self._on_next(value)
         except Exception as error:  # noqa: BLE001 - one observer's error is its own
             audience._domain._report("observer", error, audience._label(), self._on_next)
+        finally:
+            if before is None:
+                del depths[me]
+            else:
+                depths[me] = before
 
     def _end(self) -> None:
         """Completes the observer, after what it still has to see."""
@@ -153,7 +169,7 @@ class Link(DisposableBase):
             return
         with audience._domain._lock:
             if self._held is not None:
-                self._held.append(_END)
+                self._held.append((0, _END))
                 return
         self._complete()
 
@@ -267,7 +283,7 @@ class Audience:
             else:
                 self._place(link)
             if self._has_ended():
-                link._held.append(_END)
+                link._held.append((0, _END))
         return captured
 
     def _place(self, link: Link) -> None:

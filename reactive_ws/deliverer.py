@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from .commit import Commit, CommitHook, ErrorReport, log_report, name_of
 from .errors import UsageError
 from .graph import propagate
-from .home import Home, home_of
+from .home import Home, home_of, is_lost
 
 if TYPE_CHECKING:
     from .audience import Audience, Link
@@ -67,9 +67,12 @@ class Deliverer:
         self._chores: deque[Callable[[], None]] = deque()
         self._home: Home | None = None if home is None else home_of(home)
         self._is_home_woken = False
+        self._posted: object = None
         self._deliverer = 0
         self._depth = 0
         self._current = 0
+        # How deep the values are that observers are shown while they subscribe, by thread.
+        self._replay_depths: dict[int, int] = {}
         self._hooks: tuple[CommitHook, ...] = ()
         self._strict_errors: list[Exception] = []
         self._fatal: BaseException | None = None
@@ -124,21 +127,30 @@ class Deliverer:
     def _wake(self, home: Home) -> bool:
         """Has the home deliver; False when it is gone (a closed loop, a shut executor)."""
         with self._lock:
-            is_needed = bool(self._queue) and not (self._deliverer or self._is_home_woken)
+            is_woken = self._is_home_woken
+            is_needed = bool(self._queue) and not (self._deliverer or is_woken)
             if is_needed:
                 self._is_home_woken = True
+                self._posted = None
         if not is_needed:
+            if is_woken and is_lost(home, self._posted):
+                self._leave_home(home)
+                return False
             self._mind_backlog()
             return True
         try:
-            home.post(partial(self._deliver_at_home, home))
+            self._posted = home.post(partial(self._deliver_at_home, home))
         except RuntimeError:
-            with self._lock:
-                self._is_home_woken = False
-                if self._home is home:
-                    self._home = None
+            self._leave_home(home)
             return False
         return True
+
+    def _leave_home(self, home: Home) -> None:
+        """Lets writers deliver from now on, because the home is gone."""
+        with self._lock:
+            if self._home is home:
+                self._is_home_woken = False
+                self._home = None
 
     def _deliver_at_home(self, home: Home) -> None:
         with self._lock:

@@ -133,11 +133,17 @@ class Domain(Deliverer):
 
     def _depth_of_write(self, store: Source) -> int:
         """Returns the depth of a write made now, one more than its cause's when an observer makes it."""
-        if self._deliverer != get_ident():
-            return 0
-        depth = self._depth + 1
+        depth = self._depth_here()
         if depth >= _MAX_DEPTH:
             raise FeedbackLoop(store.name, depth)
+        return depth
+
+    def _depth_here(self) -> int:
+        """Returns the depth of what this thread's observers cause now: 0 when none is running."""
+        me = get_ident()
+        depth = self._depth + 1 if self._deliverer == me else 0
+        if self._replay_depths:
+            depth = max(depth, self._replay_depths.get(me, -1) + 1)
         return depth
 
     def _run_chores(self) -> None:

@@ -15,7 +15,7 @@ import attrs
 
 from .errors import UsageError
 
-__all__ = ["ExecutorHome", "Home", "LoopHome", "home_of"]
+__all__ = ["ExecutorHome", "Home", "LoopHome", "home_of", "is_lost"]
 
 
 @runtime_checkable
@@ -56,9 +56,9 @@ class ExecutorHome:
 
     executor: concurrent.futures.Executor
 
-    def post(self, function: Callable[[], None], /) -> None:
-        """Submits `function`."""
-        self.executor.submit(function)
+    def post(self, function: Callable[[], None], /) -> concurrent.futures.Future[None]:
+        """Submits `function`; the future tells whether the executor dropped it."""
+        return self.executor.submit(function)
 
     def is_current(self) -> bool:
         """Always False: an executor does not say which threads are its own."""
@@ -80,3 +80,15 @@ def home_of(place: asyncio.AbstractEventLoop | concurrent.futures.Executor | Hom
     raise UsageError(
         f"a home is an asyncio loop, an executor, or has post() and is_current(); got {type(place).__name__}"
     )
+
+
+def is_lost(home: Home, posted: object) -> bool:
+    """Whether what `post` took will never run: its loop was closed, or its executor shut down, before its turn came.
+
+    Args:
+        home: Where it was posted; one of the user's own never loses what it took.
+        posted: What `post` returned.
+    """
+    if isinstance(home, LoopHome):
+        return home.loop.is_closed()
+    return isinstance(posted, concurrent.futures.Future) and posted.cancelled()

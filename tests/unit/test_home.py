@@ -320,3 +320,31 @@ def test_loops_executors_and_homes_are_told_apart(home: QueueHome) -> None:
     assert isinstance(home, Home)
     with pytest.raises(UsageError, match="got int"):
         home_of(5)  # type: ignore[arg-type]
+
+
+def test_a_loop_that_was_closed_with_a_wake_pending_strands_nothing() -> None:
+    loop = asyncio.new_event_loop()
+    domain = Domain(home=loop)
+    store = Store(0, domain=domain)
+    log: list[int] = []
+    store.select().subscribe(log.append)
+    store.set(1)
+    loop.close()
+    store.set(2)
+    store.set(3)
+    assert (log, domain.home, domain.settled(5)) == ([0, 1, 2, 3], None, True)
+
+
+def test_an_executor_that_dropped_the_wake_strands_nothing() -> None:
+    executor = concurrent.futures.ThreadPoolExecutor(1)
+    go_on = threading.Event()
+    executor.submit(go_on.wait, 5)
+    domain = Domain(home=executor)
+    store = Store(0, domain=domain)
+    log: list[int] = []
+    store.select().subscribe(log.append)
+    store.set(1)
+    executor.shutdown(wait=False, cancel_futures=True)
+    store.set(2)
+    go_on.set()
+    assert (log, domain.home) == ([0, 1, 2], None)

@@ -8,6 +8,7 @@ import pytest
 from reactivex.abc import DisposableBase
 
 from reactive_ws.domain import Domain, ErrorReport
+from reactive_ws.errors import FeedbackLoop
 from reactive_ws.store import Store
 
 
@@ -289,3 +290,20 @@ def test_commits_are_held_while_a_batch_of_observers_joins_under_a_stalled_deliv
     writer.join(5)
     assert domain.settled(5)
     assert logs == [[1, 2, 3, 4, 5], [2, 3, 4, 5], [3, 4, 5], [4, 5]]
+
+
+@pytest.mark.parametrize("is_queued", [False, True])
+def test_an_observer_that_answers_each_value_ends_as_a_feedback_loop_during_the_replay_too(
+    domain: Domain, reports: list[ErrorReport], is_queued: bool
+) -> None:
+    if is_queued:
+        domain.on_commit(lambda commit: None)
+    store = Store(0, domain=domain)
+
+    def answer(value: int) -> None:
+        if value == 1_000:
+            raise AssertionError("nothing ends the loop")
+        store.set(value + 1)
+
+    store.select().subscribe(answer)
+    assert [type(report.error) for report in reports] == [FeedbackLoop]
