@@ -67,6 +67,16 @@ class EventStream(Observable[T]):
         return _iterate(self)
 
 
+class _Listener(Generic[T]):
+    """One observer; no event reaches it once it is not live."""
+
+    __slots__ = ("is_live", "observer")
+
+    def __init__(self, observer: Callable[[T], Any]) -> None:
+        self.observer = observer
+        self.is_live = True
+
+
 class EventSource(Generic[T]):
     """The writing end; only its owner holds it. `emit` may be called from any thread.
 
@@ -87,7 +97,7 @@ class EventSource(Generic[T]):
         self._on_start = on_start
         self._on_stop = on_stop
         self._lock = threading.Lock()
-        self._observers: tuple[tuple[object, Callable[[T], Any]], ...] = ()
+        self._observers: tuple[_Listener[T], ...] = ()
 
     @property
     def has_observers(self) -> bool:
@@ -96,24 +106,26 @@ class EventSource(Generic[T]):
 
     def emit(self, event: T) -> None:
         """Gives the event to everybody who listens now, in the order of their subscriptions."""
-        for _, observer in self._observers:
+        for listener in self._observers:
             try:
-                observer(event)
+                if listener.is_live:
+                    listener.observer(event)
             except Exception:
                 _logger.exception("an observer of %s raised; it stays subscribed", self.name)
 
     def add(self, observer: Callable[[T], Any]) -> abc.DisposableBase:
         """Adds an observer; the same function may be added twice."""
-        key = object()
+        mine = _Listener(observer)
         with self._lock:
             is_first = not self._observers
-            self._observers = (*self._observers, (key, observer))
+            self._observers = (*self._observers, mine)
         if is_first and self._on_start is not None:
             self._on_start()
 
         def remove() -> None:
             with self._lock:
-                left = tuple(entry for entry in self._observers if entry[0] is not key)
+                mine.is_live = False
+                left = tuple(other for other in self._observers if other is not mine)
                 is_last = bool(self._observers) and not left
                 self._observers = left
             if is_last and self._on_stop is not None:
