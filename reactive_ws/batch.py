@@ -11,7 +11,7 @@ import asyncio
 import threading
 from asyncio import _get_running_loop, current_task
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar, Token
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -247,9 +247,11 @@ class _Scope:
             return
         if mine is None or self._token is None:
             return
-        _current_batch.reset(self._token)
         with open_batches.lock:
             open_batches.count -= 1
+        # A generator may be closed in another context than it was opened in; there the token is nothing.
+        with suppress(ValueError):
+            _current_batch.reset(self._token)
         if kind is None:
             mine.commit()
         else:

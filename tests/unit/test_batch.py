@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from engine_scenarios import a_task_started_in_a_batch, two_tasks_that_batch
 from reactivex import operators as ops
 
-from reactive_ws.batch import batch, snapshot
+from reactive_ws.batch import batch, open_batches, snapshot
 from reactive_ws.derived import derived
 from reactive_ws.domain import Commit, Domain
 from reactive_ws.errors import DomainMismatch, StoreClosed
@@ -376,3 +376,18 @@ def test_reads_of_a_batch_are_not_torn_by_other_threads(
         stop.set()
         mover.join(5)
     assert torn == []
+
+
+def test_a_batch_that_is_closed_in_another_context_is_closed(a: Store[int]) -> None:
+    async def steps() -> AsyncIterator[int]:
+        with batch():
+            a.set(1)
+            yield 1
+
+    async def run() -> None:
+        generator = steps()
+        await anext(generator)
+        await asyncio.create_task(generator.aclose())  # type: ignore[attr-defined]
+
+    asyncio.run(run())
+    assert (open_batches.count, a.get()) == (0, 0)
