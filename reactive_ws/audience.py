@@ -367,6 +367,12 @@ class Audience:
             except BaseException as next_error:  # noqa: BLE001 - kept or reported, and the others are served
                 self._domain._failed("observer", next_error, self._label(), call)
 
+    def _comparer_failed(self, equals: object, error: BaseException) -> None:
+        """Takes what a comparer raised. Any thread, without the lock."""
+        if not isinstance(error, Exception) and self._domain._deliverer != get_ident():
+            raise error
+        self._domain._failed("comparer", error, self._label(), equals)
+
     def _complete(self) -> None:
         """Ends the stream for every observer. On the delivering thread."""
         self._is_closed = True

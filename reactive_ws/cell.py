@@ -59,7 +59,8 @@ class Cell(Root, Generic[T]):
         if on_start is not None or on_stop is not None:
             timer = TimeoutScheduler.singleton() if scheduler is None else scheduler
             self._lifecycle = Lifecycle(on_start, on_stop, linger, timer)
-        domain._stores.add(self)
+        with domain._lock:
+            domain._stores.add(self)
 
     def reset(self) -> None:
         """Returns to the initial value.
@@ -103,7 +104,7 @@ class Cell(Root, Generic[T]):
         while True:
             old = self._value
             value = function(old)
-            if unchanged(self._equals, old, value):
+            if unchanged(self._equals, old, value, self):
                 self._check_open()
                 return
             if self._publish(old, value):
@@ -167,7 +168,7 @@ class Cell(Root, Generic[T]):
     # --- what the engine asks -----------------------------------------------------------------------------------------
 
     def _unchanged(self, old: Any, new: Any) -> bool:
-        return unchanged(self._equals, old, new)
+        return unchanged(self._equals, old, new, self)
 
     def _merged(self, older: Any, newer: Any) -> Any:  # noqa: ARG002 - keyed stores need the older value
         """Returns `newer`, made from `older` in the same batch."""

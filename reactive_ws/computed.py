@@ -206,7 +206,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             ahead is not None
             and result.__class__ is not _Failure
             and ahead[2].__class__ is not _Failure
-            and unchanged(self._equals, ahead[2], result)
+            and unchanged(self._equals, ahead[2], result, self)
         ):
             return ahead[2]
         return result
@@ -239,7 +239,9 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         before, notified = self._delivered, self._notified
         is_failure = result.__class__ is _Failure
         is_same = (
-            not is_failure and notified is not UNSET and unchanged(self._equals, notified, result)
+            not is_failure
+            and notified is not UNSET
+            and unchanged(self._equals, notified, result, self)
         )
         if self._life != life:
             return False
@@ -260,6 +262,12 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         self._notified = result
         self._notify(result)
         return True
+
+    def _interrupted(self, error: BaseException) -> None:
+        """Takes an exception that is none of the function's; whoever reads computes anew."""
+        self._domain._failed("comparer", error, self.name, self._equals)
+        self._ahead = None
+        self._forget()
 
     def _evaluate_guarded(self, arguments: tuple[Any, ...]) -> Any:
         """Runs the function in a delivery, which whatever it raises must not end before its time."""
@@ -353,7 +361,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
                     node._notified = ahead[2]
 
     def _is_same(self, old: Any, new: Any) -> bool:
-        return unchanged(self._equals, old, new)
+        return unchanged(self._equals, old, new, self)
 
     def _culprit(self) -> object:
         return self._function

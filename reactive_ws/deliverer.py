@@ -316,6 +316,12 @@ class Deliverer:
         except Exception:  # noqa: BLE001 - the last resort must not fail too
             _log.exception("the error hook of domain %r failed", self.name)
             log_report(report)
+        except BaseException as fatal:
+            if self._deliverer != get_ident():
+                raise
+            if self._fatal is None:
+                self._fatal = fatal
+            self._is_busy = True
 
     def _raise_strict(self) -> None:
         if self._strict_errors and self._deliverer != get_ident():

@@ -129,7 +129,8 @@ class Domain(Deliverer):
 
     def stores(self) -> list[Source]:
         """Returns the living stores of this domain."""
-        return list(self._stores)
+        with self._lock:
+            return list(self._stores)
 
     def _depth_of_write(self, store: Source) -> int:
         """Returns the depth of a write made now, one more than its cause's when an observer makes it."""

@@ -11,7 +11,7 @@ import fractions
 import operator
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import attrs
 
@@ -20,7 +20,7 @@ __all__ = ["COMPARED", "Equals", "is_told_by_identity", "same", "shallow", "unch
 T = TypeVar("T")
 
 Equals = Callable[[T, T], object]
-"""Tells whether two values are equal. Anything but True or False, and any exception, counts as different."""
+"""Tells whether two values are equal. Anything but True or False, and any exception, counts as different; an exception is also reported."""
 
 COMPARED: frozenset[type] = frozenset(
     {
@@ -70,13 +70,31 @@ def _same_items(old: Any, new: Any) -> bool:
     return True
 
 
-def unchanged(equals: Equals[Any], old: object, new: object) -> bool:
-    """Asks a comparer; one that raises, or that answers with no bool (an array, say), found a change."""
+class _Reporting(Protocol):
+    """Whoever takes what a comparer raised."""
+
+    def _comparer_failed(self, equals: Equals[Any], error: BaseException, /) -> None: ...
+
+
+def unchanged(
+    equals: Equals[Any], old: object, new: object, asking: _Reporting | None = None
+) -> bool:
+    """Asks a comparer; one that raises, or that answers with no bool (an array, say), found a change.
+
+    Args:
+        equals: The comparer.
+        old, new: What it compares.
+        asking: Who reports what it raises; None: nobody, and what is no Exception goes on.
+    """
     if old is new and equals is same:
         return True
     try:
         return equals(old, new) is True
-    except Exception:  # noqa: BLE001 - a comparer that fails must not hide a change
+    except BaseException as error:
+        if asking is not None:
+            asking._comparer_failed(equals, error)
+        elif not isinstance(error, Exception):
+            raise
         return False
 
 

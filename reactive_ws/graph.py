@@ -34,6 +34,10 @@ class Dependent(HasDependents, Protocol):
         """Computes the value for the commit under delivery and tells its observers; True when it changed."""
         ...
 
+    def _interrupted(self, error: BaseException) -> None:
+        """Takes what a user's comparer raised past `_update`; what was not told is told with the next commit."""
+        ...
+
     def _is_left_alone(self) -> bool:
         """Whether the last of its sources has just ended."""
         ...
@@ -47,7 +51,12 @@ def propagate(number: int, changed: Iterable[HasDependents]) -> None:
         _queue(number, source, waiting, heights)
     while heights:
         for dependent in waiting.pop(heappop(heights)):
-            if dependent._update() and dependent._dependents:
+            try:
+                is_changed = dependent._update()
+            except BaseException as error:  # noqa: BLE001 - kept, and raised after everybody was served
+                dependent._interrupted(error)
+                is_changed = True
+            if is_changed and dependent._dependents:
                 _queue(number, dependent, waiting, heights)
 
 

@@ -123,7 +123,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
             now = self._value
             before = now._values
             old: Any = _MISSING if by_identity else before.get(key, _MISSING)
-            is_same = old is not _MISSING and unchanged(equals, old, entity)
+            is_same = old is not _MISSING and unchanged(equals, old, entity, self)
             values = before if is_same else before.set(key, entity)
             if values is before:
                 self._check_open()
@@ -326,7 +326,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
     def _with_one(self, now: Entities[K, V], key: K, entity: V) -> Entities[K, V]:
         old = now._values.get(key, _MISSING)
-        if old is not _MISSING and unchanged(self._entity_equals, old, entity):
+        if old is not _MISSING and unchanged(self._entity_equals, old, entity, self):
             return now
         return now.with_one(key, entity)
 
@@ -334,7 +334,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         fresh = {
             key: entity
             for key, entity in pairs.items()
-            if key not in now or not unchanged(self._entity_equals, now[key], entity)
+            if key not in now or not unchanged(self._entity_equals, now[key], entity, self)
         }
         return now.with_many(fresh) if fresh else now
 
@@ -348,7 +348,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         return new is old or not new.since(old, self._is_same_entity)._touched
 
     def _is_same_entity(self, old: V, new: V) -> bool:
-        return unchanged(self._entity_equals, old, new)
+        return unchanged(self._entity_equals, old, new, self)
 
     def _touched_sources(self, value: Entities[K, V]) -> list[tuple[KeySource, Any]]:
         """Returns the observed keys that a commit changed, with their new entities."""

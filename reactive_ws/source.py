@@ -203,7 +203,7 @@ class Source(Audience):
             node = nodes[index]
             if node is not None:
                 part, last = parts[index], lasts[index]
-                if last is UNSET or not unchanged(node._equals, last, part):
+                if last is UNSET or not unchanged(node._equals, last, part, node):
                     lasts[index] = part
                     node._cached = (value, part)
                     is_plain = node._before is UNSET and not node._hungry
@@ -302,12 +302,12 @@ class SelectionNode(Audience):
         sated = self._sated()
         if self._hungry and self._index >= 0:
             self._before, self._source._lasts[self._index] = part, UNSET
-        if before is UNSET or not unchanged(self._equals, before, part):
+        if before is UNSET or not unchanged(self._equals, before, part, self):
             return self
         return Few(self, sated)
 
     def _is_same(self, old: Any, new: Any) -> bool:
-        return unchanged(self._equals, old, new)
+        return unchanged(self._equals, old, new, self)
 
     def _first(self) -> None:
         self._source._gain()

@@ -150,7 +150,7 @@ class Store(Cell[T], ReadOnly[T]):
                 type(old) is kind and (old == value if kind in COMPARED else same(old, value))
             )
         else:
-            is_same = unchanged(self._equals, old, value)
+            is_same = unchanged(self._equals, old, value, self)
         if is_same:
             self._check_open()
             return

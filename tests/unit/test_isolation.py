@@ -10,6 +10,7 @@ import pytest
 from reactive_ws.batch import batch
 from reactive_ws.derived import derived
 from reactive_ws.domain import Domain, ErrorReport
+from reactive_ws.keyed import KeyedStore
 from reactive_ws.store import Store
 
 
@@ -349,3 +350,70 @@ def test_an_update_isolates_like_a_set(
     store.update(lambda value: value + 1)
     assert log == [0, 1, 2]
     assert [type(report.error) for report in reports] == [ValueError] * (error is ValueError)
+
+
+def test_what_a_comparer_raises_is_reported_with_its_store(
+    domain: Domain, reports: list[ErrorReport]
+) -> None:
+    def fail(old: int, new: int) -> bool:
+        raise ValueError(f"{old} and {new}")
+
+    own = Store(0, domain=domain, name="own", equals=fail)
+    store = Store(0, domain=domain, name="plain")
+    keyed = KeyedStore({"a": 0}, domain=domain, name="keyed", equals=fail)
+    store.select(lambda value: value + 1, equals=fail).subscribe()
+    derived(store, lambda value: value + 2, equals=fail, name="derived").select().subscribe()
+    own.set(1)
+    store.set(1)
+    keyed.upsert("a", 1)
+    assert [(report.kind, report.store, str(report.error)) for report in reports] == [
+        ("comparer", "own", "0 and 1"),
+        ("comparer", "plain", "1 and 2"),
+        ("comparer", "derived", "2 and 3"),
+        ("comparer", "keyed", "0 and 1"),
+    ]
+
+
+@pytest.mark.parametrize("is_queued", [False, True])
+def test_a_base_exception_of_a_comparer_leaves_after_everybody_was_served(
+    domain: Domain, is_queued: bool
+) -> None:
+    if is_queued:
+        domain.on_commit(lambda commit: None)
+    store = Store(0, domain=domain)
+    log: list[tuple[str, int]] = []
+
+    def interrupt(old: int, new: int) -> bool:
+        raise KeyboardInterrupt
+
+    store.select(lambda value: value, equals=interrupt).subscribe()
+    first = derived(store, lambda value: value, equals=interrupt)
+    first.select().subscribe()
+    second = derived(store, lambda value: value * 2)
+    second.select().subscribe(lambda value: log.append(("second", value)))
+    store.select().subscribe(lambda value: log.append(("store", value)))
+    log.clear()
+    with pytest.raises(KeyboardInterrupt):
+        store.set(1)
+    assert log == [("store", 1), ("second", 2)]
+    assert (first.get(), second.get()) == (1, 2)
+
+
+def test_a_base_exception_of_the_error_hook_leaves_after_everybody_was_served() -> None:
+    def exit_now(report: ErrorReport) -> None:
+        raise SystemExit
+
+    domain = Domain(on_error=exit_now)
+    store = Store(0, domain=domain)
+    log: list[int] = []
+
+    def fail(value: int) -> None:
+        if value:
+            raise ValueError(value)
+
+    store.select().subscribe(fail)
+    store.select().subscribe(log.append)
+    with pytest.raises(SystemExit):
+        store.set(1)
+    assert log == [0, 1]
+    assert domain.settled(0)
