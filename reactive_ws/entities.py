@@ -8,7 +8,7 @@ from key to place, which updates of existing keys leave alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from immutables import Map
 
@@ -44,12 +44,21 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
     or goes. Made by `KeyedStore`.
     """
 
-    __slots__ = ("_keys", "_touched", "_values")
+    __slots__ = ("_earlier", "_keys", "_touched", "_values")
 
-    def __init__(self, values: Map[K, V_co], keys: _Keys[K], touched: tuple[K, ...]) -> None:
+    def __init__(
+        self,
+        values: Map[K, V_co],
+        keys: _Keys[K],
+        touched: tuple[K, ...],
+        earlier: tuple[Any, tuple[K, ...]] | None = None,
+    ) -> None:
         self._values = values
         self._keys = keys
         self._touched = touched
+        # What was touched before in the same batch: a chain of pairs, because to join tuples at each write would cost
+        # the square of their number.
+        self._earlier = earlier
 
     @classmethod
     def of(cls, values: dict[K, V_co]) -> Entities[K, V_co]:
@@ -75,6 +84,10 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
     def in_order(self) -> tuple[K, ...]:
         """Returns the keys in the order in which they came; the same tuple while no key comes or goes."""
         return self._keys.in_order()
+
+    def is_ordered_like(self, other: Entities[K, Any]) -> bool:
+        """Whether the same keys came in the same order."""
+        return self._keys is other._keys or self.in_order() == other.in_order()
 
     # --- changes: each returns a new mapping whose `_touched` names the changed keys --------------------------------
 
@@ -126,8 +139,8 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         return Entities(self._values, self._keys, tuple(touched))
 
     def after(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
-        """Returns this mapping with the touched keys of `older`, from which it was made, noted too."""
-        return Entities(self._values, self._keys, older._touched + self._touched)
+        """Returns this mapping with the touched keys of `older`, from which it was made, noted for `since`."""
+        return Entities(self._values, self._keys, self._touched, (older._earlier, older._touched))
 
     def since(
         self,
@@ -141,5 +154,10 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
                 return key in self._values or key in older._values
             return not is_same(older._values[key], self._values[key])
 
-        touched = tuple(filter(differs, dict.fromkeys(self._touched)))
+        steps, earlier = [self._touched], self._earlier
+        while earlier is not None:
+            earlier, step = earlier
+            steps.append(step)
+        noted = dict.fromkeys(key for step in reversed(steps) for key in step)
+        touched = tuple(filter(differs, noted))
         return Entities(self._values, self._keys, touched)

@@ -210,13 +210,13 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         self._update(lambda now: self._with_many(now, pairs))
 
     def replace_all(self, entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> None:
-        """Makes these the only entities, in one commit; those that are equal to the old ones are kept as they are."""
+        """Makes these the only entities, in their order, in one commit; equal ones are kept as they are."""
         pairs = _pairs(entities)
 
         def change(now: Entities[K, V]) -> Entities[K, V]:
-            kept = now.without([key for key in now if key not in pairs])
-            newer = self._with_many(kept, pairs)
-            return newer if kept is now or newer is kept else newer.after(kept)
+            kept = {key: self._with_one(now, key, entity)[key] for key, entity in pairs.items()}
+            newer = Entities[K, V].of(kept).instead_of(now)
+            return newer if newer._touched or not newer.is_ordered_like(now) else now
 
         self._update(change)
 
@@ -242,8 +242,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
         def change(now: Entities[K, V]) -> Entities[K, V]:
             newer = initial.instead_of(now)
-            is_same = not newer._touched and newer.in_order() == now.in_order()
-            return now if is_same else newer
+            return newer if newer._touched or not newer.is_ordered_like(now) else now
 
         self._update(change)
 
@@ -345,7 +344,9 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         return new.since(old, self._is_same_entity)
 
     def _unchanged(self, old: Entities[K, V], new: Entities[K, V]) -> bool:
-        return new is old or not new.since(old, self._is_same_entity)._touched
+        if new is old:
+            return True
+        return not new.since(old, self._is_same_entity)._touched and new.is_ordered_like(old)
 
     def _is_same_entity(self, old: V, new: V) -> bool:
         return unchanged(self._entity_equals, old, new, self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import cast
 
 import attrs
 import pytest
@@ -10,6 +11,7 @@ from reactivex import operators as ops
 
 from reactive_ws.batch import batch
 from reactive_ws.domain import Commit, Domain, ErrorReport
+from reactive_ws.entities import Entities
 from reactive_ws.errors import StoreClosed
 from reactive_ws.key_changes import KeyChanges
 from reactive_ws.keyed import KeyedStore
@@ -72,12 +74,14 @@ def test_set_many_and_replace_all_are_one_commit_each(
     keyed.replace_all({"d": 4, "c": 30, "e": 5})
     keyed.replace_all({"e": 5, "c": 30, "d": 4})
     keyed.set_many({})
-    assert list(keyed.get_all().items()) == [("c", 30), ("d", 4), ("e", 5)]
+    assert list(keyed.get_all().items()) == [("e", 5), ("c", 30), ("d", 4)]
     assert events == [
         KeyChanges(added=("d",), updated=("b",)),
         KeyChanges(added=("e",), updated=("c",), removed=("a", "b")),
+        # Nothing but the order.
+        KeyChanges(),
     ]
-    assert domain.number == 2
+    assert domain.number == 3
 
 
 def test_remove_takes_many_keys_in_one_commit(domain: Domain, keyed: KeyedStore[str, int]) -> None:
@@ -440,3 +444,32 @@ def test_an_equal_plain_entity_is_no_change_though_it_is_another_object(
     store.upsert("k", new)
     assert log == [old]
     assert store.get("k") is old
+
+
+def test_the_order_of_the_keys_is_what_was_asked_for(domain: Domain) -> None:
+    keyed = KeyedStore({"a": 1, "b": 2}, domain=domain)
+    orders: list[tuple[str, ...]] = []
+    keyed.select_keys().subscribe(orders.append)
+    with batch(domain):
+        keyed.remove("a")
+        keyed.insert("a", 1)
+    with batch(domain):
+        keyed.reset()
+    keyed.replace_all([("b", 2), ("a", 1)])
+    reset_all(domain)
+    keyed.replace_all([("c", 3), ("b", 2), ("a", 1)])
+    keyed.replace_all({"c": 3, "b": 2, "a": 1})
+    assert orders == [
+        ("a", "b"), ("b", "a"), ("a", "b"), ("b", "a"), ("a", "b"), ("c", "b", "a"),
+    ]  # fmt: skip
+
+
+def test_a_batch_notes_a_touched_key_once_however_many_writes_follow(domain: Domain) -> None:
+    keyed = KeyedStore[int, int](domain=domain)
+    with batch(domain):
+        for number in range(100):
+            keyed.upsert(number, number)
+        snapshot = keyed.get_all()
+    assert isinstance(snapshot, Entities)
+    assert snapshot._touched == (99,)
+    assert cast("Entities[int, int]", keyed.get_all())._touched == tuple(range(100))
