@@ -261,6 +261,7 @@ class Audience:
             # Whoever subscribed gets no subscription to dispose.
             link.dispose()
             raise
+        self._domain._raise_strict()
         return link
 
     def _register(self, link: Link) -> Any:

@@ -17,7 +17,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .domain import Commit, Domain
-from .errors import DomainMismatch, StoreClosed
+from .errors import DomainMismatch, StoreClosed, UsageError
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -49,10 +49,12 @@ class _Write:
 class Batch:
     """An open batch. Made by `batch`; the stores ask it in `get` and `set`."""
 
-    __slots__ = ("_domain", "_is_open", "_levels", "_task", "_thread")
+    __slots__ = ("_domain", "_is_bound", "_is_open", "_levels", "_task", "_thread")
 
     def __init__(self, domain: Domain | None) -> None:
         self._domain = domain
+        # Whether the domain was asked for, and not only that of the first written store.
+        self._is_bound = domain is not None
         self._is_open = True
         self._levels: list[dict[Cell[Any], _Write]] = [{}]
         self._thread = get_ident()
@@ -124,8 +126,10 @@ class Batch:
                 older.value = write.value
 
     def drop_savepoint(self) -> None:
-        """Forgets the newest level."""
+        """Forgets the newest level, and the domain when nothing else was written."""
         self._levels.pop()
+        if not self._is_bound and not any(self._levels):
+            self._domain = None
 
     def close(self) -> None:
         """Forgets everything."""
@@ -306,7 +310,14 @@ def snapshot(*stores: ReadOnly[Any]) -> tuple[Any, ...]:
 
     Raises:
         DomainMismatch: they are not all of one domain.
+        UsageError: one of them is a keyed store, a selection or no store at all.
     """
+    for store in stores:
+        if not hasattr(store, "_origin"):
+            raise UsageError(
+                f"snapshot() takes stores and derived values, not {type(store).__name__}; of a keyed store or a selection"
+                " take derived(...) of it"
+            )
     sources = [store._origin for store in stores]
     if not sources:
         return ()

@@ -67,6 +67,8 @@ class Deliverer:
         self._chores: deque[Callable[[], None]] = deque()
         self._home: Home | None = None if home is None else home_of(home)
         self._is_home_woken = False
+        # Whether the home changed under the delivery that is under way.
+        self._is_moved = False
         self._posted: object = None
         self._deliverer = 0
         self._depth = 0
@@ -77,7 +79,7 @@ class Deliverer:
         self._strict_errors: list[Exception] = []
         self._fatal: BaseException | None = None
         self._is_backlog_reported = False
-        self._waiting: list[threading.Event] = []
+        self._waiting: list[tuple[int, threading.Event]] = []
         # False when a write concerns nobody but the writer and its observers, so that it may be delivered without being
         # queued: no home, no hooks, nothing queued, nobody joining, nothing to pack. One look instead of six.
         self._is_busy = home is not None
@@ -182,6 +184,12 @@ class Deliverer:
                     if not self._queue:
                         self._rest()
                         break
+                    if self._is_moved:
+                        self._is_moved = False
+                        if self._home is not None:
+                            # The domain moved in there meanwhile, so the rest is delivered there.
+                            budget = 0
+                            continue
                     commit = self._queue.popleft()
                     self._admit(commit.number)
                 if budget is not None:
@@ -198,11 +206,9 @@ class Deliverer:
         """Ends delivery. Called under the lock with nothing queued."""
         self._admit(self._number + 1)
         self._deliverer = self._current = self._depth = 0
+        self._is_moved = False
         self._is_busy = self._home is not None or bool(self._hooks)
         self._is_backlog_reported = False
-        for done in self._waiting:
-            done.set()
-        self._waiting.clear()
 
     def _hand_over(self) -> None:
         """Lets another thread deliver what remains; without effect when this one does not deliver (any more)."""
@@ -241,6 +247,11 @@ class Deliverer:
 
     def _admit(self, number: int) -> None:
         """Lets observers in that joined before commit `number`. Called under the lock, between two commits."""
+        if self._waiting:
+            for last, done in self._waiting:
+                if last < number:
+                    done.set()
+            self._waiting = [waiter for waiter in self._waiting if waiter[0] >= number]
         joins = self._joins
         while joins and joins[0][0] < number:
             joins.popleft()[1]._admit()

@@ -82,6 +82,7 @@ class Domain(Deliverer):
             self._home = None if home is None else home_of(home)
             self._is_busy = True
             self._is_home_woken = False
+            self._is_moved = self._deliverer != 0
             if not self._queue and not self._deliverer:
                 self._rest()
         self._see_to_delivery()
@@ -123,7 +124,7 @@ class Domain(Deliverer):
                 raise UsageError(
                     "settled() was called where delivery happens; it would wait for itself"
                 )
-            self._waiting.append(done)
+            self._waiting.append((self._number, done))
             self._is_busy = True
         return done.wait(timeout)
 

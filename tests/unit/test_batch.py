@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 import pytest
 from engine_scenarios import a_task_started_in_a_batch, two_tasks_that_batch
@@ -391,3 +392,13 @@ def test_a_batch_that_is_closed_in_another_context_is_closed(a: Store[int]) -> N
 
     asyncio.run(run())
     assert (open_batches.count, a.get()) == (0, 0)
+
+
+def test_a_dropped_savepoint_does_not_bind_the_batch_to_its_domain(a: Store[int]) -> None:
+    other = Store(0, domain=Domain("other"))
+    with batch():
+        with suppress(KeyError), batch():
+            a.set(1)
+            raise KeyError
+        other.set(2)
+    assert (a.get(), other.get()) == (0, 2)

@@ -348,3 +348,46 @@ def test_an_executor_that_dropped_the_wake_strands_nothing() -> None:
     store.set(2)
     go_on.set()
     assert (log, domain.home) == ([0, 1, 2], None)
+
+
+def test_moving_in_moves_the_delivery_that_is_under_way(home: QueueHome) -> None:
+    domain = Domain()
+    store = Store(0, domain=domain)
+    log: list[tuple[int, bool]] = []
+
+    def see(value: int) -> None:
+        log.append((value, home.is_inside))
+        if value == 1:
+            store.set(2)
+            store.set(3)
+            domain.set_home(home)
+
+    store.select().subscribe(see)
+    store.set(1)
+    home.run()
+    assert log == [(0, False), (1, False), (2, True), (3, True)]
+
+
+def test_settled_waits_for_the_commits_so_far_and_not_for_later_ones(
+    at_home: Domain, home: QueueHome
+) -> None:
+    store = Store(0, domain=at_home)
+    inside, go_on = threading.Event(), threading.Event()
+
+    def see(value: int) -> None:
+        if value == 2:
+            inside.set()
+            go_on.wait(5)
+
+    store.select().subscribe(see)
+    store.set(1)
+    with concurrent.futures.ThreadPoolExecutor(2) as executor:
+        settled = executor.submit(at_home.settled, 5)
+        while not at_home._waiting:
+            pass
+        store.set(2)
+        delivery = executor.submit(home.run)
+        assert inside.wait(5)
+        assert settled.result(5)
+        go_on.set()
+        delivery.result(5)

@@ -417,3 +417,16 @@ def test_a_base_exception_of_the_error_hook_leaves_after_everybody_was_served() 
         store.set(1)
     assert log == [0, 1]
     assert domain.settled(0)
+
+
+def test_strict_mode_raises_the_error_of_a_replay_from_the_subscription() -> None:
+    domain = Domain(strict=True)
+    store, other = Store(0, domain=domain), Store(0, domain=domain)
+
+    def fail(value: int) -> None:
+        raise ValueError(value)
+
+    with pytest.raises(ExceptionGroup):
+        store.select().subscribe(fail)
+    other.set(1)
+    assert other.get() == 1
