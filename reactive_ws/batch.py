@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from asyncio import _get_running_loop, current_task
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar, Token
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .source import Root, Source
     from .store import ReadOnly
 
-__all__ = ["Batch", "active_batch", "batch", "open_batches", "snapshot"]
+__all__ = ["Batch", "active_batch", "batch", "open_batches", "outside_batches", "snapshot"]
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -211,6 +211,16 @@ def active_batch() -> Batch | None:
     """Returns the batch that this task or thread has open, or None."""
     batch = _current_batch.get()
     return batch if batch is not None and batch._is_mine() else None
+
+
+@contextmanager
+def outside_batches() -> Iterator[None]:
+    """Hides the open batch for a block in which observers run: what they write is no part of it."""
+    token = _current_batch.set(None)
+    try:
+        yield
+    finally:
+        _current_batch.reset(token)
 
 
 class _Scope:

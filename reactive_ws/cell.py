@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from reactivex.abc import SchedulerBase
 from reactivex.scheduler import TimeoutScheduler
 
-from .batch import active_batch, open_batches
+from .batch import active_batch, open_batches, outside_batches
 from .domain import Commit, Domain, default_domain
 from .equality import Equals, same, unchanged
 from .errors import StoreClosed
@@ -80,7 +80,8 @@ class Cell(Root, Generic[T]):
                 return
             self._is_shut = domain._has_ended = True
             domain._enqueue(commit)
-        domain._see_to_delivery()
+        with outside_batches():
+            domain._see_to_delivery()
 
     def _read(self) -> T:
         if open_batches.count:

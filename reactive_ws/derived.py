@@ -26,7 +26,7 @@ F = TypeVar("F")
 def _source_of(value: ReadOnly[Any] | Selection[Any]) -> Source:
     if isinstance(value, ReadOnly):
         return value._origin
-    audience = value._audience
+    audience = getattr(value, "_audience", None)
     if isinstance(audience, Source):
         return audience
     if isinstance(audience, SelectionNode):

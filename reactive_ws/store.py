@@ -105,7 +105,8 @@ class Store(Cell[T], ReadOnly[T]):
         name: For reports and logs; "store 1" and so on when None.
         domain: Whose order its commits have; the process's default domain when None.
         equals: When a write counts as no change; see `equality.same` for the default.
-        on_start: Called with the first observer, on the subscribing thread, before it sees the value.
+        on_start: Called with the first observer, on the subscribing thread, before it sees the value. When `on_stop`
+            is still running on another thread, that thread calls it next, perhaps after the observer saw the value.
         on_stop: Called after the last observer left.
         linger: Seconds to wait for a new observer before `on_stop`.
         scheduler: Keeps the time of `linger`; a timer thread when None.

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from engine_scenarios import a_task_started_in_a_batch, two_tasks_that_batch
@@ -14,7 +15,7 @@ from reactivex import operators as ops
 from reactive_ws.batch import batch, open_batches, snapshot
 from reactive_ws.derived import derived
 from reactive_ws.domain import Commit, Domain
-from reactive_ws.errors import DomainMismatch, StoreClosed
+from reactive_ws.errors import DomainMismatch, StoreClosed, UsageError
 from reactive_ws.keyed import KeyedStore
 from reactive_ws.store import Store
 
@@ -402,3 +403,21 @@ def test_a_dropped_savepoint_does_not_bind_the_batch_to_its_domain(a: Store[int]
             raise KeyError
         other.set(2)
     assert (a.get(), other.get()) == (0, 2)
+
+
+def test_what_observers_write_when_a_store_ends_inside_a_batch_is_not_dropped_with_it(
+    domain: Domain, a: Store[int], b: Store[int]
+) -> None:
+    a.select().subscribe(None, on_completed=lambda: b.set(7))
+    with suppress(KeyError), batch(domain):
+        a.close()
+        raise KeyError
+    assert b.get() == 7
+
+
+def test_a_snapshot_of_what_is_no_store_says_so(domain: Domain, a: Store[int]) -> None:
+    keyed = KeyedStore({"a": 1}, domain=domain)
+    wrong: list[Any] = [keyed, a.select(), 5]
+    for one in wrong:
+        with pytest.raises(UsageError, match=type(one).__name__):
+            snapshot(one)
