@@ -114,11 +114,6 @@ class Tokens:
     def __repr__(self) -> str:
         return f"<Tokens of {self._auth!r}>"
 
-    @property
-    def is_static(self) -> bool:
-        """Whether asking again gives the same token."""
-        return self._auth is None or isinstance(self._auth.token, str)
-
     async def credentials(self, url: str, token: str | None) -> Credentials:
         """Returns what a dial with this token needs."""
         return _credentials(self._auth, url, token)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from asyncio import _get_running_loop, current_task
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar, Token
 from threading import get_ident
@@ -214,7 +214,7 @@ def active_batch() -> Batch | None:
 
 
 @contextmanager
-def outside_batches() -> Iterator[None]:
+def outside_batches() -> Generator[None, None, None]:
     """Hides the open batch for a block in which observers run: what they write is no part of it."""
     token = _current_batch.set(None)
     try:

@@ -99,11 +99,6 @@ class EventSource(Generic[T]):
         self._lock = threading.Lock()
         self._observers: tuple[_Listener[T], ...] = ()
 
-    @property
-    def has_observers(self) -> bool:
-        """Whether anybody listens."""
-        return bool(self._observers)
-
     def emit(self, event: T) -> None:
         """Gives the event to everybody who listens now, in the order of their subscriptions."""
         for listener in self._observers:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any, Generic, TypeVar
 
 __all__ = ["Pending"]
@@ -30,11 +30,6 @@ class Pending(Generic[T]):
         """Waits in the running loop; cancelling the waiter does not cancel what it waits for."""
         return asyncio.shield(asyncio.wrap_future(self._future)).__await__()
 
-    @property
-    def is_done(self) -> bool:
-        """Whether it is settled."""
-        return self._future.done()
-
     def result(self, timeout: float | None = None) -> T:
         """Blocks the calling thread. Never call it on the service's own thread: it would wait for itself.
 
@@ -43,10 +38,6 @@ class Pending(Generic[T]):
             Exception: whatever it was failed with.
         """
         return self._future.result(timeout)
-
-    def when_done(self, callback: Callable[[], None]) -> None:
-        """Calls back once, on the settling thread, or at once when it is settled already."""
-        self._future.add_done_callback(lambda _: callback())
 
     def settle(self, value: T) -> None:
         """Gives it its value."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import traceback
+from typing import Any
 
 import pytest
 
 from reactive_ws.batch import batch
 from reactive_ws.derived import derived
 from reactive_ws.domain import Domain, ErrorReport
+from reactive_ws.errors import UsageError
+from reactive_ws.keyed import KeyedStore
 from reactive_ws.store import Store
 
 
@@ -133,3 +136,10 @@ def test_who_joins_others_while_it_fails_gets_the_next_good_value_even_if_they_n
     root.set(1)
     root.set(2)
     assert (early, late) == ([6, 3], [6, 3])
+
+
+def test_a_wrong_source_says_so(domain: Domain) -> None:
+    wrong: list[Any] = [KeyedStore({"a": 1}, domain=domain), 5]
+    for one in wrong:
+        with pytest.raises(UsageError, match="cannot be a source"):
+            derived(one, len)
