@@ -63,6 +63,9 @@ class Selection(Observable[T_co], Generic[T_co]):
     ) -> abc.DisposableBase:
         """Calls `on_next` with the current value now, and then with each later one.
 
+        Commits that meet the first call are shown on this thread too, before `subscribe` returns; so an observer that
+        is slower than a steady flood of writes keeps the subscriber for as long as the flood lasts.
+
         Args:
             on_next: A function of the value, or an observer object.
             on_error: Never called by a selection; taken because every Observable does.

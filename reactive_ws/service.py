@@ -64,7 +64,9 @@ class WebSocketService(Running, Routing, Sending, Following):
         url: Where to; `REACTIVE_WS_URL` or `ws://localhost:8000/ws` when None. `http(s)` becomes `ws(s)`.
 
     What it speaks:
-        domain: Of the service's stores, and of all stores its handlers write; the default domain when None.
+        domain: Of the service's stores, and of all stores its handlers write; the default domain when None. Its home is
+            this service's loop while that runs, unless it has one. Give each of several services a domain of its own,
+            or the domain a home of yours: when the first of two that share one stops, writers deliver themselves.
         codec: `JsonCodec()` when None.
         registry: The message types; the codec's when None.
         auth: `Header(...)`, `Query(...)`, `Subprotocol(...)` or `FirstMessage(...)`.
