@@ -85,7 +85,7 @@ def more_cases(app: Application, client: Client) -> None:
     client.on("message.response", on_envelope)
     app.service.on(MessageResponse, lambda response: response.message.content.upper())
     client.on(MessageResponse, on_panel)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
-    client.on(MessageResponse, lambda response: response.panel)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    client.on(MessageResponse, lambda response: response.panel)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownLambdaType]
     assert_type(client.send("a", {}), Delivery)
     assert_type(client.send("a", "b", {}), Delivery)
     assert_type(client.get_state(), FiveState)
