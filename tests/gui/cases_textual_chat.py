@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hub_in_thread import HubInThread
-from textual.widgets import ListItem, Static
+from textual.widgets import Static
 
 from reactive_ws.backoff import Backoff
 from stores import Application
@@ -36,7 +36,8 @@ async def talk(hub: HubInThread) -> None:
     async with app, chat.run_test(size=(100, 30)) as pilot:
 
         def shown() -> list[str]:
-            return [str(it.query_one(Static).render()) for it in chat.entries.query(ListItem)]
+            # A row is in the list before its text is in the row.
+            return [str(it.render()) for it in chat.entries.query(Static)]
 
         def says(text: str) -> bool:
             lines = [it for it in chat.query(Static) if it.display]
