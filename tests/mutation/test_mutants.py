@@ -1,125 +1,84 @@
-"""Seeded mutants of the decisions about a connection: of every hundred, at least eighty are noticed by the unit tests.
-
-A mutant is one changed place in a copy of the package: a comparison turned around, an operator exchanged, a number moved, a
-condition inverted, a statement left out. Which places is decided by the seed.
-"""
+"""The mutation run itself: what it changes, that its choice is the seed's, and that its list is up to date."""
 
 from __future__ import annotations
 
 import ast
-import os
-import random
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+import importlib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-MUTANTS = 30
-"""Of each room."""
+SOURCE = '''
+LIMIT = 4
 
-_TESTS = {
-    "protocol": ("test_protocol.py", "test_seed_bugs.py", "test_service.py"),
-    "outbox": ("test_outbox.py", "test_seed_bugs.py", "test_service.py"),
-    "outbox_books": ("test_outbox.py", "test_seed_bugs.py", "test_service.py"),
-    "inbound": ("test_inbound.py", "test_resume.py", "test_seed_bugs.py"),
-    "backoff": ("test_backoff.py", "test_protocol.py"),
-}
-_TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.GtE,
-    ast.GtE: ast.Lt,
-    ast.Gt: ast.LtE,
-    ast.LtE: ast.Gt,
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
-}
+class Counter:
+    step: int = 1
+
+    def count(self, now, is_new):
+        """Says what it does."""
+        if now < LIMIT and not is_new:
+            self.seen(now)
+            self.total += self.step
+        self.last = now
+        return now + 1
+
+    def __repr__(self):
+        return "counter" + str(self.total)
+'''
 
 
-def mutations(tree: ast.Module) -> Iterator[tuple[int, str, Callable[[], None]]]:
-    """Yields line, description and deed of every mutation that is possible; each is to be done on a fresh tree."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Compare) and type(node.ops[0]) in _TURNED:
-            turned = _TURNED[type(node.ops[0])]
-            yield node.lineno, f"{turned.__name__}", _put(node.ops, 0, turned())
-        elif isinstance(node, ast.BoolOp):
-            other = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-            yield node.lineno, type(other).__name__, _set(node, "op", other)
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
-            minus = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
-            yield node.lineno, type(minus).__name__, _set(node, "op", minus)
-        elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
-            yield node.lineno, "number + 1", _set(node, "value", node.value + 1)  # type: ignore[operator]
-        elif isinstance(node, ast.If | ast.IfExp | ast.While):
-            inverted = ast.UnaryOp(ast.Not(), node.test)
-            yield node.lineno, "inverted condition", _set(node, "test", inverted)
-        if isinstance(node, ast.FunctionDef | ast.If | ast.For | ast.While | ast.With):
-            for place, statement in enumerate(node.body):
-                is_call = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
-                if is_call or isinstance(statement, ast.Assign | ast.AugAssign):
-                    yield statement.lineno, "left out", _put(node.body, place, ast.Pass())
+@pytest.fixture
+def mutate(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The program."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    return importlib.import_module("mutate")
 
 
-def _put(items: list[ast.cmpop] | list[ast.stmt], place: int, new: ast.AST) -> Callable[[], None]:
-    def do() -> None:
-        items[place] = new  # type: ignore[call-overload]
-
-    return do
-
-
-def _set(node: ast.AST, field: str, value: object) -> Callable[[], None]:
-    return lambda: setattr(node, field, value)
-
-
-def mutants(source: str, count: int, seed: int) -> list[tuple[str, str]]:
-    """Returns descriptions and sources of so many mutants."""
-    total = sum(1 for _ in mutations(ast.parse(source)))
-    chosen = random.Random(seed).sample(range(total), min(count, total))
-    made: list[tuple[str, str]] = []
-    for number in sorted(chosen):
-        tree = ast.parse(source)
-        line, what, do = list(mutations(tree))[number]
-        do()
-        made.append((f"line {line}: {what}", ast.unparse(ast.fix_missing_locations(tree))))
-    return made
-
-
-def is_killed(folder: Path, tests: tuple[str, ...]) -> bool:
-    """Whether a test fails, or does not end, with the package in this folder."""
-    names = [str(folder / "tests" / "unit" / name) for name in tests]
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *names]
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
-    try:
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, timeout=60, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return True
-    return done.returncode != 0
+def test_each_place_is_changed_once_and_only_there(mutate: ModuleType) -> None:
+    mutants = importlib.import_module("mutants")
+    found: list[str] = []
+    for index, _ in enumerate(mutants.places(ast.parse(SOURCE))):
+        tree = ast.parse(SOURCE)
+        name, node, how = list(mutants.places(tree))[index]
+        mutants.change(node, how)
+        before = ast.unparse(ast.parse(SOURCE)).splitlines()
+        after = ast.unparse(ast.fix_missing_locations(tree)).splitlines()
+        changed = [new.strip() for old, new in zip(before, after, strict=True) if old != new]
+        found.append(f"{name}: {', '.join(changed)}")
+    assert sorted(found) == [
+        "Counter.count: if not (now < LIMIT and (not is_new)):",
+        "Counter.count: if now < LIMIT or not is_new:",
+        "Counter.count: if now <= LIMIT and (not is_new):",
+        "Counter.count: pass",
+        "Counter.count: pass",
+        "Counter.count: pass",
+        "Counter.count: return now + 2",
+        "Counter.count: return now - 1",
+        "Counter.step: step: int = 2",
+        "LIMIT: LIMIT = 5",
+    ]
 
 
-@pytest.mark.deep
-@pytest.mark.parametrize("room", _TESTS)
-def test_four_of_five_mutants_are_noticed(room: str, tmp_path: Path) -> None:
-    for name in ("reactive_ws", "tests", "benchmarks"):
-        ignored = shutil.ignore_patterns("__pycache__", "results")
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    assert not is_killed(tmp_path, _TESTS[room]), "the tests fail without any mutant"
-    path = tmp_path / "reactive_ws" / f"{room}.py"
-    source = path.read_text()
-    made = mutants(source, MUTANTS, seed=7)
-    survivors: list[str] = []
-    for what, mutated in made:
-        path.write_text(mutated)
-        if not is_killed(tmp_path, _TESTS[room]):
-            survivors.append(what)
-    share = 1 - len(survivors) / len(made)
-    print(f"{room}: {share:.0%} of {len(made)} mutants killed; survivors: {survivors}")
-    assert share >= 0.8, survivors
+def test_the_seed_alone_decides_which_mutants_of_a_group_run(mutate: ModuleType) -> None:
+    names = list(mutate.GROUPS)
+    chosen = mutate.sample(names, 5, 1)
+    assert chosen == mutate.sample(names, 5, 1)
+    assert [one for one in chosen if one[0] == "outbox"] == mutate.sample(["outbox"], 5, 1)
+    assert chosen != mutate.sample(names, 5, 2)
+    assert [name for name, _ in chosen] == [name for name in names for _ in range(5)]
+
+
+def test_every_mutant_is_a_program_that_differs(mutate: ModuleType) -> None:
+    for group in mutate.GROUPS.values():
+        for module in group.modules:
+            plain = ast.unparse(ast.parse(mutate.path_of(module).read_text()))
+            for mutant in list(mutate.mutants(module))[::40]:
+                source = mutant.source()
+                compile(source, module, "exec")
+                assert source != plain, mutant.name
+
+
+def test_the_tests_of_every_group_exist(mutate: ModuleType) -> None:
+    named = {name for group in mutate.GROUPS.values() for step in group.tests for name in step}
+    assert [name for name in named if not (mutate.ROOT / "tests" / f"{name}.py").is_file()] == []
