@@ -6,8 +6,8 @@ The map, from the ground up; a room imports from its own floor and below:
     equality, home, commit, deliverer, domain       when a value changed; one order of commits; who delivers them
     audience, source, graph, lifecycle              observers; parts and derived values of a value; start and stop
     batch, cell, selection, store                   writes, streams, `Store` and its read-only face
-    computed, derived, entities, key_changes,       values of values; many entities
-    key_source, keyed
+    calculation, computed, derived, entities,       values of values; many entities
+    key_changes, key_source, keyed
     middleware                                      persist, undo, logger, inspector: functions on the commit hook
     codec, events                                   bytes <-> messages; streams of things that happen
     transitions, connection, connection_record,     the decisions about one connection, without I/O:

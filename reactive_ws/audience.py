@@ -257,11 +257,11 @@ class Audience:
             if self._domain._chores:
                 self._domain._run_chores()
             link._catch_up(captured)
+            self._domain._raise_strict()
         except BaseException:
             # Whoever subscribed gets no subscription to dispose.
             link.dispose()
             raise
-        self._domain._raise_strict()
         return link
 
     def _register(self, link: Link) -> Any:

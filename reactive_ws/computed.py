@@ -11,13 +11,13 @@ The graph is fixed when a derived value is made, so it has no cycles, and every 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from operator import is_
 from typing import Any, Generic, TypeGuard, TypeVar, cast
 
 import attrs
 
 from .audience import UNSET, Link
 from .batch import active_batch
+from .calculation import Failure, calculate, has_gap, is_same_input, value_or_error
 from .equality import Equals, same, unchanged
 from .source import Few, Root, Source
 from .store import ReadOnly
@@ -25,16 +25,6 @@ from .store import ReadOnly
 __all__ = ["Derived"]
 
 R_co = TypeVar("R_co", covariant=True)
-
-
-class _Failure:
-    """Stands where the value would be when the function raised."""
-
-    __slots__ = ("error", "traceback")
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-        self.traceback = error.__traceback__
 
 
 @attrs.frozen
@@ -102,29 +92,26 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         Raises:
             Exception: what the function raises for the values as they are.
         """
+        return cast("R_co", value_or_error(self._newest()))
+
+    def _newest(self) -> Any:
+        """Returns the value, or the failure, for the newest commit or for the open batch."""
         open_batch = active_batch()
         if open_batch is not None and open_batch.touches(
             tuple(root._cell for root in self._roots())
         ):
-            return self._value_from(open_batch.read_all(self._domain, self._roots()))
+            return self._result_from(open_batch.read_all(self._domain, self._roots()))
         domain = self._domain
         ahead = self._ahead
         if ahead is not None and ahead[0] == domain._number:
-            return self._unwrap(ahead[2])
+            return ahead[2]
         if self._is_observed() and not domain._deliverer and not domain._queue:
             delivered = self._delivered
             if delivered is not UNSET:
-                return self._unwrap(delivered)
+                return delivered
         with domain._lock:
             captured = self._capture()
-        return self._unwrap(self._compute_ahead(captured))
-
-    @staticmethod
-    def _unwrap(result: Any) -> R_co:
-        if result.__class__ is _Failure:
-            # With the traceback that it had, or each read would make it longer.
-            raise result.error.with_traceback(result.traceback)
-        return cast("R_co", result)
+        return self._compute_ahead(captured)
 
     # --- reading ahead of delivery ------------------------------------------------------------------------------------
 
@@ -180,7 +167,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         return _Captured(domain._number, order, ground, values)
 
     def _project(self, captured: _Captured) -> R_co:
-        return self._unwrap(self._compute_ahead(captured))
+        return cast("R_co", value_or_error(self._compute_ahead(captured)))
 
     def _compute_ahead(self, captured: _Captured) -> Any:
         """Returns the value, or the failure, for values below that belong to one commit. Any thread."""
@@ -188,37 +175,55 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             source: value if _is_derived(source) else source._project(value)
             for source, value in zip(captured.ground, captured.values, strict=True)
         }
-        for node in captured.order:
-            arguments = tuple([known[below] for below in node._sources])
-            known[node] = result = node._result_ahead(arguments)
-            node._ahead = (captured.number, arguments, result)
-        return known[self]
+        try:
+            for node in captured.order:
+                arguments = [known[below] for below in node._sources]
+                known[node] = node._result_ahead(captured.number, tuple(arguments))
+            return known[self]
+        finally:
+            arguments = []
+            known.clear()
+            captured.values.clear()
 
-    def _result_ahead(self, arguments: tuple[Any, ...]) -> Any:
-        ahead = self._ahead
-        if ahead is not None and _identical(ahead[1], arguments):
-            return ahead[2]
-        kept = self._kept
-        if kept is not None and _identical(kept[0], arguments):
-            return kept[1]
-        result = self._evaluate(arguments)
-        if (
-            ahead is not None
-            and result.__class__ is not _Failure
-            and ahead[2].__class__ is not _Failure
-            and unchanged(self._equals, ahead[2], result, self)
-        ):
-            return ahead[2]
-        return result
+    def _result_ahead(self, number: int, arguments: tuple[Any, ...]) -> Any:
+        ahead, kept = self._ahead, self._kept
+        if ahead is not None and is_same_input(ahead[1], arguments):
+            result = ahead[2]
+        elif kept is not None and is_same_input(kept[0], arguments):
+            result = kept[1]
+        else:
+            result = calculate(self._function, arguments)
+            if (
+                ahead is not None
+                and result.__class__ is not Failure
+                and ahead[2].__class__ is not Failure
+                and unchanged(self._equals, ahead[2], result, self)
+            ):
+                result = ahead[2]
+        # A failure that nobody waits for would keep this value alive, through its traceback.
+        if result.__class__ is not Failure or self._is_observed():
+            self._ahead = (number, arguments, result)
+        try:
+            return result
+        finally:
+            del result, arguments
 
     def _roots(self) -> tuple[Root, ...]:
         return self._whole_plan()[1]
 
     def _value_from(self, known: dict[Source, Any]) -> R_co:
+        return cast("R_co", value_or_error(self._result_from(known)))
+
+    def _result_from(self, known: dict[Source, Any]) -> Any:
         values = dict(known)
-        for node in (*self._whole_plan()[0], self):
-            values[node] = node._evaluate(tuple([values[below] for below in node._sources]))
-        return self._unwrap(values[self])
+        try:
+            for node in (*self._whole_plan()[0], self):
+                arguments = [values[below] for below in node._sources]
+                values[node] = calculate(node._function, tuple(arguments))
+            return values[self]
+        finally:
+            arguments = []
+            values.clear()
 
     # --- delivery -----------------------------------------------------------------------------------------------------
 
@@ -229,34 +234,37 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             # The last observer left, or came back and saw a newer commit, after this update was planned.
             return False
         arguments = tuple([source._delivered for source in self._sources])
-        if UNSET in map(_marker, arguments):
+        if has_gap(arguments):
             arguments = self._fill()
         ahead = self._ahead
-        if ahead is not None and _identical(ahead[1], arguments):
+        if ahead is not None and is_same_input(ahead[1], arguments):
             result = ahead[2]
         else:
             result = self._evaluate_guarded(arguments)
         before, notified = self._delivered, self._notified
-        is_failure = result.__class__ is _Failure
+        is_failure = result.__class__ is Failure
         is_same = (
             not is_failure
             and notified is not UNSET
             and unchanged(self._equals, notified, result, self)
         )
         if self._life != life:
+            del arguments, ahead, result, before
             return False
         if is_same:
             result = notified
         self._kept = arguments, result
         self._delivered = result
         if is_failure:
-            if result is not before and _failed_here(result, arguments):
+            is_new = result is not before
+            if is_new and result.began_here(arguments):
                 self._domain._failed("derive", result.error, self.name, self._function)
-            return result is not before
+            del arguments, ahead, result, before
+            return is_new
         if is_same:
             if self._hungry:
                 Few(self, self._sated())._tell(result)
-            return before.__class__ is _Failure
+            return before.__class__ is Failure
         if self._hungry:
             self._sated()
         self._notified = result
@@ -272,21 +280,12 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
     def _evaluate_guarded(self, arguments: tuple[Any, ...]) -> Any:
         """Runs the function in a delivery, which whatever it raises must not end before its time."""
         try:
-            return self._evaluate(arguments)
+            return calculate(self._function, arguments)
         except BaseException as error:  # noqa: BLE001 - kept, and raised after everybody was served
             self._domain._failed("derive", error, self.name, self._function)
             interrupted = RuntimeError(f"the function of {self!r} was interrupted")
             interrupted.__cause__ = error
-            return _Failure(interrupted)
-
-    def _evaluate(self, arguments: tuple[Any, ...]) -> Any:
-        for argument in arguments:
-            if argument.__class__ is _Failure:
-                return argument
-        try:
-            return self._function(*arguments)
-        except Exception as error:  # noqa: BLE001 - kept as the value, raised by get(), reported by the caller
-            return _Failure(error)
+            return Failure(interrupted)
 
     def _fill(self) -> tuple[Any, ...]:
         """Computes what nobody has computed yet below this value. On the delivering thread."""
@@ -299,8 +298,9 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             arguments = tuple([source._delivered for source in node._sources])
             node._delivered = node._evaluate_guarded(arguments)
             node._kept = arguments, node._delivered
-            if node._delivered.__class__ is not _Failure:
+            if node._delivered.__class__ is not Failure:
                 node._notified = node._delivered
+            del arguments
         return tuple([source._delivered for source in self._sources])
 
     # --- coming to life with the first observer, going with the last -------------------------------------------------
@@ -357,7 +357,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             if ahead is not None and ahead[0] == node._joined:
                 node._kept = ahead[1], ahead[2]
                 node._delivered = ahead[2]
-                if ahead[2].__class__ is not _Failure:
+                if ahead[2].__class__ is not Failure:
                     node._notified = ahead[2]
 
     def _is_same(self, old: Any, new: Any) -> bool:
@@ -388,16 +388,3 @@ def _is_delivered(node: Derived[Any]) -> bool:
 
 def _height_of(node: Derived[Any]) -> int:
     return node._height
-
-
-def _identical(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
-    return all(map(is_, left, right))
-
-
-def _marker(value: object) -> object:
-    return UNSET if value is UNSET else None
-
-
-def _failed_here(result: _Failure, arguments: tuple[Any, ...]) -> bool:
-    """Whether the failure began at this value and not below it, where it was reported."""
-    return all(argument is not result for argument in arguments)

@@ -31,8 +31,8 @@ def _source_of(value: ReadOnly[Any] | Selection[Any]) -> Source:
         return audience
     if isinstance(audience, SelectionNode):
         if audience._as_source is None:
-            part = audience._selector
-            audience._as_source = Derived((audience._source,), part, audience._equals, None)
+            source, part = audience._source, audience._share()
+            audience._as_source = Derived((source,), part, audience._equals, None)
         return audience._as_source
     raise UsageError(f"{value!r} cannot be a source of a derived value")
 

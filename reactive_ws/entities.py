@@ -46,6 +46,9 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
 
     __slots__ = ("_earlier", "_keys", "_touched", "_values")
 
+    _still_none: tuple[K, ...] = ()
+    """The touched keys that read None before and after, because an entity that is None came or went."""
+
     def __init__(
         self,
         values: Map[K, V_co],
@@ -97,6 +100,8 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         keys = self._keys
         if len(values) != len(self._values):
             keys = _Keys(keys.places.set(key, keys.next_place), keys.next_place + 1)
+            if value is None:
+                return _StillNone(Entities(values, keys, (key,)), (key,))
         return Entities(values, keys, (key,))
 
     def with_many(self, items: Mapping[K, V_co]) -> Entities[K, V_co]:
@@ -107,7 +112,7 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
             fresh = [key for key in items if key not in keys.places]
             places = {key: keys.next_place + place for place, key in enumerate(fresh)}
             keys = _Keys(keys.places.update(places), keys.next_place + len(fresh))
-        return Entities(values, keys, tuple(items))
+        return Entities(values, keys, tuple(items))._compared_with(self)
 
     def without(self, keys: Iterable[K]) -> Entities[K, V_co]:
         """Returns a mapping without these keys; those that are not there are no error."""
@@ -118,7 +123,8 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         for key in gone:
             del values[key]
             del places[key]
-        return Entities(values.finish(), _Keys(places.finish(), self._keys.next_place), gone)
+        keys_left = _Keys(places.finish(), self._keys.next_place)
+        return Entities(values.finish(), keys_left, gone)._compared_with(self)
 
     def renamed(self, old: K, new: K) -> Entities[K, V_co]:
         """Returns a mapping with the value of `old` under `new`, in the same place; what was under `new` is gone.
@@ -130,13 +136,13 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         touched = (old,) if self._values.get(new, _MISSING) is value else (old, new)
         values = self._values.delete(old).set(new, value)
         places = self._keys.places.delete(old).set(new, place)
-        return Entities(values, _Keys(places, self._keys.next_place), touched)
+        return Entities(values, _Keys(places, self._keys.next_place), touched)._compared_with(self)
 
     def instead_of(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
         """Returns this mapping with all keys noted under which `older` has another object, or none."""
         touched = [key for key in self if self._values[key] is not older._values.get(key, _MISSING)]
         touched += [key for key in older if key not in self._values]
-        return Entities(self._values, self._keys, tuple(touched))
+        return Entities(self._values, self._keys, tuple(touched))._compared_with(older)
 
     def after(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
         """Returns this mapping with the touched keys of `older`, from which it was made, noted for `since`."""
@@ -160,4 +166,23 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
             steps.append(step)
         noted = dict.fromkeys(key for step in reversed(steps) for key in step)
         touched = tuple(filter(differs, noted))
-        return Entities(self._values, self._keys, touched)
+        return Entities(self._values, self._keys, touched)._compared_with(older)
+
+    def _compared_with(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
+        """Returns this mapping with the keys noted for which an entity that is None came or went."""
+        still_none = tuple(
+            key
+            for key in self._touched
+            if self._values.get(key) is None and older._values.get(key) is None
+        )
+        return _StillNone(self, still_none) if still_none else self
+
+
+class _StillNone(Entities[K, V_co]):
+    """A mapping after an entity that is None came or went. A class of its own, so that the others pay nothing for it."""
+
+    __slots__ = ("_still_none",)
+
+    def __init__(self, entities: Entities[K, V_co], still_none: tuple[K, ...]) -> None:
+        super().__init__(entities._values, entities._keys, entities._touched, entities._earlier)
+        self._still_none = still_none

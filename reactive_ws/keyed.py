@@ -355,12 +355,16 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         """Returns the observed keys that a commit changed, with their new entities."""
         if not self._keys.observed:
             return []
-        found = [(self._keys.find(key), value._values.get(key)) for key in value._touched]
+        touched = value._touched
+        if value._still_none:
+            still_none = set(value._still_none)
+            touched = tuple(key for key in touched if key not in still_none)
+        found = [(self._keys.find(key), value._values.get(key)) for key in touched]
         return [(source, entity) for source, entity in found if source is not None]
 
     def _notify(self, value: Entities[K, V]) -> None:
         touched = value._touched
-        if len(touched) == 1 and not self._nodes and not self._slots:
+        if len(touched) == 1 and not (self._nodes or self._slots or value._still_none):
             key = touched[0]
             source = self._keys.find(key)
             if source is not None:

@@ -309,6 +309,29 @@ class SelectionNode(Audience):
     def _is_same(self, old: Any, new: Any) -> bool:
         return unchanged(self._equals, old, new, self)
 
+    def _share(self) -> Callable[[Any], Any]:
+        """Returns the selector for others to call, after which it still runs once for each value of the source."""
+        selector = self._selector
+        # Of the two and not of this node, which holds who calls it: else neither would die with its last reference.
+        known: tuple[Any, Any] = self._cached
+
+        def part_of(whole: Any) -> Any:
+            nonlocal known
+            seen, part = known
+            if seen is not whole:
+                part = selector(whole)
+                known = (whole, part)
+            return part
+
+        # Reports name the user's function.
+        part_of.__module__ = getattr(selector, "__module__", part_of.__module__)
+        part_of.__qualname__ = getattr(selector, "__qualname__", type(selector).__qualname__)
+        with self._domain._lock:
+            self._selector = part_of
+            if self._index >= 0:
+                self._source._selectors[self._index] = part_of
+        return part_of
+
     def _first(self) -> None:
         self._source._gain()
 

@@ -70,7 +70,7 @@ def transport(modules: tuple[str, ...], *tests: str) -> Group:
 
 GROUPS = {
     "store": engine("store", "store", "cell"),
-    "derived": engine("derived", "derived", "computed"),
+    "derived": engine("derived", "derived", "computed", "calculation"),
     "keyed": engine("keyed", "keyed", "key_source", "key_changes", "entities"),
     "batch": engine("batch", "batch"),
     "delivery": engine("delivery", "audience", "source", "graph", "deliverer", "domain"),

@@ -6,12 +6,15 @@ import gc
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from functools import partial
 from operator import add
 from typing import Any
 
 import pytest
 from reactivex.abc import DisposableBase
 
+from reactive_ws.batch import batch, snapshot
 from reactive_ws.computed import Derived
 from reactive_ws.derived import derived
 from reactive_ws.domain import Domain
@@ -115,6 +118,61 @@ def test_a_derived_value_dies_with_its_last_reference(domain: Domain) -> None:
         del double, above, part, subscription
         assert [reference() for reference in dead] == [None, None, None]
         assert root.observer_count == 0
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("observed", ["none", "lower", "upper", "both"])
+def test_a_derived_value_that_failed_dies_with_its_last_reference(
+    observed: str, first: int
+) -> None:
+    domain = Domain(on_error=lambda report: None)
+    root, other = Store(first, domain=domain), Store(1, domain=domain)
+    failed: list[str] = []
+    gc.collect()
+    gc.disable()
+    try:
+        quotient = derived(root, lambda value: 1 // value)
+        above = derived(quotient, other, add)
+        dead = [weakref.ref(quotient), weakref.ref(above)]
+        with ExitStack() as stack:
+            if observed in ("lower", "both"):
+                stack.enter_context(quotient.select().subscribe())
+            if observed in ("upper", "both"):
+                stack.enter_context(above.select().subscribe())
+            for value in (1, 0, 2, 0):
+                root.set(value)
+                other.set(value)
+                for read in (quotient.get, above.get, partial(snapshot, above, quotient)):
+                    try:
+                        read()
+                    except ZeroDivisionError as error:
+                        failed.append(str(error))
+                with suppress(ZeroDivisionError), batch(domain):
+                    root.set(0)
+                    above.get()
+        del quotient, above, read, stack
+        assert [reference() for reference in dead] == [None, None]
+        assert failed == ["integer division or modulo by zero"] * 6
+    finally:
+        gc.enable()
+
+
+def test_a_selection_that_feeds_a_derived_value_dies_with_its_last_reference(
+    domain: Domain,
+) -> None:
+    root = Store(1, domain=domain)
+    gc.collect()
+    gc.disable()
+    try:
+        part = root.select(lambda value: value * 2)
+        above = derived(part, lambda value: value + 1)
+        dead = [weakref.ref(part), weakref.ref(part._audience._as_source), weakref.ref(above)]
+        with part.subscribe(), above.select().subscribe():
+            root.set(2)
+        del part, above
+        assert [reference() for reference in dead] == [None, None, None]
     finally:
         gc.enable()
 

@@ -29,6 +29,7 @@ FLOORS: dict[str, int] = {
     "reactive_ws.cell": 1,
     "reactive_ws.selection": 1,
     "reactive_ws.store": 1,
+    "reactive_ws.calculation": 1,
     "reactive_ws.computed": 1,
     "reactive_ws.derived": 1,
     "reactive_ws.entities": 1,

@@ -259,39 +259,6 @@ def test_a_base_exception_anywhere_leaves_after_the_others(domain: Domain, place
     assert domain.settled(0)
 
 
-def test_strict_mode_raises_the_errors_of_a_delivery_from_the_write() -> None:
-    domain = Domain("strict", strict=True, on_error=lambda report: None)
-    store = Store(0, domain=domain)
-    store.select().subscribe(bad)
-    store.select(lambda value: 1 // (3 - value)).subscribe()
-    log: list[int] = []
-    store.select().subscribe(log.append)
-    with pytest.raises(ExceptionGroup) as raised:
-        store.set(3)
-    assert [repr(error) for error in raised.value.exceptions] == [
-        "ZeroDivisionError('integer division or modulo by zero')",
-        "ValueError(3)",
-    ]
-    store.set(4)
-    with pytest.raises(ExceptionGroup) as raised, batch(domain):
-        store.set(5)
-    assert [repr(error) for error in raised.value.exceptions] == ["ValueError(5)"]
-    assert log == [0, 3, 4, 5]
-
-
-def test_strict_mode_raises_after_nested_writes_were_delivered_too() -> None:
-    domain = Domain("strict", strict=True, on_error=lambda report: None)
-    store = Store(0, domain=domain)
-    log: list[int] = []
-    store.select().subscribe(lambda value: store.set(value + 2) if 0 < value < 5 else None)
-    store.select().subscribe(bad)
-    store.select().subscribe(log.append)
-    with pytest.raises(ExceptionGroup) as raised:
-        store.set(1)
-    assert [str(error) for error in raised.value.exceptions] == ["1", "3", "5"]
-    assert log == [0, 1, 3, 5]
-
-
 def test_who_joins_others_while_a_selector_fails_gets_the_next_good_value_even_if_they_need_not(
     domain: Domain,
 ) -> None:
@@ -417,16 +384,3 @@ def test_a_base_exception_of_the_error_hook_leaves_after_everybody_was_served() 
         store.set(1)
     assert log == [0, 1]
     assert domain.settled(0)
-
-
-def test_strict_mode_raises_the_error_of_a_replay_from_the_subscription() -> None:
-    domain = Domain(strict=True)
-    store, other = Store(0, domain=domain), Store(0, domain=domain)
-
-    def fail(value: int) -> None:
-        raise ValueError(value)
-
-    with pytest.raises(ExceptionGroup):
-        store.select().subscribe(fail)
-    other.set(1)
-    assert other.get() == 1

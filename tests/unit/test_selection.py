@@ -215,6 +215,41 @@ def test_one_selection_runs_its_selector_once_per_commit(store: Store[int]) -> N
     assert logs == [[0, 2, 4]] * 3
 
 
+@pytest.mark.parametrize("is_observed_first", [True, False])
+def test_a_selection_that_is_observed_and_a_source_runs_its_selector_once_per_commit(
+    store: Store[int], is_observed_first: bool
+) -> None:
+    calls: list[int] = []
+    log: list[int] = []
+    part = store.select(lambda value: (calls.append(value), value // 2)[1])
+    if is_observed_first:
+        part.subscribe(log.append)
+    double = derived(part, lambda value: value * 2)
+    double.select().subscribe(log.append)
+    if not is_observed_first:
+        part.subscribe(log.append)
+    for value in (1, 2, 3):
+        store.set(value)
+    assert (part.get(), double.get()) == (1, 2)
+    assert calls == [0, 1, 2, 3]
+    assert log == [0, 0, 1, 2]
+
+
+def test_reports_of_a_selector_that_feeds_a_derived_value_name_the_users_function(
+    store: Store[int], reports: list[ErrorReport]
+) -> None:
+    def half_of_a_hundred(value: int) -> float:
+        return 50 / value
+
+    part = store.select(half_of_a_hundred)
+    part.subscribe()
+    derived(part, str).select().subscribe()
+    assert [(report.kind, report.who.rpartition(".")[2]) for report in reports] == [
+        ("selector", "half_of_a_hundred"),
+        ("derive", "str"),
+    ]
+
+
 def test_a_selector_does_not_run_while_nobody_looks(store: Store[int]) -> None:
     calls: list[int] = []
     part = store.select(lambda value: calls.append(value))
