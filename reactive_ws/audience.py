@@ -280,7 +280,7 @@ class Audience:
                     # Left already; without this, who comes and goes during one delivery would pile up.
                     joins.pop()
                 joins.append((domain._number, link))
-                domain._is_busy = True
+                domain._keep_busy()
             else:
                 self._place(link)
             if self._has_ended():
@@ -327,7 +327,7 @@ class Audience:
         """Packs the lists now, or has it done when nobody delivers. Under the lock."""
         if self._domain._deliverer:
             self._domain._dirty.append(self)
-            self._domain._is_busy = True
+            self._domain._keep_busy()
         else:
             self._pack()
 

@@ -135,13 +135,9 @@ class Cell(Root, Generic[T]):
                         propagate(number, self._bases(value))  # pyright: ignore[reportPossiblyUnboundVariable]
                 else:
                     self._tell(value)
-                is_locked = True
-                domain._acquire()
-                if is_done := not domain._is_busy:
-                    domain._deliverer = domain._current = 0
-                domain._release()
-                is_locked = False
-                if not is_done:
+                domain._current = 0
+                domain._deliverer = me if (is_busy := domain._is_busy) else 0  # see `deliverer`
+                if is_busy:
                     domain._end_direct()
                 return True
         except BaseException:

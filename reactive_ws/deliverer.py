@@ -3,6 +3,12 @@
 What `Domain` inherits and nobody else uses: the queue, the mark of the delivering thread, the wake of the home, the
 hand-over to another thread, and the reports of what user functions raised. Does not know how values are written or who
 observes them; `domain` has the public names and the rules of writing.
+
+A direct write (in `store`, `cell` and `keyed`) takes the mark under the lock and gives it back without: it looks at
+`_is_busy` and clears `_deliverer` in one line without a call, and CPython switches threads after calls, on entering
+functions and at the end of loops only (the same fact keeps `audience` without a lock around each observer). So whoever
+wants the delivering thread to do more sets `_is_busy`, and looks after that whether anybody delivers: either the direct
+write sees the one, or its end is seen.
 """
 
 from __future__ import annotations
@@ -201,6 +207,13 @@ class Deliverer:
             self._hand_over()
             raise
         self._raise_strict()
+
+    def _keep_busy(self) -> None:
+        """Has the delivering thread do what was noted before it rests. Called under the lock."""
+        self._is_busy = True
+        if not self._deliverer and not self._queue:
+            # A direct write ended since the caller looked.
+            self._rest()
 
     def _rest(self) -> None:
         """Ends delivery. Called under the lock with nothing queued."""

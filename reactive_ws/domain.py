@@ -125,7 +125,7 @@ class Domain(Deliverer):
                     "settled() was called where delivery happens; it would wait for itself"
                 )
             self._waiting.append((self._number, done))
-            self._is_busy = True
+            self._keep_busy()
         return done.wait(timeout)
 
     def stores(self) -> list[Source]:

@@ -167,13 +167,9 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                         source._notify(entity)
                     else:
                         source._tell(entity)
-                is_locked = True
-                domain._acquire()
-                if is_done := not domain._is_busy:
-                    domain._deliverer = domain._current = 0
-                domain._release()
-                is_locked = False
-                if not is_done:
+                domain._current = 0
+                domain._deliverer = me if (is_busy := domain._is_busy) else 0  # see `deliverer`
+                if is_busy:
                     domain._end_direct()
                 return True
         except BaseException:

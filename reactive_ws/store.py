@@ -157,48 +157,44 @@ class Store(Cell[T], ReadOnly[T]):
             return
         # From here on what `_publish` does, written out for the commonest case, because a call more is a tenth of the
         # whole: nobody delivers, and only plain observers are concerned.
-        domain = self._domain
-        me = get_ident()
-        is_direct, is_locked = False, True
-        try:
-            domain._acquire()
-            if not (
-                domain._deliverer
-                or domain._is_busy
-                or self._is_shut
-                or self._others
-                or self._value is not old
-            ):
-                is_direct = True
-                domain._deliverer = me
-                self._value = self._delivered = value
-                domain._number += 1
-            domain._release()
-            is_locked = False
-            if is_direct:
-                slots = self._slots
-                if len(slots) == 1:
-                    # One observer is the most common number, and `_tell` costs a tenth of the whole.
-                    call = slots[0]
-                    try:
-                        call(value)
-                    except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
-                        domain._failed("observer", error, self.name, call)
-                else:
-                    self._tell(value)
-                is_locked = True
+        if not self._others:
+            domain = self._domain
+            me = get_ident()
+            is_direct, is_locked = False, True
+            try:
                 domain._acquire()
-                if is_done := not domain._is_busy:
-                    domain._deliverer = 0
+                if not (
+                    domain._deliverer
+                    or domain._is_busy
+                    or self._is_shut
+                    or self._others
+                    or self._value is not old
+                ):
+                    is_direct = True
+                    domain._deliverer = me
+                    self._value = self._delivered = value
+                    domain._number += 1
                 domain._release()
                 is_locked = False
-                if not is_done:
-                    domain._end_direct()
-                return
-        except BaseException:
-            # Also an interrupt (Ctrl-C) between any two lines above, after which neither lock nor mark may stay.
-            domain._recover(is_locked=is_locked, is_direct=is_direct)
-            raise
+                if is_direct:
+                    slots = self._slots
+                    if len(slots) == 1:
+                        # One observer is the most common number, and `_tell` costs a tenth of the whole.
+                        call = slots[0]
+                        try:
+                            call(value)
+                        except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
+                            domain._failed("observer", error, self.name, call)
+                    else:
+                        self._tell(value)
+                    domain._deliverer = me if (is_busy := domain._is_busy) else 0  # see `deliverer`
+                    if is_busy:
+                        domain._end_direct()
+                    return
+            except BaseException:
+                # Also an interrupt (Ctrl-C) between any two lines above, after which neither lock nor mark may stay.
+                domain._recover(is_locked=is_locked, is_direct=is_direct)
+                raise
         if not self._publish(old, value):
             # Somebody came between, perhaps with an equal value.
             self._update(lambda _: value)

@@ -10,7 +10,9 @@ import concurrent.futures
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from engine_scenarios import writes_that_meet_a_delivery
@@ -415,3 +417,47 @@ def test_a_captured_writer_is_free_after_64_more_commits(domain: Domain) -> None
     thread.join(5)
     assert domain.settled(10)
     assert by == [(number, number <= 64) for number in range(1, 301)]
+
+
+class EndsOnAppend(deque[Any]):
+    """Stands where the engine notes what the delivering thread is to do: at that moment its direct write is over."""
+
+    domain: Domain
+
+    def append(self, note: Any) -> None:
+        super().append(note)
+        # What a direct write does without the lock, between any two calls of another thread that holds it.
+        self.domain._deliverer = 0
+
+
+def a_direct_write_that_ends_on_append(domain: Domain) -> EndsOnAppend:
+    domain._deliverer = -7
+    notes = EndsOnAppend()
+    notes.domain = domain
+    return notes
+
+
+def test_who_waits_until_all_is_settled_notices_a_direct_write_that_just_ended(
+    domain: Domain,
+) -> None:
+    domain._waiting = a_direct_write_that_ends_on_append(domain)  # type: ignore[assignment]
+    assert domain.settled(0)
+    assert not domain._is_busy
+
+
+def test_who_joins_while_a_direct_write_ends_has_its_place_at_once(domain: Domain) -> None:
+    store = Store(0, domain=domain)
+    domain._joins = a_direct_write_that_ends_on_append(domain)
+    seen: list[int] = []
+    store.select().subscribe(seen.append)
+    assert (len(store._slots), len(domain._joins), domain._is_busy) == (1, 0, False)
+    store.set(1)
+    assert seen == [0, 1]
+
+
+def test_who_leaves_while_a_direct_write_ends_leaves_nothing_behind(domain: Domain) -> None:
+    store = Store(0, domain=domain)
+    subscription = store.select().subscribe()
+    domain._dirty = a_direct_write_that_ends_on_append(domain)  # type: ignore[assignment]
+    subscription.dispose()
+    assert (store._slots, store._links, domain._is_busy) == ([], [], False)
