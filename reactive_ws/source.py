@@ -8,23 +8,18 @@ two in the order in which the observers registered, and then the derived values,
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import compress, count, repeat
-from operator import call, is_not
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from .audience import UNSET, Audience, Link
 from .domain import Domain
-from .equality import Equals, same, unchanged
+from .equality import COMPARED, Equals, same, unchanged
 from .graph import Dependent, HasDependents
 
 if TYPE_CHECKING:
     from .cell import Cell
 
 __all__ = ["Few", "Root", "SelectionNode", "Source"]
-
-
-_call: Any = call
-"""`operator.call`, whose type the checkers cannot follow through `map`."""
 
 
 def _nothing(_value: object) -> Any:
@@ -167,11 +162,13 @@ class Source(Audience):
         parts = self._changed_parts(value)
         if not parts:
             self._tell(value)
-        elif len(parts) == 1 and not self._slots:
+        elif self._slots:
+            _tell_in_order([(self, value), *parts])
+        elif len(parts) == 1:
             audience, part = parts[0]
             audience._tell(part)
         else:
-            _tell_in_order([(self, value), *parts])
+            _tell_in_order(parts)
 
     def _notify_many(self, changes: tuple[tuple[Source, Any, Any], ...]) -> None:
         """Delivers a commit of several sources, all observers in the order in which they registered."""
@@ -187,27 +184,40 @@ class Source(Audience):
         if not self._nodes:
             return found
         nodes, lasts = self._nodes, self._lasts
-        parts: list[Any] = []
-        selectors = iter(self._selectors)
-        while len(parts) < len(lasts):
+        differing: list[tuple[int, Any]] = []
+        # As little as can be for those that did not change: most of a thousand did not. So nothing counts them; where
+        # the walk is, is told by how much is left.
+        left: Any = iter(lasts)
+        pairs: Any = zip(self._selectors, left)  # noqa: B905 - equally long, and a keyword costs as much as three selectors
+        is_through = False
+        while not is_through:
             try:
-                # What came before an exception stays in the list, so no selector runs twice.
-                parts.extend(map(_call, selectors, repeat(value)))
+                for selector, last in pairs:
+                    if (part := selector(value)) is not last:
+                        differing.append((~left.__length_hint__(), part))
+                is_through = True
             except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
-                failed = nodes[len(parts)]
+                failed: SelectionNode | None = nodes[~left.__length_hint__()]
                 if failed is not None:
                     self._domain._failed("selector", error, self.name, failed._selector)
-                parts.append(lasts[len(parts)])
-        # Without a step in Python for those that did not change: most of a thousand did not.
-        for index in compress(count(), map(is_not, parts, lasts)):
+        for index, part in differing:
             node = nodes[index]
-            if node is not None:
-                part, last = parts[index], lasts[index]
-                if last is UNSET or not unchanged(node._equals, last, part, node):
-                    lasts[index] = part
-                    node._cached = (value, part)
-                    is_plain = node._before is UNSET and not node._hungry
-                    found.append((node if is_plain else node._feed(part), part))
+            if node is None:
+                continue
+            last = lasts[index]
+            if last is not UNSET:
+                equals = node._equals
+                kind: type[Any] = part.__class__
+                # `same`, without its call where that is most of the work.
+                if equals is not same or kind not in COMPARED or type(last) is not kind:
+                    if unchanged(equals, last, part, node):
+                        continue
+                elif last == part:
+                    continue
+            lasts[index] = part
+            node._cached = (value, part)
+            is_plain = node._before is UNSET and not node._hungry
+            found.append((node if is_plain else node._feed(part), part))
         return found
 
     def _complete(self) -> None:
@@ -371,6 +381,9 @@ class Few(Audience):
         return self._audience._label()
 
 
+_by_serial = itemgetter(0)
+
+
 def _tell_in_order(told: list[tuple[Audience, Any]]) -> None:
     """Calls the observers of several audiences in the order in which they registered."""
     calls = [
@@ -388,7 +401,3 @@ def _tell_in_order(told: list[tuple[Audience, Any]]) -> None:
             call(value)
         except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
             audience._domain._failed("observer", error, audience._label(), call)
-
-
-def _by_serial(call: tuple[int, Link, Audience, Any]) -> int:
-    return call[0]
