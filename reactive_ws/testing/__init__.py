@@ -13,6 +13,7 @@
     strategies      Hypothesis strategies: messages, frames, close codes, faults (a module: import it whole)
     garbage         frames that no server should send, row by row; schema: strategies from types
     store_machine   a model-based machine for your own store; service_machine: for client, server and faults
+    client_snapshot  what a client shows at one moment, for service_machine
     profiles        Hypothesis profiles: quick, deep, nightly; plugin: the pytest options
     conformance     check_store, check_codec, check_connect: rules for parts that others write
     loop            the virtual loop: jumps to the next timer, names who waits in a deadlock
@@ -36,6 +37,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .client_snapshot import ClientSnapshot
     from .conformance import check_codec, check_store
     from .connecting import ConnectRule, check_connect
     from .failures import BackgroundFailure, Deadlock, Livelock, NotSimulated, SimulationError
@@ -86,6 +88,7 @@ __all__ = [
     "BrokenUiLoop",
     "BrokenUiRule",
     "ChaosProxy",
+    "ClientSnapshot",
     "ConnectRule",
     "Deadlock",
     "Delay",
@@ -149,6 +152,7 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "client_snapshot": ("ClientSnapshot",),
     "conformance": (
         "check_codec",
         "check_store",

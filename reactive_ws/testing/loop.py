@@ -6,14 +6,14 @@ and signals. `create_connection` and `create_server` reach the in-memory `Networ
 servers run here.
 
 This room knows time and tasks. Bytes are in `network`, seeds in `entropy`, and `simulation` puts them together.
-It uses five private names of `asyncio.BaseEventLoop`; `tests/unit/testing/test_loop.py` fails first when one of them changes.
+It replaces the turn of `asyncio.BaseEventLoop`, and knows a few of its private names: `tests/unit/testing/test_loop.py` fails first
+when one of them changes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -49,20 +49,6 @@ class _Timer(asyncio.TimerHandle):
         return NotImplemented
 
 
-class _Selector:
-    """What `BaseEventLoop` asks for input and output: the moment when nothing is ready, and time may pass."""
-
-    def __init__(self, pause: Callable[[float | None], None]) -> None:
-        self._pause = pause
-
-    def select(self, timeout: float | None) -> tuple[()]:
-        self._pause(timeout)
-        return ()
-
-    def close(self) -> None:
-        pass
-
-
 class VirtualLoop(asyncio.BaseEventLoop):
     """A loop in virtual time, starting at 0 seconds. Use it through `simulate` or `Simulation`.
 
@@ -78,7 +64,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     # Private names of BaseEventLoop that this class relies on.
     _ready: deque[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
-    _selector: _Selector
+    _stopping: bool
 
     def __init__(
         self, *, network: Network | None = None, shuffle: Callable[[list[Any]], None] | None = None
@@ -96,7 +82,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._turns_of_run = 0
         self._failures: list[Exception] = []
         self._quiet: list[asyncio.Future[None]] = []
-        self._selector = _Selector(self._pause)
         self.set_exception_handler(_collect)
 
     # --- time ---------------------------------------------------------------------------------------------------------
@@ -104,17 +89,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         """Returns the virtual seconds since the loop was made."""
         return self._now
-
-    @property
-    def _clock_resolution(self) -> float:
-        # asyncio runs what is due before `time() + resolution`. With the smallest step there is, that is what is due
-        # now. A larger one would run timers early: code that finds its deadline still ahead and sets the timer again
-        # would do so for ever, because virtual time stands still meanwhile. A smaller one would vanish in rounding.
-        return math.ulp(self._now)
-
-    @_clock_resolution.setter
-    def _clock_resolution(self, _: float) -> None:
-        """BaseEventLoop writes the resolution of the real clock here."""
 
     def call_at(
         self,
@@ -129,7 +103,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._places += 1
         timer.place = self._places
         heapq.heappush(self._scheduled, timer)
-        timer._scheduled = True  # type: ignore[attr-defined]
         return timer
 
     def call_later(
@@ -147,22 +120,48 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """The timers that are set, in no order."""
         return tuple(timer for timer in self._scheduled if not timer.cancelled())
 
-    def _pause(self, timeout: float | None) -> None:
-        if timeout == 0:
+    def _run_once(self) -> None:
+        """One turn, in place of BaseEventLoop's: what is ready runs, and when nothing is, time jumps to the next timer.
+
+        Exactly what is due now runs. The real loop also takes what is due within the resolution of its clock: code that
+        finds its deadline still ahead and sets the timer again would do so for ever here, where time stands still meanwhile.
+        """
+        ready = self._ready
+        if ready or self._stopping:
             self._count_turn()
-            if self._shuffle is not None and len(self._ready) > 1:
+            if self._shuffle is not None and len(ready) > 1:
                 self._permute(self._shuffle)
-            return
+        else:
+            self._pause()
+        self._take_what_is_due()
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+
+    def _pause(self) -> None:
+        """Nothing is ready: tells who waits for that, or lets time pass."""
         if self._quiet and (self._network is None or self._network.in_flight == 0):
             self._announce_quiet()
             return
-        if timeout is None:
+        due = self._next_deadline()
+        if due is None:
             raise self._caused(Deadlock(self._now, self._waiting()))
         self._count_turn()
-        due = self._scheduled[0].when()
         if due > self._now:
             self._now = due
             self._turns_at_moment = 0
+
+    def _next_deadline(self) -> float | None:
+        scheduled = self._scheduled
+        while scheduled and scheduled[0].cancelled():
+            heapq.heappop(scheduled)
+        return scheduled[0].when() if scheduled else None
+
+    def _take_what_is_due(self) -> None:
+        scheduled, now = self._scheduled, self._now
+        while scheduled and (scheduled[0].when() <= now or scheduled[0].cancelled()):
+            self._ready.append(heapq.heappop(scheduled))
 
     def _count_turn(self) -> None:
         self.turns += 1
@@ -349,9 +348,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 "threads run in another order every time; keep the test in one thread",
             )
         return self.call_soon(callback, *args, context=context)
-
-    def _process_events(self, event_list: object) -> None:
-        """There are no events: nothing comes from outside."""
 
     def _write_to_self(self) -> None:
         """Nobody waits in a system call, so nobody needs waking."""

@@ -249,7 +249,7 @@ class World:
 
     def _leave(self, error: BaseException | None) -> None:
         try:
-            self._keep_transcript(error)
+            self.keep_transcript(error)
         finally:
             trace = None if error is None else error.__traceback__
             self.simulation.__exit__(None if error is None else type(error), error, trace)
@@ -267,10 +267,10 @@ class World:
         if kind is None:
             await self.close()
         else:
-            self._keep_transcript(error)
+            self.keep_transcript(error)
             await self._end()
 
-    def _keep_transcript(self, error: BaseException | None) -> None:
+    def keep_transcript(self, error: BaseException | None) -> None:
         """Writes the frames of a failed run to a file, and says in the error where."""
         if error is None or not self.transcript.frames:
             return

@@ -21,11 +21,11 @@ from reactive_ws.testing import (
 
 def test_the_private_names_of_asyncio_that_the_loop_uses_exist() -> None:
     loop = asyncio.BaseEventLoop()  # type: ignore[abstract]
-    for name in ("_ready", "_scheduled", "_clock_resolution", "_check_closed"):
+    for name in ("_ready", "_scheduled", "_stopping", "_check_closed", "_run_once"):
         assert hasattr(loop, name)
     handle = asyncio.TimerHandle(0.0, print, (), loop)
-    assert hasattr(handle, "_scheduled")
-    assert hasattr(handle, "_callback")
+    for name in ("_callback", "_cancelled", "_run"):
+        assert hasattr(handle, name)
     loop._closed = True  # type: ignore[attr-defined]
 
 
