@@ -13,7 +13,8 @@
     strategies      Hypothesis strategies: messages, frames, close codes, faults (a module: import it whole)
     garbage         frames that no server should send, row by row; schema: strategies from types
     store_machine   a model-based machine for your own store; service_machine: for client, server and faults
-    client_snapshot  what a client shows at one moment, for service_machine
+    service_steps   what can happen in a service_machine
+    client_snapshot   what a client shows at one moment, for service_machine
     profiles        Hypothesis profiles: quick, deep, nightly; plugin: the pytest options
     conformance     check_store, check_codec, check_connect: rules for parts that others write
     loop            the virtual loop: jumps to the next timer, names who waits in a deadlock

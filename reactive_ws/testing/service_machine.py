@@ -8,28 +8,23 @@ say with `next_model` and `observe` what they should show.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-import attrs
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition
 from hypothesis.strategies import SearchStrategy
 
-from reactive_ws.delivery import Delivery, DeliveryStatus
-from reactive_ws.errors import OutboxFull
 from reactive_ws.messages import Envelope, SessionClose, SessionClosed
 from reactive_ws.outbox_entry import OutboxOptions
 from reactive_ws.service import WebSocketService
 from reactive_ws.store import ReadOnly
 
 from .client_snapshot import ClientSnapshot
-from .faults import Fault, Latency
-from .garbage import Garbage, wire_garbage
+from .faults import Latency
 from .history import Promise
-from .mischief import Delay, DieAfter, Drop, Duplicate, Mischief, Mute, Reorder
-from .server import ScriptedServer
-from .strategies import faults, seeds
+from .service_steps import EVENTS, Failing, ServiceSteps
+from .strategies import seeds
 from .world import World
 
 __all__ = ["ServiceMachine"]
@@ -41,40 +36,8 @@ _PATIENCE = 300.0
 _CLEAN_PATIENCE = 30.0
 """The same without faults: nothing is lost or late, and one heartbeat shows that the connection lasts."""
 
-_HARMLESS = ("deep nesting", "not a number", "empty", "not an object", "no type", "invalid utf-8")
-"""Rows of garbage that no reading makes a message of the protocol."""
 
-_RETRIED_CODES = (1000, 1001, 1011, 1012, 1013, 3005, 4000, 4429, 4499)
-_RETRIED_STATUSES = (408, 429, 500, 502, 503, 504)
-
-
-def _mischiefs() -> SearchStrategy[Mischief]:
-    times = st.integers(1, 3)
-    return st.one_of(
-        st.builds(Drop, times, st.just("message.received")),
-        st.builds(Delay, st.floats(0.1, 30), times, st.just("message.received")),
-        st.builds(Duplicate, times),
-        st.builds(Reorder, st.integers(2, 3)),
-        st.builds(Mute, st.floats(1, 60)),
-        st.builds(DieAfter, times),
-    )
-
-
-_COMMANDS: SearchStrategy[Any] = st.runner().flatmap(lambda machine: machine.commands)
-_EVENTS: SearchStrategy[Any] = st.runner().flatmap(lambda machine: machine.events)
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-_fault_rules: list[str] = []
-
-
-def _fault(step: F) -> F:
-    """Marks a rule that a clean run does without."""
-    _fault_rules.append(step.__name__)
-    return step
-
-
-class ServiceMachine(RuleBasedStateMachine):
+class ServiceMachine(ServiceSteps):
     """Plays a service against a scripted server. Override what is below `# what a subclass says`.
 
     Attributes:
@@ -89,27 +52,14 @@ class ServiceMachine(RuleBasedStateMachine):
     events: ClassVar[SearchStrategy[Any]] = st.builds(SessionClosed, _NAMES)
     initial_model: ClassVar[Any] = ()
     promise: ClassVar[Promise] = Promise.EFFECTIVELY_ONCE
-    has_faults: ClassVar[bool] = True
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        # Rules that are there but may not run would cost much of the time of a clean run: Hypothesis draws them again and again.
-        for name in _fault_rules:
-            if not cls.has_faults:
-                setattr(cls, name, None)
-            elif getattr(cls, name) is None:
-                setattr(cls, name, getattr(ServiceMachine, name))
 
     def __init__(self) -> None:
         super().__init__()
         self.world: World | None = None
         self.models: list[Any] = [type(self).initial_model]
-        self.deliveries: list[Delivery] = []
         self.stores: Mapping[str, ReadOnly[Any]] = {}
         self._heard: list[Any] = []
         self._shown = 0
-        self._event_type = "*"
-        self._has_failed = False
 
     # --- what a subclass says -----------------------------------------------------------------------------------------
 
@@ -137,13 +87,13 @@ class ServiceMachine(RuleBasedStateMachine):
 
     # --- beginning and end --------------------------------------------------------------------------------------------
 
-    @initialize(first=_EVENTS, seed=seeds(), order=st.none() | st.integers(0, 2**16))
+    @initialize(first=EVENTS, seed=seeds(), order=st.none() | st.integers(0, 2**16))
     def begin(self, first: Any, seed: int, order: int | None) -> None:
         """Opens a world, connects, and lets a first event happen."""
         self.world = World(seed, order=order)
         self.world.__enter__()
-        with _Failing(self):
-            self.server: ScriptedServer = self.world.run(self.world.server())
+        with Failing(self):
+            self.server = self.world.run(self.world.server())
             self.service = self.make_service(self.world)
             # Before the program's own handlers: one that raises must not hide what came.
             self.service.subscribe("*", self._hear)
@@ -195,149 +145,11 @@ class ServiceMachine(RuleBasedStateMachine):
                 f"{self.models[-1]!r}"
             )
 
-    # --- what happens -------------------------------------------------------------------------------------------------
-
-    @rule(command=_COMMANDS)
-    def the_program_sends(self, command: Any) -> None:
-        """A command goes out, or waits."""
-        self._send(command)
-
-    @rule(command=_COMMANDS, count=st.integers(2, 6))
-    def the_program_sends_many(self, command: Any, count: int) -> None:
-        """The same command, many times at once: more than the window lets go together."""
-        for _ in range(count):
-            self._send(command)
-
-    @rule(event=_EVENTS)
-    def the_server_publishes(self, event: Any) -> None:
-        """An event goes to the client, now or when it resumes."""
-        self._publish(event)
-
-    @_fault
-    @rule(count=st.integers(1, 3))
-    def the_server_repeats(self, count: int) -> None:
-        """The newest events go to the client again, with their old numbers."""
-        with _Failing(self):
-            self._world.call(lambda: self.server.replay(count))
-
-    @rule(seconds=st.sampled_from([0.1, 1.0, 10.0, 60.0]))
-    def time_passes(self, seconds: float) -> None:
-        """Nothing else happens for a while."""
-        with _Failing(self):
-            self._world.run(self._world.advance(seconds))
-
-    @_fault
-    @rule(fault=faults())
-    def the_network_fails(self, fault: Fault) -> None:
-        """A byte-level fault begins, or everything heals."""
-        with _Failing(self):
-            self._world.network.apply(fault)
-
-    @_fault
-    @rule()
-    def everything_heals(self) -> None:
-        """The network and the server are as good as new."""
-        with _Failing(self):
-            self._world.run(self._world.heal())
-
-    @_fault
-    @rule(mischief=_mischiefs())
-    def the_server_misbehaves(self, mischief: Mischief) -> None:
-        """A message-level mischief begins."""
-        with _Failing(self):
-            if isinstance(mischief, Duplicate | Reorder):
-                mischief = attrs.evolve(mischief, types=self._event_type)
-            self._world.call(lambda: self.server.misbehave(mischief))
-
-    @_fault
-    @rule()
-    def the_server_stops_reading(self) -> None:
-        """Buffers fill, and who writes has to wait."""
-        with _Failing(self):
-            self._world.call(self.server.stop_reading)
-
-    @_fault
-    @rule(status=st.sampled_from(_RETRIED_STATUSES), times=st.integers(1, 3))
-    def the_server_refuses(self, status: int, times: int) -> None:
-        """The next handshakes get an HTTP status, as from a proxy whose server is away."""
-        with _Failing(self):
-            self._world.call(lambda: self.server.refuse_handshake(status, times=times))
-
-    @_fault
-    @rule(garbage=wire_garbage(rows=_HARMLESS))
-    def the_server_sends_garbage(self, garbage: Garbage) -> None:
-        """A frame that is no message; nothing may come of it."""
-        with _Failing(self):
-            self._world.call(lambda: self.server.send_frame(garbage.frame))
-
-    @_fault
-    @rule(command=_COMMANDS, count=st.integers(2, 10), received=st.integers(0, 5))
-    def the_connection_breaks_in_a_flush(self, command: Any, count: int, received: int) -> None:
-        """The program sends many at once; the server receives some of them, and the connection breaks."""
-        with _Failing(self):
-            if received:
-                self._world.call(lambda: self.server.misbehave(DieAfter(received)))
-            else:
-                self._world.network.black_hole()
-            for _ in range(count):
-                self._send(command)
-            self._settle()
-            self._world.network.heal()
-            self._world.network.reset()
-
-    @_fault
-    @rule(code=st.sampled_from(_RETRIED_CODES), times=st.integers(1, 3))
-    def the_server_closes(self, code: int, times: int) -> None:
-        """The connection is closed politely, with a code that allows to come back; the next ones soon after they open."""
-
-        async def close() -> None:
-            await self.server.close(code)
-            for _ in range(times - 1):
-                await self._world.advance(5.0)
-                await self.server.close(code)
-
-        with _Failing(self):
-            self._world.run(close())
-
-    @_fault
-    @rule(seconds=st.sampled_from([0.1, 5.0, 100.0]))
-    def the_server_restarts(self, seconds: float) -> None:
-        """The server is away for a while, and comes back with its memory."""
-
-        async def restart() -> None:
-            await self.server.stop(1012)
-            await self._world.advance(seconds)
-            await self.server.start()
-
-        with _Failing(self):
-            self._world.run(restart())
-
-    @_fault
-    @rule()
-    def the_program_reconnects(self) -> None:
-        """The user presses the button."""
-        with _Failing(self):
-            self._world.call(self.service.reconnect)
-
-    @_fault
-    @rule(drain=st.sampled_from([0.0, 5.0]), seconds=st.sampled_from([0.0, 1.0, 60.0]))
-    def the_program_disconnects(self, drain: float, seconds: float) -> None:
-        """The user goes offline on purpose, and comes back later."""
-
-        async def leave() -> None:
-            await self.service.disconnect(drain)
-            self._world.check_at_rest()
-            await self._world.advance(seconds)
-            await self.service.connect()
-
-        with _Failing(self):
-            self._world.run(leave())
-
     @precondition(lambda self: self.world is not None)
     @invariant()
     def the_rules_hold(self) -> None:
         """What must hold whatever happens."""
-        with _Failing(self):
+        with Failing(self):
             self._settle()
             self._world.check()
             self._check_what_is_shown()
@@ -363,54 +175,5 @@ class ServiceMachine(RuleBasedStateMachine):
         if envelope.seq is not None:
             self._heard.append(payload)
 
-    @property
-    def _world(self) -> World:
-        assert self.world is not None
-        return self.world
-
-    def _send(self, command: Any) -> None:
-        with _Failing(self):
-            try:
-                delivery = self.service.send(command)
-            except OutboxFull:
-                return
-            self._world.history.accepted(delivery.id)
-            self.deliveries.append(delivery)
-            delivery.watch(lambda status: self._note(delivery.id, status))
-
-    def _publish(self, event: Any) -> None:
-        with _Failing(self):
-            self._event_type = self._world.call(lambda: self.server.publish(event)).type
-            self.models.append(self.next_model(self.models[-1], event))
-
-    def _settle(self) -> None:
-        self._world.run(self._world.settle())
-
-    def _note(self, message: str, status: DeliveryStatus) -> None:
-        history = self._world.history if self.world is not None else None
-        if history is None:
-            return
-        if status is DeliveryStatus.ACKNOWLEDGED:
-            history.acknowledged(message)
-        elif status in (DeliveryStatus.FAILED, DeliveryStatus.UNCERTAIN):
-            history.dropped(message)
-
-    def note_failure(self, error: BaseException) -> None:
-        """Remembers that a step failed: then nothing more can be demanded at the end. Keeps the frames so far."""
-        self._has_failed = True
-        if self.world is not None:
-            self.world.keep_transcript(error)
-
-
-class _Failing:
-    """Notes on its machine that a step raised."""
-
-    def __init__(self, machine: ServiceMachine) -> None:
-        self._machine = machine
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if error is not None:
-            self._machine.note_failure(error)
+    def _published(self, event: Any) -> None:
+        self.models.append(self.next_model(self.models[-1], event))
