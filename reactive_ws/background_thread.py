@@ -9,7 +9,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 
-from .errors import UsageError
+from .pending import Pending
 
 __all__ = ["BackgroundThread"]
 
@@ -19,42 +19,67 @@ class BackgroundThread:
 
     def __init__(self, name: str) -> None:
         self._is_up = threading.Event()
+        self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
+        self._is_over = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
         self._is_up.wait()
 
     def __repr__(self) -> str:
-        return f"<BackgroundThread {self._thread.name!r}>"
+        return f"<BackgroundThread {self._thread.name!r}{' over' if self._is_over else ''}>"
 
     @property
     def is_current(self) -> bool:
         """Whether the caller is on this thread."""
         return threading.current_thread() is self._thread
 
-    def post(self, function: Callable[[], None]) -> None:
-        """Runs `function` in the loop, soon. Any thread."""
-        loop = self._loop
-        if loop is not None:
-            loop.call_soon_threadsafe(function)
+    @property
+    def is_over(self) -> bool:
+        """Whether it ends or has ended."""
+        return self._is_over
 
-    def stop(self) -> None:
-        """Ends the loop and waits for the thread.
+    def post(self, function: Callable[[], None]) -> bool:
+        """Runs `function` in the loop, soon. Any thread.
 
-        Raises:
-            UsageError: called on this very thread, which would wait for itself.
+        Returns:
+            False when the thread ends: the function will not run.
         """
-        if self.is_current:
-            raise UsageError(
-                "stop() waits for the service's thread and was called on it; call disconnect() there"
-            )
-        self.post(self._finish)
-        self._thread.join()
+        with self._lock:
+            if self._loop is None:
+                return False
+            self._loop.call_soon_threadsafe(function)
+            return True
 
-    def _finish(self) -> None:
-        if self._end is not None:
-            self._end.set()
+    def stop(self, is_idle: Callable[[], bool]) -> None:
+        """Ends the loop and waits for the thread; called on this very thread it only begins to end.
+
+        Args:
+            is_idle: Asked in the loop when nothing is accepted any more and everything accepted has run; when it says
+                no, because somebody came in time, the thread goes on.
+        """
+        decided: Pending[bool] = Pending()
+        is_posted = self.post(lambda: self._close(is_idle, decided))
+        if not self.is_current and (not is_posted or decided.result()):
+            self._thread.join()
+
+    def _close(self, is_idle: Callable[[], bool], decided: Pending[bool]) -> None:
+        loop, end = asyncio.get_running_loop(), self._end
+        with self._lock:
+            self._loop = None
+
+        def decide() -> None:
+            if is_idle() and end is not None:
+                self._is_over = True
+                end.set()
+            else:
+                with self._lock:
+                    self._loop = loop
+            decided.settle(self._is_over)
+
+        # After everything that was accepted before.
+        loop.call_soon(decide)
 
     def _run(self) -> None:
         asyncio.run(self._main())
@@ -64,4 +89,3 @@ class BackgroundThread:
         self._end = asyncio.Event()
         self._is_up.set()
         await self._end.wait()
-        self._loop = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
 
 __all__ = ["Pending"]
@@ -38,6 +38,10 @@ class Pending(Generic[T]):
             Exception: whatever it was failed with.
         """
         return self._future.result(timeout)
+
+    def then(self, function: Callable[[], None]) -> None:
+        """Calls a function when it is settled, on the thread that settles it; at once when it is."""
+        self._future.add_done_callback(lambda _: function())
 
     def settle(self, value: T) -> None:
         """Gives it its value."""

@@ -58,28 +58,35 @@ class Running(Publishing):
         Raises:
             UsageError: it runs in a loop already.
         """
-        if self._thread is None:
+        if self._thread is None or self._thread.is_over:
             if self._runner is not None:
                 raise UsageError("the service runs in your event loop; use connect() there")
             self._thread = BackgroundThread(f"reactive_ws {self._settings.shown_url}")
         self.connect()
 
     def stop(self, drain: float = _DRAIN) -> None:
-        """Disconnects after at most `drain` seconds and ends the thread of `start`; blocks until nothing is left.
+        """Disconnects after at most `drain` seconds and ends the thread of `start`. Any thread, any number of times.
+
+        Blocks until nothing is left. On the thread of the service's loop, such as in a handler, it cannot wait for
+        itself: there it begins to stop and returns at once. A `connect()` or `start()` meanwhile wins over it.
 
         Raises:
-            UsageError: called on the service's own thread; use `disconnect()` there.
+            UsageError: the service was connected in a loop of yours that does not run now.
         """
-        thread = self._thread
+        thread, runner = self._thread, self._runner
+        if runner is not None and not (runner.loop.is_running() or runner.loop.is_closed()):
+            raise UsageError("the service's event loop does not run; `await disconnect()` in it")
+        over = self.disconnect(drain)
         if thread is None:
-            if self._runner is not None:
-                raise UsageError("the service runs in your event loop; use `await disconnect()`")
-            return
-        if thread.is_current:
-            raise UsageError("stop() waits for this thread; call disconnect() here instead")
-        self.disconnect(drain).result()
-        thread.stop()
-        self._thread = None
+            if runner is None or asyncio._get_running_loop() is not runner.loop:
+                over.result()
+        elif thread.is_current:
+            over.then(lambda: thread.stop(self._is_idle))
+        else:
+            over.result()
+            thread.stop(self._is_idle)
+            if thread.is_over and self._thread is thread:
+                self._thread = None
 
     def connect(self) -> Pending[None]:
         """Starts to connect; while a retry is waited for, dials at once. Any thread, if the service has one of its own.
@@ -104,9 +111,10 @@ class Running(Publishing):
             else:
                 begun.settle(None)
 
-        if self._thread is not None and not self._thread.is_current:
-            self._thread.post(begin)
-        elif self._runner is not None:
+        thread = self._thread
+        if thread is not None and not thread.is_current and thread.post(begin):
+            return begun
+        if self._runner is not None:
             self._in_loop(begin)
         else:
             try:
@@ -226,16 +234,20 @@ class Running(Publishing):
             self._leave_dead_loop()
             runner = None
         if runner is None:
-            if self._thread is not None and not self._thread.is_current:
-                self._thread.post(function)
-            else:
+            thread = self._thread
+            if thread is None or thread.is_current or not thread.post(function):
                 function()
         elif asyncio._get_running_loop() is runner.loop:
             function()
         else:
-            with contextlib.suppress(RuntimeError):
-                # A loop that was closed around us has nothing left to do it to.
+            try:
                 runner.loop.call_soon_threadsafe(function)
+            except RuntimeError:
+                # The loop was closed between the look and the call.
+                self._in_loop(function)
+
+    def _is_idle(self) -> bool:
+        return self._runner is None
 
     def _bind(self) -> ConnectionLoop:
         loop = asyncio.get_running_loop()

@@ -106,9 +106,19 @@ async def given_up(world: World, server: ScriptedServer, service: WebSocketServi
     await service.connection.select().wait_for(lambda c: c.state is ConnectionState.ERROR)
 
 
+async def closing(world: World, server: ScriptedServer, service: WebSocketService) -> None:
+    server.acknowledge_after = NEVER
+    service.send(chat(1))
+    await service.connect()
+    await service.wait_connected()
+    await asyncio.sleep(1)
+    service.disconnect(drain=60)
+    await service.connection.select().wait_for(lambda c: c.phase is Phase.CLOSING)
+
+
 MOMENTS: list[Callable[[World, ScriptedServer, WebSocketService], Awaitable[None]]] = [
     *(dialing, handshake, waiting_for_hello, authenticating, backing_off),
-    *(flushing, live, black_hole, given_up),
+    *(flushing, live, black_hole, given_up, closing),
 ]
 
 
