@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from reactive_ws.delivery import DeliveryStatus as Status
-from reactive_ws.errors import OutboxFull
+from reactive_ws.errors import JournalError, MessageTooBig, OutboxFull, RequestFailed
 from reactive_ws.messages import Envelope, Guarantee
 from reactive_ws.outbox import Outbox
 from reactive_ws.outbox_entry import Entry, OutboxOptions, Overflow
@@ -302,3 +302,301 @@ def test_clearing_gives_everything_up_and_says_so() -> None:
     assert (len(outbox), outbox.in_flight, outbox.deadline, outbox.take(0.0)) == (0, 0, None, None)
     later = put(outbox, "c")
     assert outbox.take(0.0) is later
+
+
+def statuses(*entries: Entry) -> list[tuple[str, str | None]]:
+    return [(entry.delivery.status.value, entry.delivery.reason) for entry in entries]
+
+
+def test_what_the_server_refuses_fails_with_its_answer_and_frees_the_window() -> None:
+    box = online(Outbox(OutboxOptions(window=1)))
+    first, second = put(box, "a"), put(box, "b")
+    assert take_all(box) == ["a"]
+    error = RequestFailed("bad", "no such session")
+    assert box.reject("a", error)
+    assert not box.reject("a", error)
+    assert not box.reject("nobody", error)
+    assert first.delivery.failure is error
+    assert statuses(first, second) == [("failed", str(error)), ("queued", None)]
+    assert take_all(box) == ["b"]
+
+
+def test_an_answer_starts_the_wait_for_the_next_one_anew() -> None:
+    box = online(Outbox())
+    for name in "ab":
+        put(box, name)
+    take_all(box, 0.0)
+    assert box.tick(10.0)
+    assert take_all(box, 10.0) == ["a", "b"]
+    box.reject("a", RequestFailed("bad", "no"))
+    assert box.tick(20.0)
+    assert take_all(box, 20.0) == ["b"]
+    assert not box.tick(30.0)
+
+
+def test_what_cannot_be_sent_at_all_fails_alone() -> None:
+    box = online(Outbox())
+    put(box, "a")
+    entry = box.take(0.0)
+    assert entry is not None
+    error = MessageTooBig(10, 5)
+    box.refused(entry, error)
+    box.refused(entry, MessageTooBig(11, 5))
+    assert (entry.delivery.failure, len(box), box.in_flight) == (error, 0, 0)
+
+
+def test_discarded_messages_fail_unless_they_were_sent() -> None:
+    box = online(Outbox(OutboxOptions(window=1)))
+    entries = [put(box, name) for name in "abc"]
+    assert take_all(box) == ["a"]
+    box.discard({"a", "c", "nobody"})
+    box.discard({"a"})
+    assert statuses(*entries) == [
+        ("uncertain", "discarded after it was sent"),
+        ("queued", None),
+        ("failed", "discarded before it was sent"),
+    ]
+    assert take_all(box) == ["b"]
+
+
+def test_an_at_most_once_message_that_was_cut_off_is_uncertain() -> None:
+    box = online(Outbox())
+    put(box, "a", LOOSE)
+    entry = box.take(0.0)
+    assert entry is not None
+    box.cut_off(entry)
+    box.cut_off(entry)
+    assert statuses(entry) == [("uncertain", "the connection ended while it was written")]
+    assert len(box) == 0
+
+
+def test_a_message_that_was_cut_off_or_written_after_its_end_stays_as_it_is() -> None:
+    box = online(Outbox())
+    put(box, "a")
+    entry = box.take(0.0)
+    assert entry is not None
+    box.acknowledge("a")
+    box.written(entry)
+    box.cut_off(entry)
+    assert statuses(entry) == [("acknowledged", None)]
+    assert (len(box), take_all(box)) == (0, [])
+
+
+def test_restored_messages_are_queued_once_and_are_durable() -> None:
+    box = Outbox()
+    for _ in range(2):
+        box.restore(Envelope("t", None, id="a"), "a", 3.0)
+    assert [(e.id, e.status, e.attempts, e.since) for e in box.view().entries] == [
+        ("a", Status.STORED, 1, 3.0)
+    ]
+    assert (box.is_durable("a"), box.is_durable("b")) == (True, False)
+    assert box.deadline is None
+    assert take_all(online(box)) == ["a"]
+    # Nobody knows whether an earlier process had sent it.
+    assert box.resent == 1
+
+
+def test_a_message_that_could_not_be_stored_fails_and_lets_the_next_one_pass() -> None:
+    box = online(Outbox())
+    entry = box.offer(Envelope("t", None, id="a"), "a", SURE, 0.0, is_durable=True, is_ready=False)
+    put(box, "b")
+    error = JournalError("box.db", "the disk is full")
+    box.stored(entry, error)
+    assert entry.delivery.failure is error
+    assert take_all(box) == ["b"]
+    box.stored(entry)
+    assert entry.delivery.status is Status.FAILED
+
+
+def test_a_disconnect_keeps_what_is_durable_and_sends_it_first_the_next_time() -> None:
+    box = online(Outbox())
+    durable = box.offer(Envelope("t", None, id="a"), "a", SURE, 0.0, is_durable=True)
+    loose = put(box, "b")
+    assert take_all(box) == ["a", "b"]
+    box.settle()
+    assert statuses(durable, loose) == [
+        ("sent", None),
+        ("uncertain", "disconnected before the acknowledgement"),
+    ]
+    put(box, "c")
+    assert take_all(online(box)) == ["a", "c"]
+
+
+def test_every_end_of_an_entry_is_told_once() -> None:
+    box = online(Outbox(OutboxOptions(limit=2)))
+    over: list[str] = []
+    box.on_over = lambda entry: over.append(entry.delivery.id)
+    put(box, "old", LOOSE)
+    put(box, "a")
+    put(box, "b")
+    take_all(box)
+    box.acknowledge("a")
+    box.reject("b", RequestFailed("bad", "no"))
+    assert over == ["old", "a", "b"]
+
+
+def test_each_change_gives_a_new_version_and_looking_does_not() -> None:
+    box = online(Outbox())
+    versions = [box.version]
+    put(box, "a")
+    versions.append(box.version)
+    take_all(box)
+    versions.append(box.version)
+    box.acknowledge("a")
+    versions.append(box.version)
+    assert sorted(set(versions)) == versions
+    box.view()
+    box.take(0.0)
+    box.acknowledge("a")
+    box.tick(100.0)
+    assert box.version == versions[-1]
+
+
+def test_the_deadline_is_the_first_of_expiry_and_acknowledgement() -> None:
+    box = online(Outbox(OutboxOptions(acknowledgement_timeout=3.0)))
+    assert box.deadline is None
+    put(box, "a", time_to_live=9.0)
+    assert box.deadline == 9.0
+    put(box, "b", time_to_live=4.0)
+    put(box, "c", time_to_live=6.0)
+    assert box.deadline == 4.0
+    take_all(box, now=2.0)
+    assert box.deadline == 4.0
+    box.tick(4.0)
+    assert box.deadline == 5.0
+
+
+def test_the_time_to_live_ends_a_wait_at_its_moment_and_not_before() -> None:
+    drops: list[tuple[str, str]] = []
+    box = Outbox(on_drop=lambda entry, reason: drops.append((entry.delivery.id, reason)))
+    put(box, "a", now=1.0, time_to_live=5.0)
+    box.tick(5.9)
+    assert len(box) == 1
+    box.tick(6.0)
+    assert drops == [("a", "its time to live was over")]
+    # Between two ticks the writer itself finds it.
+    put(online(box), "b", now=6.0, time_to_live=1.0)
+    assert take_all(box, 7.0) == []
+    assert drops[1:] == [("b", "its time to live was over")]
+    assert (len(box), box.dropped) == (0, 2)
+
+
+def test_a_poisonous_message_counts_only_transmissions_that_waited_in_vain() -> None:
+    box = online(Outbox(OutboxOptions(max_transmissions=2)))
+    poison = put(box, "poison")
+    take_all(box, 0.0)
+    assert box.tick(9.9)
+    assert poison.counted == 0
+    box.lost(1006)
+    take_all(online(box), 10.0)
+    assert box.tick(20.0)
+    assert (poison.counted, poison.transmissions) == (1, 2)
+    take_all(box, 20.0)
+    box.tick(30.0)
+    assert statuses(poison) == [("failed", "the server did not take it, sent 3 times")]
+
+
+def test_a_connection_that_acknowledges_starts_with_a_clean_slate() -> None:
+    box = online(Outbox())
+    put(box, "a")
+    take_all(box, 0.0)
+    assert box.tick(10.0)
+    box.lost(1006)
+    take_all(online(box), 10.0)
+    assert box.tick(20.0)
+    take_all(box, 20.0)
+    assert not box.tick(30.0)
+
+
+def test_a_policy_close_with_other_writes_beside_blames_nobody() -> None:
+    box = online(Outbox())
+    sure = put(box, "a")
+    put(box, "loose", LOOSE)
+    take_all(box)
+    box.lost(1008)
+    assert sure.counted == 0
+    take_all(online(box))
+    box.lost(1007)
+    assert sure.counted == 1
+    take_all(online(box))
+    box.lost(1011)
+    assert sure.counted == 1
+
+
+def test_an_acknowledgement_forgets_what_was_written_beside() -> None:
+    box = online(Outbox())
+    put(box, "a")
+    put(box, "loose", LOOSE)
+    take_all(box)
+    box.acknowledge("a")
+    alone = put(box, "b")
+    take_all(box)
+    box.lost(1008)
+    assert alone.counted == 1
+
+
+def test_while_the_offender_is_looked_for_nothing_is_written_beside_it() -> None:
+    box = online(Outbox())
+    for name in "ab":
+        put(box, name)
+    take_all(box)
+    box.lost(1009)
+    put(box, "loose", LOOSE)
+    online(box)
+    assert take_all(box) == ["a"]
+    box.acknowledge("a")
+    assert take_all(box) == ["b"]
+    box.acknowledge("b")
+    assert take_all(box) == ["loose"]
+
+
+def test_a_volatile_message_waits_for_its_turn_but_not_for_a_connection() -> None:
+    drops: list[str] = []
+    box = Outbox(on_drop=lambda entry, _: drops.append(entry.delivery.id))
+    never = put(box, "never", VOLATILE)
+    assert statuses(never) == [("failed", "not connected, and a volatile message does not wait")]
+    assert (len(box), box.dropped, drops) == (0, 0, [])
+    online(box)
+    put(box, "now", VOLATILE)
+    assert take_all(box) == ["now"]
+    late = put(box, "late", VOLATILE)
+    box.lost(None)
+    assert statuses(late) == [("failed", "the connection ended before it was sent")]
+
+
+def test_a_full_outbox_with_room_again_takes_messages_again() -> None:
+    box = online(Outbox(OutboxOptions(limit=1)))
+    put(box, "a")
+    with pytest.raises(OutboxFull):
+        put(box, "b")
+    take_all(box)
+    with pytest.raises(OutboxFull):
+        put(box, "b")
+    box.acknowledge("a")
+    put(box, "b")
+    assert take_all(box) == ["b"]
+
+
+def test_an_at_least_once_message_pushes_an_at_most_once_one_out() -> None:
+    drops: list[str] = []
+    box = Outbox(
+        OutboxOptions(limit=2, overflow=Overflow.DROP_NEWEST),
+        on_drop=lambda entry, _: drops.append(entry.delivery.id),
+    )
+    put(box, "a", LOOSE)
+    put(box, "b", LOOSE)
+    put(box, "c", LOOSE)
+    put(box, "sure")
+    assert drops == ["c", "a"]
+    assert [e.id for e in box.view().entries] == ["b", "sure"]
+
+
+def test_ghosts_do_not_pile_up_and_the_view_does_not_show_them() -> None:
+    box = Outbox(OutboxOptions(limit=1000))
+    for number in range(300):
+        put(box, str(number))
+        if number:
+            box.discard({str(number)})
+    assert [e.id for e in box.view().entries] == ["0"]
+    assert len(box._queue) <= 2 * 1 + 64
+    assert take_all(online(box)) == ["0"]

@@ -1,0 +1,196 @@
+"""The outbox and its file together: what is stored, what is restored, what another process did meanwhile."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reactive_ws.codec import JsonCodec
+from reactive_ws.delivery import DeliveryStatus as Status
+from reactive_ws.errors import JournalError, MessageRejected
+from reactive_ws.journal import Journal
+from reactive_ws.messages import Envelope, Guarantee, SessionClose
+from reactive_ws.outbox import Outbox
+from reactive_ws.outbox_entry import Entry, OutboxOptions
+from reactive_ws.storage import Storage
+
+LONG = 60.0
+CODEC = JsonCodec()
+
+
+class Rig:
+    """An outbox with a file; what the journal's thread posts is run by `settle`."""
+
+    def __init__(self, path: Path) -> None:
+        self.outbox = Outbox(OutboxOptions(path=path))
+        self.changes = 0
+        self.failures: list[Exception] = []
+        self.posted: list[Callable[[], None]] = []
+        self._arrived = threading.Semaphore(0)
+        self.storage = Storage(
+            path,
+            outbox=self.outbox,
+            codec=CODEC,
+            now=lambda: 5.0,
+            post=self.post,
+            changed=self.change,
+            failed=self.failures.append,
+        )
+        self.outbox.on_over = self.storage.forget
+
+    def post(self, function: Callable[[], None]) -> None:
+        self.posted.append(function)
+        self._arrived.release()
+
+    def change(self) -> None:
+        self.changes += 1
+
+    def settle(self, count: int) -> None:
+        for _ in range(count):
+            assert self._arrived.acquire(timeout=LONG)
+            self.posted.pop(0)()
+
+    def send(self, identity: str) -> Entry:
+        envelope: Envelope[Any] = Envelope("session.close", SessionClose(identity), id=identity)
+        entry = self.outbox.offer(
+            envelope,
+            CODEC.encode(envelope),
+            Guarantee.AT_LEAST_ONCE,
+            0.0,
+            is_durable=True,
+            is_ready=False,
+        )
+        self.storage.store(entry)
+        return entry
+
+    def ids(self) -> list[str]:
+        return [waiting.id for waiting in self.outbox.view().entries]
+
+
+def stored(path: Path) -> list[str]:
+    journal = Journal(path)
+    try:
+        return [one.id for one in journal.entries()]
+    finally:
+        journal.close()
+
+
+def test_a_message_is_stored_before_it_may_be_sent_and_forgotten_when_it_is_over(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "box.db"
+    rig = Rig(path)
+    rig.outbox.online(has_acknowledgements=True)
+    first, second = rig.send("a"), rig.send("b")
+    assert rig.outbox.take(0.0) is None
+    rig.settle(2)
+    assert rig.changes == 2
+    assert [first.delivery.status, second.delivery.status] == [Status.STORED] * 2
+    assert rig.outbox.take(0.0) is first
+    rig.outbox.acknowledge("a")
+    rig.storage.close()
+    assert stored(path) == ["b"]
+
+
+def test_what_an_earlier_process_left_is_queued_again_in_order_as_sent_before(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "box.db"
+    before = Rig(path)
+    for identity in ("a", "b", "c"):
+        before.send(identity)
+    before.settle(3)
+    before.storage.close()
+    rig = Rig(path)
+    rig.outbox.online(has_acknowledgements=True)
+    assert [
+        (waiting.id, waiting.status, waiting.attempts, waiting.since, waiting.envelope.payload)
+        for waiting in rig.outbox.view().entries
+    ] == [(name, Status.STORED, 1, 5.0, SessionClose(name)) for name in ("a", "b", "c")]
+    assert rig.outbox.is_durable("a")
+    rig.storage.close()
+
+
+def test_what_cannot_be_read_stays_in_the_file_and_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "box.db"
+    Rig(path).storage.close()
+    database = sqlite3.connect(path)
+    database.execute("INSERT INTO entries (id, frame) VALUES ('x', 'no json'), ('y', ?)", ["{}"])
+    database.commit()
+    database.close()
+    rig = Rig(path)
+    assert rig.ids() == []
+    assert [type(error) for error in rig.failures] == [MessageRejected] * 2
+    rig.storage.close()
+    assert stored(path) == ["x", "y"]
+
+
+def test_a_message_that_does_not_fit_fails_alone_and_says_why(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "box.db")
+    database = rig.storage._journal._database
+    assert database is not None
+    pages = database.execute("PRAGMA page_count").fetchone()[0]
+    database.execute(f"PRAGMA max_page_count={pages + 2}")
+    big = rig.send("x" * 100_000)
+    rig.settle(1)
+    small = rig.send("small")
+    rig.settle(1)
+    assert (big.delivery.status, small.delivery.status) == (Status.FAILED, Status.STORED)
+    assert [type(error) for error in rig.failures] == [JournalError]
+    assert "the disk is full" in str(rig.failures[0])
+    assert big.delivery.reason == str(rig.failures[0])
+    rig.storage.close()
+
+
+def test_after_a_pause_in_which_nobody_else_had_the_file_nothing_changes(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "box.db")
+    entry = rig.send("a")
+    rig.settle(1)
+    rig.storage.close()
+    rig.storage.open()
+    rig.storage.open()
+    assert rig.ids() == ["a"]
+    assert entry.delivery.status is Status.STORED
+    rig.storage.close()
+
+
+def test_after_a_pause_in_which_another_process_had_the_file_its_work_is_not_done_again(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "box.db"
+    rig = Rig(path)
+    taken, kept = rig.send("taken"), rig.send("kept")
+    rig.settle(2)
+    rig.storage.close()
+    other = Rig(path)
+    other.outbox.online(has_acknowledgements=True)
+    other.outbox.acknowledge("taken")
+    other.send("new")
+    other.settle(1)
+    with pytest.raises(JournalError, match="another process has it open"):
+        rig.storage.open()
+    other.storage.close()
+    rig.storage.open()
+    assert rig.ids() == ["kept", "new"]
+    assert (taken.delivery.status, kept.delivery.status) == (Status.FAILED, Status.STORED)
+    assert "another process took this message over" in (taken.delivery.reason or "")
+    rig.storage.close()
+    assert stored(path) == ["kept", "new"]
+
+
+def test_messages_that_are_not_durable_are_no_business_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "box.db"
+    rig = Rig(path)
+    rig.outbox.online(has_acknowledgements=True)
+    envelope: Envelope[Any] = Envelope("note", 1, id="loose")
+    entry = rig.outbox.offer(envelope, CODEC.encode(envelope), Guarantee.AT_MOST_ONCE, 0.0)
+    assert rig.outbox.take(0.0) is entry
+    rig.outbox.written(entry)
+    assert not rig.outbox.is_durable("loose")
+    rig.storage.close()
+    assert stored(path) == []
