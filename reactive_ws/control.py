@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .alarm import Alarm
-from .connection import ErrorKind
+from .connection import ConnectionState, ErrorKind
 from .dialing import Dialer
 from .errors import MessageRejected, UnknownType
 from .line import Line
@@ -91,8 +91,11 @@ class Control:
             self._token_watch.again(self.loop.time())
             self._alarm.set()
             raise
+        protocol = self._protocol
         if not is_in_place:
-            self.reconnect()
+            # A disconnect while the provider was asked is final.
+            if protocol.connection.state is not ConnectionState.CLOSED and not protocol.is_draining:
+                self.reconnect()
         elif token is not None:
             self.send_control(Auth(token))
             self._token_watch.start(token, self.loop.time())

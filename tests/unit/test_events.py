@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+from reactivex import Observer
 from reactivex.abc import DisposableBase
 
 from reactive_ws.events import EventSource
+from reactive_ws.testing import simulate
 
 
 def test_no_event_reaches_an_observer_that_another_one_disposed_meanwhile() -> None:
@@ -15,3 +20,106 @@ def test_no_event_reaches_an_observer_that_another_one_disposed_meanwhile() -> N
     later.append(source.stream.subscribe(log.append))
     source.emit(1)
     assert log == []
+
+
+def test_an_observer_that_raises_is_logged_and_takes_nothing_from_the_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    source: EventSource[int] = EventSource("events")
+    seen: list[int] = []
+
+    def fail(_: int) -> None:
+        raise LookupError
+
+    source.stream.subscribe(fail)
+    source.stream.subscribe(seen.append)
+    source.emit(1)
+    source.emit(2)
+    assert seen == [1, 2]
+    assert [record.message for record in caplog.records] == [
+        "an observer of events raised; it stays subscribed"
+    ] * 2
+
+
+def test_the_first_observer_starts_and_the_last_one_stops() -> None:
+    calls: list[str] = []
+    source: EventSource[int] = EventSource(
+        "events", on_start=lambda: calls.append("start"), on_stop=lambda: calls.append("stop")
+    )
+    assert repr(source.stream) == "<EventStream 'events'>"
+    source.stream.subscribe()
+    assert calls == []
+    first = source.stream.subscribe(lambda _: None)
+    second = source.stream.subscribe(lambda _: None)
+    first.dispose()
+    first.dispose()
+    assert calls == ["start"]
+    second.dispose()
+    source.stream.subscribe(lambda _: None).dispose()
+    assert calls == ["start", "stop"] * 2
+
+
+def test_an_rx_observer_and_the_same_function_twice_may_listen() -> None:
+    source: EventSource[int] = EventSource("events")
+    seen: list[int] = []
+    source.stream.subscribe(Observer(seen.append))
+    twice = [source.stream.subscribe(seen.append) for _ in range(2)]
+    source.emit(1)
+    twice[0].dispose()
+    source.emit(2)
+    assert seen == [1, 1, 1, 2, 2]
+
+
+@simulate
+async def test_a_loop_over_a_stream_gets_every_event_from_then_on_in_order() -> None:
+    source: EventSource[int] = EventSource("events")
+    seen: list[int] = []
+
+    async def listen() -> None:
+        async for event in source.stream:
+            seen.append(event)
+            if event == 5:
+                break
+
+    source.emit(0)
+    listening = asyncio.create_task(listen())
+    await asyncio.sleep(1)
+    for event in (1, 2):
+        source.emit(event)
+    await asyncio.sleep(1)
+    assert seen == [1, 2]
+    for event in (3, 4, 5, 6):
+        source.emit(event)
+    await asyncio.wait_for(listening, 10)
+    assert seen == [1, 2, 3, 4, 5]
+
+
+@simulate
+async def test_leaving_a_loop_over_a_stream_unsubscribes() -> None:
+    calls: list[str] = []
+    source: EventSource[int] = EventSource("events", on_stop=lambda: calls.append("stop"))
+
+    async def listen() -> None:
+        async for _ in source.stream:
+            pass
+
+    listening = asyncio.create_task(listen())
+    await asyncio.sleep(1)
+    assert calls == []
+    listening.cancel()
+    await asyncio.wait([listening])
+    await asyncio.sleep(1)
+    assert calls == ["stop"]
+
+
+@simulate
+async def test_a_loop_that_lags_behind_loses_the_oldest_events_and_the_log_says_so() -> None:
+    source: EventSource[int] = EventSource("events")
+    iterator = aiter(source.stream)
+    first = asyncio.ensure_future(anext(iterator))
+    await asyncio.sleep(1)
+    for event in range(10_002):
+        source.emit(event)
+    assert await first == 2
+    assert await anext(iterator) == 3
+    await iterator.aclose()  # type: ignore[attr-defined]

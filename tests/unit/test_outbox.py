@@ -600,3 +600,43 @@ def test_ghosts_do_not_pile_up_and_the_view_does_not_show_them() -> None:
     assert [e.id for e in box.view().entries] == ["0"]
     assert len(box._queue) <= 2 * 1 + 64
     assert take_all(online(box)) == ["0"]
+
+
+def test_expiry_looks_only_at_what_was_never_sent_and_may_expire() -> None:
+    box = online(Outbox())
+    sent = put(box, "sent", time_to_live=5.0)
+    take_all(box)
+    box.lost(1006)
+    over = put(box, "over", time_to_live=5.0)
+    box.discard({"over"})
+    for_ever, short = put(box, "for ever"), put(box, "short", time_to_live=5.0)
+    box.tick(5.0)
+    assert statuses(sent, over, for_ever, short) == [
+        ("sent", None),
+        ("failed", "discarded before it was sent"),
+        ("queued", None),
+        ("failed", "its time to live was over"),
+    ]
+    assert (box.dropped, box.deadline) == (1, None)
+
+
+def test_what_is_dropped_is_over_whether_it_was_in_the_queue_or_not() -> None:
+    box = Outbox(OutboxOptions(limit=1, overflow=Overflow.DROP_NEWEST))
+    put(box, "a")
+    assert put(box, "b", LOOSE).is_over
+    other = Outbox(OutboxOptions(limit=1))
+    old = put(other, "old", LOOSE)
+    put(other, "new", LOOSE)
+    assert old.is_over
+
+
+def test_ghosts_are_removed_many_at_a_time_and_at_the_end() -> None:
+    box = Outbox(OutboxOptions(limit=1000))
+    for number in range(51):
+        put(box, str(number))
+        if number:
+            box.discard({str(number)})
+    # One by one would take a look at the whole queue for each.
+    assert len(box._queue) == 51
+    box.settle()
+    assert len(box._queue) == 0
