@@ -1,0 +1,273 @@
+"""The command line without processes: what is printed, where, and the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import math
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedOK
+
+from reactive_ws import commands
+from reactive_ws.commands import Command, CommandFailed, discovery, main
+from reactive_ws.commands import hub as hub_command
+from reactive_ws.commands import replay as replay_command
+from reactive_ws.commands.command import host_name, non_negative, port_number
+from reactive_ws.commands.replay import Replay
+from reactive_ws.errors import FileUnusable, ListenFailed
+from reactive_ws.recording import RecordedFrame
+from reactive_ws.testing import simulate
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    captured = capsys.readouterr()
+    return captured.out, captured.err
+
+
+@pytest.fixture
+def only(monkeypatch: pytest.MonkeyPatch) -> list[Command]:
+    """Makes the commands in this list the only ones; they are found like an application's."""
+    found: list[Command] = []
+
+    def entries() -> dict[str, EntryPoint]:
+        return {
+            one.name: EntryPoint(one.name, f"m:{one.name}", "reactive_ws.commands") for one in found
+        }
+
+    monkeypatch.setattr(commands, "entries", entries)
+    monkeypatch.setattr(
+        commands, "load", lambda entry: next(one for one in found if one.name == entry.name)
+    )
+    return found
+
+
+def a_command(run: object, name: str = "thing") -> Command:
+    def configure(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--count", type=int, default=1)
+
+    return Command(name, "does a thing", configure, run)  # type: ignore[arg-type]
+
+
+def test_a_command_gets_its_arguments_and_gives_the_exit_code(only: list[Command]) -> None:
+    only.append(a_command(lambda arguments: arguments.count))
+    assert main(["thing"]) == 1
+    assert main(["thing", "--count", "7"]) == 7
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (CommandFailed("no\nway"), 1, "reactive-ws thing: no way\n"),
+        (CommandFailed("wrong", 2), 2, "reactive-ws thing: wrong\n"),
+        (FileUnusable("f", "is odd"), 1, "reactive-ws thing: 'f' is odd\n"),
+        (FileNotFoundError(2, "No such file", "f"), 1, "reactive-ws thing: 'f': No such file\n"),
+        (OSError("odd"), 1, "reactive-ws thing: odd\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+def test_what_goes_wrong_is_one_line_and_a_code(
+    error: BaseException,
+    code: int,
+    line: str,
+    only: list[Command],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(_: argparse.Namespace) -> int:
+        raise error
+
+    only.append(a_command(run))
+    assert main(["thing"]) == code
+    assert said(capsys) == ("", line)
+
+
+def test_mistakes_in_calling_say_where_help_is(
+    only: list[Command], capsys: pytest.CaptureFixture[str]
+) -> None:
+    only.extend([a_command(lambda _: 0), a_command(lambda _: 0, "other")])
+    for words, line in [
+        (["thong"], "reactive-ws thong: there is no such command; did you mean 'thing'?\n"),
+        (["zzz"], "reactive-ws zzz: there is no such command; there are thing, other\n"),
+        (["-x"], "reactive-ws: unknown option '-x' (see `reactive-ws --help`)\n"),
+        (
+            ["thing", "--cuont", "1"],
+            "reactive-ws thing: unrecognized arguments: --cuont 1 (see `reactive-ws thing --help`)\n",
+        ),
+    ]:
+        assert main(words) == 2
+        assert said(capsys) == ("", line)
+
+
+def test_help_and_version_are_printed(
+    only: list[Command], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only.append(a_command(lambda _: 0))
+    overview = (
+        "usage: reactive-ws COMMAND [--help] ...\n\ncommands:\n  thing      does a thing\n\n"
+        "  --version  print the version\n"
+    )
+    assert (main(["--help"]), said(capsys)) == (0, (overview, ""))
+    assert (main([]), said(capsys)) == (2, (overview, ""))
+    assert main(["thing", "--help"]) == 0
+    assert "--count COUNT" in said(capsys)[0]
+    monkeypatch.setattr(commands, "version", lambda _: "1.2.3")
+    assert (main(["--version"]), said(capsys)[0]) == (0, "reactive-ws 1.2.3\n")
+
+    def missing(_: str) -> str:
+        raise commands.PackageNotFoundError
+
+    monkeypatch.setattr(commands, "version", missing)
+    assert (main(["-V"]), said(capsys)[0]) == (0, "reactive-ws (not installed)\n")
+
+
+def test_a_command_that_cannot_be_loaded_is_listed_with_the_reason(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = EntryPoint("broken", "reactive_ws.nowhere:command", "reactive_ws.commands")
+    monkeypatch.setattr(commands, "entries", lambda: {"broken": broken})
+    assert main(["--help"]) == 0
+    assert "broken     (command 'broken' cannot be loaded: No module named" in said(capsys)[0]
+    assert main(["broken"]) == 1
+    assert "cannot be loaded" in said(capsys)[1]
+
+
+def test_our_own_commands_are_found_without_an_installation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(discovery, "entry_points", lambda **_: [])
+    found = discovery.entries()
+    assert list(found) == ["hub", "replay"]
+    assert [discovery.load(entry).name for entry in found.values()] == ["hub", "replay"]
+
+
+def test_what_is_no_command_or_not_ours_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for value, reason in [
+        ("reactive_ws.errors:UsageError", "is no reactive_ws Command"),
+        ("reactive_ws.errors:nothing", "has no attribute 'nothing'"),
+        ("no_such_package.x:command", "which is missing at"),
+    ]:
+        with pytest.raises(CommandFailed, match=reason):
+            discovery.load(EntryPoint("x", value, "reactive_ws.commands"))
+    (tmp_path / "shadowed").mkdir()
+    (tmp_path / "shadowed" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(CommandFailed, match="rename that one"):
+        discovery.load(EntryPoint("x", "shadowed.x:command", "reactive_ws.commands"))
+
+
+@pytest.mark.parametrize("text", ["-1", "65536", "http", "", "²"])
+def test_a_port_is_a_number_up_to_65535(text: str) -> None:
+    assert (port_number("0"), port_number("65535")) == (0, 65535)
+    with pytest.raises(argparse.ArgumentTypeError, match="is no port"):
+        port_number(text)
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "soon"])
+def test_seconds_are_finite_and_not_negative(text: str) -> None:
+    assert (non_negative("0"), non_negative("1.5")) == (0.0, 1.5)
+    with pytest.raises(argparse.ArgumentTypeError, match="give 0 or more"):
+        non_negative(text)
+
+
+def test_an_empty_host_is_not_every_address() -> None:
+    assert host_name("localhost") == "localhost"
+    with pytest.raises(argparse.ArgumentTypeError, match="the host is empty"):
+        host_name("  ")
+
+
+# --- hub --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_token_of_the_hub_comes_from_a_file_that_must_hold_one(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("  s3cret\n")
+    authorize = hub_command._authorizer(str(file))
+    assert [authorize(token) for token in ("s3cret", "other", "")] == [True, False, False]
+    file.write_text(" \n")
+    with pytest.raises(CommandFailed, match="is empty"):
+        hub_command._authorizer(str(file))
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(FileUnusable, match="is no text file"):
+        hub_command._authorizer(str(file))
+
+
+# --- replay -----------------------------------------------------------------------------------------------------------
+
+
+FRAMES = [
+    RecordedFrame(0.0, is_incoming=True, text="first"),
+    RecordedFrame(1.0, is_incoming=False, text="ours"),
+    RecordedFrame(4.0, is_incoming=True, text="second"),
+]
+
+
+@pytest.mark.parametrize(("speed", "seconds"), [(1.0, 4.0), (2.0, 2.0), (math.inf, 0.0)])
+@simulate
+async def test_a_replay_gives_the_incoming_frames_at_their_pace_and_closes(
+    speed: float, seconds: float
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with Replay(FRAMES, speed=speed, host="server", port=80) as replay:
+        assert replay.url == "ws://server:80/ws"
+        for _ in range(2):
+            async with connect(replay.url, proxy=None) as socket:
+                began = loop.time()
+                if seconds:
+                    await socket.send("is ignored")
+                got = [(await socket.recv(), loop.time() - began) for _ in range(2)]
+                with pytest.raises(ConnectionClosedOK, match="end of the recording"):
+                    await socket.recv()
+            assert [text for text, _ in got] == ["first", "second"]
+            assert got[1][1] == pytest.approx(seconds, abs=0.1)
+
+
+@simulate
+async def test_a_client_that_leaves_in_the_middle_of_a_replay_is_no_error() -> None:
+    async with Replay(FRAMES, host="server", port=80) as replay:
+        async with connect(replay.url, proxy=None) as socket:
+            assert await socket.recv() == "first"
+        await asyncio.sleep(10)
+
+
+def test_a_replay_says_what_it_needs() -> None:
+    with pytest.raises(ValueError, match="speed must be above 0"):
+        Replay(FRAMES, speed=0)
+    replay = Replay(FRAMES, speed=2)
+    assert repr(replay) == "<Replay of 2 frames at speed 2>"
+    with pytest.raises(RuntimeError, match="is not started"):
+        _ = replay.url
+
+
+def test_speeds_are_factors_or_as_fast_as_it_goes() -> None:
+    assert [replay_command._speed(text) for text in ("1", "0.5", "0", "max")] == [
+        1.0,
+        0.5,
+        math.inf,
+        math.inf,
+    ]
+    for text in ("-1", "nan", "fast"):
+        with pytest.raises(argparse.ArgumentTypeError, match="is no speed"):
+            replay_command._speed(text)
+
+
+def test_a_recording_without_incoming_frames_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "r.jsonl"
+    file.write_text('{"t":0,"dir":"out","frame":"x"}\n')
+    assert main(["replay", str(file)]) == 1
+    assert "holds no incoming frame" in said(capsys)[1]
+
+
+@simulate
+async def test_a_taken_port_and_a_strange_host_are_told_in_one_sentence() -> None:
+    async with Replay(FRAMES, host="server", port=80):
+        with pytest.raises(ListenFailed, match="it is in use"):
+            async with Replay(FRAMES, host="server", port=80):
+                pass
