@@ -15,7 +15,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 15.0
+PATIENCE = 60.0
 """Seconds after which a test gives up on something that should come at once."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-_LIMIT = 20.0
+_LIMIT = 120.0
 
 
 @pytest.hookimpl(tryfirst=True)

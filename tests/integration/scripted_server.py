@@ -140,7 +140,7 @@ class ScriptedServer:
             await socket.close(code, reason)
 
 
-async def until(condition: Any, timeout: float = 5.0) -> None:
+async def until(condition: Any, timeout: float = 60.0) -> None:
     """Waits until a condition of the outside world holds."""
     async with asyncio.timeout(timeout):
         while not condition():

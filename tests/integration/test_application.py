@@ -21,7 +21,7 @@ from stores.channel_events import command_center
 QUICK = Backoff(initial=0.02, cap=0.1)
 
 
-async def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
+async def until(condition: Callable[[], object], timeout: float = 60.0) -> None:
     async with asyncio.timeout(timeout):
         while not condition():
             await asyncio.sleep(0.005)
@@ -65,12 +65,12 @@ def test_a_chat_with_panels_reaches_every_store_and_a_second_client_sees_the_sam
             assert [entry.status for entry in own] == [DeliveryStatus.ACKNOWLEDGED] * 4
             notice = app.notifications.state.get().notifications[0]
             await app.notifications.mark_read(notice.id)
-            await other.notifications.unread.wait_for(lambda unread: unread == 0, timeout=10)
+            await other.notifications.unread.wait_for(lambda unread: unread == 0, timeout=60)
             other.typing.tell(session.id, "ann")
-            await app.typing.users(session.id).wait_for(lambda users: users == ("ann",), timeout=10)
+            await app.typing.users(session.id).wait_for(lambda users: users == ("ann",), timeout=60)
             app.sessions.close(session.id)
-            await other.sessions.all.wait_for(lambda sessions: sessions == (), timeout=10)
-            await app.sessions.active.wait_for(lambda active: active is None, timeout=10)
+            await other.sessions.all.wait_for(lambda sessions: sessions == (), timeout=60)
+            await app.sessions.active.wait_for(lambda active: active is None, timeout=60)
             app.typing.clear()
 
     asyncio.run(chat())
@@ -119,7 +119,7 @@ def test_what_is_said_during_an_outage_arrives_once_and_in_order(tmp_path: Path)
                 await until(lambda: app.service.state is ConnectionState.RECONNECTING)
                 for number in range(5):
                     app.history.send(session.id, f"during {number}")
-                await app.connection.queue_length.wait_for(lambda length: length == 5, timeout=10)
+                await app.connection.queue_length.wait_for(lambda length: length == 5, timeout=60)
                 assert app.connection.has_queued_messages.get()
                 assert app.connection.is_reconnecting.get()
                 async with Hub(port=port, data=data):
@@ -158,8 +158,8 @@ def test_a_hub_that_forgot_everything_starts_a_new_era_and_nothing_shown_is_lost
             await first.close()
             async with Hub(port=port):
                 await until(lambda: app.service.is_connected)
-                await app.carousel.panels.wait_for(lambda panels: panels == (), timeout=10)
-                await app.sessions.all.wait_for(lambda sessions: sessions == (), timeout=10)
+                await app.carousel.panels.wait_for(lambda panels: panels == (), timeout=60)
+                await app.sessions.all.wait_for(lambda sessions: sessions == (), timeout=60)
                 app.history.send(session.id, "new")
                 await until(lambda: is_answered(app, session.id, 4))
                 assert shown(app, session.id) == [

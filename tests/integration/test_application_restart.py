@@ -12,7 +12,7 @@ from reactive_ws.outbox_entry import OutboxOptions
 from stores import Application
 
 
-async def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
+async def until(condition: Callable[[], object], timeout: float = 60.0) -> None:
     async with asyncio.timeout(timeout):
         while not condition():
             await asyncio.sleep(0.005)

@@ -51,7 +51,7 @@ async def test_statuses_come_in_order_and_disconnect_keeps_what_is_stored(tmp_pa
         server.is_acknowledging = False
         service = make(server, outbox=durable(tmp_path))
         seen: list[DeliveryStatus] = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await service.connect()
             await service.wait_connected()
             delivery = service.send(chat(1))

@@ -28,7 +28,7 @@ def test_the_minimal_example_works_against_an_echo_server_that_knows_nothing_of_
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
             )
-            out, err = await asyncio.wait_for(program.communicate(), 30)
+            out, err = await asyncio.wait_for(program.communicate(), 120)
             return program.returncode, out.decode().splitlines(), err.decode()
 
     code, lines, errors = asyncio.run(main())

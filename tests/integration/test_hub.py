@@ -254,7 +254,7 @@ def test_a_token_is_accepted_wherever_a_client_may_put_it_and_never_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def body() -> None:
-        async with Hub(authorize=lambda token: token == "s3cret", auth_timeout=0.2) as hub:
+        async with Hub(authorize=lambda token: token == "s3cret", auth_timeout=1.0) as hub:
             async with raw_client(
                 hub.url, additional_headers={"Authorization": "Bearer s3cret"}
             ) as client:

@@ -61,7 +61,7 @@ async def exchange(service: WebSocketService) -> None:
         heard.append(envelope.payload)
 
     service.on("echo", hear)
-    await service.wait_connected(5)
+    await service.wait_connected(60)
     service.send("echo", {"n": 1})
     await until(lambda: heard == [{"n": 1}])
 
@@ -78,7 +78,7 @@ async def test_tls_is_verified_against_the_authority_that_the_program_names() ->
             await exchange(service)
         async with make(url) as suspicious:
             with pytest.raises(BadCertificate, match="pass ssl= with the right certificate"):
-                await suspicious.wait_connected(5)
+                await suspicious.wait_connected(60)
             assert suspicious.state is ConnectionState.ERROR
             assert suspicious.metrics.get().dials == 1
     assert len(echo.seen) == 1
@@ -95,7 +95,7 @@ async def test_a_certificate_for_another_host_is_refused_even_from_the_right_aut
         make(f"wss://localhost:{port}/ws", ssl=trusting) as service,
     ):
         with pytest.raises(BadCertificate, match="localhost"):
-            await service.wait_connected(5)
+            await service.wait_connected(60)
 
 
 class ConnectProxy:

@@ -22,7 +22,7 @@ from stores.facade import Client, create_ping_message, create_send_message, crea
 QUICK = Backoff(initial=0.02, cap=0.1)
 
 
-async def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
+async def until(condition: Callable[[], object], timeout: float = 60.0) -> None:
     async with asyncio.timeout(timeout):
         while not condition():
             await asyncio.sleep(0.005)

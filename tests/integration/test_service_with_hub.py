@@ -23,7 +23,7 @@ from reactive_ws.messages import (
 )
 from reactive_ws.service import WebSocketService
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 ROUNDS = 4
 PER_ROUND = 25
 

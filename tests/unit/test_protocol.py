@@ -30,6 +30,7 @@ from reactive_ws.messages import (
     Recovery,
     Resume,
     Resumed,
+    Sync,
 )
 from reactive_ws.protocol import Protocol
 from reactive_ws.protocol_options import ProtocolOptions
@@ -363,3 +364,121 @@ def test_reconnect_from_every_state_dials_once() -> None:
     rig.run(rig.protocol.reconnect(0.0))
     assert rig.kinds() == ["Abort", "ConnectionEnded", "Publish", "Dial"]
     assert rig.state is S.RECONNECTING
+
+
+@pytest.mark.parametrize(
+    ("error", "delay"),
+    [
+        (ConnectionLost(1012), 1.0),
+        (ConnectionLost(1011), 1.0),
+        *((ConnectionLost(code), 5.0) for code in (1013, 3008, 4008, 4429)),
+        (HandshakeRefused(429), 5.0),
+        (HandshakeRefused(503), 5.0),
+        (HandshakeRefused(503, 0.0), 5.0),
+        (HandshakeRefused(429, 30.0), 30.0),
+        (HandshakeRefused(503, 10_000_000.0), 3600.0),
+    ],
+    ids=str,
+)
+def test_a_server_that_is_busy_is_asked_slowly_and_as_late_as_it_says(
+    error: Exception, delay: float
+) -> None:
+    rig = Rig()
+    rig.connect()
+    rig.fail(error)
+    assert rig.protocol.deadline == delay
+
+
+def test_a_refresh_is_in_place_only_where_the_server_understands_it() -> None:
+    plain = Rig(has_first_message=True)
+    plain.up()
+    assert plain.kinds() == ["SendAuth", "Publish", "ConnectionReady"]
+    assert plain.protocol.refresh(0.0) is False
+    rig = Rig(has_first_message=True)
+    rig.connect()
+    rig.open(plain=False)
+    assert rig.protocol.refresh(0.0) is False
+    rig.say(Hello("e"))
+    rig.say(AuthOk())
+    assert rig.protocol.refresh(0.0) is True
+    rig.run(rig.protocol.reconnect(0.0))
+    assert rig.effects[-1] == do.Dial(rig.generation, force_token=True)
+
+
+def test_waking_up_while_nothing_is_wanted_does_nothing() -> None:
+    rig = Rig()
+    assert rig.protocol.woke(0.0) == []
+    rig.connect()
+    rig.fail(HandshakeRefused(404))
+    assert rig.protocol.woke(0.0) == []
+    assert (rig.state, rig.protocol.deadline) == (S.ERROR, None)
+
+
+def test_connect_while_a_disconnect_waits_for_the_outbox_keeps_the_connection() -> None:
+    rig = Rig()
+    rig.up()
+    rig.backlog = 1
+    rig.run(rig.protocol.disconnect(0.0, 5.0))
+    assert rig.protocol.is_draining
+    rig.connect()
+    assert (rig.protocol.is_draining, rig.protocol.connection.phase) == (False, Phase.LIVE)
+    assert rig.protocol.deadline == 30.0
+    rig.run(rig.protocol.disconnect(0.0, 5.0))
+    rig.run(rig.protocol.drained(1.0))
+    assert rig.kinds() == ["Close", "SettleOutbox", "ConnectionEnded", "Publish"]
+    assert rig.state is S.CLOSED
+
+
+def test_a_connection_flushes_what_waited_and_is_live_when_that_is_gone() -> None:
+    rig = Rig()
+    rig.backlog = 2
+    rig.up()
+    assert rig.protocol.connection.phase is Phase.FLUSHING
+    rig.run(rig.protocol.drained(0.0))
+    assert rig.protocol.connection.phase is Phase.LIVE
+    rig.run(rig.protocol.drained(0.0))
+    assert rig.effects == []
+
+
+def test_what_the_shell_finds_useless_is_dropped_only_when_there_is_something() -> None:
+    rig = Rig()
+    assert rig.protocol.abandon(DialFailed("x"), 0.0) == []
+    rig.up()
+    rig.run(rig.protocol.abandon(DialFailed("x"), 0.0))
+    assert rig.kinds() == ["Abort", "ConnectionEnded", "RaiseError", "Publish", "Publish"]
+    assert rig.state is S.RECONNECTING
+    assert rig.protocol.abandon(DialFailed("x"), 0.0) == []
+
+
+def test_a_server_that_cannot_replay_is_asked_for_snapshots() -> None:
+    rig = Rig()
+    rig.positions = {"chat": Position("e", 5)}
+    rig.connect()
+    rig.open(plain=False)
+    rig.say(Hello("e", resume=False))
+    assert rig.effects[-1] == do.SendControl(Sync(("chat",)))
+    assert rig.state is S.CONNECTED
+
+
+def test_each_step_of_the_handshake_has_its_own_time_and_says_what_was_missing() -> None:
+    rig = Rig(has_first_message=True, dial_timeout=10.0)
+    rig.positions = {"chat": Position("e", 5)}
+    texts = []
+    for steps in range(3):
+        rig.connect()
+        rig.open(plain=False)
+        if steps > 0:
+            rig.now += 4.0
+            rig.say(Hello("e", resume=True))
+        if steps > 1:
+            rig.now += 4.0
+            rig.say(AuthOk())
+        before = rig.now
+        assert rig.tick() == before + 10.0
+        texts.append(str(rig.protocol.connection.error))
+        rig.run(rig.protocol.disconnect(rig.now))
+    assert texts == [
+        "no connection with a hello within 10 s",
+        "no answer to the token within 10 s",
+        "no answer to the resume within 10 s",
+    ]

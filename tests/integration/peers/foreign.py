@@ -23,7 +23,7 @@ import pytest
 from raw_client import ROOT, raw_client
 
 HERE = Path(__file__).parent
-PATIENCE = 15.0
+PATIENCE = 60.0
 
 
 def missing(reason: str) -> NoReturn:

@@ -15,8 +15,8 @@ from reactive_ws.messages import Message, MessageSend
 from reactive_ws.outbox_entry import OutboxOptions
 from reactive_ws.service import WebSocketService
 
-PATIENCE = 10.0
-HEARTBEAT = Heartbeat(interval=0.4, timeout=0.4)
+PATIENCE = 60.0
+HEARTBEAT = Heartbeat(interval=0.4, timeout=1.0)
 """A dead peer is found within the sum of both."""
 PAUSE = 0.005
 
@@ -39,7 +39,7 @@ class Observed:
                 "proxy": None,
                 "backoff": Backoff(initial=0.1, factor=1.0, cap=0.1),
                 "heartbeat": HEARTBEAT,
-                "dial_timeout": 1.0,
+                "dial_timeout": 10.0,
                 "outbox": OutboxOptions(limit=5_000),
                 "rng": random.Random(1),
                 **options,

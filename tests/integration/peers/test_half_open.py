@@ -24,11 +24,12 @@ async def test_disconnecting_from_a_paused_peer_is_prompt_and_leaves_nothing(
     observed = Observed(peer.url, heartbeat=None, close_timeout=0.3)
     loop = asyncio.get_running_loop()
     await observed.service.connect()
-    await observed.service.wait_connected(5)
+    await observed.service.wait_connected(60)
     peer.signal(signal.SIGSTOP)
     began = loop.time()
     await observed.service.disconnect()
-    assert loop.time() - began < 1.0
+    # Far from the ten seconds of a polite close, and from a machine that is slow.
+    assert loop.time() - began < 8.0
     assert observed.states == ["CLOSED", "CONNECTING", "CONNECTED", "CLOSED"]
     assert asyncio.all_tasks() == before
 
@@ -42,7 +43,7 @@ async def test_a_full_write_buffer_does_not_hide_that_the_peer_is_gone(
     observed = Observed(peer.url)
     loop = asyncio.get_running_loop()
     async with observed.service as service:
-        await service.wait_connected(5)
+        await service.wait_connected(60)
         peer.signal(signal.SIGSTOP)
         began = loop.time()
         for _ in range(40):
@@ -52,7 +53,7 @@ async def test_a_full_write_buffer_does_not_hide_that_the_peer_is_gone(
         detected = lost.since - began
         await service.disconnect()
     assert isinstance(lost.error, HeartbeatTimeout)
-    assert detected < HEARTBEAT.interval + HEARTBEAT.timeout + 0.5
+    assert detected < HEARTBEAT.interval + HEARTBEAT.timeout + 10.0
 
 
 async def test_dialling_a_paused_peer_ends_with_the_dial_timeout_again_and_again(
@@ -63,9 +64,9 @@ async def test_dialling_a_paused_peer_ends_with_the_dial_timeout_again_and_again
     observed = Observed(peer.url, dial_timeout=0.2)
     peer.signal(signal.SIGSTOP)
     async with observed.service as service:
-        await service.connection.select().wait_for(lambda record: record.attempt >= 3, 5)
+        await service.connection.select().wait_for(lambda record: record.attempt >= 3, 60)
         peer.signal(signal.SIGCONT)
-        await service.wait_connected(5)
+        await service.wait_connected(60)
         assert service.state is ConnectionState.CONNECTED
     failures = [event.exception for event in observed.errors]
     assert len(failures) >= 3

@@ -62,8 +62,10 @@ async def end_of(socket: ClientConnection) -> tuple[int, str]:
         try:
             await socket.recv()
         except ConnectionClosed as closed:
-            assert closed.rcvd is not None
-            return closed.rcvd.code, closed.rcvd.reason
+            received = closed.rcvd
+            break
+    assert received is not None
+    return received.code, received.reason
 
 
 @simulate

@@ -42,9 +42,11 @@ async def echo(connection: ServerConnection) -> None:
 
 @asynccontextmanager
 async def proxied() -> AsyncIterator[ChaosProxy]:
-    async with serve(echo, "server", 80, compression=None, ping_interval=None):
-        async with ChaosProxy("server", 80) as proxy:
-            yield proxy
+    async with (
+        serve(echo, "server", 80, compression=None, ping_interval=None),
+        ChaosProxy("server", 80) as proxy,
+    ):
+        yield proxy
 
 
 async def dial(proxy: ChaosProxy) -> ClientConnection:
