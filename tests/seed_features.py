@@ -3,32 +3,37 @@
     python tests/seed_features.py            all rows
     python tests/seed_features.py 5          every fifth one
 
-A function is emptied in the source, while it is imported, in a process of its own: nothing that holds it is missed.
+Everything is imported once; each row then has a copy of this process, made by `fork`, where the function's code is exchanged
+in the function itself: nothing that holds it is missed.
 """
 
 from __future__ import annotations
 
 import ast
-import concurrent.futures
-import importlib.abc
-import importlib.machinery
+import gc
+import importlib
+import os
 import re
-import subprocess
+import signal
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import CodeType
-from typing import Any
+from types import CodeType, FunctionType
 
 import attrs
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "stores.md"
 ROW = re.compile(
-    r"^\| (\d) \| ([\d-]+) \| (.+?) \| `([\w.]+)` \| `([\w/]+\.py)::(\w+)` \|$", re.MULTILINE
+    r"^\| (\d) \| ([\d,-]+) \| (.+?) \| `([\w.]+)` \| `([\w/]+\.py)::(\w+)` \|$", re.MULTILINE
 )
 _LOOKS_LIKE_A_ROW = re.compile(r"^\| \d \| .*$", re.MULTILINE)
 _TIMEOUT = 120.0
+"""Seconds; a test that hangs without a function needs it."""
+_WORKERS = 2
+_NOT_THERE = 99
+"""Exit code of a copy that found no such function."""
 
 
 @attrs.frozen
@@ -102,87 +107,145 @@ def _functions(tree: ast.AST, qualified: str) -> Sequence[ast.FunctionDef | ast.
     ]
 
 
-class _Emptying(importlib.machinery.SourceFileLoader):
-    """Loads a module with one function whose body is `pass`."""
-
-    def __init__(self, module: str, path: str, qualified: str) -> None:
-        super().__init__(module, path)
-        self._qualified = qualified
-
-    def get_code(self, fullname: str) -> CodeType:
-        tree = ast.parse(Path(self.path).read_text("utf-8"))
-        for function in _functions(tree, self._qualified):
-            function.body = [ast.Pass()]
-        return compile(ast.fix_missing_locations(tree), self.path, "exec")
-
-
-class _Finder(importlib.abc.MetaPathFinder):
-    def __init__(self, module: str, qualified: str, path: Path) -> None:
-        self._what = module, qualified, path
-
-    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
-        module, qualified, file = self._what
-        if fullname != module:
-            return None
-        loader = _Emptying(module, str(file), qualified)
-        is_package = file.name == "__init__.py"
-        places = [str(file.parent)] if is_package else None
-        spec = importlib.machinery.ModuleSpec(
-            module, loader, origin=str(file), is_package=is_package
-        )
-        spec.has_location = True
-        if places is not None:
-            spec.submodule_search_locations = places
-        return spec
+def _emptied(name: str) -> CodeType:
+    """Returns the code of a function whose body is `pass`."""
+    _, qualified, path = locate(name)
+    tree = ast.parse(path.read_text("utf-8"))
+    found = _functions(tree, qualified)[-1]
+    found.body = [ast.Pass()]
+    # What is evaluated at its definition has been.
+    found.decorator_list = []
+    code = compile(ast.fix_missing_locations(ast.Module([found], [])), str(path), "exec")
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType) and constant.co_name == found.name:
+            return constant
+    raise LookupError(f"{name} has no code")
 
 
-def run_emptied(name: str, test: str) -> int:
-    """Runs a test in this process with an empty function; returns what pytest says."""
-    sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-    sys.meta_path.insert(0, _Finder(*locate(name)))
+def empty(name: str) -> int:
+    """Exchanges the code of a function for one that does nothing; returns how many functions had it."""
+    module, qualified, path = locate(name)
+    importlib.import_module(module)
+    functions = [
+        it
+        for it in gc.get_objects()
+        if isinstance(it, FunctionType)
+        and it.__code__.co_qualname == qualified
+        and Path(it.__code__.co_filename).resolve() == path.resolve()
+    ]
+    for it in functions:
+        code = _emptied(name)
+        # A function keeps the cells that it closes over, such as that of `super()`.
+        it.__code__ = code.replace(co_freevars=it.__code__.co_freevars)
+    return len(functions)
+
+
+def _run(names: Sequence[str], tests: Sequence[str]) -> int:
+    """Runs tests in this process without some functions; returns what pytest says, or `_NOT_THERE`."""
     import pytest
 
-    # Rewriting of assertions has a loader of its own, which would read the full source.
+    for name in names:
+        if not empty(name):
+            return _NOT_THERE
+    # Rewriting of assertions wants to see every module first, and most are imported already.
     options = ["--assert=plain", "-x", "-q", "-p", "no:cacheprovider"]
-    return int(pytest.main([f"{ROOT}/tests/{test}", *options]))
+    return int(pytest.main([*(f"{ROOT}/tests/{test}" for test in tests), *options]))
 
 
-def is_needed(feature: Feature) -> bool:
-    """Whether the test of a row fails without the function of the row."""
+def _forked(names: Sequence[str], tests: Sequence[str]) -> int:
+    """Starts `_run` in a copy of this process; returns its id."""
+    child = os.fork()
+    if child:
+        return child
+    status = 98
     try:
-        done = subprocess.run(
-            [sys.executable, __file__, "--emptied", feature.name, feature.test],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return True
-    return done.returncode != 0
+        # In a group of its own, with what its tests start.
+        os.setpgid(0, 0)
+        quiet = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(quiet, stream)
+        status = _run(names, tests)
+    finally:
+        os._exit(status)
 
 
-def unneeded(rows: Sequence[Feature], *, workers: int = 2) -> list[Feature]:
-    """Returns the rows whose test passes without their function."""
-    pairs = {(row.name, row.test): row for row in rows}
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        results = list(pool.map(is_needed, pairs.values()))
-    return [row for row, needed in zip(pairs.values(), results, strict=True) if not needed]
+def _results(
+    jobs: Sequence[tuple[Sequence[str], Sequence[str]]], *, workers: int, timeout: float
+) -> Iterator[tuple[int, int]]:
+    """Yields the number of each job and its exit code, as they end; none takes longer than `timeout` seconds."""
+    waiting = list(enumerate(jobs))[::-1]
+    running: dict[int, tuple[int, float]] = {}
+    while waiting or running:
+        while waiting and len(running) < workers:
+            number, (names, tests) = waiting.pop()
+            running[_forked(names, tests)] = number, time.monotonic() + timeout
+        for child, (number, end) in list(running.items()):
+            found, status = os.waitpid(child, os.WNOHANG)
+            if found:
+                del running[child]
+                yield number, os.waitstatus_to_exitcode(status)
+            elif time.monotonic() > end:
+                os.killpg(child, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def failing(rows: Sequence[Feature]) -> list[str]:
+    """Returns the test files that do not pass as they are."""
+    tests = sorted({row.test for row in rows})
+    files = sorted({test.partition("::")[0] for test in tests})
+    jobs = [((), [test for test in tests if test.startswith(f"{file}::")]) for file in files]
+    results = _results(jobs, workers=_WORKERS, timeout=_TIMEOUT * 5)
+    return [files[number] for number, code in results if code]
+
+
+def unneeded(
+    rows: Sequence[Feature], *, said: Callable[[str], object] = lambda _: None
+) -> list[Feature]:
+    """Returns the rows whose test passes without their function.
+
+    Raises:
+        LookupError: a function is not there when everything is imported.
+    """
+    pairs = list({(row.name, row.test): row for row in rows}.values())
+    jobs = [((row.name,), (row.test,)) for row in pairs]
+    found: list[Feature] = []
+    for number, code in _results(jobs, workers=_WORKERS, timeout=_TIMEOUT):
+        row = pairs[number]
+        if code == _NOT_THERE:
+            raise LookupError(f"{row.name} is no function that could be emptied")
+        if not code:
+            found.append(row)
+            said(f"passes without {row.name}: {row.test} (document {row.document}, {row.text})")
+    return found
+
+
+def prepare() -> None:
+    """Imports what the tests need, once."""
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+    for module in (
+        "hypothesis.stateful",
+        "pytest",
+        "reactive_ws.hub",
+        "reactive_ws.testing",
+        "reactive_ws.testing.plugin",
+        "stores.facade",
+        "websockets.asyncio.server",
+    ):
+        importlib.import_module(module)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the check; returns the exit code."""
-    if arguments[:1] == ["--emptied"]:
-        return run_emptied(arguments[1], arguments[2])
     step = int(arguments[0]) if arguments else 1
     rows = features()
-    found = unneeded(rows[::step])
-    for row in found:
-        print(f"passes without {row.name}: {row.test} (document {row.document}, {row.text})")
-    print(
-        f"{len(rows)} rows, {len(rows[::step])} checked, {len(found)} without a test that needs them"
-    )
+    chosen = rows[::step]
+    prepare()
+    broken = failing(chosen)
+    if broken:
+        print(f"these tests fail as they are: {', '.join(broken)}")
+        return 1
+    found = unneeded(chosen, said=print)
+    print(f"{len(rows)} rows, {len(chosen)} checked, {len(found)} without a test that needs them")
     return 1 if found else 0
 
 

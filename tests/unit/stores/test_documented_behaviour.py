@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
+from collections.abc import Iterator
 
 import pytest
 from app_world import application, connected, envelopes, problems, said, server, texts
@@ -132,12 +134,13 @@ async def test_the_queue_has_a_limit_and_drops_the_oldest_that_was_not_promised(
             DeliveryStatus.QUEUED,
         ]
         assert app.connection.queue_length.get() == 100
-        assert app.service.metrics.get().messages_dropped in (0, 2)
         scripted = await server(world)
         await app.service.connect()
         await app.service.wait_connected(30)
         await world.settle()
         assert [it.payload["n"] for it in envelopes(scripted, "app.note")] == list(range(2, 102))
+        await world.advance(2)
+        assert app.service.metrics.get().messages_dropped == 2
 
 
 @simulate
@@ -263,25 +266,100 @@ async def test_errors_have_words_for_people_and_can_be_dismissed() -> None:
 
 
 @simulate
-async def test_connections_are_logged_without_what_is_said() -> None:
-    records: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: records.append(record.getMessage())  # type: ignore[method-assign]
+async def test_a_handler_of_the_user_finds_the_stores_up_to_date() -> None:
+    async with World() as world:
+        scripted, app = await connected(world)
+        found: list[tuple[str, str]] = []
+
+        def look(change: PanelUpdated) -> None:
+            panel = app.carousel.state.get().get(change.panel.id)
+            found.append((change.panel.id, panel.title if panel else ""))
+
+        app.service.on(PanelUpdated, look)
+        scripted.publish(PanelCreated(Panel("p", "text", "Plan")))
+        scripted.publish(PanelUpdated(PanelChange("p", title="Plan B")))
+        await world.settle()
+        assert found == [("p", "Plan B")]
+
+
+@contextlib.contextmanager
+def log_of(level: int) -> Iterator[list[str]]:
+    """What this package logs, without the lines of the socket library."""
+    lines: list[str] = []
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.name != "reactive_ws.websockets":
+                lines.append(record.getMessage())
+
+    handler = Lines()
     logger = logging.getLogger("reactive_ws")
     before = logger.level
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(level)
     try:
+        yield lines
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+@simulate
+async def test_connections_are_logged_without_what_is_said() -> None:
+    with log_of(logging.INFO) as lines:
         async with World() as world:
             scripted, app = await connected(world)
             app.history.send("s", "secret words")
             scripted.abort()
             await world.settle()
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
-    assert any("ws://server:80/ws" in it and "connected" in it.lower() for it in records)
-    assert not any("secret words" in it for it in records)
+    assert lines[:4] == [
+        "state CLOSED -> CONNECTING",
+        "connecting to ws://server:80/ws",
+        "state CONNECTING -> CONNECTED",
+        "connected to ws://server:80/ws",
+    ]
+    assert lines[4].startswith("lost ws://server:80/ws: ")
+    assert lines[5:7] == ["state CONNECTED -> DISCONNECTED", "state DISCONNECTED -> RECONNECTING"]
+    assert not any("secret words" in it for it in lines)
+
+
+@simulate
+async def test_the_log_has_what_is_queued_sent_and_received_by_type_and_id_only() -> None:
+    async with World() as world:
+        scripted, app = await connected(world, service={"backoff": PLAIN})
+        scripted.abort()
+        await world.settle()
+        with log_of(logging.DEBUG) as lines:
+            said_offline = [app.history.send("s", "secret words") for _ in range(3)]
+            await app.service.wait_connected(60)
+            await world.settle()
+            scripted.publish(said("m1", "secret words", 9), "s")
+            await world.settle()
+    assert [it for it in lines if it.startswith("queued")] == [
+        f"queued message.send, {count} waiting" for count in (1, 2, 3)
+    ]
+    assert [it for it in lines if it.startswith("flushed")] == ["flushed 3"]
+    assert [it for it in lines if it.startswith("Sent message")] == [
+        f"Sent message.send {it.id}" for it in said_offline
+    ]
+    assert [it for it in lines if it.startswith("Received message.resp")] == [
+        "Received message.response -"
+    ]
+    assert not any("secret words" in it for it in lines)
+
+
+@simulate
+async def test_the_log_counts_the_retries_and_says_that_it_gave_up() -> None:
+    with log_of(logging.INFO) as lines:
+        async with World() as world:
+            app = application(world, service={"backoff": PLAIN, "max_attempts": 2})
+            app.service.connect()
+            await world.advance(10)
+    assert [it.partition(":")[0] for it in lines if it.startswith(("reconnecting", "gave"))] == [
+        "reconnecting in 1.0 s (attempt 1 of 2)",
+        "reconnecting in 2.0 s (attempt 2 of 2)",
+        "gave up",
+    ]
 
 
 def test_the_usual_delays() -> None:

@@ -291,6 +291,25 @@ def test_a_conversation_is_addressed_by_its_query() -> None:
     assert conversation_url("ws://host/ws?x=1", "c") == "ws://host/ws?x=1&conversation_id=c"
 
 
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        (None, "ws://localhost:8000/ws"),
+        ("https://chat.example/ws", "wss://chat.example/ws"),
+    ],
+)
+def test_the_address_is_found_in_the_environment_or_is_the_default(
+    monkeypatch: pytest.MonkeyPatch, variable: str | None, url: str
+) -> None:
+    if variable is None:
+        monkeypatch.delenv("REACTIVE_WS_URL", raising=False)
+    else:
+        monkeypatch.setenv("REACTIVE_WS_URL", variable)
+    app = Application.at()
+    assert Client(app).get_metrics().url == url
+    app.close()
+
+
 @simulate
 async def test_one_connection_per_conversation_and_switching_it() -> None:
     async with World() as world:
