@@ -2,9 +2,11 @@
 
     app             Application: builds the stores over one service and wires them; application(): the usual one
     connection      what a status line shows; status_line: it in words, ticking
+    catching_up     what is asked for on a connection; clocks: the time, timers and ids when nobody gives others
     history         what was said: History over conversation (one session), timeline (order), entry (one line)
-    answers         how an answer grows; doubts: what is strange about a message
-    outgoing        own messages on their way; older: pages of earlier messages; calls: functions that the user gives
+    incoming        what the server's messages make of it; answers: how an answer grows; doubts: what is strange
+    outgoing        own messages on their way; own_messages: what becomes of one; calls: functions that the user gives
+    older           pages of earlier messages
     sessions        which chats there are; session_list: the state
     carousel        the panels beside the chat
     notifications   notices for the user

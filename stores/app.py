@@ -10,13 +10,10 @@ Nothing is global: two roots share no state. `application()` gives the one that 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
-import time
-import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,10 +22,12 @@ from reactivex.disposable import CompositeDisposable
 
 from reactive_ws.delivery import Delivery
 from reactive_ws.domain import Domain
-from reactive_ws.messages import Envelope, MessageSend, SessionCreate, SessionCreated, Snapshot
+from reactive_ws.messages import MessageSend, SessionCreate
 from reactive_ws.service import WebSocketService
 
+from . import clocks
 from .carousel import Carousel
+from .catching_up import CatchingUp
 from .channel_events import command_center
 from .channels import Channels
 from .connection import ConnectionStore
@@ -43,9 +42,6 @@ from .state_file import keep
 from .typing import TypingUsers
 
 __all__ = ["Application", "application"]
-
-_APP = "app"
-"""The stream of sessions, panels and notifications."""
 
 
 class Application:
@@ -89,12 +85,18 @@ class Application:
         new_id: Callable[[], str] | None = None,
     ) -> None:
         domain = service.domain
-        clock = clock or _utc_now
-        new_id = new_id or _new_id
-        now = now or _now
-        later = later or _later
+        clock = clock or clocks.utc_now
+        new_id = new_id or clocks.new_id
+        now = now or clocks.seconds
+        later = later or clocks.call_later
         send = service.send
-        sync = self._sync
+        catching_up = CatchingUp(
+            ask=service.sync,
+            is_followed=lambda stream: stream in service.positions.get(),
+            is_loaded=lambda session_id: self.history.get(session_id).is_loaded,
+            sessions=lambda: self.sessions.state.get(),
+        )
+        sync = catching_up.sync
         self.service = service
         self.errors = Errors(domain, clock=clock)
         report = self.errors.report
@@ -131,14 +133,14 @@ class Application:
         )
         self.typing = TypingUsers(domain, send=send, now=now, later=later)
         self.offline = Offline(domain, service=service, report=report, resend=self._resend)
-        self._asked: set[str] = set()
         self._file = None if state_file is None else keep(self, state_file, report)
         self._adopt()
         self._wiring = CompositeDisposable(
             self.connection.subscription,
             self.offline.subscription,
             service.errors.subscribe(self.errors.observe),
-            service.connection.select(lambda it: it.is_connected).subscribe(self._turned),
+            self.connection.is_connected.subscribe(self._turned),
+            self.connection.is_connected.subscribe(catching_up.connected),
         )
         self._wire(self.connection.handlers)
         self._wire(self.history.handlers, self.history.runs)
@@ -148,7 +150,8 @@ class Application:
         self._wire(self.channels.handlers)
         self._wire(self.typing.handlers)
         self._wire(self.offline.handlers)
-        self._wire({"snapshot": self._came_up_to_date, "session.created": self._created})
+        # After the stores, whose new state it looks at.
+        self._wire(catching_up.handlers)
 
     @classmethod
     def at(
@@ -236,16 +239,8 @@ class Application:
             self._wiring.add(registration)
 
     def _turned(self, is_connected: bool) -> None:  # noqa: FBT001 - a stream gives one argument
-        """Asks for what is not known yet; what is known is resumed or fetched anew by the service."""
-        self._asked.clear()
         if not is_connected:
             self.typing.clear()
-            return
-        if _APP not in self.service.positions.get():
-            self._sync(_APP)
-        for session in self.sessions.state.get().sessions:
-            if session.id not in self.sessions.state.get().pending:
-                self._load(session.id)
 
     def _adopt(self) -> None:
         """Shows what an earlier process queued and the durable outbox still has."""
@@ -259,56 +254,9 @@ class Application:
     def _resend(self, payload: MessageSend) -> Delivery:
         return self.history.send_message(payload.message)
 
-    def _came_up_to_date(self, envelope: Envelope[Snapshot]) -> None:
-        snapshot = envelope.payload
-        self._asked.discard(snapshot.stream)
-        for session in snapshot.sessions or ():
-            self._load(session.id)
-
-    def _created(self, envelope: Envelope[SessionCreated]) -> None:
-        # Also when it comes late, with a resume: what was said in it meanwhile is in a stream that we did not know.
-        self._load(envelope.payload.session_id)
-
-    def _load(self, session_id: str) -> None:
-        if not self.history.get(session_id).is_loaded:
-            self._sync(session_id)
-
-    def _sync(self, stream: str) -> None:
-        # Every piece of an answer whose beginning is missing would ask again until the snapshot is here.
-        if stream not in self._asked:
-            self._asked.add(stream)
-            self.service.sync(stream)
-
 
 def _unheard(_: object) -> None:
     """Keeps a channel subscribed; its messages reach the stores as all others do."""
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _new_id() -> str:
-    return str(uuid.uuid4())
-
-
-def _now() -> float:
-    """The time of the running loop; where there is none, that of the loop that the service will have."""
-    try:
-        return asyncio.get_running_loop().time()
-    except RuntimeError:
-        return time.monotonic()
-
-
-def _later(delay: float, function: Callable[[], None]) -> Callable[[], None]:
-    """Starts a timer in the running loop, or a thread where there is none."""
-    try:
-        return asyncio.get_running_loop().call_later(delay, function).cancel
-    except RuntimeError:
-        timer = threading.Timer(delay, function)
-        timer.daemon = True
-        timer.start()
-        return timer.cancel
 
 
 _lock = threading.Lock()

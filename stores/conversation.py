@@ -17,7 +17,6 @@ import msgspec
 from reactive_ws.delivery import DeliveryStatus
 from reactive_ws.messages import (
     Message,
-    MessageReceived,
     MessageResponse,
     Snapshot,
 )
@@ -28,21 +27,18 @@ from .timeline import Timeline
 
 __all__ = [
     "Conversation",
-    "acknowledged",
-    "advanced",
     "all_answered",
     "answered",
-    "answered_by_post",
     "at_epoch",
     "began",
     "bounded",
     "complete",
-    "composed",
+    "copied",
+    "end_of",
     "merged",
     "place_for",
     "put",
     "read_up_to",
-    "withdrawn",
 ]
 
 
@@ -100,7 +96,7 @@ def at_epoch(state: Conversation, epoch: str | None) -> Conversation:
         return attrs.evolve(state, epoch=epoch)
     for entry in state.timeline.waiting:
         if entry.is_growing:
-            state = put(state, complete(entry), _end(state))
+            state = put(state, complete(entry), end_of(state))
     return attrs.evolve(state, epoch=epoch, era=state.era + 1)
 
 
@@ -124,81 +120,9 @@ def bounded(state: Conversation, limit: int) -> Conversation:
     return attrs.evolve(state, timeline=timeline, has_older=True)
 
 
-def composed(state: Conversation, message: Message) -> Conversation:
-    """An own message is about to be sent, for the first time or again."""
-    return put(state, Entry(message, status=DeliveryStatus.QUEUED), None)
-
-
-def withdrawn(state: Conversation, message_id: str, before: Entry | None) -> Conversation:
-    """An own message was refused before it was queued; `before` is what was there when it had been tried already."""
-    timeline = state.timeline.remove(message_id)
-    return attrs.evolve(state, timeline=timeline if before is None else timeline.put(before))
-
-
-def advanced(
-    state: Conversation,
-    message_id: str,
-    status: DeliveryStatus,
-    reason: str | None,
-    *,
-    is_final: bool,
-) -> Conversation:
-    """The delivery of an own message has come this far.
-
-    What is over without an acknowledgement takes its place at the end, so that what is said later comes after it.
-    """
-    entry = state.timeline.find(message_id)
-    if entry is None or not entry.is_own or entry.status is DeliveryStatus.ACKNOWLEDGED:
-        return state
-    is_over = is_final and status is not DeliveryStatus.ACKNOWLEDGED
-    if status is entry.status and not is_over:
-        return state
-    place = _end(state) if is_over and entry.is_waiting else entry.place
-    return put(state, msgspec.structs.replace(entry, status=status, reason=reason), place)
-
-
-def acknowledged(state: Conversation, received: MessageReceived, epoch: str | None) -> Conversation:
-    """The server has an own message, and perhaps gave it its sequence."""
-    state = at_epoch(state, epoch)
-    entry = state.timeline.find(received.message_id)
-    if entry is None:
-        return state
-    message = entry.head
-    if received.sequence is not None:
-        message = msgspec.structs.replace(message, sequence=received.sequence)
-    entry = msgspec.structs.replace(
-        entry, head=message, status=DeliveryStatus.ACKNOWLEDGED, reason=None
-    )
-    return put(state, entry, place_for(state, received.sequence, entry))
-
-
-def answered_by_post(
-    state: Conversation, own: Message, copy: Message | None, epoch: str | None
-) -> Conversation:
-    """An own message was taken by the function that sent it.
-
-    Args:
-        state, epoch: What was, and in which epoch.
-        own: The message as it was shown.
-        copy: The server's copy, which may have another id and may have arrived on the socket already; None when the
-            echo on the socket will carry the message's own id.
-    """
-    if copy is None or copy.id == own.id:
-        sequence = None if copy is None else copy.sequence
-        state = acknowledged(state, MessageReceived(own.id, sequence), epoch)
-        return state if copy is None else _copied(state, copy)
-    state = at_epoch(state, epoch)
-    place = None if copy.sequence is None else (state.era, copy.sequence, 0)
-    echo = state.timeline.find(copy.id, place)
-    state = attrs.evolve(state, timeline=state.timeline.remove(own.id))
-    entry = echo or Entry(copy)
-    entry = msgspec.structs.replace(entry, status=DeliveryStatus.ACKNOWLEDGED)
-    return put(state, entry, place_for(state, copy.sequence, entry))
-
-
 def answered(state: Conversation, response: MessageResponse, epoch: str | None) -> Conversation:
     """A whole message: an answer, somebody else's message, or the server's copy of an own one."""
-    return _copied(at_epoch(state, epoch), response.message)
+    return copied(at_epoch(state, epoch), response.message)
 
 
 def all_answered(
@@ -248,7 +172,7 @@ def merged(state: Conversation, snapshot: Snapshot) -> Conversation:
     for message in snapshot.messages or ():
         old = state.timeline.find(message.id)
         if message.sequence is not None:
-            state = _copied(state, message)
+            state = copied(state, message)
         elif old is None or old.is_growing:
             text = GrowingText().extended(message.content)
             head = msgspec.structs.replace(message, content="")
@@ -261,12 +185,12 @@ def merged(state: Conversation, snapshot: Snapshot) -> Conversation:
     return attrs.evolve(state, is_loaded=True)
 
 
-def _copied(state: Conversation, message: Message) -> Conversation:
+def copied(state: Conversation, message: Message) -> Conversation:
     """The server's word about a message: its text and place hold, the delivery of an own one is settled."""
     place = None if message.sequence is None else (state.era, message.sequence, 0)
     old = state.timeline.find(message.id, place)
     if old is None:
-        return put(state, Entry(message), place or _end(state))
+        return put(state, Entry(message), place or end_of(state))
     status = DeliveryStatus.ACKNOWLEDGED if old.is_own else None
     entry = Entry(message, status=status, tool_calls=old.tool_calls)
     return put(state, entry, place_for(state, message.sequence, old))
@@ -278,10 +202,11 @@ def place_for(state: Conversation, sequence: int | None, entry: Entry) -> Place 
         if entry.place is not None and entry.place[:2] == (state.era, sequence):
             return entry.place
         return (state.era, sequence, 0)
-    return _end(state) if entry.is_waiting else entry.place
+    return end_of(state) if entry.is_waiting else entry.place
 
 
-def _end(state: Conversation) -> Place:
+def end_of(state: Conversation) -> Place:
+    """Returns the place after everything that has one."""
     last = state.timeline.last_place
     if last is None or last[0] != state.era:
         return (state.era, 0, 1)

@@ -1,62 +1,44 @@
 """The history store: what was said, session by session.
 
-State and reducers of one session are in `conversation` and `answers`; own messages are sent by `outgoing`, older ones fetched
-by `older`. Here are the store of all sessions, what UI code may see of it, the handlers of the server's messages, and the
-actions. One new message wakes only the observers of its session.
+State and reducers of one session are in `conversation`, `own_messages` and `answers`; the server's messages are handled by
+`incoming`, own ones sent by `outgoing`, older ones fetched by `older`. Here are the store of all sessions, what UI code may
+see of it, and the actions. One new message wakes only the observers of its session.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
 from typing import TypeVar
 
-from reactive_ws.connection import ErrorKind
 from reactive_ws.delivery import Delivery
 from reactive_ws.derived import derived
 from reactive_ws.domain import Domain
 from reactive_ws.equality import shallow
 from reactive_ws.keyed import KeyedStore
 from reactive_ws.messages import (
-    Envelope,
-    Hello,
     Message,
-    MessageDelta,
-    MessageReceived,
-    MessageResponse,
-    SessionCreated,
-    Snapshot,
 )
 from reactive_ws.pending import Pending
 from reactive_ws.selection import Selection
 from reactive_ws.store import Store
 
-from .answers import Fit, called, fit, grown
-from .channel_events import AiToolCall
 from .conversation import (
     Conversation,
-    all_answered,
-    answered,
-    began,
     bounded,
-    merged,
     read_up_to,
 )
-from .doubts import doubts_about
-from .entry import Entry, ToolCall
+from .entry import Entry
+from .incoming import Incoming
 from .older import Loader, OlderLoads
 from .outgoing import Outgoing, Post
 from .ports import Handlers, Report, Runs, Send, Sync
 
-__all__ = ["History", "ReadMark", "read_marks", "with_read_marks"]
+__all__ = ["History"]
 
 T = TypeVar("T")
 
 _EMPTY = Conversation()
-
-ReadMark = tuple[str, int]
-"""Up to where a session was read: the server's epoch, and the sequence in it."""
 
 
 # --- store ------------------------------------------------------------------------------------------------------------
@@ -92,8 +74,6 @@ class History:
             name="stores.history", domain=domain
         )
         self._epoch: Store[str | None] = Store(None, name="stores.history.epoch", domain=domain)
-        self._sync = sync
-        self._report = report
         self._new_id = new_id
         self._clock = clock
         self._touch = touch
@@ -106,6 +86,15 @@ class History:
             send=send,
             report=report,
             epoch=self._epoch.get,
+        )
+        self._incoming = Incoming(
+            get=self.get,
+            change=self._change,
+            received=self._outgoing.received,
+            epoch=self._epoch,
+            sync=sync,
+            report=report,
+            clock=clock,
         )
         self._older = OlderLoads(get=self.get, change=self._change, report=report)
 
@@ -169,91 +158,12 @@ class History:
     @property
     def handlers(self) -> Handlers:
         """What this store does about the server's messages; for the composition root."""
-        return {
-            "hello": self._greeted,
-            "message.received": self._received,
-            "message.response": self._answered,
-            "message.delta": self._grown,
-            "session.created": self._began,
-            "snapshot": self._merged,
-            "ai.response": self._answered,
-            "ai.stream": self._grown,
-            "ai.tool_call": self._called,
-        }
+        return self._incoming.handlers
 
     @property
     def runs(self) -> Runs:
         """What this store does about several messages of a type in a row; for the composition root."""
-        return {"message.response": self._all_answered, "ai.response": self._all_answered}
-
-    def _greeted(self, envelope: Envelope[Hello]) -> None:
-        self._epoch.set(envelope.payload.epoch)
-
-    def _received(self, envelope: Envelope[MessageReceived]) -> None:
-        self._outgoing.received(envelope.payload, envelope.epoch or self._epoch.get())
-
-    def _answered(self, envelope: Envelope[MessageResponse]) -> None:
-        response = envelope.payload
-        self._doubt(response)
-        epoch = envelope.epoch or self._epoch.get()
-        self._change(response.session_id, lambda now: answered(now, response, epoch))
-
-    def _all_answered(self, envelopes: Sequence[Envelope[MessageResponse]]) -> None:
-        sessions: dict[str, list[tuple[MessageResponse, str | None]]] = {}
-        for envelope in envelopes:
-            response = envelope.payload
-            session_id = response.session_id
-            self._doubt(response)
-            answer = response, envelope.epoch or self._epoch.get()
-            if session_id in sessions:
-                sessions[session_id].append(answer)
-            else:
-                sessions[session_id] = [answer]
-        for session_id, answers in sessions.items():
-            self._change(session_id, partial(all_answered, responses=answers))
-
-    def _doubt(self, response: MessageResponse) -> None:
-        for doubt in doubts_about(response, self.get(response.session_id), self._clock):
-            self._report(ErrorKind.PROTOCOL, doubt)
-
-    def _grown(self, envelope: Envelope[MessageDelta]) -> None:
-        delta = envelope.payload
-        epoch = envelope.epoch or self._epoch.get()
-        how = fit(self.get(delta.session_id), delta)
-        if how is Fit.GAP:
-            if self.get(delta.session_id).is_loaded:
-                self._report(
-                    ErrorKind.PROTOCOL,
-                    f"a piece of answer {delta.message_id} is missing before character "
-                    f"{delta.offset}; the session is fetched again",
-                    is_retryable=True,
-                )
-            self._sync(delta.session_id)
-        elif how is Fit.LATE:
-            self._report(
-                ErrorKind.PROTOCOL, f"answer {delta.message_id} went on after its end; dropped"
-            )
-        else:
-            now_ms = self._clock().timestamp() * 1000.0
-            self._change(delta.session_id, lambda now: grown(now, delta, epoch, now_ms))
-
-    def _began(self, envelope: Envelope[SessionCreated]) -> None:
-        self._change(envelope.payload.session_id, began)
-
-    def _merged(self, envelope: Envelope[Snapshot]) -> None:
-        snapshot = envelope.payload
-        if snapshot.messages is not None:
-            self._change(snapshot.stream, lambda now: merged(now, snapshot))
-
-    def _called(self, envelope: Envelope[AiToolCall]) -> None:
-        it = envelope.payload
-        call = ToolCall(it.call_id, it.name, it.arguments, it.result, it.status)
-        epoch = envelope.epoch or self._epoch.get()
-        now_ms = self._clock().timestamp() * 1000.0
-        self._change(
-            it.session_id,
-            lambda now: called(now, it.session_id, it.message_id, call, epoch, now_ms),
-        )
+        return self._incoming.runs
 
     def _change(self, session_id: str, reducer: Callable[[Conversation], Conversation]) -> None:
         limit = self._max_messages
@@ -337,26 +247,6 @@ class History:
         """Notes that everything in a session was read. Any thread."""
         if session_id in self._conversations:
             self._change(session_id, lambda now: read_up_to(now, now.timeline.last_place))
-
-
-def read_marks(conversations: Mapping[str, Conversation]) -> dict[str, ReadMark]:
-    """Returns up to where each session was read; sessions without sequences have no such mark."""
-    return {
-        session_id: (one.epoch, one.read[1])
-        for session_id, one in conversations.items()
-        if one.epoch is not None and one.read is not None and one.read[0] == one.era
-    }
-
-
-def with_read_marks(
-    conversations: Mapping[str, Conversation], marks: dict[str, ReadMark]
-) -> Mapping[str, Conversation]:
-    """Returns the conversations with what `read_marks` gave an earlier process; those that are here keep theirs."""
-    known = {
-        session_id: Conversation(epoch=epoch, read=(0, sequence, 0))
-        for session_id, (epoch, sequence) in marks.items()
-    }
-    return {**known, **conversations}
 
 
 def _all_unread(conversations: Mapping[str, Conversation]) -> int:

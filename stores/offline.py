@@ -25,7 +25,7 @@ from reactive_ws.store import ReadOnly, Store
 
 from .ports import Handlers, Report
 
-__all__ = ["FailedMessage", "KeptMessage", "Offline", "OfflineState", "WaitingMessage"]
+__all__ = ["FailedMessage", "Offline", "OfflineState", "WaitingMessage"]
 
 _MAX_REMEMBERED = 4096
 """Ids of messages that were sent; an acknowledgement comes back within one window."""
@@ -75,18 +75,6 @@ class FailedMessage:
 
 
 @attrs.frozen
-class KeptMessage:
-    """A `FailedMessage` in a file: its payload as plain JSON values."""
-
-    id: str
-    type: str
-    reason: str
-    is_uncertain: bool
-    since: datetime | None
-    payload: Any
-
-
-@attrs.frozen
 class OfflineState:
     """What is not delivered.
 
@@ -120,32 +108,6 @@ def forgot(state: OfflineState, message_id: str) -> OfflineState:
     """Nobody wants to hear of a failed message any more."""
     failed = tuple(one for one in state.failed if one.id != message_id)
     return attrs.evolve(state, failed=failed)
-
-
-def kept(state: OfflineState) -> tuple[KeptMessage, ...]:
-    """Returns the failed messages for a file."""
-    return tuple(
-        KeptMessage(
-            one.id,
-            one.type,
-            one.reason,
-            one.is_uncertain,
-            one.since,
-            msgspec.to_builtins(one.payload),
-        )
-        for one in state.failed
-    )
-
-
-def came_back(state: OfflineState, messages: tuple[KeptMessage, ...]) -> OfflineState:
-    """These failed in an earlier process."""
-    return attrs.evolve(
-        state,
-        failed=tuple(
-            FailedMessage(it.id, it.type, it.reason, it.is_uncertain, it.since, it.payload)
-            for it in messages
-        ),
-    )
 
 
 def _shown(one: Waiting) -> WaitingMessage:

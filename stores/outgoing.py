@@ -20,15 +20,9 @@ from reactive_ws.messages import Message, MessageReceived, MessageSend
 from reactive_ws.store import Store
 
 from .calls import call
-from .conversation import (
-    Conversation,
-    acknowledged,
-    advanced,
-    answered_by_post,
-    composed,
-    withdrawn,
-)
+from .conversation import Conversation
 from .entry import Entry
+from .own_messages import acknowledged, advanced, answered_by_post, composed, withdrawn
 from .ports import Report, Send
 
 __all__ = ["Outgoing", "Post"]

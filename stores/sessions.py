@@ -1,7 +1,8 @@
 """The sessions store: which chat sessions there are, which one is active, and when something last happened in each.
 
-State and reducers are in `session_list`; what is said in a session is `history`. Going from one to another and their names here are the user's and are not sent. A session that was created here is shown at once and is pending until the server
-says that it exists.
+State and reducers are in `session_list`; what is said in a session is `history`. Going from one to another and their names
+here are the user's and are not sent. A session that was created here is shown at once and is pending until the server says
+that it exists.
 """
 
 from __future__ import annotations

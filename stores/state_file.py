@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
+import msgspec
 from immutables import Map
 
 from reactive_ws.connection import ErrorKind
@@ -21,9 +22,9 @@ from reactive_ws.middleware import PersistFile
 from reactive_ws.middleware.persist_report import PersistReport
 
 from .carousel import CarouselState
-from .history import ReadMark, read_marks, with_read_marks
+from .conversation import Conversation
 from .notifications import NotificationsState
-from .offline import KeptMessage, came_back, kept
+from .offline import FailedMessage, OfflineState
 from .ports import Report
 from .session_list import SessionsState
 
@@ -39,6 +40,10 @@ _APP = "app"
 # --- state ------------------------------------------------------------------------------------------------------------
 
 
+_ReadMark: TypeAlias = tuple[str, int]
+"""Up to where a session was read: the server's epoch, and the sequence in it."""
+
+
 @attrs.frozen
 class _Sessions:
     sessions: tuple[Session, ...] = ()
@@ -48,6 +53,18 @@ class _Sessions:
     panel_activity: dict[str, datetime] = attrs.field(factory=dict[str, datetime])
     renamed: dict[str, str] = attrs.field(factory=dict[str, str])
     is_loaded: bool = False
+
+
+@attrs.frozen
+class _Failed:
+    """A failed message: its payload as plain JSON values."""
+
+    id: str
+    type: str
+    reason: str
+    is_uncertain: bool
+    since: datetime | None
+    payload: Any
 
 
 @attrs.frozen
@@ -100,6 +117,49 @@ def _notifications_with(
     _: NotificationsState, part: tuple[Notification, ...]
 ) -> NotificationsState:
     return NotificationsState(part)
+
+
+def _part_of_offline(state: OfflineState) -> tuple[_Failed, ...]:
+    return tuple(
+        _Failed(
+            one.id,
+            one.type,
+            one.reason,
+            one.is_uncertain,
+            one.since,
+            msgspec.to_builtins(one.payload),
+        )
+        for one in state.failed
+    )
+
+
+def _offline_with(state: OfflineState, part: tuple[_Failed, ...]) -> OfflineState:
+    return attrs.evolve(
+        state,
+        failed=tuple(
+            FailedMessage(it.id, it.type, it.reason, it.is_uncertain, it.since, it.payload)
+            for it in part
+        ),
+    )
+
+
+def _part_of_history(conversations: Mapping[str, Conversation]) -> dict[str, _ReadMark]:
+    # Sessions without sequences have no place that the next process would find again.
+    return {
+        session_id: (one.epoch, one.read[1])
+        for session_id, one in conversations.items()
+        if one.epoch is not None and one.read is not None and one.read[0] == one.era
+    }
+
+
+def _history_with(
+    conversations: Mapping[str, Conversation], part: dict[str, _ReadMark]
+) -> Mapping[str, Conversation]:
+    known = {
+        session_id: Conversation(epoch=epoch, read=(0, sequence, 0))
+        for session_id, (epoch, sequence) in part.items()
+    }
+    return {**known, **conversations}
 
 
 def _part_of_positions(positions: Mapping[str, Position]) -> dict[str, Position]:
@@ -161,15 +221,15 @@ def _add_all(app: Application, file: PersistFile) -> None:
     )
     file.add(
         app.offline.store,
-        as_type=tuple[KeptMessage, ...],
-        partialize=kept,
-        merge=came_back,
+        as_type=tuple[_Failed, ...],
+        partialize=_part_of_offline,
+        merge=_offline_with,
     )
     file.add(
         app.history.store,
-        as_type=dict[str, ReadMark],
-        partialize=read_marks,
-        merge=with_read_marks,
+        as_type=dict[str, _ReadMark],
+        partialize=_part_of_history,
+        merge=_history_with,
     )
     file.add(
         app.service.positions,

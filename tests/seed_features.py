@@ -32,6 +32,8 @@ _LOOKS_LIKE_A_ROW = re.compile(r"^\| \d \| .*$", re.MULTILINE)
 _TIMEOUT = 120.0
 """Seconds; a test that hangs without a function needs it."""
 _WORKERS = 2
+_FAILED = (1, 2, 3)
+"""Exit codes of pytest when a test failed, could not be imported, or broke pytest."""
 _NOT_THERE = 99
 """Exit code of a copy that found no such function."""
 
@@ -211,8 +213,8 @@ def unneeded(
     found: list[Feature] = []
     for number, code in _results(jobs, workers=_WORKERS, timeout=_TIMEOUT):
         row = pairs[number]
-        if code == _NOT_THERE:
-            raise LookupError(f"{row.name} is no function that could be emptied")
+        if code not in (0, *_FAILED) and code >= 0:
+            raise LookupError(f"{row.name} could not be emptied for {row.test}: exit code {code}")
         if not code:
             found.append(row)
             said(f"passes without {row.name}: {row.test} (document {row.document}, {row.text})")

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from reactive_ws.delivery import DeliveryStatus
 from reactive_ws.messages import Message, MessageDelta, MessageReceived, MessageResponse, Snapshot
 from stores.answers import grown
-from stores.conversation import Conversation, acknowledged, advanced, answered, composed, merged
+from stores.conversation import Conversation, answered, merged
+from stores.own_messages import acknowledged, advanced, composed
 
 TEXTS = st.text("ab ", min_size=1, max_size=12)
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from reactive_ws.messages import Message, MessageDelta, MessageReceived, MessageResponse
 from stores import timeline
 from stores.answers import grown
-from stores.conversation import Conversation, acknowledged, all_answered, answered, composed
+from stores.conversation import Conversation, all_answered, answered
+from stores.own_messages import acknowledged, composed
 
 
 def message(number: int, sequence: int | None) -> Message:

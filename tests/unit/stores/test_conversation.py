@@ -9,17 +9,8 @@ import pytest
 from reactive_ws.delivery import DeliveryStatus
 from reactive_ws.messages import Message, MessageDelta, MessageReceived, MessageResponse, Snapshot
 from stores.answers import Fit, fit, grown
-from stores.conversation import (
-    Conversation,
-    acknowledged,
-    advanced,
-    answered,
-    at_epoch,
-    began,
-    composed,
-    merged,
-    withdrawn,
-)
+from stores.conversation import Conversation, answered, at_epoch, began, merged
+from stores.own_messages import acknowledged, advanced, composed, withdrawn
 
 QUEUED, SENT = DeliveryStatus.QUEUED, DeliveryStatus.SENT
 ACKNOWLEDGED, FAILED = DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.FAILED

@@ -1,0 +1,81 @@
+"""Asks the server for what is not known yet: the sessions and panels on the first connection, then each new session.
+
+What is known already is resumed or fetched anew by the service itself. It holds no state but what is asked for at the moment,
+so that the missing beginning of an answer is asked for once and not with every piece. Called by the composition root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reactive_ws.messages import Envelope, SessionCreated, Snapshot
+
+from .ports import Handlers, Sync
+from .session_list import SessionsState
+
+__all__ = ["CatchingUp"]
+
+_APP = "app"
+"""The stream of sessions, panels and notifications."""
+
+
+class CatchingUp:
+    """The questions to the server. Made by `Application`.
+
+    Args:
+        ask: Asks for a snapshot of a stream, without looking whether it was asked for already.
+        is_followed: Whether the position in a stream is known.
+        is_loaded: Whether what was said in a session is here.
+        sessions: Returns the sessions.
+    """
+
+    def __init__(
+        self,
+        *,
+        ask: Sync,
+        is_followed: Callable[[str], bool],
+        is_loaded: Callable[[str], bool],
+        sessions: Callable[[], SessionsState],
+    ) -> None:
+        self._ask = ask
+        self._is_followed = is_followed
+        self._is_loaded = is_loaded
+        self._sessions = sessions
+        self._asked: set[str] = set()
+
+    @property
+    def handlers(self) -> Handlers:
+        """What is done about the server's messages, by type name; after the stores did their part."""
+        return {"snapshot": self._came, "session.created": self._created}
+
+    def connected(self, is_connected: bool) -> None:  # noqa: FBT001 - a stream gives one argument
+        """A connection began or ended; what was asked on an earlier one will not be answered."""
+        self._asked.clear()
+        if not is_connected:
+            return
+        if not self._is_followed(_APP):
+            self.sync(_APP)
+        state = self._sessions()
+        for session in state.sessions:
+            if session.id not in state.pending:
+                self._load(session.id)
+
+    def sync(self, stream: str) -> None:
+        """Asks for a snapshot of a stream, unless one is on its way."""
+        if stream not in self._asked:
+            self._asked.add(stream)
+            self._ask(stream)
+
+    def _came(self, envelope: Envelope[Snapshot]) -> None:
+        snapshot = envelope.payload
+        self._asked.discard(snapshot.stream)
+        for session in snapshot.sessions or ():
+            self._load(session.id)
+
+    def _created(self, envelope: Envelope[SessionCreated]) -> None:
+        # Also when it comes late, with a resume: what was said in it meanwhile is in a stream that we did not know.
+        self._load(envelope.payload.session_id)
+
+    def _load(self, session_id: str) -> None:
+        if not self._is_loaded(session_id):
+            self.sync(session_id)

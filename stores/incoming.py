@@ -1,0 +1,156 @@
+"""What the server's messages make of the histories: acknowledgements, answers, pieces of answers, tools, snapshots.
+
+It finds out what fits and what is strange, reports that, and leaves the change to the reducers of `conversation`,
+`own_messages` and `answers`. It holds no state; `history` does, and hands this to the composition root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+
+from reactive_ws.connection import ErrorKind
+from reactive_ws.messages import (
+    Envelope,
+    Hello,
+    MessageDelta,
+    MessageReceived,
+    MessageResponse,
+    SessionCreated,
+    Snapshot,
+)
+from reactive_ws.store import Store
+
+from .answers import Fit, called, fit, grown
+from .channel_events import AiToolCall
+from .conversation import Conversation, all_answered, answered, began, merged
+from .doubts import doubts_about
+from .entry import ToolCall
+from .ports import Handlers, Report, Runs, Sync
+
+__all__ = ["Incoming"]
+
+
+# --- store ------------------------------------------------------------------------------------------------------------
+
+
+class Incoming:
+    """The handlers of the server's messages. Made by `History`.
+
+    Args:
+        get: Returns a session's conversation.
+        change: Applies a reducer to a session's conversation.
+        received: Hears that an own message was acknowledged, and in which epoch.
+        epoch: The server's epoch.
+        sync, report: See `ports`.
+        clock: Wall clock, UTC.
+    """
+
+    def __init__(
+        self,
+        *,
+        get: Callable[[str], Conversation],
+        change: Callable[[str, Callable[[Conversation], Conversation]], None],
+        received: Callable[[MessageReceived, str | None], object],
+        epoch: Store[str | None],
+        sync: Sync,
+        report: Report,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._get = get
+        self._change = change
+        self._received_own = received
+        self._epoch = epoch
+        self._sync = sync
+        self._report = report
+        self._clock = clock
+
+    @property
+    def handlers(self) -> Handlers:
+        """What is done about the server's messages, by type name."""
+        return {
+            "hello": self._greeted,
+            "message.received": self._received,
+            "message.response": self._answered,
+            "message.delta": self._grown,
+            "session.created": self._began,
+            "snapshot": self._merged,
+            "ai.response": self._answered,
+            "ai.stream": self._grown,
+            "ai.tool_call": self._called,
+        }
+
+    @property
+    def runs(self) -> Runs:
+        """What is done about several messages of a type in a row."""
+        return {"message.response": self._all_answered, "ai.response": self._all_answered}
+
+    def _greeted(self, envelope: Envelope[Hello]) -> None:
+        self._epoch.set(envelope.payload.epoch)
+
+    def _received(self, envelope: Envelope[MessageReceived]) -> None:
+        self._received_own(envelope.payload, envelope.epoch or self._epoch.get())
+
+    def _answered(self, envelope: Envelope[MessageResponse]) -> None:
+        response = envelope.payload
+        self._doubt(response)
+        epoch = envelope.epoch or self._epoch.get()
+        self._change(response.session_id, lambda now: answered(now, response, epoch))
+
+    def _all_answered(self, envelopes: Sequence[Envelope[MessageResponse]]) -> None:
+        sessions: dict[str, list[tuple[MessageResponse, str | None]]] = {}
+        for envelope in envelopes:
+            response = envelope.payload
+            session_id = response.session_id
+            self._doubt(response)
+            answer = response, envelope.epoch or self._epoch.get()
+            if session_id in sessions:
+                sessions[session_id].append(answer)
+            else:
+                sessions[session_id] = [answer]
+        for session_id, answers in sessions.items():
+            self._change(session_id, partial(all_answered, responses=answers))
+
+    def _doubt(self, response: MessageResponse) -> None:
+        for doubt in doubts_about(response, self._get(response.session_id), self._clock):
+            self._report(ErrorKind.PROTOCOL, doubt)
+
+    def _grown(self, envelope: Envelope[MessageDelta]) -> None:
+        delta = envelope.payload
+        epoch = envelope.epoch or self._epoch.get()
+        how = fit(self._get(delta.session_id), delta)
+        if how is Fit.GAP:
+            if self._get(delta.session_id).is_loaded:
+                self._report(
+                    ErrorKind.PROTOCOL,
+                    f"a piece of answer {delta.message_id} is missing before character "
+                    f"{delta.offset}; the session is fetched again",
+                    is_retryable=True,
+                )
+            self._sync(delta.session_id)
+        elif how is Fit.LATE:
+            self._report(
+                ErrorKind.PROTOCOL, f"answer {delta.message_id} went on after its end; dropped"
+            )
+        else:
+            now_ms = self._clock().timestamp() * 1000.0
+            self._change(delta.session_id, lambda now: grown(now, delta, epoch, now_ms))
+
+    def _began(self, envelope: Envelope[SessionCreated]) -> None:
+        self._change(envelope.payload.session_id, began)
+
+    def _merged(self, envelope: Envelope[Snapshot]) -> None:
+        snapshot = envelope.payload
+        if snapshot.messages is not None:
+            self._change(snapshot.stream, lambda now: merged(now, snapshot))
+
+    def _called(self, envelope: Envelope[AiToolCall]) -> None:
+        it = envelope.payload
+        call = ToolCall(it.call_id, it.name, it.arguments, it.result, it.status)
+        epoch = envelope.epoch or self._epoch.get()
+        now_ms = self._clock().timestamp() * 1000.0
+        self._change(
+            it.session_id,
+            lambda now: called(now, it.session_id, it.message_id, call, epoch, now_ms),
+        )
