@@ -1,138 +1,19 @@
-"""A chat with panels in a terminal, with Textual: sessions, messages with their delivery, panels, and the connection.
+"""A chat with panels in a terminal, with Textual. The window is `Chat` in `stores/demo/chat.py`, which `reactive-ws demo` uses too.
 
 reactive-ws hub --port 8000 &
 python examples/chat_textual.py ws://127.0.0.1:8000/ws        (pip install reactive-ws[textual])
-
-Textual is an asyncio program, so the service lives in the same loop.
 """
 
 import asyncio
 import sys
-from collections.abc import Sequence
 
-import reactivex as rx
-from reactivex import operators as ops
-from rich.text import Text
-from textual.app import App, ComposeResult
-from textual.containers import Horizontal
-from textual.widgets import Input, ListItem, ListView, Static
-
-from reactive_ws import DeliveryStatus, Selection
-from reactive_ws.gui import TextualLoop, connection_view
-from reactive_ws.gui.textual_lists import ListRows
-from reactive_ws.gui.textual_widgets import ConnectionBanner, ConnectionStatus
-from reactive_ws.messages import Panel, Session
-from stores import Application, Entry
-
-# In the order of DeliveryStatus.
-WORDS = ("◷ queued", "◷ queued", "✓ sent", "✓✓ delivered", "✕ failed", "? uncertain")
-MARKS = dict(zip(DeliveryStatus, WORDS, strict=True))
-
-
-def rows_of(app: Application) -> Selection[tuple[tuple[Session, bool], ...]]:
-    state = app.sessions.state
-    return state.select(lambda now: tuple((it, it.id == now.active_id) for it in now.sessions))
-
-
-def title(row: tuple[Session, bool]) -> str:
-    return f"{'▸' if row[1] else ' '} {row[0].title or 'Chat'}"
-
-
-def entries_of(app: Application) -> rx.Observable[tuple[Entry, ...]]:
-    def of(session_id: str | None) -> rx.Observable[tuple[Entry, ...]]:
-        return rx.of(()) if session_id is None else app.history.select_last(session_id, 200)
-
-    active_id = app.sessions.state.select(lambda state: state.active_id)
-    return active_id.pipe(ops.map(of), ops.switch_latest())
-
-
-class Chat(App[None]):
-    """Everything on the screen."""
-
-    TITLE = "reactive-ws chat"
-    CSS = """
-    Screen { background: #0f172a; color: #e2e8f0; }
-    ListView, #panels { background: #111c33; border: round #334155; border-title-color: #94a3b8; }
-    ListView:focus, Input:focus { border: round #38bdf8; }
-    ListItem { background: #111c33; padding: 0 1; }
-    ListView > ListItem.-highlight { background: #111c33; color: #e2e8f0; }
-    #sessions > ListItem.-highlight { background: #1e3a8a; }
-    #sessions { width: 2fr; }
-    #entries { width: 6fr; }
-    #entries > ListItem { padding: 0 1 1 1; }
-    #panels { width: 3fr; height: 100%; padding: 0 1; }
-    ListItem Static { width: 100%; }
-    ListView { scrollbar-size-vertical: 1; scrollbar-background: #111c33; scrollbar-color: #334155; }
-    Input { background: #1e293b; border: round #334155; }
-    """
-
-    def __init__(self, app: Application) -> None:
-        super().__init__()
-        self.stores = app
-        self.sessions = ListView(id="sessions")
-        self.entries = ListView(id="entries")
-        self.panels = Static(id="panels", markup=False)
-        self.input = Input(placeholder="Write a message, or: panel create Plan")
-        self.sessions.border_title = "Chats"
-        self.entries.border_title = "Messages"
-        self.panels.border_title = "Panels"
-
-    def compose(self) -> ComposeResult:
-        self.ui = ui = TextualLoop(self)
-        views = connection_view(ui, self.stores.service)
-        yield ConnectionBanner(ui, Static, views).widget
-        yield Horizontal(self.sessions, self.entries, self.panels)
-        yield self.input
-        yield ConnectionStatus(ui, Static, views).widget
-
-    def on_mount(self) -> None:
-        app, ui = self.stores, self.ui
-        classes = (ListItem, Static)
-        self.session_rows = ListRows(
-            ui, self.sessions, *classes, rows_of(app), key=lambda it: it[0].id, render=title
-        )
-        entries = entries_of(app)
-        self.entry_rows = ListRows(
-            ui, self.entries, *classes, entries, key=_id, render=line, follow_end=True
-        )
-        ui.bind(app.carousel.panels, self.panels, lambda it, them: it.update(panel_text(them)))
-        self.input.focus()
-
-    def on_list_view_selected(self, event: ListView.Selected) -> None:
-        if event.list_view is self.sessions:
-            self.stores.sessions.activate(self.session_rows[event.index][0].id)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        if text := event.value.strip():
-            sessions = self.stores.sessions
-            active = sessions.state.get().active or sessions.create("First chat")
-            self.stores.history.send(active.id, text)
-            self.input.clear()
-
-    def on_unmount(self) -> None:
-        self.ui.close()
-
-
-def line(entry: Entry) -> Text:
-    """A message as it is shown: own ones are blue, and grey until they are sent."""
-    if entry.status is None:
-        return Text(f"{entry.content}{' ▌' if entry.is_growing else ''}")
-    is_waiting = entry.status in (DeliveryStatus.QUEUED, DeliveryStatus.STORED)
-    colour = "#94a3b8" if is_waiting else "#7dd3fc"
-    return Text(f"{entry.content}\n{MARKS[entry.status]}", style=colour)
-
-
-def _id(entry: Entry) -> str:
-    return entry.id
-
-
-def panel_text(panels: Sequence[Panel]) -> str:
-    return "\n\n".join(f"▣ {it.title}\n{it.data.get('text') or '…'}" for it in panels)
+from stores import Application
+from stores.demo.chat import Chat
 
 
 async def main(url: str | None) -> None:
     async with Application.at(url) as app:
-        await Chat(app).run_async()
+        await Chat[None](app).run_async()
 
 
 if __name__ == "__main__":

@@ -4,8 +4,11 @@ Three processes. The client is this one; the hub is a child, killed with SIGKILL
 unacknowledged and an answer is half streamed; the judge is a child that trusts nobody: it is given files.
 
     command      arguments, children, exit code
+    performance  from the first connection to the verdict
     play         the client: talks, has the hub killed, goes on talking, waits until all is answered
     narrator     one line per state change and message
+    stage        whether there can be a screen; terminal: that screen; chat: the Textual chat it is made of
+    outcome      how it ended, in lines
     record       the client's write-ahead record
     hub_child    the hub in a child process: start, kill, start again on the same port
     screen       what a client is shown, as a file

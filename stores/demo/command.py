@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import logging
 import random
 import signal
@@ -12,25 +13,26 @@ import sys
 import tempfile
 from pathlib import Path
 
-import msgspec
-
 from reactive_ws.backoff import Backoff
-from reactive_ws.commands import Command, CommandFailed
+from reactive_ws.commands import Command
 from reactive_ws.commands.command import non_negative
 from reactive_ws.outbox_entry import OutboxOptions
 
 from ..app import Application
-from .hub_child import HubChild, python
+from .hub_child import HubChild
 from .narrator import Narrator
+from .outcome import Outcome
+from .performance import perform
 from .play import Play
 from .record import Record
-from .screen import save, screen_of
-from .verdict import MINIMUM, Verdict
+from .stage import why_no_screen
 
 __all__ = ["command"]
 
 _TERMINATED = 143
 """128 plus the number of SIGTERM, as shells have it."""
+_LEFT = 130
+"""What a program interrupted by its user returns; nothing was judged."""
 _TOKEN_DELAY = 0.008
 """Seconds before each word of an answer: slow enough to be caught in the middle, fast enough to be done soon."""
 
@@ -44,7 +46,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="how long to talk, one kill of the hub for each ten (default: %(default)s)",
     )
     add("--seed", type=int, help="repeat the random choices of another run")
-    add("--plain", action="store_true", help="plain lines of text (there is nothing else yet)")
+    add("--plain", action="store_true", help="plain lines of text, also on a terminal")
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -58,15 +60,20 @@ def _run(arguments: argparse.Namespace) -> int:
             Record(directory / "record.jsonl") as record,
         ):
             try:
-                return asyncio.run(_demo(hub, record, directory, arguments.seconds, seed))
+                return asyncio.run(_demo(hub, record, directory, arguments, seed))
             except asyncio.CancelledError:
                 return _TERMINATED
 
 
-async def _demo(hub: HubChild, record: Record, directory: Path, seconds: float, seed: int) -> int:
+async def _demo(
+    hub: HubChild, record: Record, directory: Path, arguments: argparse.Namespace, seed: int
+) -> int:
     _end_when_told()
     narrator = Narrator()
-    narrator.say("note", f"seed {seed}, about {seconds:g} s of talk")
+    narrator.say("note", f"seed {seed}, about {arguments.seconds:g} s of talk")
+    obstacle = None if arguments.plain else why_no_screen()
+    if obstacle is not None:
+        narrator.say("note", f"plain lines; {obstacle}")
     rng = random.Random(seed)
     await hub.start()
     narrator.say("hub", f"hub started at {hub.url}")
@@ -76,68 +83,24 @@ async def _demo(hub: HubChild, record: Record, directory: Path, seconds: float, 
         outbox=OutboxOptions(limit=10_000),
         rng=rng,
     )
-    client, second = directory / "client.json", directory / "second-client.json"
+    play = Play(app, hub, record, narrator, rng)
+    performance = functools.partial(perform, play, directory, arguments.seconds)
     try:
-        with narrator.follow(app):
-            await app.service.connect()
-            await app.service.wait_connected()
-            await Play(app, hub, record, narrator, rng).perform(seconds)
-            save(screen_of(app), client)
-            narrator.say("note", "a second client connects afresh")
-            await _judge("look", hub.url, str(second))
-            reconnects = app.service.metrics.get().reconnects
-            await app.service.disconnect()
-            await hub.stop()
+        if arguments.plain or obstacle is not None:
+            outcome: Outcome | None = await performance()
+        else:
+            from .terminal import show
+
+            outcome = await show(play, performance)
     finally:
         await app.service.disconnect()
         app.close()
-    said = await _judge("decide", *map(str, (directory / "record.jsonl", hub.data, client, second)))
-    verdict = msgspec.json.decode(said, type=Verdict)
-    return _sum_up(verdict, reconnects, narrator.longest_outage)
-
-
-def _sum_up(verdict: Verdict, reconnects: int, longest_outage: float) -> int:
-    lines = [f"judge: {finding}" for finding in verdict.findings[:20]]
-    if len(verdict.findings) > len(lines):
-        lines.append(f"judge: and {len(verdict.findings) - len(lines)} findings more")
-    lines += [
-        f"judge: killed with {kill.unacknowledged} messages unacknowledged and "
-        f"{kill.half_streamed} answers half streamed"
-        for kill in verdict.kills
-    ]
-    if not any(kill.counts for kill in verdict.kills):
-        lines.append(f"judge: no kill met {MINIMUM} unacknowledged messages and half an answer")
-    lines.append(
-        f"accepted {verdict.accepted}, acknowledged {verdict.acknowledged}, lost {verdict.lost}, "
-        f"duplicated {verdict.duplicated}, out of order {verdict.out_of_order}, "
-        f"reconnects {reconnects}, longest outage {longest_outage:.2f} s"
-    )
-    lines.append("passed" if verdict.has_passed else "FAILED")
-    sys.stdout.write("\n".join(lines) + "\n")
+    if outcome is None:
+        sys.stdout.write("left before the judge had decided\n")
+        return _LEFT
+    sys.stdout.write("\n".join(outcome.lines) + "\n")
     sys.stdout.flush()
-    return 0 if verdict.has_passed else 1
-
-
-async def _judge(*words: str) -> bytes:
-    """Runs the judge in a process of its own and returns what it prints."""
-    line, environment = python("-m", "stores.demo.judge", *words)
-    process = await asyncio.create_subprocess_exec(
-        *line,
-        env=environment,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        said, complained = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode not in (0, 1) or not (said or words[0] == "look"):
-        reason = complained.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        raise CommandFailed(f"the judge cannot {words[0]}: {reason or process.returncode}")
-    return said
+    return 0 if outcome.verdict.has_passed else 1
 
 
 def _end_when_told() -> None:

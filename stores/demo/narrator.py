@@ -1,9 +1,10 @@
-"""Tells what happens: one line per state change of the connection and per message. Prints; decides nothing."""
+"""Tells what happens: one line per state change of the connection and per message. Decides nothing."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 from reactivex import abc
 from reactivex.disposable import CompositeDisposable
@@ -20,22 +21,22 @@ _MARGIN = {"state": "**", "sent": "->", "answer": "<-", "hub": "!!", "panels": "
 
 
 class Narrator:
-    """Prints lines with the seconds since it was made.
+    """Tells lines with the seconds since it was made.
 
     Attributes:
+        tell: Called with the seconds, the kind and the text of each line; prints unless you say otherwise.
         longest_outage: Seconds without a connection at a stretch, after the first one.
     """
 
     def __init__(self) -> None:
+        self.tell: Callable[[float, str, str], object] = _print
         self.longest_outage = 0.0
         self._began = time.monotonic()
         self._lost_at: float | None = None
 
     def say(self, kind: str, text: str) -> None:
-        """Prints a line."""
-        seconds = time.monotonic() - self._began
-        sys.stdout.write(f"{seconds:8.3f} {_MARGIN[kind]} {text}\n")
-        sys.stdout.flush()
+        """Tells a line."""
+        self.tell(time.monotonic() - self._began, kind, text)
 
     def follow(self, app: Application) -> abc.DisposableBase:
         """Tells of the connection, the panels and each whole answer until the returned disposable is disposed."""
@@ -68,3 +69,8 @@ class Narrator:
             self.longest_outage = max(self.longest_outage, outage)
         elif state is ConnectionState.DISCONNECTED and self._lost_at is None:
             self._lost_at = time.monotonic()
+
+
+def _print(seconds: float, kind: str, text: str) -> None:
+    sys.stdout.write(f"{seconds:8.3f} {_MARGIN[kind]} {text}\n")
+    sys.stdout.flush()

@@ -11,12 +11,14 @@ import itertools
 import random
 import time
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import attrs
 
 from reactive_ws.commands import CommandFailed
 from reactive_ws.delivery import DeliveryStatus
+from reactive_ws.hub.grammar import Refuse, orders
 from reactive_ws.messages import Message
 
 from ..app import Application
@@ -55,10 +57,12 @@ class Play:
     narrator: Narrator
     rng: random.Random
     _sessions: dict[str, str] = attrs.field(factory=dict[str, str], init=False)
+    _names: dict[str, str] = attrs.field(factory=dict[str, str], init=False)
     _accepted: dict[str, str] = attrs.field(factory=dict[str, str], init=False)
     _open: set[str] = attrs.field(factory=set[str], init=False)
     _numbers: itertools.count[int] = attrs.field(factory=lambda: itertools.count(1), init=False)
     _kills: int = attrs.field(default=0, init=False)
+    _is_over: bool = attrs.field(default=False, init=False)
 
     async def perform(self, seconds: float) -> None:
         """Plays for about so many seconds, one kill for each ten.
@@ -71,10 +75,26 @@ class Play:
             await self._round(seconds / rounds, f" {number}" if rounds > 1 else "")
         await self._settle()
 
+    def accept(self, session_id: str | None, text: str) -> str | None:
+        """Says what somebody typed: a message like any other, recorded, promised and judged.
+
+        Returns:
+            None, or why it is not accepted.
+        """
+        if self._is_over:
+            return "The talk is over: the judge has the record."
+        if session_id not in self._names:
+            return "There is no chat yet: wait for the connection."
+        if any(isinstance(order, Refuse) for order in orders(text)):
+            return "The hub would refuse that, so it cannot be promised."
+        self._accept([Message(str(uuid.uuid4()), session_id, "user", text, datetime.now(UTC))])
+        return None
+
     async def _round(self, seconds: float, suffix: str) -> None:
         self._sessions = {
             self.app.sessions.create(name + suffix).id: name + suffix for name in _NAMES
         }
+        self._names.update(self._sessions)
         is_hard_enough = False
         while not is_hard_enough:
             await self._talk(0.15 * seconds)
@@ -138,14 +158,16 @@ class Play:
         return None
 
     def _say(self, count: int) -> None:
+        self._accept([self._message() for _ in range(count)])
+
+    def _accept(self, messages: Sequence[Message]) -> None:
         """Accepts messages: on the disk first, then into the outbox."""
-        messages = [self._message() for _ in range(count)]
         self.record.write(*(Accepted(it.id, it.session_id, it.content) for it in messages))
         for message in messages:
             self._open.add(message.id)
             self._accepted[message.id] = message.session_id
             delivery = self.app.history.send_message(message)
-            self.narrator.say("sent", f"{self._sessions[message.session_id]}: {message.content}")
+            self.narrator.say("sent", f"{self._names[message.session_id]}: {message.content}")
             delivery.watch(functools.partial(self._advanced, message.id))
 
     def _message(self) -> Message:
@@ -179,6 +201,8 @@ class Play:
             if left != owing:
                 owing, since = left, time.monotonic()
             await asyncio.sleep(0.05)
+        # What is typed from here on would be promised to nobody.
+        self._is_over = True
         if left:
             self.narrator.say("note", f"gave up waiting: {left} are missing")
 

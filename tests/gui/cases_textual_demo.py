@@ -1,0 +1,215 @@
+"""The demo's screen with the real hub and the real judge, driven by its user. Run by `test_toolkits.py` in its own process."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from reactive_ws.backoff import Backoff
+from reactive_ws.commands import CommandFailed
+from reactive_ws.outbox_entry import OutboxOptions
+from stores import Application
+from stores.demo.hub_child import HubChild
+from stores.demo.narrator import Narrator
+from stores.demo.outcome import Outcome
+from stores.demo.performance import perform
+from stores.demo.play import Play
+from stores.demo.record import Accepted, Record, read
+from stores.demo.terminal import DemoScreen
+from stores.demo.verdict import Kill, Verdict
+
+PATIENCE = 120.0
+"""Seconds; only a broken screen needs them."""
+
+Performance = Callable[[], Awaitable[Outcome]]
+Drive = Callable[[DemoScreen, Pilot[Outcome]], Awaitable[None]]
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[HubChild]:
+    with HubChild(tmp_path, token_delay=0.008) as it:
+        yield it
+
+
+def outcome(*, lost: int) -> Outcome:
+    findings = ["the data file does not have 'hello'"] * lost
+    return Outcome(Verdict(30, 30, lost, 0, 0, [Kill(25, 3, 1)], findings), 1, 2.5)
+
+
+async def watch(
+    hub: HubChild, directory: Path, performance: Performance | None, drive: Drive
+) -> DemoScreen:
+    """Shows a performance to a user, who does what `drive` says; returns the screen after its end."""
+    app = Application.at(
+        hub.url or "ws://127.0.0.1:9",
+        backoff=Backoff(initial=0.2, cap=1.0),
+        outbox=OutboxOptions(limit=10_000),
+    )
+    with Record(directory / "record.jsonl") as record:
+        play = Play(app, hub, record, Narrator(), random.Random(1))
+        screen = DemoScreen(play, performance or (lambda: perform(play, directory, 4.0)))
+        try:
+            async with asyncio.timeout(PATIENCE), screen.run_test(size=(120, 40)) as pilot:
+                await drive(screen, pilot)
+        finally:
+            await screen.end()
+            await app.service.disconnect()
+            app.close()
+    return screen
+
+
+async def until(pilot: Pilot[Outcome], condition: Callable[[], object]) -> None:
+    while not condition():
+        await pilot.pause(0.02)
+
+
+def says(screen: DemoScreen, text: str) -> bool:
+    lines = [it for it in screen.query(Static) if it.display]
+    return any(text in str(it.render()) for it in lines)
+
+
+def happened(screen: DemoScreen) -> str:
+    # A long line is wrapped.
+    return " ".join(" ".join(strip.text for strip in screen.events.lines).split())
+
+
+async def write(pilot: Pilot[Outcome], text: str) -> None:
+    await pilot.press(*["space" if key == " " else key for key in text], "enter")
+
+
+def test_what_is_typed_while_the_hub_is_dead_waits_is_delivered_and_judged(
+    hub: HubChild, tmp_path: Path
+) -> None:
+    begin = hub.start
+    may_come_back = asyncio.Event()
+
+    async def start_again() -> None:
+        await may_come_back.wait()
+        await begin()
+
+    async def drive(screen: DemoScreen, pilot: Pilot[Outcome]) -> None:
+        hub.start = start_again  # type: ignore[method-assign]
+        await until(pilot, lambda: "hub killed (SIGKILL)" in happened(screen))
+        await until(pilot, lambda: says(screen, "Connection lost, reconnecting."))
+        # A letter is enough to be in the line, and a q after it is a letter.
+        await write(pilot, "is a quick question lost")
+        await until(pilot, lambda: screen.input.value == "")
+        await until(pilot, lambda: says(screen, "is a quick question lost\n◷ queued"))
+        await until(pilot, lambda: says(screen, "Reconnecting in "))
+        waiting = int(str(screen.queue.border_title).removeprefix("Queue · "))
+        assert waiting > 20
+        await until(pilot, lambda: not says(screen, f"[{waiting}]") and says(screen, "["))
+        may_come_back.set()
+        await until(pilot, lambda: "hub started again" in happened(screen))
+        await until(pilot, lambda: screen.verdict.display)
+        await pilot.press("space")  # it stays
+        assert says(screen, "✓ PASSED: nothing was lost")
+        assert says(screen, "lost 0, duplicated 0, out of order 0")
+        await until(pilot, lambda: screen.queue.border_title == "Queue · 0")
+        await until(pilot, lambda: not says(screen, "Connection lost"))
+        # Nothing is promised any more.
+        assert screen.input.disabled
+        assert not screen.say("too late")
+        await pilot.press("q")
+
+    async def run() -> DemoScreen:
+        await begin()
+        return await watch(hub, tmp_path, None, drive)
+
+    screen = asyncio.run(run())
+    it = screen.return_value
+    assert it is not None
+    assert screen.failure is None
+    assert it.verdict.has_passed
+    said = [line for line in read(tmp_path / "record.jsonl") if isinstance(line, Accepted)]
+    assert [line.text for line in said].count("is a quick question lost") == 1
+    assert "too late" not in [line.text for line in said]
+    assert it.verdict.accepted == len(said)
+
+
+def test_what_cannot_be_promised_is_not_taken_and_stays_in_the_line(
+    hub: HubChild, tmp_path: Path
+) -> None:
+    async def never() -> Outcome:
+        return await asyncio.get_running_loop().create_future()
+
+    async def drive(screen: DemoScreen, pilot: Pilot[Outcome]) -> None:
+        await write(pilot, "hello")
+        assert screen.input.value == "hello"
+        assert "There is no chat yet" in next(iter(screen._notifications)).message
+
+    screen = asyncio.run(watch(hub, tmp_path, never, drive))
+    assert screen.return_value is None
+    assert read(tmp_path / "record.jsonl") == []
+
+
+@pytest.mark.parametrize("keys", [("q",), ("ctrl+c",), ("a", "ctrl+c"), ("a", "escape", "q")])
+def test_the_user_may_leave_before_the_verdict(
+    hub: HubChild, tmp_path: Path, keys: tuple[str, ...]
+) -> None:
+    ended: list[str] = []
+
+    async def endless() -> Outcome:
+        try:
+            return await asyncio.get_running_loop().create_future()
+        finally:
+            ended.append("performance")
+
+    async def drive(screen: DemoScreen, pilot: Pilot[Outcome]) -> None:
+        await pilot.press(*keys)
+        await until(pilot, lambda: not screen.is_running)
+
+    screen = asyncio.run(watch(hub, tmp_path, endless, drive))
+    assert (screen.return_value, screen.failure, ended) == (None, None, ["performance"])
+
+
+@pytest.mark.parametrize(
+    ("lost", "head"), [(0, "✓ PASSED: nothing was lost"), (1, "✕ FAILED")], ids=["passed", "failed"]
+)
+def test_the_verdict_stays_for_a_reader_and_closes_by_itself_otherwise(
+    hub: HubChild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int, head: str
+) -> None:
+    monkeypatch.setattr("stores.demo.terminal._CLOSES_AFTER", 2)
+
+    async def at_once() -> Outcome:
+        return outcome(lost=lost)
+
+    seen: list[str] = []
+
+    async def leave_alone(screen: DemoScreen, pilot: Pilot[Outcome]) -> None:
+        await until(pilot, lambda: screen.verdict.display)
+        seen.append(str(screen.verdict.render()))
+        await until(pilot, lambda: not screen.is_running)
+
+    screen = asyncio.run(watch(hub, tmp_path, at_once, leave_alone))
+    assert screen.return_value == outcome(lost=lost)
+    assert seen[0].splitlines()[0] == head
+    assert ("the data file does not have 'hello'" in seen[0]) == bool(lost)
+
+    async def read_it(screen: DemoScreen, pilot: Pilot[Outcome]) -> None:
+        await until(pilot, lambda: screen.verdict.display)
+        await pilot.press("space")
+        assert str(screen.verdict.border_subtitle) == "q closes"
+        await pilot.press("q")
+        await until(pilot, lambda: not screen.is_running)
+
+    (tmp_path / "record.jsonl").unlink()
+    screen = asyncio.run(watch(hub, tmp_path, at_once, read_it))
+    assert screen.return_value == outcome(lost=lost)
+
+
+def test_a_performance_that_cannot_go_on_ends_the_screen(hub: HubChild, tmp_path: Path) -> None:
+    async def broken() -> Outcome:
+        raise CommandFailed("the hub did not start")
+
+    async def drive(screen: DemoScreen, pilot: Pilot[Outcome]) -> None:
+        await until(pilot, lambda: not screen.is_running)
+
+    screen = asyncio.run(watch(hub, tmp_path, broken, drive))
+    assert isinstance(screen.failure, CommandFailed)
