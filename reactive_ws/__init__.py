@@ -27,30 +27,38 @@ The map, from the ground up; a room imports from its own floor and below:
     gui                                             one contract for all toolkits' event loops; frames, widgets
     testing, hub, recording                         virtual time and faults; a small server; recorded traffic
     commands                                        the command line
+
+What has to do with a connection is imported when it is first asked for: a program that only uses stores does not wait for
+the socket library.
 """
 
-from .authentication import FirstMessage, Header, Query, Subprotocol
-from .backoff import Backoff, Delays, Jitter
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .batch import batch, snapshot
-from .close_policy import ClosePolicy, Verdict
-from .codec import Codec, JsonCodec
 from .commit import Commit, ErrorReport
 from .computed import Derived
-from .connection import Connection, ConnectionState, ErrorEvent, ErrorKind, Metrics, Phase
-from .delivery import Delivery, DeliveryStatus
 from .derived import derived, derived_all
 from .domain import Domain, default_domain
 from .entities import Entities
 from .equality import shallow
 from .errors import ReactiveWSError
-from .heartbeat import Heartbeat
 from .key_changes import KeyChanges
 from .keyed import KeyedStore
-from .messages import Envelope, Guarantee, Registry, protocol_v1
-from .outbox_entry import OutboxOptions, Overflow
 from .selection import Selection
-from .service import WebSocketService
 from .store import ReadOnly, Store, reset_all
+
+if TYPE_CHECKING:
+    from .authentication import FirstMessage, Header, Query, Subprotocol
+    from .backoff import Backoff, Delays, Jitter
+    from .close_policy import ClosePolicy, Verdict
+    from .codec import Codec, JsonCodec
+    from .connection import Connection, ConnectionState, ErrorEvent, ErrorKind, Metrics, Phase
+    from .delivery import Delivery, DeliveryStatus
+    from .heartbeat import Heartbeat
+    from .messages import Envelope, Guarantee, Registry, protocol_v1
+    from .outbox_entry import OutboxOptions, Overflow
+    from .service import WebSocketService
 
 __all__ = [
     "Backoff",
@@ -99,3 +107,46 @@ __all__ = [
     "shallow",
     "snapshot",
 ]
+
+# By room; the same as for the type checkers above.
+_LATER = {
+    "FirstMessage": "authentication",
+    "Header": "authentication",
+    "Query": "authentication",
+    "Subprotocol": "authentication",
+    "Backoff": "backoff",
+    "Delays": "backoff",
+    "Jitter": "backoff",
+    "ClosePolicy": "close_policy",
+    "Verdict": "close_policy",
+    "Codec": "codec",
+    "JsonCodec": "codec",
+    "Connection": "connection",
+    "ConnectionState": "connection",
+    "ErrorEvent": "connection",
+    "ErrorKind": "connection",
+    "Metrics": "connection",
+    "Phase": "connection",
+    "Delivery": "delivery",
+    "DeliveryStatus": "delivery",
+    "Heartbeat": "heartbeat",
+    "Envelope": "messages",
+    "Guarantee": "messages",
+    "Registry": "messages",
+    "protocol_v1": "messages",
+    "OutboxOptions": "outbox_entry",
+    "Overflow": "outbox_entry",
+    "WebSocketService": "service",
+}
+
+
+def __getattr__(name: str) -> Any:
+    room = _LATER.get(name)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f".{room}", __name__), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
@@ -66,6 +67,34 @@ def test_importing_the_framework_imports_no_test_tools_and_no_toolkit() -> None:
     code = (
         "import sys, reactive_ws; "
         "print([name for name in ('hypothesis', 'pytest', 'tkinter', 'PySide6', 'textual', 'gi') "
+        "if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_name_that_is_imported_later_is_the_one_that_type_checkers_see() -> None:
+    package = load("reactive_ws")
+    tree = ast.parse((ROOT / "reactive_ws/__init__.py").read_text())
+    static = {
+        alias.name: node.module
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    later = vars(package)["_LATER"]
+    assert later == static
+    assert [name for name in later if name not in dir(package)] == []
+    with pytest.raises(AttributeError, match="has no attribute 'Stoer'"):
+        _ = package.Stoer
+
+
+def test_a_program_that_only_uses_stores_loads_no_transport() -> None:
+    code = (
+        "import sys; from reactive_ws import Store, derived; "
+        "print([name for name in ('websockets', 'msgspec', 'sqlite3', 'reactive_ws.service') "
         "if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
