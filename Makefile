@@ -59,7 +59,8 @@ format: $(READY)
 screenshots: $(READY)
 	xvfb-run -a -s "-screen 0 1280x900x24" env QT_QPA_PLATFORM=offscreen $(BIN)/python tests/gui/screenshots.py
 
-# Everything but the soak in less than 15 minutes; `bench-quick` only shows that all of it works; `bench-deep` adds the soak.
+# Everything in less than 15 minutes, docs/performance.md and its pictures included; `bench-quick` only shows that all of it works;
+# `bench-deep` soaks for ten minutes instead of two.
 bench: $(BENCH_READY)
 	$(BENCH)/bin/python benchmarks/run.py
 
@@ -72,7 +73,7 @@ bench-deep: $(BENCH_READY)
 $(BENCH_READY): pyproject.toml constraints.txt benchmarks/peers.txt benchmarks/peers_node/package-lock.json
 	$(PYTHON) -m venv --clear $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--requirement benchmarks/peers.txt --editable .
+		--requirement benchmarks/peers.txt --editable '.[fast,qt]'
 	cd benchmarks/peers_node && npm ci --silent
 	touch $@
 

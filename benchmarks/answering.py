@@ -40,6 +40,13 @@ def answering(port: int = 0) -> Iterator[str]:
 
 
 async def _answer(socket: Any) -> None:
+    from websockets.exceptions import ConnectionClosed
+
+    with contextlib.suppress(ConnectionClosed):
+        await _answer_all(socket)
+
+
+async def _answer_all(socket: Any) -> None:
     count = 0
     if socket.subprotocol:
         await socket.send('{"type":"hello","payload":{"epoch":"e1","resume":false}}')

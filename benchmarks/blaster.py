@@ -3,7 +3,8 @@
     python benchmarks/blaster.py COUNT SIZE SESSIONS
 
 It prints its port and serves one client at a time until its standard input ends. A client that offers the subprotocol
-gets it and a `hello`; every client gets the frames when it has sent a text frame that holds `go`. It uses nothing of
+gets it and a `hello`; every client gets the frames when it has sent a text frame that holds `go`. Who asks for the path
+/socket.io/ is spoken to as Engine.IO 4 and Socket.IO 5 prescribe, and gets the same messages as events. It uses nothing of
 `reactive_ws`, parses no JSON and builds all frames before it listens, so that it is never what is measured.
 """
 
@@ -58,9 +59,12 @@ def frame_of(number: int, size: int, sessions: int) -> bytes:
     return text
 
 
-def prepared(count: int, size: int, sessions: int) -> bytes:
+def prepared(count: int, size: int, sessions: int, *, is_socketio: bool = False) -> bytes:
     """Returns all messages as WebSocket text frames, one after the other."""
-    return b"".join(_framed(frame_of(number, size, sessions)) for number in range(count))
+    head, tail = (b'42["message.response",', b"]") if is_socketio else (b"", b"")
+    return b"".join(
+        _framed(head + frame_of(number, size, sessions) + tail) for number in range(count)
+    )
 
 
 def _framed(payload: bytes) -> bytes:
@@ -90,11 +94,16 @@ def blasting(count: int, size: int, sessions: int) -> Iterator[str]:
 
 
 async def _serve(count: int, size: int, sessions: int) -> None:
-    frames = memoryview(prepared(count, size, sessions))
+    plain = prepared(count, size, sessions)
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            await _shake_hands(reader, writer)
+            is_socketio = await _shake_hands(reader, writer)
+            if is_socketio:
+                frames = memoryview(prepared(count, size, sessions, is_socketio=True))
+                await _open_socketio(reader, writer)
+            else:
+                frames = memoryview(plain)
             await _await_go(reader)
             for start in range(0, len(frames), _CHUNK):
                 writer.write(frames[start : start + _CHUNK])
@@ -111,7 +120,8 @@ async def _serve(count: int, size: int, sessions: int) -> None:
     server.close()
 
 
-async def _shake_hands(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _shake_hands(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Opens the connection; returns whether it is one of Socket.IO."""
     request = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     headers = {
         name.strip().lower(): value.strip()
@@ -130,6 +140,16 @@ async def _shake_hands(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
     writer.write(("\r\n".join(answer) + "\r\n\r\n").encode())
     if is_ours:
         writer.write(_framed(b'{"type":"hello","payload":{"epoch":"e1","resume":false}}'))
+    await writer.drain()
+    return request.startswith("GET /socket.io/")
+
+
+async def _open_socketio(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    limits = b'"upgrades":[],"pingInterval":600000,"pingTimeout":600000,"maxPayload":1000000'
+    writer.write(_framed(b'0{"sid":"one",' + limits + b"}"))
+    while (await _read_frame(reader))[1][:2] != b"40":
+        pass
+    writer.write(_framed(b'40{"sid":"two"}'))
     await writer.drain()
 
 

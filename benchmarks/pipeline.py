@@ -11,6 +11,9 @@ and keeps everything that it received:
                    session, a callback
     hand_msgspec   the same by somebody who knows msgspec: typed decoding in one step, a watermark per session
     ours           service -> codec -> order -> dispatcher -> history store -> keyed select -> callback
+    picows         the limit again, with the callbacks of `picows`; `picows_recv` through its `recv`
+    ours_picows    ours over `picows.websockets`, as the extra `fast` installs it
+    socketio       the client of python-socketio with an event handler, from the same server, which speaks its protocol then
 
 Each checks afterwards, outside the timing, that it has every message of every session in order.
 """
@@ -20,6 +23,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import statistics
 import subprocess
 import sys
@@ -33,36 +37,12 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.blaster import blasting, session_of
+from benchmarks import other_clients
+from benchmarks.blaster import blasting
 from benchmarks.timing import Metric
+from benchmarks.work import Work, check
 
 __all__ = ["WAYS", "rows", "run"]
-
-
-@dataclass(frozen=True)
-class Work:
-    """What one process does."""
-
-    url: str
-    count: int
-    sessions: int
-
-    def expected(self) -> dict[str, list[str]]:
-        """Returns the ids of each session in order."""
-        ids: dict[str, list[str]] = {}
-        for number in range(self.count):
-            ids.setdefault(session_of(number, self.sessions), []).append(f"m{number:08d}")
-        return ids
-
-    def connect(self) -> Any:
-        from websockets.asyncio.client import connect
-
-        return connect(self.url, compression=None, ping_interval=None, proxy=None)
-
-
-def _check(found: dict[str, list[str]], work: Work) -> None:
-    if found != work.expected():
-        raise AssertionError("messages were lost, repeated or put in the wrong place")
 
 
 async def receive(work: Work) -> float:
@@ -91,7 +71,7 @@ async def bare(work: Work) -> float:
     for envelope in kept:
         message = envelope["payload"]["message"]
         found.setdefault(message["sessionId"], []).append(message["id"])
-    _check(found, work)
+    check(found, work)
     return took
 
 
@@ -139,7 +119,7 @@ async def hand(work: Work) -> float:
             if seen == work.count:
                 break
         took = time.perf_counter() - began
-    _check({name: [record.id for record in records] for name, records in sessions.items()}, work)
+    check({name: [record.id for record in records] for name, records in sessions.items()}, work)
     return took
 
 
@@ -189,11 +169,21 @@ async def hand_msgspec(work: Work) -> float:
             if seen == work.count:
                 break
         took = time.perf_counter() - began
-    _check({name: [record.id for record in records] for name, records in sessions.items()}, work)
+    check({name: [record.id for record in records] for name, records in sessions.items()}, work)
     return took
 
 
 async def ours(work: Work) -> float:
+    """Over `websockets`, as it comes."""
+    return await _application(work)
+
+
+async def ours_picows(work: Work) -> float:
+    """Over the socket library of the extra `fast`."""
+    return await _application(work, connect=other_clients.picows_connect)
+
+
+async def _application(work: Work, **options: Any) -> float:
     from stores.app import Application
     from stores.conversation import Conversation
 
@@ -212,7 +202,7 @@ async def ours(work: Work) -> float:
 
         return callback
 
-    async with Application.at(work.url, proxy=None) as app:
+    async with Application.at(work.url, proxy=None, **options) as app:
         for name in names:
             app.history.select(name).subscribe(watch(name))
         await app.service.wait_connected(10)
@@ -226,7 +216,7 @@ async def ours(work: Work) -> float:
     # A handler may well take long on a machine that is busy with other things; that is no error here.
     if wrong := [problem for problem in problems if "use on_async" not in problem.text]:
         raise AssertionError(wrong)
-    _check(found, work)
+    check(found, work)
     return took
 
 
@@ -236,39 +226,64 @@ WAYS: dict[str, Callable[[Work], Awaitable[float]]] = {
     "hand": hand,
     "hand_msgspec": hand_msgspec,
     "ours": ours,
+    "picows": other_clients.picows,
+    "picows_recv": other_clients.picows_recv,
+    "ours_picows": ours_picows,
+    "socketio": other_clients.socketio,
 }
+_IS_MISSING = 3
+"""The exit code of a way whose library is not installed."""
 
 
 def run(
     ways: Sequence[str], *, count: int, size: int = 300, sessions: int = 8, rounds: int = 5
 ) -> dict[str, list[float]]:
-    """Runs every way in every round; returns the seconds of each."""
+    """Runs every way in every round, in an order that rotates; returns the seconds of each.
+
+    A way whose library is not installed is left out.
+    """
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     with blasting(count, size, sessions) as url:
-        for _ in range(rounds):
-            for way in ways:
+        for number in range(rounds):
+            turn = number % len(ways)
+            for way in (*ways[turn:], *ways[:turn]):
                 words = [str(Path(__file__)), "--child", way, url, str(count), str(sessions)]
                 child = subprocess.run(
-                    [sys.executable, *words], stdout=subprocess.PIPE, text=True, check=True
+                    [sys.executable, *words], stdout=subprocess.PIPE, text=True, check=False
                 )
+                if child.returncode == _IS_MISSING:
+                    continue
+                child.check_returncode()
                 seconds[way].append(float(child.stdout))
-    return seconds
+    return {way: took for way, took in seconds.items() if took}
 
 
 def rows(rounds: int, *, count: int) -> Iterator[Metric]:
-    """Yields the row of the whole path, in microseconds a frame."""
+    """Yields the rows of the whole path, over `websockets` and over picows, in microseconds a frame."""
     samples = {
         way: [took / count * 1e6 for took in seconds]
         for way, seconds in run(tuple(WAYS), count=count, rounds=rounds).items()
     }
+    usual = ("ours", "receive", "bare", "hand", "hand_msgspec", "socketio")
     targets = {"hand": 1.0, "bare": 0.7}
-    yield Metric("pipeline", "us/frame", samples, targets)
+    found = {way: samples[way] for way in usual if way in samples}
+    yield Metric("pipeline", "us/frame", found, targets)
+    if "ours_picows" in samples:
+        fast = {"ours": samples["ours_picows"]} | {
+            way: samples[way] for way in ("picows", "picows_recv", "bare", "hand")
+        }
+        yield Metric("pipeline_picows", "us/frame", fast, {"bare": 1.5})
 
 
 def main() -> None:
     if sys.argv[1:2] == ["--child"]:
         way, url, count, sessions = sys.argv[2:6]
-        print(asyncio.run(WAYS[way](Work(url, int(count), int(sessions)))))
+        # A handler that takes long because the machine is busy is no news here.
+        logging.disable()
+        try:
+            print(asyncio.run(WAYS[way](Work(url, int(count), int(sessions)))))
+        except ModuleNotFoundError:
+            sys.exit(_IS_MISSING)
         return
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--count", type=int, default=200_000, help="frames")

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ __all__ = ["as_json", "machine", "print_head", "print_row", "versions", "write"]
 
 _PACKAGES = (
     "reactive-ws", "attrs", "immutables", "msgspec", "reactivex", "websockets",
-    "picows", "psygnal", "python-socketio", "reaktiv", "traitlets",
+    "picows", "psygnal", "PySide6-Essentials", "python-socketio", "reaktiv", "traitlets",
 )  # fmt: skip
 
 
@@ -55,17 +56,20 @@ def versions() -> dict[str, str]:
 
 def as_json(row: Metric) -> dict[str, Any]:
     """Returns one entry of `metrics`."""
-    return {
+    shown = {
         "ours": row.median("ours"),
         "peers": {peer: row.median(peer) for peer in row.peers},
         "unit": row.unit,
         "ratio": {peer: row.ratio(peer) for peer in row.peers},
         "target": row.targets,
-        "met": row.is_met,
+        "met": row.is_met is not False,
         "is_rate": row.is_rate,
         "note": row.note,
         "samples": row.samples,
     }
+    if row.curves:
+        shown["curves"] = row.curves
+    return shown
 
 
 def write(rows: Iterable[Metric], path: Path, *, is_partial: bool) -> None:
@@ -79,7 +83,17 @@ def write(rows: Iterable[Metric], path: Path, *, is_partial: bool) -> None:
         "metrics": before | {row.name: as_json(row) for row in rows},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    text = json.dumps(results, indent=1)
+    # A row of numbers is read as one, and a curve need not fill a thousand lines.
+    text = re.sub(r"\[\s+([-\d.eE+,\s]+?)\s+\]", lambda found: _on_one_line(found[1]), text)
+    text = re.sub(
+        r"\[\s+(\[[^\]]*\](?:,\s+\[[^\]]*\])*)\s+\]", lambda found: _on_one_line(found[1]), text
+    )
+    path.write_text(text + "\n")
+
+
+def _on_one_line(inside: str) -> str:
+    return "[" + re.sub(r",\s+", ", ", inside.strip()) + "]"
 
 
 def print_head() -> None:

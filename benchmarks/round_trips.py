@@ -77,15 +77,31 @@ def latency_rows(runs: int, *, count: int = 2_000) -> Iterator[Metric]:
     samples: dict[str, dict[str, list[float]]] = {
         name: {"ours": [], "bare websockets": []} for name in _PERCENTILES
     }
+    pooled: dict[str, list[float]] = {"ours": [], "bare websockets": []}
+    both = (("ours", _our_trips), ("bare websockets", _bare_trips))
     with answering() as url:
-        for _ in range(runs):
-            for who, trips in (("ours", _our_trips), ("bare websockets", _bare_trips)):
+        for run in range(runs):
+            for who, trips in both if run % 2 else both[::-1]:
                 took = sorted(asyncio.run(trips(url, count)))
+                pooled[who] += took
                 for name, part in _PERCENTILES.items():
                     samples[name][who].append(took[min(count - 1, int(count * part))] * 1e6)
     for name, found in samples.items():
         targets = {"bare websockets": 0.5} if name == "p99" else {}
-        yield Metric(f"latency_{name}", "us", found, targets)
+        curves = {who: _distribution(took) for who, took in pooled.items()} if name == "p50" else {}
+        yield Metric(f"latency_{name}", "us", found, targets, curves=curves)
+
+
+def _distribution(took: list[float]) -> list[tuple[float, float]]:
+    """Returns microseconds and the share of round trips that took longer."""
+    ordered = sorted(took)
+    size = len(ordered)
+    shares = [10 ** (-step / 10) for step in range(41)]
+    return [
+        (round(ordered[size - 1 - int(size * share)] * 1e6, 1), share)
+        for share in shares
+        if 1 <= int(size * share) < size
+    ]
 
 
 async def _bare_sends(url: str, count: int) -> float:

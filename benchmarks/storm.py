@@ -77,6 +77,7 @@ class Outcome:
         peak: Most dials in 100 ms after the server's return.
         attempts: Dials per client.
         ideal: What `p99` would be if the server had never waited.
+        curve: Seconds since the loss, and which share of all clients was back.
     """
 
     policy: str
@@ -89,6 +90,7 @@ class Outcome:
     peak: int
     attempts: float
     ideal: float
+    curve: tuple[tuple[float, float], ...] = ()
 
     @property
     def ratio(self) -> float | None:
@@ -152,6 +154,7 @@ def storm(policy: Policy, *, clients: int, outage: float, rate: float, seed: int
         peak,
         dials / clients,
         outage + 0.99 * clients / rate,
+        tuple((back[at], (at + 1) / clients) for at in range(0, len(back), max(1, clients // 50))),
     )
 
 

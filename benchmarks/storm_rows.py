@@ -44,6 +44,7 @@ def storm_rows(*, is_quick: bool = False) -> Iterator[Metric]:
     for label, clients in (("10k", 10_000),) if is_quick else (("10k", 10_000), ("100k", 100_000)):
         samples: dict[str, list[float]] = {}
         stranded: list[str] = []
+        curves: dict[str, list[tuple[float, float]]] = {}
         for policy in _ALL if clients == 10_000 else POLICIES:
             who = "ours" if policy is POLICIES[0] else policy.name
             outcomes = [
@@ -51,6 +52,7 @@ def storm_rows(*, is_quick: bool = False) -> Iterator[Metric]:
                 for seed in range(1 if is_quick or clients > 10_000 else 3)
             ]
             samples[who] = [_NEVER if it.p99 is None else it.p99 for it in outcomes]
+            curves[who] = [(round(at, 2), share) for at, share in outcomes[0].curve]
             lost = max(it.stranded for it in outcomes)
             if lost:
                 stranded.append(f"{policy.name}: {lost / clients:.0%} gave up")
@@ -58,4 +60,4 @@ def storm_rows(*, is_quick: bool = False) -> Iterator[Metric]:
                 raise AssertionError(f"{lost} clients never came back")
             samples["ideal"] = [outcomes[0].ideal]
         note = f"({'; '.join(stranded)})"
-        yield Metric(f"storm_{label}", "s", samples, {"ideal": 1 / 1.6}, note=note)
+        yield Metric(f"storm_{label}", "s", samples, {"ideal": 1 / 1.6}, note=note, curves=curves)

@@ -1,4 +1,8 @@
-"""Prints the results as the table of `docs/performance.md`: `python benchmarks/table.py [RESULTS.json]`."""
+"""The results as the table of `docs/performance.md`.
+
+python benchmarks/table.py [RESULTS.json]       prints it
+python benchmarks/table.py --write              puts it between the two marks of docs/performance.md
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["main", "table"]
+__all__ = ["BEGIN", "END", "LATEST", "PAGE", "main", "missed", "renew", "table", "written"]
 
-_LATEST = Path(__file__).parent / "results/latest.json"
+LATEST = Path(__file__).resolve().parent / "results/latest.json"
+PAGE = Path(__file__).resolve().parent.parent / "docs/performance.md"
+BEGIN = "<!-- the results: written by `python benchmarks/table.py --write` -->"
+END = "<!-- the end of the results -->"
 
 
 def _number(value: float) -> str:
@@ -30,21 +37,50 @@ def table(results: dict[str, Any]) -> str:
     ]
     for name, row in results["metrics"].items():
         peers = "; ".join(_peer(peer, row) for peer in row["peers"])
-        verdict = {True: "met", False: "**missed**", None: ""}[row["met"]]
-        lines.append(f"| `{name}` | {_number(row['ours'])} {row['unit']} | {peers} | {verdict} |")
+        note = f" {row['note']}" if row["note"] else ""
+        verdict = ("met" if row["met"] else "**missed**") if row["target"] else ""
+        lines.append(
+            f"| `{name}` | {_number(row['ours'])} {row['unit']} | {peers}{note} | {verdict} |"
+        )
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Prints the machine, the versions and the table."""
-    results = json.loads(Path(sys.argv[1] if sys.argv[1:] else _LATEST).read_text())
+def written(results: dict[str, Any]) -> str:
+    """Returns what stands between the marks: the machine, the versions, the table."""
     machine = results["machine"]
-    print(
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}; load {machine['load']:.1f}"
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}; load {machine['load']:.1f}  \n"
+        f"{versions}\n\n{table(results)}\n"
     )
-    print(", ".join(f"{name} {version}" for name, version in results["versions"].items()))
-    print()
-    print(table(results))
+
+
+def missed(results: dict[str, Any]) -> list[str]:
+    """Returns the rows that miss a target."""
+    return [name for name, row in results["metrics"].items() if row["target"] and not row["met"]]
+
+
+def renew(results: Path = LATEST, page: Path = PAGE) -> None:
+    """Writes the results into the page; says which missed rows the page does not explain yet."""
+    found = json.loads(results.read_text())
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise SystemExit(f"{page} has not the two marks between which the results go")
+    page.write_text(f"{before}{BEGIN}\n\n{written(found)}\n{END}{after}")
+    print(f"written into {page}")
+    unexplained = [name for name in missed(found) if f"`{name}`" not in before + after]
+    if unexplained:
+        print(f"missed, and the page does not say why: {', '.join(unexplained)}")
+
+
+def main() -> None:
+    """Prints or writes the table."""
+    if "--write" in sys.argv[1:]:
+        renew()
+        return
+    path = Path(sys.argv[1]) if sys.argv[1:] else LATEST
+    print(written(json.loads(path.read_text())), end="")
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ class Metric:
         targets: By peer, how many times better than it ours must be.
         is_rate: Whether larger is better.
         note: What else a reader must know.
+        curves: By name, the points of a picture.
     """
 
     name: str
@@ -80,6 +81,9 @@ class Metric:
     targets: dict[str, float] = field(default_factory=dict[str, float])
     is_rate: bool = False
     note: str = ""
+    curves: dict[str, list[tuple[float, float]]] = field(
+        default_factory=dict[str, list[tuple[float, float]]]
+    )
 
     def median(self, who: str) -> float:
         return statistics.median(self.samples[who])

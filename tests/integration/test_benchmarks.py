@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from raw_client import ROOT
 
+from benchmarks import table
+
 PATIENCE = 120.0
 
 
@@ -31,12 +33,15 @@ def metrics(**samples: list[float]) -> dict[str, Any]:
     ("group", "rows"),
     [
         ("history", ["history_append_1k", "history_window", "history_cut", "history_prepend"]),
+        ("import", ["import_time", "import_everything"]),
         ("latency", ["latency_p50", "latency_p99", "latency_p999"]),
         ("market", ["pipeline_market"]),
         ("memory", ["memory_observer", "memory_key", "memory_message", "memory_idle_service"]),
         ("pipeline", ["pipeline"]),
+        ("reconnect", ["reconnect"]),
         ("select", ["select_100", "select_1000"]),
         ("send", ["send_at_most", "send_at_least", "send_durable"]),
+        ("soak", ["soak_p99", "soak_memory"]),
         ("storm", ["storm_10k"]),
     ],
 )
@@ -74,3 +79,44 @@ def test_what_is_worse_in_every_round_is_a_regression_and_the_rest_is_noise(tmp_
         ["missing", "d"],
         ["1", "worse", "of", "3"],
     ]
+
+
+def test_the_page_shows_the_results_that_are_in_the_file() -> None:
+    results = json.loads(table.LATEST.read_text())
+    shown = table.PAGE.read_text().partition(table.BEGIN)[2].partition(table.END)[0]
+    assert shown.strip() == table.written(results).strip()
+
+
+def test_the_results_are_written_between_the_marks_of_the_page_and_nowhere_else(
+    tmp_path: Path,
+) -> None:
+    row = {
+        "ours": 2.0,
+        "peers": {"other": 5.0},
+        "unit": "us",
+        "ratio": {"other": 2.5},
+        "target": {"other": 3.0},
+        "met": False,
+        "note": "",
+    }
+    machine = {"cpu": "a", "cores": 2, "system": "b", "load": 0.5}
+    results = {"machine": machine, "versions": {"python": "3"}, "metrics": {"work": row}}
+    file, page = tmp_path / "results.json", tmp_path / "page.md"
+    file.write_text(json.dumps(results))
+    page.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
+    for _ in range(2):
+        table.renew(file, page)
+        assert page.read_text().splitlines() == [
+            "before",
+            table.BEGIN,
+            "",
+            "a, 2 cores, b; load 0.5  ",
+            "python 3",
+            "",
+            "| row | ours | peers: how many times better ours is | target |",
+            "| --- | --- | --- | --- |",
+            "| `work` | 2 us | **other 5: 2.50x** (must be 3.00x) | **missed** |",
+            "",
+            table.END,
+            "after",
+        ]

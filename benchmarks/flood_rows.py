@@ -1,0 +1,103 @@
+"""`gui_flood_tk`, `gui_flood_qt`: a store that is written without end and one label; see `gui_flood`.
+
+Each way runs in a process of its own, on Xvfb where there is no display. The row is how old the oldest value was that the
+label showed; the last value must be shown, with at most one write a frame. The note says how often each way wrote the label and how long it froze the window.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.timing import Metric
+
+__all__ = ["flood_rows"]
+
+_WAYS = {"ours": "ours", "stock": "stock scheduler", "drain": "queue, emptied per frame"}
+_PATIENCE = 300.0
+_FRAME = 0.016
+
+
+def _why_not(toolkit: str) -> str | None:
+    module = {"tk": "tkinter", "qt": "PySide6"}[toolkit]
+    if importlib.util.find_spec(module) is None:
+        return f"{module} is not installed"
+    if toolkit == "tk" and not os.environ.get("DISPLAY") and shutil.which("Xvfb") is None:
+        return "no display and no Xvfb"
+    return None
+
+
+def _measured(toolkit: str, way: str, updates: int) -> dict[str, Any]:
+    words = [sys.executable, str(Path(__file__)), toolkit, way, str(updates)]
+    environment = dict(os.environ)
+    if toolkit == "qt":
+        environment.setdefault("QT_QPA_PLATFORM", "offscreen")
+    elif "DISPLAY" not in environment:
+        words = ["xvfb-run", "-a", *words]
+    ran = subprocess.run(
+        words, env=environment, capture_output=True, text=True, timeout=_PATIENCE, check=False
+    )
+    if ran.returncode:
+        raise RuntimeError(f"{' '.join(words)}\n{ran.stderr}")
+    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return found
+
+
+def flood_rows(*, is_quick: bool) -> Iterator[Metric]:
+    """Yields a row for each toolkit that is there; who is not, is told of on standard output."""
+    updates = 2_000 if is_quick else 100_000
+    for toolkit in ("tk", "qt"):
+        reason = _why_not(toolkit)
+        if reason is not None:
+            print(f"(no gui_flood_{toolkit}: {reason})")
+            continue
+        samples: dict[str, list[float]] = {}
+        notes: list[str] = []
+        for way, who in _WAYS.items():
+            found = _measured(toolkit, way, updates)
+            samples[who] = [max(found["worst_staleness"], 1e-6) * 1e3]
+            late = ", never showed the last" if found["is_late"] else ""
+            notes.append(
+                f"{who}: {found['writes']:,} writes, froze {found['longest_freeze'] * 1e3:.0f} ms{late}"
+            )
+            if way == "ours":
+                _check(toolkit, found, updates)
+        yield Metric(
+            f"gui_flood_{toolkit}",
+            "ms",
+            samples,
+            note=f"({updates:,} updates; {'; '.join(notes)})",
+        )
+
+
+def _check(toolkit: str, found: dict[str, Any], updates: int) -> None:
+    if found["is_late"] or found["last"] != updates - 1:
+        raise AssertionError(f"gui_flood_{toolkit}: the last value was not shown")
+    if found["writes"] > found["shown_after"] / _FRAME + 2:
+        raise AssertionError(
+            f"gui_flood_{toolkit}: {found['writes']} writes, more than one a frame"
+        )
+
+
+def _child(toolkit: str, way: str, updates: int) -> None:
+    from benchmarks import gui_flood
+
+    program = gui_flood.tk() if toolkit == "tk" else gui_flood.qt()
+    it = gui_flood.measure(program, way, gui_flood.Load("", updates, 0.0, 0.0))
+    names = ("writes", "last", "is_late", "worst_staleness", "longest_freeze", "shown_after")
+    print(json.dumps({name: getattr(it, name) for name in names}), flush=True)
+    # The toolkit's own end is not what is measured.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _child(sys.argv[1], sys.argv[2], int(sys.argv[3]))
