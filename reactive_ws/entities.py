@@ -49,25 +49,19 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
     _still_none: tuple[K, ...] = ()
     """The touched keys that read None before and after, because an entity that is None came or went."""
 
-    def __init__(
-        self,
-        values: Map[K, V_co],
-        keys: _Keys[K],
-        touched: tuple[K, ...],
-        earlier: tuple[Any, tuple[K, ...]] | None = None,
-    ) -> None:
-        self._values = values
-        self._keys = keys
-        self._touched = touched
-        # What was touched before in the same batch: a chain of pairs, because to join tuples at each write would cost
-        # the square of their number.
-        self._earlier = earlier
+    # No __init__: a call of a class that has one costs as much as a third of a keyed store's write. See `_made`.
+    _values: Map[K, V_co]
+    _keys: _Keys[K]
+    _touched: tuple[K, ...]
+    # What was touched before in the same batch: a chain of pairs, because to join tuples at each write would cost
+    # the square of their number.
+    _earlier: tuple[Any, tuple[K, ...]] | None
 
     @classmethod
     def of(cls, values: dict[K, V_co]) -> Entities[K, V_co]:
         """Returns a mapping of these pairs, in their order."""
         places: Map[K, int] = Map({key: place for place, key in enumerate(values)})
-        return cls(Map(values), _Keys(places, len(values)), ())
+        return _made(Map(values), _Keys(places, len(values)), ())
 
     def __repr__(self) -> str:
         return f"Entities({dict(self.items())!r})"
@@ -101,8 +95,8 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         if len(values) != len(self._values):
             keys = _Keys(keys.places.set(key, keys.next_place), keys.next_place + 1)
             if value is None:
-                return _StillNone(Entities(values, keys, (key,)), (key,))
-        return Entities(values, keys, (key,))
+                return _noting(_made(values, keys, (key,)), (key,))
+        return _made(values, keys, (key,))
 
     def with_many(self, items: Mapping[K, V_co]) -> Entities[K, V_co]:
         """Returns a mapping with all of these pairs; new keys come last, in their order."""
@@ -112,7 +106,7 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
             fresh = [key for key in items if key not in keys.places]
             places = {key: keys.next_place + place for place, key in enumerate(fresh)}
             keys = _Keys(keys.places.update(places), keys.next_place + len(fresh))
-        return Entities(values, keys, tuple(items))._compared_with(self)
+        return _made(values, keys, tuple(items))._compared_with(self)
 
     def without(self, keys: Iterable[K]) -> Entities[K, V_co]:
         """Returns a mapping without these keys; those that are not there are no error."""
@@ -124,7 +118,7 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
             del values[key]
             del places[key]
         keys_left = _Keys(places.finish(), self._keys.next_place)
-        return Entities(values.finish(), keys_left, gone)._compared_with(self)
+        return _made(values.finish(), keys_left, gone)._compared_with(self)
 
     def renamed(self, old: K, new: K) -> Entities[K, V_co]:
         """Returns a mapping with the value of `old` under `new`, in the same place; what was under `new` is gone.
@@ -136,17 +130,21 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         touched = (old,) if self._values.get(new, _MISSING) is value else (old, new)
         values = self._values.delete(old).set(new, value)
         places = self._keys.places.delete(old).set(new, place)
-        return Entities(values, _Keys(places, self._keys.next_place), touched)._compared_with(self)
+        return _made(values, _Keys(places, self._keys.next_place), touched)._compared_with(self)
 
     def instead_of(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
         """Returns this mapping with all keys noted under which `older` has another object, or none."""
         touched = [key for key in self if self._values[key] is not older._values.get(key, _MISSING)]
         touched += [key for key in older if key not in self._values]
-        return Entities(self._values, self._keys, tuple(touched))._compared_with(older)
+        return _made(self._values, self._keys, tuple(touched))._compared_with(older)
 
     def after(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
         """Returns this mapping with the touched keys of `older`, from which it was made, noted for `since`."""
-        return Entities(self._values, self._keys, self._touched, (older._earlier, older._touched))
+        return _made(self._values, self._keys, self._touched, (older._earlier, older._touched))
+
+    def touching(self, keys: Iterable[K]) -> Entities[K, V_co]:
+        """Returns this mapping with these keys noted as the changed ones."""
+        return _made(self._values, self._keys, tuple(keys))
 
     def since(
         self,
@@ -165,8 +163,7 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
             earlier, step = earlier
             steps.append(step)
         noted = dict.fromkeys(key for step in reversed(steps) for key in step)
-        touched = tuple(filter(differs, noted))
-        return Entities(self._values, self._keys, touched)._compared_with(older)
+        return self.touching(filter(differs, noted))._compared_with(older)
 
     def _compared_with(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
         """Returns this mapping with the keys noted for which an entity that is None came or went."""
@@ -175,7 +172,7 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
             for key in self._touched
             if self._values.get(key) is None and older._values.get(key) is None
         )
-        return _StillNone(self, still_none) if still_none else self
+        return _noting(self, still_none) if still_none else self
 
 
 class _StillNone(Entities[K, V_co]):
@@ -183,6 +180,28 @@ class _StillNone(Entities[K, V_co]):
 
     __slots__ = ("_still_none",)
 
-    def __init__(self, entities: Entities[K, V_co], still_none: tuple[K, ...]) -> None:
-        super().__init__(entities._values, entities._keys, entities._touched, entities._earlier)
-        self._still_none = still_none
+    _still_none: tuple[K, ...]
+
+
+def _made(
+    values: Map[K, V],
+    keys: _Keys[K],
+    touched: tuple[K, ...],
+    earlier: tuple[Any, tuple[K, ...]] | None = None,
+) -> Entities[K, V]:
+    made: Entities[K, V] = Entities.__new__(Entities)  # pyright: ignore[reportUnknownVariableType]
+    made._values = values
+    made._keys = keys
+    made._touched = touched
+    made._earlier = earlier
+    return made
+
+
+def _noting(entities: Entities[K, V], still_none: tuple[K, ...]) -> Entities[K, V]:
+    made: _StillNone[K, V] = _StillNone.__new__(_StillNone)  # pyright: ignore[reportUnknownVariableType]
+    made._values = entities._values
+    made._keys = entities._keys
+    made._touched = entities._touched
+    made._earlier = entities._earlier
+    made._still_none = still_none
+    return made

@@ -1,14 +1,16 @@
-"""What one commit of a keyed store did to its keys: the values of its `events` stream. It sees no store, only snapshots."""
+"""What one commit of a keyed store did to its keys: its `events` stream. It sees no store, only snapshots."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import attrs
+from reactivex import Observable, abc
 
 from .entities import Entities
 
-__all__ = ["KeyChanges"]
+__all__ = ["KeyChanges", "changes_of"]
 
 K = TypeVar("K")
 
@@ -37,3 +39,28 @@ class KeyChanges(Generic[K]):
             elif key in old:
                 removed.append(key)
         return cls(tuple(added), tuple(updated), tuple(removed))
+
+
+def changes_of(
+    join: Callable[[Callable[[Entities[K, Any]], None], Callable[[], None]], abc.DisposableBase],
+) -> Observable[KeyChanges[K]]:
+    """Returns the stream of what led from each snapshot to the next one.
+
+    Args:
+        join: Subscribes a function of the snapshot, and one for the end.
+    """
+
+    def subscribe(
+        observer: abc.ObserverBase[KeyChanges[K]], _: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        before: Entities[K, Any] | None = None
+
+        def see(now: Entities[K, Any]) -> None:
+            nonlocal before
+            old, before = before, now
+            if old is not None:
+                observer.on_next(KeyChanges[K].between(old, now))
+
+        return join(see, observer.on_completed)
+
+    return Observable(subscribe)

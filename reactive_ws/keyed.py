@@ -13,7 +13,7 @@ from operator import is_
 from threading import get_ident
 from typing import Any, Final, Generic, TypeVar, cast
 
-from reactivex import Observable, abc
+from reactivex import Observable
 from reactivex.abc import SchedulerBase
 
 from .audience import Audience
@@ -23,7 +23,7 @@ from .domain import Domain
 from .entities import Entities
 from .equality import Equals, is_told_by_identity, same, shallow, unchanged
 from .graph import HasDependents
-from .key_changes import KeyChanges
+from .key_changes import KeyChanges, changes_of
 from .key_source import KeySource, KeySources
 from .selection import Selection
 from .source import SelectionNode, Source
@@ -35,6 +35,8 @@ V = TypeVar("V")
 T = TypeVar("T")
 
 _MISSING: Final = object()
+_Entities: Any = Entities
+"""The bare class; a subscription at each call would cost more than the call."""
 
 
 class Unset(enum.Enum):
@@ -55,7 +57,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         equals: When a write of an entity counts as no change; see `equality.same` for the default.
     """
 
-    __slots__ = ("_entity_equals", "_keys")
+    __slots__ = ("_by_identity", "_entity_equals", "_keys")
 
     def __init__(
         self,
@@ -79,6 +81,8 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
             scheduler=scheduler,
         )
         self._entity_equals: Equals[V] = same if equals is None else equals
+        # The class of the entities written last, if they are told apart by identity.
+        self._by_identity: type[Any] | None = None
         self._keys: KeySources[K] = KeySources(self)
 
     def __repr__(self) -> str:
@@ -117,21 +121,33 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
             self._update(lambda now: self._with_one(now, key, entity))
             return
         # The same without a function to build and call: a store of live entities is mostly written from here.
-        equals = self._entity_equals
-        by_identity = equals is same and is_told_by_identity(type(entity))
+        kind: type[Any] = type(entity)
+        by_identity = kind is self._by_identity
+        if not by_identity and self._entity_equals is same and is_told_by_identity(kind):
+            by_identity, self._by_identity = True, kind
         while True:
             now = self._value
             before = now._values
-            old: Any = _MISSING if by_identity else before.get(key, _MISSING)
-            is_same = old is not _MISSING and unchanged(equals, old, entity, self)
-            values = before if is_same else before.set(key, entity)
+            if by_identity:
+                # A map that gets the object it has is the same map.
+                values = before.set(key, entity)
+            else:
+                old: Any = before.get(key, _MISSING)
+                is_same = old is not _MISSING and unchanged(self._entity_equals, old, entity, self)
+                values = before if is_same else before.set(key, entity)
             if values is before:
                 self._check_open()
                 return
             if len(values) != len(before):
                 is_done = self._publish(now, now.with_one(key, entity))
             else:
-                is_done = self._publish_one(now, Entities(values, now._keys, (key,)), key, entity)
+                # `with_one`, written out.
+                value = _Entities()
+                value._values = values
+                value._keys = now._keys
+                value._touched = (key,)
+                value._earlier = None
+                is_done = self._publish_one(now, value, key, entity)
             if is_done:
                 return
 
@@ -154,7 +170,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                 is_direct = True
                 domain._deliverer = me
                 self._value = self._delivered = value
-                domain._number = number = domain._number + 1
+                domain._number += 1
             domain._release()
             is_locked = False
             if is_direct:
@@ -162,12 +178,16 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                 source = None if reference is None else reference()
                 if source is not None:
                     source._delivered = entity
-                    domain._current = number  # pyright: ignore[reportPossiblyUnboundVariable]
-                    if source._nodes:
-                        source._notify(entity)
+                    # Nothing selects a part of a key, so its own audience is all there is to tell.
+                    slots = source._slots
+                    if len(slots) == 1:
+                        call = slots[0]
+                        try:
+                            call(entity)
+                        except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
+                            domain._failed("observer", error, source._label(), call)
                     else:
                         source._tell(entity)
-                domain._current = 0
                 domain._deliverer = me if (is_busy := domain._is_busy) else 0  # see `deliverer`
                 if is_busy:
                     domain._end_direct()
@@ -301,21 +321,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         Thread: the delivering thread of the domain.
         Ends: when the store is closed.
         """
-
-        def subscribe(
-            observer: abc.ObserverBase[KeyChanges[K]], _: abc.SchedulerBase | None = None
-        ) -> abc.DisposableBase:
-            before: Entities[K, V] | None = None
-
-            def see(now: Entities[K, V]) -> None:
-                nonlocal before
-                old, before = before, now
-                if old is not None:
-                    observer.on_next(KeyChanges[K].between(old, now))
-
-            return self._join(see, observer.on_completed)
-
-        return Observable(subscribe)
+        return changes_of(self._join)
 
     # --- what the engine asks -----------------------------------------------------------------------------------------
 

@@ -183,7 +183,8 @@ class Source(Audience):
         found: list[tuple[Audience, Any]] = []
         if not self._nodes:
             return found
-        nodes, lasts = self._nodes, self._lasts
+        nodes: list[SelectionNode | None] = self._nodes
+        lasts = self._lasts
         differing: list[tuple[int, Any]] = []
         # As little as can be for those that did not change: most of a thousand did not. So nothing counts them; where
         # the walk is, is told by how much is left.
@@ -197,7 +198,7 @@ class Source(Audience):
                         differing.append((~left.__length_hint__(), part))
                 is_through = True
             except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
-                failed: SelectionNode | None = nodes[~left.__length_hint__()]
+                failed = nodes[int(~left.__length_hint__())]
                 if failed is not None:
                     self._domain._failed("selector", error, self.name, failed._selector)
         for index, part in differing:

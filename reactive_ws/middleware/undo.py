@@ -329,4 +329,4 @@ def _put_entities(
 ) -> Entities[Any, Any]:
     """Returns the snapshot `part` with the keys noted that differ from now, so that only their observers are told."""
     touched = dict.fromkeys(key for step in between for key in step._touched)
-    return Entities(part._values, part._keys, tuple(touched)).since(now, operator.is_)
+    return part.touching(touched).since(now, operator.is_)

@@ -20,6 +20,7 @@ from reactive_ws.store import Store
 
 _WRITING = {
     "set",
+    "upsert",
     "_publish",
     "_publish_one",
     "_publish_queued",
