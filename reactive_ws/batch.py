@@ -39,10 +39,11 @@ class _Write:
 
     __slots__ = ("base", "steps", "value")
 
-    def __init__(self, base: Any, value: Any, steps: list[tuple[bool, Any]]) -> None:
+    value: Any
+
+    def __init__(self, base: Any) -> None:
         self.base = base
-        self.value = value
-        self.steps = steps
+        self.steps: list[tuple[bool, Any]] = []
         """(True, value) of a set, (False, function) of an update; a set forgets what was before it."""
 
 
@@ -101,7 +102,7 @@ class Batch:
         if write is not None:
             value = source._merged(write.value, value)
         if source not in level:
-            level[source] = _Write(base if write is None else write.base, value, [])
+            level[source] = _Write(base if write is None else write.base)
         write = level[source]
         if step[0]:
             write.steps = [step]
@@ -145,9 +146,8 @@ class Batch:
         writes = self._levels[0]
         self.close()
         domain = self._domain
-        if not writes or domain is None:
+        if domain is None:
             return
-        depth = 0
         while True:
             results: list[tuple[Cell[Any], Any, Any]] = []
             changes: list[tuple[Cell[Any], Any, Any]] = []

@@ -7,7 +7,7 @@ the others a scenario that a unit test shares.
 from __future__ import annotations
 
 import sys
-import time
+import threading
 from collections.abc import Callable
 from threading import get_ident
 from typing import Any
@@ -106,7 +106,14 @@ def replay_outside_the_private_queue(patch: pytest.MonkeyPatch) -> None:
 
 
 def missing_recheck(patch: pytest.MonkeyPatch) -> None:
-    """The queue is found empty, and the mark of the delivering thread is cleared a moment later."""
+    """The queue is found empty, and the mark of the delivering thread is cleared a moment later, after another commit."""
+    met = threading.Event()
+    enqueue = Domain._enqueue
+
+    def note(domain: Domain, commit: Commit) -> None:
+        if domain._deliverer not in (0, get_ident()):
+            met.set()
+        enqueue(domain, commit)
 
     def drain(domain: Domain, budget: int | None) -> None:
         while True:
@@ -115,10 +122,13 @@ def missing_recheck(patch: pytest.MonkeyPatch) -> None:
             if commit is None:
                 break
             _deliver(domain, commit)
-        time.sleep(0.0001)
+        # In the scenario a commit of the other thread meets every delivery, before or after the look at the queue.
+        met.wait(30)
+        met.clear()
         with domain._lock:
             domain._rest()
 
+    patch.setattr(Domain, "_enqueue", note)
     patch.setattr(Domain, "_drain", drain)
 
 

@@ -230,6 +230,33 @@ def test_a_commit_that_meets_the_first_computation_finds_what_is_not_computed_ye
     assert top.get() == (20, 2, 6)
 
 
+def test_what_a_delivery_found_and_computed_is_not_computed_again_for_a_read_in_it(
+    domain: Domain,
+) -> None:
+    a, b = Store(1, domain=domain), Store(0, domain=domain)
+    calls: list[int] = []
+    reads: list[tuple[int, int]] = []
+
+    def below(value: int) -> int:
+        calls.append(value)
+        if len(calls) == 1:
+            other = threading.Thread(target=b.set, args=(1,))
+            other.start()
+            other.join(5)
+        return value * 10
+
+    tens = derived(a, below)
+    top = derived(tens, b, lambda left, right: (left, right))
+    late = derived(derived(derived(b, lambda n: n), lambda n: n), lambda n: n)
+    late.select().subscribe(lambda n: reads.append((tens.get(), len(calls))) if n else None)
+    log: list[tuple[int, int]] = []
+    top.select().subscribe(log.append)
+    # Once for the new observer, and once for the commit that met it.
+    assert reads == [(10, 2)]
+    assert log == [(10, 0), (10, 1)]
+    assert calls == [1, 1]
+
+
 def test_to_observe_each_value_of_a_deep_chain_looks_only_one_step_down(domain: Domain) -> None:
     source = Store(0, domain=domain)
     chain = [derived(source, lambda n: n + 1)]

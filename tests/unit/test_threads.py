@@ -38,12 +38,12 @@ def together(*functions: Callable[[], object]) -> None:
     barrier = threading.Barrier(len(functions))
 
     def run(function: Callable[[], object]) -> None:
-        barrier.wait(5)
+        barrier.wait(60)
         function()
 
     with concurrent.futures.ThreadPoolExecutor(len(functions)) as executor:
         for future in [executor.submit(run, function) for function in functions]:
-            future.result(60)
+            future.result(300)
 
 
 def test_8_threads_of_1_000_updates_make_8_000_and_the_observer_sees_each_once(
@@ -58,7 +58,7 @@ def test_8_threads_of_1_000_updates_make_8_000_and_the_observer_sees_each_once(
             store.update(lambda value: value + 1)
 
     together(*[add] * 8)
-    assert domain.settled(10)
+    assert domain.settled(60)
     assert store.get() == 8_000
     assert log == list(range(8_001))
 
@@ -79,7 +79,7 @@ def test_all_observers_see_one_order_of_all_writes(domain: Domain) -> None:
             store.set(number)
 
     together(lambda: write(a), lambda: write(b))
-    assert domain.settled(10)
+    assert domain.settled(60)
     assert logs[0] == logs[1]
     assert [name for name, _ in logs[0]] == [name for name, _ in order]
     assert [value for name, value in logs[0] if name == "a"] == list(range(1, 1_001))
@@ -92,7 +92,7 @@ def test_stores_subscribed_crosswise_during_replay_do_not_deadlock(domain: Domai
 
     def cross(first: Store[int], second: Store[int], name: str) -> None:
         def outer(value: int) -> None:
-            inside.wait(5)
+            inside.wait(60)
             second.select().subscribe(lambda other: log.append(f"{name} sees {other}"))
 
         first.select().subscribe(outer).dispose()
@@ -135,7 +135,7 @@ def test_crosswise_batches_keep_the_sum_in_every_delivered_and_every_read_snapsh
             sums.add(total.get())
 
     together(lambda: move(a, b), lambda: move(b, a))
-    assert domain.settled(10)
+    assert domain.settled(60)
     assert (delivered, sums) == ({1_000}, {1_000})
     assert commits == [(number, 0) for number in range(1, 2 * rounds + 1)]
     assert snapshot(a, b) == (500, 500)
@@ -193,7 +193,7 @@ def test_1_500_observers_that_join_in_a_storm_see_the_current_value_then_every_l
             stop.set()
 
     together(storm, joiners)
-    assert domain.settled(20)
+    assert domain.settled(60)
     last = store.get()
     assert len(logs) == 1_500
     assert [log for log in logs if log != list(range(log[0], last + 1))] == []
@@ -234,7 +234,7 @@ def test_observers_that_come_and_go_in_a_storm_are_never_called_after_dispose(
             stop.set()
 
     together(storm, comers)
-    assert domain.settled(10)
+    assert domain.settled(60)
     # A call that had entered before dispose() returned may finish, and sees the flag that was set since.
     assert len(late) <= 2
     assert (store.observer_count, keyed.observer_count) == (0, 0)
@@ -282,7 +282,7 @@ def test_derived_values_read_everywhere_in_a_storm_are_never_mixed_nor_old(
 
     with both.select().subscribe(delivered.append):
         together(write, read, come_and_go)
-        assert domain.settled(10)
+        assert domain.settled(60)
     assert wrong == []
     assert delivered == [(number * 2, number) for number in range(2_001)]
 
@@ -305,12 +305,12 @@ def test_keys_are_added_watched_and_removed_by_many_threads(domain: Domain) -> N
             with keyed.select(key).subscribe(log.append):
                 keyed.upsert(key, number)
                 keyed.remove(key)
-                domain.settled(10)
+                domain.settled(60)
             if log != [None, number, None]:
                 wrong.append((key, number, log))
 
     together(*[lambda mine=mine: work(mine) for mine in range(4)])
-    assert domain.settled(10)
+    assert domain.settled(60)
     assert wrong == []
     assert (len(keyed), keyed.observer_count, changes) == (0, 1, 4 * 300 * 2)
 
@@ -343,12 +343,41 @@ class ThreadHome:
             function()
 
 
+def test_a_write_of_the_ui_returns_while_its_home_is_stuck_in_a_flood(domain: Domain) -> None:
+    home = ThreadHome()
+    domain.set_home(home)
+    feed, clicks = Store(0, domain=domain), Store(0, domain=domain)
+    stuck, go_on = threading.Event(), threading.Event()
+    places: list[tuple[int, threading.Thread]] = []
+
+    def observe(value: int) -> None:
+        if value == 1:
+            stuck.set()
+            go_on.wait(30)
+
+    feed.select().subscribe(observe)
+    clicks.select().pipe(ops.skip(1)).subscribe(
+        lambda value: places.append((value, threading.current_thread()))
+    )
+    for number in range(1, 201):
+        feed.set(number)
+    assert stuck.wait(30)
+    # Nobody but the home delivers, and the home cannot: that these return shows that the writer is not captured.
+    for number in range(1, 101):
+        clicks.set(number)
+    assert (clicks.get(), places) == (100, [])
+    go_on.set()
+    assert domain.settled(30)
+    home.post(None)
+    assert places == [(number, home.thread) for number in range(1, 101)]
+
+
 def clicks_in_a_flood() -> float:
     """Returns the time in seconds that 99 of 100 writes took at most."""
     home = ThreadHome()
     domain = Domain(home=home)
     feed, clicks = Store(0, domain=domain), Store(0, domain=domain)
-    stop = threading.Event()
+    go, done = threading.Semaphore(0), threading.Semaphore(0)
     places: list[tuple[int, threading.Thread]] = []
     clicks.select().pipe(ops.skip(1)).subscribe(
         lambda value: places.append((value, threading.current_thread()))
@@ -357,33 +386,31 @@ def clicks_in_a_flood() -> float:
         feed.select().subscribe()
 
     def flood() -> None:
-        number = 0
-        while not stop.is_set():
-            for _ in range(100):
-                number += 1
-                feed.set(number)
-            # A flood of about 100 000 a second, and not as many as the machine can make.
-            time.sleep(0.001)
+        for number in range(1, 501):
+            go.acquire()
+            for more in range(100):
+                feed.set(number * 100 + more)
+            done.release()
 
     thread = threading.Thread(target=flood)
     thread.start()
     took: list[float] = []
-    try:
-        for number in range(1, 501):
-            start = time.perf_counter()
-            clicks.set(number)
-            took.append(time.perf_counter() - start)
-            time.sleep(0.0005)
-    finally:
-        stop.set()
-        thread.join(5)
-    assert domain.settled(20)
+    for number in range(1, 501):
+        # Each click falls into a hundred writes that come as fast as the machine can make them.
+        go.release()
+        start = time.perf_counter()
+        clicks.set(number)
+        took.append(time.perf_counter() - start)
+        done.acquire()
+    thread.join(30)
+    assert domain.settled(60)
     home.post(None)
     assert places == [(number, home.thread) for number in range(1, 501)]
     return sorted(took)[int(len(took) * 0.99)]
 
 
-def test_a_write_of_the_ui_in_a_flood_returns_at_once_and_its_observers_run_at_home() -> None:
+@pytest.mark.deep
+def test_a_write_of_the_ui_in_a_flood_takes_less_than_a_millisecond() -> None:
     sys.setswitchinterval(0.0001)
     # The best of a few: what is measured is the engine, not what else the machine was busy with.
     assert any(clicks_in_a_flood() < 0.001 for _ in range(5))
@@ -398,7 +425,7 @@ def test_a_captured_writer_is_free_after_64_more_commits(domain: Domain) -> None
     def click(value: int) -> None:
         if value:
             inside.set()
-            go_on.wait(5)
+            go_on.wait(60)
 
     clicks.select().subscribe(click)
     feed.select().pipe(ops.skip(1)).subscribe(
@@ -406,7 +433,7 @@ def test_a_captured_writer_is_free_after_64_more_commits(domain: Domain) -> None
     )
 
     def flood() -> None:
-        inside.wait(5)
+        inside.wait(60)
         for number in range(1, 301):
             feed.set(number)
         go_on.set()
@@ -414,8 +441,8 @@ def test_a_captured_writer_is_free_after_64_more_commits(domain: Domain) -> None
     thread = threading.Thread(target=flood)
     thread.start()
     clicks.set(1)
-    thread.join(5)
-    assert domain.settled(10)
+    thread.join(60)
+    assert domain.settled(60)
     assert by == [(number, number <= 64) for number in range(1, 301)]
 
 

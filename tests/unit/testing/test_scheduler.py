@@ -69,10 +69,18 @@ async def test_an_interval_ticks_on_the_virtual_clock() -> None:
 
 
 def test_now_follows_a_real_loop_too() -> None:
-    async def run() -> float:
-        scheduler = LoopScheduler(asyncio.get_running_loop())
+    async def run() -> tuple[float, float, float]:
+        loop = asyncio.get_running_loop()
+        scheduler = LoopScheduler(loop)
+        start = loop.time()
         before = scheduler.now
-        await asyncio.sleep(0.02)
-        return (scheduler.now - before).total_seconds()
+        after_before = loop.time()
+        while loop.time() - start < 0.001:
+            await asyncio.sleep(0)
+        before_end = loop.time()
+        passed = (scheduler.now - before).total_seconds()
+        return before_end - after_before, passed, loop.time() - start
 
-    assert 0.015 < asyncio.run(run()) < 5
+    at_least, passed, at_most = asyncio.run(run())
+    # A date counts in microseconds.
+    assert at_least - 2e-6 <= passed <= at_most + 2e-6
