@@ -8,7 +8,9 @@ purpose: they raise, write, batch, leave, throw others out and bring new ones, w
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from types import TracebackType
 from typing import Any
 
@@ -303,6 +305,24 @@ class EngineMachine(RuleBasedStateMachine):
         with self.batched():
             self.write(*write)
             self.watch(*watcher)
+
+    @rule(mine=WRITES, other=WRITES)
+    def writing_elsewhere_while_a_batch_is_open(
+        self, mine: tuple[str, int, bool], other: tuple[str, int, bool]
+    ) -> None:
+        with self.batched():
+            self.write(*mine)
+            self.elsewhere(lambda: self.write(*other))
+            self.check_reads()
+
+    def elsewhere(self, act: Callable[[], None]) -> None:
+        """Acts on another thread, which inherits the context as a task would, and no batch."""
+        overlays, self.overlays = self.overlays, []
+        try:
+            with ThreadPoolExecutor(1) as executor:
+                executor.submit(copy_context().run, act).result()
+        finally:
+            self.overlays = overlays
 
     @precondition(lambda self: len(self.watchers) < 20)
     @rule(watcher=WATCHERS)
