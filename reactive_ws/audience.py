@@ -117,8 +117,8 @@ class Link(DisposableBase):
         else:
             if audience._has_memory:
                 with domain._lock:
-                    self._seen = value
                     if self._audience is not None:
+                        self._seen = value
                         audience._seed(self, value)
             self._call(value)
         while True:
@@ -303,6 +303,7 @@ class Audience:
             self._dead += 1
         link._on_next = ignore
         link._on_completed = None
+        link._seen = UNSET
         if self._hungry:
             self._hungry = tuple(other for other in self._hungry if other is not link)
         self._live -= 1

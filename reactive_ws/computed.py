@@ -73,7 +73,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         self._queued = 0
         # The arguments and the result of the newest delivery: one object, because readers on other threads take both.
         self._kept: tuple[tuple[Any, ...], Any] | None = None
-        # Grows with each coming to life and each going.
+        # How often the last observer went.
         self._life = 0
         self._notified: Any = UNSET
         self._ahead: tuple[int, tuple[Any, ...], Any] | None = None
@@ -313,7 +313,6 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             node = stack.pop()
             woken.append(node)
             node._joined = number
-            node._life += 1
             node._forget()
             for source in node._sources:
                 if _is_derived(source):

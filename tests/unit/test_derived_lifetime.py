@@ -233,7 +233,7 @@ def test_a_commit_that_meets_the_first_computation_finds_what_is_not_computed_ye
 def test_what_a_delivery_found_and_computed_is_not_computed_again_for_a_read_in_it(
     domain: Domain,
 ) -> None:
-    a, b = Store(1, domain=domain), Store(0, domain=domain)
+    a, b = Store(2, domain=domain), Store(0, domain=domain)
     calls: list[int] = []
     reads: list[tuple[int, int]] = []
 
@@ -242,11 +242,16 @@ def test_what_a_delivery_found_and_computed_is_not_computed_again_for_a_read_in_
         if len(calls) == 1:
             other = threading.Thread(target=b.set, args=(1,))
             other.start()
-            other.join(5)
-        return value * 10
+            other.join(60)
+        return value // 2 * 10
 
+    def pair(left: int, right: int) -> tuple[int, int]:
+        pairs.append((left, right))
+        return left, right
+
+    pairs: list[tuple[int, int]] = []
     tens = derived(a, below)
-    top = derived(tens, b, lambda left, right: (left, right))
+    top = derived(tens, b, pair)
     late = derived(derived(derived(b, lambda n: n), lambda n: n), lambda n: n)
     late.select().subscribe(lambda n: reads.append((tens.get(), len(calls))) if n else None)
     log: list[tuple[int, int]] = []
@@ -254,7 +259,48 @@ def test_what_a_delivery_found_and_computed_is_not_computed_again_for_a_read_in_
     # Once for the new observer, and once for the commit that met it.
     assert reads == [(10, 2)]
     assert log == [(10, 0), (10, 1)]
-    assert calls == [1, 1]
+    assert calls == [2, 2]
+    # And what was found then is what the next value is compared with.
+    a.set(3)
+    assert calls == [2, 2, 3]
+    assert pairs == [(10, 1), (10, 0)]
+
+
+def test_a_read_inside_a_delivery_computes_nothing_that_the_delivery_computed(
+    domain: Domain,
+) -> None:
+    a = Store(0, domain=domain)
+    calls: list[int] = []
+    double = derived(a, lambda value: (calls.append(value), value * 2)[1])
+    reads: list[int] = []
+    double.select().subscribe()
+    derived(double, abs).select().subscribe(lambda _: reads.append(double.get()))
+    a.set(1)
+    a.set(2)
+    assert reads == [0, 2, 4]
+    assert calls == [0, 1, 2]
+
+
+def test_a_value_whose_last_observer_leaves_while_it_is_computed_keeps_nothing(
+    domain: Domain,
+) -> None:
+    class Result:
+        """Something to look for."""
+
+    made: list[weakref.ref[Result]] = []
+    a = Store(0, domain=domain)
+
+    def compute(value: int) -> Result:
+        if value == 1:
+            subscription.dispose()
+        result = Result()
+        made.append(weakref.ref(result))
+        return result
+
+    results = derived(a, compute)
+    subscription = results.select().subscribe()
+    a.set(1)
+    assert [result() for result in made] == [None, None]
 
 
 def test_to_observe_each_value_of_a_deep_chain_looks_only_one_step_down(domain: Domain) -> None:

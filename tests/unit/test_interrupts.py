@@ -14,6 +14,7 @@ import pytest
 
 from reactive_ws.batch import batch
 from reactive_ws.cell import Cell
+from reactive_ws.derived import derived
 from reactive_ws.domain import Domain
 from reactive_ws.keyed import KeyedStore
 from reactive_ws.store import Store
@@ -27,6 +28,8 @@ _WRITING = {
     "_see_to_delivery",
     "_take",
     "_drain",
+    "propagate",
+    "_update",
 }
 
 
@@ -64,6 +67,7 @@ def is_interrupted(act: Callable[[], object], place: int) -> bool:
         return True
     finally:
         sys.settrace(before)
+    assert left > 0, "the interrupt was swallowed"
     return False
 
 
@@ -85,6 +89,19 @@ def a_key(domain: Domain) -> tuple[Cell[Any], Callable[[int], object]]:
     return keyed, lambda value: keyed.upsert("a", value)
 
 
+def a_derived_value(domain: Domain) -> tuple[Cell[Any], Callable[[int], object]]:
+    store = Store(0, domain=domain)
+    double = derived(store, lambda value: value * 2)
+    log: list[int] = []
+    double.select().subscribe(log.append)
+
+    def write(value: int) -> None:
+        store.set(value)
+        assert (double.get(), log[-1]) == (value * 2, value * 2)
+
+    return store, write
+
+
 def a_batch(domain: Domain) -> tuple[Cell[Any], Callable[[int], object]]:
     store = Store(0, domain=domain)
     store.select().subscribe()
@@ -96,7 +113,7 @@ def a_batch(domain: Domain) -> tuple[Cell[Any], Callable[[int], object]]:
     return store, write
 
 
-@pytest.mark.parametrize("make", [a_store, a_part, a_key, a_batch])
+@pytest.mark.parametrize("make", [a_store, a_part, a_key, a_derived_value, a_batch])
 def test_after_an_interrupt_anywhere_another_thread_writes_and_is_delivered(
     make: Callable[[Domain], tuple[Cell[Any], Callable[[int], object]]],
 ) -> None:
@@ -104,11 +121,13 @@ def test_after_an_interrupt_anywhere_another_thread_writes_and_is_delivered(
         domain = Domain(f"interrupted at {place}")
         store, write = make(domain)
         was_interrupted = is_interrupted(lambda write=write: write(1), place)
-        thread = threading.Thread(target=write, args=(2,), daemon=True)
+        done: list[None] = []
+        thread = threading.Thread(target=lambda: done.append(write(2)), daemon=True)  # noqa: B023
         thread.start()
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive(), f"the lock is held after an interrupt at {place}"
-        assert domain.settled(5), f"nobody delivers after an interrupt at {place}"
+        assert done == [None], f"the next write failed after an interrupt at {place}"
+        assert domain.settled(60), f"nobody delivers after an interrupt at {place}"
         assert store._delivered is store._value
         if not was_interrupted:
             break
