@@ -192,11 +192,11 @@ class EngineMachine(RuleBasedStateMachine):
         self.watchers: list[Watcher] = []
         self.raised = 0
         self.reactions = 0
-        self.hooked: list[tuple[int, Values]] = []
+        self.hooked: list[tuple[int, dict[str, tuple[int, int]]]] = []
         if self.is_hooked:
             self.domain.on_commit(
                 lambda commit: self.hooked.append(
-                    (commit.number, {store.name: new for store, _, new in commit.changes})
+                    (commit.number, {store.name: (old, new) for store, old, new in commit.changes})
                 )
             )
         a, b, c = self.stores.values()
@@ -360,7 +360,8 @@ class EngineMachine(RuleBasedStateMachine):
         if self.is_hooked:
             pairs = zip(self.commits, self.commits[1:], strict=False)
             changed = [
-                {name: new[name] for name in NAMES if new[name] != old[name]} for old, new in pairs
+                {name: (old[name], new[name]) for name in NAMES if new[name] != old[name]}
+                for old, new in pairs
             ]
             assert self.hooked == list(enumerate(changed, 1))
 
