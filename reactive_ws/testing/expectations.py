@@ -72,7 +72,7 @@ class Inbox:
         return found[0]
 
     async def expect_nothing(self, seconds: float) -> None:
-        """Lets time pass, and asserts that nothing comes that is not skipped.
+        """Lets time pass, and asserts that nothing that is not skipped comes, or came before and was not expected yet.
 
         Raises:
             AssertionError: something came.
@@ -99,4 +99,11 @@ def fits(message: Envelope[Any], what: What) -> bool:
 def _say(what: What) -> str:
     if what is None:
         return "a message"
-    return what.__name__ if isinstance(what, type) else repr(what)
+    if isinstance(what, type):
+        return what.__name__
+    code = getattr(what, "__code__", None)
+    if code is None:
+        return repr(what)
+    # The address in the repr of a function would be another one in every run.
+    file = code.co_filename.replace("\\", "/").rpartition("/")[2]
+    return f"a message that {code.co_name} accepts ({file}:{code.co_firstlineno})"

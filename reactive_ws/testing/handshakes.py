@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import email.utils
+import http
 from collections.abc import Mapping
 
 from websockets.asyncio.server import ServerConnection
+from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 __all__ = ["Handshakes"]
@@ -25,7 +28,15 @@ class Handshakes:
         self._is_answering.set()
 
     def refuse(self, status: int, headers: Mapping[str, str], times: int, body: str) -> None:
-        """Answers the next handshakes with an HTTP status."""
+        """Answers the next handshakes with an HTTP status, also with one that no standard knows, such as 522.
+
+        Raises:
+            ValueError: the status is none that ends a handshake: those are 200 to 999.
+        """
+        if not 200 <= status <= 999:
+            raise ValueError(
+                f"{status} does not refuse a handshake; use a status from 200 to 999, such as 503"
+            )
         self._refusals.extend([(status, headers, body)] * times)
 
     def hang(self, *, is_hanging: bool) -> None:
@@ -41,12 +52,23 @@ class Handshakes:
         """Answers a handshake: None for a WebSocket. Called by `websockets`."""
         self.requests.append((request.path, dict(request.headers.raw_items())))
         await self._is_answering.wait()
-        if not self._refusals:
+        # A client that gave up while it had to wait gets no answer, and uses up no refusal.
+        if not self._refusals or connection.transport.is_closing():
             return None
-        status, headers, body = self._refusals.pop(0)
-        response = connection.respond(status, body)
-        for name, value in headers.items():
-            if name in response.headers:
-                del response.headers[name]
-            response.headers[name] = value
-        return response
+        return _response(*self._refusals.pop(0))
+
+
+def _response(status: int, own_headers: Mapping[str, str], text: str) -> Response:
+    # Not `connection.respond`: it knows the statuses of Python's `http` only, and proxies have more of them.
+    has_body = status not in (204, 304)
+    body = text.encode() if has_body else b""
+    headers = Headers({"Date": email.utils.formatdate(usegmt=True), "Connection": "close"})
+    if has_body:
+        headers["Content-Length"] = str(len(body))
+        headers["Content-Type"] = "text/plain; charset=utf-8"
+    for name, value in own_headers.items():
+        if name in headers:
+            del headers[name]
+        headers[name] = value
+    known = {each.value: each.phrase for each in http.HTTPStatus}
+    return Response(status, known.get(status, "Refused"), headers, body)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -145,7 +146,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._announce_quiet()
             return
         due = self._next_deadline()
-        if due is None:
+        # A timer at infinity, such as of sleep(inf), never wakes anybody.
+        if due is None or due == math.inf:
             raise self._caused(Deadlock(self._now, self._waiting()))
         self._count_turn()
         if due > self._now:

@@ -113,9 +113,11 @@ class Monitor(Generic[T]):
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self.check()
-        self.dispose()
+        try:
+            if kind is None:
+                self.check()
+        finally:
+            self.dispose()
 
     @property
     def violations(self) -> tuple[Violation, ...]:
@@ -148,7 +150,9 @@ class Monitor(Generic[T]):
         """Notes that a call begins; returns whether it is the only one."""
         here = threading.get_ident()
         with self._lock:
-            other, self._busy_in = self._busy_in, here
+            other = self._busy_in
+            if other is None:
+                self._busy_in = here
         if other is not None:
             inside = "inside of" if other == here else "beside"
             self._break(Rule.NO_OVERLAP, f"{what} came {inside} another call")

@@ -1,13 +1,15 @@
 """The faults of `faults` on real sockets: a proxy on the loopback interface between a client and a real server.
 
 For tests that put a foreign server behind it; everything else is faster and exact in a simulation. Time is real here.
-Where it is less true than the in-memory network: a refused connection is accepted and reset at once, and what an end wrote is
-acknowledged by the proxy's own operating system, so a writer notices a black hole only when 64 KiB are on the way.
+Where it is less true than the in-memory network: a refused connection is accepted and reset at once, a hanging one is accepted
+and gets no byte, and what an end wrote is acknowledged by the proxy's own operating system, so a writer notices a black hole only
+when more is on the way than the proxy and its sockets hold.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import Callable
@@ -60,6 +62,7 @@ class ChaosProxy:
         self._refusals: int | None = 0
         self._hangs: int | None = 0
         self._healed = asyncio.Event()
+        self._stalled_until = 0.0
         self._links: set[_Link] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.TimerHandle] = []
@@ -138,6 +141,7 @@ class ChaosProxy:
         self._black.clear()
         self._truncate = None
         self._refusals = self._hangs = 0
+        self._stalled_until = 0.0
         self._healed.set()
         self._healed = asyncio.Event()
         for link in self._links:
@@ -147,6 +151,8 @@ class ChaosProxy:
     def _stall(self, seconds: float, direction: Direction) -> None:
         reason = object()
         links = tuple(self._links)
+        loop = asyncio.get_running_loop()
+        self._stalled_until = max(self._stalled_until, loop.time() + seconds)
         for link in links:
             for way in _ways(direction):
                 link.lanes[way].block(reason)
@@ -156,7 +162,7 @@ class ChaosProxy:
                 for way in _ways(direction):
                     link.hand_over(way, link.lanes[way].unblock(reason))
 
-        self._timers.append(asyncio.get_running_loop().call_later(seconds, go_on))
+        self._timers.append(loop.call_later(seconds, go_on))
 
     def _change(self, direction: Direction, change: Callable[[Conditions], Conditions]) -> None:
         for way in _ways(direction):
@@ -187,16 +193,24 @@ class ChaosProxy:
         if self._black or self._hangs is None or self._hangs > 0:
             self._hangs = None if self._hangs is None else max(0, self._hangs - 1)
             await self._healed.wait()
+        await self._outlast_stall()
         server_reader, server_writer = await asyncio.open_connection(*self._target)
         link = _Link({Direction.UP: server_writer, Direction.DOWN: writer}, self)
         self._links.add(link)
         try:
-            await asyncio.gather(
-                link.pump(Direction.UP, reader), link.pump(Direction.DOWN, server_reader)
-            )
+            async with asyncio.TaskGroup() as pumps:
+                pumps.create_task(link.pump(Direction.UP, reader))
+                pumps.create_task(link.pump(Direction.DOWN, server_reader))
         finally:
             self._links.discard(link)
             server_writer.close()
+
+    async def _outlast_stall(self) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._stalled_until:
+            healed = asyncio.ensure_future(self._healed.wait())
+            await asyncio.wait([healed], timeout=self._stalled_until - loop.time())
+            healed.cancel()
 
     def lane(self, way: Direction) -> Lane:
         """Returns a lane in the present conditions."""
@@ -210,18 +224,15 @@ class ChaosProxy:
         """The truncation that new connections get."""
         return self._truncate
 
-    async def healed(self) -> None:
-        """Waits for the next `Heal`."""
-        await self._healed.wait()
-
 
 class _Link:
     """One connection through the proxy."""
 
     def __init__(self, writers: dict[Direction, asyncio.StreamWriter], proxy: ChaosProxy) -> None:
         self._writers = writers
-        self._proxy = proxy
         self.lanes = {way: proxy.lane(way) for way in _WAYS}
+        self._has_ended = {way: asyncio.Event() for way in _WAYS}
+        self._has_moved = {way: asyncio.Event() for way in _WAYS}
         if proxy.pending_truncate is not None:
             self.truncate(proxy.pending_truncate)
 
@@ -232,44 +243,67 @@ class _Link:
     def reset(self) -> None:
         for writer in self._writers.values():
             _break(writer)
+        for way in _WAYS:
+            self._has_ended[way].set()
+            self._has_moved[way].set()
 
     async def pump(self, way: Direction, reader: asyncio.StreamReader) -> None:
-        """Carries bytes one way: reading and delivering run beside each other, so that latency is no bandwidth limit."""
+        """Carries bytes one way until the end of that way has arrived.
+
+        Reading and delivering run beside each other, so that latency is no bandwidth limit.
+        """
         travelling: asyncio.Queue[tuple[float, Item] | None] = asyncio.Queue(64)
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._read(way, reader, travelling))
+            both.create_task(self._deliver(way, travelling))
+        # A black hole or stall may hold the end back, and bytes before it.
+        await self._has_ended[way].wait()
 
-        async def read() -> None:
-            loop = asyncio.get_running_loop()
-            lane = self.lanes[way]
-            while True:
-                while lane.held_size > _MAX_HELD_SIZE:
-                    await self._proxy.healed()
-                data = await reader.read(_CHUNK_SIZE)
-                for piece in lane.send(loop.time(), data or Ending.FIN):
-                    await travelling.put(piece)
-                if not data:
-                    await travelling.put(None)
-                    return
+    async def _read(
+        self,
+        way: Direction,
+        reader: asyncio.StreamReader,
+        travelling: asyncio.Queue[tuple[float, Item] | None],
+    ) -> None:
+        loop, lane, has_moved = asyncio.get_running_loop(), self.lanes[way], self._has_moved[way]
+        item: Item = b""
+        while isinstance(item, bytes):
+            while lane.held_size > _MAX_HELD_SIZE and not self._has_ended[way].is_set():
+                has_moved.clear()
+                await has_moved.wait()
+            try:
+                item = await reader.read(_CHUNK_SIZE) or Ending.FIN
+            except OSError:
+                # A reset travels like everything else: late, or not at all in a black hole.
+                item = Ending.RESET
+            for piece in lane.send(loop.time(), item):
+                await travelling.put(piece)
+        await travelling.put(None)
 
-        async def deliver() -> None:
-            loop = asyncio.get_running_loop()
-            while (piece := await travelling.get()) is not None:
-                at, item = piece
-                if at > loop.time():
-                    await asyncio.sleep(at - loop.time())
-                self.hand_over(way, self.lanes[way].arrive(item))
-                await self._writers[way].drain()
-
-        await asyncio.gather(read(), deliver())
+    async def _deliver(
+        self, way: Direction, travelling: asyncio.Queue[tuple[float, Item] | None]
+    ) -> None:
+        loop, writer = asyncio.get_running_loop(), self._writers[way]
+        while (piece := await travelling.get()) is not None:
+            at, item = piece
+            if at > loop.time():
+                await asyncio.sleep(at - loop.time())
+            self.hand_over(way, self.lanes[way].arrive(item))
+            with contextlib.suppress(OSError):  # the receiver is gone; its own way says so
+                await writer.drain()
 
     def hand_over(self, way: Direction, items: tuple[Item, ...]) -> None:
+        writer = self._writers[way]
         for item in items:
-            writer = self._writers[way]
-            if isinstance(item, bytes):
-                writer.write(item)
-            elif item is Ending.RESET:
+            if item is Ending.RESET:
                 self.reset()
-            elif writer.can_write_eof() and not writer.is_closing():
-                writer.write_eof()
+            elif isinstance(item, Ending):
+                if writer.can_write_eof() and not writer.is_closing():
+                    writer.write_eof()
+                self._has_ended[way].set()
+            elif not writer.is_closing():
+                writer.write(item)
+        self._has_moved[way].set()
 
 
 _WAYS = (Direction.UP, Direction.DOWN)

@@ -14,11 +14,15 @@ from typing import Any, Generic, TypeVar
 import attrs
 from reactivex import Observable, abc
 
+from reactive_ws.errors import UsageError
+
 from .simulation import Simulation
 
 __all__ = ["Event", "Kind", "Recorder", "assert_marbles"]
 
 T = TypeVar("T")
+
+_MAX_COLUMNS = 1_000
 
 
 class Kind(enum.Enum):
@@ -58,6 +62,7 @@ class Recorder(Generic[T]):
 
     Attributes:
         events: Everything so far, in order.
+        has_real_time: Whether its times are those of a real clock, which no drawing can foresee.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class Recorder(Generic[T]):
     ) -> None:
         self.events: list[Event] = []
         simulation = Simulation.current_or_none()
+        self.has_real_time = clock is None and simulation is None
         if clock is None:
             clock = _real_seconds() if simulation is None else simulation.loop.time
         if scheduler is None and simulation is not None:
@@ -148,8 +154,15 @@ def assert_marbles(
     Raises:
         AssertionError: they differ; the text shows both.
         ValueError: the drawing is no drawing.
+        UsageError: something happened on a real clock, whose times no drawing can foresee.
     """
     meanings = dict(values or {})
+    _check_arguments(drawing, meanings, unit, error)
+    if recorder.has_real_time and recorder.events:
+        raise UsageError(
+            "a drawing needs virtual time, and this recorder has a real clock: put @simulate above the test, give "
+            "the recorder a clock, or compare recorder.values"
+        )
     wanted = _parse(drawing, meanings, unit, start)
     got = recorder.events
     if len(wanted) == len(got) and all(map(_same(error), wanted, got)):
@@ -164,20 +177,42 @@ def assert_marbles(
 
 
 _ANY_ERROR = object()
+_SIGNS = frozenset("-|#()")
+
+
+def _check_arguments(
+    drawing: str,
+    meanings: Mapping[str, Any],
+    unit: float,
+    error: Exception | type[Exception] | None,
+) -> None:
+    for sign in meanings:
+        if len(sign) != 1 or sign in _SIGNS or sign.isspace():
+            raise ValueError(
+                f"{sign!r} cannot stand for a value in a drawing: one character that is none of -|#() can"
+            )
+    if not unit > 0:
+        raise ValueError(f"the unit of a drawing is more than 0 seconds, not {unit!r}")
+    if error is not None and "#" not in drawing:
+        raise ValueError(f"there is no # in the drawing {drawing!r} that {error!r} could stand for")
 
 
 def _parse(drawing: str, meanings: Mapping[str, Any], unit: float, start: float) -> list[Event]:
     events: list[Event] = []
     ticks = 0
-    is_group = False
+    is_group = is_empty = False
     for character in drawing:
         if character.isspace():
             continue
+        if events and events[-1].kind is not Kind.NEXT and character not in "-)":
+            raise ValueError(f"{character!r} cannot come after the end in the drawing {drawing!r}")
         moment = round(start + ticks * unit, 9)
         if character == "(" and not is_group:
-            is_group = True
+            is_group = is_empty = True
             continue
         if character == ")" and is_group:
+            if is_empty:
+                raise ValueError(f"there is nothing between ( and ) in the drawing {drawing!r}")
             is_group = False
         elif character == "|":
             events.append(Event(moment, Kind.COMPLETED))
@@ -188,6 +223,7 @@ def _parse(drawing: str, meanings: Mapping[str, Any], unit: float, start: float)
             events.append(Event(moment, Kind.NEXT, meanings.get(character, default)))
         elif character != "-" or is_group:
             raise ValueError(f"{character!r} cannot stand here in the drawing {drawing!r}")
+        is_empty = False
         if not is_group:
             ticks += 1
     if is_group:
@@ -221,6 +257,8 @@ def _draw(events: list[Event], meanings: Mapping[str, Any], unit: float, start: 
         columns[column] = columns.get(column, "") + sign
     if not columns:
         return "(nothing)"
+    if max(columns) > _MAX_COLUMNS:
+        return f"(too long to draw: {max(columns) + 1} units)"
     signs = [columns.get(column, "-") for column in range(max(columns) + 1)]
     return "".join(sign if len(sign) == 1 else f"({sign})" for sign in signs)
 
@@ -230,4 +268,4 @@ def _name(value: Any, meanings: Mapping[str, Any]) -> str:
         if meaning == value:
             return sign
     text = str(value)
-    return text if isinstance(value, (str, int)) and len(text) == 1 else "?"
+    return text if isinstance(value, (str, int)) and len(text) == 1 and text.isalnum() else "?"

@@ -179,7 +179,11 @@ class ScriptedServer:
         times: int = 1,
         body: str = "refused by the script",
     ) -> None:
-        """Answers the next `times` handshakes with an HTTP status instead of a WebSocket."""
+        """Answers the next `times` handshakes with an HTTP status instead of a WebSocket.
+
+        Raises:
+            ValueError: the status is not between 200 and 999.
+        """
         self._handshakes.refuse(status, headers or {}, times, body)
 
     def hang_handshake(self, *, is_hanging: bool = True) -> None:
@@ -223,10 +227,19 @@ class ScriptedServer:
         Raises:
             AssertionError: nothing came in time, or something else came first.
         """
-        return await self._inbox.expect(what, timeout)
+        try:
+            return await self._inbox.expect(what, timeout)
+        except AssertionError as error:
+            if not self.connections:
+                error.add_note(f"no client ever connected to {self.url}")
+            elif not any(peer.is_open for peer in self.connections):
+                error.add_note("no client is connected any more")
+            raise
 
     async def expect_nothing(self, seconds: float) -> None:
         """Lets time pass, and asserts that the client sends nothing that the server does not answer by itself.
+
+        What came before and no `expect` has asked for counts too.
 
         Raises:
             AssertionError: it sent something.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
+import struct
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
@@ -155,3 +157,142 @@ def test_a_plan_runs_in_real_time() -> None:
 def test_a_closed_proxy_has_no_port() -> None:
     with pytest.raises(RuntimeError, match="not open"):
         _ = ChaosProxy("127.0.0.1", 1).port
+
+
+class Recording:
+    """A plain TCP server that writes down what it gets, and how it ends."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.ends: list[str] = []
+        self.answer = b""
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
+        try:
+            while data := await reader.read(65536):
+                self.size += len(data)
+            self.ends.append("eof")
+            writer.write(self.answer)
+        except ConnectionResetError:
+            self.ends.append("reset")
+        writer.close()
+
+
+def run_raw(
+    test: Callable[[ChaosProxy, Recording], Coroutine[Any, Any, None]],
+) -> None:
+    async def main() -> None:
+        recording = Recording()
+        server = await asyncio.start_server(recording.serve, "127.0.0.1", 0)
+        async with (
+            asyncio.timeout(60),
+            server,
+            ChaosProxy("127.0.0.1", server.sockets[0].getsockname()[1]) as proxy,
+        ):
+            await test(proxy, recording)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(main())
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():
+        await asyncio.sleep(0.005)
+
+
+def abort_with_reset(writer: asyncio.StreamWriter) -> None:
+    lingering = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
+    writer.transport.abort()
+
+
+def test_a_stall_of_more_than_the_proxy_holds_ends_by_itself() -> None:
+    async def test(proxy: ChaosProxy, recording: Recording) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        await until(lambda: recording.writers)
+        proxy.apply(Stall(0.3))
+        writer.write(b"x" * 1_000_000)
+        await until(lambda: recording.size == 1_000_000)
+        writer.close()
+        await until(lambda: recording.ends == ["eof"])
+
+    run_raw(test)
+
+
+def test_a_new_connection_waits_for_the_end_of_a_stall() -> None:
+    async def test(proxy: ChaosProxy, recording: Recording) -> None:
+        started = time.perf_counter()
+        proxy.apply(Stall(0.3))
+        _, first = await asyncio.open_connection("127.0.0.1", proxy.port)
+        await until(lambda: recording.writers)
+        assert time.perf_counter() - started >= 0.29
+        proxy.apply(Stall(3600))
+        _, second = await asyncio.open_connection("127.0.0.1", proxy.port)
+        proxy.apply(Heal())
+        await until(lambda: len(recording.writers) == 2)
+        first.close()
+        second.close()
+        await until(lambda: recording.ends == ["eof", "eof"])
+
+    run_raw(test)
+
+
+def test_one_way_can_end_before_the_other() -> None:
+    async def test(proxy: ChaosProxy, recording: Recording) -> None:
+        recording.answer = b"y" * 200_000
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(b"x" * 1000)
+        writer.write_eof()
+        assert await reader.read(-1) == recording.answer
+        assert (recording.size, recording.ends) == (1000, ["eof"])
+        writer.close()
+
+    run_raw(test)
+
+
+def test_a_reset_of_the_client_reaches_the_server_as_a_reset() -> None:
+    async def test(proxy: ChaosProxy, recording: Recording) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        await until(lambda: recording.writers)
+        abort_with_reset(writer)
+        await until(lambda: recording.ends == ["reset"])
+
+    run_raw(test)
+
+
+def test_what_was_sent_before_both_ends_closed_in_a_black_hole_arrives_after_it() -> None:
+    async def test(proxy: ChaosProxy, recording: Recording) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        await until(lambda: recording.writers)
+        proxy.apply(BlackHole())
+        writer.write(b"x" * 1000)
+        writer.write_eof()
+        recording.writers[0].write(b"y" * 1000)
+        recording.writers[0].write_eof()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.2)
+        assert (recording.size, recording.ends) == (0, [])
+        proxy.apply(Heal())
+        assert await reader.read(-1) == b"y" * 1000
+        await until(lambda: recording.ends == ["eof"])
+        assert recording.size == 1000
+        writer.close()
+
+    run_raw(test)
+
+
+def test_nothing_is_behind_the_proxy() -> None:
+    async def main() -> None:
+        server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        server.close()
+        await server.wait_closed()
+        async with ChaosProxy("127.0.0.1", port) as proxy, asyncio.timeout(60):
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+            writer.close()
+
+    asyncio.run(main())

@@ -303,3 +303,8 @@ def test_other_threads_keep_the_real_clock_while_a_simulation_is_open() -> None:
     assert simulated == 1767225600.0
     assert seen[0] != simulated
     assert simulation.seed == 0
+
+
+def test_a_sleep_without_an_end_is_a_deadlock() -> None:
+    with Simulation() as simulation, pytest.raises(Deadlock, match=r"deadlock at t=0 s"):
+        simulation.run(asyncio.sleep(float("inf")))

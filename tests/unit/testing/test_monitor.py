@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import reactivex as rx
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 from reactivex.subject import BehaviorSubject, Subject
@@ -189,3 +190,17 @@ def test_leaving_the_context_checks_unless_the_test_failed_already() -> None:
         pass
     with pytest.raises(KeyError), Monitor(Subject[int](), current=lambda: 5):
         raise KeyError("first")
+
+
+def test_leaving_the_context_disposes_also_when_a_rule_was_broken() -> None:
+    subject: Subject[int] = Subject()
+    with pytest.raises(BrokenRules), Monitor(subject, is_distinct=True):
+        subject.on_next(1)
+        subject.on_next(1)
+    assert subject.observers == []
+
+
+def test_an_empty_and_a_failed_stream_keep_the_grammar() -> None:
+    for stream in (rx.empty(), rx.never(), rx.throw(ValueError("bad"))):
+        with Monitor(stream):
+            pass

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 import reactivex as rx
 from reactivex import operators as ops
 from reactivex.subject import Subject
 
+from reactive_ws.errors import UsageError
 from reactive_ws.testing import Recorder, assert_marbles, simulate
 
 
@@ -78,7 +80,7 @@ async def test_units_and_starts_are_in_seconds() -> None:
 
 @pytest.mark.parametrize(
     "drawing",
-    ["a--(7b)-", "a--(7b)-|", "a--(b7)-#", "a---(7b)-#", "a--(7b)-#-b", "-a-(7b)-#", "a--7b-#", ""],
+    ["a--(7b)-", "a--(7b)-|", "a--(b7)-#", "a---(7b)-#", "-a-(7b)-#", "a--7b-#", ""],
 )
 @simulate
 async def test_a_drawing_that_does_not_fit(drawing: str) -> None:
@@ -109,12 +111,52 @@ async def test_the_difference_is_printed_as_drawings_and_as_lists() -> None:
     ]
 
 
-@pytest.mark.parametrize("drawing", ["a)", "(a", "((a))", "(a-b)", "^a"])
+@pytest.mark.parametrize(
+    "drawing", ["a)", "(a", "((a))", "(a-b)", "^a", "a|b", "#|", "a-#-b", "(a|b)", "()"]
+)
 @simulate
 async def test_what_is_no_drawing_is_refused(drawing: str) -> None:
     recorder = await play()
     with pytest.raises(ValueError, match="drawing"):
         assert_marbles(recorder, drawing)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"values": {"ab": 1}}, "'ab' cannot stand for a value"),
+        ({"values": {"-": 1}}, "'-' cannot stand for a value"),
+        ({"unit": 0.0}, "more than 0 seconds"),
+        ({"error": ValueError}, "there is no # in the drawing"),
+    ],
+)
+@simulate
+async def test_what_no_drawing_can_mean_is_refused(options: dict[str, Any], said: str) -> None:
+    recorder = await play()
+    with pytest.raises(ValueError, match=said):
+        assert_marbles(recorder, "a", **options)
+
+
+@simulate
+async def test_what_happened_long_after_is_not_drawn() -> None:
+    recorder = await play()
+    with pytest.raises(AssertionError, match=r"got:  \(too long to draw: 5000001 units\)"):
+        assert_marbles(recorder, "a", unit=1e-6)
+
+
+@simulate
+async def test_a_value_that_looks_like_a_sign_is_drawn_as_unknown() -> None:
+    recorder = Recorder(rx.of("-", "|"))
+    await asyncio.sleep(0)
+    with pytest.raises(AssertionError, match=r"got:  \(\?\?\|\)"):
+        assert_marbles(recorder, "-")
+
+
+def test_a_drawing_of_real_time_is_refused_with_advice() -> None:
+    with Recorder(rx.of(1)) as recorder, pytest.raises(UsageError, match="put @simulate above"):
+        assert_marbles(recorder, "(1|)")
+    with Recorder(rx.of(1), clock=lambda: 0.0) as recorder:
+        assert_marbles(recorder, "(1|)")
 
 
 def test_no_events_are_drawn_as_nothing() -> None:

@@ -423,3 +423,60 @@ def test_a_message_can_be_sent_as_payload_or_envelope() -> None:
     message = server.send(SessionClose("a"), id="x", channel="c")
     assert (message.type, message.id, message.channel) == ("session.close", "x", "c")
     assert server.send(message) is message
+
+
+@pytest.mark.parametrize("status", [200, 204, 301, 304, 418, 429, 499, 503, 522, 599])
+@simulate
+async def test_a_refusal_has_any_status_also_one_of_no_standard(status: int) -> None:
+    async with ScriptedServer() as server:
+        server.refuse_handshake(status, {"Retry-After": "7"})
+        with pytest.raises(InvalidStatus) as caught:
+            await connect(server.url, proxy=None, process_exception=lambda error: error)
+        assert caught.value.response.status_code == status
+        assert caught.value.response.headers["Retry-After"] == "7"
+
+
+@pytest.mark.parametrize("status", [0, 101, 199, 1000])
+def test_a_status_that_refuses_nothing_is_refused(status: int) -> None:
+    with pytest.raises(ValueError, match="use a status from 200 to 999"):
+        ScriptedServer().refuse_handshake(status)
+
+
+@simulate
+async def test_who_gave_up_while_a_handshake_hung_uses_up_no_refusal() -> None:
+    async with ScriptedServer() as server:
+        server.hang_handshake()
+        with pytest.raises(TimeoutError):
+            await connect(server.url, proxy=None, open_timeout=1)
+        await asyncio.sleep(1)
+        server.refuse_handshake(503)
+        server.hang_handshake(is_hanging=False)
+        await asyncio.sleep(1)
+        with pytest.raises(InvalidStatus):
+            await connect(server.url, proxy=None, process_exception=lambda error: error)
+
+
+@simulate
+async def test_what_was_expected_is_said_without_addresses_and_who_is_not_there() -> None:
+    async with ScriptedServer() as server:
+        with pytest.raises(
+            AssertionError, match=r"a message that <lambda> accepts \(test_server.py:\d+\)"
+        ) as caught:
+            await server.expect(lambda message: True, timeout=1)
+        assert caught.value.__notes__ == [f"no client ever connected to {server.url}"]
+    async with talking() as (server, client):
+        await client.close()
+        with pytest.raises(
+            AssertionError, match="Ping was expected, nothing came within 1 s"
+        ) as caught:
+            await server.expect(Ping, timeout=1)
+        assert caught.value.__notes__ == ["no client is connected any more"]
+
+
+@simulate
+async def test_what_came_before_and_was_not_expected_counts_as_something() -> None:
+    async with talking() as (server, client):
+        await tell(client, "typing", {"conversationId": "c", "userId": "u"})
+        await asyncio.sleep(1)
+        with pytest.raises(AssertionError, match="nothing was expected, but the client sent"):
+            await server.expect_nothing(1)
