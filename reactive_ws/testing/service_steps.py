@@ -262,7 +262,7 @@ class ServiceSteps(RuleBasedStateMachine):
         """Remembers that a step failed: then nothing more can be demanded at the end. Keeps the frames so far."""
         self._has_failed = True
         if self.world is not None:
-            self.world.keep_transcript(error)
+            self.world.explain(error)
 
 
 class Failing:

@@ -132,6 +132,8 @@ def _add_background(error: BaseException, loop: VirtualLoop) -> None:
         loop.check_background()
     except ExceptionGroup as group:
         for hidden in group.exceptions:
+            if hidden is error:
+                continue  # what was refused is remembered in case it is swallowed
             error.add_note(f"meanwhile in the background: {type(hidden).__name__}: {hidden}")
 
 

@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 from reactivex.abc import DisposableBase
 
 from reactive_ws.commit import ErrorReport
-from reactive_ws.connection import ErrorEvent, ErrorKind
+from reactive_ws.connection import ConnectionState, ErrorEvent, ErrorKind
 from reactive_ws.domain import Domain
 from reactive_ws.errors import DeliveryError
 from reactive_ws.service import WebSocketService
@@ -169,16 +169,8 @@ class World:
             monitor.check()
         for watch in self._watches:
             watch.check()
-        reports, self._reports = self._reports, []
-        handlers = [
-            event.exception
-            for event in self.errors
-            if event.kind is ErrorKind.APPLICATION
-            and event.source is not None
-            # A full outbox drops messages by design, and says so.
-            and not isinstance(event.exception, DeliveryError)
-        ]
-        raised = [*(report.error for report in reports), *handlers]
+        raised = self._raised()
+        self._reports.clear()
         if raised:
             raise ExceptionGroup(
                 "observers or handlers raised", [_as_exception(error) for error in raised]
@@ -189,6 +181,18 @@ class World:
             raise AssertionError(
                 f"{len(self.services)} services hold {len(open_ends)} connections: {open_ends}"
             )
+
+    def _raised(self) -> list[BaseException]:
+        """What observers and handlers raised."""
+        handlers = [
+            event.exception
+            for event in self.errors
+            if event.kind is ErrorKind.APPLICATION
+            and event.source is not None
+            # A full outbox drops messages by design, and says so.
+            and not isinstance(event.exception, DeliveryError)
+        ]
+        return [*(report.error for report in self._reports), *handlers]
 
     def check_at_rest(self) -> None:
         """Checks that the services, now that all of them are disconnected, hold nothing any more.
@@ -249,7 +253,7 @@ class World:
 
     def _leave(self, error: BaseException | None) -> None:
         try:
-            self.keep_transcript(error)
+            self.explain(error)
         finally:
             trace = None if error is None else error.__traceback__
             self.simulation.__exit__(None if error is None else type(error), error, trace)
@@ -267,16 +271,39 @@ class World:
         if kind is None:
             await self.close()
         else:
-            self.keep_transcript(error)
+            self.explain(error)
             await self._end()
 
-    def keep_transcript(self, error: BaseException | None) -> None:
-        """Writes the frames of a failed run to a file, and says in the error where."""
-        if error is None or not self.transcript.frames:
+    def explain(self, error: BaseException | None) -> None:
+        """Says in the error of a test what it does not show: who is not connected, what raised, where the frames are."""
+        if error is None:
+            return
+        for service in self.services:
+            why = self._why_not_connected(service)
+            if why is not None:
+                error.add_note(why)
+        shown: tuple[object, ...] = getattr(error, "exceptions", ())
+        for raised in self._raised():
+            if raised is not error and raised not in shown:
+                error.add_note(
+                    f"meanwhile an observer or handler raised: {type(raised).__name__}: {raised}"
+                )
+        if not self.transcript.frames:
             return
         folder = Path(os.environ.get("REACTIVE_WS_TRANSCRIPTS", tempfile.gettempdir()))
         path = self.transcript.write(folder / f"reactive-ws-{self._name_of_run()}.jsonl")
         error.add_note(f"every frame of this run: {path}")
+
+    def _why_not_connected(self, service: WebSocketService) -> str | None:
+        now = service.connection.get()
+        if now.is_connected or now.state is ConnectionState.CLOSED:
+            return None
+        why = now.cause or "the server has not answered yet"
+        listening = ", ".join(server.url for server in self.servers if server.is_listening)
+        return (
+            f"the service for {now.url} is {now.state.name} at t={self.now:g} s: {why}; "
+            f"servers that listen: {listening or 'none, await world.server() starts one'}"
+        )
 
     def _name_of_run(self) -> str:
         """The test's name when pytest says it: a test that fails very often while it is shrunk keeps the last file only."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,15 @@ from reactive_ws.connection import ConnectionState
 from reactive_ws.delivery import DeliveryStatus
 from reactive_ws.messages import SessionClose, SessionClosed
 from reactive_ws.store import Store
-from reactive_ws.testing import Promise, Recorder, ScriptedServer, World, simulate
+from reactive_ws.testing import (
+    NotSimulated,
+    Promise,
+    Recorder,
+    ScriptedServer,
+    Simulation,
+    World,
+    simulate,
+)
 
 
 @simulate(seed=1)
@@ -182,3 +191,42 @@ def test_the_same_seed_gives_the_same_transcript_in_another_process() -> None:
     ]
     assert int(transcripts[0][0]) > 60
     assert transcripts[0] == transcripts[1]
+
+
+@simulate
+async def test_a_failure_says_who_is_not_connected_and_who_listens() -> None:
+    for urls, said in (
+        ([], "servers that listen: none, await world.server() starts one"),
+        (["ws://other:80/ws"], "servers that listen: ws://other:80/ws"),
+    ):
+        with pytest.raises(TimeoutError) as caught:
+            async with World() as world:
+                for url in urls:
+                    await world.server(url)
+                service = world.service()
+                await service.connect()
+                await service.wait_connected(10)
+        (note,) = (note for note in caught.value.__notes__ if said in note)
+        assert note == (
+            f"the service for ws://server:80/ws is RECONNECTING at t={world.now:g} s: cannot reach "
+            f"ws://server:80/ws: Connect call failed ('server', 80); {said}"
+        )
+
+
+@simulate
+async def test_a_failure_says_what_handlers_raised_meanwhile() -> None:
+    with pytest.raises(AssertionError, match="nothing came") as caught:
+        async with World() as world:
+            server, service = await world.server(), world.service()
+            service.on(SessionClosed, lambda payload: {}[payload.session_id])
+            await service.connect()
+            await service.wait_connected(10)
+            server.publish(SessionClosed("x"))
+            await server.expect(SessionClose)
+    assert "meanwhile an observer or handler raised: KeyError: 'x'" in caught.value.__notes__
+
+
+def test_what_is_refused_is_said_once() -> None:
+    with pytest.raises(NotSimulated) as caught, Simulation():
+        time.sleep(1)
+    assert not hasattr(caught.value, "__notes__")
