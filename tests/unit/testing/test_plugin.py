@@ -164,3 +164,95 @@ def test_a_transcript_can_be_replayed_to_another_client() -> None:
 
     again(record())
     assert heard == [SessionClosed("x"), SessionClosed("y")]
+
+
+BESIDE_PYTEST_ASYNCIO = """
+import asyncio
+import pytest
+from hypothesis import given, settings, strategies as st
+from reactive_ws.testing import Deadlock, simulate
+
+@pytest.fixture
+def number():
+    return 7
+
+@simulate
+async def test_time_is_virtual_and_fixtures_work(number, tmp_path):
+    before = asyncio.get_running_loop().time()
+    await asyncio.sleep(3600)
+    assert (before, asyncio.get_running_loop().time()) == (0, 3600)
+    assert number == 7 and tmp_path.is_dir()
+
+@settings(max_examples=5, database=None)
+@given(st.floats(1, 1000))
+@simulate
+async def test_under_given(delay):
+    await asyncio.sleep(delay)
+    assert asyncio.get_running_loop().time() == delay
+
+@pytest.mark.xfail(raises=Deadlock, strict=True)
+@simulate
+async def test_what_hangs_fails():
+    await asyncio.Event().wait()
+
+@pytest.mark.asyncio
+async def test_the_other_plugin_still_has_its_own_tests():
+    assert asyncio.get_running_loop().time() != 0
+"""
+
+
+@pytest.mark.parametrize("mode", ["strict", "auto"])
+def test_simulated_tests_run_beside_pytest_asyncio_in_both_of_its_modes(
+    mode: str, tmp_path: Path
+) -> None:
+    found = pytest.importorskip("pytest_asyncio", reason="pytest-asyncio is not installed")
+    options = ["-o", f"asyncio_mode={mode}"]
+    if not any(entry.name == "asyncio" for entry in entry_points(group="pytest11")):
+        options += ["-p", "pytest_asyncio"]
+    folder = str(Path(found.__file__).parents[1])
+    said = run_pytest(
+        tmp_path, *options, test=BESIDE_PYTEST_ASYNCIO, PYTHONPATH=f"{ROOT}{os.pathsep}{folder}"
+    )
+    assert "3 passed, 1 xfailed" in said
+
+
+STAND_IN = """
+import asyncio, inspect
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    if inspect.iscoroutinefunction(pyfuncitem.obj):
+        arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+        asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), 60))
+        return True
+"""
+
+
+def test_a_plugin_that_takes_every_async_test_takes_none_that_is_simulated(tmp_path: Path) -> None:
+    """The same without pytest-asyncio, which is not needed to work on this project."""
+    (tmp_path / "stand_in.py").write_text(STAND_IN)
+    test = BESIDE_PYTEST_ASYNCIO.replace("@pytest.mark.asyncio\n", "")
+    said = run_pytest(
+        tmp_path, "-p", "stand_in", test=test, PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}"
+    )
+    assert "3 passed, 1 xfailed" in said
+
+
+def test_the_conformance_functions_need_no_pytest() -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['pytest'] = None\n"
+        "from reactive_ws import Domain, JsonCodec, Store\n"
+        "from reactive_ws.testing import check_codec, check_connect, check_store, check_ui_loop\n"
+        "check_store(lambda value: Store(value, domain=Domain(on_error=lambda report: None)))\n"
+        "check_codec(JsonCodec(), max_examples=5)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={"PYTHONPATH": ROOT, "PATH": os.environ["PATH"]},
+    )
+    assert result.returncode == 0, result.stderr
