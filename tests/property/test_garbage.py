@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reactive_ws.connection import Metrics
 from reactive_ws.messages import Envelope
 from reactive_ws.store import Store
-from reactive_ws.testing import World
+from reactive_ws.testing import ClientSnapshot, World
 from reactive_ws.testing.garbage import GARBAGE, wire_garbage
 from reactive_ws.testing.profiles import PROFILES
 
@@ -40,14 +42,30 @@ def _withstand(frames: list[str | bytes], *, is_harmless: bool) -> None:
         service.on("session.closed", take)
         world.call(service.connect)
         world.run(service.wait_connected(30))
+        world.run(world.advance(2))  # metrics are shown once a second
+        before, counted = ClientSnapshot.of(service, {"seen": seen}), service.metrics.get()
         for frame in filter(_can_be_sent, frames):
             world.call(lambda frame=frame: server.send_frame(frame))
+        world.run(world.advance(2))
         world.run(world.settle())
         world.check()
         if is_harmless:
             assert service.is_connected
             assert len(server.connections) == 1
-            assert seen.get() == ()
+            assert ClientSnapshot.of(service, {"seen": seen}) == before
+            assert attrs.evolve(service.metrics.get(), **_what_may_change(counted)) == counted
+
+
+def _what_may_change(metrics: Metrics) -> dict[str, Any]:
+    """What counts frames and errors, and the clocks."""
+    names = (
+        "messages_received",
+        "bytes_received",
+        "messages_rejected",
+        "last_heartbeat_at",
+        "connected_for",
+    )
+    return {name: getattr(metrics, name) for name in names}
 
 
 def _can_be_sent(frame: str | bytes) -> bool:
