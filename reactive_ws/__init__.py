@@ -24,6 +24,7 @@ The map, from the ground up; a room imports from its own floor and below:
     requests, async_handlers, background_thread,    questions, slow handlers, the own thread,
     publishing, routing, sending, following,        what is shown, and its surface
     running, service
+    fast                                            picows as the socket library, for `connect=`
     gui                                             one contract for all toolkits' event loops; frames, widgets
     testing, hub, recording                         virtual time and faults; a small server; recorded traffic
     commands                                        the command line

@@ -105,7 +105,11 @@ def test_a_socket_that_cannot_be_aborted_is_rejected() -> None:
     assert broken(polite) == ["ABORT"]
 
 
-def test_what_differs_in_picows_is_known() -> None:
+def test_the_adapter_for_picows_keeps_every_rule_but_the_one_about_the_log() -> None:
+    assert broken(part("reactive_ws.fast").connect) == ["LOGGER"]
+
+
+def test_what_differs_in_picows_itself_is_known() -> None:
     assert broken(part("picows.websockets").connect) == [
         "CLOSE_CODE",
         "EMPTY_CLOSE",

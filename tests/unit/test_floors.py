@@ -68,6 +68,7 @@ FLOORS: dict[str, int] = {
     "reactive_ws.token_expiry": 4,
     "reactive_ws.alarm": 4,
     "reactive_ws.logbook": 4,
+    "reactive_ws.fast": 4,
     "reactive_ws.following": 4,
     "reactive_ws.failures": 4,
     "reactive_ws.suspension": 4,

@@ -1,0 +1,216 @@
+"""`connect` of the socket library picows, in the shape that the service needs: `WebSocketService(url, connect=fast.connect)`.
+
+Needs the extra `fast`. picows 2.3 has the interface of `websockets` but exceptions of its own, no `transport`, and 0 for a
+close without a code; here they are translated. What still differs: it dials no Unix sockets, takes no extensions, and its
+transport logs addresses (no secrets) to the logger `aiofastnet`. It decides nothing; `service` calls it when told to.
+"""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from websockets import exceptions as ours
+from websockets.datastructures import Headers
+from websockets.frames import Close
+from websockets.http11 import Response
+
+try:
+    import picows
+    from picows.url import parse_url
+    from picows.websockets import compat
+    from picows.websockets import exceptions as theirs
+    from picows.websockets.asyncio import connection as picows_connection
+    from picows.websockets.asyncio import negotiation
+except ImportError as error:
+    raise ImportError("picows is missing; install reactive-ws[fast]") from error
+
+__all__ = ["FastSocket", "connect"]
+
+_AGENT = "reactive-ws (picows)"
+
+
+async def connect(
+    url: str,
+    *,
+    subprotocols: Sequence[str] | None = None,
+    additional_headers: Mapping[str, str] | None = None,
+    origin: str | None = None,
+    logger: Any = None,
+    open_timeout: float | None = 10.0,
+    ping_interval: float | None = None,
+    ping_timeout: float | None = None,
+    close_timeout: float | None = 10.0,
+    max_size: int | None = 2**20,
+    compression: str | None = None,
+    proxy: str | bool | None = True,
+    ssl: Any = None,
+) -> FastSocket:
+    """Opens a connection; the options are those of `websockets.asyncio.client.connect`.
+
+    Raises:
+        InvalidURI, InvalidStatus, InvalidHandshake: as `websockets` raises them.
+        OSError: nobody listens.
+        TimeoutError: the handshake took longer than `open_timeout` seconds.
+    """
+    library: Any = picows
+    offers = list(subprotocols or ())
+    size = max_size or 0
+
+    def listen(request: Any, response: Any) -> _Connection:
+        answer = compat.Response.from_picows(response)
+        return _Connection(
+            request=compat.Request.from_picows(request),
+            response=answer,
+            subprotocol=negotiation.resolve_subprotocol(offers, answer),
+            permessage_deflate=negotiation.configure_permessage_deflate(answer, compression),
+            ping_interval=ping_interval,
+            ping_timeout=ping_timeout,
+            close_timeout=close_timeout,
+            max_queue=16,
+            write_limit=32_768,
+            max_message_size=size,
+            max_frame_size=size or 2**31 - 1,
+            logger=logger,
+        )
+
+    headers = [*(additional_headers or {}).items(), ("User-Agent", _AGENT)]
+    if origin is not None:
+        headers.append(("Origin", origin))
+    if offers:
+        headers.append(("Sec-WebSocket-Protocol", ", ".join(offers)))
+    if compression == "deflate":
+        offer = "permessage-deflate; client_max_window_bits"
+        headers.append(("Sec-WebSocket-Extensions", offer))
+    try:
+        secure = parse_url(url).is_secure
+        _, listener = await library.ws_connect(
+            listen,
+            url,
+            ssl_context=ssl,
+            websocket_handshake_timeout=open_timeout,
+            enable_auto_ping=False,
+            enable_auto_pong=True,
+            max_frame_size=size or 2**31 - 1,
+            extra_headers=headers,
+            proxy=_proxy(proxy, secure=secure),
+            logger_name=logger,
+        )
+    except picows.WSInvalidURL as error:
+        raise ours.InvalidURI(url, "isn't a WebSocket URL") from error
+    except picows.WSInvalidStatusError as error:
+        raise ours.InvalidStatus(_response(error.response)) from error
+    except picows.WSHandshakeError as error:
+        raise ours.InvalidHandshake(str(error)) from error
+    except theirs.InvalidHandshake as error:
+        raise ours.InvalidHandshake(str(error)) from error
+    if not isinstance(listener, _Connection) or listener.core is None:
+        raise ours.InvalidHandshake("the connection ended before the handshake did")
+    return FastSocket(listener)
+
+
+def _proxy(proxy: str | bool | None, *, secure: bool) -> str | None:  # noqa: FBT001 - websockets' shape
+    if proxy is not True:
+        return proxy or None
+    known = urllib.request.getproxies()
+    names = ("wss", "https") if secure else ("ws", "http")
+    return next((known[name] for name in names if name in known), None)
+
+
+def _response(answer: Any) -> Response:
+    headers = Headers()
+    for name, value in answer.headers.items():
+        headers[name] = value
+    return Response(int(answer.status), answer.status.phrase, headers, answer.body or b"")
+
+
+class _Connection(picows_connection.ClientConnection):
+    """Keeps the transport, which picows hides."""
+
+    core: Any = None
+
+    def on_ws_connected(self, transport: Any) -> None:
+        self.core = transport
+        picows_side: Any = super()
+        picows_side.on_ws_connected(transport)
+
+
+class _Transport:
+    """What is used of an asyncio transport."""
+
+    def __init__(self, core: Any) -> None:
+        self._core = core
+
+    def abort(self) -> None:
+        """Drops the socket without a closing handshake."""
+        self._core.disconnect(False)
+
+
+class FastSocket:
+    """An open connection. Loop only. Its methods raise what those of `websockets` raise."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.transport = _Transport(connection.core)
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What the server selected."""
+        selected: str | None = self._connection.subprotocol
+        return selected
+
+    async def recv(self) -> str | bytes:
+        """Returns the next message; does not suspend while one is there.
+
+        Raises:
+            ConnectionClosed: the connection is over.
+        """
+        try:
+            frame: str | bytes = await self._connection.recv()
+        except theirs.ConnectionClosed as error:
+            _end(error)
+        return frame
+
+    async def send(self, message: str | bytes) -> None:
+        """Sends a message.
+
+        Raises:
+            ConnectionClosed: the connection is over.
+        """
+        try:
+            await self._connection.send(message)
+        except theirs.ConnectionClosed as error:
+            _end(error)
+
+    async def ping(self) -> Awaitable[float]:
+        """Sends a ping; returns what ends with its answer.
+
+        Raises:
+            ConnectionClosed: the connection is over.
+        """
+        try:
+            waiter: Awaitable[float] = await self._connection.ping()
+        except theirs.ConnectionClosed as error:
+            _end(error)
+        return waiter
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Closes with the closing handshake."""
+        await self._connection.close(code, reason)
+
+    async def wait_closed(self) -> None:
+        """Waits until the socket is gone."""
+        await self._connection.wait_closed()
+
+
+def _end(error: Any) -> NoReturn:
+    raise ours.ConnectionClosedError(
+        _close(error.rcvd), _close(error.sent), error.rcvd_then_sent
+    ) from None
+
+
+def _close(frame: Any) -> Close | None:
+    if frame is None:
+        return None
+    return Close(int(frame.code) or 1005, frame.reason or "")

@@ -1,0 +1,104 @@
+"""The service on picows: everything that a connection goes through, between real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from reactive_ws.authentication import Query
+from reactive_ws.backoff import Backoff
+from reactive_ws.connection import ConnectionState
+from reactive_ws.delivery import DeliveryStatus
+from reactive_ws.domain import Domain
+from reactive_ws.errors import ConnectionLost, HandshakeRefused
+from reactive_ws.messages import MessageResponse, MessageSend
+from reactive_ws.payloads import Message
+from reactive_ws.service import WebSocketService
+
+from .peers.foreign import part
+from .scripted_server import ScriptedServer, until
+
+LONG = 60.0
+
+
+def make(url: str, **options: object) -> WebSocketService:
+    given: dict[str, object] = {
+        "domain": Domain("test"),
+        "proxy": None,
+        "backoff": Backoff(initial=0.01, factor=1.0, cap=0.01),
+        **options,
+    }
+    return WebSocketService(url, connect=part("reactive_ws.fast").connect, **given)  # type: ignore[arg-type]
+
+
+def chat(number: int) -> MessageSend:
+    return MessageSend("s", Message(f"c{number}", "s", "user", "x", 0))
+
+
+async def test_messages_go_both_ways_through_losses_and_closes_and_nothing_is_lost() -> None:
+    async with ScriptedServer() as server:
+        service = make(server.url)
+        heard: list[str] = []
+        codes: list[int] = []
+        service.on(MessageResponse, lambda payload: heard.append(payload.message.content))
+        service.errors.subscribe(
+            lambda event: (
+                codes.append(event.exception.code)
+                if isinstance(event.exception, ConnectionLost)
+                else None
+            )
+        )
+        async with service:
+            await service.wait_connected(LONG)
+            await server.publish("first")
+            await until(lambda: heard == ["first"])
+            assert await service.send(chat(1)) is DeliveryStatus.ACKNOWLEDGED
+            for number, end in enumerate((server.drop, lambda: server.close(1012, "again")), 2):
+                ending = end()
+                if ending is not None:
+                    await ending
+                await until(lambda number=number: server.connections == number)
+                await service.wait_connected(LONG)
+                assert await service.send(chat(number)) is DeliveryStatus.ACKNOWLEDGED
+                await server.publish(f"after {number}")
+            await until(lambda: len(heard) == 3)
+        assert heard == ["first", "after 2", "after 3"]
+        assert codes == [1006, 1012]
+        assert [m["id"] for m in server.received if m["type"] == "message.send"] == [
+            "c1",
+            "c2",
+            "c3",
+        ]
+        assert service.state is ConnectionState.CLOSED
+        await until(lambda: not server.sockets)
+        assert [t for t in asyncio.all_tasks() if "reactive_ws" in t.get_name()] == []
+
+
+async def test_a_refused_handshake_is_told_with_its_status_and_a_closed_port_is_retried() -> None:
+    server = ScriptedServer()
+    server.process_request = lambda socket, _: socket.respond(404, "no\n")  # type: ignore[method-assign]
+    async with server:
+        service = make(server.url)
+        await service.connect()
+        with pytest.raises(HandshakeRefused, match="404"):
+            await service.wait_connected(LONG)
+        await service.disconnect()
+    service = make(server.url)
+    await service.connect()
+    await service.connection.select().wait_for(lambda c: c.attempt >= 3, LONG)
+    await service.disconnect()
+
+
+async def test_what_picows_logs_shows_no_token(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    asyncio.get_running_loop().set_debug(True)
+    async with ScriptedServer() as server:
+        async with make(server.url, auth=Query("s3cr3t/t0ken")) as service:
+            await service.wait_connected(LONG)
+            await service.send(chat(1))
+        assert "s3cr3t" in server.requests[0].path
+    ours = [record for record in caplog.records if not record.name.startswith("websockets.server")]
+    assert "aiofastnet" in {record.name for record in ours}
+    assert [record.getMessage() for record in ours if "s3cr3t" in record.getMessage()] == []
