@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import queue
+import statistics
 import threading
 import time
 from collections.abc import Callable
@@ -128,10 +129,22 @@ class Measure:
     longest_freeze: float = 0.0
     shown_after: float = 0.0
     produced_in: float = 0.0
+    wakes: list[float] = attrs.field(factory=list[float])
+
+    @property
+    def longest_wake(self) -> float:
+        """Seconds of processor time of the UI thread in the longest wake, setters included."""
+        return max(self.wakes, default=0.0)
+
+    @property
+    def typical_wake(self) -> float:
+        """The same in the median wake."""
+        return statistics.median(self.wakes) if self.wakes else 0.0
 
 
 def measure(program: Program, way: str, load: Load) -> Measure:
     it = Measure()
+    stop_timing = _time_wakes(program.ui, it.wakes)
     store: Store[Value] = Store((-1, time.monotonic()), domain=Domain("flood"))
     started = time.monotonic()
 
@@ -179,7 +192,32 @@ def measure(program: Program, way: str, load: Load) -> Measure:
     if hasattr(subscription, "dispose"):
         subscription.dispose()
     store.close()
+    stop_timing()
     return it
+
+
+def _time_wakes(ui: UiLoop, wakes: list[float]) -> Callable[[], None]:
+    """Notes the processor time of each time the toolkit calls the loop, until the returned function is called."""
+    run_posted, start_timer = ui._run_posted, ui._start_timer
+
+    def timed(function: Callable[[], None]) -> Callable[[], None]:
+        def call() -> None:
+            begin = time.thread_time()
+            function()
+            wakes.append(time.thread_time() - begin)
+
+        return call
+
+    def start(delay: float, function: Callable[[], None]) -> Callable[[], None]:
+        return start_timer(delay, timed(function))
+
+    ui._run_posted = timed(run_posted)  # type: ignore[method-assign]
+    ui._start_timer = start  # type: ignore[method-assign]
+
+    def stop() -> None:
+        del ui._run_posted, ui._start_timer
+
+    return stop
 
 
 def _connect(program: Program, way: str, store: Store[Value], show: Callable[[Value], None]) -> Any:
@@ -201,8 +239,8 @@ def _connect(program: Program, way: str, store: Store[Value], show: Callable[[Va
 WAYS = {"ours": "`ui.bind`", "stock": "stock", "drain": "queue, emptied per frame"}
 
 
-def cost() -> None:
-    """Prints nanoseconds of processor time per write, as the least of many interleaved rounds."""
+def cost(rounds: int = 60) -> tuple[float, float]:
+    """Returns nanoseconds of processor time per write with a no-op observer and with ours, each the least of interleaved rounds."""
 
     def writer(connect: Callable[[Store[int], UiLoop], object]) -> Callable[[], float]:
         store, ui = Store(0, domain=Domain("cost")), ManualLoop()
@@ -219,11 +257,8 @@ def cost() -> None:
 
     nothing = writer(lambda store, _: store.select().subscribe(lambda _: None))
     ours = writer(lambda store, ui: store.select().pipe(conflate(ui)).subscribe(lambda _: None))
-    rounds = [(nothing(), ours()) for _ in range(60)]
-    least = [min(column) for column in zip(*rounds, strict=True)]
-    print(
-        f"no-op observer {least[0]:.0f} ns, conflate {least[1]:.0f} ns: {least[1] / least[0]:.3f} times"
-    )
+    times = [(nothing(), ours()) for _ in range(rounds)]
+    return min(it[0] for it in times), min(it[1] for it in times)
 
 
 def main() -> None:
@@ -232,7 +267,10 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=100_000)
     arguments = parser.parse_args()
     if arguments.toolkit == "cost":
-        cost()
+        no_op, conflated = cost()
+        print(
+            f"no-op observer {no_op:.0f} ns, conflate {conflated:.0f} ns: {conflated / no_op:.3f} times"
+        )
         return
     program = tk() if arguments.toolkit == "tk" else qt()
     most = arguments.updates
@@ -242,9 +280,10 @@ def main() -> None:
         Load("20 000 a second, setter of 200 us", most // 5, 20_000.0, 0.0002),
     ]
     print(
-        "| load | way | writes | last value after | oldest value shown | longest freeze | writer took |"
+        "| load | way | writes | last value after | oldest value shown | longest freeze | writer took "
+        "| UI processor time a wake, longest |"
     )
-    print("| --- | --- | --: | --: | --: | --: | --: |")
+    print("| --- | --- | --: | --: | --: | --: | --: | --: |")
     for load in loads:
         for way, name in WAYS.items():
             it = measure(program, way, load)
@@ -252,7 +291,7 @@ def main() -> None:
             print(
                 f"| {arguments.toolkit}, {load.name} | {name} | {it.writes:,} | {shown} "
                 f"| {it.worst_staleness * 1000:,.0f} ms | {it.longest_freeze * 1000:,.0f} ms "
-                f"| {it.produced_in:.2f} s |",
+                f"| {it.produced_in:.2f} s | {it.longest_wake * 1000:.1f} ms |",
                 flush=True,
             )
 

@@ -70,6 +70,19 @@ def qt() -> Turning:
     return Turning(QtLoop(QtCore), turn, clean_up=lambda: application)
 
 
+def settle(turning: Turning, seconds: float) -> None:
+    """Turns for so long, and on until nothing is left to be painted: a slow machine may be behind.
+
+    In a flood there is always something; after a while that is enough.
+    """
+    turning.turn(seconds)
+    ui = turning.loop
+    for _ in range(100):
+        if not (ui._posted or ui.frame._is_due or ui.frame._running):
+            return
+        turning.turn(0.01)
+
+
 def import_glib(name: str = "GLib") -> Any:
     if DEBIAN_PACKAGES not in sys.path:
         # At the end: what the environment has itself must not come from there.

@@ -6,7 +6,7 @@ The highlighted row stays highlighted and the top row stays where it is. You han
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any, Generic, TypeVar
 
 from reactivex import Observable
@@ -110,6 +110,7 @@ class ListRows(Generic[T]):
         rows = [] if is_at_end else self._items
         anchor = next((it for it in rows if it.virtual_region.bottom > top), None)
         offset = 0 if anchor is None else top - anchor.virtual_region.y
+        mounted: list[Awaitable[object]] = []
         with view.app.batch_update():
             removed: list[Any] = []
             for change in changes:
@@ -117,7 +118,7 @@ class ListRows(Generic[T]):
                     # All removals come first; the places of what follows count without them.
                     await view.remove_children(removed)
                     removed = []
-                self._do(view, change, removed)
+                self._do(view, change, removed, mounted)
             if removed:
                 await view.remove_children(removed)
         self._highlight(view, highlighted, index)
@@ -127,6 +128,9 @@ class ListRows(Generic[T]):
                 view.scroll_to(y=anchor.virtual_region.y + offset, animate=False, immediate=True)
 
         view.call_after_refresh(put_back)
+        # A row is in the view before its text is in the row.
+        for row in mounted:
+            await row
 
     def _highlight(self, view: Any, child: Any, index: int | None) -> None:
         """Keeps the highlight on its row, without scrolling there; on the next one when the row is gone."""
@@ -139,14 +143,21 @@ class ListRows(Generic[T]):
             view.set_reactive(reactive, None)
             view.index = index if self._items else None
 
-    def _do(self, view: Any, change: Change[T], removed: list[Any]) -> None:
+    def _do(
+        self,
+        view: Any,
+        change: Change[T],
+        removed: list[Any],
+        mounted: list[Awaitable[object]],
+    ) -> None:
         self._operations += 1
         apply_changes(self._rows, (change,))
         match change:
             case Insert(index, item):
                 text = self._static(self._render(item), markup=False)
                 row = self._list_item(text)
-                view.mount(row, before=index if index < len(self._items) else None)
+                before = index if index < len(self._items) else None
+                mounted.append(view.mount(row, before=before))
                 self._items.insert(index, row)
                 self._texts.insert(index, text)
             case Remove(index):

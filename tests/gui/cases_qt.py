@@ -25,6 +25,9 @@ from reactive_ws.gui.qt_widgets import ConnectionBanner, ConnectionIndicator, Co
 from reactive_ws.store import Store
 from reactive_ws.testing import Turning, check_ui_loop
 
+FIVE_HOURS = 5 * 3_600.0 + 30.0
+"""Seconds; the age of such a connection is told in minutes, and a slow test does not see it change."""
+
 
 def test_a_loop_before_the_application_is_refused_with_the_order() -> None:
     if QtCore.QCoreApplication.instance() is None:
@@ -72,9 +75,9 @@ def test_a_label_shows_the_last_value_of_a_flood(turning: Turning, domain: Domai
     label.show()
     turning.loop.bind(store, label, lambda it, value: it.setText(str(value)))
     stop = flood(store)
-    turning.turn(0.1)
+    ui_drivers.settle(turning, 0.1)
     stop()
-    turning.turn(0.05)
+    ui_drivers.settle(turning, 0.05)
     assert label.text() == str(store.get())
 
 
@@ -90,7 +93,7 @@ def test_a_binding_ends_when_its_widget_is_deleted_in_cpp(turning: Turning, doma
     shiboken6.delete(window)
     assert selection.observer_count == 0
     store.set(2)
-    turning.turn(0.05)
+    ui_drivers.settle(turning, 0.05)
     assert errors == []
 
 
@@ -116,10 +119,10 @@ def test_closing_the_loop_in_a_flood_leaks_nothing_and_raises_nothing(
     for label in labels:
         turning.loop.bind(selection, label, lambda it, value: it.setText(str(value)))
     stop = flood(store)
-    turning.turn(0.05)
+    ui_drivers.settle(turning, 0.05)
     for label in labels[:10]:
         shiboken6.delete(label)
-    turning.turn(0.02)
+    ui_drivers.settle(turning, 0.02)
     assert selection.observer_count == 10
     turning.loop.close()
     stop()
@@ -141,6 +144,9 @@ def test_a_thread_may_be_joined_by_the_ui_while_it_floods_also_in_a_modal_dialog
         stop = flood(store)
 
         def close() -> None:
+            if label.text() == "0":
+                QtCore.QTimer.singleShot(50, close)
+                return
             stop()
             joined.append(label.text())
             dialog.accept()
@@ -149,7 +155,7 @@ def test_a_thread_may_be_joined_by_the_ui_while_it_floods_also_in_a_modal_dialog
         dialog.exec()
 
     turning.loop.post(modal)
-    turning.turn(0.2)
+    ui_drivers.settle(turning, 0.2)
     # It was joined, and while the dialog was open the label behind it went on.
     assert len(joined) == 1
     assert int(joined[0]) > 0
@@ -162,7 +168,7 @@ def test_no_timer_is_left_while_nothing_is_to_be_done(turning: Turning, domain: 
     label = QtWidgets.QLabel()
     turning.loop.bind(store, label, lambda it, value: it.setText(str(value)))
     store.set(1)
-    turning.turn(0.1)
+    ui_drivers.settle(turning, 0.1)
     assert turning.loop._receiver.findChildren(QtCore.QTimer) == []
 
 
@@ -173,7 +179,7 @@ def test_the_connection_widgets_show_an_outage(turning: Turning, domain: Domain)
     ui = turning.loop
     assert isinstance(ui, QtLoop)
     service = FakeService(domain)
-    service.become(ConnectionState.CONNECTED, since=ui.now())
+    service.become(ConnectionState.CONNECTED, since=ui.now() - FIVE_HOURS)
     views = connection_view(ui, service, grace=0.05)
     window = QtWidgets.QWidget()
     layout = QtWidgets.QVBoxLayout(window)
@@ -185,15 +191,15 @@ def test_the_connection_widgets_show_an_outage(turning: Turning, domain: Domain)
     for widget in (banner, full, compact, metrics):
         layout.addWidget(widget)
     window.show()
-    turning.turn(0.05)
-    assert full.text() == "● Connected (0s)"
-    assert (compact.text(), compact.toolTip()) == ("●", "Connected (0s)")
+    ui_drivers.settle(turning, 0.05)
+    assert full.text() == "● Connected (5h 00m)"
+    assert (compact.text(), compact.toolTip()) == ("●", "Connected (5h 00m)")
     assert metrics.text().splitlines()[1:3] == ["Received: 0", "Sent: 0"]
     assert (indicator.isVisible(), banner.isVisible()) == (False, False)
 
     service.become(ConnectionState.DISCONNECTED)
     service.queue(2)
-    turning.turn(0.2)
+    ui_drivers.settle(turning, 0.2)
     assert full.text() == "✕ Disconnected  [2]"
     assert (full.accessibleName(), full.accessibleDescription()) == (
         "Disconnected",
@@ -205,7 +211,7 @@ def test_the_connection_widgets_show_an_outage(turning: Turning, domain: Domain)
     assert banner.text().startswith("✕  Connection lost.")
 
     service.become(ConnectionState.CONNECTED, since=ui.now())
-    turning.turn(0.05)
+    ui_drivers.settle(turning, 0.05)
     assert (indicator.isVisible(), banner.isVisible()) == (False, False)
     shiboken6.delete(window)
     assert service.connections.select().observer_count == 0
@@ -231,7 +237,7 @@ def test_an_indicator_stays_in_its_corner_when_the_window_changes(
     window.show()
     for width, height in ((300, 200), (500, 400)):
         window.resize(width, height)
-        turning.turn(0.05)
+        ui_drivers.settle(turning, 0.05)
         assert label.x() == (8 if is_left else width - label.width() - 8)
         assert label.y() == (8 if is_top else height - label.height() - 8)
 
@@ -266,7 +272,7 @@ def test_selection_current_row_and_scroll_position_survive_a_thousand_random_edi
     rows.show_in(view)
     view.resize(200, 200)
     view.show()
-    turning.turn(0.05)
+    ui_drivers.settle(turning, 0.05)
     selection = view.selectionModel()
     flag = QtCore.QItemSelectionModel.SelectionFlag.Select
     for number in (7, 40):
@@ -310,16 +316,16 @@ def test_a_list_that_follows_its_end_stays_there(turning: Turning, domain: Domai
     rows.show_in(view, follow_end=True)
     view.resize(200, 100)
     view.show()
-    turning.turn(0.05)
+    ui_drivers.settle(turning, 0.05)
     bar = view.verticalScrollBar()
     view.scrollToBottom()
     store.update(lambda now: (*now, (50, "row 50")))
-    turning.turn(0.05)
+    ui_drivers.settle(turning, 0.05)
     assert bar.value() == bar.maximum()
     view.resize(200, 60)
-    turning.turn(0.05)
+    ui_drivers.settle(turning, 0.05)
     assert bar.value() == bar.maximum()
     bar.setValue(3)
     store.update(lambda now: (*now, (51, "row 51")))
-    turning.turn(0.05)
+    ui_drivers.settle(turning, 0.05)
     assert bar.value() == 3

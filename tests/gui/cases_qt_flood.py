@@ -1,7 +1,4 @@
-"""Floods on a real label, judged by counts. Run by `test_toolkits.py` in a process of its own.
-
-Seconds are not judged here: `benchmarks/gui_flood.py` reports them beside those of other ways.
-"""
+"""Floods on a real Qt label. Run by `test_toolkits.py` in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+sys.path.append(str(Path(__file__).parent))
 
-import gui_flood
+from flood_cases import check_flood, each_load, gui_flood
 
 
 @pytest.fixture(scope="module")
@@ -20,22 +17,8 @@ def program() -> gui_flood.Program:
     return gui_flood.qt()
 
 
-@pytest.mark.parametrize(
-    "load",
-    [
-        gui_flood.Load("as fast as possible", 100_000, 0.0, 0.0),
-        gui_flood.Load("paced", 50_000, 100_000.0, 0.0),
-        gui_flood.Load("slow setter", 10_000, 20_000.0, 0.0002),
-    ],
-    ids=lambda load: load.name,
-)
+@each_load
 def test_a_flood_costs_at_most_one_write_a_frame_and_ends_on_the_last_value(
     program: gui_flood.Program, load: gui_flood.Load
 ) -> None:
-    before = program.ui.frame.number
-    it = gui_flood.measure(program, "ours", load)
-    frames = program.ui.frame.number - before
-    assert it.last == load.updates - 1
-    assert 1 <= it.writes <= frames + 1
-    # At most 60 frames a second, however long the machine took.
-    assert frames <= it.shown_after * 60.0 + 2
+    check_flood(program, load)

@@ -25,6 +25,9 @@ from reactive_ws.gui.tk_widgets import ConnectionBanner, ConnectionIndicator, Co
 from reactive_ws.store import Store
 from reactive_ws.testing import Turning, check_ui_loop
 
+FIVE_HOURS = 5 * 3_600.0 + 30.0
+"""Seconds; the age of such a connection is told in minutes, and a slow test does not see it change."""
+
 
 @pytest.mark.parametrize("is_polling", [False, True], ids=["pipe", "polling"])
 def test_the_loop_keeps_the_contract(is_polling: bool) -> None:
@@ -75,9 +78,9 @@ def test_a_label_shows_the_last_value_of_a_flood(turning: Turning, domain: Domai
     label.pack()
     turning.loop.bind(store, label, lambda it, value: it.configure(text=str(value)))
     stop = flood(store)
-    turning.turn(0.1)
+    ui_drivers.settle(turning, 0.1)
     stop()
-    turning.turn(0.05)
+    ui_drivers.settle(turning, 0.05)
     assert label.cget("text") == str(store.get())
 
 
@@ -116,7 +119,7 @@ def test_closing_the_window_in_a_flood_leaks_nothing_and_raises_nothing(
         label.pack()
         turning.loop.bind(selection, label, lambda it, value: it.configure(text=str(value)))
     stop = flood(store)
-    turning.turn(0.05)
+    ui_drivers.settle(turning, 0.05)
     root.destroy()
     stop()
     assert turning.loop.is_closed
@@ -139,6 +142,9 @@ def test_a_thread_may_be_joined_by_the_ui_while_it_floods_also_in_a_modal_dialog
         stop = flood(store)
 
         def close() -> None:
+            if label.cget("text") == "0":
+                root.after(50, close)
+                return
             stop()
             joined.append(label.cget("text"))
             dialog.destroy()
@@ -147,7 +153,7 @@ def test_a_thread_may_be_joined_by_the_ui_while_it_floods_also_in_a_modal_dialog
         root.wait_window(dialog)
 
     turning.loop.post(modal)
-    turning.turn(0.2)
+    ui_drivers.settle(turning, 0.2)
     # It was joined, and while the dialog was open the label behind it went on.
     assert len(joined) == 1
     assert int(joined[0]) > 0
@@ -161,7 +167,7 @@ def test_no_timer_runs_while_nothing_is_to_be_done(domain: Domain) -> None:
     label = tk.Label(root)
     turning.loop.bind(store, label, lambda it, value: it.configure(text=str(value)))
     store.set(1)
-    turning.turn(0.1)
+    ui_drivers.settle(turning, 0.1)
     assert root.tk.call("after", "info") == ""
     turning.clean_up()
 
@@ -183,7 +189,7 @@ def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:
     ui, root = turning.loop, root_of(turning)
     assert isinstance(ui, TkLoop)
     service = FakeService(domain)
-    service.become(ConnectionState.CONNECTED, since=ui.now())
+    service.become(ConnectionState.CONNECTED, since=ui.now() - FIVE_HOURS)
     views = connection_view(ui, service, grace=0.05)
     full = ConnectionStatus(ui, root, views)
     compact = ConnectionStatus(ui, root, views, detail="compact")
@@ -192,15 +198,15 @@ def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:
     banner = ConnectionBanner(ui, root, views)
     for widget in (banner.widget, full.widget, compact.widget, metrics.widget):
         widget.pack(fill="x")
-    turning.turn(0.05)
-    assert full.widget.cget("text") == "● Connected (0s)"
+    ui_drivers.settle(turning, 0.05)
+    assert full.widget.cget("text") == "● Connected (5h 00m)"
     assert compact.widget.cget("text") == "●"
     assert metrics.widget.cget("text").splitlines()[1:3] == ["Received: 0", "Sent: 0"]
     assert (indicator.widget.winfo_ismapped(), banner.widget.winfo_height()) == (0, 1)
 
     service.become(ConnectionState.DISCONNECTED)
     service.queue(2)
-    turning.turn(0.2)
+    ui_drivers.settle(turning, 0.2)
     assert full.widget.cget("text") == "✕ Disconnected  [2]"
     assert str(full.widget.cget("foreground")) == "#ef4444"
     assert compact.widget.cget("text") == "✕ 2"
@@ -210,7 +216,7 @@ def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:
     assert banner.label.cget("text").startswith("✕  Connection lost.")
 
     service.become(ConnectionState.CONNECTED, since=ui.now())
-    turning.turn(0.05)
+    ui_drivers.settle(turning, 0.05)
     assert (indicator.widget.winfo_ismapped(), banner.widget.winfo_height()) == (0, 1)
     root.destroy()
     assert service.connections.select().observer_count == 0
@@ -234,7 +240,7 @@ def test_an_indicator_sits_in_its_corner(
     root.geometry("300x200")
     views = connection_view(ui, FakeService(domain))
     label = ConnectionIndicator(ui, root, views, position=position).widget
-    turning.turn(0.1)
+    ui_drivers.settle(turning, 0.1)
     x, y = label.winfo_x(), label.winfo_y()
     assert ((x == 8, y == 8)) == (is_left, is_top)
     assert is_left or x + label.winfo_width() == 292
@@ -250,9 +256,9 @@ def test_a_tooltip_has_all_words_while_the_pointer_rests(domain: Domain) -> None
     service.queue(1)
     label = ConnectionStatus(ui, root, connection_view(ui, service), detail="compact").widget
     label.pack()
-    turning.turn(0.1)
+    ui_drivers.settle(turning, 0.1)
     label.event_generate("<Enter>")
-    turning.turn(0.7)
+    ui_drivers.settle(turning, 0.7)
     windows = [child for child in label.winfo_children() if isinstance(child, tk.Toplevel)]
     texts = [child.cget("text") for window in windows for child in window.winfo_children()]
     assert texts == ["Offline\n1 message waits to be sent"]
@@ -282,13 +288,13 @@ def test_selection_focus_and_scroll_position_survive_a_thousand_random_edits(
     tree = ttk.Treeview(root, columns=("number",), height=8)
     tree.pack()
     rows = TreeRows(ui, tree, store, key=key, text=lambda row: row[1], values=lambda row: (row[0],))
-    turning.turn(0.05)
+    ui_drivers.settle(turning, 0.05)
     ids = tree.get_children()
     tree.selection_set(ids[7], ids[40])
     tree.focus(ids[41])
     tree.focus_force()
     tree.yview_moveto(50 / 100)
-    turning.turn(0.02)
+    ui_drivers.settle(turning, 0.02)
 
     def top() -> int:
         return round(tree.yview()[0] * len(rows))
@@ -318,15 +324,15 @@ def test_a_tree_that_follows_its_end_stays_there(domain: Domain) -> None:
     tree = ttk.Treeview(root, height=8)
     tree.pack()
     TreeRows(ui, tree, store, key=key, text=lambda row: row[1], follow_end=True)
-    turning.turn(0.05)
+    ui_drivers.settle(turning, 0.05)
     tree.yview_moveto(1.0)
-    turning.turn(0.02)
+    ui_drivers.settle(turning, 0.02)
     store.update(lambda now: (*now, (50, "row 50")))
-    turning.turn(0.05)
+    ui_drivers.settle(turning, 0.05)
     assert tree.yview()[1] == 1.0
     tree.yview_moveto(0.0)
-    turning.turn(0.02)
+    ui_drivers.settle(turning, 0.02)
     store.update(lambda now: (*now, (51, "row 51")))
-    turning.turn(0.05)
+    ui_drivers.settle(turning, 0.05)
     assert tree.yview()[0] == 0.0
     turning.clean_up()
