@@ -66,7 +66,10 @@ class DemoScreen(Chat[Outcome]):
     #entries { width: 1fr; }
     #right { width: 38; }
     #panels { width: 100%; height: 1fr; }
+    #queue { text-wrap: nowrap; text-overflow: ellipsis; }
     #events { height: 2fr; padding: 0 1; scrollbar-size-vertical: 1; }
+    #events { scrollbar-background: #111c33; scrollbar-color: #334155; }
+    Input { border-subtitle-color: #94a3b8; }
     #verdict { display: none; height: auto; padding: 0 2; border: heavy #10b981; background: #052e2b; }
     #verdict.-failed { border: heavy #ef4444; background: #3f1111; }
     """

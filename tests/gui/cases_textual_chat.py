@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ from textual.widgets import Static
 
 from reactive_ws.backoff import Backoff
 from stores import Application
-
-sys.path.append(str(Path(__file__).parents[2] / "examples"))
+from stores.demo.chat import Chat
 
 
 @pytest.fixture
@@ -29,10 +27,8 @@ def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThrea
 
 
 async def talk(hub: HubInThread) -> None:
-    import chat_textual
-
     app = Application.at(hub.url, backoff=Backoff(initial=0.2, cap=0.2))
-    chat: Any = chat_textual.Chat(app)
+    chat = Chat[None](app)
     async with app, chat.run_test(size=(100, 30)) as pilot:
 
         def shown() -> list[str]:
@@ -44,7 +40,7 @@ async def talk(hub: HubInThread) -> None:
             return any(text in str(it.render()) for it in lines)
 
         async def until(condition: Any) -> None:
-            for _ in range(1_000):
+            for _ in range(6_000):
                 if condition():
                     return
                 await pilot.pause(0.01)

@@ -50,7 +50,7 @@ def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThrea
         return [block for block in blocks if block]
 
     def until(condition: Any) -> None:
-        for _ in range(1_000):
+        for _ in range(6_000):
             if condition():
                 return
             turning.turn(0.01)

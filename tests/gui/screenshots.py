@@ -119,11 +119,11 @@ def _import_window(root: Any, name: str) -> None:
 
 
 def textual(hub: HubInThread) -> None:
-    import chat_textual
+    from stores.demo.chat import Chat
 
     async def show() -> None:
         app = application(hub.url)
-        screen = chat_textual.Chat(app)
+        screen = Chat[None](app)
         loop = asyncio.get_running_loop()
         async with app, screen.run_test(size=(100, 32)) as pilot:
 
@@ -136,6 +136,42 @@ def textual(hub: HubInThread) -> None:
             await app.service.disconnect()
 
     asyncio.run(show())
+
+
+def demo(_: HubInThread) -> None:
+    """The screen of `reactive-ws demo`, some time after the hub was killed; and at its end."""
+    import random
+
+    from stores.demo.hub_child import HubChild
+    from stores.demo.narrator import Narrator
+    from stores.demo.performance import perform
+    from stores.demo.play import Play
+    from stores.demo.record import Record
+    from stores.demo.terminal import DemoScreen
+
+    async def show(folder: Path) -> None:
+        with HubChild(folder, token_delay=0.008) as hub, Record(folder / "record.jsonl") as record:
+            await hub.start()
+            app = Application.at(hub.url, backoff=Backoff(initial=0.2, cap=1.0))
+            play = Play(app, hub, record, Narrator(), random.Random(3))
+            screen = DemoScreen(play, lambda: perform(play, folder, 10.0))
+            async with screen.run_test(size=(120, 36)) as pilot:
+                while not any("SIGKILL" in strip.text for strip in screen.events.lines):
+                    await pilot.pause(0.02)
+                await pilot.pause(0.7)
+                screen.say("Does this one get lost?")
+                await pilot.pause(0.5)
+                (IMAGES / "demo.svg").write_text(screen.export_screenshot(), "utf-8")
+                while not screen.verdict.display:
+                    await pilot.pause(0.05)
+                await pilot.pause(0.2)
+                (IMAGES / "demo_verdict.svg").write_text(screen.export_screenshot(), "utf-8")
+            await screen.end()
+            await app.service.disconnect()
+            app.close()
+
+    with tempfile.TemporaryDirectory() as name:
+        asyncio.run(show(Path(name)))
 
 
 def market(_: HubInThread) -> None:
@@ -205,6 +241,7 @@ PROGRAMS: dict[str, Callable[[HubInThread], None]] = {
     "qt": qt,
     "tk": tk,
     "textual": textual,
+    "demo": demo,
     "market": market,
 }
 

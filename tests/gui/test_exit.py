@@ -11,12 +11,14 @@ WRITER = """
 import threading, time
 from reactive_ws import Store
 store = Store(0)
+done = threading.Event()
 def write():
-    while True:
+    while not done.is_set():
         store.update(lambda value: value + 1)
         if store.get() % 100 == 0:
             time.sleep(0.0005)
-threading.Thread(target=write, daemon=True).start()
+writer = threading.Thread(target=write, daemon=True)
+writer.start()
 """
 
 PROGRAMS = {
@@ -41,6 +43,27 @@ from reactive_ws.gui import GLibLoop, conflate
 ui = GLibLoop(GLib); shown = []; store.select().pipe(conflate(ui)).subscribe(shown.append)
 loop = GLib.MainLoop(); GLib.timeout_add(200, loop.quit); loop.run()
 """,
+    "textual": """
+from textual.app import App
+from textual.widgets import Static
+from reactive_ws.gui import TextualLoop
+class Label(App):
+    def compose(self):
+        yield Static()
+    def on_mount(self):
+        ui = TextualLoop(self)
+        ui.bind(store, self.query_one(Static), lambda it, value: it.update(str(value)))
+        self.set_timer(0.2, self.{end})
+    def join(self):
+        done.set(); writer.join(); self.exit()
+    def interrupt(self):
+        import os, signal
+        os.kill(os.getpid(), signal.SIGINT)
+try:
+    Label().run(headless=True)
+except KeyboardInterrupt:
+    pass
+""",
     "manual": """
 import asyncio
 from reactive_ws.gui import AsyncioLoop, conflate
@@ -60,6 +83,9 @@ asyncio.run(main())
         ("tk", "destroy"),
         ("qt", "app.quit"),
         ("qt", "lambda: QtWidgets.QApplication.exit()"),
+        ("textual", "exit"),
+        ("textual", "join"),
+        ("textual", "interrupt"),
         ("glib", ""),
         ("manual", ""),
     ],

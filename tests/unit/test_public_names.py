@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib
+import importlib.util
 import inspect
 import re
 import subprocess
@@ -22,7 +22,12 @@ MODULES = sorted(
 )
 
 
+NEED_TEXTUAL = ("stores.demo.chat", "stores.demo.terminal")
+
+
 def load(name: str) -> ModuleType:
+    if name in NEED_TEXTUAL and importlib.util.find_spec("textual") is None:
+        pytest.skip("textual is not installed (pip install reactive-ws[textual])")
     return importlib.import_module(name)
 
 
