@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
 
 from reactive_ws.domain import Domain, ErrorReport
 from reactive_ws.testing import profiles
+
+# A shell starts what runs in its background with Ctrl-C ignored, and so would be every program that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 profiles.register()
 settings.load_profile(f"reactive-ws-{os.environ.get('REACTIVE_WS_PROFILE', 'quick')}")

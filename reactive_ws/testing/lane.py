@@ -57,6 +57,8 @@ class Lane:
         self.conditions = conditions
         self.sent_size = 0
         """Bytes that were written into it."""
+        self.swallowed_size = 0
+        """Bytes of them that a cut took away."""
         self._random = random
         self._line_free_at = 0.0
         self._last_arrival = 0.0
@@ -74,6 +76,7 @@ class Lane:
     def send(self, now: float, item: Item) -> Iterator[tuple[float, Item]]:
         """Yields the pieces of what was written, each with the time when it arrives. Nothing follows an ending."""
         if self._has_ended:
+            self.swallowed_size += len(item) if isinstance(item, bytes) else 0
             return
         if isinstance(item, Ending):
             self._has_ended = True
@@ -81,6 +84,7 @@ class Lane:
             return
         self.sent_size += len(item)
         if self._cut_after is not None:
+            self.swallowed_size += max(0, len(item) - self._cut_after)
             item = item[: self._cut_after]
             self._cut_after -= len(item)
         for piece in self._pieces(item):

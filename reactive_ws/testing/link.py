@@ -58,7 +58,10 @@ class End(asyncio.Transport):
             return
         taken = bytes(data)
         self._unread_size += len(taken)
+        before = self._lane.swallowed_size
         self._post(taken)
+        # What cut the connection took the rest: nobody will ever read it, and no writer waits for that.
+        self._unread_size -= self._lane.swallowed_size - before
         if self.get_write_buffer_size() > self._high and not self._is_writing_paused:
             self._is_writing_paused = True
             self._protocol.pause_writing()

@@ -34,6 +34,7 @@ from reactive_ws.testing import (
     Stall,
     Timed,
     Truncate,
+    World,
     simulate,
 )
 
@@ -473,3 +474,23 @@ def test_forty_orders_of_ten_talking_clients_all_work() -> None:
                     group.create_task(visit(name))
 
     simulate(explore=5)(run)()
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+@simulate
+async def test_who_writes_much_into_a_connection_that_was_cut_is_not_left_waiting(
+    is_reset: bool,
+) -> None:
+    async with World() as world:
+        server, service = await world.server(), world.service()
+        await service.connect()
+        await service.wait_connected()
+        world.network.apply(Truncate(0, is_reset, Direction.DOWN))
+        server.send_frame("[" * 100_000)
+        await world.advance(30)
+        assert not any(peer.is_open for peer in server.connections)
+        world.network.heal()
+        await service.wait_connected(60)
+        await service.disconnect()
+        await world.advance(5)
+        assert world.network.links == []
