@@ -54,7 +54,8 @@ def run(arguments: list[str], display: str | None) -> subprocess.CompletedProces
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300.0,
+        # A slow machine takes minutes for a thousand edits; a deadlock takes for ever.
+        timeout=1_200.0,
         check=False,
     )
 
