@@ -7,7 +7,6 @@ whom; everything runs in the loop it was made in, and after the end nothing of i
 from __future__ import annotations
 
 import asyncio
-import collections
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -90,7 +89,7 @@ class ConnectionLoop(Control):
         self._dialer = Dialer(settings)
         self._line: Line | None = None
         self._lines: set[Line] = set()
-        self._to_do: collections.deque[Effect] = collections.deque()
+        self._to_do: list[Effect] = []
         self._is_performing = False
         self._alarm = Alarm(self._deadlines, self._tick)
         self._token_watch = TokenWatch(lambda: settings.clock().timestamp(), settings.rng)
@@ -131,7 +130,7 @@ class ConnectionLoop(Control):
         self._is_performing = True
         try:
             while self._to_do:
-                effect = self._to_do.popleft()
+                effect = self._to_do.pop(0)
                 self._actions[type(effect)](self, effect)
         finally:
             self._is_performing = False

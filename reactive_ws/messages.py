@@ -183,6 +183,7 @@ class Registry:
     def __init__(self, types: tuple[MessageType, ...] = ()) -> None:
         self._by_name: dict[str, MessageType] = {}
         self._by_class: dict[type[Any], MessageType] = {}
+        self._is_shared = False
         for row in types:
             self.add(row)
 
@@ -207,6 +208,9 @@ class Registry:
             raise ValueError(
                 f"{row.payload.__name__} is registered already as {self._by_class[row.payload].name!r}"
             )
+        if self._is_shared:
+            self._by_name, self._by_class = dict(self._by_name), dict(self._by_class)
+            self._is_shared = False
         self._by_name[row.name] = row
         self._by_class[row.payload] = row
 
@@ -243,7 +247,11 @@ class Registry:
 
     def copy(self) -> Registry:
         """Returns a registry with the same rows, to add own types to."""
-        return Registry(tuple(self))
+        # Most services only read: the tables are copied by the first of both that adds a row.
+        copied = Registry()
+        copied._by_name, copied._by_class = self._by_name, self._by_class
+        copied._is_shared = self._is_shared = True
+        return copied
 
 
 _CONTROL = Guarantee.CONTROL
@@ -282,6 +290,9 @@ _PROTOCOL_V1 = (
 )
 
 
+_ALL_OF_V1 = Registry(_PROTOCOL_V1)
+
+
 def protocol_v1() -> Registry:
     """Returns a new registry with the types of protocol v1."""
-    return Registry(_PROTOCOL_V1)
+    return _ALL_OF_V1.copy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import attrs
@@ -34,11 +33,11 @@ class Counters:
     handler_errors: int = 0
     slow_handlers: int = 0
     connected_at: float | None = None
-    losses: deque[float] = attrs.field(factory=lambda: deque[float](maxlen=_MANY))
+    losses: tuple[float, ...] = ()
 
     def lost(self, now: float) -> None:
         """A connection that had been ready ended by itself."""
-        self.losses.append(now)
+        self.losses = (*self.losses, now)[-_MANY:]
 
     def picture(self, now: float, connection: Connection, **gauges: Any) -> Metrics:
         """Returns the metrics of this moment; `gauges` are the numbers that others keep."""

@@ -53,6 +53,8 @@ __all__ = ["WebSocketService"]
 
 _logger = logging.getLogger("reactive_ws.service")
 
+# One for all services of a program: the state of a generator is 2.5 kB.
+_random = random.Random()
 _DRAIN = 5.0
 _METRICS_INTERVAL = 1.0
 
@@ -180,7 +182,7 @@ class WebSocketService(Running, Routing, Sending, Following):
             connect_options=options,
             headers=dict(headers or {}),
             subprotocols=tuple(subprotocols),
-            rng=rng or random.Random(),
+            rng=rng or _random,
             clock=clock or (lambda: datetime.now(UTC)),
             new_id=new_id or (lambda: str(uuid.uuid4())),
             close_timeout=close_timeout,

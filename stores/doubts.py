@@ -12,10 +12,36 @@ from reactive_ws.messages import MessageResponse, moment
 
 from .conversation import Conversation
 
-__all__ = ["doubts_about"]
+__all__ = ["doubts_about", "is_beyond_doubt", "latest_likely"]
 
 _AHEAD = timedelta(hours=1)
 """How far a server's clock may be ahead of ours."""
+
+
+def latest_likely(clock: Callable[[], datetime]) -> float:
+    """Returns the latest date, in epoch milliseconds, that is not strange; for `is_beyond_doubt`."""
+    return (clock() + _AHEAD).timestamp() * 1000.0
+
+
+def is_beyond_doubt(response: MessageResponse, state: Conversation, latest: float) -> bool:
+    """Whether there is surely nothing strange about a message: it is the next one, and its date is a likely number.
+
+    False says nothing; `doubts_about` then looks closer. In a flood nearly all messages end here.
+    """
+    message = response.message
+    date, sequence = message.timestamp, message.sequence
+    if (
+        isinstance(date, datetime)
+        or not 0.0 <= date <= latest
+        or message.session_id != response.session_id
+    ):
+        return False
+    if sequence is None:
+        return True
+    last = state.timeline.last_place
+    return (last is None or (state.era, sequence, 0) > last) and not state.timeline.knows(
+        message.id
+    )
 
 
 def doubts_about(

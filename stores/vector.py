@@ -231,10 +231,12 @@ def _collect(node: _Node, first: int, last: int, found: list[Any]) -> None:
         return
     before = 0
     for child in node.children:
-        size = _size(child)
-        if before < last and before + size > first:
+        size = child.size if isinstance(child, _Branch) else len(child)
+        if before + size > first:
             _collect(child, max(0, first - before), min(size, last - before), found)
         before += size
+        if before >= last:
+            return
 
 
 def _insert(node: _Node, place: int, item: Any) -> tuple[_Node, _Node | None]:
