@@ -93,7 +93,7 @@ class Application:
         catching_up = CatchingUp(
             ask=service.sync,
             is_followed=lambda stream: stream in service.positions.get(),
-            is_loaded=lambda session_id: self.history.get(session_id).is_loaded,
+            is_loaded=self._is_loaded,
             sessions=lambda: self.sessions.state.get(),
         )
         sync = catching_up.sync
@@ -241,6 +241,9 @@ class Application:
     def _turned(self, is_connected: bool) -> None:  # noqa: FBT001 - a stream gives one argument
         if not is_connected:
             self.typing.clear()
+
+    def _is_loaded(self, session_id: str) -> bool:
+        return self.history.get(session_id).is_loaded
 
     def _adopt(self) -> None:
         """Shows what an earlier process queued and the durable outbox still has."""

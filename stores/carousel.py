@@ -157,6 +157,9 @@ class Carousel:
         self._report = report
         self._wraps = wraps
 
+    def __repr__(self) -> str:
+        return f"<Carousel of {len(self._store.get().panels)} panels>"
+
     @property
     def state(self) -> ReadOnly[CarouselState]:
         """The panels and which one is active."""
@@ -260,4 +263,4 @@ class Carousel:
 
     def _known(self, panel_id: str) -> None:
         if self._store.get().get(panel_id) is None:
-            raise KeyError(panel_id)
+            raise KeyError(f"there is no panel {panel_id!r} here; look at carousel.panels")

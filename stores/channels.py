@@ -81,6 +81,9 @@ class Channels:
         self._messages = messages
         self._follow = follow
 
+    def __repr__(self) -> str:
+        return f"<Channels, {len(self._store.get().latest)} event types seen>"
+
     @property
     def state(self) -> ReadOnly[ChannelsState]:
         """The last event of each type, and how many there were."""

@@ -122,6 +122,9 @@ class ConnectionStore:
             service.errors.subscribe(self._failed),
         )
 
+    def __repr__(self) -> str:
+        return f"<ConnectionStore of {self._service!r}>"
+
     @property
     def status(self) -> ReadOnly[ConnectionStatus]:
         """All of it."""

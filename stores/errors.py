@@ -116,6 +116,9 @@ class Errors:
         self._clock = clock
         self._limit = limit
 
+    def __repr__(self) -> str:
+        return f"<Errors, {len(self._store.get().errors)} shown>"
+
     @property
     def state(self) -> ReadOnly[ErrorsState]:
         """What went wrong, the latest last."""

@@ -238,6 +238,9 @@ class History:
                 running loop, or in a thread of its own where there is none.
             count: At most so many.
 
+        Raises:
+            ValueError: `count` is less than 1.
+
         Returns:
             How many messages came. What the loader raises is raised for whoever waits, and is in the error store.
         """

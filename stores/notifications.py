@@ -79,6 +79,9 @@ class Notifications:
         self._send = send
         self._limit = limit
 
+    def __repr__(self) -> str:
+        return f"<Notifications, {self._store.get().unread} unread>"
+
     @property
     def state(self) -> ReadOnly[NotificationsState]:
         """The notices, the latest last."""

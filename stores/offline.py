@@ -153,6 +153,10 @@ class Offline:
         self._watched: dict[str, Delivery] = {}
         self._watch = service.outbox.select().subscribe(self._changed)
 
+    def __repr__(self) -> str:
+        state = self._store.get()
+        return f"<Offline, {len(state.waiting)} waiting, {len(state.failed)} failed>"
+
     @property
     def state(self) -> ReadOnly[OfflineState]:
         """What waits and what failed."""
@@ -238,7 +242,7 @@ class Offline:
         failed = next((one for one in state.failed if one.id == message_id), None)
         if failed is None:
             if all(one.id != message_id for one in state.waiting):
-                raise KeyError(message_id)
+                raise KeyError(_nobody(message_id))
             self._service.connect()
             return
         payload = self._typed(failed)
@@ -259,7 +263,7 @@ class Offline:
         state = self._store.get()
         known = {one.id for one in state.waiting} | {one.id for one in state.failed}
         if message_id not in known:
-            raise KeyError(message_id)
+            raise KeyError(_nobody(message_id))
         for one in self._service.outbox.get().entries:
             if one.id == message_id:
                 # After the entry in `failed` that giving up makes.
@@ -276,3 +280,7 @@ class Offline:
         if failed.type == "message.send" and failed.payload.__class__ is dict:
             return msgspec.convert(failed.payload, MessageSend)
         return failed.payload
+
+
+def _nobody(message_id: str) -> str:
+    return f"no message {message_id!r} waits or failed; look at offline.waiting and offline.failed"

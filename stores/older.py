@@ -133,6 +133,8 @@ class OlderLoads:
 
     def load(self, session_id: str, loader: Loader, count: int) -> Pending[int]:
         """Fetches a page; the load that is under way when there is one. See `History.load_older`."""
+        if count < 1:
+            raise ValueError(f"a page has at least one message, not {count}")
         load: Pending[int] = Pending()
         with self._lock:
             running = self._loads.get(session_id)

@@ -118,7 +118,7 @@ class Outgoing:
         """Sends a message again, in the way it went before. See `History.retry`."""
         entry = self._get(session_id).timeline.find(message_id)
         if entry is None:
-            raise KeyError(message_id)
+            raise KeyError(f"there is no message {message_id!r} in session {session_id!r}")
         if entry.status not in (DeliveryStatus.FAILED, DeliveryStatus.UNCERTAIN):
             raise ValueError(f"message {message_id} did not fail; only what failed is sent again")
         sent = self._sent.get().get(message_id)

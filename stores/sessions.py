@@ -1,8 +1,7 @@
 """The sessions store: which chat sessions there are, which one is active, and when something last happened in each.
 
-State and reducers are in `session_list`; what is said in a session is `history`. Going from one to another and their names
-here are the user's and are not sent. A session that was created here is shown at once and is pending until the server says
-that it exists.
+State and reducers are in `session_list`. Going from one to another and their names here are the user's and are not sent. A
+session that was created here is shown at once and is pending until the server says that it exists.
 """
 
 from __future__ import annotations
@@ -58,11 +57,10 @@ class Sessions:
 
     Args:
         domain: Of its store.
-        send: See `ports`.
+        send, sync, report: See `ports`.
         new_id: Ids of sessions that are created here.
         clock: Wall clock, UTC.
-        sync, report: See `ports`.
-        later: Starts a timer; None leaves out the detection of idle sessions.
+        later: Starts a timer.
         idle_after: Seconds without activity after which a session is idle.
     """
 
@@ -73,9 +71,9 @@ class Sessions:
         send: Send,
         new_id: Callable[[], str],
         clock: Callable[[], datetime],
-        sync: Sync | None = None,
-        report: Report | None = None,
-        later: Later | None = None,
+        sync: Sync,
+        report: Report,
+        later: Later,
         idle_after: float = 300.0,
     ) -> None:
         self._store = Store(SessionsState(), name="stores.sessions", domain=domain)
@@ -89,6 +87,9 @@ class Sessions:
         self._cancel: Callable[[], None] | None = None
         # Answers that were on their way when their session was closed are no surprise.
         self._gone: dict[str, None] = {}
+
+    def __repr__(self) -> str:
+        return f"<Sessions of {len(self._store.get().sessions)} sessions>"
 
     @property
     def state(self) -> ReadOnly[SessionsState]:
@@ -176,15 +177,13 @@ class Sessions:
         state = self._store.get()
         if not state.is_loaded or session_id in self._gone or state.get(session_id) is not None:
             return
-        if self._report is not None:
-            self._report(
-                ErrorKind.PROTOCOL,
-                f"something was said in session {session_id}, which is not known; it is kept, and "
-                "the sessions are fetched again",
-                is_retryable=True,
-            )
-        if self._sync is not None:
-            self._sync(_APP)
+        self._report(
+            ErrorKind.PROTOCOL,
+            f"something was said in session {session_id}, which is not known; it is kept, and "
+            "the sessions are fetched again",
+            is_retryable=True,
+        )
+        self._sync(_APP)
 
     def _replaced(self, envelope: Envelope[Snapshot]) -> None:
         sessions = envelope.payload.sessions
@@ -200,12 +199,10 @@ class Sessions:
         self._wait_for_idle()
 
     def _wait_for_idle(self) -> None:
-        if self._later is None or self._cancel is not None:
+        if self._cancel is not None:
             return
         state = self._store.get()
-        times = [
-            state.last_activity.get(one.id) for one in state.sessions if one.id not in state.idle
-        ]
+        times = (state.last_activity.get(it.id) for it in state.sessions if it.id not in state.idle)
         first = min((time for time in times if time is not None), default=None)
         if first is not None:
             delay = (first + self._idle_after - self._clock()).total_seconds()
@@ -221,11 +218,19 @@ class Sessions:
     def create(self, title: str = "", *, session_id: str | None = None) -> Session:
         """Opens a session, makes it active and returns it; it is pending until the server confirms it. Any thread.
 
+        Args:
+            title: What it is called, here and by the server.
+            session_id: Of your own making; it must be new.
+
         Raises:
+            ValueError: there is a session with this id.
             OutboxFull, ServiceClosed: it cannot be sent; there is no such session then.
         """
+        state = self._store.get()
+        if session_id is not None and state.get(session_id) is not None:
+            raise ValueError(f"there is a session {session_id!r} already; activate or rename it")
         session = Session(session_id or self._new_id(), title, self._clock())
-        before = self._store.get().active_id
+        before = state.active_id
         self._store.update(lambda state: requested(state, session))
         try:
             delivery = self._send(SessionCreate(session.id, title))
@@ -288,7 +293,7 @@ class Sessions:
 
     def _known(self, session_id: str) -> None:
         if self._store.get().get(session_id) is None:
-            raise KeyError(session_id)
+            raise KeyError(f"there is no session {session_id!r} here; look at sessions.all")
 
     def _advanced(self, session_id: str, status: DeliveryStatus, before: str | None) -> None:
         if status is DeliveryStatus.FAILED and session_id in self._store.get().pending:

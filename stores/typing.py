@@ -91,6 +91,9 @@ class TypingUsers:
         self._cancel: Callable[[], None] | None = None
         self._told: dict[tuple[str, str], float] = {}
 
+    def __repr__(self) -> str:
+        return f"<TypingUsers, {len(self._store.get().until)} typing>"
+
     @property
     def state(self) -> ReadOnly[TypingState]:
         """Who types, in all conversations."""

@@ -115,9 +115,12 @@ class Client:
         A chat message is shown in the history, like one of `History.send`.
 
         Raises:
+            TypeError: it is called in another way.
             OutboxFull, ServiceClosed, MessageRejected, UnknownType: see `WebSocketService.send`.
         """
         service = self.app.service
+        if len(rest) > (2 if isinstance(message, str) else 0):
+            raise TypeError("send takes (type, payload), (type, channel, payload) or a payload")
         if isinstance(message, MessageSend):
             return self.app.history.send_message(message.message)
         if not isinstance(message, str):

@@ -6,6 +6,7 @@ over one connection, and needs none of this.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -59,6 +60,12 @@ class ConversationConnection:
         self._options = options
         self._app: Application | None = None
         self._conversation_id: str | None = None
+        self._address: str | None = None
+        # Two switches at once would leave a connection that nobody knows.
+        self._lock = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return f"<ConversationConnection in {self._conversation_id!r}>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -84,7 +91,9 @@ class ConversationConnection:
     async def switch(
         self, conversation_id: str, user_id: str | None = None, **parameters: str
     ) -> Application:
-        """Leaves the current conversation and connects to another one; does nothing when it is the current one.
+        """Leaves the current conversation and connects to another one; does nothing when the address is the current one.
+
+        Calls while one is under way wait for it.
 
         Returns:
             Its stores, new ones: conversations share nothing.
@@ -92,18 +101,23 @@ class ConversationConnection:
         Raises:
             BadAddress: the address cannot be dialled.
         """
-        if self._app is not None and self._conversation_id == conversation_id:
-            return self._app
         address = conversation_url(self._base, conversation_id, user_id, **parameters)
-        await self.disconnect()
-        app = self._make(address, **self._options)
-        self._app, self._conversation_id = app, conversation_id
-        await app.__aenter__()
-        return app
+        async with self._lock:
+            if self._app is not None and self._address == address:
+                return self._app
+            await self._leave()
+            app = self._make(address, **self._options)
+            self._app, self._conversation_id, self._address = app, conversation_id, address
+            await app.__aenter__()
+            return app
 
     async def disconnect(self) -> None:
         """Leaves the current conversation: sends what waits for at most 5 s, disconnects, and lets the stores go."""
-        app, self._app, self._conversation_id = self._app, None, None
+        async with self._lock:
+            await self._leave()
+
+    async def _leave(self) -> None:
+        app, self._app, self._conversation_id, self._address = self._app, None, None, None
         if app is not None:
             await app.__aexit__(None, None, None)
             app.close()

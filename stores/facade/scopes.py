@@ -5,7 +5,8 @@
 
     use_channel(app, "ai.*", show, owner=view)  an object is the owner: it ends when the object is gone
 
-They count who uses a service: the first one that wants it connects it, the last one disconnects it.
+They count who uses a service: the first one that wants it connects it, the last one disconnects it. A connection that somebody
+else made is left as it is.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from typing import Any, Self
 
 from reactivex.abc import DisposableBase
 
+from reactive_ws.connection import ConnectionState
 from reactive_ws.delivery import Delivery
+from reactive_ws.errors import UsageError
 from reactive_ws.messages import Envelope
 from reactive_ws.selection import Selection
 from reactive_ws.service import WebSocketService
 
 from ..app import Application
+from .client import Client
 from .status import FiveState, five_state
 
 __all__ = ["ChannelScope", "WebSocketScope", "use_channel", "use_websocket"]
@@ -31,6 +35,7 @@ __all__ = ["ChannelScope", "WebSocketScope", "use_channel", "use_websocket"]
 ChannelHandler = Callable[[Any, Envelope[Any]], Any]
 
 _users: weakref.WeakKeyDictionary[WebSocketService, int] = weakref.WeakKeyDictionary()
+"""How many scopes hold the connections that a scope made."""
 _lock = threading.Lock()
 
 
@@ -39,15 +44,21 @@ class WebSocketScope:
 
     def __init__(self, service: WebSocketService, *, auto_connect: bool) -> None:
         self._service = service
-        self._auto_connect = auto_connect
+        self._holds = False
         self._subscriptions: list[tuple[str, ChannelHandler, DisposableBase]] = []
         self._is_over = False
         if auto_connect:
             with _lock:
                 count = _users.get(service, 0)
-                _users[service] = count + 1
-            if not count:
+                self._holds = count > 0 or service.state is ConnectionState.CLOSED
+                if self._holds:
+                    _users[service] = count + 1
+            if self._holds and not count:
                 service.connect()
+
+    def __repr__(self) -> str:
+        state = "ended" if self._is_over else f"{len(self._subscriptions)} subscriptions"
+        return f"<WebSocketScope of {self._service!r}, {state}>"
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +86,13 @@ class WebSocketScope:
         return self._service.send(message_type, payload, channel=channel)
 
     def subscribe(self, channel: str, handler: ChannelHandler) -> None:
-        """Calls `handler(payload, envelope)` for a channel, for `a.*` or for `*`, until this scope ends."""
+        """Calls `handler(payload, envelope)` for a channel, for `a.*` or for `*`, until this scope ends.
+
+        Raises:
+            UsageError: it has ended.
+        """
+        if self._is_over:
+            raise UsageError("this use of the connection is over; call use_websocket() again")
         registration = self._service.subscribe(channel, handler)
         self._subscriptions.append((channel, handler, registration))
 
@@ -96,16 +113,16 @@ class WebSocketScope:
         self._service.disconnect()
 
     def dispose(self) -> None:
-        """Ends all subscriptions of this scope; the last scope that connects by itself disconnects."""
+        """Ends all subscriptions of this scope; the last scope that holds a connection disconnects it."""
         if self._is_over:
             return
         self._is_over = True
         for _, _, registration in self._subscriptions:
             registration.dispose()
         self._subscriptions.clear()
-        if self._auto_connect:
+        if self._holds:
             with _lock:
-                left = _users.get(self._service, 1) - 1
+                left = _users[self._service] - 1
                 _users[self._service] = left
             if not left:
                 self._service.disconnect()
@@ -120,6 +137,7 @@ class ChannelScope:
 
     def __init__(self, service: WebSocketService, channel: str, handler: ChannelHandler) -> None:
         self.handler = handler
+        self._channel = channel
         # The service must not hold the scope, or an owner that holds it would never be gone.
         this = weakref.ref(self)
 
@@ -130,6 +148,9 @@ class ChannelScope:
 
         self._registration = service.subscribe(channel, forward)
         self._finalizer = weakref.finalize(self, self._registration.dispose)
+
+    def __repr__(self) -> str:
+        return f"<ChannelScope of {self._channel!r}{'' if self._finalizer.alive else ', ended'}>"
 
     def __enter__(self) -> Self:
         return self
@@ -148,13 +169,16 @@ class ChannelScope:
 
 
 def use_websocket(
-    source: Application | WebSocketService, *, auto_connect: bool = True, owner: object = None
+    source: Application | Client | WebSocketService,
+    *,
+    auto_connect: bool = True,
+    owner: object = None,
 ) -> WebSocketScope:
     """Returns a use of a connection that ends with a `with` block, with `dispose`, or with its owner.
 
     Args:
         source: Whose connection.
-        auto_connect: Whether it is connected for as long as somebody uses it.
+        auto_connect: Whether it is connected for as long as somebody uses it; one that is connected already stays so.
         owner: When this object is gone the use ends; it must allow weak references, and handlers must not hold it.
     """
     scope = WebSocketScope(_service_of(source), auto_connect=auto_connect)
@@ -164,7 +188,7 @@ def use_websocket(
 
 
 def use_channel(
-    source: Application | WebSocketService,
+    source: Application | Client | WebSocketService,
     channel: str,
     handler: ChannelHandler,
     *,
@@ -185,5 +209,9 @@ def use_channel(
     return scope
 
 
-def _service_of(source: Application | WebSocketService) -> WebSocketService:
-    return source.service if isinstance(source, Application) else source
+def _service_of(source: object) -> WebSocketService:
+    app = source.app if isinstance(source, Client) else source
+    service = app.service if isinstance(app, Application) else app
+    if not isinstance(service, WebSocketService):
+        raise TypeError(f"an application, a client or a service is needed, not {source!r}")
+    return service

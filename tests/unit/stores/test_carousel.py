@@ -140,5 +140,5 @@ def test_actions_move_through_the_panels() -> None:
         lambda: carousel.move("x", 0),
         lambda: carousel.update(PanelChange("x")),
     ):
-        with pytest.raises(KeyError):
+        with pytest.raises(KeyError, match="there is no panel 'x' here"):
             action()

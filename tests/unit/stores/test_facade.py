@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 
 import pytest
@@ -9,8 +10,10 @@ from app_world import application, connected, envelopes, said, server, texts
 
 from reactive_ws.connection import ConnectionState, ErrorEvent
 from reactive_ws.delivery import DeliveryStatus
+from reactive_ws.errors import UnknownType, UsageError
+from reactive_ws.heartbeat import Heartbeat
 from reactive_ws.messages import Envelope, MessageResponse, PanelDeleted, Ping, Typing
-from reactive_ws.testing import World, simulate
+from reactive_ws.testing import Mute, World, simulate
 from stores import Application
 from stores import app as app_module
 from stores.facade import (
@@ -291,6 +294,62 @@ def test_a_conversation_is_addressed_by_its_query() -> None:
     assert conversation_url("ws://host/ws?x=1", "c") == "ws://host/ws?x=1&conversation_id=c"
 
 
+@simulate
+async def test_a_use_of_a_connection_that_was_there_before_leaves_it() -> None:
+    async with World() as world:
+        _, app = await connected(world)
+        with use_websocket(Client(app)) as outer, use_websocket(app.service) as inner:
+            inner.subscribe("panel.*", print)
+            assert repr(inner) == (
+                "<WebSocketScope of <WebSocketService ws://server:80/ws connected>, 1 subscriptions>"
+            )
+        await world.settle()
+        assert app.service.is_connected
+        assert repr(outer).endswith(", ended>")
+        with pytest.raises(UsageError, match="use_websocket"):
+            inner.subscribe("panel.*", print)
+        inner.unsubscribe("panel.*", print)
+        inner.dispose()
+        scope = use_channel(Client(app), "panel.*", print)
+        assert repr(scope) == "<ChannelScope of 'panel.*'>"
+        scope.dispose()
+        assert repr(scope) == "<ChannelScope of 'panel.*', ended>"
+        with pytest.raises(TypeError, match="an application, a client or a service"):
+            use_websocket(None)  # type: ignore[arg-type]
+
+
+@simulate
+async def test_what_is_not_of_the_three_forms_is_not_sent() -> None:
+    async with World() as world:
+        scripted, app = await connected(world)
+        client = Client(app)
+        before = len(scripted.received)
+        for wrong in (("a", "b", {}, 1), (create_ping_message(), {})):
+            with pytest.raises(TypeError, match="send takes"):
+                client.send(*wrong)  # type: ignore[call-overload]
+        with pytest.raises(UnknownType):
+            client.send(object())
+        await world.settle()
+        assert len(scripted.received) == before
+        assert repr(client).startswith("<Client of <Application over <WebSocketService")
+
+
+@simulate
+async def test_a_connection_that_ends_without_a_close_frame_has_a_code_all_the_same() -> None:
+    async with World() as world:
+        scripted, app = await connected(world, service={"heartbeat": Heartbeat(30.0, 10.0)})
+        closed: list[tuple[int, str]] = []
+        Client(app).on_close(lambda code, reason: closed.append((code, reason)))
+        scripted.misbehave(Mute())
+        await world.advance(60)
+        await world.heal()
+        await app.service.wait_connected(120)
+        await app.service.disconnect()
+        await world.settle()
+        assert [code for code, _ in closed] == [1006, 1000]
+        assert "10 s after a ping" in closed[0][1]
+
+
 @pytest.mark.parametrize(
     ("variable", "url"),
     [
@@ -308,6 +367,29 @@ def test_the_address_is_found_in_the_environment_or_is_the_default(
     app = Application.at()
     assert Client(app).get_metrics().url == url
     app.close()
+
+
+@simulate
+async def test_switches_at_once_leave_one_connection_and_another_user_is_another_one() -> None:
+    async with World() as world:
+        await server(world)
+        made: list[Application] = []
+
+        def make(url: str, **options: object) -> Application:
+            made.append(application(world, url, **options))
+            return made[-1]
+
+        async with ConversationConnection("ws://server:80/ws", make=make) as connection:
+            found = await asyncio.gather(
+                *(connection.switch(name, "ann") for name in ("c1", "c2", "c2", "c3"))
+            )
+            await connection.switch("c3", "bob")
+            await connection.app.service.wait_connected(30)  # type: ignore[union-attr]
+            assert [made.index(it) for it in found] == [0, 1, 1, 2]
+            assert [it.service.is_connected for it in made] == [False, False, False, True]
+            assert connection.app is made[3]
+            assert repr(connection) == "<ConversationConnection in 'c3'>"
+            assert await connection.switch("c3", "bob") is made[3]
 
 
 @simulate

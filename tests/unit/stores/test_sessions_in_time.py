@@ -19,8 +19,11 @@ async def test_a_session_keeps_the_name_that_the_user_gave_it() -> None:
         server.publish(SessionCreated("a", "theirs again"))
         await world.settle()
         assert [it.title for it in app.sessions.all.get()] == ["mine"]
-        with pytest.raises(KeyError):
+        with pytest.raises(KeyError, match="there is no session 'nobody' here"):
             app.sessions.rename("nobody", "x")
+        with pytest.raises(ValueError, match="there is a session 'a' already"):
+            app.sessions.create("again", session_id="a")
+        assert [it.title for it in app.sessions.all.get()] == ["mine"]
 
 
 @simulate

@@ -41,6 +41,7 @@ class Wire:
     def __init__(self) -> None:
         self.sent: list[object] = []
         self.deliveries: list[Delivery] = []
+        self.synced: list[str] = []
         self.is_full = False
 
     def send(self, payload: object) -> Delivery:
@@ -58,7 +59,15 @@ def give(store: Any, name: str, payload: object) -> None:
 
 def sessions_over(wire: Wire) -> Sessions:
     ids = iter("abcdef")
-    return Sessions(Domain(), send=wire.send, new_id=lambda: next(ids), clock=lambda: NOON)
+    return Sessions(
+        Domain(),
+        send=wire.send,
+        new_id=lambda: next(ids),
+        clock=lambda: NOON,
+        sync=wire.synced.append,
+        report=lambda *_, **__: None,
+        later=lambda _, __: lambda: None,
+    )
 
 
 def test_a_session_is_pending_until_the_server_confirms_it() -> None:
