@@ -18,6 +18,8 @@ from reactive_ws.delivery import DeliveryStatus
 from reactive_ws.errors import GaveUp, ServiceClosed
 from reactive_ws.heartbeat import Heartbeat
 from reactive_ws.messages import (
+    Notification,
+    NotificationNew,
     Panel,
     PanelChange,
     PanelCreated,
@@ -381,3 +383,44 @@ async def test_a_use_of_the_whole_window_of_messages() -> None:
         assert seen == [0, 1, 2, 3]
         assert [it.content for it in window.get()] == ["3", "4", "5"]
         assert [it.content for it in app.history.select_last("s", 2).get()] == ["6", "7"]
+
+
+@simulate
+async def test_every_store_says_what_it_holds() -> None:
+    async with World() as world:
+        scripted, app = await connected(world)
+        scripted.publish(SessionCreated("s", "first"))
+        scripted.publish(PanelCreated(Panel("p", "text", "Plan")))
+        scripted.publish(said("m1", "secret words", 1), "s")
+        scripted.publish(Typing("room", "ann"), "room")
+        scripted.publish(NotificationNew(Notification("n", "Tea")))
+        scripted.send_frame("{broken")
+        await world.settle()
+        scripted.acknowledge_after = float("inf")
+        app.history.send("s", "secret words")
+        await world.settle()
+        assert [
+            repr(one)
+            for one in (
+                app.connection,
+                app.history,
+                app.sessions,
+                app.carousel,
+                app.notifications,
+                app.channels,
+                app.typing,
+                app.offline,
+                app.errors,
+            )
+        ] == [
+            "<ConnectionStore of <WebSocketService ws://server:80/ws connected>>",
+            "<History of 1 sessions>",
+            "<Sessions of 1 sessions>",
+            "<Carousel of 1 panels>",
+            "<Notifications, 1 unread>",
+            "<Channels, 1 event types seen>",
+            "<TypingUsers, 1 typing>",
+            "<Offline, 1 waiting, 0 failed>",
+            "<Errors, 1 shown>",
+        ]
+        await world.advance(6)

@@ -131,3 +131,17 @@ def test_without_a_loop_an_async_loader_runs_in_a_thread_of_its_own() -> None:
     assert app.history.load_older("s", loader, count=30).result(10) == 30
     assert threads == ["stores call"]
     assert len(texts(app)) == 30
+
+
+@simulate
+async def test_a_page_of_nothing_is_refused_and_ends_nothing() -> None:
+    async with World() as world:
+        server, app = await connected(world)
+        server.publish(said("m30", "text 30", 30), "s")
+        await world.settle()
+        for count in (0, -1):
+            with pytest.raises(ValueError, match="at least one message"):
+                app.history.load_older("s", page, count=count)
+        assert app.history.get("s").has_older is None
+        assert not app.history.get("s").is_loading_older
+        assert await app.history.load_older("s", page, count=1) == 1

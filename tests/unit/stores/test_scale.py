@@ -9,8 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from reactive_ws.domain import Domain
-from reactive_ws.messages import Envelope, Message, MessageResponse
+from reactive_ws.messages import Envelope, Message, MessageDelta, MessageResponse
 from stores.conversation import Conversation, all_answered
+from stores.growing_text import GrowingText
 from stores.history import History
 
 
@@ -68,6 +69,52 @@ def test_appending_at_a_million_costs_at_most_one_and_a_half_times_that_at_a_tho
         if ratios[-1] <= 1.5:
             break
     assert min(ratios) <= 1.5, ratios
+
+
+def grower(length: int) -> Callable[[], float]:
+    history = history_of(Conversation())
+    handler = history.handlers["message.delta"]
+    history.select_entry("s", "answer").subscribe(lambda _: None)
+    offset = 0
+
+    def grow(words: int = 200) -> float:
+        nonlocal offset
+        began = time.perf_counter()
+        for _ in range(words):
+            delta = MessageDelta("s", "answer", offset, "word ")
+            handler(Envelope("message.delta", delta, "message.delta", epoch="e"))
+            offset += 5
+        return time.perf_counter() - began
+
+    grow(length)
+    return grow
+
+
+@pytest.mark.deep
+def test_the_hundred_thousandth_word_of_an_answer_costs_at_most_half_more_than_the_thousandth() -> (
+    None
+):
+    long = grower(100_000)
+    ratios: list[float] = []
+    for _ in range(5):
+        # An answer that is measured grows: there is a new short one each time.
+        pairs = [(grower(900)(), long()) for _ in range(15)]
+        ratios.append(
+            statistics.median(b for _, b in pairs) / statistics.median(a for a, _ in pairs)
+        )
+        if ratios[-1] <= 1.5:
+            break
+    assert min(ratios) <= 1.5, ratios
+
+
+def test_a_long_answer_is_held_in_few_pieces() -> None:
+    # What makes a word cheap, on any machine: its text is not joined anew for each.
+    text, most = GrowingText(), 0
+    for _ in range(20_000):
+        text = text.extended("word ")
+        most = max(most, len(text.pieces))
+    assert (len(text), str(text)) == (100_000, "word " * 20_000)
+    assert most <= 20
 
 
 def test_a_message_wakes_only_the_observers_of_its_session() -> None:
