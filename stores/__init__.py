@@ -7,7 +7,7 @@
     incoming        what the server's messages make of it; answers: how an answer grows; doubts: what is strange
     outgoing        own messages on their way; own_messages: what becomes of one; calls: functions that the user gives
     older           pages of earlier messages
-    sessions        which chats there are; session_list: the state
+    sessions        which chats there are; session_list: the state; idle: in which nothing happens
     carousel        the panels beside the chat
     notifications   notices for the user
     channels        the last events and their streams; channel_events: their types

@@ -89,6 +89,7 @@ class History:
         )
         self._incoming = Incoming(
             get=self.get,
+            known=lambda: self._conversations.get_all().keys(),
             change=self._change,
             received=self._outgoing.received,
             epoch=self._epoch,
@@ -245,6 +246,13 @@ class History:
             How many messages came. What the loader raises is raised for whoever waits, and is in the error store.
         """
         return self._older.load(session_id, loader, count)
+
+    def forget(self, session_id: str) -> None:
+        """Lets go of what was said in a session, as when it was closed and nobody looks at it any more. Any thread.
+
+        What is said in it later is shown, without what was said before.
+        """
+        self._conversations.remove(session_id)
 
     def mark_read(self, session_id: str) -> None:
         """Notes that everything in a session was read. Any thread."""

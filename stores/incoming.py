@@ -7,6 +7,7 @@ It finds out what fits and what is strange, reports that, and leaves the change 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from functools import partial
 
@@ -17,6 +18,7 @@ from reactive_ws.messages import (
     MessageDelta,
     MessageReceived,
     MessageResponse,
+    SessionClosed,
     SessionCreated,
     Snapshot,
 )
@@ -24,7 +26,7 @@ from reactive_ws.store import Store
 
 from .answers import Fit, called, fit, grown
 from .channel_events import AiToolCall
-from .conversation import Conversation, all_answered, answered, began, merged
+from .conversation import Conversation, all_answered, answered, began, merged, read_up_to
 from .doubts import doubts_about, is_beyond_doubt, latest_likely
 from .entry import ToolCall
 from .ports import Handlers, Report, Runs, Sync
@@ -40,6 +42,7 @@ class Incoming:
 
     Args:
         get: Returns a session's conversation.
+        known: Returns the ids of the sessions in which something was said.
         change: Applies a reducer to a session's conversation.
         received: Hears that an own message was acknowledged, and in which epoch.
         epoch: The server's epoch.
@@ -51,6 +54,7 @@ class Incoming:
         self,
         *,
         get: Callable[[str], Conversation],
+        known: Callable[[], AbstractSet[str]],
         change: Callable[[str, Callable[[Conversation], Conversation]], None],
         received: Callable[[MessageReceived, str | None], object],
         epoch: Store[str | None],
@@ -59,6 +63,7 @@ class Incoming:
         clock: Callable[[], datetime],
     ) -> None:
         self._get = get
+        self._known = known
         self._change = change
         self._received_own = received
         self._epoch = epoch
@@ -75,6 +80,7 @@ class Incoming:
             "message.response": self._answered,
             "message.delta": self._grown,
             "session.created": self._began,
+            "session.closed": self._ended,
             "snapshot": self._merged,
             "ai.response": self._answered,
             "ai.stream": self._grown,
@@ -141,8 +147,19 @@ class Incoming:
     def _began(self, envelope: Envelope[SessionCreated]) -> None:
         self._change(envelope.payload.session_id, began)
 
+    def _ended(self, envelope: Envelope[SessionClosed]) -> None:
+        self._settle(envelope.payload.session_id)
+
+    def _settle(self, session_id: str) -> None:
+        # Nobody goes to a session that is not there: what is unread in it would be counted for ever.
+        if self._get(session_id).unread:
+            self._change(session_id, lambda now: read_up_to(now, now.timeline.last_place))
+
     def _merged(self, envelope: Envelope[Snapshot]) -> None:
         snapshot = envelope.payload
+        if snapshot.sessions is not None:
+            for session_id in self._known() - {session.id for session in snapshot.sessions}:
+                self._settle(session_id)
         if snapshot.messages is not None:
             self._change(snapshot.stream, lambda now: merged(now, snapshot))
 

@@ -6,6 +6,7 @@ It owns no store and sends nothing; `sessions` does.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import attrs
 import msgspec
@@ -19,12 +20,15 @@ __all__ = [
     "closed",
     "created",
     "fell_idle",
+    "panel_closed",
     "renamed",
     "replaced",
     "requested",
     "touched",
     "undone",
 ]
+
+T = TypeVar("T")
 
 
 # --- state ------------------------------------------------------------------------------------------------------------
@@ -117,15 +121,24 @@ def closed(state: SessionsState, session_id: str) -> SessionsState:
     active_id = state.active_id
     if active_id == session_id:
         active_id = sessions[min(place, len(sessions) - 1)].id if sessions else None
-    times = state.last_activity
     return attrs.evolve(
         state,
         sessions=sessions,
         active_id=active_id,
         pending=state.pending - {session_id},
-        last_activity=times.delete(session_id) if session_id in times else times,
+        last_activity=_without(state.last_activity, session_id),
+        renamed=_without(state.renamed, session_id),
         idle=state.idle - {session_id},
     )
+
+
+def panel_closed(state: SessionsState, panel_id: str) -> SessionsState:
+    """A panel is gone, and with it when something was last said about it."""
+    return attrs.evolve(state, panel_activity=_without(state.panel_activity, panel_id))
+
+
+def _without(of: Map[str, T], key: str) -> Map[str, T]:
+    return of.delete(key) if key in of else of
 
 
 def undone(state: SessionsState, session_id: str, before: str | None) -> SessionsState:

@@ -17,6 +17,7 @@ from reactive_ws.equality import shallow
 from reactive_ws.messages import (
     Envelope,
     MessageResponse,
+    PanelDeleted,
     Session,
     SessionClose,
     SessionClosed,
@@ -27,13 +28,14 @@ from reactive_ws.messages import (
 from reactive_ws.selection import Selection
 from reactive_ws.store import ReadOnly, Store
 
+from .idle import IdleWatch
 from .ports import Handlers, Later, Report, Runs, Send, Sync
 from .session_list import (
     SessionsState,
     activated,
     closed,
     created,
-    fell_idle,
+    panel_closed,
     renamed,
     replaced,
     requested,
@@ -82,9 +84,9 @@ class Sessions:
         self._clock = clock
         self._sync = sync
         self._report = report
-        self._later = later
-        self._idle_after = timedelta(seconds=idle_after)
-        self._cancel: Callable[[], None] | None = None
+        self._idle = IdleWatch(
+            self._store, clock=clock, later=later, after=timedelta(seconds=idle_after)
+        )
         # Answers that were on their way when their session was closed are no surprise.
         self._gone: dict[str, None] = {}
 
@@ -131,6 +133,7 @@ class Sessions:
         return {
             "session.created": self._created,
             "session.closed": self._closed,
+            "panel.deleted": self._panel_closed,
             "message.response": self._answered,
             "ai.response": self._answered,
             "snapshot": self._replaced,
@@ -145,7 +148,7 @@ class Sessions:
         it = envelope.payload
         session = Session(it.session_id, it.title, it.created_at)
         self._store.update(lambda state: created(state, session))
-        self._look_at_time()
+        self._idle.look()
 
     def _closed(self, envelope: Envelope[SessionClosed]) -> None:
         session_id = envelope.payload.session_id
@@ -153,6 +156,9 @@ class Sessions:
         if len(self._gone) > _MAX_GONE:
             del self._gone[next(iter(self._gone))]
         self._store.update(lambda state: closed(state, session_id))
+
+    def _panel_closed(self, envelope: Envelope[PanelDeleted]) -> None:
+        self._store.update(lambda state: panel_closed(state, envelope.payload.panel_id))
 
     def _answered(self, envelope: Envelope[MessageResponse]) -> None:
         response = envelope.payload
@@ -171,7 +177,7 @@ class Sessions:
         for session_id in {session_id for session_id, _ in spoken}:
             self._doubt(session_id)
         self._store.update(change)
-        self._wait_for_idle()
+        self._idle.wait()
 
     def _doubt(self, session_id: str) -> None:
         state = self._store.get()
@@ -189,29 +195,7 @@ class Sessions:
         sessions = envelope.payload.sessions
         if sessions is not None:
             self._store.update(lambda state: replaced(state, sessions))
-            self._look_at_time()
-
-    def _look_at_time(self) -> None:
-        """Notes who is idle by now, and waits for the next one."""
-        self._end_timer()
-        now = self._clock()
-        self._store.update(lambda state: fell_idle(state, now, self._idle_after))
-        self._wait_for_idle()
-
-    def _wait_for_idle(self) -> None:
-        if self._cancel is not None:
-            return
-        state = self._store.get()
-        times = (state.last_activity.get(it.id) for it in state.sessions if it.id not in state.idle)
-        first = min((time for time in times if time is not None), default=None)
-        if first is not None:
-            delay = (first + self._idle_after - self._clock()).total_seconds()
-            self._cancel = self._later(max(0.001, delay), self._look_at_time)
-
-    def _end_timer(self) -> None:
-        cancel, self._cancel = self._cancel, None
-        if cancel is not None:
-            cancel()
+            self._idle.look()
 
     # --- actions --------------------------------------------------------------------------------------------------------
 
@@ -251,7 +235,7 @@ class Sessions:
 
     def restored(self) -> None:
         """What an earlier process knew is here; for the composition root, before connecting."""
-        self._look_at_time()
+        self._idle.look()
 
     def rename(self, session_id: str, title: str) -> None:
         """Calls a session by another name here, whatever the server calls it.
@@ -264,7 +248,7 @@ class Sessions:
 
     def stop_waiting(self) -> None:
         """Ends the timer that waits for idle sessions; for the composition root, at the end."""
-        self._end_timer()
+        self._idle.end()
 
     def close(self, session_id: str) -> Delivery:
         """Ends a session; it goes when the server says so. Any thread.
@@ -289,7 +273,7 @@ class Sessions:
         """Notes that something happened in a session now, perhaps about a panel."""
         now = self._clock()
         self._store.update(lambda state: touched(state, session_id, panel_id, now))
-        self._wait_for_idle()
+        self._idle.wait()
 
     def _known(self, session_id: str) -> None:
         if self._store.get().get(session_id) is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from app_world import connected, problems, said, texts
 
-from reactive_ws.messages import Session, SessionClosed, SessionCreated, Snapshot
+from reactive_ws.messages import PanelDeleted, Session, SessionClosed, SessionCreated, Snapshot
 from reactive_ws.testing import World, simulate
 
 
@@ -93,3 +93,34 @@ async def test_a_response_for_an_unknown_session_is_kept_and_reported() -> None:
         server.publish(said("m3", "late", 2, "known"), "known")
         await world.settle()
         assert len(problems(app)) == 1
+
+
+@simulate
+async def test_what_is_over_leaves_nothing_that_is_counted_or_grows() -> None:
+    async with World() as world:
+        server, app = await connected(world)
+        unread: list[int] = []
+        app.history.unread.subscribe(unread.append)
+        for name in ("a", "b", "c"):
+            server.publish(SessionCreated(name))
+            server.publish(said(f"m-{name}", "news", 1, name, panel_id=f"p-{name}"), name)
+        await world.settle()
+        assert unread[-1] == 3
+        app.sessions.rename("a", "mine")
+        server.publish(SessionClosed("a"))
+        server.publish(PanelDeleted("p-a"))
+        await world.settle()
+        assert unread[-1] == 2
+        assert texts(app, "a") == ["news"]
+        state = app.sessions.state.get()
+        assert set(state.last_activity) == {"b", "c"}
+        assert set(state.panel_activity) == {"p-b", "p-c"}
+        assert dict(state.renamed) == {}
+        server.publish(Snapshot("app", "epoch-1", 99, sessions=(Session("c"),)))
+        await world.settle()
+        assert unread[-1] == 1
+        assert (texts(app, "b"), app.history.select_unread("c").get()) == (["news"], 1)
+        app.history.forget("b")
+        app.history.forget("b")
+        assert app.history.select_session_ids().get() == ("a", "c")
+        assert problems(app) == []
