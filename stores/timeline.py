@@ -3,8 +3,8 @@
     settled    what has its place, sorted by it: a persistent vector
     waiting    own messages without an acknowledgement and answers that still grow, in order of arrival, at the end
 
-Changes, windows and lookups do not depend on the length. Ids are indexed for everything that waits and for the newest
-4 096 settled entries; older ones are found by their place, because the server's copy of an old message has its sequence.
+Changes, windows and lookups do not depend on the length. Ids are indexed for everything that waits and for at least the
+newest 4 096 settled entries; older ones are found by their place, because the server's copy of an old message has its sequence.
 So an entry that old which never had a sequence is not recognised any more when its id comes again.
 
 It knows places and ids, and nothing about what a message means: that is `history`.
@@ -25,6 +25,8 @@ __all__ = ["INDEXED", "Timeline"]
 
 INDEXED = 4096
 """Settled entries whose ids are known: more than a resume replays for one session, at 100 bytes each."""
+_SPARE = 256
+"""How many more may be known: forgetting one by one, with a lookup and a path of the map for each, costs five times as much."""
 
 
 def _empty_vector() -> Vector[Entry]:
@@ -33,6 +35,17 @@ def _empty_vector() -> Vector[Entry]:
 
 def _empty_ids() -> Map[str, Place]:
     return Map()
+
+
+def _trimmed(recent: Map[str, Place], settled: Vector[Entry]) -> Map[str, Place]:
+    """Returns the ids to know: when there are `_SPARE` too many, the oldest are forgotten, all at once."""
+    excess = len(recent) - INDEXED
+    if excess <= _SPARE:
+        return recent
+    fewer = recent.mutate()
+    for entry in settled.window(len(settled) - len(recent), excess):
+        del fewer[entry.id]
+    return fewer.finish()
 
 
 def _place_of(entry: Entry) -> Place:
@@ -137,11 +150,7 @@ class Timeline:
         recent = self._recent.mutate()
         for entry in entries:
             recent[entry.id] = _place_of(entry)
-        before, after = len(self.settled), len(settled)
-        first = max(0, before - INDEXED)
-        for entry in settled.window(first, after - INDEXED - first):
-            del recent[entry.id]
-        return attrs.evolve(self, settled=settled, recent=recent.finish())
+        return attrs.evolve(self, settled=settled, recent=_trimmed(recent.finish(), settled))
 
     def remove(self, identity: str) -> Timeline:
         """Returns a timeline without the entry with this id, if it is there."""
@@ -154,7 +163,7 @@ class Timeline:
         count = size - max(0, keep)
         if count <= 0:
             return self
-        indexed = max(0, size - INDEXED)
+        indexed = size - len(self._recent)
         recent = self._recent.mutate()
         for entry in self.settled.window(indexed, count - indexed):
             del recent[entry.id]
@@ -171,12 +180,16 @@ class Timeline:
         if found is not None:
             return self.settled.find(found, _place_of)
         last = self.last_place
-        if place is None or last is None or place > last:
+        if place is None or last is None or place > last or self._is_before_all(place):
             return None
         index = self.settled.find(place, _place_of)
         if index < len(self.settled) and self.settled[index].id == identity:
             return index
         return None
+
+    def _is_before_all(self, place: Place) -> bool:
+        first = self.settled.first
+        return first is None or place < _place_of(first)
 
     def _await(self, entry: Entry) -> Timeline:
         opened = self._open.get(entry.id)
@@ -199,25 +212,31 @@ class Timeline:
         size = len(settled)
         place = _place_of(entry)
         last = self.last_place
-        index = size if last is None or place > last else settled.find(place, _place_of)
+        if last is None or place > last:
+            return self._append(entry, place)
+        index = 0 if self._is_before_all(place) else settled.find(place, _place_of)
         while index < size and settled[index].place == place:
             place = (place[0], place[1], place[2] + 1)
             entry = msgspec.structs.replace(entry, place=place)
             index += 1
-        # The index holds the ids of exactly the newest settled entries.
-        if index >= size + 1 - INDEXED:
+        # What is known are always the newest settled entries, so that their number tells which.
+        if index >= size - len(recent):
             recent = recent.set(entry.id, place)
-            if size >= INDEXED:
-                recent = recent.delete(settled[size - INDEXED].id)
-        return attrs.evolve(self, settled=settled.insert(index, entry), recent=recent)
+        settled = settled.insert(index, entry)
+        return attrs.evolve(self, settled=settled, recent=_trimmed(recent, settled))
+
+    def _append(self, entry: Entry, place: Place) -> Timeline:
+        settled, recent = self.settled.append(entry), self._recent.set(entry.id, place)
+        return attrs.evolve(self, settled=settled, recent=_trimmed(recent, settled))
 
     def _without_settled(self, index: int) -> Timeline:
         settled, recent = self.settled, self._recent
         size = len(settled)
-        if index >= size - INDEXED:
+        known = len(recent)
+        if index >= size - known:
             recent = recent.delete(settled[index].id)
-            if size > INDEXED:
-                back = settled[size - INDEXED - 1]
+            if known < size and known <= INDEXED:
+                back = settled[size - known - 1]
                 recent = recent.set(back.id, _place_of(back))
         return attrs.evolve(self, settled=settled.remove(index), recent=recent)
 

@@ -7,7 +7,10 @@ window cost a few short tuple copies at a thousand items and at a million. The o
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 from typing import Any, Generic, TypeAlias, TypeVar
 
 __all__ = ["Vector"]
@@ -25,12 +28,22 @@ _SPARSE = 4
 class _Branch:
     """An inner node. All leaves below it are equally deep."""
 
-    __slots__ = ("children", "size")
+    __slots__ = ("_ends", "children", "size")
 
     def __init__(self, children: tuple[_Node, ...], size: int | None = None) -> None:
         self.children = children
         # Counting 64 children is most of the cost of a change; who changes one item knows the new size.
         self.size = sum(map(_size, children)) if size is None else size
+        self._ends: array[int] | None = None
+
+    @property
+    def ends(self) -> array[int]:
+        """How many items there are up to and with each child; counted when somebody looks for the first time."""
+        ends = self._ends
+        if ends is None:
+            # Not a list, whose numbers would lie all over the memory.
+            ends = self._ends = array("q", accumulate(map(_size, self.children)))
+        return ends
 
 
 _Node: TypeAlias = "tuple[Any, ...] | _Branch"
@@ -76,6 +89,12 @@ class Vector(Generic[T]):
         return item
 
     @property
+    def first(self) -> T | None:
+        """The item at the beginning; None in an empty vector."""
+        item: T | None = _first(self._root) if _size(self._root) else None
+        return item
+
+    @property
     def last(self) -> T | None:
         """The item at the end; None in an empty vector."""
         node = self._root
@@ -86,11 +105,18 @@ class Vector(Generic[T]):
 
     def window(self, start: int, count: int) -> tuple[T, ...]:
         """Returns at most `count` items from index `start` on; what lies outside is left out."""
-        first, last = max(0, start), min(len(self), start + count)
-        found: list[T] = []
-        if first < last:
-            _collect(self._root, first, last, found)
-        return tuple(found)
+        node, first, last = self._root, max(0, start), min(len(self), start + count)
+        if first >= last:
+            return ()
+        while isinstance(node, _Branch):
+            number, place = _step(node, first)
+            child = node.children[number]
+            if place + last - first > _size(child):
+                found: list[T] = []
+                _collect(node, first, last, found)
+                return tuple(found)
+            node, first, last = child, place, place + last - first
+        return node[first:last]
 
     def find(self, key: Any, key_of: Callable[[T], Any]) -> int:
         """Returns the first index whose item's key is at least `key`, in a vector that is sorted by `key_of`."""
@@ -103,7 +129,7 @@ class Vector(Generic[T]):
                     low = middle
                 else:
                     high = middle - 1
-            before += sum(map(_size, node.children[:low]))
+            before += node.ends[low - 1] if low else 0
             node = node.children[low]
         low, high = 0, len(node)
         while low < high:
@@ -207,36 +233,31 @@ def _walk(node: _Node) -> Iterator[Any]:
 
 def _step(branch: _Branch, place: int) -> tuple[int, int]:
     """Returns the number of the child with this place, and the place in that child."""
-    if place * 2 > branch.size:
-        # Chats are read and written at their end.
-        end = branch.size
-        for number in range(len(branch.children) - 1, 0, -1):
-            end -= _size(branch.children[number])
-            if place >= end:
-                return number, place - end
-        return 0, place
-    number = 0
-    for child in branch.children:
-        size = _size(child)
-        if place < size:
-            return number, place
-        place -= size
-        number += 1
-    return number - 1, place + _size(branch.children[-1])
+    children, ends = branch.children, branch._ends
+    if ends is None:
+        # Chats are written at their ends, and there the branches are new, so that nobody has counted their children.
+        last_start = branch.size - _size(children[-1])
+        if place >= last_start:
+            return len(children) - 1, place - last_start
+        if place < _size(children[0]):
+            return 0, place
+        ends = branch.ends
+    number = min(bisect_right(ends, place), len(children) - 1)
+    return number, place - ends[number - 1] if number else place
 
 
 def _collect(node: _Node, first: int, last: int, found: list[Any]) -> None:
     if not isinstance(node, _Branch):
         found += node[first:last]
         return
-    before = 0
-    for child in node.children:
-        size = child.size if isinstance(child, _Branch) else len(child)
-        if before + size > first:
-            _collect(child, max(0, first - before), min(size, last - before), found)
-        before += size
-        if before >= last:
-            return
+    number, start = _step(node, first)
+    wanted = last - first
+    while wanted > 0:
+        child = node.children[number]
+        end = min(_size(child), start + wanted)
+        _collect(child, start, end, found)
+        wanted -= end - start
+        number, start = number + 1, 0
 
 
 def _insert(node: _Node, place: int, item: Any) -> tuple[_Node, _Node | None]:
@@ -262,7 +283,12 @@ def _insert(node: _Node, place: int, item: Any) -> tuple[_Node, _Node | None]:
     if len(children) <= _FAN:
         return _Branch(children, node.size + 1), None
     half = _FAN if number == _FAN - 1 else 1 if number == 0 else len(children) // 2
-    return _Branch(children[:half]), _Branch(children[half:])
+    before = (
+        _Branch(children[:half], node.size + 1 - _size(children[-1]))
+        if half == _FAN
+        else _Branch(children[:half])
+    )
+    return before, _Branch(children[half:], node.size + 1 - before.size)
 
 
 def _append(node: _Node, items: tuple[Any, ...]) -> tuple[_Node, _Node | None]:
@@ -275,10 +301,10 @@ def _append(node: _Node, items: tuple[Any, ...]) -> tuple[_Node, _Node | None]:
     children, size = node.children, node.size + len(items)
     left, right = _append(children[-1], items)
     if right is None:
-        return _Branch((*children[:-1], left), size), None
+        return _Branch(children[:-1] + (left,), size), None  # noqa: RUF005 - one copy less
     if len(children) < _FAN:
         return _Branch((*children[:-1], left, right), size), None
-    return _Branch((*children[:-1], left)), _Branch((right,))
+    return _Branch((*children[:-1], left), size - _size(right)), _Branch((right,))
 
 
 def _replace(node: _Node, place: int, item: Any) -> _Node:

@@ -120,6 +120,21 @@ def _window(state: Timeline, number: int) -> None:
         raise AssertionError(start)
 
 
+def _list_windows(size: int) -> Case:
+    def prepare() -> Run:
+        state = list(_timeline(size))
+
+        def run() -> None:
+            for number in range(_CHANGES):
+                start = number * 7919 % (size - 50)
+                if len(tuple(state[start : start + 50])) != 50:
+                    raise AssertionError(start)
+
+        return run
+
+    return Case("list" if size > 1_000 else "list at 1 000", prepare, _CHANGES)
+
+
 def _cut(state: Timeline, number: int) -> None:
     keep = len(state) - 1 - number
     if len(state.cut(keep)) != keep:
@@ -159,4 +174,11 @@ def history_rows(rounds: int, *, is_quick: bool = False) -> Iterator[Metric]:
         if large != small:
             big = metric("large", [case(large)], rounds=rounds).samples["ours"]
             samples = {"ours": big, "itself at 1 000": samples["ours"]}
-        yield Metric(f"history_{name}", "us", samples, {"itself at 1 000": 1 / 1.5})
+        note = ""
+        if name == "window" and large != small:
+            # What is far apart in memory is slow for everybody: the plainest sequence there is, read in the same places.
+            for count in (large, small):
+                who = "list" if count == large else "list at 1 000"
+                samples[who] = metric(who, [_list_windows(count)], rounds=rounds).samples[who]
+            note = "a list's own slice of cold entries is slower than one of warm ones; compare the two lists"
+        yield Metric(f"history_{name}", "us", samples, {"itself at 1 000": 1 / 1.5}, note=note)

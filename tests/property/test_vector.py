@@ -90,6 +90,7 @@ class VectorMachine(RuleBasedStateMachine):
         assert list(self.vector) == self.model
         assert len(self.vector) == len(self.model)
         assert self.vector.last == (self.model[-1] if self.model else None)
+        assert self.vector.first == (self.model[0] if self.model else None)
         assert [self.vector[place] for place in range(len(self.model))] == self.model
 
     @invariant()
