@@ -4,7 +4,8 @@ The map, from the ground up; a room imports from its own floor and below:
 
     errors, payloads, messages                      what can go wrong; what is said on the wire
     equality, home, commit, deliverer, domain       when a value changed; one order of commits; who delivers them
-    audience, source, graph, lifecycle              observers; parts and derived values of a value; start and stop
+    audience, registration_order, source, graph,    observers; parts and derived values of a value;
+    lifecycle                                       start and stop
     batch, cell, selection, store                   writes, streams, `Store` and its read-only face
     calculation, computed, derived, entities,       values of values; many entities
     key_changes, key_source, keyed

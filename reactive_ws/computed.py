@@ -19,7 +19,8 @@ from .audience import UNSET, Link
 from .batch import active_batch
 from .calculation import Failure, calculate, has_gap, is_same_input, value_or_error
 from .equality import Equals, same, unchanged
-from .source import Few, Root, Source
+from .registration_order import Few
+from .source import Root, Source
 from .store import ReadOnly
 
 __all__ = ["Derived"]

@@ -8,18 +8,18 @@ two in the order in which the observers registered, and then the derived values,
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from .audience import UNSET, Audience, Link
 from .domain import Domain
 from .equality import COMPARED, Equals, same, unchanged
 from .graph import Dependent, HasDependents
+from .registration_order import Few, tell_in_order
 
 if TYPE_CHECKING:
     from .cell import Cell
 
-__all__ = ["Few", "Root", "SelectionNode", "Source"]
+__all__ = ["Root", "SelectionNode", "Source"]
 
 
 def _nothing(_value: object) -> Any:
@@ -163,12 +163,12 @@ class Source(Audience):
         if not parts:
             self._tell(value)
         elif self._slots:
-            _tell_in_order([(self, value), *parts])
+            tell_in_order([(self, value), *parts])
         elif len(parts) == 1:
             audience, part = parts[0]
             audience._tell(part)
         else:
-            _tell_in_order(parts)
+            tell_in_order(parts)
 
     def _notify_many(self, changes: tuple[tuple[Source, Any, Any], ...]) -> None:
         """Delivers a commit of several sources, all observers in the order in which they registered."""
@@ -176,7 +176,7 @@ class Source(Audience):
         for source, _, new in changes:
             told.append((source, new))
             told.extend(source._changed_parts(new))
-        _tell_in_order(told)
+        tell_in_order(told)
 
     def _changed_parts(self, value: Any) -> list[tuple[Audience, Any]]:
         """Runs every selector once; returns the nodes whose part differs from the one last notified."""
@@ -269,7 +269,7 @@ class SelectionNode(Audience):
     ) -> None:
         super().__init__(source._domain)
         self._source = source
-        self._selector = selector
+        self._selector: Callable[[Any], Any] = selector
         self._equals: Equals[Any] = same if equals is None else equals
         self._index = -1
         self._cached: tuple[Any, Any] = (UNSET, UNSET)
@@ -362,43 +362,3 @@ class SelectionNode(Audience):
 
     def _culprit(self) -> object:
         return self._selector
-
-
-class Few(Audience):
-    """Some observers of an audience, for one delivery."""
-
-    __slots__ = ("_audience",)
-
-    def __init__(self, audience: Audience, links: list[Link]) -> None:
-        super().__init__(audience._domain)
-        self._audience = audience
-        self._links = [*links]
-        self._slots = audience._slots
-
-    def _tell(self, value: Any) -> None:
-        _tell_in_order([(self, value)])
-
-    def _label(self) -> str:
-        return self._audience._label()
-
-
-_by_serial = itemgetter(0)
-
-
-def _tell_in_order(told: list[tuple[Audience, Any]]) -> None:
-    """Calls the observers of several audiences in the order in which they registered."""
-    calls = [
-        (link._serial, link, audience, value)
-        for audience, value in told
-        for link in audience._links
-        if link is not None
-    ]
-    calls.sort(key=_by_serial)
-    for _, link, audience, value in calls:
-        if link._audience is None:
-            continue
-        call = audience._slots[link._index]
-        try:
-            call(value)
-        except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
-            audience._domain._failed("observer", error, audience._label(), call)

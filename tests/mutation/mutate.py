@@ -76,7 +76,9 @@ GROUPS = {
     "derived": engine("derived", "derived", "computed", "calculation"),
     "keyed": engine("keyed", "keyed", "key_source", "key_changes", "entities"),
     "batch": engine("batch", "batch"),
-    "delivery": engine("delivery", "audience", "source", "graph", "deliverer", "domain"),
+    "delivery": engine(
+        "delivery", "audience", "registration_order", "source", "graph", "deliverer", "domain"
+    ),
     "protocol": transport(("protocol",), "unit/test_protocol"),
     "outbox": transport(("outbox", "outbox_books"), "unit/test_outbox"),
     "inbound": transport(("inbound",), "unit/test_inbound", "unit/test_resume"),

@@ -23,6 +23,7 @@ FLOORS: dict[str, int] = {
     "reactive_ws.domain": 1,
     "reactive_ws.audience": 1,
     "reactive_ws.graph": 1,
+    "reactive_ws.registration_order": 1,
     "reactive_ws.source": 1,
     "reactive_ws.lifecycle": 1,
     "reactive_ws.batch": 1,
