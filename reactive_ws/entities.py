@@ -86,6 +86,13 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         """Whether the same keys came in the same order."""
         return self._keys is other._keys or self.in_order() == other.in_order()
 
+    def told(self) -> tuple[K, ...]:
+        """Returns the touched keys that read differently than before."""
+        if not self._still_none:
+            return self._touched
+        still_none = set(self._still_none)
+        return tuple(key for key in self._touched if key not in still_none)
+
     # --- changes: each returns a new mapping whose `_touched` names the changed keys --------------------------------
 
     def with_one(self, key: K, value: V_co) -> Entities[K, V_co]:  # type: ignore[misc]

@@ -357,11 +357,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         """Returns the observed keys that a commit changed, with their new entities."""
         if not self._keys.observed:
             return []
-        touched = value._touched
-        if value._still_none:
-            still_none = set(value._still_none)
-            touched = tuple(key for key in touched if key not in still_none)
-        found = [(self._keys.find(key), value._values.get(key)) for key in touched]
+        found = [(self._keys.find(key), value._values.get(key)) for key in value.told()]
         return [(source, entity) for source, entity in found if source is not None]
 
     def _notify(self, value: Entities[K, V]) -> None:
