@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container
+import contextlib
+from collections.abc import Callable, Container, Generator, Sequence
 from typing import Any, TypeAlias
 
 from reactive_ws.messages import Envelope
 
-__all__ = ["Inbox", "What"]
+from .peer import Peer
+
+__all__ = ["Inbox", "What", "noting_absence"]
 
 What: TypeAlias = str | type[Any] | Callable[[Envelope[Any]], bool] | object
 """A type name, a payload class, a payload, or a function of the envelope; None is any message."""
@@ -81,6 +84,19 @@ class Inbox:
         sent = [message for message in self._unread if message.type not in self._is_skipped]
         if sent:
             raise AssertionError(f"nothing was expected, but the client sent {sent!r}")
+
+
+@contextlib.contextmanager
+def noting_absence(url: str, connections: Sequence[Peer]) -> Generator[None, None, None]:
+    """Says in a failed expectation that nobody is there who could meet it."""
+    try:
+        yield
+    except AssertionError as error:
+        if not connections:
+            error.add_note(f"no client ever connected to {url}")
+        elif not any(peer.is_open for peer in connections):
+            error.add_note("no client is connected any more")
+        raise
 
 
 def fits(message: Envelope[Any], what: What) -> bool:

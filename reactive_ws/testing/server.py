@@ -28,7 +28,7 @@ from reactive_ws.messages import (
     protocol_v1,
 )
 
-from .expectations import Inbox, What
+from .expectations import Inbox, What, noting_absence
 from .handshakes import Handshakes
 from .history import History
 from .mischief import Delay, DieAfter, Drop, Duplicate, Mischief, Mute, Reorder
@@ -179,11 +179,7 @@ class ScriptedServer:
         times: int = 1,
         body: str = "refused by the script",
     ) -> None:
-        """Answers the next `times` handshakes with an HTTP status instead of a WebSocket.
-
-        Raises:
-            ValueError: the status is not between 200 and 999.
-        """
+        """Answers the next `times` handshakes with an HTTP status, 200 to 999, instead of a WebSocket."""
         self._handshakes.refuse(status, headers or {}, times, body)
 
     def hang_handshake(self, *, is_hanging: bool = True) -> None:
@@ -227,14 +223,8 @@ class ScriptedServer:
         Raises:
             AssertionError: nothing came in time, or something else came first.
         """
-        try:
+        with noting_absence(self.url, self.connections):
             return await self._inbox.expect(what, timeout)
-        except AssertionError as error:
-            if not self.connections:
-                error.add_note(f"no client ever connected to {self.url}")
-            elif not any(peer.is_open for peer in self.connections):
-                error.add_note("no client is connected any more")
-            raise
 
     async def expect_nothing(self, seconds: float) -> None:
         """Lets time pass, and asserts that the client sends nothing that the server does not answer by itself.
