@@ -229,10 +229,8 @@ class ScriptedServer:
     async def expect_nothing(self, seconds: float) -> None:
         """Lets time pass, and asserts that the client sends nothing that the server does not answer by itself.
 
-        What came before and no `expect` has asked for counts too.
-
         Raises:
-            AssertionError: it sent something.
+            AssertionError: it sent something, also before, that no `expect` has asked for.
         """
         await self._inbox.expect_nothing(seconds)
 
