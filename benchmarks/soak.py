@@ -11,7 +11,8 @@ import asyncio
 import gc
 import resource
 import time
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from benchmarks.answering import answering
@@ -21,6 +22,7 @@ from reactive_ws import Backoff, Domain, KeyedStore, Store, WebSocketService
 __all__ = ["rows"]
 
 _FAULT_EVERY = 3.0
+_SLICES = 50
 
 
 def _resident() -> float:
@@ -31,13 +33,15 @@ def _resident() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-async def _soak(url: str, seconds: float) -> list[tuple[float, float, float]]:
-    """Returns moments: seconds since the start, a round trip in microseconds, megabytes."""
+async def _soak(url: str, seconds: float) -> tuple[list[array[float]], list[float]]:
+    """Returns for each slice of the time its round trips in microseconds, and the megabytes at its end."""
     domain = Domain()
     last = Store(-1, domain=domain)
     entities: KeyedStore[int, int] = KeyedStore(domain=domain)
     service = WebSocketService(url, domain=domain, proxy=None, backoff=Backoff(initial=0.05))
-    seen: list[tuple[float, float, float]] = []
+    # Eight bytes a trip: what the measuring keeps must not look like a leak.
+    trips = [array("d") for _ in range(_SLICES)]
+    memory = [0.0] * _SLICES
     back: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def arrived(number: int) -> None:
@@ -72,11 +76,13 @@ async def _soak(url: str, seconds: float) -> list[tuple[float, float, float]]:
                     found = await asyncio.wait_for(back, 5)
                 except TimeoutError:
                     continue
-            seen.append((now, (time.perf_counter() - sent) * 1e6, megabytes))
+            at = min(_SLICES - 1, int(now / seconds * _SLICES))
+            trips[at].append((time.perf_counter() - sent) * 1e6)
+            memory[at] = megabytes
             if found != number:
                 raise AssertionError(f"{found} came back for {number}")
         await service.disconnect()
-    return seen
+    return trips, memory
 
 
 def rows(seconds: float) -> Iterator[Metric]:
@@ -85,13 +91,9 @@ def rows(seconds: float) -> Iterator[Metric]:
     The p99 is the median of those of the seconds of each part: one pause of the whole machine is no drift.
     """
     with answering() as url:
-        seen = asyncio.run(_soak(url, seconds))
-    slices = 50
-    by_slice: list[list[tuple[float, float, float]]] = [[] for _ in range(slices)]
-    for it in seen:
-        by_slice[min(slices - 1, int(it[0] / seconds * slices))].append(it)
-    p99 = [_p99([trip for _, trip, _ in part]) for part in by_slice if part]
-    memory = [part[-1][2] for part in by_slice if part]
+        trips, megabytes = asyncio.run(_soak(url, seconds))
+    p99 = [_p99(part) for part in trips if part]
+    memory = [at_end for part, at_end in zip(trips, megabytes, strict=True) if part]
     fifth = len(p99) // 5
     early, late = slice(fifth, 2 * fifth), slice(4 * fifth, 5 * fifth)
     where = [seconds * (number + 1) / len(p99) for number in range(len(p99))]
@@ -115,5 +117,6 @@ def rows(seconds: float) -> Iterator[Metric]:
     )
 
 
-def _p99(trips: list[float]) -> float:
-    return sorted(trips)[len(trips) * 99 // 100]
+def _p99(trips: Iterable[float]) -> float:
+    ordered = sorted(trips)
+    return ordered[len(ordered) * 99 // 100]

@@ -20,7 +20,7 @@ from .effects import Effect
 from .errors import DialFailed, MessageRejected, MessageTooBig
 from .line import Line, Socket
 from .logbook import Logbook
-from .messages import Auth, Hello
+from .messages import Auth, Guarantee, Hello
 from .metrics import Counters
 from .outbox import Outbox
 from .outbox_entry import Entry
@@ -289,7 +289,9 @@ class ConnectionLoop(Control):
                 self._report(ErrorKind.APPLICATION, error, False)
                 continue
             self._counters.bytes_sent += size
-            self._alarm.set()
+            if entry.guarantee is Guarantee.AT_LEAST_ONCE:
+                # It waits for its acknowledgement from now on; without others only a deadline can go.
+                self._alarm.set()
             return entry
         return None
 
