@@ -6,7 +6,7 @@ The highlighted row stays highlighted and the top row stays where it is. You han
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from reactivex import Observable
@@ -19,6 +19,10 @@ from .list_changes import Change, Insert, Move, Remove, apply_changes, list_chan
 __all__ = ["ListRows"]
 
 T = TypeVar("T")
+
+_LAYOUT_WAIT = 1 / 60
+_LAYOUT_TRIES = 300
+"""Seconds between two looks whether new rows have their places, and how often it looks: five seconds."""
 
 
 class ListRows(Generic[T]):
@@ -102,6 +106,8 @@ class ListRows(Generic[T]):
             self._task = None
 
     async def _change(self, view: Any, changes: Sequence[Change[T]]) -> None:
+        if view.scroll_y:
+            await self._laid_out(view, self._items[-1:])
         highlighted = view.highlighted_child
         index = view.index
         top = view.scroll_y
@@ -110,7 +116,7 @@ class ListRows(Generic[T]):
         rows = [] if is_at_end else self._items
         anchor = next((it for it in rows if it.virtual_region.bottom > top), None)
         offset = 0 if anchor is None else top - anchor.virtual_region.y
-        mounted: list[Awaitable[object]] = []
+        mounted: dict[Any, Awaitable[object]] = {}
         with view.app.batch_update():
             removed: list[Any] = []
             for change in changes:
@@ -123,14 +129,26 @@ class ListRows(Generic[T]):
                 await view.remove_children(removed)
         self._highlight(view, highlighted, index)
 
+        # A row is in the view before its text is in the row.
+        for text in mounted.values():
+            await text
+        if anchor is None:
+            return
+        await self._laid_out(view, mounted)
+
         def put_back() -> None:
-            if anchor is not None and anchor.is_attached:
+            if anchor.is_attached:
                 view.scroll_to(y=anchor.virtual_region.y + offset, animate=False, immediate=True)
 
         view.call_after_refresh(put_back)
-        # A row is in the view before its text is in the row.
-        for row in mounted:
-            await row
+
+    async def _laid_out(self, view: Any, rows: Iterable[Any]) -> None:
+        """Waits until rows have their places, which on a busy machine may be long after they were mounted."""
+        for _ in range(_LAYOUT_TRIES):
+            is_shown = view.is_attached and view.region
+            if not is_shown or all(it.virtual_region for it in rows if it.is_attached):
+                return
+            await asyncio.sleep(_LAYOUT_WAIT)
 
     def _highlight(self, view: Any, child: Any, index: int | None) -> None:
         """Keeps the highlight on its row, without scrolling there; on the next one when the row is gone."""
@@ -148,7 +166,7 @@ class ListRows(Generic[T]):
         view: Any,
         change: Change[T],
         removed: list[Any],
-        mounted: list[Awaitable[object]],
+        mounted: dict[Any, Awaitable[object]],
     ) -> None:
         self._operations += 1
         apply_changes(self._rows, (change,))
@@ -157,7 +175,7 @@ class ListRows(Generic[T]):
                 text = self._static(self._render(item), markup=False)
                 row = self._list_item(text)
                 before = index if index < len(self._items) else None
-                mounted.append(view.mount(row, before=before))
+                mounted[row] = view.mount(row, before=before)
                 self._items.insert(index, row)
                 self._texts.insert(index, text)
             case Remove(index):
