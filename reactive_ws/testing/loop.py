@@ -142,10 +142,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _pause(self) -> None:
         """Nothing is ready: tells who waits for that, or lets time pass."""
-        if self._quiet and (self._network is None or self._network.in_flight == 0):
+        due = self._next_deadline()
+        # A timer whose time is now is as good as ready.
+        is_idle = due is None or due > self._now
+        if is_idle and self._quiet and (self._network is None or self._network.in_flight == 0):
             self._announce_quiet()
             return
-        due = self._next_deadline()
         # A timer at infinity, such as of sleep(inf), never wakes anybody.
         if due is None or due == math.inf:
             raise self._caused(Deadlock(self._now, self._waiting()))

@@ -245,6 +245,22 @@ def test_quiet_waits_for_ready_tasks_but_not_for_timers() -> None:
         assert simulation.run(main(simulation.loop)) == (["worked"], 0.0)
 
 
+def test_quiet_waits_for_timers_whose_time_is_now() -> None:
+    with Simulation() as simulation:
+        loop = simulation.loop
+        seen: list[str] = []
+
+        async def main() -> None:
+            loop.call_later(0, seen.append, "due now")
+            loop.call_later(0, loop.call_later, 0, seen.append, "set by it")
+            loop.call_later(0.001, seen.append, "later")
+            await loop.quiet()
+            assert seen == ["due now", "set by it"]
+
+        simulation.run(main())
+    assert seen == ["due now", "set by it"]
+
+
 @pytest.mark.parametrize(
     ("forbidden", "named"),
     [
