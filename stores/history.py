@@ -250,8 +250,11 @@ class History:
     def forget(self, session_id: str) -> None:
         """Lets go of what was said in a session, as when it was closed and nobody looks at it any more. Any thread.
 
-        What is said in it later is shown, without what was said before.
+        What is on its way out is sent, and what is said in the session later is shown. While the session is open the server
+        may show the rest again: on the next connection, or when a piece of an answer does not fit.
         """
+        self._outgoing.forget(session_id)
+        self._older.forget(session_id)
         self._conversations.remove(session_id)
 
     def mark_read(self, session_id: str) -> None:

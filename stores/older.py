@@ -155,9 +155,16 @@ class OlderLoads:
         )
         return load
 
+    def forget(self, session_id: str) -> None:
+        """Waits no longer for a page of a session: when it comes, it is left out."""
+        self._end(session_id)
+
     def _loaded(
         self, session_id: str, count: int, load: Pending[int], page: Sequence[Message]
     ) -> None:
+        if not self._is_under_way(session_id, load):
+            load.settle(0)
+            return
         own = [one for one in page if one.session_id == session_id]
         if len(own) < len(page):
             self._report(
@@ -167,12 +174,13 @@ class OlderLoads:
             )
         before = len(self._get(session_id).timeline)
         self._change(session_id, lambda now: preceded(now, own, is_full=len(page) >= count))
-        self._forget(session_id)
+        self._end(session_id)
         load.settle(max(0, len(self._get(session_id).timeline) - before))
 
     def _failed(self, session_id: str, load: Pending[int], error: BaseException) -> None:
-        self._forget(session_id)
-        self._change(session_id, lambda now: attrs.evolve(now, is_loading_older=False))
+        if self._is_under_way(session_id, load):
+            self._end(session_id)
+            self._change(session_id, lambda now: attrs.evolve(now, is_loading_older=False))
         if not isinstance(error, asyncio.CancelledError):
             self._report(
                 ErrorKind.APPLICATION,
@@ -182,6 +190,10 @@ class OlderLoads:
             )
         load.fail(error)
 
-    def _forget(self, session_id: str) -> None:
+    def _is_under_way(self, session_id: str, load: Pending[int]) -> bool:
+        with self._lock:
+            return self._loads.get(session_id) is load
+
+    def _end(self, session_id: str) -> None:
         with self._lock:
             self._loads.pop(session_id, None)

@@ -132,6 +132,12 @@ class Outgoing:
             self._compose(message, None)
             delivery.watch(lambda status: self._advanced(message.session_id, delivery, status))
 
+    def forget(self, session_id: str) -> None:
+        """Follows the messages of a session no further; they are on their way all the same."""
+        own = [name for name, sent in self._sent.get().items() if sent.session_id == session_id]
+        for message_id in own:
+            self._forget(message_id)
+
     def _compose(self, message: Message, post: Post | None) -> Entry | None:
         before = self._get(message.session_id).timeline.find(message.id)
         # Before it is queued, because the acknowledgement may come before `send` returns.
@@ -141,13 +147,14 @@ class Outgoing:
         return before
 
     def _posted(self, message: Message, delivery: Delivery, copy: Message | None) -> None:
-        epoch = self._epoch()
-        # The entry first: the delivery's watchers look at it.
-        self._change(
-            message.session_id,
-            lambda now: answered_by_post(now, message, copy, epoch),
-        )
-        self._forget(message.id)
+        if message.id in self._sent.get():
+            epoch = self._epoch()
+            # The entry first: the delivery's watchers look at it.
+            self._change(
+                message.session_id,
+                lambda now: answered_by_post(now, message, copy, epoch),
+            )
+            self._forget(message.id)
         delivery.advance(DeliveryStatus.ACKNOWLEDGED)
 
     def _post_failed(self, delivery: Delivery, error: BaseException) -> None:
@@ -159,14 +166,17 @@ class Outgoing:
         )
 
     def _advanced(self, session_id: str, delivery: Delivery, status: DeliveryStatus) -> None:
+        sent = self._sent.get().get(delivery.id)
+        if sent is None:
+            # It is settled already, or its session was forgotten.
+            return
         is_final = delivery.is_final
         reason = delivery.reason
         self._change(
             session_id, lambda now: advanced(now, delivery.id, status, reason, is_final=is_final)
         )
-        sent = self._sent.get().get(delivery.id)
         # How it went is needed for a retry.
-        if is_final and status is not DeliveryStatus.ACKNOWLEDGED and (not sent or not sent.post):
+        if is_final and status is not DeliveryStatus.ACKNOWLEDGED and sent.post is None:
             self._forget(delivery.id)
 
     def _forget(self, message_id: str) -> None:
