@@ -35,6 +35,7 @@ __all__ = [
     "complete",
     "copied",
     "end_of",
+    "ended",
     "merged",
     "place_for",
     "put",
@@ -58,6 +59,7 @@ class Conversation:
         has_older: Whether there are older messages than these; None while nobody knows.
         is_loading_older: Whether older ones are being fetched.
         loaded_older: How many older ones were fetched; the bound on the length grows by them.
+        is_over: Whether the session was closed: nobody goes there, so nothing in it is news.
     """
 
     timeline: Timeline = attrs.field(factory=Timeline)
@@ -68,11 +70,12 @@ class Conversation:
     has_older: bool | None = None
     is_loading_older: bool = False
     loaded_older: int = 0
+    is_over: bool = False
 
     @property
     def unread(self) -> int:
-        """How many settled entries come after the last one that was read."""
-        if self.read is None:
+        """How many settled entries come after the last one that was read; none when the session is over."""
+        if self.read is None or self.is_over:
             return 0
         last = self.timeline.last_place
         if last is None or last <= self.read:
@@ -102,7 +105,14 @@ def at_epoch(state: Conversation, epoch: str | None) -> Conversation:
 
 def began(state: Conversation) -> Conversation:
     """The session was created while we listened, or while we were away: all that was said in it is news."""
-    return state if state.read is not None else attrs.evolve(state, read=(state.era, 0, 0))
+    if state.read is not None and not state.is_over:
+        return state
+    return attrs.evolve(state, read=state.read or (state.era, 0, 0), is_over=False)
+
+
+def ended(state: Conversation) -> Conversation:
+    """The session was closed. Answers that were on their way are shown, and are no news either."""
+    return attrs.evolve(read_up_to(state, state.timeline.last_place), is_over=True)
 
 
 def read_up_to(state: Conversation, place: Place | None) -> Conversation:

@@ -26,7 +26,7 @@ from reactive_ws.store import Store
 
 from .answers import Fit, called, fit, grown
 from .channel_events import AiToolCall
-from .conversation import Conversation, all_answered, answered, began, merged, read_up_to
+from .conversation import Conversation, all_answered, answered, began, ended, merged
 from .doubts import doubts_about, is_beyond_doubt, latest_likely
 from .entry import ToolCall
 from .ports import Handlers, Report, Runs, Sync
@@ -152,14 +152,18 @@ class Incoming:
 
     def _settle(self, session_id: str) -> None:
         # Nobody goes to a session that is not there: what is unread in it would be counted for ever.
-        if self._get(session_id).unread:
-            self._change(session_id, lambda now: read_up_to(now, now.timeline.last_place))
+        if session_id in self._known() and not self._get(session_id).is_over:
+            self._change(session_id, ended)
 
     def _merged(self, envelope: Envelope[Snapshot]) -> None:
         snapshot = envelope.payload
         if snapshot.sessions is not None:
-            for session_id in self._known() - {session.id for session in snapshot.sessions}:
+            open_ids = {session.id for session in snapshot.sessions}
+            for session_id in self._known() - open_ids:
                 self._settle(session_id)
+            for session_id in open_ids:
+                if self._get(session_id).is_over:
+                    self._change(session_id, began)
         if snapshot.messages is not None:
             self._change(snapshot.stream, lambda now: merged(now, snapshot))
 

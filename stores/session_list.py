@@ -156,7 +156,10 @@ def replaced(state: SessionsState, sessions: tuple[Session, ...]) -> SessionsSta
             state = closed(state, old.id)
     for session in sessions:
         state = created(state, session)
-    return attrs.evolve(state, is_loaded=True)
+    times = state.last_activity
+    for session_id in set(times) - {session.id for session in state.sessions}:
+        times = times.delete(session_id)
+    return attrs.evolve(state, last_activity=times, is_loaded=True)
 
 
 def renamed(state: SessionsState, session_id: str, title: str) -> SessionsState:

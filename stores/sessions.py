@@ -163,25 +163,29 @@ class Sessions:
     def _answered(self, envelope: Envelope[MessageResponse]) -> None:
         response = envelope.payload
         self._doubt(response.session_id)
-        self.touch(response.session_id, response.message.panel_id)
+        if not self._is_gone(response.session_id):
+            self.touch(response.session_id, response.message.panel_id)
 
     def _all_answered(self, envelopes: Sequence[Envelope[MessageResponse]]) -> None:
         now = self._clock()
         spoken = {(it.payload.session_id, it.payload.message.panel_id) for it in envelopes}
+        sessions = {session_id for session_id, _ in spoken}
+        gone = {session_id for session_id in sessions if self._is_gone(session_id)}
 
         def change(state: SessionsState) -> SessionsState:
             for session_id, panel_id in spoken:
-                state = touched(state, session_id, panel_id, now)
+                if session_id not in gone:
+                    state = touched(state, session_id, panel_id, now)
             return state
 
-        for session_id in {session_id for session_id, _ in spoken}:
+        for session_id in sessions:
             self._doubt(session_id)
         self._store.update(change)
         self._idle.wait()
 
     def _doubt(self, session_id: str) -> None:
         state = self._store.get()
-        if not state.is_loaded or session_id in self._gone or state.get(session_id) is not None:
+        if not state.is_loaded or state.get(session_id) is not None or self._is_gone(session_id):
             return
         self._report(
             ErrorKind.PROTOCOL,
@@ -190,6 +194,9 @@ class Sessions:
             is_retryable=True,
         )
         self._sync(_APP)
+
+    def _is_gone(self, session_id: str) -> bool:
+        return session_id in self._gone and self._store.get().get(session_id) is None
 
     def _replaced(self, envelope: Envelope[Snapshot]) -> None:
         sessions = envelope.payload.sessions

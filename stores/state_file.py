@@ -144,11 +144,14 @@ def _offline_with(state: OfflineState, part: tuple[_Failed, ...]) -> OfflineStat
 
 
 def _part_of_history(conversations: Mapping[str, Conversation]) -> dict[str, _ReadMark]:
-    # Sessions without sequences have no place that the next process would find again.
+    # Sessions without sequences have no place that the next process would find again, and nobody goes to those that are over.
     return {
         session_id: (one.epoch, one.read[1])
         for session_id, one in conversations.items()
-        if one.epoch is not None and one.read is not None and one.read[0] == one.era
+        if one.epoch is not None
+        and one.read is not None
+        and one.read[0] == one.era
+        and not one.is_over
     }
 
 

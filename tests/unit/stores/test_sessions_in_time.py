@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
-from app_world import connected, problems, said, texts
+import asyncio
 
-from reactive_ws.messages import PanelDeleted, Session, SessionClosed, SessionCreated, Snapshot
+import pytest
+from app_world import connected, envelopes, problems, said, texts
+
+from reactive_ws.delivery import DeliveryStatus
+from reactive_ws.messages import (
+    Message,
+    PanelDeleted,
+    Session,
+    SessionClosed,
+    SessionCreated,
+    Snapshot,
+)
 from reactive_ws.testing import World, simulate
+from stores import OlderRequest
 
 
 @simulate
@@ -110,8 +121,10 @@ async def test_what_is_over_leaves_nothing_that_is_counted_or_grows() -> None:
         server.publish(SessionClosed("a"))
         server.publish(PanelDeleted("p-a"))
         await world.settle()
+        server.publish(said("m-late", "on its way", 2, "a", panel_id="p-late"), "a")
+        await world.settle()
         assert unread[-1] == 2
-        assert texts(app, "a") == ["news"]
+        assert texts(app, "a") == ["news", "on its way"]
         state = app.sessions.state.get()
         assert set(state.last_activity) == {"b", "c"}
         assert set(state.panel_activity) == {"p-b", "p-c"}
@@ -124,3 +137,96 @@ async def test_what_is_over_leaves_nothing_that_is_counted_or_grows() -> None:
         app.history.forget("b")
         assert app.history.select_session_ids().get() == ("a", "c")
         assert problems(app) == []
+
+
+@simulate
+async def test_several_late_answers_at_once_leave_nothing_either() -> None:
+    async with World() as world:
+        server, app = await connected(world)
+        for name in ("a", "b"):
+            server.publish(SessionCreated(name))
+        server.publish(SessionClosed("a"))
+        await world.settle()
+        for sequence in range(1, 20):
+            server.publish(said(f"a{sequence}", "late", sequence, "a", panel_id="p-a"), "a")
+            server.publish(said(f"b{sequence}", "new", sequence, "b", panel_id="p-b"), "b")
+        await world.settle()
+        state = app.sessions.state.get()
+        assert set(state.last_activity) == {"b"}
+        assert set(state.panel_activity) == {"p-b"}
+        assert app.history.unread.get() == 19
+
+
+@simulate
+async def test_a_session_that_is_there_again_has_news_again() -> None:
+    async with World() as world:
+        server, app = await connected(world)
+        for name in ("a", "b"):
+            server.publish(SessionCreated(name))
+            server.publish(SessionClosed(name))
+        await world.settle()
+        server.publish(SessionCreated("a"))
+        server.publish(
+            Snapshot("app", "epoch-1", 99, sessions=(Session("a"), Session("b"), Session("c")))
+        )
+        await world.settle()
+        for name in ("a", "b"):
+            server.publish(said(f"m-{name}", "news", 1, name), name)
+        await world.settle()
+        assert [app.history.select_unread(name).get() for name in ("a", "b")] == [1, 1]
+        assert set(app.sessions.state.get().last_activity) == {"a", "b"}
+
+
+@simulate
+async def test_an_unknown_session_leaves_no_activity_when_the_server_does_not_know_it_either() -> (
+    None
+):
+    async with World() as world:
+        server, app = await connected(world)
+        server.publish(said("m1", "who am I?", 1, "stranger"), "stranger")
+        await world.settle()
+        assert set(app.sessions.state.get().last_activity) == {"stranger"}
+        server.publish(Snapshot("app", "epoch-1", 0, sessions=()))
+        await world.settle()
+        assert set(app.sessions.state.get().last_activity) == set()
+        assert app.history.unread.get() == 0
+
+
+@simulate
+async def test_a_forgotten_session_does_not_come_back_with_what_was_on_its_way() -> None:
+    async with World() as world:
+        server, app = await connected(world)
+        pages: list[str] = []
+
+        async def page(request: OlderRequest) -> list[Message]:
+            await asyncio.sleep(5)
+            pages.append(request.session_id)
+            if request.session_id == "broken":
+                raise ConnectionError("no page")
+            return [Message("old", request.session_id, "user", "long ago", 0.0)]
+
+        async def post(_: Message) -> None:
+            await asyncio.sleep(5)
+
+        names = ("said", "posted", "paged", "broken")
+        app.service.disconnect()
+        await app.service.connect()
+        sent = app.history.send("said", "over the socket")
+        posted = app.history.send("posted", "another way", post=post)
+        loads = [app.history.load_older(name, page) for name in names[2:]]
+        for name in names:
+            app.history.forget(name)
+        await world.advance(30)
+        assert app.history.select_session_ids().get() == ()
+        assert (sent.status, posted.status) == (DeliveryStatus.ACKNOWLEDGED,) * 2
+        assert [one.payload.message.content for one in envelopes(server, "message.send")] == [
+            "over the socket"
+        ]
+        assert pages == ["paged", "broken"]
+        assert await loads[0] == 0
+        with pytest.raises(ConnectionError):
+            await loads[1]
+        assert not app.history.get("paged").is_loading_older
+        server.publish(said("m1", "later", 1, "said"), "said")
+        await world.settle()
+        assert texts(app, "said") == ["later"]
