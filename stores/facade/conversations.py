@@ -100,6 +100,7 @@ class ConversationConnection:
 
         Raises:
             BadAddress: the address cannot be dialled.
+            JournalError, UsageError: see `Application.at`. There is no current conversation then.
         """
         address = conversation_url(self._base, conversation_id, user_id, **parameters)
         async with self._lock:
@@ -107,8 +108,14 @@ class ConversationConnection:
                 return self._app
             await self._leave()
             app = self._make(address, **self._options)
+            try:
+                await app.__aenter__()
+            except BaseException:
+                # Nobody else knows it: a later switch to the same address makes another one.
+                app.service.disconnect()
+                app.close()
+                raise
             self._app, self._conversation_id, self._address = app, conversation_id, address
-            await app.__aenter__()
             return app
 
     async def disconnect(self) -> None:
@@ -119,5 +126,8 @@ class ConversationConnection:
     async def _leave(self) -> None:
         app, self._app, self._conversation_id, self._address = self._app, None, None, None
         if app is not None:
-            await app.__aexit__(None, None, None)
-            app.close()
+            try:
+                await app.__aexit__(None, None, None)
+            finally:
+                # Also when nobody waits for the end any more: the service goes on to it by itself.
+                app.close()

@@ -34,9 +34,11 @@ __all__ = ["ChannelScope", "WebSocketScope", "use_channel", "use_websocket"]
 
 ChannelHandler = Callable[[Any, Envelope[Any]], Any]
 
-_users: weakref.WeakKeyDictionary[WebSocketService, int] = weakref.WeakKeyDictionary()
-"""How many scopes hold the connections that a scope made."""
-_lock = threading.Lock()
+_users: weakref.WeakKeyDictionary[WebSocketService, set[object]] = weakref.WeakKeyDictionary()
+"""Which scopes hold the connections that a scope made."""
+_lock = threading.RLock()
+"""Taken twice when the collector runs inside of it and ends the scopes of an owner that is gone."""
+_UNUSED = (ConnectionState.CLOSED, ConnectionState.ERROR)
 
 
 class WebSocketScope:
@@ -44,17 +46,13 @@ class WebSocketScope:
 
     def __init__(self, service: WebSocketService, *, auto_connect: bool) -> None:
         self._service = service
+        # Names this scope among the users; not the scope itself, which would then never be gone.
+        self._hold = object()
         self._holds = False
         self._subscriptions: list[tuple[str, ChannelHandler, DisposableBase]] = []
         self._is_over = False
         if auto_connect:
-            with _lock:
-                count = _users.get(service, 0)
-                self._holds = count > 0 or service.state is ConnectionState.CLOSED
-                if self._holds:
-                    _users[service] = count + 1
-            if self._holds and not count:
-                service.connect()
+            self._take_hold()
 
     def __repr__(self) -> str:
         state = "ended" if self._is_over else f"{len(self._subscriptions)} subscriptions"
@@ -121,10 +119,26 @@ class WebSocketScope:
             registration.dispose()
         self._subscriptions.clear()
         if self._holds:
-            with _lock:
-                left = _users[self._service] - 1
-                _users[self._service] = left
-            if not left:
+            self._let_go()
+
+    def _take_hold(self) -> None:
+        with _lock:
+            users = _users.setdefault(self._service, set())
+            self._holds = bool(users) or self._service.state in _UNUSED
+            if self._holds:
+                users.add(self._hold)
+                if len(users) == 1:
+                    try:
+                        self._service.connect()
+                    except BaseException:
+                        users.discard(self._hold)
+                        raise
+
+    def _let_go(self) -> None:
+        with _lock:
+            users = _users[self._service]
+            users.discard(self._hold)
+            if not users:
                 self._service.disconnect()
 
 
