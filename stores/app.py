@@ -95,6 +95,7 @@ class Application:
             is_followed=lambda stream: stream in service.positions.get(),
             is_loaded=self._is_loaded,
             sessions=lambda: self.sessions.state.get(),
+            now=now,
         )
         sync = catching_up.sync
         self.service = service

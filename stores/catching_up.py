@@ -1,7 +1,8 @@
 """Asks the server for what is not known yet: the sessions and panels on the first connection, then each new session.
 
 What is known already is resumed or fetched anew by the service itself. It holds no state but what is asked for at the moment,
-so that the missing beginning of an answer is asked for once and not with every piece. Called by the composition root.
+so that the missing beginning of an answer is asked for once and not with every piece: again only when no snapshot comes for a
+while. Called by the composition root.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ __all__ = ["CatchingUp"]
 
 _APP = "app"
 """The stream of sessions, panels and notifications."""
+_PATIENCE = 10.0
+"""Seconds until who misses something asks again for a snapshot that did not come; a server under load may need some."""
 
 
 class CatchingUp:
@@ -27,6 +30,7 @@ class CatchingUp:
         is_followed: Whether the position in a stream is known.
         is_loaded: Whether what was said in a session is here.
         sessions: Returns the sessions.
+        now: Seconds of the service's clock.
     """
 
     def __init__(
@@ -36,12 +40,14 @@ class CatchingUp:
         is_followed: Callable[[str], bool],
         is_loaded: Callable[[str], bool],
         sessions: Callable[[], SessionsState],
+        now: Callable[[], float],
     ) -> None:
         self._ask = ask
         self._is_followed = is_followed
         self._is_loaded = is_loaded
         self._sessions = sessions
-        self._asked: set[str] = set()
+        self._now = now
+        self._asked: dict[str, float] = {}
 
     @property
     def handlers(self) -> Handlers:
@@ -62,13 +68,15 @@ class CatchingUp:
 
     def sync(self, stream: str) -> None:
         """Asks for a snapshot of a stream, unless one is on its way."""
-        if stream not in self._asked:
-            self._asked.add(stream)
+        now = self._now()
+        asked = self._asked.get(stream)
+        if asked is None or now - asked >= _PATIENCE:
+            self._asked[stream] = now
             self._ask(stream)
 
     def _came(self, envelope: Envelope[Snapshot]) -> None:
         snapshot = envelope.payload
-        self._asked.discard(snapshot.stream)
+        self._asked.pop(snapshot.stream, None)
         for session in snapshot.sessions or ():
             self._load(session.id)
 
