@@ -87,6 +87,8 @@ class Publishing:
             return
         runner = self._runner
         if runner is None:
+            # There is no loop that would show the metrics later.
+            self._show_metrics()
             self._show_outbox()
             return
         self._is_poked = True

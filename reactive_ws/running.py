@@ -143,6 +143,7 @@ class Running(Publishing):
             runner = self._runner
             if runner is None:
                 self._outbox.settle()
+                self._poke()
                 if self._storage is not None:
                     self._storage.close()
                 over.settle(None)

@@ -20,6 +20,7 @@ from reactive_ws.messages import (
     Hello,
     MessageResponse,
     MessageSend,
+    SessionClose,
     SessionClosed,
     Typing,
 )
@@ -461,3 +462,18 @@ async def test_what_overtakes_a_slow_answer_to_the_resume_waits_for_it() -> None
         await world.settle()
         assert heard == ["a", "b", "c"]
         assert service.metrics.get().gaps == 0
+
+
+@simulate
+async def test_the_metrics_of_a_service_that_never_connected_show_what_waits() -> None:
+    async with World() as world:
+        service = world.service()
+        shown: list[int] = []
+        service.metrics.select(lambda metrics: metrics.queued_messages).subscribe(shown.append)
+        deliveries = [service.send(SessionClose(name)) for name in "ab"]
+        service.discard(deliveries[0].id)
+        assert shown == [0, 1, 2, 1]
+        await service.disconnect()
+        assert [delivery.is_final for delivery in deliveries] == [True, True]
+        assert shown == [0, 1, 2, 1, 0]
+        assert len(service.outbox.get()) == 0
