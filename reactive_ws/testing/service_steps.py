@@ -260,9 +260,9 @@ class ServiceSteps(RuleBasedStateMachine):
 
     def note_failure(self, error: BaseException) -> None:
         """Remembers that a step failed: then nothing more can be demanded at the end. Keeps the frames so far."""
-        self._has_failed = True
-        if self.world is not None:
+        if not self._has_failed and self.world is not None:
             self.world.explain(error)
+        self._has_failed = True
 
 
 class Failing:
