@@ -299,7 +299,8 @@ class _Link:
                 self.reset()
             elif isinstance(item, Ending):
                 if writer.can_write_eof() and not writer.is_closing():
-                    writer.write_eof()
+                    with contextlib.suppress(OSError):  # gone, and nobody has read so far
+                        writer.write_eof()
                 self._has_ended[way].set()
             elif not writer.is_closing():
                 writer.write(item)

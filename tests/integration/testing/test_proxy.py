@@ -296,3 +296,33 @@ def test_nothing_is_behind_the_proxy() -> None:
             writer.close()
 
     asyncio.run(main())
+
+
+def test_the_end_of_a_server_behind_a_client_that_is_gone_unnoticed_is_no_error() -> None:
+    async def test(proxy: ChaosProxy, recording: Recording) -> None:
+        problems: list[dict[str, Any]] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: problems.append(context))
+        client = socket.create_connection(("127.0.0.1", proxy.port))
+        client.setblocking(False)
+        await until(lambda: recording.writers)
+        proxy.apply(BlackHole(Direction.UP))
+        refused = 0
+        # Until the proxy holds so much that it reads no more, and so does not see what happens to the client.
+        while refused < 30:
+            try:
+                client.send(b"x" * 65_536)
+                refused = 0
+            except BlockingIOError:
+                refused += 1
+                await asyncio.sleep(0.01)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        recording.writers[0].write_eof()
+        await asyncio.sleep(0.1)
+        assert proxy.accepted == 1
+        proxy.apply(Heal())
+        await until(lambda: recording.ends)
+        assert problems == []
+
+    run_raw(test)
