@@ -1,6 +1,6 @@
 """How an answer grows: the pieces of its text, and the tools that were used for it. Pure functions over `conversation`.
 
-Pieces are applied only where the text ends. What does not fit is for `history` to report; nothing is guessed here.
+Pieces are applied only where the text ends. What does not fit is for `incoming` to report; nothing is guessed here.
 """
 
 from __future__ import annotations

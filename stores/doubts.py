@@ -1,6 +1,6 @@
 """What is strange about a message that is taken all the same: each is one line for the error store.
 
-A message that cannot be taken at all never comes here: the codec rejects it. Nothing is changed here; `history` asks.
+A message that cannot be taken at all never comes here: the codec rejects it. Nothing is changed here; `incoming` asks.
 """
 
 from __future__ import annotations

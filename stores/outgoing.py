@@ -1,7 +1,7 @@
 """Own messages on their way: over the socket, or by a function that the user gives, such as a REST call.
 
 They are shown at once and their delivery status follows. `history` hands this out; what a status makes of a conversation
-is decided in `conversation`.
+is decided in `own_messages`.
 """
 
 from __future__ import annotations

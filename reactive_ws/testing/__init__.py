@@ -7,6 +7,7 @@
     monitor         the rules that every stream must keep, watched on one
     history         delivered, lost, duplicated, invented, reordered? Against a promise
     server          a real websockets server that does what a test tells it; peer: one connection of it
+    expectations, handshakes, streams   parts of server: what a test awaits, how it answers dials, what it numbers and replays
     mischief        what a server can do wrong with whole messages, as data
     transcript      every frame of a run, written and read as JSON lines
     replay          plays the server's side of a transcript again (from reactive_ws.testing.replay)
@@ -16,7 +17,7 @@
     service_steps   what can happen in a service_machine
     client_snapshot   what a client shows at one moment, for service_machine
     profiles        Hypothesis profiles: quick, deep, nightly; plugin: the pytest options
-    conformance     check_store, check_codec, check_connect: rules for parts that others write
+    conformance     check_store, check_codec, check_connect: rules for parts that others write; unfit: what they raise
     loop            the virtual loop: jumps to the next timer, names who waits in a deadlock
     network         the in-memory network that unmodified websocket libraries run on; link, lane: one connection
     faults          what can go wrong below the messages, as data
