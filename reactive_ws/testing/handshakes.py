@@ -30,6 +30,9 @@ class Handshakes:
     def refuse(self, status: int, headers: Mapping[str, str], times: int, body: str) -> None:
         """Answers the next handshakes with an HTTP status, also with one that no standard knows, such as 522.
 
+        From 600 on the client of `websockets` takes it for no HTTP at all; the service then sees a server that speaks something
+        else, and no `HandshakeRefused`.
+
         Raises:
             ValueError: the status is none that ends a handshake: those are 200 to 999.
         """
