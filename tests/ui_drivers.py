@@ -7,11 +7,14 @@ import contextvars
 import importlib
 import itertools
 import sys
+import threading
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from reactive_ws.gui import AsyncioLoop, GLibLoop, ManualLoop, QtLoop, TextualLoop, TkLoop
+from reactive_ws.store import Store
 from reactive_ws.testing import Turning
 
 DEBIAN_PACKAGES = "/usr/lib/python3/dist-packages"
@@ -130,3 +133,26 @@ def textual() -> Turning:
         loop.close()
 
     return Turning(loop.run_until_complete(make()), turn, can_nest=False, clean_up=clean_up)
+
+
+def flood(store: Store[int]) -> Callable[[], None]:
+    """Writes as fast as possible until the returned function is called."""
+    is_on = True
+
+    def write() -> None:
+        value = 0
+        while is_on:
+            value += 1
+            store.set(value)
+            if value % 100 == 0:
+                time.sleep(0.001)
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        nonlocal is_on
+        is_on = False
+        thread.join()
+
+    return stop

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gc
-import threading
-import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -46,35 +44,12 @@ def turning() -> Iterator[Turning]:
     it.loop.close()
 
 
-def flood(store: Store[int]) -> Callable[[], None]:
-    """Writes as fast as possible until the returned function is called."""
-    is_on = True
-
-    def write() -> None:
-        value = 0
-        while is_on:
-            value += 1
-            store.set(value)
-            if value % 100 == 0:
-                time.sleep(0.001)
-
-    thread = threading.Thread(target=write, daemon=True)
-    thread.start()
-
-    def stop() -> None:
-        nonlocal is_on
-        is_on = False
-        thread.join()
-
-    return stop
-
-
 def test_a_label_shows_the_last_value_of_a_flood(turning: Turning, domain: Domain) -> None:
     store = Store(0, domain=domain)
     label = QtWidgets.QLabel()
     label.show()
     turning.loop.bind(store, label, lambda it, value: it.setText(str(value)))
-    stop = flood(store)
+    stop = ui_drivers.flood(store)
     ui_drivers.settle(turning, 0.1)
     stop()
     ui_drivers.settle(turning, 0.05)
@@ -118,7 +93,7 @@ def test_closing_the_loop_in_a_flood_leaks_nothing_and_raises_nothing(
     labels = [QtWidgets.QLabel() for _ in range(20)]
     for label in labels:
         turning.loop.bind(selection, label, lambda it, value: it.setText(str(value)))
-    stop = flood(store)
+    stop = ui_drivers.flood(store)
     ui_drivers.settle(turning, 0.05)
     for label in labels[:10]:
         shiboken6.delete(label)
@@ -141,7 +116,7 @@ def test_a_thread_may_be_joined_by_the_ui_while_it_floods_also_in_a_modal_dialog
 
     def modal() -> None:
         dialog = QtWidgets.QDialog()
-        stop = flood(store)
+        stop = ui_drivers.flood(store)
 
         def close() -> None:
             if label.text() == "0":

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
 import tkinter as tk
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from tkinter import ttk
 from typing import Any
@@ -49,35 +48,12 @@ def root_of(turning: Turning) -> tk.Tk:
     return turning.loop._root
 
 
-def flood(store: Store[int]) -> Callable[[], None]:
-    """Writes as fast as possible until the returned function is called."""
-    is_on = True
-
-    def write() -> None:
-        value = 0
-        while is_on:
-            value += 1
-            store.set(value)
-            if value % 100 == 0:
-                time.sleep(0.001)
-
-    thread = threading.Thread(target=write, daemon=True)
-    thread.start()
-
-    def stop() -> None:
-        nonlocal is_on
-        is_on = False
-        thread.join()
-
-    return stop
-
-
 def test_a_label_shows_the_last_value_of_a_flood(turning: Turning, domain: Domain) -> None:
     store = Store(0, domain=domain)
     label = tk.Label(root_of(turning))
     label.pack()
     turning.loop.bind(store, label, lambda it, value: it.configure(text=str(value)))
-    stop = flood(store)
+    stop = ui_drivers.flood(store)
     ui_drivers.settle(turning, 0.1)
     stop()
     ui_drivers.settle(turning, 0.05)
@@ -118,7 +94,7 @@ def test_closing_the_window_in_a_flood_leaks_nothing_and_raises_nothing(
         label = tk.Label(root)
         label.pack()
         turning.loop.bind(selection, label, lambda it, value: it.configure(text=str(value)))
-    stop = flood(store)
+    stop = ui_drivers.flood(store)
     ui_drivers.settle(turning, 0.05)
     root.destroy()
     stop()
@@ -139,7 +115,7 @@ def test_a_thread_may_be_joined_by_the_ui_while_it_floods_also_in_a_modal_dialog
 
     def modal() -> None:
         dialog = tk.Toplevel(root)
-        stop = flood(store)
+        stop = ui_drivers.flood(store)
 
         def close() -> None:
             if label.cget("text") == "0":

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from demo_program import PROGRAM
 
 from .conftest import skip_or_fail
 from .test_toolkits import missing
@@ -24,17 +25,6 @@ from .test_toolkits import missing
 ROOT = Path(__file__).parents[2]
 PATIENCE = 240.0
 """Seconds; only a broken demo needs them."""
-PROGRAM = """
-import argparse, sys
-from reactive_ws.commands import CommandFailed
-from stores.demo import command
-parser = argparse.ArgumentParser()
-command.configure(parser)
-try:
-    sys.exit(command.run(parser.parse_args()))
-except KeyboardInterrupt:
-    sys.exit(130)
-"""
 _ESCAPES = re.compile(
     r"\x1b(\[[0-9;?<>=$]*[ -/]*[@-~]|[()].|[=>78]|P[^\x1b]*\x1b\\|\].*?(\x07|\x1b\\))"
 )

@@ -12,19 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from demo_program import PROGRAM
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = """
-import argparse, sys
-from reactive_ws.commands import CommandFailed
-from stores.demo import command
-parser = argparse.ArgumentParser()
-command.configure(parser)
-try:
-    sys.exit(command.run(parser.parse_args()))
-except KeyboardInterrupt:
-    sys.exit(130)
-"""
 SUMMARY = re.compile(
     r"accepted (\d+), acknowledged (\d+), lost (\d+), duplicated (\d+), out of order (\d+), "
     r"reconnects (\d+), longest outage ([\d.]+) s"

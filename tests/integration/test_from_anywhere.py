@@ -13,7 +13,6 @@ import pytest
 
 from reactive_ws.connection import ConnectionState
 from reactive_ws.domain import Domain
-from reactive_ws.errors import UsageError
 from reactive_ws.messages import MessageReceived, MessageSend
 from reactive_ws.payloads import Message
 from reactive_ws.service import WebSocketService
@@ -260,20 +259,3 @@ async def test_in_your_own_loop_stop_is_a_disconnect_from_this_loop_and_from_oth
             await service.connection.select().wait_for(lambda c: c.state is S.CLOSED)
             await service.disconnect()
             service.stop()
-
-
-def test_a_loop_that_does_not_run_cannot_be_stopped_in() -> None:
-    service = WebSocketService("ws://127.0.0.1:9/", domain=Domain("test"), proxy=None)
-
-    async def connect() -> None:
-        await service.connect()
-
-    async def disconnect() -> None:
-        await service.disconnect()
-
-    with asyncio.Runner() as runner:
-        runner.run(connect())
-        with pytest.raises(UsageError, match="does not run"):
-            service.stop()
-        runner.run(disconnect())
-    service.stop()

@@ -77,14 +77,19 @@ def problems(service: WebSocketService) -> list[ErrorEvent]:
     return seen
 
 
+def heard(service: WebSocketService) -> list[str]:
+    seen: list[str] = []
+    service.on(MessageResponse, lambda payload: seen.append(payload.message.content))
+    return seen
+
+
 async def test_sends_and_receives_and_leaves_nothing_behind() -> None:
     before = asyncio.all_tasks()
     threads = threading.active_count()
     async with ScriptedServer() as server:
         service = make(server)
         seen = states(service)
-        got: list[str] = []
-        service.on(MessageResponse, lambda payload: got.append(payload.message.content))
+        got = heard(service)
         async with service:
             await service.wait_connected(60)
             deliveries = [service.send(chat(n)) for n in range(50)]
@@ -102,8 +107,7 @@ async def test_an_outage_is_announced_once_and_what_was_missed_comes_once_and_in
     async with ScriptedServer() as server:
         service = make(server)
         seen = states(service)
-        got: list[str] = []
-        service.on(MessageResponse, lambda payload: got.append(payload.message.content))
+        got = heard(service)
         async with service:
             await service.wait_connected(60)
             await server.publish("1")
@@ -222,8 +226,7 @@ async def test_nonsense_is_reported_and_the_connection_lives(nonsense: str | byt
     async with ScriptedServer() as server:
         service = make(server)
         seen = problems(service)
-        got: list[str] = []
-        service.on(MessageResponse, lambda payload: got.append(payload.message.content))
+        got = heard(service)
         async with service:
             await service.wait_connected(60)
             await server.sockets[0].send(nonsense)
@@ -466,8 +469,7 @@ async def test_a_gap_is_reported_and_a_snapshot_asked_for() -> None:
     async with ScriptedServer() as server:
         service = make(server)
         seen = problems(service)
-        got: list[str] = []
-        service.on(MessageResponse, lambda payload: got.append(payload.message.content))
+        got = heard(service)
         async with service:
             await service.wait_connected(60)
             await server.publish("1")
@@ -717,10 +719,7 @@ async def test_positions_are_kept_in_a_file_and_resumed_from_by_the_next_program
             for text in texts:
                 await server.publish(text)
             service = make(server)
-            got: list[str] = []
-            service.on(
-                MessageResponse, lambda payload, got=got: got.append(payload.message.content)
-            )
+            got = heard(service)
             path = tmp_path / "positions.json"
             with persist(service.positions, path, as_type=dict[str, Position], delay=0.0):
                 async with service:

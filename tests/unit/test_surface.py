@@ -141,6 +141,7 @@ def test_a_loop_that_stands_still_is_not_waited_for() -> None:
         with pytest.raises(UsageError, match="does not run"):
             service.stop()
         runner.run(disconnect())
+    service.stop()
 
 
 def test_two_loops_at_once_are_refused_and_the_first_one_keeps_it() -> None:

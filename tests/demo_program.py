@@ -1,0 +1,15 @@
+"""The command `reactive-ws demo` as a program: what the tests run that talk to it from outside."""
+
+from __future__ import annotations
+
+PROGRAM = """
+import argparse, sys
+from reactive_ws.commands import CommandFailed
+from stores.demo import command
+parser = argparse.ArgumentParser()
+command.configure(parser)
+try:
+    sys.exit(command.run(parser.parse_args()))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
