@@ -5,6 +5,7 @@ What is idle is decided in `session_list`; `sessions` says when something happen
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -38,6 +39,8 @@ class IdleWatch:
         self._clock = clock
         self._later = later
         self._after = after
+        # Own messages touch their session on whatever thread they are sent.
+        self._lock = threading.Lock()
         self._cancel: Callable[[], None] | None = None
 
     def look(self) -> None:
@@ -54,12 +57,16 @@ class IdleWatch:
         state = self._store.get()
         times = (state.last_activity.get(it.id) for it in state.sessions if it.id not in state.idle)
         first = min((time for time in times if time is not None), default=None)
-        if first is not None:
-            delay = (first + self._after - self._clock()).total_seconds()
-            self._cancel = self._later(max(0.001, delay), self.look)
+        if first is None:
+            return
+        delay = (first + self._after - self._clock()).total_seconds()
+        with self._lock:
+            if self._cancel is None:
+                self._cancel = self._later(max(0.001, delay), self.look)
 
     def end(self) -> None:
         """Ends the timer."""
-        cancel, self._cancel = self._cancel, None
+        with self._lock:
+            cancel, self._cancel = self._cancel, None
         if cancel is not None:
             cancel()
