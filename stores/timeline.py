@@ -237,7 +237,9 @@ class Timeline:
             recent = recent.delete(settled[index].id)
             if known < size and known <= INDEXED:
                 back = settled[size - known - 1]
-                recent = recent.set(back.id, _place_of(back))
+                # An old id that came again names the newer entry.
+                if back.id not in recent:
+                    recent = recent.set(back.id, _place_of(back))
         return attrs.evolve(self, settled=settled.remove(index), recent=recent)
 
     def _without_waiting(self, identity: str) -> Timeline:

@@ -150,3 +150,20 @@ class TimelineMachine(RuleBasedStateMachine):
 
 
 TestTimeline = TimelineMachine.TestCase
+
+
+def test_an_old_id_that_came_again_names_the_newer_entry_also_when_the_old_one_would_be_known_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(timeline, "INDEXED", 5)
+    monkeypatch.setattr(timeline, "_SPARE", 3)
+    names = ["again", *(f"m{number}" for number in range(10)), "again"]
+    kept = Timeline()
+    for number, name in enumerate(names):
+        kept = kept.put(entry(name, (0, number, 0)))
+    for name in names[1:-1]:
+        kept = kept.remove(name)
+    found = kept.find("again")
+    assert found is not None
+    assert (len(kept), found.place) == (2, (0, 11, 0))
+    assert len(kept.cut(0)) == 0
