@@ -130,7 +130,8 @@ def test_a_wrong_store_is_found(machine: type[StoreMachine], said: str) -> None:
     started = time.process_time()
     with pytest.raises(AssertionError, match=said):
         run_state_machine_as_test(machine, settings=QUICK)
-    assert time.process_time() - started < 5
+    # A second at most on an idle machine; a machine ten times slower is no error of ours.
+    assert time.process_time() - started < 60
 
 
 def test_a_machine_that_overrides_nothing_says_what_to_override() -> None:
@@ -161,8 +162,8 @@ def test_a_service_without_faults_passes_at_speed() -> None:
     print(
         f"{steps[0] / real:.0f} steps a second of real time, {steps[0] / own:.0f} of the processor's"
     )
-    # 1 500 on an idle machine; a tenth of that is still no machine that hangs.
-    assert steps[0] / own > 150
+    # 1 500 on an idle machine; a hundredth of that is still no machine that hangs.
+    assert steps[0] / own > 15
 
 
 def test_a_clean_run_has_no_rules_that_cannot_run() -> None:
@@ -399,7 +400,8 @@ def test_a_wrong_service_is_found(machine: type[ServiceMachine], said: str) -> N
     started = time.process_time()
     with pytest.raises((AssertionError, ExceptionGroup), match=said):
         run_state_machine_as_test(machine, settings=QUICK)
-    assert time.process_time() - started < 5
+    # A second at most on an idle machine; a machine ten times slower is no error of ours.
+    assert time.process_time() - started < 60
 
 
 @pytest.mark.deep

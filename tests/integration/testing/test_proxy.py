@@ -98,8 +98,10 @@ def test_latency_bandwidth_and_splitting() -> None:
 def test_a_stall_and_a_black_hole_delay_and_lose_nothing() -> None:
     async def test(proxy: ChaosProxy) -> None:
         async with dial(proxy) as client:
+            started = time.perf_counter()
             proxy.apply(Stall(0.2))
-            assert await ask(client) > 0.15
+            await ask(client)
+            assert time.perf_counter() - started > 0.15
             proxy.apply(BlackHole())
             await client.send("held")
             with pytest.raises(TimeoutError):
@@ -145,11 +147,11 @@ def test_refused_and_hanging_dials() -> None:
 def test_a_plan_runs_in_real_time() -> None:
     async def test(proxy: ChaosProxy) -> None:
         async with dial(proxy) as client:
-            proxy.play((Timed(0.1, Reset()), Timed(10.0, Reset())))
             started = time.perf_counter()
+            proxy.play((Timed(0.1, Reset()), Timed(3600.0, Reset())))
             with pytest.raises(ConnectionClosed):
                 await client.recv()
-            assert 0.05 < time.perf_counter() - started < 60
+            assert time.perf_counter() - started > 0.05
 
     run(test)
 
