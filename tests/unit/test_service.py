@@ -241,6 +241,30 @@ async def test_time_to_live_counts_from_the_send_also_before_the_first_connect()
     await service.disconnect()
 
 
+@pytest.mark.parametrize("is_online", [False, True], ids=["offline", "behind a blocked socket"])
+@simulate
+async def test_the_time_to_live_of_a_lonely_at_most_once_message_ends_at_its_moment(
+    is_online: bool,
+) -> None:
+    async with ScriptedServer() as server:
+        service = make(server, heartbeat=None)
+        if not is_online:
+            Simulation.current().network.refuse()
+        await service.connect()
+        await asyncio.sleep(100)
+        if is_online:
+            Simulation.current().network.stall(100.0)
+            # More than the socket takes: what comes after it waits.
+            service.send("app.large", {"text": "x" * 900_000})
+            await asyncio.sleep(1)
+        began, moments = now(), list[tuple[str, float]]()
+        short = service.send("app.note", {"n": 1}, time_to_live=5.0)
+        short.stream.subscribe(lambda status: moments.append((status.value, now() - began)))
+        await asyncio.sleep(30)
+        assert moments == [("queued", 0.0), ("failed", pytest.approx(5.0))]
+        await service.disconnect()
+
+
 @simulate
 async def test_a_message_larger_than_the_server_takes_fails_alone() -> None:
     async with ScriptedServer() as server:
