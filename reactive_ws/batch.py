@@ -162,6 +162,7 @@ class Batch:
             depth = domain._depth_of_write(changes[0][0])
             commit = Commit(tuple(changes), get_ident(), depth)
             with domain._lock:
+                number = domain._number
                 for source, now, _ in results:
                     if source._value is not now:
                         break
@@ -169,10 +170,8 @@ class Batch:
                     for source, _, _ in changes:
                         if source._is_shut:
                             raise StoreClosed(source.name)
-                    for source, _, value in changes:
-                        source._value = value
-                    domain._enqueue(commit)
-                    break
+                    if domain._enqueue(commit, number):
+                        break
         domain._see_to_delivery()
 
 

@@ -79,7 +79,8 @@ class Cell(Root, Generic[T]):
             if self._is_shut:
                 return
             self._is_shut = domain._has_ended = True
-            domain._enqueue(commit)
+            while not domain._enqueue(commit, domain._number):
+                pass
         with outside_batches():
             domain._see_to_delivery()
 
@@ -136,9 +137,12 @@ class Cell(Root, Generic[T]):
                 else:
                     self._tell(value)
                 domain._current = 0
-                domain._deliverer = me if (is_busy := domain._is_busy) else 0  # see `deliverer`
-                if is_busy:
+                if domain._is_busy:
                     domain._end_direct()
+                    return True
+                domain._deliverer = 0
+                if domain._is_busy:
+                    domain._look_again()  # type: ignore[unreachable]  # see `deliverer`
                 return True
         except BaseException:
             # Also an interrupt (Ctrl-C) between any two lines above, after which neither lock nor mark may stay.
@@ -149,12 +153,13 @@ class Cell(Root, Generic[T]):
     def _publish_queued(self, domain: Domain, old: Any, value: Any) -> bool:
         commit = Commit(((self, old, value),), get_ident(), domain._depth_of_write(self))
         with domain._lock:
+            number = domain._number
             if self._value is not old:
                 return False
             if self._is_shut:
                 raise StoreClosed(self.name)
-            self._value = value
-            domain._enqueue(commit)
+            if not domain._enqueue(commit, number):
+                return False
         domain._see_to_delivery()
         return True
 

@@ -4,11 +4,10 @@ What `Domain` inherits and nobody else uses: the queue, the mark of the deliveri
 hand-over to another thread, and the reports of what user functions raised. Does not know how values are written or who
 observes them; `domain` has the public names and the rules of writing.
 
-A direct write (in `store`, `cell` and `keyed`) takes the mark under the lock and gives it back without: it looks at
-`_is_busy` and clears `_deliverer` in one line without a call, and CPython switches threads after calls, on entering
-functions and at the end of loops only (the same fact keeps `audience` without a lock around each observer). So whoever
-wants the delivering thread to do more sets `_is_busy`, and looks after that whether anybody delivers: either the direct
-write sees the one, or its end is seen.
+A direct write (in `store`, `cell` and `keyed`) takes the mark under the lock and gives it back without: it clears
+`_deliverer` and then looks at `_is_busy`. Whoever wants the delivering thread to do more sets `_is_busy` and then looks
+whether anybody delivers. So wherever the threads switch, one of the two sees the other, and perhaps both: whoever comes
+second finds nothing left to do.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from itertools import starmap
 from threading import get_ident
 from typing import TYPE_CHECKING
 
@@ -90,15 +90,31 @@ class Deliverer:
         # queued: no home, no hooks, nothing queued, nobody joining, nothing to pack. One look instead of six.
         self._is_busy = home is not None
 
-    def _enqueue(self, commit: Commit) -> None:
-        """Takes a commit whose values are set. Called under the lock; the caller then sees to delivery."""
+    def _enqueue(self, commit: Commit, since: int) -> bool:
+        """Sets the values of a commit and queues it. Called under the lock; the caller then sees to delivery.
+
+        A signal handler or a finalizer may write on this very thread, which the lock does not keep out.
+
+        Args:
+            commit: What is to be.
+            since: The number when the caller began to look whether it may be.
+
+        Returns:
+            False, and nothing is done, when there is a newer commit than `since`.
+        """
+        values = starmap(setattr, [(source, "_value", new) for source, _, new in commit.changes])
+        done: list[None] = []
+        if self._number != since:
+            return False
+        # From here to the end without a call of Python's, so that no handler comes between.
+        done += values
         if self._deliverer and not self._current:
             # A direct delivery is under way; nothing was numbered since it began.
-            self._current = self._number
-        self._number += 1
-        commit.number = self._number
-        self._queue.append(commit)
+            self._current = since
+        commit.number = self._number = since + 1
         self._is_busy = True
+        self._queue.append(commit)
+        return True
 
     def _see_to_delivery(self) -> None:
         """Delivers what is queued, or wakes who will. Called after a commit, without the lock."""
@@ -187,8 +203,7 @@ class Deliverer:
         try:
             while budget != 0:
                 with self._lock:
-                    if not self._queue:
-                        self._rest()
+                    if not self._queue and self._rest():
                         break
                     if self._is_moved:
                         self._is_moved = False
@@ -215,21 +230,24 @@ class Deliverer:
             # A direct write ended since the caller looked.
             self._rest()
 
-    def _rest(self) -> None:
-        """Ends delivery. Called under the lock with nothing queued."""
+    def _rest(self) -> bool:
+        """Ends delivery. Called under the lock with nothing queued; False when there is something now."""
         self._admit(self._number + 1)
+        if self._queue:
+            # Written on this thread meanwhile, by a signal handler or a finalizer, which left it to this delivery.
+            return False
+        # From the look at the queue to the end without a call, so that neither of them comes between.
+        self._is_moved = self._is_backlog_reported = False
+        self._is_busy = self._home is not None or self._hooks != ()
         self._deliverer = self._current = self._depth = 0
-        self._is_moved = False
-        self._is_busy = self._home is not None or bool(self._hooks)
-        self._is_backlog_reported = False
+        return True
 
     def _hand_over(self) -> None:
-        """Lets another thread deliver what remains; without effect when this one does not deliver (any more)."""
+        """Lets another thread deliver what remains; without effect when another one delivers."""
         with self._lock:
-            if self._deliverer != get_ident():
+            if self._deliverer not in (0, get_ident()):
                 return
-            if not self._queue:
-                self._rest()
+            if not self._queue and (not self._deliverer or self._rest()):
                 return
             home = self._home
             self._deliverer = _HANDED_OVER if home is None else 0
@@ -310,6 +328,13 @@ class Deliverer:
             self._hand_over()
             raise fatal
         self._drain(_MORE_COMMITS)
+
+    def _look_again(self) -> None:
+        """Does what was noted while a direct delivery ended, by somebody who took it for being under way."""
+        with self._lock:
+            if not self._deliverer and not self._queue:
+                self._rest()
+        self._see_to_delivery()
 
     def _recover(self, *, is_locked: bool, is_direct: bool) -> None:
         """Undoes what a direct write holds when something is raised in it, perhaps between two of its lines."""

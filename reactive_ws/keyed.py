@@ -188,9 +188,12 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                             domain._failed("observer", error, source._label(), call)
                     else:
                         source._tell(entity)
-                domain._deliverer = me if (is_busy := domain._is_busy) else 0  # see `deliverer`
-                if is_busy:
+                if domain._is_busy:
                     domain._end_direct()
+                    return True
+                domain._deliverer = 0
+                if domain._is_busy:
+                    domain._look_again()  # type: ignore[unreachable]  # see `deliverer`
                 return True
         except BaseException:
             # Also an interrupt (Ctrl-C) between any two lines above, after which neither lock nor mark may stay.

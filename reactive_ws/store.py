@@ -187,9 +187,12 @@ class Store(Cell[T], ReadOnly[T]):
                             domain._failed("observer", error, self.name, call)
                     else:
                         self._tell(value)
-                    domain._deliverer = me if (is_busy := domain._is_busy) else 0  # see `deliverer`
-                    if is_busy:
+                    if domain._is_busy:
                         domain._end_direct()
+                        return
+                    domain._deliverer = 0
+                    if domain._is_busy:
+                        domain._look_again()  # type: ignore[unreachable]  # see `deliverer`
                     return
             except BaseException:
                 # Also an interrupt (Ctrl-C) between any two lines above, after which neither lock nor mark may stay.

@@ -251,10 +251,9 @@ class UndoHistory:
 
     def _commit(self, changes: list[tuple[Cell[Any], Any, Any]], depth: int) -> None:
         """Makes one commit. Under the lock; the caller then sees to delivery."""
-        for source, _, new in changes:
-            source._value = new
-        if changes:
-            self._domain._enqueue(Commit(tuple(changes), get_ident(), depth))
+        commit = Commit(tuple(changes), get_ident(), depth)
+        while changes and not self._domain._enqueue(commit, self._domain._number):
+            pass
 
 
 @overload

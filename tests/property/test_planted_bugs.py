@@ -110,10 +110,10 @@ def missing_recheck(patch: pytest.MonkeyPatch) -> None:
     met = threading.Event()
     enqueue = Domain._enqueue
 
-    def note(domain: Domain, commit: Commit) -> None:
+    def note(domain: Domain, commit: Commit, since: int) -> bool:
         if domain._deliverer not in (0, get_ident()):
             met.set()
-        enqueue(domain, commit)
+        return enqueue(domain, commit, since)
 
     def drain(domain: Domain, budget: int | None) -> None:
         while True:
@@ -126,7 +126,9 @@ def missing_recheck(patch: pytest.MonkeyPatch) -> None:
         met.wait(30)
         met.clear()
         with domain._lock:
-            domain._rest()
+            # What `_rest` does when it does not look.
+            domain._admit(domain._number + 1)
+            domain._deliverer = domain._current = domain._depth = 0
 
     patch.setattr(Domain, "_enqueue", note)
     patch.setattr(Domain, "_drain", drain)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dis
-import sys
 import threading
 from collections.abc import Callable
 from itertools import count
-from types import FrameType
 from typing import Any
 
 import pytest
+from instructions import is_reached
 
 from reactive_ws.batch import batch
 from reactive_ws.cell import Cell
@@ -28,46 +26,23 @@ _WRITING = {
     "_see_to_delivery",
     "_take",
     "_drain",
+    "_look_again",
     "propagate",
     "_update",
 }
 
 
 def is_interrupted(act: Callable[[], object], place: int) -> bool:
-    """Raises KeyboardInterrupt at the place of this number in the writing functions; False beyond the last.
+    """Raises KeyboardInterrupt at the place of this number in the writing functions; False beyond the last."""
 
-    The places are those where the interpreter looks for signals: after a call, at the entry, at the end of a round.
-    """
-    left = place
-    seen: dict[FrameType, str] = {}
+    def interrupt() -> None:
+        raise KeyboardInterrupt
 
-    def step(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal left
-        frame.f_trace_opcodes = True
-        if event == "opcode":
-            before = seen.get(frame, "")
-            seen[frame] = dis.opname[frame.f_code.co_code[frame.f_lasti]]
-            if before.startswith(("CALL", "RESUME", "JUMP_BACKWARD")):
-                left -= 1
-                if left == 0:
-                    raise KeyboardInterrupt
-        return step
-
-    def enter(frame: FrameType, event: str, argument: object) -> Any:
-        code = frame.f_code
-        if code.co_name not in _WRITING or "reactive_ws" not in code.co_filename:
-            return None
-        return step(frame, event, argument)
-
-    before = sys.gettrace()
-    sys.settrace(enter)
     try:
-        act()
+        is_there = is_reached(act, place, interrupt, within=_WRITING.__contains__)
     except KeyboardInterrupt:
         return True
-    finally:
-        sys.settrace(before)
-    assert left > 0, "the interrupt was swallowed"
+    assert not is_there, "the interrupt was swallowed"
     return False
 
 

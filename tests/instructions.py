@@ -1,0 +1,73 @@
+"""Acts between two instructions of the package, wherever the interpreter may, for the tests of interrupts and threads."""
+
+from __future__ import annotations
+
+import dis
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+__all__ = ["LOOKS_FOR_SIGNALS", "MAY_COLLECT", "is_reached"]
+
+LOOKS_FOR_SIGNALS = ("CALL", "RESUME", "JUMP_BACKWARD")
+"""After these the interpreter switches threads, runs signal handlers and, from 3.12 on, collects garbage."""
+MAY_COLLECT = (*LOOKS_FOR_SIGNALS, "BUILD_", "MAKE_FUNCTION", "LOAD_ATTR", "LOAD_METHOD")
+"""After these CPython 3.11 may collect, too, because they may make an object."""
+
+
+def is_reached(
+    act: Callable[[], object],
+    place: int,
+    meanwhile: Callable[[], object],
+    *,
+    after: tuple[str, ...] = LOOKS_FOR_SIGNALS,
+    within: Callable[[str], bool] = lambda _: True,
+) -> bool:
+    """Runs `act`, and `meanwhile` at the place of this number in the package; False beyond the last place.
+
+    Args:
+        act: What is looked into.
+        place: Counted from 1.
+        meanwhile: Runs on the same thread, with nobody looking into it.
+        after: Beginnings of the names of instructions after which there is a place.
+        within: Of which functions the instructions count, by name.
+    """
+    left = place
+    latest: dict[FrameType, str] = {}
+    is_entry = "RESUME".startswith(after)
+
+    def look(frame: FrameType) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            sys.settrace(None)
+            try:
+                meanwhile()
+            finally:
+                sys.settrace(enter)
+
+    def step(frame: FrameType, event: str, _: object) -> Any:
+        if event == "opcode":
+            before = latest.get(frame, "")
+            latest[frame] = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+            if before and before.startswith(after):
+                look(frame)
+        return step
+
+    def enter(frame: FrameType, _: str, __: object) -> Any:
+        code = frame.f_code
+        if "reactive_ws" not in code.co_filename or not within(code.co_name):
+            return None
+        frame.f_trace_opcodes = True
+        if is_entry:
+            look(frame)
+        return step
+
+    outer = sys.gettrace()
+    sys.settrace(enter)
+    try:
+        act()
+    finally:
+        sys.settrace(outer)
+    return left <= 0

@@ -1,0 +1,114 @@
+"""Nothing is lost and nothing stays set when something else writes between any two instructions of a write.
+
+What else writes: another thread, at every instruction; and a signal handler or a finalizer on the same thread, which no
+lock keeps out, wherever the interpreter runs those.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import pytest
+from instructions import is_reached
+
+from reactive_ws.batch import batch
+from reactive_ws.derived import derived
+from reactive_ws.domain import Domain
+from reactive_ws.keyed import KeyedStore
+from reactive_ws.store import Store
+
+EVERY = ("",)
+
+
+class World:
+    """Two values with observers, and everything that may be concerned by a write of them."""
+
+    def __init__(self, shape: str) -> None:
+        self.domain = Domain("world")
+        self.logs: dict[str, list[Any]] = {"a": [], "b": []}
+        self.numbers: list[int] = []
+        self.is_batched = shape == "batch"
+        if shape == "keyed":
+            keyed = KeyedStore({"a": 0, "b": 0}, domain=self.domain)
+            self.read: Callable[[str], Any] = keyed.get
+            self.write: Callable[[str, int], None] = keyed.upsert
+            for name, log in self.logs.items():
+                keyed.select(name).subscribe(log.append)
+            return
+        stores = {name: Store(0, name=name, domain=self.domain) for name in "ab"}
+        self.read = lambda name: stores[name].get()
+        self.write = lambda name, value: stores[name].set(value)
+        for name, log in self.logs.items():
+            stores[name].select().subscribe(log.append)
+        if shape == "part":
+            stores["a"].select(lambda value: value + 1).subscribe()
+        if shape == "hook":
+            self.domain.on_commit(lambda commit: self.numbers.append(commit.number))
+        if shape == "derived":
+            self.pair = derived(stores["a"], stores["b"], lambda a, b: (a, b))
+            self.logs["pair"] = []
+            self.pair.select().subscribe(self.logs["pair"].append)
+
+    def act(self) -> None:
+        if not self.is_batched:
+            self.write("a", 1)
+            return
+        with batch(self.domain):
+            self.write("a", 1)
+            self.write("b", 1)
+
+    def check(self) -> None:
+        domain = self.domain
+        assert domain.settled(30), "a commit was stranded"
+        assert (domain._deliverer, domain._current, domain._depth) == (0, 0, 0)
+        assert [*domain._queue, *domain._joins, *domain._dirty] == []
+        assert not domain._lock._is_owned()  # type: ignore[attr-defined]
+        now = {name: self.read(name) for name in "ab"}
+        assert {name: self.logs[name][-1] for name in "ab"} == now, "who looks sees something else"
+        assert self.numbers == sorted(self.numbers)
+        if "pair" in self.logs:
+            assert self.pair.get() == self.logs["pair"][-1] == tuple(now.values())
+        assert {name: len(log) for name, log in self.logs.items()} == {
+            name: len(dict.fromkeys(log)) for name, log in self.logs.items()
+        }, "something was told twice"
+
+
+@pytest.mark.parametrize("shape", ["plain", "part", "derived", "keyed", "hook", "batch"])
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_a_signal_handler_that_writes_in_the_middle_of_a_write(shape: str, name: str) -> None:
+    for place in count(1):
+        world = World(shape)
+        is_there = is_reached(world.act, place, lambda world=world: world.write(name, 9))  # type: ignore[misc]
+        world.check()
+        if not is_there:
+            break
+
+
+@pytest.mark.parametrize("shape", ["plain", "part", "keyed"])
+def test_another_thread_that_writes_at_the_end_of_a_direct_write(shape: str) -> None:
+    for place in count(1):
+        world = World(shape)
+        others: list[threading.Thread] = []
+
+        def meanwhile(world: World = world, others: list[threading.Thread] = others) -> None:
+            others.append(threading.Thread(target=world.write, args=("b", 9), daemon=True))
+            others[0].start()
+            # It ends, unless this thread holds the lock.
+            if world.domain._deliverer and not world.domain._lock._is_owned():  # type: ignore[attr-defined]
+                others[0].join(30)
+
+        is_there = is_reached(
+            world.act,
+            place,
+            meanwhile,
+            after=EVERY,
+            within={"set", "upsert", "_publish", "_publish_one"}.__contains__,
+        )
+        for other in others:
+            other.join(30)
+        world.check()
+        if not is_there:
+            break
