@@ -22,7 +22,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import starmap
 from threading import get_ident
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .commit import Commit, CommitHook, ErrorReport, log_report, name_of
 from .errors import UsageError
@@ -102,12 +102,17 @@ class Deliverer:
         Returns:
             False, and nothing is done, when there is a newer commit than `since`.
         """
-        values = starmap(setattr, [(source, "_value", new) for source, _, new in commit.changes])
+        changes: Any = commit.changes
+        is_one = len(changes) == 1
+        values = () if is_one else starmap(setattr, [(it, "_value", new) for it, _, new in changes])
         done: list[None] = []
         if self._number != since:
             return False
         # From here to the end without a call of Python's, so that no handler comes between.
-        done += values
+        if is_one:
+            changes[0][0]._value = changes[0][2]
+        else:
+            done += values
         if self._deliverer and not self._current:
             # A direct delivery is under way; nothing was numbered since it began.
             self._current = since
