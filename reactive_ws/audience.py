@@ -78,11 +78,15 @@ class Link(DisposableBase):
         if audience is None:
             return
         domain = audience._domain
+        is_inside = domain._is_inside()
         with domain._lock:
             audience = self._audience
             if audience is None:
                 return
+            self._audience = None
             audience._leave(self)
+            if domain._dirty:
+                domain._tidy(is_inside=is_inside)
         if domain._chores:
             domain._run_chores()
 
@@ -296,7 +300,6 @@ class Audience:
 
     def _leave(self, link: Link) -> None:
         """Takes an observer out. Under the lock."""
-        link._audience = None
         if link._index >= 0:
             self._slots[link._index] = ignore
             self._links[link._index] = None
@@ -310,7 +313,7 @@ class Audience:
         if self._live == 0:
             self._last()
         if self._dead * 2 > len(self._slots):
-            self._pack_or_note()
+            self._domain._dirty.append(self)
 
     def _starve(self, link: Link) -> None:
         """Notes an observer to which nothing could be shown. Under the lock."""
@@ -324,14 +327,6 @@ class Audience:
             self._hungry = tuple(link for link in waiting if link._index < 0)
         return [link for link in waiting if link._index >= 0]
 
-    def _pack_or_note(self) -> None:
-        """Packs the lists now, or has it done when nobody delivers. Under the lock."""
-        if self._domain._deliverer:
-            self._domain._dirty.append(self)
-            self._domain._keep_busy()
-        else:
-            self._pack()
-
     def _pack(self) -> None:
         """Removes the empty places. Under the lock, while nobody is walking the lists."""
         if not self._dead:
@@ -341,6 +336,11 @@ class Audience:
         for index, link in enumerate(links):
             link._index = index
         self._links, self._slots, self._dead = links, slots, 0  # type: ignore[assignment]
+        for index, link in enumerate(links):
+            if link._audience is None and self._links[index] is not None:
+                # A finalizer disposed it on this thread since the look at the old list.
+                self._links[index], slots[index] = None, ignore
+                self._dead += 1
 
     # --- delivering ---------------------------------------------------------------------------------------------------
 

@@ -65,6 +65,7 @@ class Deliverer:
         # Re-entrant because the garbage collector may run a dispose() while this thread holds it.
         self._lock = threading.RLock()
         self._acquire = self._lock.acquire
+        self._is_inside: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
         self._release = self._lock.release
         self._number = 0
         self._queue: deque[Commit] = deque()
@@ -292,9 +293,25 @@ class Deliverer:
         while joins and joins[0][0] < number:
             joins.popleft()[1]._admit()
         if self._dirty:
-            for audience in self._dirty:
-                audience._pack()
-            self._dirty.clear()
+            self._tidy_now()
+
+    def _tidy(self, *, is_inside: bool) -> None:
+        """Has the noted lists packed. Called under the lock.
+
+        Args:
+            is_inside: Whether this thread was in the lock before: then a finalizer calls, perhaps in the middle of what
+                somebody does with one of the lists.
+        """
+        if is_inside:
+            self._is_busy = True
+        elif self._deliverer:
+            self._keep_busy()
+        else:
+            self._tidy_now()
+
+    def _tidy_now(self) -> None:
+        while self._dirty:
+            self._dirty.pop()._pack()
 
     def _deliver(self, commit: Commit) -> None:
         self._depth = commit.depth

@@ -142,7 +142,7 @@ class Source(Audience):
             self._lasts[index] = UNSET
             self._dead_nodes += 1
             if self._dead_nodes * 2 > len(self._nodes):
-                self._pack_or_note()
+                self._domain._dirty.append(self)
 
     def _pack(self) -> None:
         super()._pack()
@@ -154,6 +154,10 @@ class Source(Audience):
                 node._index = index
             self._nodes = list(nodes)
             self._dead_nodes = 0
+            for node in nodes:
+                if not node._live and node._index >= 0:
+                    # A finalizer disposed its last observer on this thread since the look at the old list.
+                    self._remove_node(node)
 
     # --- delivering ---------------------------------------------------------------------------------------------------
 

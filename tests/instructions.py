@@ -12,8 +12,8 @@ __all__ = ["LOOKS_FOR_SIGNALS", "MAY_COLLECT", "is_reached"]
 
 LOOKS_FOR_SIGNALS = ("CALL", "RESUME", "JUMP_BACKWARD")
 """After these the interpreter switches threads, runs signal handlers and, from 3.12 on, collects garbage."""
-MAY_COLLECT = (*LOOKS_FOR_SIGNALS, "BUILD_", "MAKE_FUNCTION", "LOAD_ATTR", "LOAD_METHOD")
-"""After these CPython 3.11 may collect, too, because they may make an object."""
+MAY_COLLECT = (*LOOKS_FOR_SIGNALS, "BUILD_", "MAKE_FUNCTION")
+"""After these CPython 3.11 may collect, because they make an object."""
 
 
 def is_reached(

@@ -12,12 +12,14 @@ from itertools import count
 from typing import Any
 
 import pytest
-from instructions import is_reached
+from instructions import MAY_COLLECT, is_reached
+from reactivex.abc import DisposableBase
 
 from reactive_ws.batch import batch
 from reactive_ws.derived import derived
 from reactive_ws.domain import Domain
 from reactive_ws.keyed import KeyedStore
+from reactive_ws.source import Source
 from reactive_ws.store import Store
 
 EVERY = ("",)
@@ -110,5 +112,66 @@ def test_another_thread_that_writes_at_the_end_of_a_direct_write(shape: str) -> 
         for other in others:
             other.join(30)
         world.check()
+        if not is_there:
+            break
+
+
+def check_places(source: Source) -> None:
+    for index, link in enumerate(source._links):
+        assert link is None or link._index == index
+    for index, node in enumerate(source._nodes):
+        assert node is None or node._index == index
+    assert len(source._slots) == len(source._links)
+    assert len(source._selectors) == len(source._lasts) == len(source._nodes)
+
+
+@pytest.mark.parametrize("act", ["subscribe", "subscribe to a part", "dispose", "write"])
+def test_a_finalizer_that_disposes_wherever_garbage_may_be_collected(act: str) -> None:
+    for place in count(1):
+        domain = Domain("collected")
+        store = Store(0, domain=domain)
+        logs: list[list[int]] = [[] for _ in range(6)]
+        links = [store.select().subscribe(log.append) for log in logs]
+        parts = [store.select(lambda value: value + 1).subscribe() for _ in range(6)]
+
+        def dispose(
+            links: list[DisposableBase] = links, parts: list[DisposableBase] = parts
+        ) -> None:
+            for link in (*links[:4], *parts[:4]):
+                link.dispose()
+
+        def do(
+            store: Store[int] = store,
+            links: list[DisposableBase] = links,
+            parts: list[DisposableBase] = parts,
+            logs: list[list[int]] = logs,
+        ) -> None:
+            if act == "subscribe":
+                logs.append([])
+                links.append(store.select().subscribe(logs[-1].append))
+            elif act == "subscribe to a part":
+                parts.append(store.select(lambda value: value + 2).subscribe())
+            elif act == "dispose":
+                for link in (links[5], parts[5], links[1], parts[1], links[4], parts[4]):
+                    link.dispose()
+            else:
+                store.set(1)
+
+        is_there = is_reached(do, place, dispose, after=MAY_COLLECT)
+        if not is_there:
+            dispose()
+        told = [len(log) for log in logs[:4]]
+        check_places(store)
+        store.set(2)
+        store.set(3)
+        check_places(store)
+        assert [len(log) for log in logs[:4]] == told, "who was disposed was called"
+        if act != "dispose":
+            assert [log[-1] for log in logs[4:]] == [3] * len(logs[4:])
+        for link in (*links, *parts):
+            link.dispose()
+        store.set(4)
+        assert (len(store._slots), len(store._nodes), store.observer_count) == (0, 0, 0)
+        assert domain._dirty == []
         if not is_there:
             break
