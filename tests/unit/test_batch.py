@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
@@ -422,3 +424,38 @@ def test_a_snapshot_of_what_is_no_store_says_so(domain: Domain, a: Store[int]) -
     for one in wrong:
         with pytest.raises(UsageError, match=type(one).__name__):
             snapshot(one)
+
+
+def test_every_key_of_a_batch_that_runs_again_is_told(domain: Domain) -> None:
+    keyed = KeyedStore({"a": 1, "b": 2, "c": 3}, domain=domain)
+    logs: dict[str, list[int | None]] = {key: [] for key in "abc"}
+    for key, log in logs.items():
+        keyed.select(key).subscribe(log.append)
+    with batch(domain):
+        keyed.upsert("a", 10)
+        keyed.upsert("b", 20)
+        elsewhere(lambda: keyed.upsert("c", 30))
+    assert logs == {"a": [1, 10], "b": [2, 20], "c": [3, 30]}
+
+
+def test_a_keyed_batch_goes_on_after_a_write_that_changes_nothing(domain: Domain) -> None:
+    keyed = KeyedStore({"a": 1, "b": 2}, domain=domain)
+    log: list[int | None] = []
+    keyed.select("b").subscribe(log.append)
+    keyed.upsert("a", 5)
+    with batch(domain):
+        keyed.upsert("a", 5)
+        keyed.upsert("b", 6)
+    assert (dict(keyed.get_all()), log) == ({"a": 5, "b": 6}, [2, 6])
+
+
+def test_a_closed_batch_keeps_nothing_alive() -> None:
+    domain = Domain("short-lived")
+    store = Store(0, domain=domain)
+    with batch(domain):
+        store.set(1)
+    gone = weakref.ref(domain)
+    del domain, store
+    gc.collect()
+    assert gone() is None
+    assert open_batches.count == 0, "reads and writes still ask whose batch is open"

@@ -143,3 +143,42 @@ def test_a_wrong_source_says_so(domain: Domain) -> None:
     for one in wrong:
         with pytest.raises(UsageError, match="cannot be a source"):
             derived(one, len)
+
+
+def test_an_interrupted_value_says_by_what_until_it_is_computed_anew(domain: Domain) -> None:
+    root = Store(0, domain=domain)
+    stop = KeyboardInterrupt()
+
+    def interrupt(value: int) -> int:
+        if value == 1:
+            raise stop
+        return value
+
+    broken = derived(root, interrupt)
+    broken.select().subscribe()
+    with pytest.raises(KeyboardInterrupt):
+        root.set(1)
+    with pytest.raises(RuntimeError, match="was interrupted") as caught:
+        broken.get()
+    assert caught.value.__cause__ is stop
+    root.set(2)
+    assert broken.get() == 2
+
+
+def test_what_an_interrupted_comparer_did_not_compare_is_told(domain: Domain) -> None:
+    root = Store(0, domain=domain)
+    is_armed = [True]
+
+    def interrupt(old: int, new: int) -> bool:
+        if is_armed and is_armed.pop():
+            raise KeyboardInterrupt
+        return old == new
+
+    double = derived(root, lambda value: value * 2, equals=interrupt)
+    log: list[int] = []
+    double.select().subscribe(log.append)
+    with pytest.raises(KeyboardInterrupt):
+        root.set(1)
+    assert double.get() == 2
+    root.set(2)
+    assert (double.get(), log) == (4, [0, 2, 4])

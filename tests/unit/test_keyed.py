@@ -10,12 +10,13 @@ import pytest
 from reactivex import operators as ops
 
 from reactive_ws.batch import batch
+from reactive_ws.derived import derived
 from reactive_ws.domain import Commit, Domain, ErrorReport
 from reactive_ws.entities import Entities
 from reactive_ws.errors import StoreClosed
 from reactive_ws.key_changes import KeyChanges
 from reactive_ws.keyed import KeyedStore
-from reactive_ws.store import reset_all
+from reactive_ws.store import Store, reset_all
 
 
 @attrs.frozen
@@ -473,3 +474,16 @@ def test_a_batch_notes_a_touched_key_once_however_many_writes_follow(domain: Dom
     assert isinstance(snapshot, Entities)
     assert snapshot._touched == (99,)
     assert cast("Entities[int, int]", keyed.get_all())._touched == tuple(range(100))
+
+
+def test_a_key_that_was_written_while_nobody_looked_is_read_anew(domain: Domain) -> None:
+    keyed = KeyedStore({"a": 0}, domain=domain)
+    other = Store(0, domain=domain)
+    pair = derived(keyed.select("a"), other, lambda one, two: (one, two))
+    keyed.upsert("a", 1)
+    with batch(domain):
+        keyed.upsert("a", 2)
+    log: list[object] = []
+    pair.select().subscribe(log.append)
+    other.set(5)
+    assert log == [(2, 0), (2, 5)]
