@@ -62,7 +62,16 @@ def engine(first: str, *modules: str) -> Group:
     )  # fmt: skip
     own_first = tuple(sorted(quick, key=lambda name: first not in name))
     return Group(
-        modules, (own_first, ("unit/test_lifecycle", "unit/test_threads", "unit/test_interrupts"))
+        modules,
+        (
+            own_first,
+            (
+                "unit/test_lifecycle",
+                "unit/test_threads",
+                "unit/test_interrupts",
+                "unit/test_between_instructions",
+            ),  # fmt: skip
+        ),
     )
 
 

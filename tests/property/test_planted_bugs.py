@@ -149,17 +149,27 @@ class _Global:
         return self.value
 
     def set(self, value: Any) -> Any:
-        before, self.value = self.value, value
+        # Not the value itself: a token is never None.
+        before, self.value = (self.value,), value
         return before
 
     def reset(self, before: Any) -> None:
-        self.value = before
+        (self.value,) = before
 
 
 def batch_of_the_process(patch: pytest.MonkeyPatch) -> None:
     """The open batch is a global variable."""
-    patch.setattr(sys.modules["reactive_ws.batch"], "_current_batch", _Global())
+    variable = _Global()
+    patch.setattr(sys.modules["reactive_ws.batch"], "_current_batch", variable)
     patch.setattr(Batch, "_is_mine", lambda batch: batch._is_open)
+    begin = EngineMachine.__init__
+
+    def begin_anew(machine: EngineMachine) -> None:
+        # What one search left open is not to be found by the next one, or the searches would not be repeatable.
+        variable.value = None
+        begin(machine)
+
+    patch.setattr(EngineMachine, "__init__", begin_anew)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +185,8 @@ def batch_of_the_process(patch: pytest.MonkeyPatch) -> None:
         (lock_held_while_notifying, HookedMachine),
         (replay_outside_the_private_queue, EngineMachine),
         (batch_of_the_context, EngineMachine),
+        (batch_of_the_process, EngineMachine),
+        (batch_of_the_process, HookedMachine),
     ],
 )
 def test_the_machine_finds(

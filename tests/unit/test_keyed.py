@@ -477,12 +477,13 @@ def test_a_batch_notes_a_touched_key_once_however_many_writes_follow(domain: Dom
 
 
 def test_a_key_that_was_written_while_nobody_looked_is_read_anew(domain: Domain) -> None:
-    keyed = KeyedStore({"a": 0}, domain=domain)
+    keyed = KeyedStore({"a": 0, "b": 0}, domain=domain)
     other = Store(0, domain=domain)
     pair = derived(keyed.select("a"), other, lambda one, two: (one, two))
     keyed.upsert("a", 1)
     with batch(domain):
         keyed.upsert("a", 2)
+        keyed.upsert("b", 2)
     log: list[object] = []
     pair.select().subscribe(log.append)
     other.set(5)
