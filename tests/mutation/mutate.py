@@ -70,7 +70,7 @@ def engine(first: str, *modules: str) -> Group:
                 "unit/test_threads",
                 "unit/test_interrupts",
                 "unit/test_between_instructions",
-            ),  # fmt: skip
+            ),
         ),
     )
 
