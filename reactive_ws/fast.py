@@ -7,7 +7,6 @@ transport logs addresses (no secrets) to the logger `aiofastnet`. It decides not
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -15,14 +14,16 @@ from websockets import exceptions as ours
 from websockets.datastructures import Headers
 from websockets.frames import Close
 from websockets.http11 import Response
+from websockets.proxy import get_proxy
+from websockets.uri import parse_uri
 
 try:
     import picows
-    from picows.url import parse_url
     from picows.websockets import compat
     from picows.websockets import exceptions as theirs
     from picows.websockets.asyncio import connection as picows_connection
     from picows.websockets.asyncio import negotiation
+    from python_socks import ProxyError
 except ImportError as error:
     raise ImportError("picows is missing; install reactive-ws[fast]") from error
 
@@ -83,8 +84,10 @@ async def connect(
     if compression == "deflate":
         offer = "permessage-deflate; client_max_window_bits"
         headers.append(("Sec-WebSocket-Extensions", offer))
+    if proxy is True:
+        # What the environment says of proxies means the same as with `websockets`: `no_proxy` counts.
+        proxy = get_proxy(parse_uri(url))
     try:
-        secure = parse_url(url).is_secure
         _, listener = await library.ws_connect(
             listen,
             url,
@@ -94,7 +97,7 @@ async def connect(
             enable_auto_pong=True,
             max_frame_size=size or 2**31 - 1,
             extra_headers=headers,
-            proxy=_proxy(proxy, secure=secure),
+            proxy=proxy or None,
             logger_name=logger,
         )
     except picows.WSInvalidURL as error:
@@ -103,19 +106,14 @@ async def connect(
         raise ours.InvalidStatus(_response(error.response)) from error
     except picows.WSHandshakeError as error:
         raise ours.InvalidHandshake(str(error)) from error
+    except ProxyError as error:
+        # It may be busy, too: dialing again is worth while, as it is with `websockets`.
+        raise ours.ProxyError(str(error)) from error
     except theirs.InvalidHandshake as error:
         raise ours.InvalidHandshake(str(error)) from error
     if not isinstance(listener, _Connection) or listener.core is None:
         raise ours.InvalidHandshake("the connection ended before the handshake did")
     return FastSocket(listener)
-
-
-def _proxy(proxy: str | bool | None, *, secure: bool) -> str | None:  # noqa: FBT001 - websockets' shape
-    if proxy is not True:
-        return proxy or None
-    known = urllib.request.getproxies()
-    names = ("wss", "https") if secure else ("ws", "http")
-    return next((known[name] for name in names if name in known), None)
 
 
 def _response(answer: Any) -> Response:

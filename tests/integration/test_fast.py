@@ -91,6 +91,36 @@ async def test_a_refused_handshake_is_told_with_its_status_and_a_closed_port_is_
     await service.disconnect()
 
 
+@pytest.mark.parametrize("is_excepted", [False, True], ids=["proxy", "no_proxy"])
+async def test_the_proxy_of_the_environment_is_tried_again_and_again_unless_it_excepts_the_host(
+    is_excepted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split(b" ")[0])
+        writer.write(b"HTTP/1.1 407 No\r\n\r\n")
+        writer.close()
+
+    proxy = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    for name in ("all_proxy", "https_proxy", "ws_proxy", "no_proxy", "NO_PROXY", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    port = proxy.sockets[0].getsockname()[1]
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+    if is_excepted:
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+    async with ScriptedServer() as server:
+        service = make(server.url, proxy=True)
+        await service.connect()
+        if is_excepted:
+            await service.wait_connected(LONG)
+        else:
+            await service.connection.select().wait_for(lambda c: c.attempt >= 2, LONG)
+        await service.disconnect()
+    proxy.close()
+    assert set(asked) == (set() if is_excepted else {b"CONNECT"})
+
+
 async def test_what_picows_logs_shows_no_token(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     asyncio.get_running_loop().set_debug(True)
