@@ -55,6 +55,9 @@ _logger = logging.getLogger("reactive_ws.service")
 
 # One for all services of a program: the state of a generator is 2.5 kB.
 _random = random.Random()
+if hasattr(os, "register_at_fork"):
+    # The workers of a server must not come back at the same moments after an outage.
+    os.register_at_fork(after_in_child=_random.seed)
 _DRAIN = 5.0
 _METRICS_INTERVAL = 1.0
 

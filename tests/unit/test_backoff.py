@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from itertools import islice
 
 import pytest
@@ -44,3 +47,22 @@ def test_an_own_function_gives_the_delays() -> None:
 def test_wrong_numbers_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Backoff(**wrong)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_forked_workers_do_not_come_back_at_the_same_moments() -> None:
+    script = """
+import os
+from reactive_ws import Backoff, WebSocketService
+service = WebSocketService("ws://localhost/ws")
+for _ in range(4):
+    worker = os.fork()
+    if not worker:
+        print(next(Backoff().delays(service._settings.rng)), flush=True)
+        os._exit(0)
+    os.waitpid(worker, 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    assert len(set(done.stdout.split())) == 4
