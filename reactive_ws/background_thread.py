@@ -22,6 +22,7 @@ class BackgroundThread:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
+        self._accepted = 0
         self._is_over = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -49,37 +50,37 @@ class BackgroundThread:
         with self._lock:
             if self._loop is None:
                 return False
-            self._loop.call_soon_threadsafe(function)
+            self._accepted += 1
+            self._loop.call_soon_threadsafe(self._run_accepted, function)
             return True
+
+    def _run_accepted(self, function: Callable[[], None]) -> None:
+        with self._lock:
+            self._accepted -= 1
+        function()
 
     def stop(self, is_idle: Callable[[], bool]) -> None:
         """Ends the loop and waits for the thread; called on this very thread it only begins to end.
 
         Args:
-            is_idle: Asked in the loop when nothing is accepted any more and everything accepted has run; when it says
-                no, because somebody came in time, the thread goes on.
+            is_idle: Asked in the loop when everything accepted has run, and while nothing can be; when it says no, because
+                somebody came in time, the thread goes on.
         """
         decided: Pending[bool] = Pending()
-        is_posted = self.post(lambda: self._close(is_idle, decided))
+        is_posted = self.post(lambda: self._decide(is_idle, decided))
         if not self.is_current and (not is_posted or decided.result()):
             self._thread.join()
 
-    def _close(self, is_idle: Callable[[], bool], decided: Pending[bool]) -> None:
-        loop, end = asyncio.get_running_loop(), self._end
+    def _decide(self, is_idle: Callable[[], bool], decided: Pending[bool]) -> None:
         with self._lock:
-            self._loop = None
-
-        def decide() -> None:
-            if is_idle() and end is not None:
+            if self._loop is not None and self._accepted:
+                self._loop.call_soon(self._decide, is_idle, decided)
+                return
+            if self._loop is not None and self._end is not None and is_idle():
+                self._loop = None
                 self._is_over = True
-                end.set()
-            else:
-                with self._lock:
-                    self._loop = loop
-            decided.settle(self._is_over)
-
-        # After everything that was accepted before.
-        loop.call_soon(decide)
+                self._end.set()
+        decided.settle(self._is_over)
 
     def _run(self) -> None:
         asyncio.run(self._main())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Mapping
 
 from .async_handlers import AsyncHandler
@@ -30,7 +31,8 @@ __all__ = ["Running"]
 _logger = logging.getLogger("reactive_ws.service")
 
 _DRAIN = 5.0
-_METRICS_INTERVAL = 1.0
+# Seconds between looks whether the loop that is waited for still lives.
+_LOOK = 0.2
 
 
 class Running(Publishing):
@@ -45,6 +47,7 @@ class Running(Publishing):
     def __init__(self) -> None:
         Publishing.__init__(self)
         self._thread: BackgroundThread | None = None
+        self._starting = threading.Lock()
         self._storage = None
         self._is_accepting = True
         self._closing: list[Pending[None]] = []
@@ -58,11 +61,22 @@ class Running(Publishing):
         Raises:
             UsageError: it runs in a loop already.
         """
-        if self._thread is None or self._thread.is_over:
-            if self._runner is not None:
-                raise UsageError("the service runs in your event loop; use connect() there")
-            self._thread = BackgroundThread(f"reactive_ws {self._settings.shown_url}")
-        self.connect()
+        begun: Pending[None] = Pending()
+        while True:
+            thread = self._own_thread()
+            if thread.is_current:
+                self._begin(begun)
+                return
+            if thread.post(lambda: self._begin(begun)):
+                return
+
+    def _own_thread(self) -> BackgroundThread:
+        with self._starting:
+            if self._thread is None or self._thread.is_over:
+                if self._runner is not None:
+                    raise UsageError("the service runs in your event loop; use connect() there")
+                self._thread = BackgroundThread(f"reactive_ws {self._settings.shown_url}")
+            return self._thread
 
     def stop(self, drain: float = _DRAIN) -> None:
         """Disconnects after at most `drain` seconds and ends the thread of `start`. Any thread, any number of times.
@@ -79,14 +93,27 @@ class Running(Publishing):
         over = self.disconnect(drain)
         if thread is None:
             if runner is None or asyncio._get_running_loop() is not runner.loop:
-                over.result()
+                self._wait_for(over, runner)
         elif thread.is_current:
             over.then(lambda: thread.stop(self._is_idle))
         else:
             over.result()
             thread.stop(self._is_idle)
-            if thread.is_over and self._thread is thread:
-                self._thread = None
+            with self._starting:
+                if thread.is_over and self._thread is thread:
+                    self._thread = None
+
+    def _wait_for(self, over: Pending[None], runner: ConnectionLoop | None) -> None:
+        while True:
+            try:
+                return over.result(_LOOK)
+            except TimeoutError:
+                if runner is not None and runner.loop.is_closed():
+                    # It was closed around the disconnect, which ends no more by itself.
+                    if self._runner is runner:
+                        self._leave_dead_loop()
+                    self._settle_closing()
+                    over.settle(None)
 
     def connect(self) -> Pending[None]:
         """Starts to connect; while a retry is waited for, dials at once. Any thread, if the service has one of its own.
@@ -100,18 +127,12 @@ class Running(Publishing):
         begun: Pending[None] = Pending()
 
         def begin() -> None:
-            try:
-                self._is_accepting = True
-                self._bind().connect()
-                # Whoever waited for the end of a disconnect: there is none any more.
-                self._settle_closing()
-            except Exception as error:  # noqa: BLE001 - for whoever waits
-                begun.fail(error)
-                self._report(ErrorKind.APPLICATION, error, False)
-            else:
-                begun.settle(None)
+            self._begin(begun)
 
         thread = self._thread
+        if thread is not None and thread.is_over and thread.is_current:
+            # It cannot be had back; who asks on it for a connection gets another one.
+            thread = self._own_thread()
         if thread is not None and not thread.is_current and thread.post(begin):
             return begun
         if self._runner is not None:
@@ -125,6 +146,18 @@ class Running(Publishing):
                 ) from None
             begin()
         return begun
+
+    def _begin(self, begun: Pending[None]) -> None:
+        try:
+            self._is_accepting = True
+            self._bind().connect()
+            # Whoever waited for the end of a disconnect: there is none any more.
+            self._settle_closing()
+        except Exception as error:  # noqa: BLE001 - for whoever waits
+            begun.fail(error)
+            self._report(ErrorKind.APPLICATION, error, False)
+        else:
+            begun.settle(None)
 
     def disconnect(self, drain: float = 0.0) -> Pending[None]:
         """Closes for good: no retries, and `send` raises until the next `connect()`. Any thread.
@@ -230,15 +263,15 @@ class Running(Publishing):
 
     def _in_loop(self, function: Callable[[], None]) -> None:
         """Calls a function in the loop: at once when this is it, or when there is none."""
+        thread = self._thread
+        if thread is not None and not thread.is_current and thread.post(function):
+            # What it takes it runs, however near its end is.
+            return
         runner = self._runner
         if runner is not None and runner.loop.is_closed():
             self._leave_dead_loop()
             runner = None
-        if runner is None:
-            thread = self._thread
-            if thread is None or thread.is_current or not thread.post(function):
-                function()
-        elif asyncio._get_running_loop() is runner.loop:
+        if runner is None or asyncio._get_running_loop() is runner.loop:
             function()
         else:
             try:

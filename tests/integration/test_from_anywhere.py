@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from reactive_ws.connection import ConnectionState
+from reactive_ws.connection import ConnectionState, Phase
+from reactive_ws.delivery import DeliveryStatus
 from reactive_ws.domain import Domain
 from reactive_ws.messages import MessageReceived, MessageSend
 from reactive_ws.payloads import Message
@@ -259,3 +260,69 @@ async def test_in_your_own_loop_stop_is_a_disconnect_from_this_loop_and_from_oth
             await service.connection.select().wait_for(lambda c: c.state is S.CLOSED)
             await service.disconnect()
             service.stop()
+
+
+def test_stop_returns_when_the_loop_of_the_service_ends_around_its_drain() -> None:
+    service = WebSocketService("ws://127.0.0.1:9/", domain=Domain("test"), proxy=None)
+    delivery = service.send(MessageSend("s", Message("c1", "s", "user", "x", 0)))
+    is_up, is_stopping = threading.Event(), threading.Event()
+
+    async def main() -> None:
+        await service.connect()
+        is_up.set()
+        while service._protocol.connection.phase is not Phase.CLOSING and not service._closing:
+            await asyncio.sleep(0.005)
+        is_stopping.set()
+
+    loop = threading.Thread(target=lambda: asyncio.run(main()))
+    loop.start()
+    assert is_up.wait(LONG)
+    stopping = threading.Thread(target=lambda: service.stop(drain=3600.0), daemon=True)
+    stopping.start()
+    loop.join(LONG)
+    assert is_stopping.is_set()
+    stopping.join(LONG)
+    assert not stopping.is_alive()
+    assert service.state is S.CLOSED
+    assert delivery.status is DeliveryStatus.FAILED
+
+
+def test_many_threads_that_start_at_once_start_one_thread() -> None:
+    threads = threading.active_count()
+    for _ in range(20):
+        service = WebSocketService("ws://127.0.0.1:9/", domain=Domain("test"), proxy=None)
+        ready = threading.Barrier(4)
+
+        def start(service: WebSocketService = service, ready: threading.Barrier = ready) -> None:
+            ready.wait(LONG)
+            service.start()
+
+        starting = [threading.Thread(target=start) for _ in range(4)]
+        for one in starting:
+            one.start()
+        for one in starting:
+            one.join(LONG)
+        service.stop()
+        assert threading.active_count() == threads
+
+
+def test_a_connect_on_a_thread_that_ends_already_wins_too() -> None:
+    threads = threading.active_count()
+    with a_server() as server:
+        service = a_service(server)
+        service.start()
+        thread, is_idle = service._thread, service._is_idle
+        late: list[Act] = [service.connect]
+
+        def look() -> bool:
+            if is_idle() and late:
+                # In the turn after the one in which the end was decided.
+                asyncio.get_running_loop().call_soon(late.pop())
+            return is_idle()
+
+        service._is_idle = look  # type: ignore[method-assign]
+        service.stop()
+        assert eventually(lambda: service.is_connected)
+        assert service._thread is not thread
+        service.stop()
+    assert threading.active_count() == threads
