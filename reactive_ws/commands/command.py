@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import attrs
 
-__all__ = ["Command", "CommandFailed", "host_name", "non_negative", "port_number"]
+__all__ = ["Command", "CommandFailed", "host_name", "non_negative", "port_number", "whole_number"]
 
 
 @attrs.frozen
@@ -70,6 +70,20 @@ def port_number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text[:6]) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 0 to 65535")
     return int(text)
+
+
+def whole_number(text: str) -> int:
+    """Returns the whole number that was typed, for `add_argument(type=...)`.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no whole number; give one such as 7"
+        ) from None
 
 
 def non_negative(text: str) -> float:

@@ -81,6 +81,11 @@ def _authorizer(path: str) -> Callable[[str], bool]:
         expected = Path(path).read_text("utf-8").strip().encode()
     except UnicodeDecodeError as error:
         raise FileUnusable(path, "is no text file; write the token into it") from error
+    except OSError as error:
+        what = (error.strerror or str(error)).lower()
+        raise FileUnusable(
+            path, f"cannot be read: {what}; give the path of a file with the token"
+        ) from error
     if not expected:
         raise CommandFailed(f"token file {path!r} is empty; write the token into it", 2)
     return lambda token: hmac.compare_digest(token.encode("utf-8", "replace"), expected)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from reactive_ws.backoff import Backoff
 from reactive_ws.commands import Command
-from reactive_ws.commands.command import non_negative
+from reactive_ws.commands.command import non_negative, whole_number
 from reactive_ws.outbox_entry import OutboxOptions
 
 from ..app import Application
@@ -45,7 +45,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         default=10.0,
         help="how long to talk, one kill of the hub for each ten (default: %(default)s)",
     )
-    add("--seed", type=int, help="repeat the random choices of another run")
+    add("--seed", type=whole_number, help="repeat the random choices of another run")
     add("--plain", action="store_true", help="plain lines of text, also on a terminal")
 
 

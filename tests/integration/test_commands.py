@@ -60,7 +60,11 @@ def test_help_of_the_hub_shows_the_grammar() -> None:
         (("hub", "--data", "file:/nowhere/x?mode=memory"), 1, "cannot be opened"),
         (("hub", "--host", "no.such.host.invalid"), 1, "no such host; use 127.0.0.1"),
         (("hub", "--host", "192.0.2.1"), 1, "this machine does not have that address"),
-        (("hub", "--token-file", "/nowhere/token"), 1, "'/nowhere/token': No such file"),
+        (
+            ("hub", "--token-file", "/nowhere/token"),
+            1,
+            "'/nowhere/token' cannot be read: no such file",
+        ),
         (("hub", "--token-file", "/dev/null"), 2, "is empty; write the token into it"),
         (("hub", "--data", "/nowhere/at/all.db"), 1, "check that its directory exists"),
         (("hub", "--data", "/"), 1, "cannot be opened"),

@@ -16,7 +16,7 @@ from reactive_ws import commands
 from reactive_ws.commands import Command, CommandFailed, discovery, main
 from reactive_ws.commands import hub as hub_command
 from reactive_ws.commands import replay as replay_command
-from reactive_ws.commands.command import host_name, non_negative, port_number
+from reactive_ws.commands.command import host_name, non_negative, port_number, whole_number
 from reactive_ws.commands.replay import Replay
 from reactive_ws.errors import FileUnusable, ListenFailed
 from reactive_ws.recording import RecordedFrame
@@ -173,6 +173,13 @@ def test_seconds_are_finite_and_not_negative(text: str) -> None:
     assert (non_negative("0"), non_negative("1.5")) == (0.0, 1.5)
     with pytest.raises(argparse.ArgumentTypeError, match="give 0 or more"):
         non_negative(text)
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.5"])
+def test_a_seed_is_a_whole_number(text: str) -> None:
+    assert whole_number("-7") == -7
+    with pytest.raises(argparse.ArgumentTypeError, match="is no whole number"):
+        whole_number(text)
 
 
 def test_an_empty_host_is_not_every_address() -> None:
