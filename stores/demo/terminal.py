@@ -50,6 +50,13 @@ class DemoScreen(Chat[Outcome]):
     TITLE = "reactive-ws demo"
     AUTO_FOCUS = None
     ENABLE_COMMAND_PALETTE = False
+    # Whatever the size, the messages keep most of the room.
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+        (0, "-tiny"),
+        (64, "-narrow"),
+        (100, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-short"), (28, "-tall")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c,ctrl+q", "quit", "Leave", priority=True),
         Binding("q", "quit", "Leave"),
@@ -69,6 +76,10 @@ class DemoScreen(Chat[Outcome]):
     #queue { text-wrap: nowrap; text-overflow: ellipsis; }
     #events { height: 2fr; padding: 0 1; scrollbar-size-vertical: 1; }
     #events { scrollbar-background: #111c33; scrollbar-color: #334155; }
+    .-narrow #left { width: 18; }
+    .-narrow #right { width: 27; }
+    .-tiny #left, .-tiny #right { display: none; }
+    .-short #sessions { height: 5; }
     Input { border-subtitle-color: #94a3b8; }
     #verdict { display: none; height: auto; padding: 0 2; border: heavy #10b981; background: #052e2b; }
     #verdict.-failed { border: heavy #ef4444; background: #3f1111; }

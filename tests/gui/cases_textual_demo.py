@@ -209,6 +209,25 @@ def test_the_verdict_stays_for_a_reader_and_closes_by_itself_otherwise(
     assert screen.return_value == outcome(lost=lost)
 
 
+@pytest.mark.parametrize("size", [(40, 12), (80, 24), (120, 40), (200, 50)], ids=str)
+def test_the_messages_have_room_on_a_terminal_of_any_size(
+    hub: HubChild, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async def never() -> Outcome:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def resize(screen: DemoScreen, pilot: Pilot[Outcome]) -> None:
+        await pilot.resize_terminal(*size)
+        await until(pilot, lambda: screen.size == size and screen.entries.size.width > 0)
+        await until(pilot, lambda: screen.entries.size.width >= size[0] * 0.35)
+        assert screen.entries.size.height >= size[1] - 10
+        assert screen.input.size.width >= size[0] - 10
+        await pilot.press("q")
+
+    asyncio.run(watch(hub, tmp_path, never, resize))
+
+
 def test_a_performance_that_cannot_go_on_ends_the_screen(hub: HubChild, tmp_path: Path) -> None:
     async def broken() -> Outcome:
         raise CommandFailed("the hub did not start")
