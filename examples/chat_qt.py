@@ -1,7 +1,6 @@
 """A chat with panels in Qt: sessions, messages with their delivery, panels, and the connection.
 
-reactive-ws hub --port 8000 &
-python examples/chat_qt.py ws://127.0.0.1:8000/ws        (pip install reactive-ws[qt])
+reactive-ws hub --port 8000 & python examples/chat_qt.py ws://127.0.0.1:8000/ws        (pip install reactive-ws[qt])
 The service lives in a thread of its own; stores are shown through a `QtLoop`, so nothing here waits and nothing locks.
 """
 
@@ -12,7 +11,7 @@ import reactivex as rx
 from PySide6 import QtCore, QtGui, QtWidgets
 from reactivex import operators as ops
 
-from reactive_ws import DeliveryStatus, Selection
+from reactive_ws import DeliveryStatus, ReactiveWSError, Selection
 from reactive_ws.gui import QtLoop, connection_view
 from reactive_ws.gui.qt_lists import ListModel
 from reactive_ws.gui.qt_widgets import ConnectionBanner, ConnectionStatus
@@ -144,4 +143,7 @@ def main(url: str | None) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else None)
+    try:
+        main(sys.argv[1] if len(sys.argv) > 1 else None)
+    except ReactiveWSError as mistake:
+        sys.exit(f"chat: {mistake}")

@@ -7,6 +7,7 @@ python examples/chat_textual.py ws://127.0.0.1:8000/ws        (pip install react
 import asyncio
 import sys
 
+from reactive_ws import ReactiveWSError
 from stores import Application
 from stores.demo.chat import Chat
 
@@ -17,4 +18,7 @@ async def main(url: str | None) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else None))
+    try:
+        asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else None))
+    except ReactiveWSError as mistake:
+        sys.exit(f"chat: {mistake}")

@@ -1,7 +1,6 @@
 """A chat with panels in tkinter: sessions, messages with their delivery, panels, and the connection.
 
-reactive-ws hub --port 8000 &
-python examples/chat_tk.py ws://127.0.0.1:8000/ws
+reactive-ws hub --port 8000 & python examples/chat_tk.py ws://127.0.0.1:8000/ws
 The service lives in a thread of its own; a `TkLoop` shows its stores, so nothing here waits or locks.
 """
 
@@ -13,7 +12,7 @@ from tkinter import ttk
 import reactivex as rx
 from reactivex import operators as ops
 
-from reactive_ws import DeliveryStatus, Selection
+from reactive_ws import DeliveryStatus, ReactiveWSError, Selection
 from reactive_ws.gui import TkLoop, connection_view
 from reactive_ws.gui.tk_lists import TreeRows
 from reactive_ws.gui.tk_widgets import ConnectionBanner, ConnectionStatus
@@ -23,9 +22,8 @@ from stores import Application, Entry
 BACK, SURFACE, TEXT, MUTED, OWN = "#0f172a", "#111c33", "#e2e8f0", "#94a3b8", "#7dd3fc"
 FONT = ("DejaVu Sans", 10)
 COLUMNS = (("CHATS", 2), ("MESSAGES", 6), ("PANELS", 3))
-# In the order of DeliveryStatus.
 WORDS = ("◷ queued", "◷ queued", "✓ sent", "✓✓ delivered", "✕ failed", "? uncertain")
-MARKS = dict(zip(DeliveryStatus, WORDS, strict=True))
+MARKS = dict(zip(DeliveryStatus, WORDS, strict=True))  # in the order of DeliveryStatus
 
 
 class Talk:
@@ -88,14 +86,13 @@ class Window:
         self.app = app
         root.title("reactive-ws chat")
         root.configure(background=BACK)
-        root.option_add("*background", BACK)
-        root.option_add("*foreground", TEXT)
-        root.option_add("*font", FONT)
+        for option, value in (("background", BACK), ("foreground", TEXT), ("font", FONT)):
+            root.option_add(f"*{option}", value)
         root.geometry("960x600")
         style = ttk.Style(root)
         style.theme_use("clam")
-        style.configure("Treeview", rowheight=30, background=SURFACE, foreground=TEXT, font=FONT)
-        style.configure("Treeview", fieldbackground=SURFACE, borderwidth=0)
+        colours = {"background": SURFACE, "fieldbackground": SURFACE, "foreground": TEXT}
+        style.configure("Treeview", rowheight=30, borderwidth=0, font=FONT, **colours)
         style.layout("Treeview", [("Treeview.treearea", {"sticky": "nswe"})])
         style.map("Treeview", background=[("selected", "#1e3a8a")])
         views = connection_view(ui, app.service)
@@ -110,8 +107,8 @@ class Window:
         panels.configure(anchor="nw", justify="left", padx=12, pady=8)
         for column, widget in enumerate((self.sessions, self.talk.text, panels)):
             widget.grid(row=2, column=column, sticky="nsew", padx=6)
-        self.input = tk.Entry(root, background="#1e293b", relief="flat")
-        self.input.configure(insertbackground=TEXT, highlightthickness=1, highlightcolor="#38bdf8")
+        self.input = tk.Entry(root, background="#1e293b", relief="flat", insertbackground=TEXT)
+        self.input.configure(highlightthickness=1, highlightcolor="#38bdf8")
         self.input.grid(row=3, column=0, columnspan=3, sticky="ew", padx=6, pady=8, ipady=8)
         self.input.bind("<Return>", self.send)
         self.input.focus()
@@ -146,4 +143,7 @@ def main(url: str | None) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else None)
+    try:
+        main(sys.argv[1] if len(sys.argv) > 1 else None)
+    except ReactiveWSError as mistake:
+        sys.exit(f"chat: {mistake}")

@@ -14,7 +14,14 @@ from tkinter import ttk
 import attrs
 from market import PRODUCTS, FeedCodec, Market, Subscribe
 
-from reactive_ws import ConnectionState, Derived, WebSocketService, derived, derived_all
+from reactive_ws import (
+    ConnectionState,
+    Derived,
+    ReactiveWSError,
+    WebSocketService,
+    derived,
+    derived_all,
+)
 from reactive_ws.close_policy import ClosePolicy
 from reactive_ws.domain import Domain
 from reactive_ws.gui import TkLoop, connection_view
@@ -123,4 +130,7 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "ws://127.0.0.1:8000/ws")
+    try:
+        main(sys.argv[1] if len(sys.argv) > 1 else "ws://127.0.0.1:8000/ws")
+    except ReactiveWSError as mistake:
+        sys.exit(f"market: {mistake}")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+import os
+import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 ROOT = Path(__file__).parents[2]
@@ -39,3 +43,30 @@ def test_the_minimal_example_works_against_an_echo_server_that_knows_nothing_of_
 
 def test_the_minimal_example_is_minimal() -> None:
     assert len((ROOT / "examples" / "minimal.py").read_text().splitlines()) <= 20
+
+
+@pytest.mark.parametrize(
+    ("name", "toolkit"),
+    [("chat_qt", "PySide6"), ("chat_textual", "textual")],
+)
+def test_a_mistyped_address_is_one_line(name: str, toolkit: str) -> None:
+    if importlib.util.find_spec(toolkit) is None:
+        pytest.skip(f"{toolkit} is not installed")
+    ran = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / f"{name}.py"), "ftp://host"],
+        cwd=ROOT,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (1, "")
+    *_, last = ran.stderr.splitlines()
+    assert last.startswith("chat: cannot dial 'ftp://host': the scheme must be ws")
+    assert "Traceback" not in ran.stderr
+
+
+def test_the_windows_are_under_150_lines() -> None:
+    for name in ("chat_qt", "chat_tk", "chat_textual", "market_tk"):
+        assert len((ROOT / "examples" / f"{name}.py").read_text().splitlines()) < 150
