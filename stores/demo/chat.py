@@ -44,6 +44,9 @@ class Chat(App[R], Generic[R]):
 
     TITLE = "reactive-ws chat"
     AUTO_FOCUS: ClassVar[str | None] = "Input"
+    # Whatever the size of the terminal, the messages keep most of the room.
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (64, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (28, "-tall")]
     CSS = """
     Screen { background: #0f172a; color: #e2e8f0; }
     ListView, #panels { background: #111c33; border: round #334155; border-title-color: #94a3b8; }
@@ -55,6 +58,7 @@ class Chat(App[R], Generic[R]):
     #entries { width: 6fr; }
     #entries > ListItem { padding: 0 1 1 1; }
     #panels { width: 3fr; height: 100%; padding: 0 1; }
+    .-tiny #sessions, .-tiny #panels { display: none; }
     ListItem Static { width: 100%; }
     ListView { scrollbar-size-vertical: 1; scrollbar-background: #111c33; scrollbar-color: #334155; }
     Input { background: #1e293b; border: round #334155; }

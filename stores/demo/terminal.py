@@ -50,13 +50,6 @@ class DemoScreen(Chat[Outcome]):
     TITLE = "reactive-ws demo"
     AUTO_FOCUS = None
     ENABLE_COMMAND_PALETTE = False
-    # Whatever the size, the messages keep most of the room.
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
-        (0, "-tiny"),
-        (64, "-narrow"),
-        (100, "-wide"),
-    ]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-short"), (28, "-tall")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c,ctrl+q", "quit", "Leave", priority=True),
         Binding("q", "quit", "Leave"),

@@ -222,6 +222,7 @@ def test_the_messages_have_room_on_a_terminal_of_any_size(
         await until(pilot, lambda: screen.size == size and screen.entries.size.width > 0)
         await until(pilot, lambda: screen.entries.size.width >= size[0] * 0.35)
         assert screen.entries.size.height >= size[1] - 10
+        assert screen.panels.is_on_screen == (size[0] >= 64)
         assert screen.input.size.width >= size[0] - 10
         await pilot.press("q")
 
