@@ -1,7 +1,8 @@
-"""`gui_flood_tk`, `gui_flood_qt`: a store that is written without end and one label; see `gui_flood`.
+"""`gui_flood_tk`, `gui_flood_qt`: a store that is written without end and one label; `gui_flood_cost`: what a write costs; see `gui_flood`.
 
 Each way runs in a process of its own, on Xvfb where there is no display. The row is how old the oldest value was that the
-label showed; the last value must be shown, with at most one write a frame. The note says how often each way wrote the label and how long it froze the window.
+label showed; the last value must be shown, with at most one write a frame. The note says how often each way wrote the label, how long
+it froze the window and the writer took, and how long our longest wake was.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks import gui_flood
 from benchmarks.timing import Metric
 
 __all__ = ["flood_rows"]
 
 _WAYS = {"ours": "ours", "stock": "stock scheduler", "drain": "queue, emptied per frame"}
+_NOTHING = "observer that does nothing"
+_MOST = 1.1
+"""How many times as much a write may cost."""
 _PATIENCE = 300.0
 _FRAME = 0.016
 
@@ -55,6 +60,7 @@ def _measured(toolkit: str, way: str, updates: int) -> dict[str, Any]:
 def flood_rows(*, is_quick: bool) -> Iterator[Metric]:
     """Yields a row for each toolkit that is there; who is not, is told of on standard output."""
     updates = 2_000 if is_quick else 100_000
+    yield _cost(is_quick=is_quick)
     for toolkit in ("tk", "qt"):
         reason = _why_not(toolkit)
         if reason is not None:
@@ -67,9 +73,11 @@ def flood_rows(*, is_quick: bool) -> Iterator[Metric]:
             samples[who] = [max(found["worst_staleness"], 1e-6) * 1e3]
             late = ", never showed the last" if found["is_late"] else ""
             notes.append(
-                f"{who}: {found['writes']:,} writes, froze {found['longest_freeze'] * 1e3:.0f} ms{late}"
+                f"{who}: {found['writes']:,} writes, froze {found['longest_freeze'] * 1e3:.0f} ms, "
+                f"the writer took {found['produced_in']:.2f} s{late}"
             )
             if way == "ours":
+                notes[-1] += f", longest wake {found['longest_wake'] * 1e3:.1f} ms"
                 _check(toolkit, found, updates)
         yield Metric(
             f"gui_flood_{toolkit}",
@@ -77,6 +85,17 @@ def flood_rows(*, is_quick: bool) -> Iterator[Metric]:
             samples,
             note=f"({updates:,} updates; {'; '.join(notes)})",
         )
+
+
+def _cost(*, is_quick: bool) -> Metric:
+    nothing, ours = gui_flood.costs(3 if is_quick else 60, 2_000 if is_quick else 20_000)
+    return Metric(
+        "gui_flood_cost",
+        "ns",
+        {"ours": ours, _NOTHING: nothing},
+        targets={_NOTHING: 1 / _MOST},
+        note="(processor time of a write that is conflated for a frame)",
+    )
 
 
 def _check(toolkit: str, found: dict[str, Any], updates: int) -> None:
@@ -89,11 +108,10 @@ def _check(toolkit: str, found: dict[str, Any], updates: int) -> None:
 
 
 def _child(toolkit: str, way: str, updates: int) -> None:
-    from benchmarks import gui_flood
-
     program = gui_flood.tk() if toolkit == "tk" else gui_flood.qt()
     it = gui_flood.measure(program, way, gui_flood.Load("", updates, 0.0, 0.0))
     names = ("writes", "last", "is_late", "worst_staleness", "longest_freeze", "shown_after")
+    names += ("produced_in", "longest_wake")
     print(json.dumps({name: getattr(it, name) for name in names}), flush=True)
     # The toolkit's own end is not what is measured.
     os._exit(0)

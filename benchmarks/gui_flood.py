@@ -239,8 +239,8 @@ def _connect(program: Program, way: str, store: Store[Value], show: Callable[[Va
 WAYS = {"ours": "`ui.bind`", "stock": "stock", "drain": "queue, emptied per frame"}
 
 
-def cost(rounds: int = 60) -> tuple[float, float]:
-    """Returns nanoseconds of processor time per write with a no-op observer and with ours, each the least of interleaved rounds."""
+def costs(rounds: int = 60, writes: int = 20_000) -> tuple[list[float], list[float]]:
+    """Returns nanoseconds of processor time per write with a no-op observer and with ours, of each of the interleaved rounds."""
 
     def writer(connect: Callable[[Store[int], UiLoop], object]) -> Callable[[], float]:
         store, ui = Store(0, domain=Domain("cost")), ManualLoop()
@@ -249,16 +249,16 @@ def cost(rounds: int = 60) -> tuple[float, float]:
 
         def round_of() -> float:
             begin = time.process_time()
-            for number in range(20_000):
+            for number in range(writes):
                 store.set(number)
-            return (time.process_time() - begin) / 20_000 * 1e9
+            return (time.process_time() - begin) / writes * 1e9
 
         return round_of
 
     nothing = writer(lambda store, _: store.select().subscribe(lambda _: None))
     ours = writer(lambda store, ui: store.select().pipe(conflate(ui)).subscribe(lambda _: None))
     times = [(nothing(), ours()) for _ in range(rounds)]
-    return min(it[0] for it in times), min(it[1] for it in times)
+    return [it[0] for it in times], [it[1] for it in times]
 
 
 def main() -> None:
@@ -267,7 +267,7 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=100_000)
     arguments = parser.parse_args()
     if arguments.toolkit == "cost":
-        no_op, conflated = cost()
+        no_op, conflated = map(min, costs())
         print(
             f"no-op observer {no_op:.0f} ns, conflate {conflated:.0f} ns: {conflated / no_op:.3f} times"
         )
