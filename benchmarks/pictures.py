@@ -30,6 +30,19 @@ _STYLE = {
     "axes.spines.right": False,
     "figure.facecolor": "white",
 }
+# Without a red, which is ours.
+_COLOURS = (
+    "#1f77b4",
+    "#ff7f0e",
+    "#2ca02c",
+    "#9467bd",
+    "#8c564b",
+    "#e377c2",
+    "#7f7f7f",
+    "#bcbd22",
+    "#17becf",
+    "#1a1a1a",
+)
 _OURS = {"color": "#c0392b", "linewidth": 2.2, "zorder": 3}
 
 Rows = dict[str, Any]
@@ -62,7 +75,10 @@ def _scaling(figure: Any, rows: Rows) -> None:
                 )
         axes.set_title(title)
         axes.set_ylabel(unit)
-        axes.legend(fontsize=6, frameon=False)
+        # Below, where no line can be.
+        axes.legend(
+            fontsize=7.5, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.1)
+        )
 
 
 def _latency(figure: Any, rows: Rows) -> None:
@@ -81,16 +97,21 @@ def _latency(figure: Any, rows: Rows) -> None:
 def _storm(figure: Any, rows: Rows) -> None:
     axes = figure.subplots()
     row = rows["storm_10k"]
+    ideal = row["peers"]["ideal"]
+    end = 4 * ideal
     for who, line in row["curves"].items():
         at, share = zip(*line, strict=True)
-        place = _OURS if who == "ours" else {}
+        if len(line) == 1:
+            # Who gave up stays where they were.
+            at, share = (*at, end), (*share, *share)
+        # Dashes, so that of two lines in one place both are seen.
+        place = _OURS if who == "ours" else {"linestyle": "--", "zorder": 4}
         axes.plot(at, [100 * it for it in share], label=who, **place)
-    ideal = row["peers"]["ideal"]
     axes.plot([10.0, ideal], [0, 99], ":", color="black", label="ideal")
-    axes.set_xlim(0, 4 * ideal)
+    axes.set_xlim(0, end)
     axes.set_xlabel("seconds since 10 000 clients lost their server, which is down for 10")
     axes.set_ylabel("% back")
-    axes.legend(fontsize=7, frameon=False, loc="lower right")
+    axes.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def _soak(figure: Any, rows: Rows) -> None:
@@ -105,9 +126,9 @@ def _soak(figure: Any, rows: Rows) -> None:
 
 
 _PICTURES: dict[str, tuple[Callable[[Any, Rows], None], tuple[float, float], tuple[str, ...]]] = {
-    "performance_scaling": (_scaling, (11, 3.6), ("store_write_1", "select_100", "keyed_1000")),
+    "performance_scaling": (_scaling, (11, 4.6), ("store_write_1", "select_100", "keyed_1000")),
     "performance_latency": (_latency, (6.5, 3.6), ("latency_p50",)),
-    "performance_storm": (_storm, (6.5, 3.6), ("storm_10k",)),
+    "performance_storm": (_storm, (8.5, 3.6), ("storm_10k",)),
     "performance_soak": (_soak, (6.5, 3.6), ("soak_p99", "soak_memory")),
 }
 _WITH_CURVES = ("latency_p50", "storm_10k", "soak_p99", "soak_memory")
@@ -121,11 +142,12 @@ def draw(results: Path = LATEST, folder: Path = _FOLDER) -> list[Path]:
         print("(no pictures: matplotlib is not installed)")
         return []
     mpl.use("svg")
+    from cycler import cycler
     from matplotlib.figure import Figure
 
     rows: Rows = json.loads(results.read_text())["metrics"]
     drawn: list[Path] = []
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE | {"axes.prop_cycle": cycler(color=_COLOURS)}):
         for name, (paint, size, needed) in _PICTURES.items():
             if not _has(rows, needed):
                 print(f"({name}.svg stays as it is: run {', '.join(needed)})")
