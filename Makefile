@@ -18,6 +18,7 @@ setup: $(READY) $(NODE_PEERS)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("reactive-ws needs Python 3.11 or newer; set PYTHON=/path/to/it" if sys.version_info < (3, 11) else 0)'
+	@echo 'setting up $(VENV), which takes a minute or two'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 		--editable '.[testing,fast,qt,textual]' coverage mypy pyright pytest-asyncio ruff starlette trustme uvicorn
