@@ -65,8 +65,3 @@ def test_a_mistyped_address_is_one_line(name: str, toolkit: str) -> None:
     *_, last = ran.stderr.splitlines()
     assert last.startswith("chat: cannot dial 'ftp://host': the scheme must be ws")
     assert "Traceback" not in ran.stderr
-
-
-def test_the_windows_are_under_150_lines() -> None:
-    for name in ("chat_qt", "chat_tk", "chat_textual", "market_tk"):
-        assert len((ROOT / "examples" / f"{name}.py").read_text().splitlines()) < 150
