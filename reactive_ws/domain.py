@@ -4,7 +4,7 @@ A commit happens under the domain's lock, which is held for pointer swaps only: 
 grows by one, the commit joins the queue. From then on every read on every thread sees all of it. Delivery takes commits
 from the queue in number order, one at a time. Who delivers: the home when there is one; else the writer, for its own
 commit and at most 64 more, and then a daemon thread. Whether anything is left is decided in one step with clearing the
-mark of the delivering thread (under the lock, or in a line without a call: see `deliverer`), so no commit is ever stranded.
+mark of the delivering thread under the lock, or looked for once more after that (see `deliverer`), so none is stranded.
 
 Nothing here knows what a store holds. `source` keeps observers, `batch` gathers writes, `store`, `derived` and `keyed`
 are the values.

@@ -161,7 +161,7 @@ def test_an_old_id_that_came_again_names_the_newer_entry_also_when_the_old_one_w
     kept = Timeline()
     for number, name in enumerate(names):
         kept = kept.put(entry(name, (0, number, 0)))
-    for name in names[1:-1]:
+    for name in reversed(names[1:-1]):
         kept = kept.remove(name)
     found = kept.find("again")
     assert found is not None
