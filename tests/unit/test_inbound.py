@@ -154,3 +154,56 @@ def test_what_does_not_fit_before_the_connection_has_caught_up_comes_again() -> 
     got = [seq for n in range(2, 203) for seq in seqs(inbound.accept(at(n), 1.0))]
     assert got == list(range(2, 203))
     assert inbound.take_gaps() == []
+
+
+def test_a_snapshot_of_an_unknown_stream_or_epoch_says_where_it_is() -> None:
+    inbound = Inbound()
+    assert inbound.snapshot(Snapshot("s", "e", 4)) == (True, ())
+    assert inbound.take_moved() == {"s": Position("e", 4)}
+    assert seqs(inbound.accept(at(4), 0.0)) == []
+    assert inbound.snapshot(Snapshot("s", "f", 2)) == (True, ())
+    assert inbound.take_moved() == {"s": Position("f", 2)}
+    assert seqs(inbound.accept(at(3, epoch="f"), 0.0)) == [3]
+    assert inbound.gaps == 0
+
+
+def test_a_subscription_starts_where_the_server_says_and_moves_no_known_stream() -> None:
+    inbound = Inbound()
+    inbound.subscribed("s", "e", 7)
+    assert inbound.take_moved() == {"s": Position("e", 7)}
+    assert seqs(inbound.accept(at(7), 0.0)) == []
+    assert seqs(inbound.accept(at(8), 0.0)) == [8]
+    inbound.subscribed("s", "f", 90)
+    assert inbound.take_moved() == {"s": Position("e", 8)}
+    assert seqs(inbound.accept(at(9), 0.0)) == [9]
+
+
+def test_the_wait_for_what_was_held_before_a_connection_ended_does_not_begin_again() -> None:
+    inbound = Inbound()
+    for n in (1, 3):
+        inbound.accept(at(n), 0.0)
+    inbound.lost()
+    inbound.ready(10.0)
+    assert inbound.deadline is None
+    assert inbound.tick(20.0) == ()
+    assert inbound.gaps == 0
+
+
+def test_a_rejected_message_is_where_an_unknown_stream_or_epoch_starts() -> None:
+    inbound = Inbound()
+    assert inbound.skip("s", None, 5, 0.0) == ()
+    assert inbound.take_moved() == {"s": Position("", 5)}
+    assert inbound.take_gaps() == []
+    assert inbound.skip("s", "f", 2, 0.0) == ()
+    assert inbound.take_moved() == {"s": Position("f", 2)}
+    assert inbound.take_gaps() == [Gap("s", 6, 2, is_new_epoch=True)]
+    assert seqs(inbound.accept(at(3, epoch="f"), 0.0)) == [3]
+
+
+def test_a_rejected_message_without_a_position_moves_nothing() -> None:
+    inbound = Inbound()
+    inbound.accept(at(1), 0.0)
+    inbound.take_moved()
+    assert inbound.skip(None, "e", 2, 0.0) == inbound.skip("s", "e", None, 0.0) == ()
+    assert not inbound.is_moved
+    assert seqs(inbound.accept(at(2), 0.0)) == [2]

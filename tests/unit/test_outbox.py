@@ -640,3 +640,18 @@ def test_ghosts_are_removed_many_at_a_time_and_at_the_end() -> None:
     assert len(box._queue) == 51
     box.settle()
     assert len(box._queue) == 0
+
+
+def test_an_at_most_once_message_that_was_written_is_out_of_the_books() -> None:
+    box = online(Outbox())
+    entry = put(box, "a", LOOSE)
+    assert take_all(box) == ["a"]
+    assert (len(box), entry.is_over) == (0, True)
+
+
+def test_after_a_disconnect_nothing_leaves_until_the_next_connection() -> None:
+    box = online(Outbox())
+    box.settle()
+    put(box, "a")
+    assert take_all(box) == []
+    assert take_all(online(box)) == ["a"]

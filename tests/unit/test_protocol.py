@@ -482,3 +482,15 @@ def test_each_step_of_the_handshake_has_its_own_time_and_says_what_was_missing()
         "no answer to the token within 10 s",
         "no answer to the resume within 10 s",
     ]
+
+
+def test_a_disconnect_of_what_is_over_waits_for_no_outbox() -> None:
+    rig = Rig(max_attempts=1)
+    rig.backlog = 1
+    rig.connect()
+    rig.fail(Unauthorized("no"))
+    assert rig.state is S.ERROR
+    rig.run(rig.protocol.disconnect(0.0, 5.0))
+    assert (rig.protocol.is_draining, rig.state) == (False, S.CLOSED)
+    rig.run(rig.protocol.disconnect(0.0, 5.0))
+    assert (rig.protocol.is_draining, rig.state, rig.protocol.deadline) == (False, S.CLOSED, None)
