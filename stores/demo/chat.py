@@ -89,12 +89,12 @@ class Chat(App[R], Generic[R]):
 
     def on_mount(self) -> None:
         app, ui = self.stores, self.ui
-        classes = (ListItem, Static)
+        classes, entries = (ListItem, Static), _entries(app)
         self.session_rows = ListRows(
             ui, self.sessions, *classes, _rows(app), key=lambda it: it[0].id, render=_title
         )
         self.entry_rows = ListRows(
-            ui, self.entries, *classes, _entries(app), key=_id, render=_line, follow_end=True
+            ui, self.entries, *classes, entries, key=lambda it: it.id, render=_line, follow_end=True
         )
         ui.bind(app.carousel.panels, self.panels, lambda it, them: it.update(_panel_text(them)))
 
@@ -133,10 +133,6 @@ def _entries(app: Application) -> rx.Observable[tuple[Entry, ...]]:
 
     active_id = app.sessions.state.select(lambda state: state.active_id)
     return active_id.pipe(ops.map(of), ops.switch_latest())
-
-
-def _id(entry: Entry) -> str:
-    return entry.id
 
 
 def _line(entry: Entry) -> Text:
