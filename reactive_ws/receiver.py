@@ -1,7 +1,8 @@
 """From frames to stores: decode, put in order, call the handlers, commit. One burst of frames is one commit.
 
 A burst ends after 64 messages or 2 ms, or with a message that concerns the connection itself, so that what follows is read
-in the new state. What a handler writes, the acknowledgements and the positions of the streams become visible together.
+in the new state. While more arrives than is taken, after four full bursts in a row, they are of up to 256 messages, still
+within 2 ms: what is behind anyway should spend its time on messages and not on commits. What a handler writes, the acknowledgements and the positions of the streams become visible together.
 Event observers and requests get the messages after the commit, so they read stores in which the message has taken effect.
 
 It opens no socket and decides nothing about the connection: `connection_loop` passes frames in and gets those messages
@@ -48,6 +49,9 @@ from .subscriptions import Subscriptions
 __all__ = ["Burst", "Receiver"]
 
 _MAX_MESSAGES = 64
+_MAX_OF_BACKLOG = 256
+_PATIENCE = 4
+"""Full bursts of late that make a backlog."""
 _MAX_SECONDS = 0.002
 
 Report = Callable[[ErrorKind, Exception, bool], None]
@@ -103,6 +107,8 @@ class Receiver:
         self._is_logging = False
         self.clock = clock
         self._batch: Batch | None = None
+        # How many bursts were full of late.
+        self._full = 0
         self._report = report
         self._taps: tuple[tuple[str, EventSource[Envelope[Any]]], ...] = ()
         self._arrived: list[Envelope[Any]] = []
@@ -127,6 +133,7 @@ class Receiver:
         now = clock()
         self._is_logging = self._log.has_messages
         end = now + _MAX_SECONDS
+        most = _MAX_MESSAGES if self._full < _PATIENCE else _MAX_OF_BACKLOG
         has_more = False
         count = 0
         try:
@@ -135,7 +142,7 @@ class Receiver:
                 while frame is not None:
                     count += 1
                     counters.bytes_received += len(frame)
-                    if self._take(frame, now) or count >= _MAX_MESSAGES or clock() >= end:
+                    if self._take(frame, now) or count >= most or clock() >= end:
                         has_more = True
                         break
                     frame = pull()
@@ -143,6 +150,9 @@ class Receiver:
                 self._store_positions()
         except Exception as error:  # noqa: BLE001 - such as a store that was closed under a handler: this burst is lost
             self._report(ErrorKind.APPLICATION, error, False)
+        # Halved and not forgotten: what the socket library holds ends with a short burst, and the next part is on its way.
+        is_full = count >= _MAX_MESSAGES
+        self._full = min(self._full + 1, 2 * _PATIENCE) if is_full else self._full // 2
         counters.messages_received += count
         return self._after(has_more=has_more)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -137,3 +138,35 @@ def test_what_a_run_writes_is_in_the_commit_of_the_burst_with_the_positions() ->
         ]
     )
     assert seen == [(0, {}), (3, {"s": 3})]
+
+
+def test_bursts_grow_while_there_is_a_backlog_and_shrink_when_it_is_gone() -> None:
+    rig = Rig()
+    waiting: list[str] = []
+
+    def sizes(count: int) -> list[int]:
+        """The messages of each burst until nothing waits."""
+        waiting.extend([TYPING] * count)
+        found: list[int] = []
+        while waiting:
+            before = len(waiting)
+            rig.receiver.burst(waiting.pop(), lambda: waiting.pop() if waiting else None)
+            found.append(before - len(waiting))
+        return found
+
+    assert sizes(1000) == [64, 64, 64, 64, 256, 256, 232]
+    # Short ones in between are no end of it, a few of them are.
+    assert sizes(300) == [256, 44]
+    assert [sizes(1) for _ in range(3)] == [[1]] * 3
+    assert sizes(300) == [64, 64, 64, 64, 44]
+
+
+def test_a_burst_of_a_backlog_ends_after_two_milliseconds_as_any_other() -> None:
+    rig = Rig()
+    for _ in range(4):
+        rig.burst(*[TYPING] * 100)
+    now = itertools.count(0.0, 0.0001)
+    rig.receiver.clock = lambda: next(now)
+    rig.got.clear()
+    assert rig.burst(*[TYPING] * 100).has_more
+    assert len(rig.got) == 20
