@@ -9,7 +9,7 @@ It owns no store and sends nothing; `history` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import attrs
 import msgspec
@@ -83,6 +83,12 @@ class Conversation:
         return len(self.timeline.settled) - self.timeline.index_after(self.read)
 
     @property
+    def newest_sequence(self) -> int:
+        """The newest sequence of the epoch; what comes after it belongs at the end. 0 when there is none."""
+        last = self.timeline.last_place
+        return last[1] if last is not None and last[0] == self.era else 0
+
+    @property
     def dropped(self) -> int:
         """How many of the oldest entries are not held any more."""
         return self.timeline.dropped
@@ -145,24 +151,29 @@ def all_answered(
         responses: Each with its epoch, in order.
     """
     new: dict[str, Entry] = {}
-    last = state.timeline.last_place or (0, 0, 0)
-    for response, epoch in responses:
+    knows, epoch, era, newest = _end(state)
+    for response, said_in in responses:
         message = response.message
-        place: Place = (state.era, message.sequence or 0, 0)
+        sequence = message.sequence
         if (
-            (epoch is None or epoch == state.epoch)
-            and place[1]
-            and place > last
+            sequence
+            and sequence > newest
+            and (said_in == epoch or said_in is None)
             and message.id not in new
-            and not state.timeline.knows(message.id)
+            and not knows(message.id)
         ):
-            new[message.id] = Entry(message, place)
-            last = place
+            new[message.id] = Entry(message, (era, sequence, 0))
+            newest = sequence
             continue
-        state = answered(_extended(state, new), response, epoch)
-        last = state.timeline.last_place or (0, 0, 0)
+        state = answered(_extended(state, new), response, said_in)
+        knows, epoch, era, newest = _end(state)
         new = {}
     return _extended(state, new)
+
+
+def _end(state: Conversation) -> tuple[Callable[[str], bool], str | None, int, int]:
+    """Returns what tells whether a message is the next one: asked for once a run, not once a message."""
+    return state.timeline.knows, state.epoch, state.era, state.newest_sequence
 
 
 def _extended(state: Conversation, new: dict[str, Entry]) -> Conversation:

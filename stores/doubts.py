@@ -5,43 +5,50 @@ A message that cannot be taken at all never comes here: the codec rejects it. No
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 
 from reactive_ws.messages import MessageResponse, moment
 
 from .conversation import Conversation
 
-__all__ = ["doubts_about", "is_beyond_doubt", "latest_likely"]
+__all__ = ["doubts_about", "dubious", "latest_likely"]
 
 _AHEAD = timedelta(hours=1)
 """How far a server's clock may be ahead of ours."""
 
 
 def latest_likely(clock: Callable[[], datetime]) -> float:
-    """Returns the latest date, in epoch milliseconds, that is not strange; for `is_beyond_doubt`."""
+    """Returns the latest date, in epoch milliseconds, that is not strange; for `dubious`."""
     return (clock() + _AHEAD).timestamp() * 1000.0
 
 
-def is_beyond_doubt(response: MessageResponse, state: Conversation, latest: float) -> bool:
-    """Whether there is surely nothing strange about a message: it is the next one, and its date is a likely number.
+def dubious(
+    responses: Iterable[MessageResponse], state: Conversation, latest: float
+) -> list[MessageResponse]:
+    """Returns the messages about which there may be something strange; `doubts_about` looks closer.
 
-    False says nothing; `doubts_about` then looks closer. In a flood nearly all messages end here.
+    About the others there is surely nothing: each is after all that is here, and its date is a likely number. In a flood
+    these are nearly all.
+
+    Args:
+        responses: Of one session.
+        state: The conversation before them.
+        latest: See `latest_likely`.
     """
-    message = response.message
-    date, sequence = message.timestamp, message.sequence
-    if (
-        isinstance(date, datetime)
-        or not 0.0 <= date <= latest
-        or message.session_id != response.session_id
-    ):
-        return False
-    if sequence is None:
-        return True
-    last = state.timeline.last_place
-    return (last is None or (state.era, sequence, 0) > last) and not state.timeline.knows(
-        message.id
-    )
+    newest, knows = state.newest_sequence, state.timeline.knows
+    found: list[MessageResponse] = []
+    for response in responses:
+        message = response.message
+        date, sequence = message.timestamp, message.sequence
+        if (
+            isinstance(date, datetime)
+            or not 0.0 <= date <= latest
+            or message.session_id != response.session_id
+            or (sequence is not None and (sequence <= newest or knows(message.id)))
+        ):
+            found.append(response)
+    return found
 
 
 def doubts_about(

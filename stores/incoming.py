@@ -27,7 +27,7 @@ from reactive_ws.store import Store
 from .answers import Fit, called, fit, grown
 from .channel_events import AiToolCall
 from .conversation import Conversation, all_answered, answered, began, ended, merged
-from .doubts import doubts_about, is_beyond_doubt, latest_likely
+from .doubts import doubts_about, dubious, latest_likely
 from .entry import ToolCall
 from .ports import Handlers, Report, Runs, Sync
 
@@ -105,18 +105,18 @@ class Incoming:
         self._change(response.session_id, lambda now: answered(now, response, epoch))
 
     def _all_answered(self, envelopes: Sequence[Envelope[MessageResponse]]) -> None:
-        sessions: dict[str, tuple[Conversation, list[tuple[MessageResponse, str | None]]]] = {}
-        latest = latest_likely(self._clock)
+        sessions: dict[str, list[tuple[MessageResponse, str | None]]] = {}
+        usual = self._epoch.get()
         for envelope in envelopes:
             response = envelope.payload
-            session_id = response.session_id
-            if session_id not in sessions:
-                sessions[session_id] = self._get(session_id), []
-            before, answers = sessions[session_id]
-            if not is_beyond_doubt(response, before, latest):
+            answers = sessions.get(response.session_id)
+            if answers is None:
+                answers = sessions[response.session_id] = []
+            answers.append((response, envelope.epoch or usual))
+        latest = latest_likely(self._clock)
+        for session_id, answers in sessions.items():
+            for response in dubious((it for it, _ in answers), self._get(session_id), latest):
                 self._doubt(response)
-            answers.append((response, envelope.epoch or self._epoch.get()))
-        for session_id, (_, answers) in sessions.items():
             self._change(session_id, partial(all_answered, responses=answers))
 
     def _doubt(self, response: MessageResponse) -> None:

@@ -147,10 +147,8 @@ class Timeline:
             entries: In order, each with a place after `last_place`, none of them known, none twice.
         """
         settled = self.settled.extended(entries)
-        recent = self._recent.mutate()
-        for entry in entries:
-            recent[entry.id] = _place_of(entry)
-        return attrs.evolve(self, settled=settled, recent=_trimmed(recent.finish(), settled))
+        recent = self._recent.update({entry.head.id: _place_of(entry) for entry in entries})
+        return attrs.evolve(self, settled=settled, recent=_trimmed(recent, settled))
 
     def remove(self, identity: str) -> Timeline:
         """Returns a timeline without the entry with this id, if it is there."""

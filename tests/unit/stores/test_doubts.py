@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from reactive_ws.messages import Message, MessageResponse
 from stores.conversation import Conversation, answered
-from stores.doubts import doubts_about, is_beyond_doubt, latest_likely
+from stores.doubts import doubts_about, dubious, latest_likely
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NOW_MS = NOW.timestamp() * 1000.0
@@ -37,7 +37,7 @@ def test_what_is_beyond_doubt_is_doubted_by_nobody() -> None:
     )
     for identity, date, sequence, session in every:
         it = response(identity, date, sequence, session)
-        if is_beyond_doubt(it, state, likely):
+        if not dubious([it], state, likely):
             plain += 1
             assert list(doubts_about(it, state, clock)) == []
     # Three dates: with no sequence either id, with 4 and 9 only the new one.
