@@ -162,7 +162,7 @@ def all_answered(
             and message.id not in new
             and not knows(message.id)
         ):
-            new[message.id] = Entry(message, (era, sequence, 0))
+            new[message.id] = Entry(message, era)
             newest = sequence
             continue
         state = answered(_extended(state, new), response, said_in)
@@ -244,7 +244,7 @@ def put(state: Conversation, entry: Entry, place: Place | None) -> Conversation:
 
     What is said from here counts as read, with all before it; the first that is heard of others counts as news.
     """
-    entry = msgspec.structs.replace(entry, place=place)
+    entry = entry.placed(place)
     timeline = state.timeline.put(entry)
     read = state.read
     if entry.is_waiting or place is None:

@@ -49,7 +49,9 @@ class Entry(Struct, frozen=True, gc=False):
 
     Attributes:
         head: The message; while the text grows, without it. Use `message`.
-        place: Where it belongs; None when it shall wait at the end, in the order of arrival.
+        at: What is kept of `place`. Nearly all entries are in the place that their message's sequence says; of these only
+            the era is kept, because a tuple of its own for each would be half of the memory of an entry, and most of what
+            the garbage collector has to look at in a flood. Made by `placed`.
         growing: The text so far of an answer that is being given; None when the text is complete.
         status: How far an own message has come; None for messages of others.
         reason: Why an own message failed or is uncertain.
@@ -57,7 +59,7 @@ class Entry(Struct, frozen=True, gc=False):
     """
 
     head: Message
-    place: Place | None = None
+    at: Place | int | None = None
     growing: GrowingText | None = None
     status: DeliveryStatus | None = None
     reason: str | None = None
@@ -69,9 +71,21 @@ class Entry(Struct, frozen=True, gc=False):
         return self.head.id
 
     @property
+    def place(self) -> Place | None:
+        """Where it belongs; None when it shall wait at the end, in the order of arrival."""
+        at = self.at
+        return (at, self.head.sequence or 0, 0) if isinstance(at, int) else at
+
+    def placed(self, place: Place | None) -> Entry:
+        """Returns this entry in a place."""
+        is_usual = place is not None and place[1:] == (self.head.sequence, 0)
+        return msgspec.structs.replace(self, at=place[0] if place and is_usual else place)
+
+    @property
     def is_waiting(self) -> bool:
         """Whether it has no place yet and stands at the end."""
-        return self.place is None or self.place[0] == WAITING
+        at = self.at
+        return at is None or (not isinstance(at, int) and at[0] == WAITING)
 
     @property
     def message(self) -> Message:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
-from functools import partial
 
 from reactive_ws.connection import ErrorKind
 from reactive_ws.messages import (
@@ -105,19 +104,21 @@ class Incoming:
         self._change(response.session_id, lambda now: answered(now, response, epoch))
 
     def _all_answered(self, envelopes: Sequence[Envelope[MessageResponse]]) -> None:
-        sessions: dict[str, list[tuple[MessageResponse, str | None]]] = {}
+        # Two lists, because a pair for each message is work for the garbage collector.
+        sessions: dict[str, tuple[list[MessageResponse], list[str | None]]] = {}
         usual = self._epoch.get()
         for envelope in envelopes:
             response = envelope.payload
-            answers = sessions.get(response.session_id)
-            if answers is None:
-                answers = sessions[response.session_id] = []
-            answers.append((response, envelope.epoch or usual))
+            found = sessions.get(response.session_id)
+            if found is None:
+                found = sessions[response.session_id] = [], []
+            found[0].append(response)
+            found[1].append(envelope.epoch or usual)
         latest = latest_likely(self._clock)
-        for session_id, answers in sessions.items():
-            for response in dubious((it for it, _ in answers), self._get(session_id), latest):
+        for session_id, (responses, epochs) in sessions.items():
+            for response in dubious(responses, self._get(session_id), latest):
                 self._doubt(response)
-            self._change(session_id, partial(all_answered, responses=answers))
+            self._change(session_id, _with_all(responses, epochs))
 
     def _doubt(self, response: MessageResponse) -> None:
         for doubt in doubts_about(response, self._get(response.session_id), self._clock):
@@ -176,3 +177,9 @@ class Incoming:
             it.session_id,
             lambda now: called(now, it.session_id, it.message_id, call, epoch, now_ms),
         )
+
+
+def _with_all(
+    responses: list[MessageResponse], epochs: list[str | None]
+) -> Callable[[Conversation], Conversation]:
+    return lambda now: all_answered(now, zip(responses, epochs, strict=True))

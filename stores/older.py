@@ -76,13 +76,13 @@ def preceded(state: Conversation, page: Sequence[Message], *, is_full: bool) -> 
     for message in reversed(numbered):
         place: Place = (era, _sequence(message), 0)
         if timeline.find(message.id, place) is None:
-            timeline = timeline.put(Entry(message, place))
+            timeline = timeline.put(Entry(message).placed(place))
             added += 1
     for message in reversed(plain):
         first = timeline.settled[0].place if len(timeline.settled) else None
         if timeline.find(message.id) is None and not _is_first(timeline.settled, message.id):
             before: Place = (era, 0, 0) if first is None else (first[0], first[1], first[2] - 1)
-            timeline = timeline.put(Entry(message, before))
+            timeline = timeline.put(Entry(message).placed(before))
             added += 1
     dropped = max(0, timeline.dropped - added)
     return attrs.evolve(

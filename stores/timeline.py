@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import attrs
-import msgspec
 from immutables import Map
 
 from .entry import WAITING, Entry, Place
@@ -33,18 +32,22 @@ def _empty_vector() -> Vector[Entry]:
     return Vector()
 
 
-def _empty_ids() -> Map[str, Place]:
+def _empty_ids() -> Map[str, Entry]:
     return Map()
 
 
-def _trimmed(recent: Map[str, Place], settled: Vector[Entry]) -> Map[str, Place]:
+def _nothing_open() -> Map[str, Place]:
+    return Map()
+
+
+def _trimmed(recent: Map[str, Entry], settled: Vector[Entry]) -> Map[str, Entry]:
     """Returns the ids to know: when there are `_SPARE` too many, the oldest are forgotten, all at once."""
     excess = len(recent) - INDEXED
     if excess <= _SPARE:
         return recent
     fewer = recent.mutate()
     for entry in settled.window(len(settled) - len(recent), excess):
-        del fewer[entry.id]
+        del fewer[entry.head.id]
     return fewer.finish()
 
 
@@ -65,8 +68,8 @@ class Timeline:
     settled: Vector[Entry] = attrs.field(factory=_empty_vector)
     waiting: Vector[Entry] = attrs.field(factory=_empty_vector)
     dropped: int = 0
-    _recent: Map[str, Place] = attrs.field(factory=_empty_ids)
-    _open: Map[str, Place] = attrs.field(factory=_empty_ids)
+    _recent: Map[str, Entry] = attrs.field(factory=_empty_ids)
+    _open: Map[str, Place] = attrs.field(factory=_nothing_open)
     _arrivals: int = 0
 
     def __len__(self) -> int:
@@ -133,7 +136,9 @@ class Timeline:
         if old is None:
             return self._without_waiting(entry.id)._settle(entry)
         if self.settled[old].place == place:
-            return attrs.evolve(self, settled=self.settled.replace(old, entry))
+            known = entry.id in self._recent
+            recent = self._recent.set(entry.id, entry) if known else self._recent
+            return attrs.evolve(self, settled=self.settled.replace(old, entry), recent=recent)
         return self._without_settled(old)._settle(entry)
 
     def knows(self, identity: str) -> bool:
@@ -147,7 +152,7 @@ class Timeline:
             entries: In order, each with a place after `last_place`, none of them known, none twice.
         """
         settled = self.settled.extended(entries)
-        recent = self._recent.update({entry.head.id: _place_of(entry) for entry in entries})
+        recent = self._recent.update({entry.head.id: entry for entry in entries})
         return attrs.evolve(self, settled=settled, recent=_trimmed(recent, settled))
 
     def remove(self, identity: str) -> Timeline:
@@ -176,7 +181,7 @@ class Timeline:
         """Returns the index of a settled entry."""
         found = self._recent.get(identity)
         if found is not None:
-            return self.settled.find(found, _place_of)
+            return self.settled.find(_place_of(found), _place_of)
         last = self.last_place
         if place is None or last is None or place > last or self._is_before_all(place):
             return None
@@ -192,7 +197,7 @@ class Timeline:
     def _await(self, entry: Entry) -> Timeline:
         opened = self._open.get(entry.id)
         if opened is not None:
-            entry = msgspec.structs.replace(entry, place=opened)
+            entry = entry.placed(opened)
             at = self.waiting.find(opened, _place_of)
             return attrs.evolve(self, waiting=self.waiting.replace(at, entry))
         index = self._index_of(entry.id, None)
@@ -200,7 +205,7 @@ class Timeline:
         place: Place = (WAITING, rest._arrivals, 0)
         return attrs.evolve(
             rest,
-            waiting=rest.waiting.append(msgspec.structs.replace(entry, place=place)),
+            waiting=rest.waiting.append(entry.placed(place)),
             open=rest._open.set(entry.id, place),
             arrivals=rest._arrivals + 1,
         )
@@ -211,20 +216,20 @@ class Timeline:
         place = _place_of(entry)
         last = self.last_place
         if last is None or place > last:
-            return self._append(entry, place)
+            return self._append(entry)
         index = 0 if self._is_before_all(place) else settled.find(place, _place_of)
         while index < size and settled[index].place == place:
             place = (place[0], place[1], place[2] + 1)
-            entry = msgspec.structs.replace(entry, place=place)
+            entry = entry.placed(place)
             index += 1
         # What is known are always the newest settled entries, so that their number tells which.
         if index >= size - len(recent):
-            recent = recent.set(entry.id, place)
+            recent = recent.set(entry.id, entry)
         settled = settled.insert(index, entry)
         return attrs.evolve(self, settled=settled, recent=_trimmed(recent, settled))
 
-    def _append(self, entry: Entry, place: Place) -> Timeline:
-        settled, recent = self.settled.append(entry), self._recent.set(entry.id, place)
+    def _append(self, entry: Entry) -> Timeline:
+        settled, recent = self.settled.append(entry), self._recent.set(entry.id, entry)
         return attrs.evolve(self, settled=settled, recent=_trimmed(recent, settled))
 
     def _without_settled(self, index: int) -> Timeline:
@@ -237,7 +242,7 @@ class Timeline:
                 back = settled[size - known - 1]
                 # An old id that came again names the newer entry.
                 if back.id not in recent:
-                    recent = recent.set(back.id, _place_of(back))
+                    recent = recent.set(back.id, back)
         return attrs.evolve(self, settled=settled.remove(index), recent=recent)
 
     def _without_waiting(self, identity: str) -> Timeline:

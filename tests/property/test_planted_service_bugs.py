@@ -110,7 +110,7 @@ def unsorted_history(patch: pytest.MonkeyPatch) -> None:
         return attrs.evolve(
             timeline,
             settled=timeline.settled.append(entry),
-            recent=timeline._recent.set(entry.id, entry.place),
+            recent=timeline._recent.set(entry.id, entry),
         )
 
     patch.setattr(Timeline, "_settle", settle)

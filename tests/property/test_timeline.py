@@ -144,9 +144,10 @@ class TimelineMachine(RuleBasedStateMachine):
     def the_index_is_bounded(self) -> None:
         known = len(self.timeline._recent)
         assert min(5, len(self.settled)) <= known <= 5 + 3
-        assert dict(self.timeline._recent) == {
+        assert {name: it.place for name, it in self.timeline._recent.items()} == {
             row[1]: row[0] for row in self.settled[len(self.settled) - known :]
         }
+        assert all(self.timeline.find(name) is it for name, it in self.timeline._recent.items())
 
 
 TestTimeline = TimelineMachine.TestCase
