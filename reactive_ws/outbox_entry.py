@@ -80,6 +80,29 @@ class Entry:
     transmissions: int = 0
     counted: int = 0
     sent_at: float = 0.0
+    _shown: Waiting | None = attrs.field(default=None, init=False, repr=False)
+
+    def shown(self) -> Waiting:
+        """Returns what the program sees of it; the same object for as long as that does not change."""
+        shown = self._shown
+        delivery = self.delivery
+        status = delivery.status
+        if (
+            shown is None
+            or shown.status is not status
+            or shown.attempts != self.transmissions
+            or shown.envelope is not self.envelope
+        ):
+            shown = self._shown = Waiting(
+                delivery.id,
+                self.envelope.type,
+                status,
+                self.transmissions,
+                self.since,
+                self.envelope,
+                delivery,
+            )
+        return shown
 
 
 @attrs.frozen
@@ -116,21 +139,7 @@ class OutboxView:
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> OutboxView:
         """Returns the view of these entries, without those that are over."""
-        return cls(
-            tuple(
-                Waiting(
-                    entry.delivery.id,
-                    entry.envelope.type,
-                    entry.delivery.status,
-                    entry.transmissions,
-                    entry.since,
-                    entry.envelope,
-                    entry.delivery,
-                )
-                for entry in entries
-                if not entry.is_over
-            )
-        )
+        return cls(tuple([entry.shown() for entry in entries if not entry.is_over]))
 
 
 def victim_of(queue: Iterable[Entry], entry: Entry, options: OutboxOptions) -> Entry:

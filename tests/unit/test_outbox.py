@@ -396,6 +396,29 @@ def test_restored_messages_are_queued_once_and_are_durable() -> None:
     assert box.resent == 1
 
 
+def test_views_in_a_row_share_what_did_not_change() -> None:
+    box = online(Outbox())
+    for name in "ab":
+        put(box, name)
+    before = box.view().entries
+    entry = box.take(1.0)
+    assert entry is not None
+    taken = box.view().entries
+    entry.envelope = Envelope("t", None, id="a", redelivered=True)
+    resent = box.view().entries
+    box.written(entry)
+    written = box.view().entries
+    assert [(e.status, e.attempts) for e in (before[0], taken[0], resent[0], written[0])] == [
+        (Status.QUEUED, 0),
+        (Status.QUEUED, 1),
+        (Status.QUEUED, 1),
+        (Status.SENT, 1),
+    ]
+    assert [e.envelope.redelivered for e in (taken[0], resent[0])] == [False, True]
+    assert before[1] is taken[1] is resent[1] is written[1]
+    assert box.view().entries[0] is written[0]
+
+
 def test_a_message_that_could_not_be_stored_fails_and_lets_the_next_one_pass() -> None:
     box = online(Outbox())
     entry = box.offer(Envelope("t", None, id="a"), "a", SURE, 0.0, is_durable=True, is_ready=False)
