@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import uuid
 from typing import Any
 
 import pytest
@@ -277,6 +278,33 @@ async def test_a_message_larger_than_the_server_takes_fails_alone() -> None:
             with pytest.raises(MessageTooBig):
                 await big
             assert await small is DeliveryStatus.ACKNOWLEDGED
+
+
+@simulate
+async def test_the_limit_counts_bytes_whatever_the_letters() -> None:
+    async with ScriptedServer() as server:
+        service = make(server)
+        async with service:
+            await service.wait_connected()
+            server.send(Hello("epoch-1", max_size=1000))
+            await asyncio.sleep(1)
+            letters = [
+                service.send(MessageSend("s", Message(f"c{n}", "s", "user", letter * 600, 0)))
+                for n, letter in enumerate("x\u00e9")
+            ]
+            assert await letters[0] is DeliveryStatus.ACKNOWLEDGED
+            with pytest.raises(MessageTooBig, match="1[34][0-9][0-9]"):
+                await letters[1]
+
+
+def test_ids_are_random_uuids() -> None:
+    service = WebSocketService("ws://server/", domain=Domain("test"))
+    ids = [service.send("a.type").id for _ in range(100)]
+    known = [uuid.UUID(identity) for identity in ids]
+    assert [str(one) for one in known] == ids
+    assert {(one.version, one.variant) for one in known} == {(4, uuid.RFC_4122)}
+    assert len(set(ids)) == 100
+    assert {identity[19] for identity in ids} == set("89ab")
 
 
 @simulate
