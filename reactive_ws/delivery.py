@@ -39,7 +39,8 @@ class DeliveryStatus(enum.Enum):
     """It was sent, and nobody will ever know. Final."""
 
 
-_FINAL = frozenset((DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.FAILED, DeliveryStatus.UNCERTAIN))
+# No set: the hash of a member of an enum is a call, and its identity is not.
+_FINAL = (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.FAILED, DeliveryStatus.UNCERTAIN)
 # One lock for all: it is held for a few assignments, and a lock per message would cost more than it saves.
 _lock = threading.Lock()
 
@@ -136,7 +137,7 @@ class Delivery:
                 return
             self._status, self._reason, self._error = status, reason, error
             watchers = self._watchers
-            if self._is_final(status):
+            if watchers and self._is_final(status):
                 self._watchers = ()
         for watcher in watchers:
             try:

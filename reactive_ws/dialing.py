@@ -111,7 +111,11 @@ class Dialer:
         """
         if entry.transmissions > 1:
             entry.frame = self.reencode(entry)
-        size = len(entry.frame if isinstance(entry.frame, bytes) else entry.frame.encode())
+        frame = entry.frame
+        size = len(frame)
+        # Most text is ASCII, which a string knows of itself; then this is what its bytes are too.
+        if isinstance(frame, str) and not frame.isascii():
+            size = len(frame.encode())
         if limit is not None and size > limit:
             raise MessageTooBig(size, limit)
         return size

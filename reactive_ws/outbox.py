@@ -98,7 +98,8 @@ class Outbox(OutboxBooks):
                     self._append(entry, is_sure=is_sure)
                 if victim is not None:
                     self._drop(victim, "the outbox was full", notes)
-        self._announce(notes)
+        if notes:
+            self._announce(notes)
         return entry
 
     def restore(self, envelope: Envelope[Any], frame: str | bytes, now: float) -> None:
@@ -151,11 +152,11 @@ class Outbox(OutboxBooks):
             with self._lock:
                 return self._take(now, notes) if self._is_online else None
         finally:
-            self._announce(notes)
+            if notes:
+                self._announce(notes)
 
     def written(self, entry: Entry) -> None:
         """The socket took it."""
-        notes: list[Note] = []
         with self._lock:
             if entry.is_over:
                 return
@@ -165,8 +166,7 @@ class Outbox(OutboxBooks):
             elif not self._has_acknowledgements:
                 entry.delivery.settle_when_sent()
                 self._remove(entry)
-            notes.append((entry, DeliveryStatus.SENT, None, None))
-        self._announce(notes)
+        entry.delivery.advance(DeliveryStatus.SENT)
 
     def refused(self, entry: Entry, error: MessageError) -> None:
         """It cannot be sent at all."""
@@ -200,7 +200,7 @@ class Outbox(OutboxBooks):
                 return False
             self._timeouts = self._writes_beside = 0
             self._remove(entry)
-        self._announce([(entry, DeliveryStatus.ACKNOWLEDGED, None, None)])
+        entry.delivery.advance(DeliveryStatus.ACKNOWLEDGED)
         return True
 
     def reject(self, identity: str, error: Exception) -> bool:

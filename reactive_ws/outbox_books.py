@@ -74,10 +74,11 @@ class OutboxBooks:
         entry.is_over = True
         self._size -= 1
         self.version += 1
-        identity = entry.delivery.id
-        self._by_id.pop(identity, None)
-        self._in_flight.pop(identity, None)
-        self._suspects.discard(identity)
+        if entry.guarantee is Guarantee.AT_LEAST_ONCE:
+            identity = entry.delivery.id
+            self._by_id.pop(identity, None)
+            self._in_flight.pop(identity, None)
+            self._suspects.discard(identity)
         if self.on_over is not None:
             self.on_over(entry)
         if len(self._queue) > 2 * self._size + 64:
