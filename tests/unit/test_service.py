@@ -293,7 +293,7 @@ async def test_the_limit_counts_bytes_whatever_the_letters() -> None:
                 for n, letter in enumerate("x\u00e9")
             ]
             assert await letters[0] is DeliveryStatus.ACKNOWLEDGED
-            with pytest.raises(MessageTooBig, match="1[34][0-9][0-9]"):
+            with pytest.raises(MessageTooBig, match=r"1[34][0-9][0-9]"):
                 await letters[1]
 
 
