@@ -115,18 +115,6 @@ class Receiver:
         self._arrived: list[Envelope[Any]] = []
         self._unknown: list[Envelope[Any]] = []
         self._protocol: list[Envelope[Any]] = []
-        self._special: dict[type[Any], Callable[[Envelope[Any]], bool]] = {
-            Hello: self._for_protocol,
-            AuthOk: self._for_protocol,
-            Resumed: self._for_protocol,
-            GoAway: self._for_protocol,
-            Ping: self._for_heartbeat,
-            Pong: self._for_heartbeat,
-            MessageReceived: self._acknowledged,
-            ServerError: self._complained,
-            Snapshot: self._snapshot,
-            Subscribed: self._subscribed,
-        }
 
     def burst(self, frame: str | bytes | None, pull: Callable[[], str | bytes | None]) -> Burst:
         """Takes a frame and what `pull` gives after it, until the burst is over."""
@@ -211,7 +199,7 @@ class Receiver:
         special = self._special.get(envelope.payload.__class__)
         if special is not None:
             self._end_run()
-            ends_burst = special(envelope)
+            ends_burst = special(self, envelope)
             self._end_run()
             return ends_burst
         for message in self.inbound.accept(envelope, now):
@@ -293,6 +281,19 @@ class Receiver:
             self.inbound.subscribed(payload.stream, payload.epoch, payload.seq)
         self._deliver(envelope)
         return False
+
+    _special: dict[type[Any], Callable[[Receiver, Envelope[Any]], bool]] = {
+        Hello: _for_protocol,
+        AuthOk: _for_protocol,
+        Resumed: _for_protocol,
+        GoAway: _for_protocol,
+        Ping: _for_heartbeat,
+        Pong: _for_heartbeat,
+        MessageReceived: _acknowledged,
+        ServerError: _complained,
+        Snapshot: _snapshot,
+        Subscribed: _subscribed,
+    }
 
     # --- the end of a burst ---------------------------------------------------------------------------------------------
 
