@@ -152,7 +152,7 @@ class Domain(Deliverer):
         """Runs start and stop callbacks that were noted under the lock."""
         while self._chores:
             try:
-                chore = self._chores.popleft()
+                chore = self._chores.pop(0)
             except IndexError:
                 return
             chore()

@@ -32,13 +32,13 @@ class RedactingLogger(logging.LoggerAdapter[logging.Logger]):
     def __init__(self, logger: logging.Logger) -> None:
         super().__init__(logger, {})
         self._secrets: tuple[str, ...] = ()
-        self._headers: frozenset[str] = frozenset()
+        self._headers: tuple[str, ...] = ()
 
     def hide(self, secrets: Iterable[str], headers: Iterable[str] = ()) -> None:
         """Sets what must not be shown from now on: texts, and the values of these headers."""
         # Longest first: a secret that contains another one is replaced as a whole.
         self._secrets = tuple(sorted({*self._secrets, *secrets}, key=len, reverse=True))[:64]
-        self._headers = frozenset(header.lower() for header in headers)
+        self._headers = tuple(header.lower() for header in headers)
 
     def log(self, level: int, msg: object, *args: Any, **keywords: Any) -> None:
         """Logs the redacted text."""

@@ -58,6 +58,9 @@ if hasattr(os, "register_at_fork"):
     # The workers of a server must not come back at the same moments after an outage.
     os.register_at_fork(after_in_child=_random.seed)
 _DRAIN = 5.0
+_BACKOFF = Backoff()
+_POLICY = ClosePolicy()
+_SUSPENDED, _SUSPEND_LIMIT = suspension_clock()
 
 
 def _utc_now() -> datetime:
@@ -157,7 +160,6 @@ class WebSocketService(Running, Routing, Sending, Following):
         if registry is None:
             found = getattr(codec, "registry", None)
             registry = found if isinstance(found, Registry) else protocol_v1()
-        default_suspended, suspend_limit = suspension_clock()
         options: dict[str, Any] = {
             "open_timeout": None,
             "ping_interval": None,
@@ -180,8 +182,8 @@ class WebSocketService(Running, Routing, Sending, Following):
             registry=registry,
             protocol=ProtocolOptions(
                 url=shown,
-                backoff=backoff or Backoff(),
-                policy=policy or ClosePolicy(),
+                backoff=backoff or _BACKOFF,
+                policy=policy or _POLICY,
                 max_attempts=max_attempts,
                 dial_timeout=dial_timeout,
                 stable_after=stable_after,
@@ -198,8 +200,8 @@ class WebSocketService(Running, Routing, Sending, Following):
             clock=clock or _utc_now,
             new_id=new_id or _new_id,
             close_timeout=close_timeout,
-            suspended=suspended or default_suspended,
-            suspend_limit=suspend_limit,
+            suspended=suspended or _SUSPENDED,
+            suspend_limit=_SUSPEND_LIMIT,
         )
         self._domain = domain if domain is not None else default_domain()
         self._counters = Counters()
