@@ -21,7 +21,7 @@ each_load = pytest.mark.parametrize(
     "load",
     [
         gui_flood.Load("as fast as possible", 100_000, 0.0, 0.0),
-        gui_flood.Load("paced", 50_000, 100_000.0, 0.0),
+        gui_flood.Load("paced", 100_000, 100_000.0, 0.0),
         gui_flood.Load("slow setter", 10_000, 20_000.0, 0.0002),
     ],
     ids=lambda load: load.name,

@@ -26,7 +26,8 @@ PROGRAMS = {
 import tkinter
 from reactive_ws.gui import TkLoop
 root = tkinter.Tk(); label = tkinter.Label(root); label.pack()
-ui = TkLoop(root); ui.bind(store, label, lambda it, value: it.configure(text=value))
+ui = TkLoop(root, is_polling={is_polling})
+ui.bind(store, label, lambda it, value: it.configure(text=value))
 root.after(200, root.{end}); root.mainloop()
 """,
     "qt": """
@@ -64,7 +65,7 @@ try:
 except KeyboardInterrupt:
     pass
 """,
-    "manual": """
+    "asyncio": """
 import asyncio
 from reactive_ws.gui import AsyncioLoop, conflate
 shown = []
@@ -73,7 +74,18 @@ async def main():
     await asyncio.sleep(0.2)
 asyncio.run(main())
 """,
+    "manual": """
+from reactive_ws.gui import ManualLoop, conflate
+ui = ManualLoop(clock=time.monotonic); shown = []
+store.select().pipe(conflate(ui)).subscribe(shown.append)
+end = time.monotonic() + 0.2
+while time.monotonic() < end:
+    ui.run_until_now(); time.sleep(0.01)
+{end}
+""",
 }
+PROGRAMS["tk, polling"] = PROGRAMS["tk"].replace("{is_polling}", "True")
+PROGRAMS["tk"] = PROGRAMS["tk"].replace("{is_polling}", "False")
 
 
 @pytest.mark.parametrize(
@@ -81,19 +93,23 @@ asyncio.run(main())
     [
         ("tk", "quit"),
         ("tk", "destroy"),
+        ("tk, polling", "quit"),
+        ("tk, polling", "destroy"),
         ("qt", "app.quit"),
         ("qt", "lambda: QtWidgets.QApplication.exit()"),
         ("textual", "exit"),
         ("textual", "join"),
         ("textual", "interrupt"),
         ("glib", ""),
+        ("asyncio", ""),
         ("manual", ""),
+        ("manual", "ui.close()"),
     ],
 )
 def test_a_program_ends_in_the_middle_of_a_flood(
     toolkit: str, end: str, display: str | None
 ) -> None:
-    reason = missing(toolkit, display)
+    reason = missing(toolkit.split(",")[0], display)
     if reason is not None:
         skip_or_fail(reason)
     done = run(["-c", WRITER + PROGRAMS[toolkit].replace("{end}", end)], display)

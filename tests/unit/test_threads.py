@@ -113,7 +113,7 @@ def test_a_write_while_another_thread_delivers_is_delivered_without_a_further_wr
 def test_crosswise_batches_keep_the_sum_in_every_delivered_and_every_read_snapshot(
     domain: Domain,
 ) -> None:
-    rounds = 5_000
+    rounds = 10_000
     a, b = Store(500, domain=domain), Store(500, domain=domain)
     total = derived(a, b, lambda left, right: left + right)
     delivered: set[int] = set()
