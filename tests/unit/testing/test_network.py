@@ -79,7 +79,9 @@ async def test_an_echo_takes_one_round_trip() -> None:
         assert client.remote_address == ("server", 80)
 
 
-def test_ten_connections_that_are_reset_with_a_minute_between_them_take_no_time() -> None:
+def seconds_of_ten_resets_and_waits() -> float:
+    """Returns how long ten times connect, reset and 60 s of waiting take in real time: the best of five."""
+
     @simulate
     async def run() -> float:
         async with echo_server() as network:
@@ -93,15 +95,23 @@ def test_ten_connections_that_are_reset_with_a_minute_between_them_take_no_time(
                 await asyncio.sleep(60)
         return now()
 
-    run()
     best = 60.0
     for _ in range(5):
-        started = time.process_time()
+        started = time.perf_counter()
         assert run() > 600
-        best = min(best, time.process_time() - started)
+        best = min(best, time.perf_counter() - started)
     print(f"ten times: {best * 1000:.1f} ms")
-    # About 10 ms on an idle machine, where 50 ms are promised; a machine ten times slower is no error of ours.
-    assert best < 0.5
+    return best
+
+
+def test_ten_connections_that_are_reset_with_a_minute_between_them_take_no_time() -> None:
+    # 5 to 10 ms on an idle machine; a machine ten times slower is no error of ours.
+    assert seconds_of_ten_resets_and_waits() < 0.5
+
+
+@pytest.mark.deep
+def test_ten_connections_that_are_reset_with_a_minute_between_them_take_less_than_50_ms() -> None:
+    assert seconds_of_ten_resets_and_waits() < 0.05
 
 
 @simulate
