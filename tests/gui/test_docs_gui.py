@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ui_drivers import DEBIAN_PACKAGES
 
 from .conftest import skip_or_fail
 from .test_toolkits import missing, run
@@ -13,6 +14,14 @@ PAGE = Path(__file__).parents[2] / "docs" / "gui.md"
 
 # What a reader does with the mouse: close the window.
 ENDINGS = {
+    # Debian's packages are not on the path of an environment, and their importer is old-fashioned.
+    "gi.repository": f"""
+import sys, warnings
+sys.path.append({DEBIAN_PACKAGES!r})
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", ImportWarning)
+    import gi.repository.GLib
+""",
     "tkinter": """
 import tkinter
 _mainloop = tkinter.Misc.mainloop
@@ -32,16 +41,15 @@ QtWidgets.QApplication.exec = execute
     "textual": """
 import asyncio
 from textual.app import App
-def run(self):
-    async def main():
-        async with self.run_test() as pilot:
-            await pilot.press("up", "up", "down")
-            await pilot.pause(0.1)
-    asyncio.run(main())
-App.run = run
+async def run_async(self):
+    async with self.run_test() as pilot:
+        await pilot.press("up", "up", "down")
+        await pilot.pause(0.1)
+App.run = lambda self: asyncio.run(self.run_async())
+App.run_async = run_async
 """,
 }
-TOOLKITS = {"tkinter": "tk", "PySide6": "qt", "textual": "textual"}
+TOOLKITS = {"tkinter": "tk", "PySide6": "qt", "textual": "textual", "gi.repository": "glib"}
 
 
 def blocks() -> list[str]:
