@@ -1,4 +1,4 @@
-"""What a service writes into the log, `reactive_ws.connection` and `reactive_ws.service`: exact lines, never a payload.
+"""What a service writes into the logs `reactive_ws.connection`, `.service` and `.messages`: exact lines, never a payload.
 
     INFO      connecting to ..., connected to ..., state A -> B, reconnecting in 1.2 s (attempt 3 of 10), queued, flushed 7
     WARNING   lost: why; what went wrong in messages
