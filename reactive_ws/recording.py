@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
@@ -22,6 +23,8 @@ from .errors import FileUnusable
 __all__ = ["RecordedFrame", "read_recording"]
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_MAX_LINE = 1 << 26
+"""Bytes; a file that is no recording, such as a disk image, may be one line and larger than the memory."""
 
 
 @attrs.frozen
@@ -71,7 +74,9 @@ def read_recording(path: str | Path) -> tuple[RecordedFrame, ...]:
 def _frames(path: str, lines: BinaryIO) -> Iterator[RecordedFrame]:
     decode = msgspec.json.Decoder(_Line).decode
     before = 0.0
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(iter(partial(lines.readline, _MAX_LINE), b""), 1):
+        if len(line) == _MAX_LINE:
+            raise FileUnusable(path, f"is no recording: line {number} is longer than 64 MiB")
         try:
             entry = decode(line)
             text = bytes(entry.frame).decode()

@@ -73,6 +73,7 @@ def test_help_of_the_hub_shows_the_grammar() -> None:
         (("replay", "/nowhere"), 1, "'/nowhere' cannot be read: no such file or directory"),
         (("replay", str(ROOT)), 1, "cannot be read: is a directory"),
         (("replay", str(ROOT / "README.md")), 1, "is no recording: line 1"),
+        (("replay", "/dev/zero"), 1, "is no recording: line 1 is longer than 64 MiB"),
         (("replay", "/dev/null"), 1, "holds no incoming frame"),
         (("replay", "/dev/null", "--speed", "-1"), 2, "'-1' is no speed"),
         (("replay", "/dev/null", "--speed=fast"), 2, "'fast' is no speed"),
