@@ -12,4 +12,6 @@ try:
     sys.exit(command.run(parser.parse_args()))
 except KeyboardInterrupt:
     sys.exit(130)
+except CommandFailed as error:
+    sys.exit(f"demo: {error}")
 """

@@ -77,6 +77,15 @@ class HubChild:
             process.kill()
             process.wait()
 
+    def check(self) -> None:
+        """Does nothing while the hub runs, and when it was ended here.
+
+        Raises:
+            CommandFailed: it ended by itself; with what it said.
+        """
+        if self._process is not None and self._process.poll() is not None:
+            raise CommandFailed(f"the hub ended by itself: {self._complaint()}")
+
     def copy_data(self, name: str) -> Path:
         """Copies the data file with its log, as they are now; only while no hub runs."""
         target = self._directory / name
@@ -112,8 +121,7 @@ class HubChild:
         words, environment = python("-m", "reactive_ws.commands", "hub", "--port", port)
         words += ["--data", str(self.data), "--token-delay", str(self._token_delay)]
         said = self._directory / f"hub-{self._starts}.out"
-        complained = self._directory / f"hub-{self._starts}.err"
-        with said.open("wb") as out, complained.open("wb") as err:
+        with said.open("wb") as out, self._complaints.open("wb") as err:
             # Starting is quick, and a child that asyncio owns could not be killed from every `finally`.
             process = self._process = subprocess.Popen(  # noqa: ASYNC220
                 words, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err
@@ -126,7 +134,15 @@ class HubChild:
                 return None
             if process.poll() is not None:
                 self._process = None
-                return " ".join(complained.read_text("utf-8").split()) or "it ended at once"
+                return self._complaint()
             await asyncio.sleep(0.02)
         self.kill()
         return f"it does not listen after {_START_TIMEOUT:g} s"
+
+    @property
+    def _complaints(self) -> Path:
+        return self._directory / f"hub-{self._starts}.err"
+
+    def _complaint(self) -> str:
+        text = self._complaints.read_text("utf-8", "replace")
+        return " ".join(text.split()).removeprefix("reactive-ws hub: ") or "it did not say why"

@@ -68,7 +68,7 @@ class Play:
         """Plays for about so many seconds, one kill for each ten.
 
         Raises:
-            CommandFailed: the hub does not start, or the bad moment does not come.
+            CommandFailed: the hub does not start or ends by itself, or the bad moment does not come.
         """
         rounds = max(1, int(seconds // _ROUND))
         for number in range(1, rounds + 1):
@@ -130,6 +130,7 @@ class Play:
                 half = self._half_streamed()
                 if len(self._open) <= at_most and half is not None:
                     return self._kill(*half)
+                self.hub.check()
                 await asyncio.sleep(0)
         raise CommandFailed(
             "the hub was never caught with 20 unacknowledged messages and a half streamed answer; "
@@ -200,6 +201,7 @@ class Play:
         ) and time.monotonic() - since < _PATIENCE:
             if left != owing:
                 owing, since = left, time.monotonic()
+            self.hub.check()
             await asyncio.sleep(0.05)
         # What is typed from here on would be promised to nobody.
         self._is_over = True

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,13 @@ def _let_ctrl_c_through() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def _leave_little_room() -> None:
+    import resource
+
+    # What grows beyond it fails like on a full disk: the hub's data, long before anything else.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+
 @pytest.fixture
 def demos(tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
@@ -39,7 +46,10 @@ def demos(tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]:
 
 
 def start(
-    demos: list[subprocess.Popen[str]], directory: Path, *words: str
+    demos: list[subprocess.Popen[str]],
+    directory: Path,
+    *words: str,
+    prepare: Callable[[], None] = _let_ctrl_c_through,
 ) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *words],
@@ -49,7 +59,7 @@ def start(
         cwd=directory,
         env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(directory)},
         start_new_session=True,
-        preexec_fn=_let_ctrl_c_through,
+        preexec_fn=prepare,
     )
     demos.append(process)
     return process
@@ -112,5 +122,20 @@ def test_it_can_be_interrupted_at_any_time_and_leaves_nothing(
     until = time.monotonic() + 60
     while processes_of(process.pid) and time.monotonic() < until:
         time.sleep(0.02)
+    assert processes_of(process.pid) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_hub_that_ends_by_itself_ends_the_demo_with_one_line(
+    demos: list[subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    words = ("--seconds", "5", "--plain")
+    process = start(demos, tmp_path, *words, prepare=_leave_little_room)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert re.fullmatch(
+        r"demo: the hub ended by itself: '.*hub\.db' could not be written, the disk may be full; .*\n",
+        err,
+    )
     assert processes_of(process.pid) == []
     assert list(tmp_path.iterdir()) == []
