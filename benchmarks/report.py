@@ -74,13 +74,13 @@ def as_json(row: Metric) -> dict[str, Any]:
 
 def write(rows: Iterable[Metric], path: Path, *, is_partial: bool) -> None:
     """Writes the results; those of a part of the groups join what is there."""
-    before: dict[str, Any] = {}
+    before: dict[str, Any] = {"versions": {}, "metrics": {}}
     if is_partial and path.exists():
-        before = json.loads(path.read_text())["metrics"]
+        before = json.loads(path.read_text())
     results = {
         "machine": machine(),
-        "versions": versions(),
-        "metrics": before | {row.name: as_json(row) for row in rows},
+        "versions": before["versions"] | versions(),
+        "metrics": before["metrics"] | {row.name: as_json(row) for row in rows},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=1)

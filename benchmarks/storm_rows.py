@@ -45,7 +45,7 @@ def storm_rows(*, is_quick: bool = False) -> Iterator[Metric]:
         samples: dict[str, list[float]] = {}
         stranded: list[str] = []
         curves: dict[str, list[tuple[float, float]]] = {}
-        for policy in _ALL if clients == 10_000 else POLICIES:
+        for policy in _ALL:
             who = "ours" if policy is POLICIES[0] else policy.name
             outcomes = [
                 storm(policy, clients=clients, outage=_OUTAGE, rate=clients / 20, seed=seed)

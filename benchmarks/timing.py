@@ -8,10 +8,12 @@ seconds of that thread; what waits for sockets or other processes is timed by th
 from __future__ import annotations
 
 import gc
+import importlib.util
 import statistics
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 
 __all__ = ["Case", "Metric", "interleave", "metric"]
 
@@ -28,6 +30,7 @@ class Case:
         operations: How many operations one call does.
         check: Called once after the last round; raises when the results are wrong.
         refresh: Called before every round, apart from timing; makes new data.
+        needs: The module without which it is left out, as in the tests, which have no environment with the peers.
     """
 
     who: str
@@ -35,13 +38,26 @@ class Case:
     operations: int
     check: Callable[[], None] = lambda: None
     refresh: Callable[[], None] = lambda: None
+    needs: str = ""
+
+
+def _is_there(case: Case) -> bool:
+    return not case.needs or _has(case.needs)
+
+
+@cache
+def _has(module: str) -> bool:
+    found = importlib.util.find_spec(module) is not None
+    if not found:
+        print(f"(without {module}, which is not installed)")
+    return found
 
 
 def interleave(
     cases: Iterable[Case], rounds: int, clock: Callable[[], float] = time.thread_time
 ) -> dict[str, list[float]]:
     """Returns for every case the seconds of one operation in each round."""
-    every = tuple(cases)
+    every = tuple(filter(_is_there, cases))
     runs = {case.who: case.prepare() for case in every}
     for case in every:
         case.refresh()

@@ -4,23 +4,22 @@
 //
 // Cases take turns, round after round, as in `timing.py`; every result is checked.
 
-import { effect, signal } from "@preact/signals-core";
+import { batch, computed, effect, signal } from "@preact/signals-core";
 import { atom, listenKeys, map } from "nanostores";
 import { BehaviorSubject, distinctUntilChanged, map as rxMap } from "rxjs";
 import { writable } from "svelte/store";
 import { createStore } from "zustand/vanilla";
 import { subscribeWithSelector } from "zustand/middleware";
-import { computed } from "@preact/signals-core";
 
 const quick = process.argv.includes("--quick");
-const rounds = quick ? 3 : 15;
+const usually = quick ? 3 : 15;
 
 function expect(found, wanted, what) {
   if (found !== wanted) throw new Error(`${what}: ${found} where ${wanted} was expected`);
 }
 
 // Each case: {who, operations, run(), check()}
-function interleave(cases) {
+function interleave(cases, rounds = usually) {
   const samples = Object.fromEntries(cases.map((one) => [one.who, []]));
   for (const one of cases) one.run();
   for (let round = 0; round < rounds; round += 1) {
@@ -88,7 +87,7 @@ const writers = {
 
 function keyed(who, count, build) {
   const keys = Array.from({ length: count }, (_, number) => `key-${number}`);
-  const operations = quick ? 3 : 20;
+  const operations = quick || count > 10_000 ? 3 : 20;
   let calls = 0;
   let version = 0;
   let written = 0;
@@ -181,7 +180,7 @@ function cellx(layers) {
     return [one, two, three, four].join();
   };
   const turn = (values) => {
-    values.forEach((value, at) => { start[at].value = value; });
+    batch(() => values.forEach((value, at) => { start[at].value = value; }));
     expect(row.map((node) => node.value).join(), fold(values), "cellx");
   };
   return {
@@ -192,19 +191,193 @@ function cellx(layers) {
   };
 }
 
+// --- kairo: the six graphs of graphs.py, one operation is one iter() --------------------------------------------------------
+
+function busy() {
+  let total = 0;
+  for (let number = 0; number < 100; number += 1) total += number;
+  return total;
+}
+
+const graphs = {
+  avoidable() {
+    const head = signal(0);
+    let runs = 0;
+    const one = computed(() => head.value);
+    const two = computed(() => { one.value; return 0; });
+    const three = computed(() => { runs += 1; busy(); return two.value + 1; });
+    const four = computed(() => three.value + 2);
+    const five = computed(() => four.value + 3);
+    effect(() => { five.value; busy(); });
+    return () => {
+      head.value = 1;
+      expect(five.value, 6, "avoidable");
+      const before = runs;
+      for (let number = 0; number < 1000; number += 1) {
+        head.value = number;
+        expect(five.value, 6, "avoidable");
+      }
+      expect(runs, before, "avoidable");
+    };
+  },
+  broad() {
+    const head = signal(0);
+    let last = head;
+    let calls = 0;
+    for (let offset = 0; offset < 50; offset += 1) {
+      const current = computed(() => head.value + offset);
+      const next = computed(() => current.value + 1);
+      effect(() => { next.value; calls += 1; });
+      last = next;
+    }
+    return () => {
+      head.value = 1;
+      calls = 0;
+      for (let number = 0; number < 50; number += 1) {
+        head.value = number;
+        expect(last.value, number + 50, "broad");
+      }
+      expect(calls, 50 * 50, "broad");
+    };
+  },
+  deep() {
+    const head = signal(0);
+    let current = head;
+    let calls = 0;
+    for (let layer = 0; layer < 50; layer += 1) {
+      const before = current;
+      current = computed(() => before.value + 1);
+    }
+    effect(() => { current.value; calls += 1; });
+    return () => {
+      head.value = 1;
+      calls = 0;
+      for (let number = 0; number < 50; number += 1) {
+        head.value = number;
+        expect(current.value, 50 + number, "deep");
+      }
+      expect(calls, 50, "deep");
+    };
+  },
+  diamond() {
+    const head = signal(0);
+    let calls = 0;
+    const middle = Array.from({ length: 5 }, () => computed(() => head.value + 1));
+    const total = computed(() => middle.reduce((sum, node) => sum + node.value, 0));
+    effect(() => { total.value; calls += 1; });
+    return () => {
+      head.value = 1;
+      expect(total.value, 10, "diamond");
+      calls = 0;
+      for (let number = 0; number < 500; number += 1) {
+        head.value = number;
+        expect(total.value, (number + 1) * 5, "diamond");
+      }
+      expect(calls, 500, "diamond");
+    };
+  },
+  mux() {
+    const heads = Array.from({ length: 100 }, () => signal(0));
+    const whole = computed(() => Object.fromEntries(heads.map((head, at) => [at, head.value])));
+    const split = heads.map((_, at) => {
+      const picked = computed(() => whole.value[at]);
+      return computed(() => picked.value + 1);
+    });
+    for (const node of split) effect(() => { node.value; });
+    return () => {
+      for (const factor of [1, 2]) {
+        for (let number = 0; number < 10; number += 1) {
+          heads[number].value = number * factor;
+          expect(split[number].value, number * factor + 1, "mux");
+        }
+      }
+    };
+  },
+  triangle() {
+    const head = signal(0);
+    const nodes = [];
+    let current = head;
+    let calls = 0;
+    for (let layer = 0; layer < 10; layer += 1) {
+      const before = current;
+      nodes.push(before);
+      current = computed(() => before.value + 1);
+    }
+    const total = computed(() => nodes.reduce((sum, node) => sum + node.value, 0));
+    effect(() => { total.value; calls += 1; });
+    return () => {
+      head.value = 1;
+      expect(total.value, 55, "triangle");
+      calls = 0;
+      for (let number = 0; number < 100; number += 1) {
+        head.value = number;
+        expect(total.value, 45 + 10 * number, "triangle");
+      }
+      expect(calls, 100, "triangle");
+    };
+  },
+};
+
+function kairo(name) {
+  const run = graphs[name]();
+  return { who: `preact signals derived_kairo_${name}`, operations: 1, run, check() {} };
+}
+
+// --- static rectangular graphs: every node adds up some of the row before ---------------------------------------------------
+
+function rectangle(name, width, layers, fan, writes) {
+  const values = Array.from({ length: width }, (_, at) => at);
+  const signals = values.map((value) => signal(value));
+  const below = (node) => Array.from({ length: fan }, (_, at) => (node + at) % width);
+  const sums = (line, read) =>
+    line.map((_, node) => below(node).reduce((sum, at) => sum + read(line[at]), 0));
+  let row = signals;
+  for (let layer = 1; layer < layers; layer += 1) {
+    const before = row;
+    row = before.map((_, node) => {
+      const sources = below(node).map((at) => before[at]);
+      return computed(() => sources.reduce((sum, source) => sum + source.value, 0));
+    });
+  }
+  for (const node of row) effect(() => { node.value; });
+  let turn = 0;
+  let found = 0;
+  return {
+    who: `preact signals derived_static_${name}`,
+    operations: 1,
+    run() {
+      turn += 1;
+      for (let number = 0; number < writes; number += 1) {
+        const at = number % width;
+        values[at] = number + at + turn;
+        signals[at].value = values[at];
+      }
+      found = row.reduce((sum, node) => sum + node.value, 0);
+    },
+    check() {
+      let line = values;
+      for (let layer = 1; layer < layers; layer += 1) line = sums(line, (value) => value);
+      expect(found, line.reduce((sum, value) => sum + value, 0), name);
+    },
+  };
+}
+
 const results = {};
 for (const observers of [1, 10, 100]) {
   const cases = Object.entries(writers).map(([who, build]) => writing(who, observers, build));
   Object.assign(results, interleave(cases));
 }
-for (const count of quick ? [1000] : [1000, 10_000]) {
+for (const count of quick ? [1000] : [1000, 10_000, 100_000]) {
   const cases = Object.entries(keyedStores).map(([who, build]) => keyed(who, count, build));
-  Object.assign(results, interleave(cases));
+  Object.assign(results, interleave(cases, count > 10_000 ? 3 : usually));
 }
 for (const count of quick ? [100, 1000] : [100, 1000, 10_000]) {
   Object.assign(results, interleave([selecting(count)]));
 }
-for (const layers of [10, 16, ...(quick ? [] : [1000])]) {
+for (const layers of [10, 16, ...(quick ? [] : [1000, 2500])]) {
   Object.assign(results, interleave([cellx(layers)]));
 }
+for (const name of Object.keys(graphs)) Object.assign(results, interleave([kairo(name)]));
+Object.assign(results, interleave([rectangle("1000x5", 1000, 5, 25, 30)]));
+Object.assign(results, interleave([rectangle("500x3", 500, 3, 5, 5)]));
 console.log(JSON.stringify(results));

@@ -29,11 +29,38 @@ def metrics(**samples: list[float]) -> dict[str, Any]:
     }
 
 
+ROWS = (
+    "store_write_1 store_write_10 store_write_100 select_100 select_1000 select_10000 "
+    "keyed_1000 keyed_10000 keyed_100000 keyed_scaling "
+    "derived_kairo_avoidable derived_kairo_broad derived_kairo_deep derived_kairo_diamond "
+    "derived_kairo_mux derived_kairo_triangle "
+    "derived_cellx_10 derived_cellx_16 derived_cellx_1000 derived_cellx_2500 "
+    "derived_static_1000x5 derived_static_500x3 "
+    "history_append_1k history_append_100k history_append_1m history_window history_cut history_prepend "
+    "pipeline pipeline_picows pipeline_market latency_p50 latency_p99 latency_p999 "
+    "send_at_most send_at_least send_durable reconnect storm_10k storm_100k "
+    "gui_flood_cost gui_flood_tk gui_flood_qt "
+    "memory_observer memory_key memory_message memory_idle_service "
+    "import_time import_everything soak_p99 soak_memory"
+)
+
+
 @pytest.mark.parametrize(
     ("group", "rows"),
     [
+        (
+            "derived",
+            [
+                *("derived_kairo_avoidable", "derived_kairo_broad", "derived_kairo_deep"),
+                *("derived_kairo_diamond", "derived_kairo_mux", "derived_kairo_triangle"),
+                *("derived_cellx_10", "derived_static_1000x5", "derived_static_500x3"),
+            ],
+        ),
+        # The windows are flooded where there are toolkits and a display.
+        ("gui_flood", ["gui_flood_cost"]),
         ("history", ["history_append_1k", "history_window", "history_cut", "history_prepend"]),
         ("import", ["import_time", "import_everything"]),
+        ("keyed", ["keyed_1000"]),
         ("latency", ["latency_p50", "latency_p99", "latency_p999"]),
         ("market", ["pipeline_market"]),
         ("memory", ["memory_observer", "memory_key", "memory_message", "memory_idle_service"]),
@@ -42,6 +69,7 @@ def metrics(**samples: list[float]) -> dict[str, Any]:
         ("select", ["select_100", "select_1000"]),
         ("send", ["send_at_most", "send_at_least", "send_durable"]),
         ("soak", ["soak_p99", "soak_memory"]),
+        ("store_write", ["store_write_1", "store_write_10", "store_write_100"]),
         ("storm", ["storm_10k"]),
     ],
 )
@@ -81,10 +109,24 @@ def test_what_is_worse_in_every_round_is_a_regression_and_the_rest_is_noise(tmp_
     ]
 
 
+def test_no_row_is_missing_in_the_results() -> None:
+    results = json.loads(table.LATEST.read_text())
+    assert set(results) == {"machine", "versions", "metrics"}
+    assert set(ROWS.split()) - set(results["metrics"]) == set()
+    fields = {"ours", "peers", "unit", "ratio", "target", "met"}
+    assert [name for name, row in results["metrics"].items() if not fields <= set(row)] == []
+
+
 def test_the_page_shows_the_results_that_are_in_the_file() -> None:
     results = json.loads(table.LATEST.read_text())
     shown = table.PAGE.read_text().partition(table.BEGIN)[2].partition(table.END)[0]
     assert shown.strip() == table.written(results).strip()
+
+
+def test_the_page_says_of_every_missed_target_why() -> None:
+    missed = table.missed(json.loads(table.LATEST.read_text()))
+    why = table.PAGE.read_text().partition("## What misses its target, and why")[2]
+    assert [name for name in missed if f"`{name}`" not in why] == []
 
 
 def test_the_results_are_written_between_the_marks_of_the_page_and_nowhere_else(
