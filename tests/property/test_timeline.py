@@ -13,7 +13,9 @@ from stores.timeline import Timeline
 
 
 def entry(identity: str, place: Place | None, text: str = "") -> Entry:
-    return Entry(Message(identity, "s", "user", text, 0.0), place)
+    # The sequence is that of the place, as it mostly is, or that of the first who waits.
+    sequence = 0 if place is None else place[1]
+    return Entry(Message(identity, "s", "user", text, 0.0, sequence=sequence)).placed(place)
 
 
 class TimelineMachine(RuleBasedStateMachine):
@@ -168,3 +170,11 @@ def test_an_old_id_that_came_again_names_the_newer_entry_also_when_the_old_one_w
     assert found is not None
     assert (len(kept), found.place) == (2, (0, 11, 0))
     assert len(kept.cut(0)) == 0
+
+
+def test_who_waits_waits_also_when_its_sequence_is_the_number_of_its_arrival() -> None:
+    kept = Timeline().put(entry("own", None))
+    found = kept.find("own")
+    assert found is not None
+    assert (found.is_waiting, len(kept.waiting)) == (True, 1)
+    assert len(kept.put(entry("own", (0, 0, 0))).waiting) == 0
