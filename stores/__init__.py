@@ -17,7 +17,7 @@
     state_file      what survives the process
     facade          the vocabularies of other clients
     ports           what stores need from outside, as types
-    vector, growing_text   the two structures that keep long histories and long answers cheap
+    vector, id_index, growing_text   the structures that keep long histories and long answers cheap
     demo            the command `reactive-ws demo`
 
 Each store file has the same order: state, reducers, store, actions. UI code reads streams and calls actions.

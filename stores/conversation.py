@@ -9,7 +9,7 @@ It owns no store and sends nothing; `history` does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import attrs
 import msgspec
@@ -151,7 +151,7 @@ def all_answered(
         responses: Each with its epoch, in order.
     """
     new: dict[str, Entry] = {}
-    knows, epoch, era, newest = _end(state)
+    epoch, era, newest = state.epoch, state.era, state.newest_sequence
     for response, said_in in responses:
         message = response.message
         sequence = message.sequence
@@ -160,25 +160,29 @@ def all_answered(
             and sequence > newest
             and (said_in == epoch or said_in is None)
             and message.id not in new
-            and not knows(message.id)
         ):
             new[message.id] = Entry(message, era)
             newest = sequence
             continue
         state = answered(_extended(state, new), response, said_in)
-        knows, epoch, era, newest = _end(state)
+        epoch, era, newest = state.epoch, state.era, state.newest_sequence
         new = {}
     return _extended(state, new)
 
 
-def _end(state: Conversation) -> tuple[Callable[[str], bool], str | None, int, int]:
-    """Returns what tells whether a message is the next one: asked for once a run, not once a message."""
-    return state.timeline.knows, state.epoch, state.era, state.newest_sequence
-
-
 def _extended(state: Conversation, new: dict[str, Entry]) -> Conversation:
+    """Adds entries whose places are after all others; one that is known is taken as the server's word about it."""
     if not new:
         return state
+    if state.timeline.knows_any(new.keys()):
+        fresh: dict[str, Entry] = {}
+        for identity, entry in new.items():
+            if state.timeline.knows(identity):
+                state = copied(_extended(state, fresh), entry.head)
+                fresh = {}
+            else:
+                fresh[identity] = entry
+        return _extended(state, fresh)
     entries = tuple(new.values())
     first = entries[0].place
     read = state.read

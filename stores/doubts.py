@@ -5,7 +5,7 @@ A message that cannot be taken at all never comes here: the codec rejects it. No
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from reactive_ws.messages import MessageResponse, moment
@@ -24,7 +24,7 @@ def latest_likely(clock: Callable[[], datetime]) -> float:
 
 
 def dubious(
-    responses: Iterable[MessageResponse], state: Conversation, latest: float
+    responses: Sequence[MessageResponse], state: Conversation, latest: float
 ) -> list[MessageResponse]:
     """Returns the messages about which there may be something strange; `doubts_about` looks closer.
 
@@ -37,6 +37,7 @@ def dubious(
         latest: See `latest_likely`.
     """
     newest, knows = state.newest_sequence, state.timeline.knows
+    is_any_known = state.timeline.knows_any({it.message.id: None for it in responses}.keys())
     found: list[MessageResponse] = []
     for response in responses:
         message = response.message
@@ -45,7 +46,10 @@ def dubious(
             isinstance(date, datetime)
             or not 0.0 <= date <= latest
             or message.session_id != response.session_id
-            or (sequence is not None and (sequence <= newest or knows(message.id)))
+            or (
+                sequence is not None
+                and (sequence <= newest or (is_any_known and knows(message.id)))
+            )
         ):
             found.append(response)
     return found

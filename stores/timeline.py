@@ -12,12 +12,13 @@ It knows places and ids, and nothing about what a message means: that is `histor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, KeysView, Sequence
 
 import attrs
 from immutables import Map
 
 from .entry import WAITING, Entry, Place
+from .id_index import IdIndex
 from .vector import Vector
 
 __all__ = ["INDEXED", "Timeline"]
@@ -32,23 +33,17 @@ def _empty_vector() -> Vector[Entry]:
     return Vector()
 
 
-def _empty_ids() -> Map[str, Entry]:
-    return Map()
-
-
 def _nothing_open() -> Map[str, Place]:
     return Map()
 
 
-def _trimmed(recent: Map[str, Entry], settled: Vector[Entry]) -> Map[str, Entry]:
+def _trimmed(recent: IdIndex, settled: Vector[Entry]) -> IdIndex:
     """Returns the ids to know: when there are `_SPARE` too many, the oldest are forgotten, all at once."""
     excess = len(recent) - INDEXED
     if excess <= _SPARE:
         return recent
-    fewer = recent.mutate()
-    for entry in settled.window(len(settled) - len(recent), excess):
-        del fewer[entry.head.id]
-    return fewer.finish()
+    oldest = settled.window(len(settled) - len(recent), excess)
+    return recent.without(entry.head.id for entry in oldest)
 
 
 def _place_of(entry: Entry) -> Place:
@@ -68,7 +63,7 @@ class Timeline:
     settled: Vector[Entry] = attrs.field(factory=_empty_vector)
     waiting: Vector[Entry] = attrs.field(factory=_empty_vector)
     dropped: int = 0
-    _recent: Map[str, Entry] = attrs.field(factory=_empty_ids)
+    _recent: IdIndex = attrs.field(factory=IdIndex)
     _open: Map[str, Place] = attrs.field(factory=_nothing_open)
     _arrivals: int = 0
 
@@ -145,6 +140,11 @@ class Timeline:
         """Whether an entry with this id waits or is one of the newest."""
         return identity in self._recent or identity in self._open
 
+    def knows_any(self, ids: KeysView[str]) -> bool:
+        """Whether `knows` is true for one of these ids; cheaper than asking for each."""
+        waiting = self._open
+        return self._recent.has_any(ids) or (len(waiting) > 0 and any(it in waiting for it in ids))
+
     def extended(self, entries: Sequence[Entry]) -> Timeline:
         """Returns a timeline with these entries after all that are settled; cheaper than one after the other.
 
@@ -152,7 +152,7 @@ class Timeline:
             entries: In order, each with a place after `last_place`, none of them known, none twice.
         """
         settled = self.settled.extended(entries)
-        recent = self._recent.update({entry.head.id: entry for entry in entries})
+        recent = self._recent.extended({entry.head.id: entry for entry in entries})
         return attrs.evolve(self, settled=settled, recent=_trimmed(recent, settled))
 
     def remove(self, identity: str) -> Timeline:
@@ -167,14 +167,12 @@ class Timeline:
         if count <= 0:
             return self
         indexed = size - len(self._recent)
-        recent = self._recent.mutate()
-        for entry in self.settled.window(indexed, count - indexed):
-            del recent[entry.id]
+        forgotten = self.settled.window(indexed, count - indexed)
         return attrs.evolve(
             self,
             settled=self.settled.cut(count),
             dropped=self.dropped + count,
-            recent=recent.finish(),
+            recent=self._recent.without(entry.head.id for entry in forgotten),
         )
 
     def _index_of(self, identity: str, place: Place | None) -> int | None:
@@ -237,7 +235,7 @@ class Timeline:
         size = len(settled)
         known = len(recent)
         if index >= size - known:
-            recent = recent.delete(settled[index].id)
+            recent = recent.without((settled[index].id,))
             if known < size and known <= INDEXED:
                 back = settled[size - known - 1]
                 # An old id that came again names the newer entry.

@@ -146,10 +146,11 @@ class TimelineMachine(RuleBasedStateMachine):
     def the_index_is_bounded(self) -> None:
         known = len(self.timeline._recent)
         assert min(5, len(self.settled)) <= known <= 5 + 3
-        assert {name: it.place for name, it in self.timeline._recent.items()} == {
+        entries = [self.timeline.find(name) for name in self.timeline._recent]
+        assert {it.id: it.place for it in entries if it is not None} == {
             row[1]: row[0] for row in self.settled[len(self.settled) - known :]
         }
-        assert all(self.timeline.find(name) is it for name, it in self.timeline._recent.items())
+        assert [self.timeline._recent.get(name) for name in self.timeline._recent] == entries
 
 
 TestTimeline = TimelineMachine.TestCase
