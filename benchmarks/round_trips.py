@@ -1,4 +1,5 @@
-"""`latency_*`: a message goes to the server and back into a store. `send_*`: how many messages a second go out.
+"""`latency_*`: a message goes to the server and back into a store. `send_*`: how many messages a second go out,
+and what one costs the thread that sends it.
 
 python benchmarks/round_trips.py                    both, printed
 """
@@ -6,11 +7,12 @@ python benchmarks/round_trips.py                    both, printed
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -163,19 +165,30 @@ async def _acknowledged(url: str, count: int, path: Path | None) -> float:
     return count / took
 
 
+def _with_cpu(sends: Coroutine[Any, Any, float]) -> tuple[float, float]:
+    """Returns what the sends return, and the CPU seconds of this thread that they took."""
+    gc.collect()
+    began = time.thread_time()
+    return asyncio.run(sends), time.thread_time() - began
+
+
 def send_rows(runs: int, *, count: int = 10_000) -> Iterator[Metric]:
-    """Yields the messages a second: at most once, at least once, durable."""
+    """Yields the messages a second: at most once, also in CPU time of the sending thread; at least once, durable."""
     plain: dict[str, list[float]] = {"ours": [], "json.dumps and ws.send": []}
+    cpu: dict[str, list[float]] = {"ours": [], "json.dumps and ws.send": []}
     at_least: dict[str, list[float]] = {"ours": []}
     durable: dict[str, list[float]] = {"ours": []}
     with answering() as url, tempfile.TemporaryDirectory() as folder:
         for run in range(runs):
-            plain["ours"].append(asyncio.run(_our_sends(url, count)))
-            plain["json.dumps and ws.send"].append(asyncio.run(_bare_sends(url, count)))
+            for who, sends in (("ours", _our_sends), ("json.dumps and ws.send", _bare_sends)):
+                rate, seconds = _with_cpu(sends(url, count))
+                plain[who].append(rate)
+                cpu[who].append(seconds / count * 1e6)
             at_least["ours"].append(asyncio.run(_acknowledged(url, count // 5, None)))
             path = Path(folder) / f"outbox-{run}.db"
             durable["ours"].append(asyncio.run(_acknowledged(url, count // 5, path)))
     targets = {"json.dumps and ws.send": 0.7}
     yield Metric("send_at_most", "messages/s", plain, targets, is_rate=True)
+    yield Metric("send_cpu", "us/message", cpu, targets)
     yield Metric("send_at_least", "messages/s", at_least, is_rate=True)
     yield Metric("send_durable", "messages/s", durable, is_rate=True)

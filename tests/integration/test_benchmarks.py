@@ -67,7 +67,7 @@ ROWS = (
         ("pipeline", ["pipeline"]),
         ("reconnect", ["reconnect"]),
         ("select", ["select_100", "select_1000"]),
-        ("send", ["send_at_most", "send_at_least", "send_durable"]),
+        ("send", ["send_at_most", "send_cpu", "send_at_least", "send_durable"]),
         ("soak", ["soak_p99", "soak_memory"]),
         ("store_write", ["store_write_1", "store_write_10", "store_write_100"]),
         ("storm", ["storm_10k"]),
