@@ -48,7 +48,7 @@ class LineOwner(Protocol):
 
 
 _PING = object()
-_FLUSH_RUN = 16
+_FLUSH_RUN = 32
 """Messages written before other tasks get a turn: without it a flush does not notice that the socket closed."""
 
 
