@@ -65,6 +65,9 @@ class ListRows(Generic[T]):
         self._wanted: Sequence[T] | None = None
         self._task: asyncio.Task[None] | None = None
         self._operations = 0
+        self._held: tuple[Any, int] | None = None
+        self._scrolled_to = 0
+        self._is_told_of_layouts = False
         if follow_end:
             view.anchor()
         ui.bind(stream, view, self._show)
@@ -106,16 +109,20 @@ class ListRows(Generic[T]):
             self._task = None
 
     async def _change(self, view: Any, changes: Sequence[Change[T]]) -> None:
+        if not self._is_told_of_layouts:
+            self._is_told_of_layouts = True
+
+            def after_layout(_: object) -> None:
+                self._put_back(view)
+
+            layouts = view.screen.screen_layout_refresh_signal
+            layouts.subscribe(view, after_layout, immediate=True)
         if view.scroll_y:
             await self._laid_out(view, self._items[-1:])
         highlighted = view.highlighted_child
         index = view.index
-        top = view.scroll_y
-        # A view that follows its end is kept there by Textual, until the user scrolls away.
-        is_at_end = self._is_following and not view._anchor_released
-        rows = [] if is_at_end else self._items
-        anchor = next((it for it in rows if it.virtual_region.bottom > top), None)
-        offset = 0 if anchor is None else top - anchor.virtual_region.y
+        held = self._top_row(view)
+        before = list(self._items)
         mounted: dict[Any, Awaitable[object]] = {}
         with view.app.batch_update():
             removed: list[Any] = []
@@ -128,19 +135,56 @@ class ListRows(Generic[T]):
             if removed:
                 await view.remove_children(removed)
         self._highlight(view, highlighted, index)
+        self._held, self._scrolled_to = self._remaining(held, before), view.scroll_y
 
         # A row is in the view before its text is in the row.
         for text in mounted.values():
             await text
-        if anchor is None:
+
+    def _put_back(self, view: Any) -> None:
+        """Is called after each layout, since nothing says which one has the newest rows in it."""
+        if self._held is None:
             return
-        await self._laid_out(view, mounted)
+        row, offset = self._held
+        is_where_we_left_it = view.scroll_y == min(self._scrolled_to, view.max_scroll_y)
+        if not (is_where_we_left_it and row.is_attached) or self._is_kept_at_end(view):
+            # The user has scrolled, and what is at the top then is what stays there.
+            self._held = None
+            return
+        if not row.virtual_region:
+            return
+        wanted = row.virtual_region.y + offset
+        view.scroll_to(y=wanted, animate=False, immediate=True)
+        self._scrolled_to = view.scroll_y
+        if self._scrolled_to != wanted:
+            # So near to the end it cannot be at the top.
+            self._held = None
 
-        def put_back() -> None:
-            if anchor.is_attached:
-                view.scroll_to(y=anchor.virtual_region.y + offset, animate=False, immediate=True)
+    def _is_kept_at_end(self, view: Any) -> bool:
+        """Whether Textual keeps the view at its end, which it does until the user scrolls away."""
+        return self._is_following and not view._anchor_released
 
-        view.call_after_refresh(put_back)
+    def _top_row(self, view: Any) -> tuple[Any, int] | None:
+        """Returns the row at the top, and how much of it is above; None where nothing is to be put back."""
+        if self._is_kept_at_end(view):
+            return None
+        if self._held is not None and view.scroll_y == self._scrolled_to:
+            # Perhaps it is not put back yet, and what is at the top now is there by chance.
+            return self._held
+        top = view.scroll_y
+        row = next((it for it in self._items if it.virtual_region.bottom > top), None)
+        return None if row is None else (row, top - row.virtual_region.y)
+
+    def _remaining(self, held: tuple[Any, int] | None, before: list[Any]) -> tuple[Any, int] | None:
+        """Returns the row that is to be at the top: the next one that is still there when it was removed."""
+        if held is None:
+            return None
+        row, offset = held
+        there = set(self._items)
+        if row in there:
+            return row, offset
+        after = before[before.index(row) + 1 :] if row in before else []
+        return next(((it, 0) for it in after if it in there), None)
 
     async def _laid_out(self, view: Any, rows: Iterable[Any]) -> None:
         """Waits until rows have their places, which on a busy machine may be long after they were mounted."""

@@ -204,19 +204,29 @@ class Listing(App[None]):
             await asyncio.sleep(0.001)
 
 
-def test_highlight_and_rows_survive_random_edits(domain: Domain) -> None:
+def test_highlight_focus_and_scroll_position_survive_a_thousand_random_edits(
+    domain: Domain,
+) -> None:
     start = [(number, f"row {number}") for number in range(40)]
     store = Store(tuple(start), domain=domain)
     app = Listing(store)
+    kept = 0
 
     async def run() -> None:
-        async with app.run_test(size=(40, 12)):
+        nonlocal kept
+        async with app.run_test(size=(40, 12)) as pilot:
             await app.has(40)
             app.view.index = 20
             app.view.focus()
             await until(lambda: app.focused is app.view)
+            # The view scrolls to the highlight when it comes, and not again.
+            await until(lambda: app.view.scroll_y == 9)
+            app.view.scroll_to(y=5, animate=False, immediate=True)
+            await until(lambda: app.view.scroll_y == 5)
             before = app.rows.operations
+            shown = list(start)
             for now in random_edits(start, {20}, 1_000, seed=1):
+                top = shown[round(app.view.scroll_y)]
                 store.set(tuple(now))
                 await app.settle()
                 index = app.view.index
@@ -224,13 +234,22 @@ def test_highlight_and_rows_survive_random_edits(domain: Domain) -> None:
                 assert key(app.rows[index]) == 20
                 lit = [item for item in app.view.query(ListItem) if item.highlighted]
                 assert [str(item.query_one(Static).render()) for item in lit] == [now[index][1]]
-            shown = [str(item.query_one(Static).render()) for item in app.view.query(ListItem)]
-            assert shown == [text for _, text in now]
+                place = [key(row) for row in now].index(key(top)) if key(top) in dict(now) else None
+                # A row near the end cannot be at the top.
+                if place is not None and place <= len(now) - app.view.size.height:
+                    kept += 1
+                    await until(lambda place=place: app.view.scroll_y == place)
+                else:
+                    await pilot.pause()
+                shown = now
+            texts = [str(item.query_one(Static).render()) for item in app.view.query(ListItem)]
+            assert texts == [text for _, text in now]
             assert app.rows.operations - before <= 2 * 3 * 1_000
             assert app.focused is app.view
 
     asyncio.run(run())
     assert app.errors == []
+    assert kept > 500
 
 
 def test_the_top_row_stays_where_it_is_when_rows_come_above(domain: Domain) -> None:
