@@ -231,9 +231,9 @@ def rows_in(view: QtWidgets.QListView) -> list[str]:
     return [model.data(model.index(row, 0)) for row in range(model.rowCount())]
 
 
-@pytest.mark.parametrize(("mode", "edits"), [("ScrollPerItem", 1_000), ("ScrollPerPixel", 100)])
+@pytest.mark.parametrize("mode", ["ScrollPerItem", "ScrollPerPixel"])
 def test_selection_current_row_and_scroll_position_survive_a_thousand_random_edits(
-    turning: Turning, mode: str, edits: int, domain: Domain
+    turning: Turning, mode: str, domain: Domain
 ) -> None:
     ui = turning.loop
     assert isinstance(ui, QtLoop)
@@ -264,7 +264,7 @@ def test_selection_current_row_and_scroll_position_survive_a_thousand_random_edi
         return key(rows[view.indexAt(QtCore.QPoint(1, 1)).row()])
 
     before = rows.operations
-    for now in random_edits(start, {7, 40, 41}, edits, seed=1):
+    for now in random_edits(start, {7, 40, 41}, 1_000, seed=1):
         was = top()
         store.set(tuple(now))
         show_a_frame(turning)
@@ -278,7 +278,7 @@ def test_selection_current_row_and_scroll_position_survive_a_thousand_random_edi
             and view.verticalScrollBar().value() < view.verticalScrollBar().maximum()
         ):
             assert top() == was
-    assert rows.operations - before <= 2 * 3 * edits
+    assert rows.operations - before <= 2 * 3 * 1_000
     del tester
 
 

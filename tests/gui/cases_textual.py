@@ -91,20 +91,29 @@ def test_a_binding_ends_when_its_widget_is_removed(domain: Domain) -> None:
     assert app.shown == [0]
 
 
-def test_the_loop_closes_with_the_application(domain: Domain) -> None:
+def test_closing_the_application_in_a_flood_leaks_nothing_and_raises_nothing(
+    domain: Domain,
+) -> None:
     app = Counter(Store(0, domain=domain))
     posted: list[Any] = []
 
     async def run() -> None:
         async with app.run_test():
-            pass
-        app.store.set(1)
+            stop = ui_drivers.flood(app.store)
+            await until(lambda: len(app.shown) > 3)
         await until(lambda: app.selection.observer_count == 0)
+        last = app.shown[-1]
+        # It notices with its next wake.
+        app.ui.post(lambda: posted.append("ran"))
+        await until(lambda: app.ui.is_closed)
         posted.append(app.ui.post(lambda: None))
+        await asyncio.sleep(0.05)
+        stop()
+        assert app.shown[-1] == last < app.store.get()
 
     asyncio.run(run())
     assert posted == [False]
-    assert (app.selection.observer_count, app.shown, app.errors) == (0, [0], [])
+    assert (app.selection.observer_count, app.errors) == (0, [])
 
 
 # --- connection widgets ---
