@@ -84,7 +84,8 @@ class HubChild:
             CommandFailed: it ended by itself; with what it said.
         """
         if self._process is not None and self._process.poll() is not None:
-            raise CommandFailed(f"the hub ended by itself: {self._complaint()}")
+            ended = f"exit code {self._process.returncode}"
+            raise CommandFailed(f"the hub ended by itself: {self._complaint() or ended}")
 
     def copy_data(self, name: str) -> Path:
         """Copies the data file with its log, as they are now; only while no hub runs."""
@@ -134,7 +135,7 @@ class HubChild:
                 return None
             if process.poll() is not None:
                 self._process = None
-                return self._complaint()
+                return self._complaint() or "it ended at once"
             await asyncio.sleep(0.02)
         self.kill()
         return f"it does not listen after {_START_TIMEOUT:g} s"
@@ -145,4 +146,4 @@ class HubChild:
 
     def _complaint(self) -> str:
         text = self._complaints.read_text("utf-8", "replace")
-        return " ".join(text.split()).removeprefix("reactive-ws hub: ") or "it did not say why"
+        return " ".join(text.split()).removeprefix("reactive-ws hub: ")
