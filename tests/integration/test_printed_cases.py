@@ -10,9 +10,12 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+from integration.peers.foreign import free_port
+
 from reactive_ws.authentication import Query
 from reactive_ws.backoff import Backoff, Jitter
-from reactive_ws.connection import ConnectionState
+from reactive_ws.connection import Connection, ConnectionState
 from reactive_ws.heartbeat import Heartbeat
 from reactive_ws.hub import Hub
 from reactive_ws.messages import Envelope
@@ -73,6 +76,19 @@ def test_it_reconnects_after_disconnection() -> None:
 # --- the third document -----------------------------------------------------------------------------------------------
 
 
+def test_an_http_address_of_the_environment_is_dialled_as_ws(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def connect() -> None:
+        async with Hub() as hub:
+            monkeypatch.setenv("REACTIVE_WS_URL", hub.url.replace("ws://", "http://"))
+            async with Application.at() as app:
+                await until(lambda: app.service.is_connected)
+                assert app.connection.metrics.get().url == hub.url
+
+    asyncio.run(connect())
+
+
 def test_connects_to_websocket() -> None:
     async def connect() -> None:
         async with Hub() as hub:
@@ -89,19 +105,47 @@ def test_connects_to_websocket() -> None:
 
 
 def test_queues_messages_when_disconnected() -> None:
-    app = Application.at("ws://127.0.0.1:9/ws")
-    client = Client(app)
-    message = create_user_message("s", "p", "How do I make a kick drum?")
-    client.send(create_send_message("s", message))
-    # A ping is of the moment: it never waits.
-    client.send(create_ping_message())
-    assert [it.id for it in app.connection.queue.get()] == [message.id]
-    app.close()
+    async def wait_for_the_hub() -> None:
+        port = free_port()
+        app = Application.at(f"ws://127.0.0.1:{port}/ws", backoff=QUICK)
+        client = Client(app)
+        message = create_user_message("s", "p", "How do I make a kick drum?")
+        client.send(create_send_message("s", message))
+        # A ping is of the moment: it never waits.
+        client.send(create_ping_message())
+        assert [it.id for it in app.connection.queue.get()] == [message.id]
+        async with Hub(port=port), app:
+            await until(lambda: len(app.history.get_entries("s")) == 2)
+            assert app.connection.queue.get() == ()
+            assert app.history.get_entries("s")[0].id == message.id
+        app.close()
+
+    asyncio.run(wait_for_the_hub())
 
 
 def test_reconnects_with_exponential_backoff() -> None:
-    delays = Backoff(initial=1.0, factor=2.0, jitter=Jitter.NONE).delays(random.Random(0))
-    assert [next(delays) for _ in range(5)] == [1.0, 2.0, 4.0, 8.0, 16.0]
+    waits: list[float] = []
+
+    def note(connection: Connection) -> None:
+        if connection.next_retry_at is not None:
+            waits.append(connection.next_retry_at - asyncio.get_running_loop().time())
+
+    async def close() -> None:
+        hub = Hub()
+        await hub.start()
+        backoff = Backoff(initial=0.25, factor=2.0, jitter=Jitter.NONE)
+        app = Application.at(hub.url, backoff=backoff)
+        async with app:
+            await until(lambda: app.service.is_connected)
+            app.service.connection.select().subscribe(note)
+            await hub.close()
+            await until(lambda: len(waits) >= 4)
+            await app.service.disconnect()
+        app.close()
+
+    asyncio.run(close())
+    # What is left of a delay when it is told.
+    assert waits[:4] == [pytest.approx(wait, abs=0.12) for wait in (0.25, 0.5, 1.0, 2.0)]
 
 
 def test_updates_history_store_on_agent_response() -> None:

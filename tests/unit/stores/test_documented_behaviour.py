@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
-import random
 from collections.abc import Iterator
 
+import attrs
 import pytest
 from app_world import application, connected, envelopes, problems, said, server, texts
 
@@ -16,6 +17,7 @@ from reactive_ws.close_policy import ClosePolicy
 from reactive_ws.connection import ConnectionState, ErrorKind, Phase
 from reactive_ws.delivery import DeliveryStatus
 from reactive_ws.errors import GaveUp, ServiceClosed
+from reactive_ws.gui import AsyncioLoop, ConnectionView, Look, Theme, connection_view
 from reactive_ws.heartbeat import Heartbeat
 from reactive_ws.messages import (
     Notification,
@@ -364,10 +366,65 @@ async def test_the_log_counts_the_retries_and_says_that_it_gave_up() -> None:
     ]
 
 
-def test_the_usual_delays() -> None:
-    delays = Backoff().delays(random.Random(7))
-    found = [next(delays) for _ in range(10)]
-    assert all(0.5 * 1.5**n <= it <= 1.5**n for n, it in enumerate(found))
+@pytest.mark.parametrize(
+    ("backoff", "low", "factor"), [(None, 0.5, 1.5), (PLAIN, 1.0, 2.0)], ids=["usual", "doubled"]
+)
+@simulate
+async def test_the_delays_between_dials(backoff: Backoff | None, low: float, factor: float) -> None:
+    async with World() as world:
+        _, app = await connected(world, service={"backoff": backoff})
+        world.network.attempts.clear()
+        world.network.refuse()
+        lost = world.now
+        world.network.reset()
+        await world.advance(600)
+        dials = [lost, *(attempt.time for attempt in world.network.attempts)]
+        waits = [later - earlier for earlier, later in itertools.pairwise(dials)]
+        ceilings = [min(60.0, factor**number) for number in range(len(waits))]
+        assert len(waits) > 10
+        assert all(
+            low * most - 0.05 <= wait <= most + 0.05
+            for wait, most in zip(waits, ceilings, strict=True)
+        ), waits
+        # After the cap, too, the usual ones differ from each other, so that a crowd does not come at once.
+        assert (len({round(wait, 3) for wait in waits[-2:]}) == 2) is (backoff is None)
+        await world.heal()
+        await app.service.wait_connected(120)
+
+
+@simulate
+async def test_what_a_status_view_shows_in_an_outage_and_at_its_end() -> None:
+    async with World() as world:
+        scripted, app = await connected(world, service={"backoff": PLAIN, "max_attempts": 2})
+        theme = Theme(
+            looks={**Theme().looks, ConnectionState.RECONNECTING: Look("~", "#123456", "Away")},
+            words=attrs.evolve(Theme().words, waiting="Back in {seconds} s"),
+        )
+        ui = AsyncioLoop()
+        views: list[ConnectionView] = []
+        with connection_view(ui, app.service, theme=theme).subscribe(views.append):
+            await world.advance(2.0)
+            assert views[-1].line.startswith("● Connected (")
+            assert (views[-1].banner, views[-1].metrics[2]) == (None, "Reconnects: 0")
+            views.clear()
+            world.network.refuse()
+            scripted.abort()
+            app.history.send("s", "waits")
+            await world.advance(0.9)
+            shown = views[-1]
+            assert (shown.symbol, shown.colour, shown.queued) == ("~", "#123456", 1)
+            assert shown.text == "Back in 1 s"
+            assert shown.full.endswith("1 message waits to be sent")
+            assert (shown.banner or "").startswith("Connection lost")
+            assert {".  ", ".. "} <= {view.busy for view in views}
+            await world.advance(20)
+            assert (views[-1].banner or "").startswith("Not connected: gave up")
+            assert views[-1].busy == ""
+        world.network.heal()
+        await app.service.connect()
+        await app.service.wait_connected(30)
+        await world.settle()
+        ui.close()
 
 
 @simulate

@@ -47,6 +47,29 @@ def test_three_and_five_words_for_six_states() -> None:
 
 
 @simulate
+async def test_the_words_of_an_outage_that_does_not_end() -> None:
+    async with World() as world:
+        scripted = await server(world)
+        client = Client(application(world, service={"max_attempts": 2}))
+        words: list[tuple[str, str]] = []
+        client.app.connection.state.subscribe(
+            lambda _: words.append((client.get_status().value, client.get_state().value))
+        )
+        client.connect()
+        await client.app.service.wait_connected(30)
+        await scripted.stop()
+        await world.advance(60)
+        # Lost and waiting are one moment: who asks then is told of the second.
+        assert list(dict.fromkeys(words)) == [
+            ("disconnected", "disconnected"),
+            ("reconnecting", "connecting"),
+            ("connected", "connected"),
+            ("reconnecting", "reconnecting"),
+            ("disconnected", "error"),
+        ]
+
+
+@simulate
 async def test_connect_state_and_disconnect() -> None:
     async with World() as world:
         await server(world)
@@ -123,6 +146,18 @@ async def test_send_in_three_forms() -> None:
         assert (sent.id, sent.payload.message) == (message.id, sent.payload.message)
         assert (message.role, message.panel_id, message.content) == ("user", "p", "hello")
         assert texts(app) == ["hello"]
+
+
+@simulate
+async def test_a_message_of_the_agent_goes_into_the_history() -> None:
+    async with World() as world:
+        scripted, app = await connected(world)
+        message = create_agent_message("s", "panel-1", "Hello!")
+        scripted.publish(MessageResponse("s", message), "s")
+        await world.settle()
+        (entry,) = app.history.get_entries("s")
+        assert (entry.id, entry.content, entry.message.role) == (message.id, "Hello!", message.role)
+        assert (entry.message.panel_id, message.role) == ("panel-1", "assistant")
 
 
 @simulate
