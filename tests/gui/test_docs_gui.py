@@ -83,7 +83,10 @@ def test_the_pictures_of_the_page_exist() -> None:
     )
     text = PAGE.read_text("utf-8")
     assert [name for name in names if f"images/{name}" not in text] == []
-    assert [name for name in names if not (PAGE.parent / "images" / name).exists()] == []
+    images = PAGE.parent / "images"
+    assert [name for name in names if not (images / name).exists()] == []
+    loading = [it.name for it in images.glob("*.svg") if 'url("http' in it.read_text("utf-8")]
+    assert loading == [], "a picture loads nothing from elsewhere"
 
 
 @pytest.mark.parametrize(
