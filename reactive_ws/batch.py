@@ -7,14 +7,13 @@ inside a batch is a savepoint. Works across `await`; a task or thread that was s
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from asyncio import _get_running_loop, current_task
 from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar, Token
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from .domain import Commit, Domain
 from .errors import DomainMismatch, StoreClosed, UsageError
@@ -34,6 +33,10 @@ E = TypeVar("E")
 F = TypeVar("F")
 
 
+_Step: TypeAlias = tuple[bool, Any]
+"""(True, value) of a set, (False, function) of an update; a set forgets what was before it."""
+
+
 class _Write:
     """What a batch does to one store: the value it started from, the value now, and how it got there."""
 
@@ -43,38 +46,36 @@ class _Write:
 
     def __init__(self, base: Any) -> None:
         self.base = base
-        self.steps: list[tuple[bool, Any]] = []
-        """(True, value) of a set, (False, function) of an update; a set forgets what was before it."""
+        self.steps: list[_Step] = []
 
 
 class Batch:
     """An open batch. Made by `batch`; the stores ask it in `get` and `set`."""
 
-    __slots__ = ("_domain", "_is_bound", "_is_open", "_levels", "_task", "_thread")
+    __slots__ = ("_domain", "_is_bound", "_is_open", "_savepoints", "_task", "_thread", "_writes")
 
     def __init__(self, domain: Domain | None) -> None:
         self._domain = domain
         # Whether the domain was asked for, and not only that of the first written store.
         self._is_bound = domain is not None
         self._is_open = True
-        self._levels: list[dict[Cell[Any], _Write]] = [{}]
+        self._writes: dict[Cell[Any], _Write] = {}
+        # For each open savepoint what was written before it: steps, how many, value; None where nothing was.
+        self._savepoints: list[dict[Cell[Any], tuple[list[_Step], int, Any] | None]] = []
         self._thread = get_ident()
-        self._task = _running_task()
+        loop = _get_running_loop()
+        self._task = None if loop is None else current_task(loop)
 
     def _is_mine(self) -> bool:
         """Whether the caller is the task or thread that opened it; contexts are copied to children."""
-        return self._is_open and self._thread == get_ident() and self._task is _running_task()
-
-    def _find(self, source: Cell[Any]) -> _Write | None:
-        for level in reversed(self._levels):
-            found: _Write | None = level.get(source)
-            if found is not None:
-                return found
-        return None
+        if not self._is_open or self._thread != get_ident():
+            return False
+        loop = _get_running_loop()
+        return self._task is (None if loop is None else current_task(loop))
 
     def read(self, source: Cell[Any]) -> Any:
         """Returns the value that the owner sees."""
-        write = self._find(source)
+        write = self._writes.get(source)
         return source._value if write is None else write.value
 
     def read_all(self, domain: Domain, roots: Iterable[Root]) -> dict[Source, Any]:
@@ -85,9 +86,9 @@ class Batch:
 
     def touches(self, sources: tuple[Cell[Any], ...]) -> bool:
         """Whether one of these has been written in this batch."""
-        return any(self._find(source) is not None for source in sources)
+        return any(source in self._writes for source in sources)
 
-    def write(self, source: Cell[Any], value: Any, step: tuple[bool, Any], base: Any) -> None:
+    def write(self, source: Cell[Any], value: Any, step: _Step, base: Any) -> None:
         """Notes that `step` made `value` of the store, whose committed value was `base`.
 
         Raises:
@@ -97,45 +98,50 @@ class Batch:
             self._domain = source._domain
         elif source._domain is not self._domain:
             raise DomainMismatch(self._domain.name, source._domain.name)
-        level = self._levels[-1]
-        write = self._find(source)
-        if write is not None:
+        write = self._writes.get(source)
+        if self._savepoints and source not in self._savepoints[-1]:
+            before = None if write is None else (write.steps, len(write.steps), write.value)
+            self._savepoints[-1][source] = before
+        if write is None:
+            self._writes[source] = write = _Write(base)
+        else:
             value = source._merged(write.value, value)
-        if source not in level:
-            level[source] = _Write(base if write is None else write.base)
-        write = level[source]
         if step[0]:
+            # A new list, because a savepoint may have the old one.
             write.steps = [step]
         else:
             write.steps.append(step)
         write.value = value
 
     def enter_savepoint(self) -> None:
-        """Starts a level that can be dropped by itself."""
-        self._levels.append({})
+        """Starts a part that can be dropped by itself."""
+        self._savepoints.append({})
 
     def keep_savepoint(self) -> None:
-        """Joins the newest level with the one below."""
-        top = self._levels.pop()
-        below = self._levels[-1]
-        for source, write in top.items():
-            older = below.get(source)
-            if older is None:
-                below[source] = write
-            else:
-                older.steps = write.steps if write.steps[0][0] else older.steps + write.steps
-                older.value = write.value
+        """Joins the newest part with the one around it."""
+        top = self._savepoints.pop()
+        if self._savepoints:
+            around = self._savepoints[-1]
+            for source, before in top.items():
+                around.setdefault(source, before)
 
     def drop_savepoint(self) -> None:
-        """Forgets the newest level, and the domain when nothing else was written."""
-        self._levels.pop()
-        if not self._is_bound and not any(self._levels):
+        """Forgets the newest part, and the domain when nothing else was written."""
+        for source, before in self._savepoints.pop().items():
+            if before is None:
+                del self._writes[source]
+                continue
+            write = self._writes[source]
+            write.steps, count, write.value = before
+            del write.steps[count:]
+        if not self._is_bound and not self._writes:
             self._domain = None
 
     def close(self) -> None:
         """Forgets everything."""
         self._is_open = False
-        self._levels = []
+        self._writes = {}
+        self._savepoints = []
 
     def commit(self) -> None:
         """Publishes everything in one commit and sees to its delivery.
@@ -143,7 +149,7 @@ class Batch:
         Raises:
             StoreClosed: one of the stores was closed meanwhile; nothing is published.
         """
-        writes = self._levels[0]
+        writes = self._writes
         self.close()
         domain = self._domain
         if domain is None:
@@ -175,18 +181,13 @@ class Batch:
         domain._see_to_delivery()
 
 
-def _replay(source: Cell[Any], steps: list[tuple[bool, Any]]) -> Any:
+def _replay(source: Cell[Any], steps: list[_Step]) -> Any:
     """Applies the steps to the value as it is now."""
     now = value = source._value
     for is_set, what in steps:
         newer = what if is_set else what(value)
         value = newer if value is now else source._merged(value, newer)
     return value
-
-
-def _running_task() -> asyncio.Task[Any] | None:
-    loop = _get_running_loop()
-    return None if loop is None else current_task(loop)
 
 
 _current_batch: ContextVar[Batch | None] = ContextVar("reactive_ws.batch", default=None)
