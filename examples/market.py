@@ -7,6 +7,7 @@ python examples/market.py ws://127.0.0.1:8000/ws
 import asyncio
 import sys
 from bisect import bisect_left
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
@@ -120,7 +121,7 @@ class Market:
         self.trades = KeyedStore[str, tuple[float, ...]](name="trades", domain=domain)
         self.now = Store(0.0, name="now", domain=domain)
         service.on(BookSnapshot, self._replace)
-        service.on(BookUpdate, self._update)
+        service.on(BookUpdate, self._update, run=self._update_run)
         service.on(Trade, self._trade)
 
     def row(self, product: str) -> tuple[Derived[Any], ...]:
@@ -135,12 +136,20 @@ class Market:
         bids, asks = sorted(snapshot.bids, reverse=True), sorted(snapshot.asks)
         self.books.upsert(snapshot.product_id, Book(tuple(bids), tuple(asks)))
 
-    def _update(self, update: BookUpdate) -> None:
-        book = self.books.get(update.product_id) or Book()
-        for side, price, size in update.changes:
-            book = book.change(side, price, size)
-        self.books.upsert(update.product_id, book)
-        self.now.set(update.time.timestamp())
+    def _update(self, *updates: BookUpdate) -> None:
+        changed: dict[str, Book] = {}
+        for update in updates:
+            name = update.product_id
+            book = changed.get(name) or self.books.get(name) or Book()
+            for side, price, size in update.changes:
+                book = book.change(side, price, size)
+            changed[name] = book
+        self.books.set_many(changed)
+        self.now.set(updates[-1].time.timestamp())
+
+    def _update_run(self, updates: Sequence[Envelope[BookUpdate]]) -> None:
+        """Updates that came in a row, which most do: one write for each book."""
+        self._update(*(update.payload for update in updates))
 
     def _trade(self, trade: Trade) -> None:
         now = trade.time.timestamp()

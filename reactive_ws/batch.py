@@ -73,15 +73,15 @@ class Batch:
         loop = _get_running_loop()
         return self._task is (None if loop is None else current_task(loop))
 
-    def read(self, source: Cell[Any]) -> Any:
-        """Returns the value that the owner sees."""
+    def read(self, source: Cell[Any], committed: Any) -> Any:
+        """Returns the value that the owner sees of a store whose committed value is this."""
         write = self._writes.get(source)
-        return source._value if write is None else write.value
+        return committed if write is None else write.value
 
     def read_all(self, domain: Domain, roots: Iterable[Root]) -> dict[Source, Any]:
         """Returns the values that the owner sees, those that it did not write from one commit."""
         with domain._lock:
-            read = [(root, self.read(root._cell)) for root in roots]
+            read = [(root, self.read(root._cell, root._cell._value)) for root in roots]
         return {root: root._project(value) for root, value in read}
 
     def touches(self, sources: tuple[Cell[Any], ...]) -> bool:

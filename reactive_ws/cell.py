@@ -88,7 +88,7 @@ class Cell(Root, Generic[T]):
         if open_batches.count:
             open_batch = active_batch()
             if open_batch is not None:
-                return open_batch.read(self)  # type: ignore[no-any-return]
+                return open_batch.read(self, self._value)  # type: ignore[no-any-return]
         return self._value
 
     def _update(self, function: Callable[[T], T], *, is_set: bool = False) -> None:
@@ -97,9 +97,9 @@ class Cell(Root, Generic[T]):
             open_batch = active_batch()
             if open_batch is not None:
                 self._check_open()
-                # Read before the function runs, or a write that came meanwhile would pass for what the function saw.
+                # Read once and before the function runs, or a write that came meanwhile would pass for what it saw.
                 base = self._value
-                value = function(open_batch.read(self))
+                value = function(open_batch.read(self, base))
                 step = (True, value) if is_set else (False, function)
                 open_batch.write(self, value, step, base)
                 return
