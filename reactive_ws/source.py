@@ -8,7 +8,7 @@ two in the order in which the observers registered, and then the derived values,
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .audience import UNSET, Audience, Link
 from .domain import Domain
@@ -27,6 +27,9 @@ def _nothing(_value: object) -> Any:
     return UNSET
 
 
+_NO_PAIR: Final = [_nothing, UNSET]
+
+
 class Source(Audience):
     """A value with observers, selection nodes and dependents."""
 
@@ -36,10 +39,9 @@ class Source(Audience):
         "_delivered",
         "_dependents",
         "_height",
-        "_lasts",
         "_nodes",
         "_others",
-        "_selectors",
+        "_pairs",
         "name",
     )
 
@@ -52,8 +54,8 @@ class Source(Audience):
         # How many listeners there are that are not in the own audience.
         self._others = 0
         self._nodes: list[SelectionNode | None] = []
-        self._selectors: list[Callable[[Any], Any]] = []
-        self._lasts: list[Any] = []
+        # Of each node its `_pair`, because walking selectors and parts in two lists costs a tenth more.
+        self._pairs: list[list[Any]] = []
         self._dead_nodes = 0
 
     @property
@@ -130,16 +132,16 @@ class Source(Audience):
         """Lets a node see the commits from now on. Under the lock, while nobody is walking the lists."""
         node._index = len(self._nodes)
         self._nodes.append(node)
-        self._selectors.append(node._selector)
-        self._lasts.append(last)
+        node._pair[1] = last
+        self._pairs.append(node._pair)
 
     def _remove_node(self, node: SelectionNode) -> None:
         """Takes a node out. Under the lock."""
         index, node._index = node._index, -1
         if index >= 0:
             self._nodes[index] = None
-            self._selectors[index] = _nothing
-            self._lasts[index] = UNSET
+            self._pairs[index] = _NO_PAIR
+            node._pair[1] = UNSET
             self._dead_nodes += 1
             if self._dead_nodes * 2 > len(self._nodes):
                 self._domain._dirty.append(self)
@@ -148,8 +150,7 @@ class Source(Audience):
         super()._pack()
         if self._dead_nodes:
             nodes = [node for node in self._nodes if node is not None]
-            self._selectors = [self._selectors[node._index] for node in nodes]
-            self._lasts = [self._lasts[node._index] for node in nodes]
+            self._pairs = [node._pair for node in nodes]
             for index, node in enumerate(nodes):
                 node._index = index
             self._nodes = list(nodes)
@@ -188,16 +189,14 @@ class Source(Audience):
         if not self._nodes:
             return found
         nodes: list[SelectionNode | None] = self._nodes
-        lasts = self._lasts
         differing: list[tuple[int, Any]] = []
         # As little as can be for those that did not change: most of a thousand did not. So nothing counts them; where
         # the walk is, is told by how much is left.
-        left: Any = iter(lasts)
-        pairs: Any = zip(self._selectors, left)  # noqa: B905 - equally long, and a keyword costs as much as three selectors
+        left: Any = iter(self._pairs)
         is_through = False
         while not is_through:
             try:
-                for selector, last in pairs:
+                for selector, last in left:
                     if (part := selector(value)) is not last:
                         differing.append((~left.__length_hint__(), part))
                 is_through = True
@@ -209,7 +208,7 @@ class Source(Audience):
             node = nodes[index]
             if node is None:
                 continue
-            last = lasts[index]
+            last = node._pair[1]
             if last is not UNSET:
                 equals = node._equals
                 kind: type[Any] = part.__class__
@@ -219,7 +218,7 @@ class Source(Audience):
                         continue
                 elif last == part:
                     continue
-            lasts[index] = part
+            node._pair[1] = part
             node._cached = (value, part)
             is_plain = node._before is UNSET and not node._hungry
             found.append((node if is_plain else node._feed(part), part))
@@ -264,7 +263,16 @@ class Root(Source):
 class SelectionNode(Audience):
     """A part of a source with the observers of that part."""
 
-    __slots__ = ("_as_source", "_before", "_cached", "_equals", "_index", "_selector", "_source")
+    __slots__ = (
+        "_as_source",
+        "_before",
+        "_cached",
+        "_equals",
+        "_index",
+        "_pair",
+        "_selector",
+        "_source",
+    )
 
     _has_memory = True
 
@@ -276,6 +284,9 @@ class SelectionNode(Audience):
         self._selector: Callable[[Any], Any] = selector
         self._equals: Equals[Any] = same if equals is None else equals
         self._index = -1
+        # What the source walks: the selector and the part last notified. Changed in place, because making a new pair
+        # may collect garbage, whose finalizers may write.
+        self._pair: list[Any] = [selector, UNSET]
         self._cached: tuple[Any, Any] = (UNSET, UNSET)
         self._as_source: Source | None = None
         # What was notified last, while somebody who came later is hungry.
@@ -300,23 +311,21 @@ class SelectionNode(Audience):
 
     def _seed(self, link: Link, value: Any) -> None:
         self._source._seed(link, value)
-        lasts = self._source._lasts
-        if self._index >= 0 and lasts[self._index] is UNSET:
-            lasts[self._index] = value
+        if self._index >= 0 and self._pair[1] is UNSET:
+            self._pair[1] = value
 
     def _starve(self, link: Link) -> None:
         super()._starve(link)
-        lasts = self._source._lasts
-        if self._index >= 0 and lasts[self._index] is not UNSET:
+        if self._index >= 0 and self._pair[1] is not UNSET:
             # Whatever comes next counts as a change; `_feed` sorts out for whom.
-            self._before, lasts[self._index] = lasts[self._index], UNSET
+            self._before, self._pair[1] = self._pair[1], UNSET
 
     def _feed(self, part: Any) -> Audience:
         """Returns who is to be told of a part, all or only the hungry. On the delivering thread."""
         before, self._before = self._before, UNSET
         sated = self._sated()
         if self._hungry and self._index >= 0:
-            self._before, self._source._lasts[self._index] = part, UNSET
+            self._before, self._pair[1] = part, UNSET
         if before is UNSET or not unchanged(self._equals, before, part, self):
             return self
         return Few(self, sated)
@@ -343,8 +352,7 @@ class SelectionNode(Audience):
         part_of.__qualname__ = getattr(selector, "__qualname__", type(selector).__qualname__)
         with self._domain._lock:
             self._selector = part_of
-            if self._index >= 0:
-                self._source._selectors[self._index] = part_of
+            self._pair[0] = part_of
         return part_of
 
     def _first(self) -> None:

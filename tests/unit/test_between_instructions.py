@@ -15,11 +15,12 @@ import pytest
 from instructions import MAY_COLLECT, is_reached
 from reactivex.abc import DisposableBase
 
+from reactive_ws.audience import UNSET
 from reactive_ws.batch import batch
 from reactive_ws.derived import derived
 from reactive_ws.domain import Domain
 from reactive_ws.keyed import KeyedStore
-from reactive_ws.source import Source
+from reactive_ws.source import Source, _nothing
 from reactive_ws.store import Store
 
 EVERY = ("",)
@@ -119,10 +120,13 @@ def test_another_thread_that_writes_at_the_end_of_a_direct_write(shape: str) -> 
 def check_places(source: Source) -> None:
     for index, link in enumerate(source._links):
         assert link is None or link._index == index
-    for index, node in enumerate(source._nodes):
-        assert node is None or node._index == index
+    for index, (node, pair) in enumerate(zip(source._nodes, source._pairs, strict=True)):
+        if node is None:
+            assert pair == [_nothing, UNSET]
+        else:
+            assert (node._index, node._pair) == (index, pair)
+            assert pair[0] is node._selector
     assert len(source._slots) == len(source._links)
-    assert len(source._selectors) == len(source._lasts) == len(source._nodes)
 
 
 @pytest.mark.parametrize("act", ["subscribe", "subscribe to a part", "dispose", "write"])
