@@ -8,7 +8,7 @@ inside a batch is a savepoint. Works across `await`; a task or thread that was s
 from __future__ import annotations
 
 import threading
-from asyncio import _get_running_loop, current_task
+from asyncio import Task, _get_running_loop, current_task
 from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar, Token
@@ -63,15 +63,11 @@ class Batch:
         # For each open savepoint what was written before it: steps, how many, value; None where nothing was.
         self._savepoints: list[dict[Cell[Any], tuple[list[_Step], int, Any] | None]] = []
         self._thread = get_ident()
-        loop = _get_running_loop()
-        self._task = None if loop is None else current_task(loop)
+        self._task = _running_task()
 
     def _is_mine(self) -> bool:
         """Whether the caller is the task or thread that opened it; contexts are copied to children."""
-        if not self._is_open or self._thread != get_ident():
-            return False
-        loop = _get_running_loop()
-        return self._task is (None if loop is None else current_task(loop))
+        return self._is_open and self._thread == get_ident() and self._task is _running_task()
 
     def read(self, source: Cell[Any], committed: Any) -> Any:
         """Returns the value that the owner sees of a store whose committed value is this."""
@@ -188,6 +184,11 @@ def _replay(source: Cell[Any], steps: list[_Step]) -> Any:
         newer = what if is_set else what(value)
         value = newer if value is now else source._merged(value, newer)
     return value
+
+
+def _running_task() -> Task[Any] | None:
+    loop = _get_running_loop()
+    return None if loop is None else current_task(loop)
 
 
 _current_batch: ContextVar[Batch | None] = ContextVar("reactive_ws.batch", default=None)

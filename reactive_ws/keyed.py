@@ -236,8 +236,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
         def change(now: Entities[K, V]) -> Entities[K, V]:
             kept = {key: self._with_one(key, entity, now)[key] for key, entity in pairs.items()}
-            newer = Entities[K, V].of(kept).instead_of(now)
-            return newer if newer._touched or not newer.is_ordered_like(now) else now
+            return _replaced(now, Entities[K, V].of(kept))
 
         self._update(change)
 
@@ -259,13 +258,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         Raises:
             StoreClosed: after close().
         """
-        initial = self._initial
-
-        def change(now: Entities[K, V]) -> Entities[K, V]:
-            newer = initial.instead_of(now)
-            return newer if newer._touched or not newer.is_ordered_like(now) else now
-
-        self._update(change)
+        self._update(lambda now: _replaced(now, self._initial))
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -396,6 +389,12 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 def _pairs(entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> dict[K, V]:
     pairs: dict[K, V] = dict(cast("Any", entities))
     return pairs
+
+
+def _replaced(now: Entities[K, V], by: Entities[K, V]) -> Entities[K, V]:
+    """Returns `by` with what changed since `now`; `now` itself when nothing did."""
+    newer = by.instead_of(now)
+    return newer if newer._touched or not newer.is_ordered_like(now) else now
 
 
 def _keys_of(now: Mapping[K, Any]) -> tuple[K, ...]:

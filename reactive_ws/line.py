@@ -79,9 +79,7 @@ class Line:
         self._socket: Socket | None = None
         # No deque: an empty one takes 760 bytes, and here are rarely two.
         self._control: list[str | bytes | object] = []
-        # What an `asyncio.Event` for one waiter would do; that one has a deque, too.
-        self._is_woken = False
-        self._sleeper: asyncio.Future[None] | None = None
+        self._wake = asyncio.Event()
         self._blocked: _Blocked | None = None
         self._task = asyncio.get_running_loop().create_task(
             self._run(), name=f"reactive_ws-line-{generation}"
@@ -112,18 +110,16 @@ class Line:
     def send_control(self, frame: str | bytes) -> None:
         """Sends a frame before everything that waits in the outbox."""
         self._control.append(frame)
-        self.wake()
+        self._wake.set()
 
     def send_ping(self) -> None:
         """Sends a WebSocket ping frame."""
         self._control.append(_PING)
-        self.wake()
+        self._wake.set()
 
     def wake(self) -> None:
         """The outbox may have something."""
-        self._is_woken = True
-        if self._sleeper is not None and not self._sleeper.done():
-            self._sleeper.set_result(None)
+        self._wake.set()
 
     def abort(self) -> None:
         """Drops the socket, or cancels the dial, without a closing handshake."""
@@ -219,11 +215,8 @@ class Line:
                 entry = self._owner.line_next(self)
                 if entry is None:
                     run = 0
-                    if not self._is_woken:
-                        self._sleeper = asyncio.get_running_loop().create_future()
-                        await self._sleeper
-                        self._sleeper = None
-                    self._is_woken = False
+                    await self._wake.wait()
+                    self._wake.clear()
                     continue
                 try:
                     await socket.send(entry.frame)

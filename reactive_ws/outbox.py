@@ -98,8 +98,7 @@ class Outbox(OutboxBooks):
                     self._append(entry, is_sure=is_sure)
                 if victim is not None:
                     self._drop(victim, "the outbox was full", notes)
-        if notes:
-            self._announce(notes)
+        self._announce(notes)
         return entry
 
     def restore(self, envelope: Envelope[Any], frame: str | bytes, now: float) -> None:
@@ -152,8 +151,7 @@ class Outbox(OutboxBooks):
             with self._lock:
                 return self._take(now, notes) if self._is_online else None
         finally:
-            if notes:
-                self._announce(notes)
+            self._announce(notes)
 
     def written(self, entry: Entry) -> None:
         """The socket took it."""

@@ -203,7 +203,7 @@ class Source(Audience):
             except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
                 failed = nodes[int(~left.__length_hint__())]
                 if failed is not None:
-                    self._domain._failed("selector", error, self.name, failed._selector)
+                    self._domain._failed("selector", error, self.name, failed._pair[0])
         for index, part in differing:
             node = nodes[index]
             if node is None:
@@ -270,7 +270,6 @@ class SelectionNode(Audience):
         "_equals",
         "_index",
         "_pair",
-        "_selector",
         "_source",
     )
 
@@ -281,7 +280,6 @@ class SelectionNode(Audience):
     ) -> None:
         super().__init__(source._domain)
         self._source = source
-        self._selector: Callable[[Any], Any] = selector
         self._equals: Equals[Any] = same if equals is None else equals
         self._index = -1
         # What the source walks: the selector and the part last notified. Changed in place, because making a new pair
@@ -305,7 +303,7 @@ class SelectionNode(Audience):
         """Returns the part of this value, computed once per value of the source. Any thread."""
         seen, part = self._cached
         if seen is not whole:
-            part = self._selector(whole)
+            part = self._pair[0](whole)
             self._cached = (whole, part)
         return part
 
@@ -335,7 +333,7 @@ class SelectionNode(Audience):
 
     def _share(self) -> Callable[[Any], Any]:
         """Returns the selector for others to call, after which it still runs once for each value of the source."""
-        selector = self._selector
+        selector = self._pair[0]
         # Of the two and not of this node, which holds who calls it: else neither would die with its last reference.
         known: tuple[Any, Any] = self._cached
 
@@ -351,7 +349,6 @@ class SelectionNode(Audience):
         part_of.__module__ = getattr(selector, "__module__", part_of.__module__)
         part_of.__qualname__ = getattr(selector, "__qualname__", type(selector).__qualname__)
         with self._domain._lock:
-            self._selector = part_of
             self._pair[0] = part_of
         return part_of
 
@@ -373,4 +370,4 @@ class SelectionNode(Audience):
         return self._source.name
 
     def _culprit(self) -> object:
-        return self._selector
+        return self._pair[0]

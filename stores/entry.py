@@ -78,10 +78,10 @@ class Entry(Struct, frozen=True, gc=False):
 
     def placed(self, place: Place | None) -> Entry:
         """Returns this entry in a place."""
-        is_usual = (
-            place is not None and place[0] != WAITING and place[1:] == (self.head.sequence, 0)
-        )
-        return msgspec.structs.replace(self, at=place[0] if place and is_usual else place)
+        at: Place | int | None = place
+        if place is not None and place[0] != WAITING and place[1:] == (self.head.sequence, 0):
+            at = place[0]
+        return msgspec.structs.replace(self, at=at)
 
     @property
     def is_waiting(self) -> bool:

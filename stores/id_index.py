@@ -73,12 +73,12 @@ class IdIndex:
 
     def set(self, identity: str, entry: Entry) -> IdIndex:
         """Returns an index in which this id means this entry."""
-        if self.get(identity) is None:
-            return self.extended({identity: entry})
         chunks = self._chunks
-        at = next(number for number, chunk in enumerate(chunks) if identity in chunk)
-        changed = {**chunks[at], identity: entry}
-        return IdIndex((*chunks[:at], changed, *chunks[at + 1 :]), self._size)
+        for at, chunk in enumerate(chunks):
+            if identity in chunk:
+                changed = {**chunk, identity: entry}
+                return IdIndex((*chunks[:at], changed, *chunks[at + 1 :]), self._size)
+        return self.extended({identity: entry})
 
     def without(self, ids: Iterable[str]) -> IdIndex:
         """Returns an index without these ids; it is cheap when they are those that were added first."""

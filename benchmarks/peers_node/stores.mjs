@@ -199,6 +199,22 @@ function busy() {
   return total;
 }
 
+// Writes `head` so often; `node` must have the value wanted after each write, and its one effect must run for each.
+function counting(name, head, node, writes, wanted) {
+  let calls = 0;
+  effect(() => { node.value; calls += 1; });
+  return () => {
+    head.value = 1;
+    expect(node.value, wanted(1), name);
+    calls = 0;
+    for (let number = 0; number < writes; number += 1) {
+      head.value = number;
+      expect(node.value, wanted(number), name);
+    }
+    expect(calls, writes, name);
+  };
+}
+
 const graphs = {
   avoidable() {
     const head = signal(0);
@@ -243,38 +259,17 @@ const graphs = {
   deep() {
     const head = signal(0);
     let current = head;
-    let calls = 0;
     for (let layer = 0; layer < 50; layer += 1) {
       const before = current;
       current = computed(() => before.value + 1);
     }
-    effect(() => { current.value; calls += 1; });
-    return () => {
-      head.value = 1;
-      calls = 0;
-      for (let number = 0; number < 50; number += 1) {
-        head.value = number;
-        expect(current.value, 50 + number, "deep");
-      }
-      expect(calls, 50, "deep");
-    };
+    return counting("deep", head, current, 50, (number) => 50 + number);
   },
   diamond() {
     const head = signal(0);
-    let calls = 0;
     const middle = Array.from({ length: 5 }, () => computed(() => head.value + 1));
     const total = computed(() => middle.reduce((sum, node) => sum + node.value, 0));
-    effect(() => { total.value; calls += 1; });
-    return () => {
-      head.value = 1;
-      expect(total.value, 10, "diamond");
-      calls = 0;
-      for (let number = 0; number < 500; number += 1) {
-        head.value = number;
-        expect(total.value, (number + 1) * 5, "diamond");
-      }
-      expect(calls, 500, "diamond");
-    };
+    return counting("diamond", head, total, 500, (number) => (number + 1) * 5);
   },
   mux() {
     const heads = Array.from({ length: 100 }, () => signal(0));
@@ -297,24 +292,13 @@ const graphs = {
     const head = signal(0);
     const nodes = [];
     let current = head;
-    let calls = 0;
     for (let layer = 0; layer < 10; layer += 1) {
       const before = current;
       nodes.push(before);
       current = computed(() => before.value + 1);
     }
     const total = computed(() => nodes.reduce((sum, node) => sum + node.value, 0));
-    effect(() => { total.value; calls += 1; });
-    return () => {
-      head.value = 1;
-      expect(total.value, 55, "triangle");
-      calls = 0;
-      for (let number = 0; number < 100; number += 1) {
-        head.value = number;
-        expect(total.value, 45 + 10 * number, "triangle");
-      }
-      expect(calls, 100, "triangle");
-    };
+    return counting("triangle", head, total, 100, (number) => 45 + 10 * number);
   },
 };
 

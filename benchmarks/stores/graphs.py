@@ -308,7 +308,7 @@ def _graph_case(who: str, library: Callable[[], Library], build: Build) -> Case:
         run = build(kept)
         return lambda _kept=kept: run()
 
-    return Case(who, prepare, 1, needs="reaktiv" if library is Reaktiv else "")
+    return Case(who, prepare, 1)
 
 
 def kairo_rows(rounds: int) -> Iterator[Metric]:
@@ -403,7 +403,7 @@ def cellx_rows(rounds: int, *, is_quick: bool = False) -> Iterator[Metric]:
         cases = [
             Case("ours", lambda layers=layers: _cellx(Ours(), layers), 1),
             Case("plain recomputation", lambda layers=layers: _plain(layers), 1),
-            Case("reaktiv", lambda layers=layers: _cellx(Reaktiv(), layers), 1, needs="reaktiv"),
+            Case("reaktiv", lambda layers=layers: _cellx(Reaktiv(), layers), 1),
         ]
         yield metric(
             f"derived_cellx_{layers}",
@@ -488,8 +488,7 @@ def _static_case(
         made.append(_Rectangle(library(), *shape))
         return made[0]
 
-    needs = "reaktiv" if library is Reaktiv else ""
-    return Case(who, prepare, 1, lambda: made[0].check(), needs=needs)
+    return Case(who, prepare, 1, lambda: made[0].check())
 
 
 def static_rows(rounds: int) -> Iterator[Metric]:

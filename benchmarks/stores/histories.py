@@ -17,7 +17,7 @@ _CHANGES = 200
 
 def _entry(number: int) -> Entry:
     head = Message(f"m{number}", "s", "assistant", "text", 0.0, None, number)
-    return Entry(head, (0, number, 0))
+    return Entry(head).placed((0, number, 0))
 
 
 @cache

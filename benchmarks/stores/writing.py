@@ -61,7 +61,6 @@ def _case(
     count: int,
     writes: int,
     build: Callable[[list[Callable[[Any], None]]], Callable[[int], object]],
-    needs: str = "",
 ) -> Case:
     counter = _Counter()
     made: list[_Writes] = []
@@ -77,7 +76,7 @@ def _case(
         if (counter.calls, counter.last) != (done.done, done.next - 1):
             raise AssertionError(f"{who}: {counter.calls} of {done.done} writes were seen")
 
-    return Case(who, prepare, writes, check, needs=needs)
+    return Case(who, prepare, writes, check)
 
 
 def _ours(observers: list[Callable[[Any], None]]) -> Callable[[int], object]:
@@ -171,9 +170,9 @@ def write_rows(rounds: int, *, is_quick: bool = False) -> Iterator[Metric]:
             _case("ours", count, writes, _ours),
             _case("plain loop", count, writes, _loop),
             _case("BehaviorSubject", count, writes, _behavior_subject),
-            _case("psygnal", count, writes, _psygnal, "psygnal"),
-            _case("traitlets", count, writes, _traitlets, "traitlets"),
-            _case("reaktiv", count, writes, _reaktiv, "reaktiv"),
+            _case("psygnal", count, writes, _psygnal),
+            _case("traitlets", count, writes, _traitlets),
+            _case("reaktiv", count, writes, _reaktiv),
         ]
         yield metric(f"store_write_{count}", cases, rounds=rounds, targets=targets)
 

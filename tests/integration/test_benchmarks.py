@@ -38,7 +38,7 @@ ROWS = (
     "derived_static_1000x5 derived_static_500x3 "
     "history_append_1k history_append_100k history_append_1m history_window history_cut history_prepend "
     "pipeline pipeline_picows pipeline_market latency_p50 latency_p99 latency_p999 "
-    "send_at_most send_at_least send_durable reconnect storm_10k storm_100k "
+    "send_at_most send_cpu send_at_least send_durable reconnect storm_10k storm_100k "
     "gui_flood_cost gui_flood_tk gui_flood_qt "
     "memory_observer memory_key memory_message memory_idle_service "
     "import_time import_everything soak_p99 soak_memory"

@@ -125,7 +125,7 @@ def check_places(source: Source) -> None:
             assert pair == [_nothing, UNSET]
         else:
             assert (node._index, node._pair) == (index, pair)
-            assert pair[0] is node._selector
+            assert pair[0] is not _nothing
     assert len(source._slots) == len(source._links)
 
 

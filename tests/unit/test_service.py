@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import random
 import uuid
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -266,35 +268,34 @@ async def test_the_time_to_live_of_a_lonely_at_most_once_message_ends_at_its_mom
         await service.disconnect()
 
 
+@contextlib.asynccontextmanager
+async def taking_at_most_1000_bytes() -> AsyncGenerator[WebSocketService]:
+    async with ScriptedServer() as server, make(server) as service:
+        await service.wait_connected()
+        server.send(Hello("epoch-1", max_size=1000))
+        await asyncio.sleep(1)
+        yield service
+
+
 @simulate
 async def test_a_message_larger_than_the_server_takes_fails_alone() -> None:
-    async with ScriptedServer() as server:
-        service = make(server)
-        async with service:
-            await service.wait_connected()
-            server.send(Hello("epoch-1", max_size=1000))
-            await asyncio.sleep(1)
-            big, small = service.send(chat(1, 2000)), service.send(chat(2))
-            with pytest.raises(MessageTooBig):
-                await big
-            assert await small is DeliveryStatus.ACKNOWLEDGED
+    async with taking_at_most_1000_bytes() as service:
+        big, small = service.send(chat(1, 2000)), service.send(chat(2))
+        with pytest.raises(MessageTooBig):
+            await big
+        assert await small is DeliveryStatus.ACKNOWLEDGED
 
 
 @simulate
 async def test_the_limit_counts_bytes_whatever_the_letters() -> None:
-    async with ScriptedServer() as server:
-        service = make(server)
-        async with service:
-            await service.wait_connected()
-            server.send(Hello("epoch-1", max_size=1000))
-            await asyncio.sleep(1)
-            letters = [
-                service.send(MessageSend("s", Message(f"c{n}", "s", "user", letter * 600, 0)))
-                for n, letter in enumerate("x\u00e9")
-            ]
-            assert await letters[0] is DeliveryStatus.ACKNOWLEDGED
-            with pytest.raises(MessageTooBig, match=r"1[34][0-9][0-9]"):
-                await letters[1]
+    async with taking_at_most_1000_bytes() as service:
+        letters = [
+            service.send(MessageSend("s", Message(f"c{n}", "s", "user", letter * 600, 0)))
+            for n, letter in enumerate("x\u00e9")
+        ]
+        assert await letters[0] is DeliveryStatus.ACKNOWLEDGED
+        with pytest.raises(MessageTooBig, match=r"1[34][0-9][0-9]"):
+            await letters[1]
 
 
 def test_ids_are_random_uuids() -> None:
