@@ -21,9 +21,9 @@ from typing import Any
 import attrs
 from reactivex import operators as ops
 
-from reactive_ws.domain import Domain
+from reactive_ws.engine.domain import Domain
 from reactive_ws.gui import ManualLoop, QtLoop, TkLoop, UiLoop, conflate
-from reactive_ws.store import Store
+from reactive_ws.state.store import Store
 
 Value = tuple[int, float]
 _FRAME = 0.016

@@ -68,7 +68,7 @@ def _subjects(count: int) -> object:
 
 def _decoded(count: int) -> Iterator[Any]:
     from benchmarks.blaster import frame_of
-    from reactive_ws.codec import JsonCodec
+    from reactive_ws.wire.codec import JsonCodec
 
     codec = JsonCodec()
     for number in range(count):
@@ -76,7 +76,7 @@ def _decoded(count: int) -> Iterator[Any]:
 
 
 def _timeline(count: int) -> object:
-    from stores.conversation import Conversation, all_answered
+    from reactive_ws.stores.history.conversation import Conversation, all_answered
 
     state = Conversation()
     responses = _decoded(count)

@@ -185,8 +185,8 @@ async def ours_picows(work: Work) -> float:
 
 
 async def _application(work: Work, **options: Any) -> float:
-    from stores.app import Application
-    from stores.conversation import Conversation
+    from reactive_ws.stores.app import Application
+    from reactive_ws.stores.history.conversation import Conversation
 
     names = [f"session-{number}" for number in range(work.sessions)]
     sizes = dict.fromkeys(names, 0)

@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.answering import answering
 from benchmarks.timing import Metric
 from reactive_ws import Domain, OutboxOptions, Store, WebSocketService
-from reactive_ws.messages import Message, MessageSend
+from reactive_ws.wire.envelope import Message, MessageSend
 
 __all__ = ["latency_rows", "send_rows"]
 

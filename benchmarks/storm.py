@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from reactive_ws.backoff import Backoff, DelaySource, Jitter
+from reactive_ws.connection.backoff import Backoff, DelaySource, Jitter
 
 __all__ = ["POLICIES", "Outcome", "Policy", "main", "storm"]
 

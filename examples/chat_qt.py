@@ -13,10 +13,9 @@ from reactivex import operators as ops
 
 from reactive_ws import DeliveryStatus, ReactiveWSError, Selection
 from reactive_ws.gui import QtLoop, connection_view
-from reactive_ws.gui.qt_lists import ListModel
-from reactive_ws.gui.qt_widgets import ConnectionBanner, ConnectionStatus
-from reactive_ws.messages import Panel, Session
-from stores import Application, Entry
+from reactive_ws.gui.qt import ConnectionBanner, ConnectionStatus, ListModel
+from reactive_ws.stores import Application, Entry
+from reactive_ws.wire import Panel, Session
 
 STYLE = """
 * { font-family: 'DejaVu Sans'; font-size: 13px; color: #e2e8f0; background: #0f172a; }

@@ -8,8 +8,8 @@ import asyncio
 import sys
 
 from reactive_ws import ReactiveWSError
-from stores import Application
-from stores.demo.chat import Chat
+from reactive_ws.stores import Application
+from reactive_ws.stores.demo.chat import Chat
 
 
 async def main(url: str | None) -> None:

@@ -14,10 +14,9 @@ from reactivex import operators as ops
 
 from reactive_ws import DeliveryStatus, ReactiveWSError, Selection
 from reactive_ws.gui import TkLoop, connection_view
-from reactive_ws.gui.tk_lists import TreeRows
-from reactive_ws.gui.tk_widgets import ConnectionBanner, ConnectionStatus
-from reactive_ws.messages import Panel, Session
-from stores import Application, Entry
+from reactive_ws.gui.tk import ConnectionBanner, ConnectionStatus, TreeRows
+from reactive_ws.stores import Application, Entry
+from reactive_ws.wire import Panel, Session
 
 BACK, SURFACE, TEXT, MUTED, OWN = "#0f172a", "#111c33", "#e2e8f0", "#94a3b8", "#7dd3fc"
 FONT = ("DejaVu Sans", 10)

@@ -15,15 +15,19 @@ from typing import Any, Literal
 
 from msgspec import Struct, json, to_builtins
 
-from reactive_ws.close_policy import ClosePolicy
-from reactive_ws.connection import ConnectionState
-from reactive_ws.derived import Derived, derived
-from reactive_ws.domain import Domain
+from reactive_ws import (
+    ClosePolicy,
+    ConnectionState,
+    Derived,
+    Domain,
+    Envelope,
+    KeyedStore,
+    Registry,
+    Store,
+    WebSocketService,
+    derived,
+)
 from reactive_ws.errors import MessageRejected, ReactiveWSError
-from reactive_ws.keyed import KeyedStore
-from reactive_ws.messages import Envelope, Registry
-from reactive_ws.service import WebSocketService
-from reactive_ws.store import Store
 
 BASES = {"BTC": "BAND DASH SKL YFI", "EUR": "CRV NMR", "GBP": "BAND NU SKL", "USD": "SKL"}
 PRODUCTS = tuple(f"{base}-{quote}" for quote in BASES for base in BASES[quote].split())

@@ -15,18 +15,17 @@ import attrs
 from market import PRODUCTS, FeedCodec, Market, Subscribe
 
 from reactive_ws import (
+    ClosePolicy,
     ConnectionState,
     Derived,
+    Domain,
     ReactiveWSError,
     WebSocketService,
     derived,
     derived_all,
 )
-from reactive_ws.close_policy import ClosePolicy
-from reactive_ws.domain import Domain
 from reactive_ws.gui import TkLoop, connection_view
-from reactive_ws.gui.tk_lists import TreeRows
-from reactive_ws.gui.tk_widgets import ConnectionStatus
+from reactive_ws.gui.tk import ConnectionStatus, TreeRows
 
 BACK, SURFACE, TEXT, MUTED = "#0f172a", "#111c33", "#e2e8f0", "#94a3b8"
 FONT = ("DejaVu Sans Mono", 11)

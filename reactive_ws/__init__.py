@@ -1,34 +1,26 @@
-"""Reactive stores that keep a desktop, terminal or bot program's state live over one WebSocket.
+"""Keeps the state of a desktop, terminal, notebook or bot program live over one WebSocket.
 
-The map, from the ground up; a room imports from its own floor and below:
+Messages come in, stores change, the UI redraws; the UI acts, commands go out. The packages, from the ground up; each
+imports only from packages on lower floors, and from their faces:
 
-    errors, payloads, messages                      what can go wrong; what is said on the wire
-    equality, home, commit, deliverer, domain       when a value changed; one order of commits; who delivers them
-    audience, registration_order, source, graph,    observers; parts and derived values of a value;
-    lifecycle                                       start and stop
-    batch, cell, selection, store                   writes, streams, `Store` and its read-only face
-    calculation, computed, derived, entities,       values of values; many entities
-    key_changes, key_source, keyed
-    middleware                                      persist, undo, logger, inspector: functions on the commit hook
-    codec, events                                   bytes <-> messages; streams of things that happen
-    transitions, connection, connection_record,     the decisions about one connection, without I/O:
-    close_policy, judgement, backoff, heartbeat,    the state table, what a close means, when to dial again,
-    protocol_options, protocol, effects, address,   what must not be shown
-    redaction
-    outbox_entry, outbox_books, outbox, journal,    what waits to be sent, in memory and in a file,
-    storage, delivery, pending                      and what became of it
-    inbound, dispatcher, subscriptions, metrics     order, duplicates and gaps; who hears of a message; channels; counts
-    authentication, token_expiry, failures,         the service's hands: tokens, foreign exceptions,
-    suspension, alarm, logbook, settings,           sleep, one timer for all deadlines, the log,
-    line, dialing, receiver, control,               one socket, how it is opened, what it brings, what is said on it,
-    connection_loop,                                performing the effects,
-    requests, async_handlers, background_thread,    questions, slow handlers, the own thread,
-    publishing, routing, sending, following,        what is shown, and its surface
-    running, service
-    fast                                            picows as the socket library, for `connect=`
-    gui                                             one contract for all toolkits' event loops; frames, widgets
-    testing, hub, recording                         virtual time and faults; a small server; recorded traffic
-    commands                                        the command line
+    floor 1   errors        every exception, by whose fault
+    floor 2   engine        one order of commits, who listens, batches, how a value is written
+              wire          envelope, registry of types, codecs
+    floor 3   state         `Store`, `KeyedStore`, `derived`, `Selection`, `snapshot`, event streams
+              connection    decisions about one connection, without I/O: states, close codes, backoff, heartbeat
+              outbox        what waits to be sent and what became of it, in memory and in a file
+    floor 4   inbound       order, duplicates and gaps; routing; one burst is one commit
+              transport     one socket: address, credentials, dialing, reading, writing
+              middleware    persist, undo, logger, inspector over public hooks
+              gui           event loops of toolkits, frames, lists, widgets
+    floor 5   service       `WebSocketService`: the parts put together
+    floor 6   testing       virtual time, faults, a scripted server, machines, conformance
+    floor 7   commands      the command line
+    on top    stores        the ready-made layer for an agent chat, and the model for your own
+
+    in    socket -> transport -> inbound -> wire -> state -> your observer
+    out   your action -> service -> outbox -> wire -> transport -> socket
+    when  connection decides, without I/O; service performs
 
 What has to do with a connection is imported when it is first asked for: a program that only uses stores does not wait for
 the socket library.
@@ -37,30 +29,41 @@ the socket library.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .batch import batch, snapshot
-from .commit import Commit, ErrorReport
-from .computed import Derived
-from .derived import derived, derived_all
-from .domain import Domain, default_domain
-from .entities import Entities
-from .equality import shallow
+from .engine import Commit, Domain, ErrorReport, batch, default_domain, shallow
 from .errors import ReactiveWSError
-from .key_changes import KeyChanges
-from .keyed import KeyedStore
-from .selection import Selection
-from .store import ReadOnly, Store, reset_all
+from .state import (
+    Derived,
+    Entities,
+    KeyChanges,
+    KeyedStore,
+    ReadOnly,
+    Selection,
+    Store,
+    derived,
+    derived_all,
+    reset_all,
+    snapshot,
+)
 
 if TYPE_CHECKING:
-    from .authentication import FirstMessage, Header, Query, Subprotocol
-    from .backoff import Backoff, Delays, Jitter
-    from .close_policy import ClosePolicy, Verdict
-    from .codec import Codec, JsonCodec
-    from .connection import Connection, ConnectionState, ErrorEvent, ErrorKind, Metrics, Phase
-    from .delivery import Delivery, DeliveryStatus
-    from .heartbeat import Heartbeat
-    from .messages import Envelope, Guarantee, Registry, protocol_v1
-    from .outbox_entry import OutboxOptions, Overflow
+    from .connection import (
+        Backoff,
+        ClosePolicy,
+        Connection,
+        ConnectionState,
+        Delays,
+        ErrorEvent,
+        ErrorKind,
+        Heartbeat,
+        Jitter,
+        Metrics,
+        Phase,
+        Verdict,
+    )
+    from .outbox import Delivery, DeliveryStatus, OutboxOptions, Overflow
     from .service import WebSocketService
+    from .transport import FirstMessage, Header, Query, Subprotocol
+    from .wire import Codec, Envelope, Guarantee, JsonCodec, Registry, protocol_v1
 
 __all__ = [
     "Backoff",
@@ -112,33 +115,33 @@ __all__ = [
 
 # By room; the same as for the type checkers above.
 _LATER = {
-    "FirstMessage": "authentication",
-    "Header": "authentication",
-    "Query": "authentication",
-    "Subprotocol": "authentication",
-    "Backoff": "backoff",
-    "Delays": "backoff",
-    "Jitter": "backoff",
-    "ClosePolicy": "close_policy",
-    "Verdict": "close_policy",
-    "Codec": "codec",
-    "JsonCodec": "codec",
+    "Backoff": "connection",
+    "ClosePolicy": "connection",
     "Connection": "connection",
     "ConnectionState": "connection",
+    "Delays": "connection",
     "ErrorEvent": "connection",
     "ErrorKind": "connection",
+    "Heartbeat": "connection",
+    "Jitter": "connection",
     "Metrics": "connection",
     "Phase": "connection",
-    "Delivery": "delivery",
-    "DeliveryStatus": "delivery",
-    "Heartbeat": "heartbeat",
-    "Envelope": "messages",
-    "Guarantee": "messages",
-    "Registry": "messages",
-    "protocol_v1": "messages",
-    "OutboxOptions": "outbox_entry",
-    "Overflow": "outbox_entry",
+    "Verdict": "connection",
+    "Delivery": "outbox",
+    "DeliveryStatus": "outbox",
+    "OutboxOptions": "outbox",
+    "Overflow": "outbox",
     "WebSocketService": "service",
+    "FirstMessage": "transport",
+    "Header": "transport",
+    "Query": "transport",
+    "Subprotocol": "transport",
+    "Codec": "wire",
+    "Envelope": "wire",
+    "Guarantee": "wire",
+    "JsonCodec": "wire",
+    "Registry": "wire",
+    "protocol_v1": "wire",
 }
 
 

@@ -25,21 +25,16 @@ Each store file has the same order: state, reducers, store, actions. UI code rea
 
 from .app import Application, application
 from .carousel import Carousel, CarouselState
-from .channel_events import command_center
 from .channels import Channels, ChannelsState
 from .connection import ConnectionStatus, ConnectionStore
-from .conversation import Conversation
-from .entry import Entry, ToolCall
 from .errors import AppError, Errors, ErrorsState
-from .history import History
+from .history import Conversation, Entry, History, OlderRequest, Timeline, ToolCall
 from .notifications import Notifications, NotificationsState
 from .offline import FailedMessage, Offline, OfflineState, WaitingMessage
-from .older import OlderRequest
-from .session_list import SessionsState
-from .sessions import Sessions
+from .sessions import Sessions, SessionsState
 from .status_line import status_text
-from .timeline import Timeline
 from .typing import TypingState, TypingUsers
+from .wire import command_center
 
 __all__ = [
     "AppError",

@@ -20,26 +20,24 @@ from typing import Any, Self
 from reactivex.abc import DisposableBase
 from reactivex.disposable import CompositeDisposable
 
-from reactive_ws.delivery import Delivery
-from reactive_ws.domain import Domain
-from reactive_ws.messages import MessageSend, SessionCreate
+from reactive_ws.engine import Domain
+from reactive_ws.outbox import Delivery
 from reactive_ws.service import WebSocketService
+from reactive_ws.wire import MessageSend, SessionCreate
 
-from . import clocks
 from .carousel import Carousel
 from .catching_up import CatchingUp
-from .channel_events import command_center
 from .channels import Channels
 from .connection import ConnectionStore
 from .errors import Errors
-from .history import History
+from .history import History, Post
 from .notifications import Notifications
 from .offline import Offline
-from .outgoing import Post
-from .ports import Handlers, Later, Runs
+from .outside import Handlers, Later, Runs, clocks
 from .sessions import Sessions
 from .state_file import keep
 from .typing import TypingUsers
+from .wire import command_center
 
 __all__ = ["Application", "application"]
 

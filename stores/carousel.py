@@ -11,8 +11,9 @@ import msgspec
 from msgspec import UNSET
 
 from reactive_ws.connection import ErrorKind
-from reactive_ws.domain import Domain
-from reactive_ws.messages import (
+from reactive_ws.engine import Domain
+from reactive_ws.state import ReadOnly, Selection, Store
+from reactive_ws.wire import (
     Envelope,
     Panel,
     PanelChange,
@@ -21,10 +22,8 @@ from reactive_ws.messages import (
     PanelUpdated,
     Snapshot,
 )
-from reactive_ws.selection import Selection
-from reactive_ws.store import ReadOnly, Store
 
-from .ports import Handlers, Report, Sync
+from .outside import Handlers, Report, Sync
 
 __all__ = ["Carousel", "CarouselState"]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reactive_ws.messages import Envelope, SessionCreated, Snapshot
+from reactive_ws.wire import Envelope, SessionCreated, Snapshot
 
-from .ports import Handlers, Sync
-from .session_list import SessionsState
+from .outside import Handlers, Sync
+from .sessions import SessionsState
 
 __all__ = ["CatchingUp"]
 

@@ -13,14 +13,12 @@ import attrs
 from immutables import Map
 from reactivex.abc import DisposableBase
 
-from reactive_ws.domain import Domain
-from reactive_ws.events import EventStream
-from reactive_ws.messages import Envelope
-from reactive_ws.selection import Selection
-from reactive_ws.store import ReadOnly, Store
+from reactive_ws.engine import Domain
+from reactive_ws.state import EventStream, ReadOnly, Selection, Store
+from reactive_ws.wire import Envelope
 
-from .channel_events import CHANNEL_EVENTS
-from .ports import Handlers
+from .outside import Handlers
+from .wire import CHANNEL_EVENTS
 
 __all__ = ["Channels", "ChannelsState"]
 

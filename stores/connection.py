@@ -13,16 +13,13 @@ from reactivex.abc import DisposableBase
 from reactivex.disposable import CompositeDisposable
 
 from reactive_ws.connection import Connection, ConnectionState, ErrorEvent, ErrorKind, Metrics
-from reactive_ws.derived import derived
-from reactive_ws.domain import Domain
-from reactive_ws.messages import Envelope, Hello, Pong
-from reactive_ws.outbox_entry import OutboxView, Waiting
-from reactive_ws.pending import Pending
-from reactive_ws.selection import Selection
+from reactive_ws.engine import Domain
+from reactive_ws.outbox import OutboxView, Pending, Waiting
 from reactive_ws.service import WebSocketService
-from reactive_ws.store import ReadOnly, Store
+from reactive_ws.state import ReadOnly, Selection, Store, derived
+from reactive_ws.wire import Envelope, Hello, Pong
 
-from .ports import Handlers, Later
+from .outside import Handlers, Later
 from .status_line import StatusLine, status_text
 
 __all__ = ["ConnectionStatus", "ConnectionStore", "status_text"]

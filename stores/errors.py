@@ -13,11 +13,9 @@ from typing import Final
 import attrs
 
 from reactive_ws.connection import ErrorEvent, ErrorKind
-from reactive_ws.domain import Domain
-from reactive_ws.equality import shallow
+from reactive_ws.engine import Domain, shallow
 from reactive_ws.errors import ReactiveWSError
-from reactive_ws.selection import Selection
-from reactive_ws.store import ReadOnly, Store
+from reactive_ws.state import ReadOnly, Selection, Store
 
 __all__ = ["AppError", "Errors", "ErrorsState"]
 

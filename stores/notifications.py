@@ -8,13 +8,12 @@ from __future__ import annotations
 import attrs
 import msgspec
 
-from reactive_ws.delivery import Delivery
-from reactive_ws.domain import Domain
-from reactive_ws.messages import Envelope, Notification, NotificationNew, NotificationRead
-from reactive_ws.selection import Selection
-from reactive_ws.store import ReadOnly, Store
+from reactive_ws.engine import Domain
+from reactive_ws.outbox import Delivery
+from reactive_ws.state import ReadOnly, Selection, Store
+from reactive_ws.wire import Envelope, Notification, NotificationNew, NotificationRead
 
-from .ports import Handlers, Send
+from .outside import Handlers, Send
 
 __all__ = ["Notifications", "NotificationsState"]
 

@@ -15,15 +15,13 @@ import msgspec
 from reactivex.abc import DisposableBase
 
 from reactive_ws.connection import ErrorKind
-from reactive_ws.delivery import Delivery, DeliveryStatus
-from reactive_ws.domain import Domain
-from reactive_ws.messages import Envelope, MessageReceived, MessageSend, moment
-from reactive_ws.outbox_entry import OutboxView, Waiting
-from reactive_ws.selection import Selection
+from reactive_ws.engine import Domain
+from reactive_ws.outbox import Delivery, DeliveryStatus, OutboxView, Waiting
 from reactive_ws.service import WebSocketService
-from reactive_ws.store import ReadOnly, Store
+from reactive_ws.state import ReadOnly, Selection, Store
+from reactive_ws.wire import Envelope, MessageReceived, MessageSend, moment
 
-from .ports import Handlers, Report
+from .outside import Handlers, Report
 
 __all__ = ["FailedMessage", "Offline", "OfflineState", "WaitingMessage"]
 

@@ -10,26 +10,23 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import attrs
 import msgspec
 from immutables import Map
 
 from reactive_ws.connection import ErrorKind
-from reactive_ws.messages import Notification, Panel, Position, Session
-from reactive_ws.middleware import PersistFile
-from reactive_ws.middleware.persist_report import PersistReport
+from reactive_ws.middleware import PersistFile, PersistReport
+from reactive_ws.service import WebSocketService
+from reactive_ws.wire import Notification, Panel, Position, Session
 
-from .carousel import CarouselState
-from .conversation import Conversation
-from .notifications import NotificationsState
-from .offline import FailedMessage, OfflineState
-from .ports import Report
-from .session_list import SessionsState
-
-if TYPE_CHECKING:
-    from .app import Application
+from .carousel import Carousel, CarouselState
+from .history import Conversation, History
+from .notifications import Notifications, NotificationsState
+from .offline import FailedMessage, Offline, OfflineState
+from .outside import Report
+from .sessions import Sessions, SessionsState
 
 __all__ = ["keep"]
 
@@ -175,10 +172,21 @@ def _positions_with(
     return Map({**positions, **part})
 
 
+class Kept(Protocol):
+    """What is kept of an application; every `Application` is one."""
+
+    sessions: Sessions
+    carousel: Carousel
+    notifications: Notifications
+    offline: Offline
+    history: History
+    service: WebSocketService
+
+
 # --- actions ----------------------------------------------------------------------------------------------------------
 
 
-def keep(app: Application, path: str | os.PathLike[str], report: Report) -> PersistFile:
+def keep(app: Kept, path: str | os.PathLike[str], report: Report) -> PersistFile:
     """Loads an application's state from a file, and saves its changes from now on.
 
     Args:
@@ -203,7 +211,7 @@ def keep(app: Application, path: str | os.PathLike[str], report: Report) -> Pers
     return file
 
 
-def _add_all(app: Application, file: PersistFile) -> None:
+def _add_all(app: Kept, file: PersistFile) -> None:
     file.add(
         app.sessions.store,
         as_type=_Sessions,

@@ -12,12 +12,10 @@ from collections.abc import Callable
 from reactivex.abc import DisposableBase
 
 from reactive_ws.connection import Connection, ConnectionState
-from reactive_ws.derived import derived
-from reactive_ws.domain import Domain
-from reactive_ws.selection import Selection
-from reactive_ws.store import ReadOnly, Store
+from reactive_ws.engine import Domain
+from reactive_ws.state import ReadOnly, Selection, Store, derived
 
-from .ports import Later
+from .outside import Later
 
 __all__ = ["StatusLine", "status_text"]
 

@@ -10,12 +10,11 @@ from collections.abc import Callable
 import attrs
 from immutables import Map
 
-from reactive_ws.domain import Domain
-from reactive_ws.messages import Envelope, Typing
-from reactive_ws.selection import Selection
-from reactive_ws.store import ReadOnly, Store
+from reactive_ws.engine import Domain
+from reactive_ws.state import ReadOnly, Selection, Store
+from reactive_ws.wire import Envelope, Typing
 
-from .ports import Handlers, Later, Send
+from .outside import Handlers, Later, Send
 
 __all__ = ["Later", "TypingState", "TypingUsers"]
 

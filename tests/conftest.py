@@ -8,8 +8,8 @@ import signal
 import pytest
 from hypothesis import settings
 
-from reactive_ws.domain import Domain, ErrorReport
-from reactive_ws.testing import profiles
+from reactive_ws.engine.domain import Domain, ErrorReport
+from reactive_ws.testing.generating import profiles
 
 # A shell starts what runs in its background with Ctrl-C ignored, and so would be every program that a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

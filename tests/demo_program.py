@@ -5,7 +5,7 @@ from __future__ import annotations
 PROGRAM = """
 import argparse, sys
 from reactive_ws.commands import CommandFailed
-from stores.demo import command
+from reactive_ws.stores.demo import command
 parser = argparse.ArgumentParser()
 command.configure(parser)
 try:

@@ -24,10 +24,11 @@ from hypothesis.stateful import (
 )
 from reactivex.abc import DisposableBase
 
-from reactive_ws.batch import batch, snapshot
-from reactive_ws.derived import derived
-from reactive_ws.domain import Domain, ErrorReport
-from reactive_ws.store import Store
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Domain, ErrorReport
+from reactive_ws.state.derived import derived
+from reactive_ws.state.snapshot import snapshot
+from reactive_ws.state.store import Store
 
 __all__ = ["EngineMachine", "HookedMachine"]
 

@@ -7,9 +7,9 @@ import threading
 
 from reactivex import operators as ops
 
-from reactive_ws.batch import batch
-from reactive_ws.domain import Domain
-from reactive_ws.store import Store
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Domain
+from reactive_ws.state.store import Store
 
 __all__ = ["a_task_started_in_a_batch", "two_tasks_that_batch", "writes_that_meet_a_delivery"]
 

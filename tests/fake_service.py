@@ -6,9 +6,9 @@ from typing import Any
 
 import attrs
 
-from reactive_ws.connection import Connection, ConnectionState, Metrics
-from reactive_ws.domain import Domain
-from reactive_ws.store import ReadOnly, Store
+from reactive_ws.connection.record import Connection, ConnectionState, Metrics
+from reactive_ws.engine.domain import Domain
+from reactive_ws.state.store import ReadOnly, Store
 
 
 class FakeService:

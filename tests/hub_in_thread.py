@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from reactive_ws.hub import Hub
+from reactive_ws.stores.hub import Hub
 
 
 class HubInThread:

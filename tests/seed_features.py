@@ -227,10 +227,10 @@ def prepare() -> None:
     for module in (
         "hypothesis.stateful",
         "pytest",
-        "reactive_ws.hub",
+        "reactive_ws.stores.hub",
         "reactive_ws.testing",
         "reactive_ws.testing.plugin",
-        "stores.facade",
+        "reactive_ws.stores.facade",
         "websockets.asyncio.server",
     ):
         importlib.import_module(module)

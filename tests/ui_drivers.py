@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from reactive_ws.gui import AsyncioLoop, GLibLoop, ManualLoop, QtLoop, TextualLoop, TkLoop
-from reactive_ws.store import Store
+from reactive_ws.state.store import Store
 from reactive_ws.testing import Turning
 
 DEBIAN_PACKAGES = "/usr/lib/python3/dist-packages"

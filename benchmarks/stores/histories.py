@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 from benchmarks.timing import Case, Metric, Run, metric
-from reactive_ws.messages import Message
-from stores.entry import Entry
-from stores.timeline import Timeline
+from reactive_ws.stores.history.entry import Entry
+from reactive_ws.stores.history.timeline import Timeline
+from reactive_ws.wire.envelope import Message
 
 __all__ = ["history_rows"]
 

@@ -1,124 +1,31 @@
-"""The command line `reactive-ws`: finds the command that was asked for, runs it, and turns errors into one line.
+"""The command line `reactive-ws`: finds commands by their entry points and runs them.
 
-    command      what a command is
-    discovery    where commands come from
-    running      a server until Ctrl-C or SIGTERM
-    hub, replay  our own; an application's, such as `demo`, come through entry points
+It knows no application: the chat's commands `hub` and `demo` belong to `reactive_ws.stores`. The console script and
+`python -m reactive_ws` call `main`; packages with commands of their own import `Command`.
 
-Exit codes: 0 done, 1 failed, 2 called wrongly, 130 interrupted with Ctrl-C.
+    command      Command: a name, its options, its function; CommandFailed
+    discovery    finds commands: entry points of the group `reactive_ws.commands`
+    running      runs an asynchronous command until it ends or is interrupted
+    listening    binds the address that a serving command listens on, or says why it cannot
+    recording    reads and writes recorded traffic
+    replay       the command `reactive-ws replay`
+    program      main: parses the command line, runs one command, turns errors into exit codes
 """
 
-from __future__ import annotations
+from .command import Command, CommandFailed, host_name, non_negative, port_number, whole_number
+from .listening import listen, url_of
+from .program import main
+from .running import termination
 
-import argparse
-import difflib
-import os
-import sys
-from collections.abc import Iterable, Sequence
-from importlib.metadata import EntryPoint, PackageNotFoundError, version
-from typing import NoReturn
-
-from reactive_ws.errors import ReactiveWSError, UsageError
-
-from .command import Command, CommandFailed
-from .discovery import entries, load
-
-__all__ = ["Command", "CommandFailed", "main"]
-
-_PROGRAM = "reactive-ws"
-_INTERRUPTED = 130
-"""128 plus the number of SIGINT, as shells have it."""
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line instead of a usage dump."""
-
-    def error(self, message: str) -> NoReturn:
-        raise CommandFailed(f"{message} (see `{self.prog} --help`)", 2)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns the exit code. Never raises for a user's mistake.
-
-    Args:
-        argv: The arguments after the program's name; `sys.argv[1:]` when None.
-    """
-    words = list(sys.argv[1:] if argv is None else argv)
-    label = _PROGRAM
-    try:
-        if words and not words[0].startswith("-"):
-            label = f"{_PROGRAM} {words[0]}"
-        code = _run(words)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output went away; flushing again at exit would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except CommandFailed as failed:
-        return _complain(label, failed.reason, failed.exit_code)
-    except ReactiveWSError as error:
-        return _complain(label, str(error), 2 if isinstance(error, UsageError) else 1)
-    except OSError as error:
-        return _complain(label, _describe(error), 1)
-    return code
-
-
-def _run(words: list[str]) -> int:
-    found = entries()
-    if not words or words[0] in ("-h", "--help"):
-        print(_overview(found.values()))
-        return 0 if words else 2
-    if words[0] in ("-V", "--version"):
-        print(f"{_PROGRAM} {_version()}")
-        return 0
-    name = words[0]
-    if name.startswith("-"):
-        raise CommandFailed(f"unknown option {name!r} (see `{_PROGRAM} --help`)", 2)
-    if name not in found:
-        near = difflib.get_close_matches(name, found, 1, 0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(found)}"
-        raise CommandFailed(f"there is no such command; {hint}", 2)
-    command = load(found[name])
-    parser = _Parser(
-        prog=f"{_PROGRAM} {name}",
-        description=command.help,
-        epilog=command.epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    command.configure(parser)
-    try:
-        arguments = parser.parse_args(words[1:])
-    except SystemExit:  # --help was printed
-        return 0
-    return command.run(arguments)
-
-
-def _overview(found: Iterable[EntryPoint]) -> str:
-    lines = [f"usage: {_PROGRAM} COMMAND [--help] ...", "", "commands:"]
-    for entry in found:
-        try:
-            summary = load(entry).help
-        except CommandFailed as failed:
-            summary = f"({failed})"
-        lines.append(f"  {entry.name:<10} {summary}")
-    return "\n".join([*lines, "", f"  {'--version':<10} print the version"])
-
-
-def _version() -> str:
-    try:
-        return version("reactive-ws")
-    except PackageNotFoundError:
-        return "(not installed)"
-
-
-def _describe(error: OSError) -> str:
-    what = error.strerror or str(error) or type(error).__name__
-    return f"{error.filename!r}: {what}" if error.filename is not None else what
-
-
-def _complain(label: str, reason: str, exit_code: int) -> int:
-    print(f"{label}: {' '.join(reason.split())}", file=sys.stderr)
-    return exit_code
+__all__ = [
+    "Command",
+    "CommandFailed",
+    "host_name",
+    "listen",
+    "main",
+    "non_negative",
+    "port_number",
+    "termination",
+    "url_of",
+    "whole_number",
+]

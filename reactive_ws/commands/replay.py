@@ -16,11 +16,10 @@ from typing import Self
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from reactive_ws.errors import FileUnusable
-from reactive_ws.hub.listening import listen, url_of
-from reactive_ws.recording import RecordedFrame, read_recording
-
+from ..errors import FileUnusable
 from .command import Command, host_name, port_number
+from .listening import listen, url_of
+from .recording import RecordedFrame, read_recording
 from .running import termination
 
 __all__ = ["Replay", "command"]

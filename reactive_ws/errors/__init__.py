@@ -31,6 +31,14 @@ ReactiveWSError
 └── ListenFailed                a server of ours cannot listen: port in use, no such host
 
 Not here: errors of a user's observer, selector or handler. They are reported as they are (see `domain.ErrorReport`).
+
+Modules in reading order:
+
+    connection  the network or the server ended or prevented a connection. The whole tree is drawn in `errors`
+    delivery    A promise that was not kept, and files and ports that cannot be used
+    message     one message could not be read or sent; the connection lives on. The whole tree is drawn in `errors`
+    root        the root of every exception that this package raises on purpose
+    usage       the program asked for something that cannot be. The whole tree is drawn in `errors`
 """
 
 from __future__ import annotations

@@ -13,18 +13,32 @@
     binding         a stream shown in a widget; watching: until the widget is gone
 
 Nothing here imports a toolkit: you hand yours in.
+
+Modules in reading order:
+
+    asyncio_loop  `AsyncioLoop` and `TextualLoop`: user interfaces that live in an asyncio loop
+    binding       `bind`: a stream shown in a widget, for as long as there is a widget
+    conflation    `conflate`, for state, and `batched`, for events
+    frames        the frame clock: what wants to be painted is painted together, a limited number of times a second
+    glib_loop     `GLibLoop`: GLib's main loop, for GTK and other programs with PyGObject
+    list_changes  what must be done to a list on the screen so that it shows another one: few row operations, by key
+    loop          `UiLoop`
+    manual_loop   `ManualLoop`
+    mirror        `Mirror`
+    scheduler     A `reactivex` scheduler over a `UiLoop`
+    ui_thread     what streams need of a user interface's thread, as a role: `UiThread`. Every `UiLoop` has it
+    watching      who wants to know when a widget is gone: one hook into the toolkit per widget, however many ask
 """
 
 from .asyncio_loop import AsyncioLoop, TextualLoop
 from .conflation import Events, batched, conflate
-from .connection_view import ConnectionView, connection_view
 from .glib_loop import GLibLoop
 from .loop import UiLoop
 from .manual_loop import ManualLoop
 from .mirror import Mirror
-from .qt_loop import QtLoop
-from .theme import Look, Theme, Words
-from .tk_loop import TkLoop
+from .qt import QtLoop
+from .status import ConnectionView, Look, Theme, Words, connection_view
+from .tk import TkLoop
 
 __all__ = [
     "AsyncioLoop",

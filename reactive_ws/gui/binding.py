@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from reactivex import Observable, abc
 from reactivex.disposable import SingleAssignmentDisposable
 
-from reactive_ws.store import ReadOnly
-
+from ..state import ReadOnly
 from .conflation import conflate
-
-if TYPE_CHECKING:
-    from .loop import UiLoop
+from .frames import Framed
 
 __all__ = ["bind"]
 
@@ -26,7 +23,7 @@ W = TypeVar("W")
 
 
 def bind(
-    ui: UiLoop,
+    ui: Framed,
     stream: Observable[T] | ReadOnly[T],
     widget: W,
     setter: Callable[[W, T], object],

@@ -10,13 +10,12 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import attrs
 from reactivex import Observable, abc
 
-if TYPE_CHECKING:
-    from .loop import UiLoop
+from .frames import Framed
 
 __all__ = ["Events", "batched", "conflate"]
 
@@ -24,7 +23,7 @@ T = TypeVar("T")
 _NOTHING: Any = object()
 
 
-def conflate(ui: UiLoop) -> Callable[[Observable[T]], Observable[T]]:
+def conflate(ui: Framed) -> Callable[[Observable[T]], Observable[T]]:
     """Returns an operator that hands on the newest value, at most once a frame.
 
     Emits: the first value at once when subscribed on the UI thread, so that no widget is empty for a frame; then the
@@ -62,7 +61,7 @@ class Events(Generic[T]):
 
 
 def batched(
-    ui: UiLoop, *, max_events: int = 1_000, keep: Literal["newest", "oldest"] = "newest"
+    ui: Framed, *, max_events: int = 1_000, keep: Literal["newest", "oldest"] = "newest"
 ) -> Callable[[Observable[T]], Observable[Events[T]]]:
     """Returns an operator that hands on all events of a frame together.
 
@@ -96,7 +95,7 @@ def batched(
 class _Framed(abc.DisposableBase, ABC):
     """One subscription whose values wait for the frame. Its own key at the frame clock."""
 
-    def __init__(self, ui: UiLoop, observer: abc.ObserverBase[Any]) -> None:
+    def __init__(self, ui: Framed, observer: abc.ObserverBase[Any]) -> None:
         self._ui = ui
         self._observer = observer
         self._lock = threading.RLock()
@@ -172,7 +171,7 @@ class _Framed(abc.DisposableBase, ABC):
 
 
 class _Conflated(_Framed):
-    def __init__(self, ui: UiLoop, observer: abc.ObserverBase[Any]) -> None:
+    def __init__(self, ui: Framed, observer: abc.ObserverBase[Any]) -> None:
         super().__init__(ui, observer)
         self._value: Any = _NOTHING
         self._is_pending = False
@@ -207,7 +206,7 @@ class _Conflated(_Framed):
 class _Batched(_Framed):
     def __init__(
         self,
-        ui: UiLoop,
+        ui: Framed,
         observer: abc.ObserverBase[Any],
         max_events: int,
         keep: Literal["newest", "oldest"],

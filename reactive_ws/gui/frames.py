@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from .loop import UiLoop
+from .ui_thread import UiThread
 
-__all__ = ["FrameClock"]
+__all__ = ["FrameClock", "Framed"]
 
 _REST = 0.001
 """Seconds that lie at least between two frames, however slow they are: room for the toolkit to paint."""
@@ -26,7 +25,7 @@ class FrameClock:
     program; the rest of it follows before any function is called a second time.
     """
 
-    def __init__(self, ui: UiLoop) -> None:
+    def __init__(self, ui: UiThread) -> None:
         self._ui = ui
         self._lock = threading.RLock()
         self._early: dict[object, Callable[[], object]] = {}
@@ -119,3 +118,9 @@ class FrameClock:
 
     def _go_on(self) -> None:
         self._run(self._ui.now() + self._ui.budget)
+
+
+class Framed(UiThread, Protocol):
+    """A user interface's thread that has a frame clock."""
+
+    frame: FrameClock

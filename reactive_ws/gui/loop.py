@@ -18,20 +18,19 @@ from reactivex import Observable
 from reactivex.abc import DisposableBase
 from reactivex.disposable import CompositeDisposable
 
-from reactive_ws.errors import UsageError
-from reactive_ws.store import ReadOnly
-
+from ..errors import UsageError
+from ..state import ReadOnly
 from .binding import bind
 from .frames import FrameClock
 from .mirror import Mirror, Mirrors
 from .scheduler import UiScheduler
+from .ui_thread import Cancel
 from .watching import Watch
 
 __all__ = ["UiLoop"]
 
 T = TypeVar("T")
 W = TypeVar("W")
-Cancel = Callable[[], None]
 
 _REST = 0.001
 """Seconds between two wakes while posted work remains: room for the toolkit to paint and to take input."""

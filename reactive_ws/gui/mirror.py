@@ -6,19 +6,13 @@ derived from them follows the rules of stores, on the UI thread. Made by `UiLoop
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from reactivex import abc
 
-from reactive_ws.batch import batch, snapshot
-from reactive_ws.commit import ErrorReport
-from reactive_ws.domain import Domain
-from reactive_ws.store import ReadOnly, Store
-
-if TYPE_CHECKING:
-    from reactive_ws.source import Source
-
-    from .loop import UiLoop
+from ..engine import Domain, ErrorReport, Source, batch
+from ..state import ReadOnly, Store, snapshot
+from .frames import Framed
 
 __all__ = ["Mirror", "Mirrors"]
 
@@ -71,7 +65,7 @@ class Mirror(ReadOnly[T_co], abc.DisposableBase):
 class Mirrors:
     """All mirrors of one loop, and the domain they live in. UI thread."""
 
-    def __init__(self, ui: UiLoop) -> None:
+    def __init__(self, ui: Framed) -> None:
         self._ui = ui
         self._all: list[Mirror[Any]] = []
         self.domain = Domain("ui", on_error=self._report)

@@ -5,17 +5,15 @@ Unlike the stock schedulers it may be used from every thread, never blocks one, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from reactivex import abc, typing
 from reactivex.disposable import SerialDisposable
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .loop import UiLoop
+from .ui_thread import UiThread
 
 __all__ = ["UiScheduler"]
 
@@ -25,7 +23,7 @@ State = TypeVar("State")
 class UiScheduler(PeriodicScheduler):
     """Runs actions on the UI thread. Belongs to a `UiLoop`, as its `scheduler`."""
 
-    def __init__(self, ui: UiLoop) -> None:
+    def __init__(self, ui: UiThread) -> None:
         super().__init__()
         self._ui = ui
         self._epoch = datetime.now(UTC) - timedelta(seconds=ui.now())
@@ -93,7 +91,7 @@ class UiScheduler(PeriodicScheduler):
 class _Task(abc.DisposableBase):
     """One action that waits for its time; `dispose` works from every thread and never blocks."""
 
-    def __init__(self, ui: UiLoop, function: Callable[[], Any]) -> None:
+    def __init__(self, ui: UiThread, function: Callable[[], Any]) -> None:
         self._ui = ui
         self._function = function
         self._cancel: Callable[[], None] | None = None

@@ -15,10 +15,9 @@ from typing import Self
 
 import attrs
 
-from reactive_ws.commit import Commit
-from reactive_ws.domain import Domain, default_domain
-from reactive_ws.errors import UsageError
-from reactive_ws.events import EventSource, EventStream
+from ..engine import Commit, Domain, default_domain
+from ..errors import UsageError
+from ..state import EventSource, EventStream
 
 __all__ = ["CommitRecord", "Inspector", "inspect"]
 

@@ -12,11 +12,8 @@ from typing import Any, TypeVar, overload
 
 from reactivex.abc import DisposableBase
 
-from reactive_ws.cell import Cell
-from reactive_ws.commit import Commit
-from reactive_ws.domain import Domain
-from reactive_ws.keyed import KeyedStore
-from reactive_ws.store import Store
+from ..engine import Cell, Commit, Domain
+from ..state import KeyedStore, Store
 
 __all__ = ["logger"]
 

@@ -11,9 +11,7 @@ from typing import Any, TypeVar, overload
 
 from reactivex.abc import SchedulerBase
 
-from reactive_ws.keyed import KeyedStore
-from reactive_ws.store import Store
-
+from ..state import KeyedStore, Store
 from .persist_file import PersistFile
 from .persist_report import PersistReport
 

@@ -24,15 +24,9 @@ from reactivex.abc import DisposableBase, SchedulerBase
 from reactivex.disposable import SingleAssignmentDisposable
 from reactivex.scheduler import TimeoutScheduler
 
-from reactive_ws.audience import UNSET
-from reactive_ws.batch import active_batch
-from reactive_ws.cell import Cell
-from reactive_ws.commit import Commit
-from reactive_ws.domain import Domain
-from reactive_ws.errors import UsageError
-from reactive_ws.keyed import KeyedStore
-from reactive_ws.store import Store
-
+from ..engine import UNSET, Cell, Commit, Domain, active_batch
+from ..errors import UsageError
+from ..state import KeyedStore, Store
 from .persist_report import PersistReport, Reporter
 from .state_file import StateFile
 from .state_format import BadState, Entry, decode_state, encode_state

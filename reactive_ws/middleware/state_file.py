@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from reactive_ws.audience import UNSET
-
+from ..engine import UNSET
 from .atomic_file import set_aside, write_aside, write_atomically
 from .persist_report import Reporter
 from .state_format import BadState, Entry, read_entries, write_entries

@@ -15,14 +15,9 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import Any, Self, TypeVar, overload
 
-from reactive_ws.batch import active_batch
-from reactive_ws.cell import Cell
-from reactive_ws.commit import Commit
-from reactive_ws.entities import Entities
-from reactive_ws.equality import Equals, same, unchanged
-from reactive_ws.errors import StoreClosed, UsageError
-from reactive_ws.keyed import KeyedStore
-from reactive_ws.store import ReadOnly, Store
+from ..engine import Cell, Commit, Equals, active_batch, same, unchanged
+from ..errors import StoreClosed, UsageError
+from ..state import Entities, KeyedStore, ReadOnly, Store
 
 __all__ = ["UndoHistory", "undo"]
 

@@ -39,46 +39,78 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .client_snapshot import ClientSnapshot
-    from .conformance import check_codec, check_store
-    from .connecting import ConnectRule, check_connect
-    from .failures import BackgroundFailure, Deadlock, Livelock, NotSimulated, SimulationError
-    from .faults import (
+    from .conformance import (
+        BrokenUiLoop,
+        BrokenUiRule,
+        ConnectRule,
+        Turning,
+        UiRule,
+        Unfit,
+        check_codec,
+        check_connect,
+        check_store,
+        check_ui_loop,
+    )
+    from .generating import GARBAGE, Garbage, wire_garbage, wrong_types
+    from .machines import ClientSnapshot, ServiceMachine, StoreMachine, World
+    from .server import (
+        NEVER,
+        ChaosProxy,
+        Delay,
+        DieAfter,
+        Drop,
+        Duplicate,
+        Frame,
+        Mischief,
+        Mute,
+        Peer,
+        Reorder,
+        ScriptedServer,
+        Transcript,
+    )
+    from .simulation import (
+        BackgroundFailure,
         Bandwidth,
         BlackHole,
+        Deadlock,
         Direction,
         Fault,
         FaultPlan,
         Hang,
         Heal,
         Latency,
+        Link,
+        Livelock,
+        LoopScheduler,
+        Network,
+        NotSimulated,
         Refuse,
         Reset,
+        Simulation,
+        SimulationError,
         Split,
         Stall,
         Timed,
         Truncate,
+        VirtualLoop,
+        simulate,
     )
-    from .garbage import GARBAGE, Garbage, wire_garbage, wrong_types
-    from .history import Entry, History, Promise, Step, Verdict, judge
-    from .link import Link
-    from .loop import VirtualLoop
-    from .mischief import Delay, DieAfter, Drop, Duplicate, Mischief, Mute, Reorder
-    from .monitor import BrokenRules, Monitor, Rule, Violation
-    from .network import Network
-    from .peer import Peer
-    from .proxy import ChaosProxy
-    from .recorder import Event, Kind, Recorder, assert_marbles
-    from .scheduler import LoopScheduler
-    from .server import NEVER, ScriptedServer
-    from .service_machine import ServiceMachine
-    from .simulation import Simulation, simulate
-    from .store_machine import StoreMachine
-    from .transcript import Frame, Transcript
-    from .ui_bench import BrokenUiLoop, BrokenUiRule, Turning, UiRule
-    from .ui_loops import check_ui_loop
-    from .unfit import Unfit
-    from .world import World
+    from .watching import (
+        BrokenRules,
+        Entry,
+        Event,
+        History,
+        Kind,
+        Monitor,
+        Promise,
+        Recorder,
+        Rule,
+        Step,
+        Verdict,
+        Violation,
+        assert_marbles,
+        judge,
+    )
 
 __all__ = [
     "GARBAGE",
@@ -153,112 +185,98 @@ __all__ = [
     "wrong_types",
 ]
 
-_ROOMS = {
-    "client_snapshot": ("ClientSnapshot",),
+_PACKAGES = {
     "conformance": (
-        "check_codec",
-        "check_store",
-    ),
-    "connecting": (
+        "BrokenUiLoop",
+        "BrokenUiRule",
         "ConnectRule",
+        "Turning",
+        "UiRule",
+        "Unfit",
+        "check_codec",
         "check_connect",
+        "check_store",
+        "check_ui_loop",
     ),
-    "failures": (
+    "generating": (
+        "GARBAGE",
+        "Garbage",
+        "wire_garbage",
+        "wrong_types",
+    ),
+    "machines": (
+        "ClientSnapshot",
+        "ServiceMachine",
+        "StoreMachine",
+        "World",
+    ),
+    "server": (
+        "ChaosProxy",
+        "Delay",
+        "DieAfter",
+        "Drop",
+        "Duplicate",
+        "Frame",
+        "Mischief",
+        "Mute",
+        "NEVER",
+        "Peer",
+        "Reorder",
+        "ScriptedServer",
+        "Transcript",
+    ),
+    "simulation": (
         "BackgroundFailure",
-        "Deadlock",
-        "Livelock",
-        "NotSimulated",
-        "SimulationError",
-    ),
-    "faults": (
         "Bandwidth",
         "BlackHole",
+        "Deadlock",
         "Direction",
         "Fault",
         "FaultPlan",
         "Hang",
         "Heal",
         "Latency",
+        "Link",
+        "Livelock",
+        "LoopScheduler",
+        "Network",
+        "NotSimulated",
         "Refuse",
         "Reset",
+        "Simulation",
+        "SimulationError",
         "Split",
         "Stall",
         "Timed",
         "Truncate",
-    ),
-    "garbage": (
-        "GARBAGE",
-        "Garbage",
-        "wire_garbage",
-        "wrong_types",
-    ),
-    "history": (
-        "Entry",
-        "History",
-        "Promise",
-        "Step",
-        "Verdict",
-        "judge",
-    ),
-    "link": ("Link",),
-    "loop": ("VirtualLoop",),
-    "mischief": (
-        "Delay",
-        "DieAfter",
-        "Drop",
-        "Duplicate",
-        "Mischief",
-        "Mute",
-        "Reorder",
-    ),
-    "monitor": (
-        "BrokenRules",
-        "Monitor",
-        "Rule",
-        "Violation",
-    ),
-    "network": ("Network",),
-    "peer": ("Peer",),
-    "proxy": ("ChaosProxy",),
-    "recorder": (
-        "Event",
-        "Kind",
-        "Recorder",
-        "assert_marbles",
-    ),
-    "scheduler": ("LoopScheduler",),
-    "server": (
-        "NEVER",
-        "ScriptedServer",
-    ),
-    "service_machine": ("ServiceMachine",),
-    "simulation": (
-        "Simulation",
+        "VirtualLoop",
         "simulate",
     ),
-    "store_machine": ("StoreMachine",),
-    "transcript": (
-        "Frame",
-        "Transcript",
+    "watching": (
+        "BrokenRules",
+        "Entry",
+        "Event",
+        "History",
+        "Kind",
+        "Monitor",
+        "Promise",
+        "Recorder",
+        "Rule",
+        "Step",
+        "Verdict",
+        "Violation",
+        "assert_marbles",
+        "judge",
     ),
-    "ui_bench": (
-        "BrokenUiLoop",
-        "BrokenUiRule",
-        "Turning",
-        "UiRule",
-    ),
-    "ui_loops": ("check_ui_loop",),
-    "unfit": ("Unfit",),
-    "world": ("World",),
 }
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+_PACKAGE_OF = {name: package for package, names in _PACKAGES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    room = _ROOM_OF.get(name)
-    if room is None:
+    package = _PACKAGE_OF.get(name)
+    if package is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{room}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{package}"), name)
 
 
 def __dir__() -> list[str]:

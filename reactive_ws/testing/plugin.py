@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if profile in _PROFILES:
         from hypothesis import settings  # only who asks for a profile pays for the import
 
-        from .profiles import register
+        from .generating import register
 
         register()
         settings.load_profile(f"reactive-ws-{profile}")

@@ -18,13 +18,13 @@ from textual.widget import Widget
 from textual.widgets import Input, ListItem, ListView, Static
 
 from reactive_ws import DeliveryStatus, Selection
-from reactive_ws.gui import TextualLoop, connection_view
-from reactive_ws.gui.textual_lists import ListRows
-from reactive_ws.gui.textual_widgets import ConnectionBanner, ConnectionStatus
-from reactive_ws.messages import Panel, Session
+from reactive_ws.gui import TextualLoop
+from reactive_ws.gui.status import connection_view
+from reactive_ws.gui.textual import ConnectionBanner, ConnectionStatus, ListRows
+from reactive_ws.wire import Panel, Session
 
 from ..app import Application
-from ..entry import Entry
+from ..history import Entry
 
 __all__ = ["MARKS", "Chat"]
 

@@ -13,10 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from reactive_ws.backoff import Backoff
-from reactive_ws.commands import Command
-from reactive_ws.commands.command import non_negative, whole_number
-from reactive_ws.outbox_entry import OutboxOptions
+from reactive_ws.commands import Command, non_negative, whole_number
+from reactive_ws.connection import Backoff
+from reactive_ws.outbox import OutboxOptions
 
 from ..app import Application
 from .hub_child import HubChild

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from reactive_ws.messages import Message, Panel
+from reactive_ws.wire import Message, Panel
 
 from ..app import Application
 from . import verdict

@@ -10,7 +10,7 @@ from reactivex import abc
 from reactivex.disposable import CompositeDisposable
 
 from reactive_ws.connection import ConnectionState
-from reactive_ws.messages import Envelope, MessageResponse
+from reactive_ws.wire import Envelope, MessageResponse
 
 from ..app import Application
 from ..carousel import CarouselState

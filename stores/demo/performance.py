@@ -51,7 +51,7 @@ async def perform(play: Play, directory: Path, seconds: float) -> Outcome:
 
 async def _judge(*words: str) -> bytes:
     """Runs the judge in a process of its own and returns what it prints."""
-    line, environment = python("-m", "stores.demo.judge", *words)
+    line, environment = python("-m", "reactive_ws.stores.demo.judge", *words)
     process = await asyncio.create_subprocess_exec(
         *line,
         env=environment,

@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 import attrs
 
 from reactive_ws.commands import CommandFailed
-from reactive_ws.delivery import DeliveryStatus
-from reactive_ws.hub.grammar import Refuse, orders
-from reactive_ws.messages import Message
+from reactive_ws.outbox import DeliveryStatus
+from reactive_ws.wire import Message
 
 from ..app import Application
+from ..hub import Refuse, orders
 from .hub_child import HubChild
 from .judge import half_streamed
 from .narrator import Narrator

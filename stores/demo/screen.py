@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from reactive_ws.messages import Panel
+from reactive_ws.wire import Panel
 
 from ..app import Application
 

@@ -19,8 +19,8 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import RichLog, Static
 
-from reactive_ws.messages import MessageSend
-from reactive_ws.outbox_entry import OutboxView, Waiting
+from reactive_ws.outbox import OutboxView, Waiting
+from reactive_ws.wire import MessageSend
 
 from .chat import MARKS, Chat
 from .outcome import Outcome

@@ -13,10 +13,9 @@ import attrs
 from reactivex.abc import DisposableBase
 
 from reactive_ws.connection import Connection, ConnectionState, ErrorEvent
-from reactive_ws.delivery import Delivery
 from reactive_ws.errors import ConnectionLost
-from reactive_ws.messages import Envelope, MessageSend
-from reactive_ws.pending import Pending
+from reactive_ws.outbox import Delivery, Pending
+from reactive_ws.wire import Envelope, MessageSend
 
 from ..app import Application, application
 from .status import FiveState, ThreeState, five_state, three_state

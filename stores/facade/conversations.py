@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from reactive_ws.address import resolve
+from reactive_ws.transport import resolve
 
 from ..app import Application
 

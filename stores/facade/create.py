@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 
-from reactive_ws.messages import Message, MessageSend, Ping
+from reactive_ws.wire import Message, MessageSend, Ping
 
 __all__ = [
     "create_agent_message",

@@ -20,11 +20,11 @@ from typing import Any, Self
 from reactivex.abc import DisposableBase
 
 from reactive_ws.connection import ConnectionState
-from reactive_ws.delivery import Delivery
 from reactive_ws.errors import UsageError
-from reactive_ws.messages import Envelope
-from reactive_ws.selection import Selection
+from reactive_ws.outbox import Delivery
 from reactive_ws.service import WebSocketService
+from reactive_ws.state import Selection
+from reactive_ws.wire import Envelope
 
 from ..app import Application
 from .client import Client

@@ -12,11 +12,11 @@ from reactivex import Observable
 from reactivex import operators as ops
 from reactivex.subject import BehaviorSubject, Subject
 
-from reactive_ws.codec import JsonCodec
-from reactive_ws.domain import Domain
-from reactive_ws.messages import Envelope
-from reactive_ws.store import Store
-from reactive_ws.testing.conformance import Unfit, check_codec, check_store
+from reactive_ws.engine.domain import Domain
+from reactive_ws.state.store import Store
+from reactive_ws.testing.conformance.conformance import Unfit, check_codec, check_store
+from reactive_ws.wire.codec import JsonCodec
+from reactive_ws.wire.envelope import Envelope
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Close
 
 from reactive_ws.testing import ConnectRule, Unfit, check_connect
-from reactive_ws.testing.connect_checks import CHECKS
+from reactive_ws.testing.conformance.connect_checks import CHECKS
 
 
 def broken(factory: Callable[..., Awaitable[Any]]) -> list[str]:
@@ -106,7 +106,7 @@ def test_a_socket_that_cannot_be_aborted_is_rejected() -> None:
 
 
 def test_the_adapter_for_picows_keeps_every_rule_but_the_one_about_the_log() -> None:
-    assert broken(part("reactive_ws.fast").connect) == ["LOGGER"]
+    assert broken(part("reactive_ws.transport.picows").connect) == ["LOGGER"]
 
 
 def test_what_differs_in_picows_itself_is_known() -> None:

@@ -13,14 +13,14 @@ import os
 import random
 import sys
 
-from reactive_ws.backoff import Backoff
-from reactive_ws.delivery import DeliveryStatus
-from reactive_ws.domain import Domain
+from reactive_ws.connection.backoff import Backoff
+from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import OutboxFull
-from reactive_ws.messages import MessageSend
-from reactive_ws.outbox_entry import OutboxOptions
-from reactive_ws.payloads import Message
-from reactive_ws.service import WebSocketService
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.service.service import WebSocketService
+from reactive_ws.wire.control import Message
+from reactive_ws.wire.envelope import MessageSend
 
 
 def say(line: str) -> None:

@@ -20,10 +20,9 @@ from typing import Any, TypeAlias
 import attrs
 import pytest
 
-from reactive_ws.delivery import Delivery, DeliveryStatus
 from reactive_ws.errors import MessagesMissing, OutboxFull
-from reactive_ws.messages import GoAway, SessionClose, SessionClosed, Snapshot
-from reactive_ws.service import WebSocketService
+from reactive_ws.outbox.delivery import Delivery, DeliveryStatus
+from reactive_ws.service.service import WebSocketService
 from reactive_ws.testing import (
     Bandwidth,
     BlackHole,
@@ -46,6 +45,7 @@ from reactive_ws.testing import (
     Truncate,
     World,
 )
+from reactive_ws.wire.envelope import GoAway, SessionClose, SessionClosed, Snapshot
 
 Fault: TypeAlias = Callable[["Run"], Awaitable[None] | None]
 

@@ -22,11 +22,11 @@ import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from reactive_ws.domain import Domain
-from reactive_ws.messages import SessionClose, SessionClosed
-from reactive_ws.service import WebSocketService
-from reactive_ws.store import Store
+from reactive_ws.engine.domain import Domain
+from reactive_ws.service.service import WebSocketService
+from reactive_ws.state.store import Store
 from reactive_ws.testing import BlackHole, Hang, Latency, Refuse, Reset, Simulation, Stall
+from reactive_ws.wire.envelope import SessionClose, SessionClosed
 
 
 class ForgetfulServer:

@@ -8,8 +8,8 @@ from typing import Any
 
 import ui_drivers
 
-from reactive_ws.domain import Domain
-from reactive_ws.store import Store
+from reactive_ws.engine.domain import Domain
+from reactive_ws.state.store import Store
 from reactive_ws.testing import check_ui_loop
 
 

@@ -14,13 +14,14 @@ from fake_service import FakeService
 from PySide6 import QtCore, QtTest, QtWidgets
 from random_edits import key, random_edits
 
-from reactive_ws.connection import ConnectionState
-from reactive_ws.domain import Domain
+from reactive_ws.connection.record import ConnectionState
+from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import UsageError
-from reactive_ws.gui import QtLoop, connection_view
-from reactive_ws.gui.qt_lists import ListModel
-from reactive_ws.gui.qt_widgets import ConnectionBanner, ConnectionIndicator, ConnectionStatus
-from reactive_ws.store import Store
+from reactive_ws.gui import QtLoop
+from reactive_ws.gui.qt.lists import ListModel
+from reactive_ws.gui.qt.widgets import ConnectionBanner, ConnectionIndicator, ConnectionStatus
+from reactive_ws.gui.status import connection_view
+from reactive_ws.state.store import Store
 from reactive_ws.testing import Turning, check_ui_loop
 
 FIVE_HOURS = 5 * 3_600.0 + 30.0

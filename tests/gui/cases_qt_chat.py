@@ -12,8 +12,8 @@ import ui_drivers
 from hub_in_thread import HubInThread
 from PySide6 import QtCore, QtTest, QtWidgets
 
-from reactive_ws.backoff import Backoff
-from stores import Application
+from reactive_ws.connection.backoff import Backoff
+from reactive_ws.stores import Application
 
 sys.path.append(str(Path(__file__).parents[2] / "examples"))
 

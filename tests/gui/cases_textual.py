@@ -13,16 +13,13 @@ from random_edits import Row, key, random_edits
 from textual.app import App, ComposeResult
 from textual.widgets import ListItem, ListView, Static
 
-from reactive_ws.connection import ConnectionState
-from reactive_ws.domain import Domain
-from reactive_ws.gui import TextualLoop, connection_view
-from reactive_ws.gui.textual_lists import ListRows
-from reactive_ws.gui.textual_widgets import (
-    ConnectionBanner,
-    ConnectionIndicator,
-    ConnectionStatus,
-)
-from reactive_ws.store import Store
+from reactive_ws.connection.record import ConnectionState
+from reactive_ws.engine.domain import Domain
+from reactive_ws.gui import TextualLoop
+from reactive_ws.gui.status import connection_view
+from reactive_ws.gui.textual.lists import ListRows
+from reactive_ws.gui.textual.widgets import ConnectionBanner, ConnectionIndicator, ConnectionStatus
+from reactive_ws.state.store import Store
 from reactive_ws.testing import check_ui_loop
 
 

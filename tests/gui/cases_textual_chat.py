@@ -11,9 +11,9 @@ import pytest
 from hub_in_thread import HubInThread
 from textual.widgets import Static
 
-from reactive_ws.backoff import Backoff
-from stores import Application
-from stores.demo.chat import Chat
+from reactive_ws.connection.backoff import Backoff
+from reactive_ws.stores import Application
+from reactive_ws.stores.demo.chat import Chat
 
 
 @pytest.fixture

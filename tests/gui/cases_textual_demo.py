@@ -12,18 +12,18 @@ from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from reactive_ws.backoff import Backoff
 from reactive_ws.commands import CommandFailed
-from reactive_ws.outbox_entry import OutboxOptions
-from stores import Application
-from stores.demo.hub_child import HubChild
-from stores.demo.narrator import Narrator
-from stores.demo.outcome import Outcome
-from stores.demo.performance import perform
-from stores.demo.play import Play
-from stores.demo.record import Accepted, Record, read
-from stores.demo.terminal import DemoScreen
-from stores.demo.verdict import Kill, Verdict
+from reactive_ws.connection.backoff import Backoff
+from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.stores import Application
+from reactive_ws.stores.demo.hub_child import HubChild
+from reactive_ws.stores.demo.narrator import Narrator
+from reactive_ws.stores.demo.outcome import Outcome
+from reactive_ws.stores.demo.performance import perform
+from reactive_ws.stores.demo.play import Play
+from reactive_ws.stores.demo.record import Accepted, Record, read
+from reactive_ws.stores.demo.terminal import DemoScreen
+from reactive_ws.stores.demo.verdict import Kill, Verdict
 
 PATIENCE = 200.0
 """Seconds; only a broken screen needs them."""
@@ -180,7 +180,7 @@ def test_the_user_may_leave_before_the_verdict(
 def test_the_verdict_stays_for_a_reader_and_closes_by_itself_otherwise(
     hub: HubChild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int, head: str
 ) -> None:
-    monkeypatch.setattr("stores.demo.terminal._CLOSES_AFTER", 2)
+    monkeypatch.setattr("reactive_ws.stores.demo.terminal._CLOSES_AFTER", 2)
 
     async def at_once() -> Outcome:
         return outcome(lost=lost)

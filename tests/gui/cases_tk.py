@@ -16,12 +16,13 @@ import ui_drivers
 from fake_service import FakeService
 from random_edits import key, random_edits
 
-from reactive_ws.connection import ConnectionState
-from reactive_ws.domain import Domain
-from reactive_ws.gui import TkLoop, connection_view
-from reactive_ws.gui.tk_lists import TreeRows
-from reactive_ws.gui.tk_widgets import ConnectionBanner, ConnectionIndicator, ConnectionStatus
-from reactive_ws.store import Store
+from reactive_ws.connection.record import ConnectionState
+from reactive_ws.engine.domain import Domain
+from reactive_ws.gui import TkLoop
+from reactive_ws.gui.status import connection_view
+from reactive_ws.gui.tk.lists import TreeRows
+from reactive_ws.gui.tk.widgets import ConnectionBanner, ConnectionIndicator, ConnectionStatus
+from reactive_ws.state.store import Store
 from reactive_ws.testing import Turning, check_ui_loop
 
 FIVE_HOURS = 5 * 3_600.0 + 30.0

@@ -16,9 +16,9 @@ import pytest
 import ui_drivers
 from hub_in_thread import HubInThread
 
-from reactive_ws.backoff import Backoff
+from reactive_ws.connection.backoff import Backoff
 from reactive_ws.gui import TkLoop
-from stores import Application
+from reactive_ws.stores import Application
 
 sys.path.append(str(Path(__file__).parents[2] / "examples"))
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import ui_drivers
 
-from reactive_ws.close_policy import ClosePolicy
-from reactive_ws.connection import ConnectionState
-from reactive_ws.domain import Domain
+from reactive_ws.connection.close_policy import ClosePolicy
+from reactive_ws.connection.record import ConnectionState
+from reactive_ws.engine.domain import Domain
 from reactive_ws.gui import TkLoop
-from reactive_ws.service import WebSocketService
+from reactive_ws.service.service import WebSocketService
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "examples"))

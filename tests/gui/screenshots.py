@@ -20,8 +20,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "examples")]
 
 from hub_in_thread import HubInThread  # noqa: E402 - found only now
 
-from reactive_ws.backoff import Backoff  # noqa: E402
-from stores import Application  # noqa: E402
+from reactive_ws.connection.backoff import Backoff  # noqa: E402
+from reactive_ws.stores import Application  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 TALK = (
@@ -126,7 +126,7 @@ def _import_window(root: Any, name: str) -> None:
 
 
 def textual(hub: HubInThread) -> None:
-    from stores.demo.chat import Chat
+    from reactive_ws.stores.demo.chat import Chat
 
     async def show() -> None:
         app = application(hub.url)
@@ -149,12 +149,12 @@ def demo(_: HubInThread) -> None:
     """The screen of `reactive-ws demo`, some time after the hub was killed; and at its end."""
     import random
 
-    from stores.demo.hub_child import HubChild
-    from stores.demo.narrator import Narrator
-    from stores.demo.performance import perform
-    from stores.demo.play import Play
-    from stores.demo.record import Record
-    from stores.demo.terminal import DemoScreen
+    from reactive_ws.stores.demo.hub_child import HubChild
+    from reactive_ws.stores.demo.narrator import Narrator
+    from reactive_ws.stores.demo.performance import perform
+    from reactive_ws.stores.demo.play import Play
+    from reactive_ws.stores.demo.record import Record
+    from reactive_ws.stores.demo.terminal import DemoScreen
 
     async def show(folder: Path) -> None:
         with HubChild(folder, token_delay=0.008) as hub, Record(folder / "record.jsonl") as record:
@@ -187,9 +187,9 @@ def market(_: HubInThread) -> None:
     import market as feed
     import market_tk
 
-    from reactive_ws.close_policy import ClosePolicy
-    from reactive_ws.domain import Domain
-    from reactive_ws.service import WebSocketService
+    from reactive_ws.connection.close_policy import ClosePolicy
+    from reactive_ws.engine.domain import Domain
+    from reactive_ws.service.service import WebSocketService
 
     recording = str(ROOT / "tests" / "data" / "coinbase-2021-04-17.jsonl.gz")
     server = subprocess.Popen(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reactive_ws import dispatcher
+from reactive_ws.inbound import dispatcher
 
 _LIMIT = 120.0
 

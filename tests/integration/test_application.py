@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from reactive_ws.backoff import Backoff
-from reactive_ws.connection import ConnectionState, ErrorKind
-from reactive_ws.delivery import DeliveryStatus
+from reactive_ws.connection.backoff import Backoff
+from reactive_ws.connection.record import ConnectionState, ErrorKind
 from reactive_ws.errors import RequestFailed, ServiceClosed
-from reactive_ws.hub import Hub
-from reactive_ws.messages import Guarantee, protocol_v1
-from stores import Application, application
-from stores import app as app_module
-from stores.channel_events import command_center
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.stores import Application, application
+from reactive_ws.stores import app as app_module
+from reactive_ws.stores.hub import Hub
+from reactive_ws.stores.wire.command_center import command_center
+from reactive_ws.wire.envelope import Guarantee, protocol_v1
 
 QUICK = Backoff(initial=0.02, cap=0.1)
 

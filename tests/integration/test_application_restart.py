@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from reactive_ws.delivery import DeliveryStatus
-from reactive_ws.hub import Hub
-from reactive_ws.outbox_entry import OutboxOptions
-from stores import Application
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.stores import Application
+from reactive_ws.stores.hub import Hub
 
 
 async def until(condition: Callable[[], object], timeout: float = 60.0) -> None:

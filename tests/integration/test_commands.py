@@ -228,7 +228,7 @@ def installed(tmp_path: Path) -> Path:
     info = folder / "reactive_ws-0.0.1.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(METADATA)
-    (info / "entry_points.txt").write_text(ENTRY_POINTS.format(module="reactive_ws.messages"))
+    (info / "entry_points.txt").write_text(ENTRY_POINTS.format(module="reactive_ws.wire.envelope"))
     return folder
 
 
@@ -268,5 +268,5 @@ def test_an_entry_that_is_no_command_is_said(installed: Path, tmp_path: Path) ->
     path = f"{installed}:{ROOT}"
     said = complaint("other", code=1, cwd=tmp_path, env={"PYTHONPATH": path})
     assert said == (
-        "reactive-ws other: command 'other' cannot be loaded: module 'reactive_ws.messages' has no attribute 'command'"
+        "reactive-ws other: command 'other' cannot be loaded: module 'reactive_ws.wire.envelope' has no attribute 'command'"
     )

@@ -7,15 +7,15 @@ import logging
 
 import pytest
 
-from reactive_ws.authentication import Query
-from reactive_ws.backoff import Backoff
-from reactive_ws.connection import ConnectionState
-from reactive_ws.delivery import DeliveryStatus
-from reactive_ws.domain import Domain
+from reactive_ws.connection.backoff import Backoff
+from reactive_ws.connection.record import ConnectionState
+from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import ConnectionLost, HandshakeRefused
-from reactive_ws.messages import MessageResponse, MessageSend
-from reactive_ws.payloads import Message
-from reactive_ws.service import WebSocketService
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.service.service import WebSocketService
+from reactive_ws.transport.authentication import Query
+from reactive_ws.wire.control import Message
+from reactive_ws.wire.envelope import MessageResponse, MessageSend
 
 from .peers.foreign import part
 from .scripted_server import ScriptedServer, until
@@ -30,7 +30,7 @@ def make(url: str, **options: object) -> WebSocketService:
         "backoff": Backoff(initial=0.01, factor=1.0, cap=0.01),
         **options,
     }
-    return WebSocketService(url, connect=part("reactive_ws.fast").connect, **given)  # type: ignore[arg-type]
+    return WebSocketService(url, connect=part("reactive_ws.transport.picows").connect, **given)  # type: ignore[arg-type]
 
 
 def chat(number: int) -> MessageSend:

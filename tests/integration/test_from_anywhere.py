@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from reactive_ws.connection import ConnectionState, Phase
-from reactive_ws.delivery import DeliveryStatus
-from reactive_ws.domain import Domain
-from reactive_ws.messages import MessageReceived, MessageSend
-from reactive_ws.payloads import Message
-from reactive_ws.service import WebSocketService
+from reactive_ws.connection.record import ConnectionState, Phase
+from reactive_ws.engine.domain import Domain
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.service.service import WebSocketService
+from reactive_ws.wire.control import Message
+from reactive_ws.wire.envelope import MessageReceived, MessageSend
 
 from .scripted_server import ScriptedServer
 

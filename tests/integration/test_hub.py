@@ -14,8 +14,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from reactive_ws.errors import FileUnusable, ListenFailed
-from reactive_ws.hub import Hub
-from reactive_ws.messages import Message
+from reactive_ws.stores.hub import Hub
+from reactive_ws.wire.envelope import Message
 
 
 def run(body: Coroutine[Any, Any, None]) -> None:

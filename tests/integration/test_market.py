@@ -69,12 +69,12 @@ def example() -> ModuleType:
 
 
 def test_the_top_of_all_ten_books_is_right_after_every_single_update(example: ModuleType) -> None:
-    from reactive_ws.close_policy import ClosePolicy
+    from reactive_ws.commands.recording import read_recording
     from reactive_ws.commands.replay import Replay
-    from reactive_ws.connection import ConnectionState
-    from reactive_ws.domain import Domain
-    from reactive_ws.recording import read_recording
-    from reactive_ws.service import WebSocketService
+    from reactive_ws.connection.close_policy import ClosePolicy
+    from reactive_ws.connection.record import ConnectionState
+    from reactive_ws.engine.domain import Domain
+    from reactive_ws.service.service import WebSocketService
 
     expected = expected_tops()
     assert (len(expected), len({product for product, _, _ in expected})) == (9_729, 10)

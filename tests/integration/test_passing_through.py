@@ -14,13 +14,13 @@ from integration.peers.foreign import part
 from integration.scripted_server import until
 from websockets.asyncio.server import ServerConnection, serve, unix_serve
 
-from reactive_ws.authentication import Subprotocol
-from reactive_ws.backoff import Backoff
-from reactive_ws.connection import ConnectionState
-from reactive_ws.domain import Domain
+from reactive_ws.connection.backoff import Backoff
+from reactive_ws.connection.record import ConnectionState
+from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import BadCertificate
-from reactive_ws.messages import Envelope
-from reactive_ws.service import WebSocketService
+from reactive_ws.service.service import WebSocketService
+from reactive_ws.transport.authentication import Subprotocol
+from reactive_ws.wire.envelope import Envelope
 
 
 def make(url: str, **options: Any) -> WebSocketService:

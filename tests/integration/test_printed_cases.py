@@ -13,14 +13,19 @@ from pathlib import Path
 import pytest
 from integration.peers.foreign import free_port
 
-from reactive_ws.authentication import Query
-from reactive_ws.backoff import Backoff, Jitter
-from reactive_ws.connection import Connection, ConnectionState
-from reactive_ws.heartbeat import Heartbeat
-from reactive_ws.hub import Hub
-from reactive_ws.messages import Envelope
-from stores import Application
-from stores.facade import Client, create_ping_message, create_send_message, create_user_message
+from reactive_ws.connection.backoff import Backoff, Jitter
+from reactive_ws.connection.heartbeat import Heartbeat
+from reactive_ws.connection.record import Connection, ConnectionState
+from reactive_ws.stores import Application
+from reactive_ws.stores.facade import (
+    Client,
+    create_ping_message,
+    create_send_message,
+    create_user_message,
+)
+from reactive_ws.stores.hub import Hub
+from reactive_ws.transport.authentication import Query
+from reactive_ws.wire.envelope import Envelope
 
 QUICK = Backoff(initial=0.02, cap=0.1)
 

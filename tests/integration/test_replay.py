@@ -9,8 +9,8 @@ import pytest
 from raw_client import outcome, serving
 from websockets.asyncio.client import connect
 
+from reactive_ws.commands.recording import RecordedFrame, read_recording
 from reactive_ws.commands.replay import Replay
-from reactive_ws.recording import RecordedFrame, read_recording
 
 MARKET = Path(__file__).parent.parent / "data" / "coinbase-2021-04-17.jsonl.gz"
 FRAMES = [

@@ -25,18 +25,18 @@ from integration.peers.foreign import free_port, part
 from integration.scripted_server import ScriptedServer, until
 from websockets.asyncio.server import ServerConnection, serve
 
-from reactive_ws.authentication import Auth, FirstMessage, Header, Query, Subprotocol
-from reactive_ws.backoff import Backoff
-from reactive_ws.close_policy import ClosePolicy
-from reactive_ws.connection import ConnectionState, ErrorEvent
-from reactive_ws.domain import Domain
+from reactive_ws.connection.backoff import Backoff
+from reactive_ws.connection.close_policy import ClosePolicy
+from reactive_ws.connection.heartbeat import Heartbeat
+from reactive_ws.connection.record import ConnectionState, ErrorEvent
+from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import BadAddress, ReactiveWSError, Unauthorized
-from reactive_ws.heartbeat import Heartbeat
-from reactive_ws.messages import Message, MessageSend, Position
 from reactive_ws.middleware import logger as log_commits
 from reactive_ws.middleware import persist
-from reactive_ws.outbox_entry import OutboxOptions
-from reactive_ws.service import WebSocketService
+from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.service.service import WebSocketService
+from reactive_ws.transport.authentication import Auth, FirstMessage, Header, Query, Subprotocol
+from reactive_ws.wire.envelope import Message, MessageSend, Position
 
 SECRET = 's3cr3t/+"é ~value'
 CORE = "s3cr3t"

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from integration.scripted_server import ScriptedServer, until
 
-from reactive_ws.authentication import FirstMessage, Header, Query, Subprotocol
-from reactive_ws.backoff import Backoff
-from reactive_ws.connection import ConnectionState, ErrorEvent, ErrorKind
-from reactive_ws.delivery import DeliveryStatus
-from reactive_ws.domain import Domain
+from reactive_ws.connection.backoff import Backoff
+from reactive_ws.connection.heartbeat import Heartbeat
+from reactive_ws.connection.record import ConnectionState, ErrorEvent, ErrorKind
+from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import (
     ConnectionLost,
     DeliveryFailed,
@@ -27,8 +26,13 @@ from reactive_ws.errors import (
     Unauthorized,
     UsageError,
 )
-from reactive_ws.heartbeat import Heartbeat
-from reactive_ws.messages import (
+from reactive_ws.middleware import persist
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.service.service import WebSocketService
+from reactive_ws.state.store import Store
+from reactive_ws.transport.authentication import FirstMessage, Header, Query, Subprotocol
+from reactive_ws.wire.envelope import (
     Envelope,
     Guarantee,
     Message,
@@ -41,10 +45,6 @@ from reactive_ws.messages import (
     Typing,
     protocol_v1,
 )
-from reactive_ws.middleware import persist
-from reactive_ws.outbox_entry import OutboxOptions
-from reactive_ws.service import WebSocketService
-from reactive_ws.store import Store
 
 QUICK = Backoff(initial=0.02, factor=1.0, cap=0.02)
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from raw_client import serving
 
-from reactive_ws.authentication import Auth, FirstMessage, Header, Query, Subprotocol
-from reactive_ws.backoff import Backoff
-from reactive_ws.delivery import Delivery, DeliveryStatus
-from reactive_ws.domain import Domain
-from reactive_ws.hub import Hub
-from reactive_ws.messages import (
+from reactive_ws.connection.backoff import Backoff
+from reactive_ws.engine.domain import Domain
+from reactive_ws.outbox.delivery import Delivery, DeliveryStatus
+from reactive_ws.service.service import WebSocketService
+from reactive_ws.stores.hub import Hub
+from reactive_ws.transport.authentication import Auth, FirstMessage, Header, Query, Subprotocol
+from reactive_ws.wire.envelope import (
     Message,
     MessageDelta,
     MessageResponse,
@@ -21,7 +22,6 @@ from reactive_ws.messages import (
     PanelCreated,
     SessionCreate,
 )
-from reactive_ws.service import WebSocketService
 
 PATIENCE = 60.0
 ROUNDS = 4

@@ -21,12 +21,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from reactive_ws.connection import ErrorKind
+from reactive_ws.connection.record import ErrorKind
 from reactive_ws.errors import DeliveryError, OutboxFull
-from reactive_ws.hub import Hub
+from reactive_ws.stores import Application, command_center
+from reactive_ws.stores.hub import Hub
 from reactive_ws.testing import Fault, Latency, World
-from reactive_ws.testing.strategies import faults, seeds
-from stores import Application, command_center
+from reactive_ws.testing.generating.strategies import faults, seeds
 
 _PATIENCE = 400.0
 """Virtual seconds in which everything must be the same on both sides once all is healed."""

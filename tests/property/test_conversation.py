@@ -5,11 +5,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_ws.delivery import DeliveryStatus
-from reactive_ws.messages import Message, MessageDelta, MessageReceived, MessageResponse, Snapshot
-from stores.answers import grown
-from stores.conversation import Conversation, answered, merged
-from stores.own_messages import acknowledged, advanced, composed
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.stores.history.answers import grown
+from reactive_ws.stores.history.conversation import Conversation, answered, merged
+from reactive_ws.stores.history.own_messages import acknowledged, advanced, composed
+from reactive_ws.wire.envelope import (
+    Message,
+    MessageDelta,
+    MessageReceived,
+    MessageResponse,
+    Snapshot,
+)
 
 TEXTS = st.text("ab ", min_size=1, max_size=12)
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reactive_ws.connection import Metrics
-from reactive_ws.messages import Envelope
-from reactive_ws.store import Store
+from reactive_ws.connection.record import Metrics
+from reactive_ws.state.store import Store
 from reactive_ws.testing import ClientSnapshot, World
-from reactive_ws.testing.garbage import GARBAGE, wire_garbage
-from reactive_ws.testing.profiles import PROFILES
+from reactive_ws.testing.generating.garbage import GARBAGE, wire_garbage
+from reactive_ws.testing.generating.profiles import PROFILES
+from reactive_ws.wire.envelope import Envelope
 
 HARMLESS = tuple(
     # A mutation or a second `type` may make a good message of another one; these rows cannot.

@@ -9,13 +9,13 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reactive_ws.codec import JsonCodec
 from reactive_ws.errors import MessageRejected
-from reactive_ws.hub.draft import Rules
-from reactive_ws.hub.reactions import advance, apply
-from reactive_ws.hub.state import APP, Broadcast, Only, Replay, State, Step
-from reactive_ws.hub.storage import Storage
-from reactive_ws.messages import (
+from reactive_ws.stores.hub.draft import Rules
+from reactive_ws.stores.hub.reactions import advance, apply
+from reactive_ws.stores.hub.state import APP, Broadcast, Only, Replay, State, Step
+from reactive_ws.stores.hub.storage import Storage
+from reactive_ws.wire.codec import JsonCodec
+from reactive_ws.wire.envelope import (
     Envelope,
     Message,
     MessageDelta,

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_ws.messages import Message
-from stores import id_index
-from stores.entry import Entry
-from stores.id_index import IdIndex
+from reactive_ws.stores.history import id_index
+from reactive_ws.stores.history.entry import Entry
+from reactive_ws.stores.history.id_index import IdIndex
+from reactive_ws.wire.envelope import Message
 
 names = st.integers(0, 30).map(str)
 steps = st.lists(

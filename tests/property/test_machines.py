@@ -14,10 +14,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
-from reactive_ws.connection import Connection, ConnectionState
-from reactive_ws.domain import Domain
+from reactive_ws.connection.record import Connection, ConnectionState
+from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import UsageError
-from reactive_ws.messages import (
+from reactive_ws.outbox.entry import OutboxView
+from reactive_ws.service.service import WebSocketService
+from reactive_ws.state.store import Store
+from reactive_ws.testing import NEVER, ClientSnapshot, Duplicate, Transcript, World
+from reactive_ws.testing.generating.profiles import PROFILES
+from reactive_ws.testing.machines.service_machine import ServiceMachine
+from reactive_ws.testing.machines.store_machine import StoreMachine
+from reactive_ws.wire.envelope import (
     Guarantee,
     MessageType,
     NotificationRead,
@@ -27,13 +34,6 @@ from reactive_ws.messages import (
     SessionClosed,
     protocol_v1,
 )
-from reactive_ws.outbox_entry import OutboxView
-from reactive_ws.service import WebSocketService
-from reactive_ws.store import Store
-from reactive_ws.testing import NEVER, ClientSnapshot, Duplicate, Transcript, World
-from reactive_ws.testing.profiles import PROFILES
-from reactive_ws.testing.service_machine import ServiceMachine
-from reactive_ws.testing.store_machine import StoreMachine
 
 QUICK = PROFILES["quick"]
 

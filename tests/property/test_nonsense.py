@@ -11,12 +11,12 @@ from app_world import application
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reactive_ws.connection import ErrorKind
-from reactive_ws.messages import Panel, PanelCreated, SessionCreated
+from reactive_ws.connection.record import ErrorKind
+from reactive_ws.stores import command_center
+from reactive_ws.stores.wire.command_center import CHANNEL_EVENTS
 from reactive_ws.testing import World
-from reactive_ws.testing.profiles import PROFILES
-from stores import command_center
-from stores.channel_events import CHANNEL_EVENTS
+from reactive_ws.testing.generating.profiles import PROFILES
+from reactive_ws.wire.envelope import Panel, PanelCreated, SessionCreated
 
 IDS = st.sampled_from(["a", "b", "own", ""])
 SESSIONS = st.sampled_from(["s", "t", "unknown", ""])

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reactivex.scheduler import VirtualTimeScheduler
 
-from reactive_ws.domain import Domain
+from reactive_ws.engine.domain import Domain
 from reactive_ws.middleware import PersistFile, PersistReport
 from reactive_ws.middleware.atomic_file import write_atomically
-from reactive_ws.store import Store
+from reactive_ws.state.store import Store
 
 STEPS = ("open", "fsync", "replace")
 

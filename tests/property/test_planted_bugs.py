@@ -22,10 +22,10 @@ from engine_scenarios import (
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from reactive_ws.audience import Audience, Link
-from reactive_ws.batch import Batch
-from reactive_ws.commit import Commit
-from reactive_ws.domain import Domain
+from reactive_ws.engine.audience import Audience, Link
+from reactive_ws.engine.batch import Batch
+from reactive_ws.engine.commit import Commit
+from reactive_ws.engine.domain import Domain
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -160,7 +160,7 @@ class _Global:
 def batch_of_the_process(patch: pytest.MonkeyPatch) -> None:
     """The open batch is a global variable."""
     variable = _Global()
-    patch.setattr(sys.modules["reactive_ws.batch"], "_current_batch", variable)
+    patch.setattr(sys.modules["reactive_ws.engine.batch"], "_current_batch", variable)
     patch.setattr(Batch, "_is_mine", lambda batch: batch._is_open)
     begin = EngineMachine.__init__
 

@@ -18,22 +18,22 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from reactive_ws import connection_record
-from reactive_ws.alarm import Alarm
-from reactive_ws.connection_record import ConnectionRecord
-from reactive_ws.delivery import Delivery
-from reactive_ws.domain import Domain
-from reactive_ws.inbound import Inbound
-from reactive_ws.line import Line
-from reactive_ws.messages import Envelope, Message, MessageResponse
-from reactive_ws.outbox import Outbox
-from reactive_ws.protocol import Protocol
+from reactive_ws.connection import connection_record
+from reactive_ws.connection.connection_record import ConnectionRecord
+from reactive_ws.connection.decisions import Protocol
+from reactive_ws.connection.transitions import ConnectionState, Event, follow
+from reactive_ws.engine.domain import Domain
+from reactive_ws.inbound.order import Inbound
+from reactive_ws.outbox.delivery import Delivery
+from reactive_ws.outbox.queue import Outbox
+from reactive_ws.service.alarm import Alarm
+from reactive_ws.stores.history.entry import Entry
+from reactive_ws.stores.history.history import History
+from reactive_ws.stores.history.timeline import Timeline
 from reactive_ws.testing import ServiceMachine, SimulationError, StoreMachine
-from reactive_ws.testing.profiles import PROFILES
-from reactive_ws.transitions import ConnectionState, Event, follow
-from stores.entry import Entry
-from stores.history import History
-from stores.timeline import Timeline
+from reactive_ws.testing.generating.profiles import PROFILES
+from reactive_ws.transport.line import Line
+from reactive_ws.wire.envelope import Envelope, Message, MessageResponse
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 

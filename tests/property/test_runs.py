@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_ws.messages import Message, MessageDelta, MessageReceived, MessageResponse
-from stores import timeline
-from stores.answers import grown
-from stores.conversation import Conversation, all_answered, answered
-from stores.own_messages import acknowledged, composed
+from reactive_ws.stores.history import timeline
+from reactive_ws.stores.history.answers import grown
+from reactive_ws.stores.history.conversation import Conversation, all_answered, answered
+from reactive_ws.stores.history.own_messages import acknowledged, composed
+from reactive_ws.wire.envelope import Message, MessageDelta, MessageReceived, MessageResponse
 
 
 def message(number: int, sequence: int | None) -> Message:

@@ -8,13 +8,11 @@ import random
 
 import pytest
 
-from reactive_ws.connection import ConnectionState
-from reactive_ws.delivery import Delivery, DeliveryStatus
-from reactive_ws.domain import Domain
-from reactive_ws.messages import MessageResponse, MessageSend
-from reactive_ws.outbox_entry import OutboxOptions
-from reactive_ws.payloads import Message
-from reactive_ws.store import Store
+from reactive_ws.connection.record import ConnectionState
+from reactive_ws.engine.domain import Domain
+from reactive_ws.outbox.delivery import Delivery, DeliveryStatus
+from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.state.store import Store
 from reactive_ws.testing import (
     BlackHole,
     Hang,
@@ -27,6 +25,8 @@ from reactive_ws.testing import (
     Stall,
     World,
 )
+from reactive_ws.wire.control import Message
+from reactive_ws.wire.envelope import MessageResponse, MessageSend
 
 MESSAGES = 40
 

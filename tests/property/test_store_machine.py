@@ -11,10 +11,10 @@ from engine_machine import NAMES, STREAMS, EngineMachine, HookedMachine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_ws.batch import batch
-from reactive_ws.derived import derived
-from reactive_ws.domain import Domain, ErrorReport
-from reactive_ws.store import Store
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Domain, ErrorReport
+from reactive_ws.state.derived import derived
+from reactive_ws.state.store import Store
 
 TestEngine = EngineMachine.TestCase
 TestEngineWithAHook = HookedMachine.TestCase

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from reactive_ws.messages import Message
-from stores import timeline
-from stores.entry import Entry, Place
-from stores.timeline import Timeline
+from reactive_ws.stores.history import timeline
+from reactive_ws.stores.history.entry import Entry, Place
+from reactive_ws.stores.history.timeline import Timeline
+from reactive_ws.wire.envelope import Message
 
 
 def entry(identity: str, place: Place | None, text: str = "") -> Entry:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_ws.batch import batch
-from reactive_ws.domain import Domain
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Domain
 from reactive_ws.middleware import undo
-from reactive_ws.store import Store
+from reactive_ws.state.store import Store
 
 LIMIT = 5
 

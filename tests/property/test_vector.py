@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from stores import vector
-from stores.vector import Vector
+from reactive_ws.stores.collections import vector
+from reactive_ws.stores.collections.vector import Vector
 
 
 class VectorMachine(RuleBasedStateMachine):

@@ -8,14 +8,15 @@ from typing import assert_type
 from reactivex import Observable
 from reactivex.abc import DisposableBase
 
-from reactive_ws.batch import batch, snapshot
-from reactive_ws.derived import Derived, derived, derived_all
-from reactive_ws.domain import Commit, Domain, ErrorReport, default_domain
-from reactive_ws.equality import shallow
-from reactive_ws.key_changes import KeyChanges
-from reactive_ws.keyed import KeyedStore
-from reactive_ws.selection import Selection
-from reactive_ws.store import ReadOnly, Store
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Commit, Domain, ErrorReport, default_domain
+from reactive_ws.engine.equality import shallow
+from reactive_ws.state.derived import Derived, derived, derived_all
+from reactive_ws.state.key_changes import KeyChanges
+from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.selection import Selection
+from reactive_ws.state.snapshot import snapshot
+from reactive_ws.state.store import ReadOnly, Store
 
 domain = Domain("typed")
 count = Store(1, domain=domain)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from reactive_ws.batch import batch, snapshot
-from reactive_ws.derived import derived
-from reactive_ws.domain import Domain
-from reactive_ws.keyed import KeyedStore
-from reactive_ws.selection import Selection
-from reactive_ws.store import ReadOnly, Store
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Domain
+from reactive_ws.state.derived import derived
+from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.selection import Selection
+from reactive_ws.state.snapshot import snapshot
+from reactive_ws.state.store import ReadOnly, Store
 
 count = Store(1)
 text = Store("a")

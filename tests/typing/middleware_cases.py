@@ -9,9 +9,7 @@ from typing import assert_type
 import attrs
 from reactivex.abc import DisposableBase
 
-from reactive_ws.domain import Domain
-from reactive_ws.events import EventStream
-from reactive_ws.keyed import KeyedStore
+from reactive_ws.engine.domain import Domain
 from reactive_ws.middleware import (
     CommitRecord,
     Inspector,
@@ -22,7 +20,9 @@ from reactive_ws.middleware import (
     persist,
     undo,
 )
-from reactive_ws.store import ReadOnly, Store
+from reactive_ws.state.events import EventStream
+from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.store import ReadOnly, Store
 
 
 @attrs.frozen

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from typing import Any, assert_type
 
-from reactive_ws.delivery import Delivery
-from reactive_ws.messages import (
-    Envelope,
-    Message,
-    MessageResponse,
-    Panel,
-    PanelCreated,
-    Session,
-)
-from reactive_ws.pending import Pending
-from reactive_ws.selection import Selection
-from reactive_ws.store import ReadOnly
-from stores import (
+from reactive_ws.outbox.delivery import Delivery
+from reactive_ws.outbox.pending import Pending
+from reactive_ws.state.selection import Selection
+from reactive_ws.state.store import ReadOnly
+from reactive_ws.stores import (
     AppError,
     Application,
     CarouselState,
@@ -30,7 +22,15 @@ from stores import (
     WaitingMessage,
     application,
 )
-from stores.facade import Client, FiveState
+from reactive_ws.stores.facade import Client, FiveState
+from reactive_ws.wire.envelope import (
+    Envelope,
+    Message,
+    MessageResponse,
+    Panel,
+    PanelCreated,
+    Session,
+)
 
 
 def cases(app: Application) -> None:

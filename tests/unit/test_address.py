@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from reactive_ws.address import DEFAULT_URL, redact, resolve
 from reactive_ws.errors import BadAddress
+from reactive_ws.transport.address import DEFAULT_URL, redact, resolve
 
 
 def test_the_url_comes_from_the_program_then_the_environment_then_the_default() -> None:

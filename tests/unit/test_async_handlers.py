@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from reactive_ws.async_handlers import AsyncHandler
+from reactive_ws.inbound.async_handlers import AsyncHandler
 from reactive_ws.testing import simulate
 
 

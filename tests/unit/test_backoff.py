@@ -8,7 +8,7 @@ from itertools import islice
 
 import pytest
 
-from reactive_ws.backoff import Backoff, Delays, Jitter
+from reactive_ws.connection.backoff import Backoff, Delays, Jitter
 
 
 def test_without_jitter_the_delays_grow_to_the_cap_and_stay() -> None:

@@ -14,12 +14,13 @@ import pytest
 from engine_scenarios import a_task_started_in_a_batch, two_tasks_that_batch
 from reactivex import operators as ops
 
-from reactive_ws.batch import batch, open_batches, snapshot
-from reactive_ws.derived import derived
-from reactive_ws.domain import Commit, Domain
+from reactive_ws.engine.batch import batch, open_batches
+from reactive_ws.engine.domain import Commit, Domain
 from reactive_ws.errors import DomainMismatch, StoreClosed, UsageError
-from reactive_ws.keyed import KeyedStore
-from reactive_ws.store import Store
+from reactive_ws.state.derived import derived
+from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.snapshot import snapshot
+from reactive_ws.state.store import Store
 
 
 def elsewhere(function: Callable[[], object]) -> None:

@@ -15,13 +15,13 @@ import pytest
 from instructions import MAY_COLLECT, is_reached
 from reactivex.abc import DisposableBase
 
-from reactive_ws.audience import UNSET
-from reactive_ws.batch import batch
-from reactive_ws.derived import derived
-from reactive_ws.domain import Domain
-from reactive_ws.keyed import KeyedStore
-from reactive_ws.source import Source, _nothing
-from reactive_ws.store import Store
+from reactive_ws.engine.audience import UNSET
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Domain
+from reactive_ws.engine.source import Source, _nothing
+from reactive_ws.state.derived import derived
+from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.store import Store
 
 EVERY = ("",)
 

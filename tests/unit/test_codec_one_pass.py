@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_ws.codec import JsonCodec
 from reactive_ws.errors import MessageRejected
-from reactive_ws.messages import Envelope, SessionClosed
+from reactive_ws.wire.codec import JsonCodec
+from reactive_ws.wire.envelope import Envelope, SessionClosed
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-9, 9) | st.text(max_size=4),

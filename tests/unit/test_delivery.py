@@ -7,11 +7,11 @@ import threading
 import pytest
 from reactivex import operators as ops
 
-from reactive_ws.batch import batch
-from reactive_ws.derived import derived
-from reactive_ws.domain import Commit, Domain, ErrorReport
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Commit, Domain, ErrorReport
 from reactive_ws.errors import FeedbackLoop, UsageError
-from reactive_ws.store import Store
+from reactive_ws.state.derived import derived
+from reactive_ws.state.store import Store
 
 
 def test_every_observer_sees_a_nested_write_after_the_one_that_caused_it(domain: Domain) -> None:

@@ -7,12 +7,13 @@ from operator import add
 
 import pytest
 
-from reactive_ws.batch import batch, snapshot
-from reactive_ws.derived import Derived, derived, derived_all
-from reactive_ws.domain import Commit, Domain
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Commit, Domain
 from reactive_ws.errors import DomainMismatch, UsageError
-from reactive_ws.keyed import KeyedStore
-from reactive_ws.store import Store
+from reactive_ws.state.derived import Derived, derived, derived_all
+from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.snapshot import snapshot
+from reactive_ws.state.store import Store
 
 
 def test_a_derived_value_is_computed_when_read_and_kept_until_a_source_changes(

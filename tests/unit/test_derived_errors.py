@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from reactive_ws.batch import batch
-from reactive_ws.derived import derived
-from reactive_ws.domain import Domain, ErrorReport
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Domain, ErrorReport
 from reactive_ws.errors import UsageError
-from reactive_ws.keyed import KeyedStore
-from reactive_ws.store import Store
+from reactive_ws.state.derived import derived
+from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.store import Store
 
 
 def test_an_error_is_reported_cached_raised_by_get_and_recovered_from(

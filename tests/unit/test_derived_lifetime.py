@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from reactivex.abc import DisposableBase
 
-from reactive_ws.batch import batch, snapshot
-from reactive_ws.computed import Derived
-from reactive_ws.derived import derived
-from reactive_ws.domain import Domain
-from reactive_ws.keyed import KeyedStore
-from reactive_ws.store import Store
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Domain
+from reactive_ws.state.computed import Derived
+from reactive_ws.state.derived import derived
+from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.snapshot import snapshot
+from reactive_ws.state.store import Store
 
 
 def test_nothing_is_computed_after_the_last_observer_left(domain: Domain) -> None:

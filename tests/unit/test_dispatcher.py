@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from reactive_ws.batch import active_batch, batch
-from reactive_ws.dispatcher import Dispatcher, matches
-from reactive_ws.domain import Domain
+from reactive_ws.engine.batch import active_batch, batch
+from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import UnknownType
-from reactive_ws.messages import Envelope, SessionClosed, protocol_v1
-from reactive_ws.store import Store
+from reactive_ws.inbound.dispatcher import Dispatcher, matches
+from reactive_ws.state.store import Store
+from reactive_ws.wire.envelope import Envelope, SessionClosed, protocol_v1
 
 CLOSED = Envelope("session.closed", SessionClosed("s"), "session.closed")
 

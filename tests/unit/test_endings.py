@@ -11,12 +11,12 @@ from typing import Any
 import attrs
 import pytest
 
-from reactive_ws.authentication import FirstMessage
-from reactive_ws.connection import ConnectionState, Phase
-from reactive_ws.messages import MessageResponse, MessageSend
-from reactive_ws.payloads import Message
-from reactive_ws.service import WebSocketService
+from reactive_ws.connection.record import ConnectionState, Phase
+from reactive_ws.service.service import WebSocketService
 from reactive_ws.testing import NEVER, Latency, ScriptedServer, World, simulate
+from reactive_ws.transport.authentication import FirstMessage
+from reactive_ws.wire.control import Message
+from reactive_ws.wire.envelope import MessageResponse, MessageSend
 
 
 def chat(number: int) -> MessageSend:

@@ -15,9 +15,9 @@ from typing import Any
 import attrs
 import pytest
 
-from reactive_ws.domain import Domain
-from reactive_ws.equality import same, shallow, unchanged
-from reactive_ws.store import Store
+from reactive_ws.engine.domain import Domain
+from reactive_ws.engine.equality import same, shallow, unchanged
+from reactive_ws.state.store import Store
 
 
 class Colour(enum.Enum):

@@ -8,7 +8,7 @@ import pytest
 from reactivex import Observer
 from reactivex.abc import DisposableBase
 
-from reactive_ws.events import EventSource
+from reactive_ws.state.events import EventSource
 from reactive_ws.testing import simulate
 
 

@@ -20,7 +20,7 @@ from reactive_ws.errors import (
     Unauthorized,
     UsageError,
 )
-from reactive_ws.failures import of_close, of_dial
+from reactive_ws.transport.failures import of_close, of_dial
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LONG_ANSWERS = sorted(foreign.SecurityError.__subclasses__(), key=lambda kind: kind.__name__)

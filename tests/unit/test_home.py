@@ -10,12 +10,12 @@ from collections.abc import Callable
 import pytest
 from reactivex import operators as ops
 
-from reactive_ws.batch import batch
-from reactive_ws.derived import derived
-from reactive_ws.domain import Domain, ErrorReport
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Domain, ErrorReport
+from reactive_ws.engine.home import ExecutorHome, Home, LoopHome, home_of
 from reactive_ws.errors import UsageError
-from reactive_ws.home import ExecutorHome, Home, LoopHome, home_of
-from reactive_ws.store import Store
+from reactive_ws.state.derived import derived
+from reactive_ws.state.store import Store
 
 
 class QueueHome:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from reactive_ws.inbound import Gap, Inbound
-from reactive_ws.messages import Envelope, Position, Recovery, Snapshot
+from reactive_ws.inbound.order import Gap, Inbound
+from reactive_ws.wire.envelope import Envelope, Position, Recovery, Snapshot
 
 
 def at(seq: int, epoch: str = "e", stream: str = "s") -> Envelope[Any]:

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from instructions import is_reached
 
-from reactive_ws.batch import batch
-from reactive_ws.cell import Cell
-from reactive_ws.derived import derived
-from reactive_ws.domain import Domain
-from reactive_ws.keyed import KeyedStore
-from reactive_ws.store import Store
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.cell import Cell
+from reactive_ws.engine.domain import Domain
+from reactive_ws.state.derived import derived
+from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.store import Store
 
 _WRITING = {
     "set",

@@ -7,9 +7,9 @@ import threading
 import pytest
 from reactivex.abc import DisposableBase
 
-from reactive_ws.domain import Domain, ErrorReport
+from reactive_ws.engine.domain import Domain, ErrorReport
 from reactive_ws.errors import FeedbackLoop
-from reactive_ws.store import Store
+from reactive_ws.state.store import Store
 
 
 class QueueHome:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reactive_ws.errors import JournalError
-from reactive_ws.journal import Journal, Stored
+from reactive_ws.outbox.journal import Journal, Stored
 
 # The child finds the package where this process found it.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -57,7 +57,7 @@ def test_a_second_process_is_refused_and_the_first_goes_on(tmp_path: Path) -> No
     path = tmp_path / "box.db"
     journal = Journal(path)
     append(journal, "a")
-    code = f"from reactive_ws.journal import Journal; Journal({str(path)!r})"
+    code = f"from reactive_ws.outbox.journal import Journal; Journal({str(path)!r})"
     other = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
@@ -70,7 +70,7 @@ def test_a_second_process_is_refused_and_the_first_goes_on(tmp_path: Path) -> No
 def test_a_process_that_died_leaves_its_entries_and_no_lock(tmp_path: Path) -> None:
     path = tmp_path / "box.db"
     code = (
-        "import os, threading; from reactive_ws.journal import Journal\n"
+        "import os, threading; from reactive_ws.outbox.journal import Journal\n"
         f"j = Journal({str(path)!r})\n"
         "done = threading.Event()\n"
         "j.append('a', 'frame a', lambda error: done.set())\n"

@@ -9,14 +9,14 @@ import attrs
 import pytest
 from reactivex import operators as ops
 
-from reactive_ws.batch import batch
-from reactive_ws.derived import derived
-from reactive_ws.domain import Commit, Domain, ErrorReport
-from reactive_ws.entities import Entities
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Commit, Domain, ErrorReport
 from reactive_ws.errors import StoreClosed
-from reactive_ws.key_changes import KeyChanges
-from reactive_ws.keyed import KeyedStore
-from reactive_ws.store import Store, reset_all
+from reactive_ws.state.derived import derived
+from reactive_ws.state.entities import Entities
+from reactive_ws.state.key_changes import KeyChanges
+from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.store import Store, reset_all
 
 
 @attrs.frozen

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from reactive_ws.batch import batch
-from reactive_ws.derived import derived
-from reactive_ws.domain import Domain
-from reactive_ws.key_changes import KeyChanges
-from reactive_ws.keyed import KeyedStore
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Domain
+from reactive_ws.state.derived import derived
+from reactive_ws.state.key_changes import KeyChanges
+from reactive_ws.state.keyed import KeyedStore
 
 Keyed = KeyedStore[str, int | None]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from reactive_ws.derived import derived
-from reactive_ws.domain import Domain
-from reactive_ws.keyed import KeyedStore
-from reactive_ws.store import Store
+from reactive_ws.engine.domain import Domain
+from reactive_ws.state.derived import derived
+from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.store import Store
 
 
 class Gate:

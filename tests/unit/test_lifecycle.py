@@ -11,10 +11,10 @@ import pytest
 from reactivex import operators as ops
 from reactivex.testing import TestScheduler
 
-from reactive_ws.derived import derived
-from reactive_ws.domain import Domain, ErrorReport
-from reactive_ws.keyed import KeyedStore
-from reactive_ws.store import Store
+from reactive_ws.engine.domain import Domain, ErrorReport
+from reactive_ws.state.derived import derived
+from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.store import Store
 
 
 def test_it_starts_with_the_first_observer_and_stops_with_the_last(domain: Domain) -> None:

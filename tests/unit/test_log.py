@@ -7,10 +7,10 @@ import logging
 
 import pytest
 
-from reactive_ws.logbook import Logbook
-from reactive_ws.messages import MessageResponse, MessageSend
-from reactive_ws.payloads import Message
+from reactive_ws.connection.logbook import Logbook
 from reactive_ws.testing import World, simulate
+from reactive_ws.wire.control import Message
+from reactive_ws.wire.envelope import MessageResponse, MessageSend
 
 
 def chat(number: int) -> MessageSend:

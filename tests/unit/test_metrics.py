@@ -8,12 +8,12 @@ from typing import Any
 import attrs
 import pytest
 
-from reactive_ws.connection import Connection, ConnectionState, Metrics
-from reactive_ws.messages import Envelope, MessageSend
-from reactive_ws.metrics import Counters
-from reactive_ws.outbox_entry import OutboxOptions
-from reactive_ws.payloads import Message
+from reactive_ws.connection.metrics import Counters
+from reactive_ws.connection.record import Connection, ConnectionState, Metrics
+from reactive_ws.outbox.entry import OutboxOptions
 from reactive_ws.testing import NEVER, Latency, World, simulate
+from reactive_ws.wire.control import Message
+from reactive_ws.wire.envelope import Envelope, MessageSend
 
 
 def chat(number: int) -> MessageSend:

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from reactive_ws.delivery import DeliveryStatus as Status
 from reactive_ws.errors import JournalError, MessageTooBig, OutboxFull, RequestFailed
-from reactive_ws.messages import Envelope, Guarantee
-from reactive_ws.outbox import Outbox
-from reactive_ws.outbox_entry import Entry, OutboxOptions, Overflow
+from reactive_ws.outbox.delivery import DeliveryStatus as Status
+from reactive_ws.outbox.entry import Entry, OutboxOptions, Overflow
+from reactive_ws.outbox.queue import Outbox
+from reactive_ws.wire.envelope import Envelope, Guarantee
 
 SURE, LOOSE, VOLATILE = Guarantee.AT_LEAST_ONCE, Guarantee.AT_MOST_ONCE, Guarantee.VOLATILE
 

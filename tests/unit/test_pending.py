@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from reactive_ws.pending import Pending
+from reactive_ws.outbox.pending import Pending
 
 
 def test_a_plain_thread_waits_for_the_value_and_not_for_ever() -> None:

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from reactive_ws import effects as do
-from reactive_ws.backoff import Backoff, Jitter
-from reactive_ws.close_policy import ClosePolicy, Verdict
-from reactive_ws.connection import ConnectionState, Phase
+from reactive_ws.connection import effects as do
+from reactive_ws.connection.backoff import Backoff, Jitter
+from reactive_ws.connection.close_policy import ClosePolicy, Verdict
+from reactive_ws.connection.decisions import Protocol
+from reactive_ws.connection.heartbeat import Heartbeat
+from reactive_ws.connection.options import ProtocolOptions
+from reactive_ws.connection.record import ConnectionState, Phase
 from reactive_ws.errors import (
     BadCertificate,
     ConnectionLost,
@@ -19,8 +22,7 @@ from reactive_ws.errors import (
     HeartbeatTimeout,
     Unauthorized,
 )
-from reactive_ws.heartbeat import Heartbeat
-from reactive_ws.messages import (
+from reactive_ws.wire.envelope import (
     AuthOk,
     GoAway,
     Hello,
@@ -32,8 +34,6 @@ from reactive_ws.messages import (
     Resumed,
     Sync,
 )
-from reactive_ws.protocol import Protocol
-from reactive_ws.protocol_options import ProtocolOptions
 
 STEADY = Backoff(initial=1.0, factor=2.0, cap=60.0, jitter=Jitter.NONE)
 S = ConnectionState

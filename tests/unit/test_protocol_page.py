@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from reactive_ws.close_policy import ClosePolicy, Verdict
-from reactive_ws.messages import protocol_v1
-from reactive_ws.testing.connect_checks import ConnectRule
-from reactive_ws.transitions import diagram
+from reactive_ws.connection.close_policy import ClosePolicy, Verdict
+from reactive_ws.connection.transitions import diagram
+from reactive_ws.testing.conformance.connect_checks import ConnectRule
+from reactive_ws.wire.envelope import protocol_v1
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
 POLICY = ClosePolicy()
@@ -58,7 +58,7 @@ def test_every_type_is_on_the_page_with_its_payload_and_its_guarantee() -> None:
 
 
 def test_every_entity_is_on_the_page_with_its_fields() -> None:
-    import reactive_ws.payloads as payloads
+    import reactive_ws.wire.control as payloads
 
     for name in (
         "Message",

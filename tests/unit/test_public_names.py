@@ -15,14 +15,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    name if name.startswith("reactive_ws") else f"reactive_ws.{name}"
     for package in ("reactive_ws", "stores")
     for path in (ROOT / package).rglob("*.py")
     if path.name != "__main__.py"
+    for name in [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")]
 )
 
 
-NEED_TEXTUAL = ("stores.demo.chat", "stores.demo.terminal")
+NEED_TEXTUAL = ("reactive_ws.stores.demo.chat", "reactive_ws.stores.demo.terminal")
 
 
 def load(name: str) -> ModuleType:

@@ -4,17 +4,17 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from reactive_ws.codec import JsonCodec
-from reactive_ws.connection import ErrorKind
-from reactive_ws.dispatcher import Dispatcher
-from reactive_ws.domain import Domain
-from reactive_ws.logbook import Logbook
-from reactive_ws.messages import Envelope, protocol_v1
-from reactive_ws.metrics import Counters
-from reactive_ws.outbox import Outbox
-from reactive_ws.receiver import Burst, Receiver
-from reactive_ws.store import Store
-from reactive_ws.subscriptions import Subscriptions
+from reactive_ws.connection.logbook import Logbook
+from reactive_ws.connection.metrics import Counters
+from reactive_ws.connection.record import ErrorKind
+from reactive_ws.engine.domain import Domain
+from reactive_ws.inbound.dispatcher import Dispatcher
+from reactive_ws.inbound.receiver import Burst, Receiver
+from reactive_ws.inbound.subscriptions import Subscriptions
+from reactive_ws.outbox.queue import Outbox
+from reactive_ws.state.store import Store
+from reactive_ws.wire.codec import JsonCodec
+from reactive_ws.wire.envelope import Envelope, protocol_v1
 
 
 class Rig:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from reactive_ws.commands.recording import RecordedFrame, read_recording
 from reactive_ws.errors import FileUnusable
-from reactive_ws.recording import RecordedFrame, read_recording
 
 GOOD = b"""\
 {"t":0,"dir":"out","frame":{"type":"subscribe"}}

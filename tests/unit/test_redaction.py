@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from reactive_ws.redaction import RedactingLogger
+from reactive_ws.transport.redaction import RedactingLogger
 
 
 @pytest.mark.parametrize(

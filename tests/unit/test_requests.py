@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from reactive_ws.errors import RequestFailed, ServiceClosed
-from reactive_ws.messages import Envelope, MessageReceived, ServerError, Typing
-from reactive_ws.pending import Pending
-from reactive_ws.requests import Requests
+from reactive_ws.inbound.requests import Requests
+from reactive_ws.outbox.pending import Pending
+from reactive_ws.wire.envelope import Envelope, MessageReceived, ServerError, Typing
 
 
 def typing(identity: str | None = None, user: str = "u") -> Envelope[Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from reactive_ws.errors import MessagesMissing
-from reactive_ws.messages import (
+from reactive_ws.service.service import WebSocketService
+from reactive_ws.testing import ScriptedServer, World, simulate
+from reactive_ws.wire.envelope import (
     Envelope,
     Position,
     Recovery,
@@ -14,8 +16,6 @@ from reactive_ws.messages import (
     SessionClosed,
     Snapshot,
 )
-from reactive_ws.service import WebSocketService
-from reactive_ws.testing import ScriptedServer, World, simulate
 
 
 def hear(service: WebSocketService) -> list[str]:

@@ -16,22 +16,16 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError
 
-from reactive_ws.authentication import Header
-from reactive_ws.connection import Connection, ConnectionState, ErrorEvent, ErrorKind
-from reactive_ws.delivery import DeliveryStatus
-from reactive_ws.domain import Domain
+from reactive_ws.connection.record import Connection, ConnectionState, ErrorEvent, ErrorKind
+from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import GaveUp, RequestFailed
-from reactive_ws.messages import (
-    Envelope,
-    MessageSend,
-    ServerError,
-    Subscribe,
-    Typing,
-)
-from reactive_ws.outbox_entry import OutboxOptions
-from reactive_ws.payloads import Message
-from reactive_ws.service import WebSocketService
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.service.service import WebSocketService
 from reactive_ws.testing import BlackHole, DieAfter, ScriptedServer, Simulation, World, simulate
+from reactive_ws.transport.authentication import Header
+from reactive_ws.wire.control import Message
+from reactive_ws.wire.envelope import Envelope, MessageSend, ServerError, Subscribe, Typing
 
 ACKNOWLEDGED = DeliveryStatus.ACKNOWLEDGED
 

@@ -60,13 +60,13 @@ import sys
 sys.path.insert(0, "tests")
 import seed_features
 seed_features.prepare()
-from stores.carousel import Carousel
-from stores.status_line import status_text as held
+from reactive_ws.stores.carousel import Carousel
+from reactive_ws.stores.status_line import status_text as held
 name = Carousel.panels.fget
-print(seed_features.empty("stores.carousel.Carousel.panels"), name(None))
-print(seed_features.empty("stores.status_line.status_text"), held(1, 2))
+print(seed_features.empty("reactive_ws.stores.carousel.Carousel.panels"), name(None))
+print(seed_features.empty("reactive_ws.stores.status_line.status_text"), held(1, 2))
 try:
-    seed_features.empty("stores.status_line.nothing")
+    seed_features.empty("reactive_ws.stores.status_line.nothing")
 except LookupError as error:
     print(error)
 """

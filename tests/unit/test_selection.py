@@ -14,10 +14,10 @@ from reactivex.scheduler import CurrentThreadScheduler
 from reactivex.subject import Subject
 from reactivex.testing import TestScheduler
 
-from reactive_ws.derived import derived
-from reactive_ws.domain import Domain, ErrorReport
-from reactive_ws.selection import Selection
-from reactive_ws.store import Store
+from reactive_ws.engine.domain import Domain, ErrorReport
+from reactive_ws.state.derived import derived
+from reactive_ws.state.selection import Selection
+from reactive_ws.state.store import Store
 
 
 @pytest.fixture

@@ -13,12 +13,17 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
-from reactive_ws.authentication import FirstMessage, Header
-from reactive_ws.connection import ConnectionState, ErrorEvent, ErrorKind, Phase
-from reactive_ws.delivery import DeliveryStatus
-from reactive_ws.domain import Domain
+from reactive_ws.connection.record import ConnectionState, ErrorEvent, ErrorKind, Phase
+from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import DeliveryFailed, GaveUp, MessageTooBig, ServiceClosed
-from reactive_ws.messages import (
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.service.service import WebSocketService
+from reactive_ws.state.store import Store
+from reactive_ws.testing import NEVER, BlackHole, Drop, ScriptedServer, Simulation, World, simulate
+from reactive_ws.transport.authentication import FirstMessage, Header
+from reactive_ws.wire.control import Message
+from reactive_ws.wire.envelope import (
     GoAway,
     Hello,
     MessageResponse,
@@ -27,11 +32,6 @@ from reactive_ws.messages import (
     SessionClosed,
     Typing,
 )
-from reactive_ws.outbox_entry import OutboxOptions
-from reactive_ws.payloads import Message
-from reactive_ws.service import WebSocketService
-from reactive_ws.store import Store
-from reactive_ws.testing import NEVER, BlackHole, Drop, ScriptedServer, Simulation, World, simulate
 
 
 def make(server: ScriptedServer | str = "ws://server:80/ws", **options: Any) -> WebSocketService:

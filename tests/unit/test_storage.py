@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from reactive_ws.codec import JsonCodec
-from reactive_ws.delivery import DeliveryStatus as Status
 from reactive_ws.errors import JournalError, MessageRejected
-from reactive_ws.journal import Journal
-from reactive_ws.messages import Envelope, Guarantee, SessionClose
-from reactive_ws.outbox import Outbox
-from reactive_ws.outbox_entry import Entry, OutboxOptions
-from reactive_ws.storage import Storage
+from reactive_ws.outbox.delivery import DeliveryStatus as Status
+from reactive_ws.outbox.entry import Entry, OutboxOptions
+from reactive_ws.outbox.journal import Journal
+from reactive_ws.outbox.queue import Outbox
+from reactive_ws.outbox.storage import Storage
+from reactive_ws.wire.codec import JsonCodec
+from reactive_ws.wire.envelope import Envelope, Guarantee, SessionClose
 
 LONG = 60.0
 CODEC = JsonCodec()

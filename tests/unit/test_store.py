@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from reactive_ws.domain import Commit, Domain, ErrorReport, default_domain
+from reactive_ws.engine.domain import Commit, Domain, ErrorReport, default_domain
 from reactive_ws.errors import StoreClosed
-from reactive_ws.store import ReadOnly, Store, reset_all
+from reactive_ws.state.store import ReadOnly, Store, reset_all
 
 
 def test_a_store_holds_its_initial_value(domain: Domain) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from reactive_ws.batch import batch
-from reactive_ws.domain import Domain
-from reactive_ws.store import Store
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Domain
+from reactive_ws.state.store import Store
 
 
 def bad(value: int) -> None:

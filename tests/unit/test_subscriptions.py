@@ -5,16 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from reactive_ws.messages import (
-    Envelope,
-    MessageResponse,
-    Subscribe,
-    Subscribed,
-    Unsubscribe,
-)
-from reactive_ws.payloads import Message
-from reactive_ws.subscriptions import Subscriptions
+from reactive_ws.inbound.subscriptions import Subscriptions
 from reactive_ws.testing import NEVER, Drop, Latency, ScriptedServer, World, simulate
+from reactive_ws.wire.control import Message
+from reactive_ws.wire.envelope import Envelope, MessageResponse, Subscribe, Subscribed, Unsubscribe
 
 
 def said(server: ScriptedServer) -> list[tuple[int, str, str]]:

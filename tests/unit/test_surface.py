@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from reactive_ws.authentication import FirstMessage, Header
-from reactive_ws.connection import ConnectionState, ErrorEvent, ErrorKind
-from reactive_ws.delivery import DeliveryStatus
-from reactive_ws.domain import Domain
+from reactive_ws.connection.record import ConnectionState, ErrorEvent, ErrorKind
+from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import (
     DeliveryFailed,
     RequestFailed,
@@ -19,7 +17,12 @@ from reactive_ws.errors import (
     ServiceClosed,
     UsageError,
 )
-from reactive_ws.messages import (
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.service.service import WebSocketService
+from reactive_ws.testing import NEVER, World, simulate
+from reactive_ws.transport.authentication import FirstMessage, Header
+from reactive_ws.wire.control import Message
+from reactive_ws.wire.envelope import (
     Envelope,
     MessageResponse,
     MessageSend,
@@ -27,9 +30,6 @@ from reactive_ws.messages import (
     Sync,
     Typing,
 )
-from reactive_ws.payloads import Message
-from reactive_ws.service import WebSocketService
-from reactive_ws.testing import NEVER, World, simulate
 
 S = ConnectionState
 

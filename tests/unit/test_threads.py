@@ -18,11 +18,12 @@ import pytest
 from engine_scenarios import writes_that_meet_a_delivery
 from reactivex import operators as ops
 
-from reactive_ws.batch import batch, snapshot
-from reactive_ws.derived import derived
-from reactive_ws.domain import Domain
-from reactive_ws.keyed import KeyedStore
-from reactive_ws.store import Store
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Domain
+from reactive_ws.state.derived import derived
+from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.snapshot import snapshot
+from reactive_ws.state.store import Store
 
 
 @pytest.fixture(autouse=True)

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from reactive_ws.authentication import FirstMessage, Header
-from reactive_ws.connection import ConnectionState, ErrorKind
-from reactive_ws.delivery import DeliveryStatus
-from reactive_ws.domain import Domain
+from reactive_ws.connection.record import ConnectionState, ErrorKind
+from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import Unauthorized
-from reactive_ws.messages import MessageSend
-from reactive_ws.payloads import Message
-from reactive_ws.service import WebSocketService
-from reactive_ws.store import Store
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.service.service import WebSocketService
+from reactive_ws.state.store import Store
 from reactive_ws.testing import NEVER, World, simulate
-from reactive_ws.token_expiry import TokenWatch, expires_at, refresh_delay
+from reactive_ws.transport.authentication import FirstMessage, Header
+from reactive_ws.transport.token_expiry import TokenWatch, expires_at, refresh_delay
+from reactive_ws.wire.control import Message
+from reactive_ws.wire.envelope import MessageSend
 
 
 def chat(number: int) -> MessageSend:

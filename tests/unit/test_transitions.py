@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import reactive_ws
+from reactive_ws.connection.transitions import TRANSITIONS, ConnectionState, Event, diagram, follow
 from reactive_ws.errors import IllegalTransition
-from reactive_ws.transitions import TRANSITIONS, ConnectionState, Event, diagram, follow
 
 
 def test_every_state_has_a_row() -> None:

@@ -6,14 +6,14 @@ import asyncio
 import random
 from typing import Any
 
-from reactive_ws.backoff import Backoff
-from reactive_ws.connection import Connection, ConnectionState, ErrorEvent
-from reactive_ws.delivery import Delivery, DeliveryStatus
-from reactive_ws.domain import Domain
-from reactive_ws.heartbeat import Heartbeat
-from reactive_ws.messages import Message, MessageSend
-from reactive_ws.outbox_entry import OutboxOptions
-from reactive_ws.service import WebSocketService
+from reactive_ws.connection.backoff import Backoff
+from reactive_ws.connection.heartbeat import Heartbeat
+from reactive_ws.connection.record import Connection, ConnectionState, ErrorEvent
+from reactive_ws.engine.domain import Domain
+from reactive_ws.outbox.delivery import Delivery, DeliveryStatus
+from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.service.service import WebSocketService
+from reactive_ws.wire.envelope import Message, MessageSend
 
 PATIENCE = 60.0
 HEARTBEAT = Heartbeat(interval=0.4, timeout=1.0)

@@ -10,7 +10,7 @@ import pytest
 from integration.peers.foreign import PEERS, Peer
 from integration.peers.observing import HEARTBEAT, Observed
 
-from reactive_ws.connection import ConnectionState
+from reactive_ws.connection.record import ConnectionState
 from reactive_ws.errors import DialFailed, HeartbeatTimeout
 
 

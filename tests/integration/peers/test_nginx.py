@@ -9,8 +9,8 @@ from collections.abc import Callable
 from integration.peers.foreign import Nginx, Peer
 from integration.peers.observing import Observed
 
+from reactive_ws.connection.heartbeat import Heartbeat
 from reactive_ws.errors import ConnectionLost, HandshakeRefused
-from reactive_ws.heartbeat import Heartbeat
 
 
 async def test_an_idle_connection_is_dropped_unless_the_heartbeat_is_shorter(

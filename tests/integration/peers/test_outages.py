@@ -10,7 +10,7 @@ import pytest
 from integration.peers.foreign import PEERS, Peer
 from integration.peers.observing import HEARTBEAT, Observed
 
-from reactive_ws.connection import Connection
+from reactive_ws.connection.record import Connection
 from reactive_ws.errors import ConnectionLost, HeartbeatTimeout
 
 EXPECTED: dict[tuple[str, str], int | None] = {

@@ -11,10 +11,10 @@ import pytest
 from integration.peers.foreign import Peer
 from integration.peers.observing import HEARTBEAT, Observed
 
-from reactive_ws.connection import ConnectionState
-from reactive_ws.delivery import DeliveryStatus
+from reactive_ws.connection.record import ConnectionState
 from reactive_ws.errors import ConnectionLost, HandshakeRefused, HeartbeatTimeout, Unauthorized
-from reactive_ws.messages import Envelope
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.wire.envelope import Envelope
 
 PLAIN = ["ws", "uvicorn"]
 

@@ -6,9 +6,10 @@ import attrs
 import pytest
 from fake_service import FakeService
 
-from reactive_ws.connection import ConnectionState, Metrics
-from reactive_ws.domain import Domain
-from reactive_ws.gui import ConnectionView, Look, ManualLoop, Theme, Words, connection_view
+from reactive_ws.connection.record import ConnectionState, Metrics
+from reactive_ws.engine.domain import Domain
+from reactive_ws.gui import ConnectionView, Look, ManualLoop, Theme, Words
+from reactive_ws.gui.status import connection_view
 
 CONNECTED = ConnectionState.CONNECTED
 CONNECTING = ConnectionState.CONNECTING

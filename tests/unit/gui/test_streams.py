@@ -12,11 +12,11 @@ import pytest
 from reactivex import operators as ops
 from reactivex.subject import Subject
 
-from reactive_ws.batch import batch
-from reactive_ws.derived import derived
-from reactive_ws.domain import Domain
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Domain
 from reactive_ws.gui import Events, ManualLoop, batched, conflate
-from reactive_ws.store import Store
+from reactive_ws.state.derived import derived
+from reactive_ws.state.store import Store
 
 
 class Label:

@@ -2,7 +2,14 @@
 
 import pytest
 
-from reactive_ws.hub.grammar import ClosePanel, CreatePanel, Notify, Refuse, UpdatePanel, orders
+from reactive_ws.stores.hub.grammar import (
+    ClosePanel,
+    CreatePanel,
+    Notify,
+    Refuse,
+    UpdatePanel,
+    orders,
+)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from reactive_ws.codec import JsonCodec
 from reactive_ws.errors import FileUnusable
-from reactive_ws.hub import pipeline as pipeline_room
-from reactive_ws.hub.pipeline import Pipeline
-from reactive_ws.hub.state import Change, Put, State, Step
-from reactive_ws.hub.storage import Storage
+from reactive_ws.stores.hub import pipeline as pipeline_room
+from reactive_ws.stores.hub.pipeline import Pipeline
+from reactive_ws.stores.hub.state import Change, Put, State, Step
+from reactive_ws.stores.hub.storage import Storage
+from reactive_ws.wire.codec import JsonCodec
 
 
 class SlowDisk(Storage):

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from reactive_ws.hub.draft import Rules
-from reactive_ws.hub.reactions import advance, apply
-from reactive_ws.hub.state import APP, Broadcast, Only, Replay, State, Step, Subscription
-from reactive_ws.messages import (
+from reactive_ws.stores.hub.draft import Rules
+from reactive_ws.stores.hub.reactions import advance, apply
+from reactive_ws.stores.hub.state import APP, Broadcast, Only, Replay, State, Step, Subscription
+from reactive_ws.wire.envelope import (
     Envelope,
     Guarantee,
     Hello,

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from reactive_ws.codec import JsonCodec
 from reactive_ws.errors import FileUnusable
-from reactive_ws.hub.draft import Rules
-from reactive_ws.hub.reactions import advance, apply
-from reactive_ws.hub.state import State
-from reactive_ws.hub.storage import Storage
-from reactive_ws.messages import Envelope, Message, MessageSend, SessionClose
+from reactive_ws.stores.hub.draft import Rules
+from reactive_ws.stores.hub.reactions import advance, apply
+from reactive_ws.stores.hub.state import State
+from reactive_ws.stores.hub.storage import Storage
+from reactive_ws.wire.codec import JsonCodec
+from reactive_ws.wire.envelope import Envelope, Message, MessageSend, SessionClose
 
 RULES = Rules(max_log=4)
 

@@ -7,12 +7,12 @@ from threading import get_ident
 
 import pytest
 
-from reactive_ws.batch import batch
-from reactive_ws.commit import Commit
-from reactive_ws.domain import Domain
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.commit import Commit
+from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import UsageError
 from reactive_ws.middleware import CommitRecord, inspect
-from reactive_ws.store import Store
+from reactive_ws.state.store import Store
 
 
 def ticks() -> count[int]:

@@ -6,11 +6,11 @@ import logging
 
 import pytest
 
-from reactive_ws.batch import batch
-from reactive_ws.domain import Domain, ErrorReport
-from reactive_ws.keyed import KeyedStore
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Domain, ErrorReport
 from reactive_ws.middleware import logger
-from reactive_ws.store import Store
+from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.store import Store
 
 
 @pytest.fixture(autouse=True)

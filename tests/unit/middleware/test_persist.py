@@ -18,12 +18,12 @@ import attrs
 import pytest
 from reactivex.scheduler import VirtualTimeScheduler
 
-from reactive_ws.batch import batch
-from reactive_ws.domain import Domain
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import UsageError
-from reactive_ws.keyed import KeyedStore
 from reactive_ws.middleware import PersistFile, PersistReport, persist
-from reactive_ws.store import Store
+from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.store import Store
 
 
 @attrs.frozen
@@ -202,7 +202,7 @@ def test_a_program_that_just_ends_has_saved(bench: Bench) -> None:
     program = """
 import sys
 from reactive_ws.middleware import persist
-from reactive_ws.store import Store
+from reactive_ws.state.store import Store
 store = Store(0)
 persist(store, sys.argv[1], as_type=int)
 store.set(7)

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 import attrs
 import pytest
 
-from reactive_ws.batch import batch
-from reactive_ws.domain import Domain, ErrorReport
-from reactive_ws.equality import shallow
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Domain, ErrorReport
+from reactive_ws.engine.equality import shallow
 from reactive_ws.errors import StoreClosed, UsageError
-from reactive_ws.keyed import KeyedStore
 from reactive_ws.middleware import undo
-from reactive_ws.store import Store
+from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.store import Store
 
 
 class ManualHome:

@@ -8,7 +8,8 @@ from typing import Any
 
 from app_world import connected, problems, said, texts
 
-from reactive_ws.messages import (
+from reactive_ws.testing import World, simulate
+from reactive_ws.wire.envelope import (
     MessageDelta,
     MessageReceived,
     Panel,
@@ -17,7 +18,6 @@ from reactive_ws.messages import (
     PanelDeleted,
     PanelUpdated,
 )
-from reactive_ws.testing import World, simulate
 
 
 def frame(kind: str, payload: Any, **fields: Any) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from typing import Any
 
-from stores.calls import call
+from reactive_ws.stores.outside.calls import call
 
 
 class Told:

@@ -2,18 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from reactive_ws.connection import ErrorKind
-from reactive_ws.domain import Domain
-from reactive_ws.messages import (
-    Envelope,
-    Panel,
-    PanelChange,
-    PanelCreated,
-    PanelDeleted,
-    PanelUpdated,
-    Snapshot,
-)
-from stores.carousel import (
+from reactive_ws.connection.record import ErrorKind
+from reactive_ws.engine.domain import Domain
+from reactive_ws.stores.carousel import (
     Carousel,
     CarouselState,
     closed,
@@ -22,6 +13,15 @@ from stores.carousel import (
     replaced,
     stepped,
     updated,
+)
+from reactive_ws.wire.envelope import (
+    Envelope,
+    Panel,
+    PanelChange,
+    PanelCreated,
+    PanelDeleted,
+    PanelUpdated,
+    Snapshot,
 )
 
 

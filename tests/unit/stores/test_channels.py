@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 from app_world import connected, problems, texts
 
-from reactive_ws.messages import Message, Notification, NotificationNew, NotificationRead
-from reactive_ws.testing import World, simulate
-from stores import ToolCall, channel_events, command_center
-from stores.channel_events import (
+from reactive_ws.stores import ToolCall, command_center
+from reactive_ws.stores.wire.command_center import (
     CHANNEL_EVENTS,
     FAMILIES,
     Activity,
@@ -28,6 +26,8 @@ from stores.channel_events import (
     SystemMaintenance,
     SystemUpdate,
 )
+from reactive_ws.testing import World, simulate
+from reactive_ws.wire.envelope import Message, Notification, NotificationNew, NotificationRead
 
 EVENTS: dict[str, object] = {
     "activity.created": ActivityCreated(Activity("a")),
@@ -141,7 +141,7 @@ async def test_a_channel_is_asked_for_on_every_connection_while_it_is_followed()
 def test_names_of_a_registry_keep_their_class() -> None:
     registry = command_center()
     assert command_center(registry).get("ai.stream") is registry.get("ai.stream")
-    assert registry.get("customer.created").payload is channel_events.CustomerCreated  # type: ignore[union-attr]
+    assert registry.get("customer.created").payload is CustomerCreated  # type: ignore[union-attr]
 
 
 @simulate

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from app_world import application, connected, server
 
-from reactive_ws.backoff import Backoff, Jitter
-from reactive_ws.connection import Connection, ConnectionState, ErrorKind
-from reactive_ws.delivery import DeliveryStatus
+from reactive_ws.connection.backoff import Backoff, Jitter
+from reactive_ws.connection.record import Connection, ConnectionState, ErrorKind
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.stores.status_line import next_change, status_text
 from reactive_ws.testing import World, simulate
-from stores.status_line import next_change, status_text
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ async def test_a_cleared_queue_fails_what_was_never_sent() -> None:
 
 @simulate
 async def test_a_server_error_is_shown_and_the_connection_stays() -> None:
-    from reactive_ws.messages import ServerError
+    from reactive_ws.wire.envelope import ServerError
 
     async with World() as world:
         scripted, app = await connected(world)

@@ -6,11 +6,17 @@ import itertools
 
 import pytest
 
-from reactive_ws.delivery import DeliveryStatus
-from reactive_ws.messages import Message, MessageDelta, MessageReceived, MessageResponse, Snapshot
-from stores.answers import Fit, fit, grown
-from stores.conversation import Conversation, answered, at_epoch, began, merged
-from stores.own_messages import acknowledged, advanced, composed, withdrawn
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.stores.history.answers import Fit, fit, grown
+from reactive_ws.stores.history.conversation import Conversation, answered, at_epoch, began, merged
+from reactive_ws.stores.history.own_messages import acknowledged, advanced, composed, withdrawn
+from reactive_ws.wire.envelope import (
+    Message,
+    MessageDelta,
+    MessageReceived,
+    MessageResponse,
+    Snapshot,
+)
 
 QUEUED, SENT = DeliveryStatus.QUEUED, DeliveryStatus.SENT
 ACKNOWLEDGED, FAILED = DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.FAILED

@@ -11,15 +11,19 @@ import attrs
 import pytest
 from app_world import application, connected, envelopes, problems, said, server, texts
 
-from reactive_ws.authentication import Query
-from reactive_ws.backoff import Backoff, Jitter
-from reactive_ws.close_policy import ClosePolicy
-from reactive_ws.connection import ConnectionState, ErrorKind, Phase
-from reactive_ws.delivery import DeliveryStatus
+from reactive_ws.connection.backoff import Backoff, Jitter
+from reactive_ws.connection.close_policy import ClosePolicy
+from reactive_ws.connection.heartbeat import Heartbeat
+from reactive_ws.connection.record import ConnectionState, ErrorKind, Phase
+from reactive_ws.connection.transitions import diagram
 from reactive_ws.errors import GaveUp, ServiceClosed
-from reactive_ws.gui import AsyncioLoop, ConnectionView, Look, Theme, connection_view
-from reactive_ws.heartbeat import Heartbeat
-from reactive_ws.messages import (
+from reactive_ws.gui import AsyncioLoop, ConnectionView, Look, Theme
+from reactive_ws.gui.status import connection_view
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.stores.facade import Client
+from reactive_ws.testing import Mute, World, simulate
+from reactive_ws.transport.authentication import Query
+from reactive_ws.wire.envelope import (
     Notification,
     NotificationNew,
     Panel,
@@ -31,9 +35,6 @@ from reactive_ws.messages import (
     SessionCreated,
     Typing,
 )
-from reactive_ws.testing import Mute, World, simulate
-from reactive_ws.transitions import diagram
-from stores.facade import Client
 
 PLAIN = Backoff(initial=1.0, factor=2.0, jitter=Jitter.NONE)
 

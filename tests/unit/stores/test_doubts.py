@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime
 
-from reactive_ws.messages import Message, MessageResponse
-from stores.conversation import Conversation, answered
-from stores.doubts import doubts_about, dubious, latest_likely
+from reactive_ws.stores.history.conversation import Conversation, answered
+from reactive_ws.stores.history.doubts import doubts_about, dubious, latest_likely
+from reactive_ws.wire.envelope import Message, MessageResponse
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NOW_MS = NOW.timestamp() * 1000.0

@@ -8,15 +8,13 @@ import gc
 import pytest
 from app_world import application, connected, envelopes, said, server, texts
 
-from reactive_ws.connection import ConnectionState, ErrorEvent
-from reactive_ws.delivery import DeliveryStatus
+from reactive_ws.connection.heartbeat import Heartbeat
+from reactive_ws.connection.record import ConnectionState, ErrorEvent
 from reactive_ws.errors import UnknownType, UsageError
-from reactive_ws.heartbeat import Heartbeat
-from reactive_ws.messages import Envelope, MessageResponse, PanelDeleted, Ping, Typing
-from reactive_ws.testing import Mute, World, simulate
-from stores import Application
-from stores import app as app_module
-from stores.facade import (
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.stores import Application
+from reactive_ws.stores import app as app_module
+from reactive_ws.stores.facade import (
     Client,
     ConversationConnection,
     FiveState,
@@ -32,6 +30,8 @@ from stores.facade import (
     use_channel,
     use_websocket,
 )
+from reactive_ws.testing import Mute, World, simulate
+from reactive_ws.wire.envelope import Envelope, MessageResponse, PanelDeleted, Ping, Typing
 
 
 def test_three_and_five_words_for_six_states() -> None:

@@ -16,11 +16,11 @@ STORES = {
     "channels": (),
     "connection": (),
     "errors": (),
-    # Where the parts are that would make the file too long.
-    "history": ("conversation",),
+    # With the module that holds the other parts.
+    "history/history": ("history/conversation",),
     "notifications": (),
     "offline": (),
-    "sessions": ("session_list",),
+    "sessions/sessions": ("sessions/session_list",),
     "typing": (),
 }
 """The stores, and where else their parts are."""

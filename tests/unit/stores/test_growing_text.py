@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stores.growing_text import GrowingText
+from reactive_ws.stores.collections.growing_text import GrowingText
 
 
 @given(st.lists(st.text(max_size=40), max_size=200))

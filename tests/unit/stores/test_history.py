@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reactive_ws.batch import batch
-from reactive_ws.connection import ErrorKind
-from reactive_ws.delivery import Delivery, DeliveryStatus
-from reactive_ws.domain import Domain
+from reactive_ws.connection.record import ErrorKind
+from reactive_ws.engine.batch import batch
+from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import OutboxFull
-from reactive_ws.messages import (
+from reactive_ws.outbox.delivery import Delivery, DeliveryStatus
+from reactive_ws.stores.history.history import History
+from reactive_ws.wire.envelope import (
     Envelope,
     Hello,
     Message,
@@ -24,7 +25,6 @@ from reactive_ws.messages import (
     SessionCreated,
     Snapshot,
 )
-from stores.history import History
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

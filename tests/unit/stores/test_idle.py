@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from immutables import Map
 
-from reactive_ws.domain import Domain
-from reactive_ws.messages import Session
-from reactive_ws.store import Store
-from stores.idle import IdleWatch
-from stores.session_list import SessionsState
+from reactive_ws.engine.domain import Domain
+from reactive_ws.state.store import Store
+from reactive_ws.stores.sessions.idle import IdleWatch
+from reactive_ws.stores.sessions.session_list import SessionsState
+from reactive_ws.wire.envelope import Session
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from app_world import application, connected, envelopes, problems, server, texts
 
-from reactive_ws.backoff import Backoff, Jitter
-from reactive_ws.connection import ConnectionState
-from reactive_ws.delivery import DeliveryStatus
+from reactive_ws.connection.backoff import Backoff, Jitter
+from reactive_ws.connection.record import ConnectionState
 from reactive_ws.errors import DeliveryError
-from reactive_ws.messages import NotificationRead, ServerError
+from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.testing import World, simulate
+from reactive_ws.wire.envelope import NotificationRead, ServerError
 
 PLAIN = Backoff(initial=60.0, jitter=Jitter.NONE, cap=60.0)
 

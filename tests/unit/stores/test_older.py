@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import pytest
 from app_world import connected, problems, said, texts
 
-from reactive_ws.messages import Message
+from reactive_ws.stores import OlderRequest
 from reactive_ws.testing import World, simulate
-from stores import OlderRequest
+from reactive_ws.wire.envelope import Message
 
 
 def message(number: int) -> Message:
@@ -119,7 +119,7 @@ async def test_what_is_held_of_a_session_is_bounded_and_the_cut_is_told() -> Non
 
 
 def test_without_a_loop_an_async_loader_runs_in_a_thread_of_its_own() -> None:
-    from stores import Application
+    from reactive_ws.stores import Application
 
     app = Application.at("ws://localhost:9/ws")
     threads: list[str] = []

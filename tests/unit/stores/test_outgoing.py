@@ -7,10 +7,10 @@ import asyncio
 import pytest
 from app_world import application, connected, envelopes, problems, said, server, texts
 
-from reactive_ws.delivery import DeliveryStatus
 from reactive_ws.errors import DeliveryFailed
-from reactive_ws.messages import Message, MessageResponse
+from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.testing import World, simulate
+from reactive_ws.wire.envelope import Message, MessageResponse
 
 
 @simulate

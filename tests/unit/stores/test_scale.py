@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
-from reactive_ws.domain import Domain
-from reactive_ws.messages import Envelope, Message, MessageDelta, MessageResponse
-from stores.conversation import Conversation, all_answered
-from stores.growing_text import GrowingText
-from stores.history import History
+from reactive_ws.engine.domain import Domain
+from reactive_ws.stores.collections.growing_text import GrowingText
+from reactive_ws.stores.history.conversation import Conversation, all_answered
+from reactive_ws.stores.history.history import History
+from reactive_ws.wire.envelope import Envelope, Message, MessageDelta, MessageResponse
 
 
 def response(number: int, session_id: str = "s") -> MessageResponse:

@@ -7,12 +7,12 @@ import gc
 import pytest
 from app_world import application, server
 
-from reactive_ws.connection import ConnectionState
+from reactive_ws.connection.record import ConnectionState
 from reactive_ws.errors import GaveUp, UsageError
-from reactive_ws.service import WebSocketService
+from reactive_ws.service.service import WebSocketService
+from reactive_ws.stores import Application
+from reactive_ws.stores.facade import use_websocket
 from reactive_ws.testing import World, simulate
-from stores import Application
-from stores.facade import use_websocket
 
 
 class View:

@@ -7,8 +7,10 @@ import asyncio
 import pytest
 from app_world import connected, envelopes, problems, said, texts
 
-from reactive_ws.delivery import DeliveryStatus
-from reactive_ws.messages import (
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.stores import OlderRequest
+from reactive_ws.testing import World, simulate
+from reactive_ws.wire.envelope import (
     Message,
     PanelDeleted,
     Session,
@@ -16,8 +18,6 @@ from reactive_ws.messages import (
     SessionCreated,
     Snapshot,
 )
-from reactive_ws.testing import World, simulate
-from stores import OlderRequest
 
 
 @simulate

@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
-from reactive_ws.connection import ErrorEvent, ErrorKind
-from reactive_ws.delivery import Delivery, DeliveryStatus
-from reactive_ws.domain import Domain
+from reactive_ws.connection.record import ErrorEvent, ErrorKind
+from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import OutboxFull, RequestFailed
-from reactive_ws.messages import (
+from reactive_ws.outbox.delivery import Delivery, DeliveryStatus
+from reactive_ws.stores.errors import Errors
+from reactive_ws.stores.notifications import Notifications
+from reactive_ws.stores.sessions.sessions import Sessions
+from reactive_ws.stores.typing import TypingUsers
+from reactive_ws.wire.envelope import (
     Envelope,
     Message,
     MessageResponse,
@@ -27,10 +31,6 @@ from reactive_ws.messages import (
     Snapshot,
     Typing,
 )
-from stores.errors import Errors
-from stores.notifications import Notifications
-from stores.sessions import Sessions
-from stores.typing import TypingUsers
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

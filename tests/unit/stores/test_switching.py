@@ -7,13 +7,13 @@ import asyncio
 import pytest
 from app_world import application, server
 
-from reactive_ws.connection import ConnectionState
+from reactive_ws.connection.record import ConnectionState
 from reactive_ws.errors import UsageError
-from reactive_ws.messages import SessionCreated
-from reactive_ws.pending import Pending
+from reactive_ws.outbox.pending import Pending
+from reactive_ws.stores import Application
+from reactive_ws.stores.facade import ConversationConnection
 from reactive_ws.testing import World, simulate
-from stores import Application
-from stores.facade import ConversationConnection
+from reactive_ws.wire.envelope import SessionCreated
 
 
 @simulate

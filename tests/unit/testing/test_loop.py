@@ -138,7 +138,7 @@ def test_tasks_that_never_let_time_pass_are_a_livelock() -> None:
 def test_timers_that_keep_a_finished_test_alive_are_a_livelock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("reactive_ws.testing.loop._MAX_TURNS", 1_000)
+    monkeypatch.setattr("reactive_ws.testing.simulation.loop._MAX_TURNS", 1_000)
 
     async def heartbeat() -> None:
         while True:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from reactive_ws.messages import SessionClosed
 from reactive_ws.testing import Transcript, World, simulate
-from reactive_ws.testing.profiles import PROFILES
-from reactive_ws.testing.replay import replay
+from reactive_ws.testing.generating.profiles import PROFILES
+from reactive_ws.testing.server.replay import replay
+from reactive_ws.wire.envelope import SessionClosed
 
 ROOT = str(Path(__file__).parents[3])
 TEST = """

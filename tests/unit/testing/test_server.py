@@ -13,7 +13,6 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from reactive_ws.messages import GoAway, Ping, SessionClose, Typing
 from reactive_ws.testing import (
     NEVER,
     Delay,
@@ -26,6 +25,7 @@ from reactive_ws.testing import (
     Transcript,
     simulate,
 )
+from reactive_ws.wire.envelope import GoAway, Ping, SessionClose, Typing
 
 V1 = ["reactive-ws.v1"]
 

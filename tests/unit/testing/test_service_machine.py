@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reactive_ws.messages import SessionClosed
 from reactive_ws.testing import ServiceMachine
-from reactive_ws.testing.service_steps import Failing
+from reactive_ws.testing.machines.service_steps import Failing
+from reactive_ws.wire.envelope import SessionClosed
 
 
 def test_a_step_inside_of_a_step_explains_its_failure_once(

@@ -182,7 +182,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(tmp_path: Path) -
         from websockets.asyncio.client import connect
         from websockets.asyncio.server import serve
         from reactive_ws.testing import Latency, Simulation, Split, simulate
-        from reactive_ws.testing.link import End
+        from reactive_ws.testing.simulation.link import End
 
         seen = hashlib.sha256()
         write = End.write
@@ -250,6 +250,6 @@ def test_every_public_name_can_be_loaded() -> None:
 
     for name in package.__all__:
         assert getattr(package, name) is not None
-    assert sorted(package._ROOM_OF) == sorted(package.__all__)
+    assert sorted(package._PACKAGE_OF) == sorted(package.__all__)
     with pytest.raises(AttributeError):
         package.Nonsense  # noqa: B018

@@ -18,13 +18,20 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 from msgspec import Struct, inspect
 
-from reactive_ws.backoff import Backoff
-from reactive_ws.codec import JsonCodec
+from reactive_ws.connection.backoff import Backoff
 from reactive_ws.errors import MessageRejected
-from reactive_ws.messages import Envelope, MessageType, Registry, protocol_v1
-from reactive_ws.testing import Heal, Simulation, Timed, simulate, strategies
-from reactive_ws.testing.garbage import GARBAGE, Garbage, missing_fields, wire_garbage, wrong_types
-from reactive_ws.testing.schema import sample, wire_values
+from reactive_ws.testing import Heal, Simulation, Timed, simulate
+from reactive_ws.testing.generating import strategies
+from reactive_ws.testing.generating.garbage import (
+    GARBAGE,
+    Garbage,
+    missing_fields,
+    wire_garbage,
+    wrong_types,
+)
+from reactive_ws.testing.generating.schema import sample, wire_values
+from reactive_ws.wire.codec import JsonCodec
+from reactive_ws.wire.envelope import Envelope, MessageType, Registry, protocol_v1
 
 thousand = settings(max_examples=1_000, derandomize=True, database=None)
 some = settings(max_examples=200, derandomize=True, database=None)

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from reactive_ws.connection import ConnectionState
-from reactive_ws.delivery import DeliveryStatus
-from reactive_ws.messages import SessionClose, SessionClosed
-from reactive_ws.store import Store
+from reactive_ws.connection.record import ConnectionState
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.state.store import Store
 from reactive_ws.testing import (
     NotSimulated,
     Promise,
@@ -22,6 +21,7 @@ from reactive_ws.testing import (
     World,
     simulate,
 )
+from reactive_ws.wire.envelope import SessionClose, SessionClosed
 
 
 @simulate(seed=1)
@@ -154,7 +154,7 @@ def test_two_worlds_of_one_seed_write_the_same_transcript() -> None:
 
 PROGRAM = """
 import hashlib
-from reactive_ws.messages import SessionClose, SessionClosed
+from reactive_ws.wire.envelope import SessionClose, SessionClosed
 from reactive_ws.testing import Drop, Latency, Reset, Split, World
 
 with World(11, order=3) as world:

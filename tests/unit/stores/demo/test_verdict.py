@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from reactive_ws.messages import Message, Panel
-from stores.demo.judge import decide as decide_files
-from stores.demo.judge import half_streamed, stored
-from stores.demo.record import Accepted, Acknowledged, Killed, Line, Record, read
-from stores.demo.screen import Screen, Shown, save
-from stores.demo.verdict import Kill, Verdict, decide
+from reactive_ws.stores.demo.judge import decide as decide_files
+from reactive_ws.stores.demo.judge import half_streamed, stored
+from reactive_ws.stores.demo.record import Accepted, Acknowledged, Killed, Line, Record, read
+from reactive_ws.stores.demo.screen import Screen, Shown, save
+from reactive_ws.stores.demo.verdict import Kill, Verdict, decide
+from reactive_ws.wire.envelope import Message, Panel
 
 COUNT = 30
 KILLED = Killed("killed-1.db", "m3.reply", 5)

@@ -1,0 +1,62 @@
+"""Opens the listening socket of our small servers and says in one sentence why it cannot."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+
+from ..errors import ListenFailed
+
+__all__ = ["listen", "url_of"]
+
+_log = logging.getLogger("reactive_ws.hub.socket")
+# Strangers that knock with garbage are no news, and the library's debug output shows tokens.
+_log.setLevel(logging.CRITICAL)
+
+
+async def listen(
+    handler: Callable[[ServerConnection], Awaitable[None]], host: str, port: int, **options: Any
+) -> Server:
+    """Returns a listening WebSocket server without compression.
+
+    Args:
+        handler: Serves one connection.
+        host: Name or address to listen on.
+        port: TCP port; 0 lets the system choose.
+        options: For `websockets.asyncio.server.serve`.
+
+    Raises:
+        ListenFailed: the port is in use, the host is not of this machine, or it may not be opened.
+    """
+    try:
+        return await serve(handler, host, port, compression=None, logger=_log, **options)
+    except (socket.gaierror, UnicodeError) as error:
+        raise ListenFailed(
+            host, port, "no such host; use 127.0.0.1 or a name of this machine"
+        ) from error
+    except OSError as error:
+        raise ListenFailed(host, port, _reason(error)) from error
+    except (ValueError, OverflowError) as error:
+        raise ListenFailed(host, port, f"{error}; ports go from 0 to 65535") from error
+
+
+def url_of(server: Server, host: str, path: str = "/ws") -> str:
+    """Returns the URL at which the server can be reached under this host name."""
+    port = next(iter(server.sockets)).getsockname()[1]
+    return f"ws://{f'[{host}]' if ':' in host else host}:{port}{path}"
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "it is in use; stop the other program or choose another port (0 takes a free one)"
+    # Newer Pythons try every address of a name and then say only that none could be had.
+    if error.errno in (None, errno.EADDRNOTAVAIL):
+        return "this machine does not have that address; use 127.0.0.1 or 0.0.0.0"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "the system does not allow it; choose a port above 1023"
+    return error.strerror or str(error)

@@ -1,0 +1,391 @@
+"""The connection's mind, without I/O: what to do when something happens to the connection or its time has come.
+
+    * The state is assigned in one place, `connection_record`, and only through the table of `transitions`.
+    * Every event of a socket carries its generation; events of older ones are counted and change nothing.
+    * Every call returns effects, to be performed in order, and may change `deadline`: the shell calls `tick` then.
+    * Time and random numbers come from the caller. The same calls give the same effects, always.
+
+It opens no socket, keeps no message and knows no thread. `service` obeys it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..errors import ConnectionLost, DialFailed, GaveUp, HeartbeatTimeout, Unauthorized
+from ..wire import AuthOk, GoAway, Hello, Ping, Pong, Position, Resume, Resumed, Sync
+from . import effects as do
+from .close_policy import Verdict
+from .connection_record import ConnectionRecord
+from .effects import Effect
+from .heartbeat import HeartbeatMonitor
+from .judgement import delay_after, kind_of, verdict_on
+from .options import ProtocolOptions
+from .record import Connection, ErrorKind, Phase
+from .transitions import ConnectionState, Event
+
+__all__ = ["Protocol"]
+
+
+class Protocol(ConnectionRecord):
+    """One connection over its whole life. Not thread-safe: its owner is the service's loop.
+
+    Args:
+        options: What to decide by.
+        rng: For jitter.
+        new_id: Makes the ids of pings.
+        positions: Returns the positions to resume from.
+        backlog: Returns how many messages wait in the outbox or for their acknowledgement.
+    """
+
+    def __init__(
+        self,
+        options: ProtocolOptions,
+        *,
+        rng: random.Random,
+        new_id: Callable[[], str],
+        positions: Callable[[], Mapping[str, Position]],
+        backlog: Callable[[], int],
+    ) -> None:
+        super().__init__(Connection(url=options.url, max_attempts=options.max_attempts))
+        self.heartbeat = HeartbeatMonitor(options.heartbeat, new_id)
+        self._options = options
+        self._rng = rng
+        self._positions = positions
+        self._backlog = backlog
+        self._has_socket = False
+        self._has_hello = False
+        self._can_resume = False
+        self._connected_at = 0.0
+        self._is_refreshed = False
+        self._force_token = False
+        self._retry_at: float | None = None
+        self._handshake_until: float | None = None
+        self._drain_until: float | None = None
+        self._retries = 0
+        self._delays: Iterator[float] = options.backoff.delays(rng)
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether a disconnect waits for acknowledgements."""
+        return self._drain_until is not None
+
+    @property
+    def deadline(self) -> float | None:
+        """When `tick` must be called next; None for never."""
+        times = (self._retry_at, self._handshake_until, self._drain_until, self.heartbeat.deadline)
+        return min((time for time in times if time is not None), default=None)
+
+    # --- what the program wants -----------------------------------------------------------------------------------------
+
+    def connect(self, now: float) -> list[Effect]:
+        """Starts, or does nothing when that is under way; while waiting for a retry, dials at once."""
+        state = self.connection.state
+        if self._drain_until is not None:
+            self._drain_until = None
+            if state is ConnectionState.CONNECTED:
+                self._note(phase=Phase.LIVE)
+        is_dialing = self._retry_at is None and state is ConnectionState.RECONNECTING
+        if state is ConnectionState.CONNECTED or state is ConnectionState.CONNECTING or is_dialing:
+            return self._take()
+        self._start_over()
+        self._dial(now, Event.CONNECT)
+        return self._take()
+
+    def reconnect(self, now: float) -> list[Effect]:
+        """Drops the socket and dials at once. Nothing that waits is lost."""
+        self._drain_until = None
+        self._drop(None)
+        self._start_over()
+        self._dial(now, Event.RECONNECT)
+        return self._take()
+
+    def disconnect(self, now: float, drain: float = 0.0) -> list[Effect]:
+        """Closes, after at most `drain` seconds in which what waits may still be delivered."""
+        state = self.connection.state
+        is_over = state is ConnectionState.CLOSED or state is ConnectionState.ERROR
+        if drain > 0 and self._backlog() and not is_over:
+            self._drain_until = now + drain
+            self._note(phase=Phase.CLOSING)
+        else:
+            self._finish(now)
+        return self._take()
+
+    def drained(self, now: float) -> list[Effect]:
+        """Nothing waits in the outbox any more."""
+        if self._drain_until is not None:
+            self._finish(now)
+        elif self.connection.phase is Phase.FLUSHING:
+            self._note(phase=Phase.LIVE)
+        return self._take()
+
+    # --- what happens to the socket -------------------------------------------------------------------------------------
+
+    def opened(self, generation: int, now: float, *, has_subprotocol: bool) -> list[Effect]:
+        """The handshake succeeded; with the subprotocol, hello comes next."""
+        if self._is_stale(generation):
+            return self._take()
+        self._has_socket = True
+        self._has_hello = has_subprotocol
+        self._force_token = False
+        if not has_subprotocol:
+            if self._options.has_first_message:
+                self._effects.append(do.SendAuth())
+            self._ready(now)
+        return self._take()
+
+    def failed(self, generation: int, error: Exception, now: float) -> list[Effect]:
+        """The dial failed or the socket closed."""
+        if not self._is_stale(generation):
+            event = Event.LOST if self._has_socket else Event.DIAL_FAILED
+            self._has_socket = False
+            self._end(error, now, event)
+        return self._take()
+
+    def abandon(self, error: Exception, now: float) -> list[Effect]:
+        """The shell found that the connection is of no use any more: drop it and retry."""
+        if self._has_socket:
+            self._drop_and_retry(error, now)
+        return self._take()
+
+    def refresh(self, now: float) -> bool:
+        """A new token is wanted. True: send it in place; False: reconnect, the next dial asks for a new one."""
+        del now
+        can_send = self._has_hello and self._options.has_first_message
+        if can_send and self.connection.state is ConnectionState.CONNECTED:
+            return True
+        self._force_token = True
+        return False
+
+    def woke(self, now: float) -> list[Effect]:
+        """The computer slept: whatever was open is dead, whatever was waited for is over."""
+        if self.connection.state in (ConnectionState.CLOSED, ConnectionState.ERROR):
+            return self._take()
+        self._start_over()
+        error = ConnectionLost(1006, "the computer was asleep")
+        self._drop_and_retry(error, now, delay=self._rng.uniform(0.0, 2.0))
+        return self._take()
+
+    def received(self, generation: int, payload: Any, now: float, id: str | None) -> list[Effect]:  # noqa: A002
+        """A control message arrived: hello, auth.ok, resumed, goaway, ping or pong."""
+        if self._is_stale(generation):
+            return self._take()
+        phase = self.connection.phase
+        if isinstance(payload, Pong):
+            self.heartbeat.pong(id, now)
+        elif isinstance(payload, Ping):
+            self._effects.append(do.SendControl(Pong(), id))
+        elif isinstance(payload, GoAway):
+            self._go_away(payload, now)
+        elif isinstance(payload, Hello) and phase is Phase.DIALING:
+            self._greeted(payload, now)
+        elif isinstance(payload, AuthOk) and phase is Phase.AUTHENTICATING:
+            self._resume(now)
+        elif isinstance(payload, Resumed) and phase is Phase.RESUMING:
+            self._effects.append(do.StreamsRecovered(payload.streams))
+            lost = [name for name, stream in payload.streams.items() if not stream.recovered]
+            self._ready(now, is_recovered=not lost)
+        return self._take()
+
+    def pong(self, generation: int, now: float) -> list[Effect]:
+        """A WebSocket pong frame answered ours."""
+        if not self._is_stale(generation):
+            self.heartbeat.frame_arrived(now)
+            self.heartbeat.pong(None, now)
+        return self._take()
+
+    def tick(self, now: float) -> list[Effect]:
+        """Does what is due at `now`."""
+        if self._drain_until is not None and self._drain_until <= now:
+            self._finish(now)
+        elif self._retry_at is not None and self._retry_at <= now:
+            self._dial(now, Event.RETRY)
+        elif self._handshake_until is not None and self._handshake_until <= now:
+            phase = self.connection.phase
+            missing = {
+                Phase.AUTHENTICATING: "answer to the token",
+                Phase.RESUMING: "answer to the resume",
+            }.get(phase or Phase.DIALING, "connection with a hello")
+            self._drop_and_retry(
+                DialFailed(f"no {missing} within {self._options.dial_timeout:g} s"), now
+            )
+        else:
+            self._beat(now)
+        return self._take()
+
+    # --- how ------------------------------------------------------------------------------------------------------------
+
+    def _start_over(self) -> None:
+        self._retries = 0
+        self._is_refreshed = False
+        self._delays = self._options.backoff.delays(self._rng)
+
+    def _dial(self, now: float, event: Event) -> None:
+        self._generation += 1
+        self._retry_at = None
+        self._handshake_until = now + self._options.dial_timeout
+        self._move(
+            event,
+            now,
+            phase=Phase.DIALING,
+            attempt=self._retries,
+            next_retry_at=None,
+            generation=self._generation,
+        )
+        self._effects.append(do.Dial(self._generation, self._force_token))
+
+    def _greeted(self, hello: Hello, now: float) -> None:
+        self.heartbeat.suggest(hello.heartbeat)
+        self._handshake_until = now + self._options.dial_timeout
+        self._can_resume = hello.resume
+        if self._options.has_first_message:
+            self._note(phase=Phase.AUTHENTICATING)
+            self._effects.append(do.SendAuth())
+        else:
+            self._resume(now)
+
+    def _resume(self, now: float) -> None:
+        positions = self._positions()
+        if not positions or not self._can_resume:
+            self._ready(now)
+            if positions:
+                # A server that cannot replay: what was missed is only in its snapshots.
+                self._effects.append(do.SendControl(Sync(tuple(positions))))
+            return
+        self._handshake_until = now + self._options.dial_timeout
+        self._note(phase=Phase.RESUMING)
+        self._effects.append(do.SendControl(Resume(dict(positions))))
+
+    def _ready(self, now: float, *, is_recovered: bool | None = None) -> None:
+        self._handshake_until = None
+        self._connected_at = now
+        self.heartbeat.start(now)
+        self._move(
+            Event.READY,
+            now,
+            phase=Phase.CLOSING
+            if self.is_draining
+            else Phase.FLUSHING
+            if self._backlog()
+            else Phase.LIVE,
+            attempt=0,
+            next_retry_at=None,
+            cause=None,
+            error=None,
+            is_recovered=is_recovered,
+        )
+        self._effects.append(do.ConnectionReady(self._generation, self._has_hello))
+
+    def _beat(self, now: float) -> None:
+        due = self.heartbeat.tick(now)
+        if due is None:
+            return
+        if isinstance(due, HeartbeatTimeout):
+            self._drop_and_retry(due, now)
+        elif self._has_hello or self.heartbeat.is_json:
+            self._effects.append(do.SendControl(Ping(), due))
+        else:
+            self._effects.append(do.SendProtocolPing(self._generation))
+
+    def _go_away(self, message: GoAway, now: float) -> None:
+        self._effects.append(do.Close(self._generation, 1001))
+        self._has_socket = False
+        wait = min(max(0.0, message.after), self._options.policy.max_server_delay)
+        error = ConnectionLost(1001, "the server asked us to come back later")
+        self._end(error, now, Event.LOST, delay=wait + next(self._delays))
+
+    def _drop(self, code: int | None) -> None:
+        """Drops socket or dial; its later events are stale, because the next dial has another generation."""
+        if self._has_socket or self._handshake_until is not None:
+            self._effects.append(do.Abort(self._generation))
+            self._effects.append(do.ConnectionEnded(code))
+        self._quiet()
+
+    def _quiet(self) -> None:
+        self._has_socket = False
+        self._retry_at = self._handshake_until = None
+        self.heartbeat.stop()
+
+    def _drop_and_retry(self, error: Exception, now: float, *, delay: float | None = None) -> None:
+        self._effects.append(do.Abort(self._generation))
+        event = Event.LOST if self._has_socket else Event.DIAL_FAILED
+        self._end(error, now, event, delay=delay)
+
+    def _finish(self, now: float) -> None:
+        self._drain_until = None
+        if self._has_socket:
+            self._effects.append(do.Close(self._generation))
+        elif self._handshake_until is not None:
+            self._effects.append(do.Abort(self._generation))
+        was_open = self._has_socket or self._handshake_until is not None
+        self._quiet()
+        # What the closing socket still reports belongs to the past.
+        self._generation += 1
+        self._effects.append(do.SettleOutbox())
+        if was_open:
+            self._effects.append(do.ConnectionEnded())
+        self._move(Event.DISCONNECT, now, phase=None, attempt=0, next_retry_at=None)
+
+    def _end(
+        self, error: Exception, now: float, event: Event, *, delay: float | None = None
+    ) -> None:
+        """Decides what follows the end of a connection or of a dial."""
+        was_connected = self.connection.state is ConnectionState.CONNECTED
+        if was_connected and now - self._connected_at >= self._options.stable_after:
+            self._start_over()
+        self._quiet()
+        # A socket that reports again after this, such as the one that was just aborted, is an old one.
+        self._generation += 1
+        code = error.code if isinstance(error, ConnectionLost) and error.was_received else None
+        self._effects.append(do.ConnectionEnded(code))
+        verdict, fatal = self._judge(error)
+        if verdict is Verdict.STOP:
+            self._stop(error, now)
+            return
+        self._effects.append(do.RaiseError(kind_of(error), error, fatal is None))
+        limit = self._options.max_attempts
+        if fatal is None and limit is not None and self._retries >= limit:
+            fatal = GaveUp(self._retries, str(error))
+            self._effects.append(do.RaiseError(ErrorKind.NETWORK, fatal, is_retryable=False))
+        if fatal is not None:
+            self._drain_until = None
+            self._move(
+                Event.FATAL, now, phase=None, next_retry_at=None, cause=str(fatal), error=fatal
+            )
+            return
+        if self.connection.state is not ConnectionState.RECONNECTING:
+            self._move(event, now, phase=None, cause=str(error), error=error)
+        self._retry(error, verdict, now, delay)
+
+    def _retry(self, error: Exception, verdict: Verdict, now: float, delay: float | None) -> None:
+        if delay is None:
+            delay = delay_after(error, verdict, self._options.policy, next(self._delays))
+        self._retries += 1
+        self._retry_at = now + delay
+        self._move(
+            Event.RETRY,
+            now,
+            phase=Phase.BACKING_OFF,
+            attempt=self._retries,
+            next_retry_at=self._retry_at,
+            cause=str(error),
+            error=error,
+        )
+
+    def _stop(self, error: Exception, now: float) -> None:
+        self._drain_until = None
+        self._effects.append(do.SettleOutbox())
+        self._move(
+            Event.DISCONNECT, now, phase=None, attempt=0, next_retry_at=None, cause=str(error)
+        )
+
+    def _judge(self, error: Exception) -> tuple[Verdict, Exception | None]:
+        """Returns the verdict, and the exception to give up with when it is fatal."""
+        verdict = verdict_on(error, self._options.policy)
+        if verdict is Verdict.REFRESH_TOKEN:
+            if not self._options.can_refresh or self._is_refreshed:
+                return Verdict.FATAL, Unauthorized(str(error))
+            self._is_refreshed = self._force_token = True
+        return verdict, error if verdict is Verdict.FATAL else None

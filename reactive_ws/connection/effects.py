@@ -1,0 +1,129 @@
+"""What `protocol` wants done. It returns these in order; `service` performs them in order; nobody else sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import attrs
+
+from ..wire import Recovery
+from .record import Connection, ErrorKind
+
+__all__ = [
+    "Abort",
+    "Close",
+    "ConnectionEnded",
+    "ConnectionReady",
+    "Dial",
+    "Effect",
+    "Publish",
+    "RaiseError",
+    "SendAuth",
+    "SendControl",
+    "SendProtocolPing",
+    "SettleOutbox",
+    "StreamsRecovered",
+]
+
+
+@attrs.frozen
+class Publish:
+    """The connection looks like this now."""
+
+    connection: Connection
+
+
+@attrs.frozen
+class Dial:
+    """Open a socket of this generation; with `force_token`, ask the token provider for a new token first."""
+
+    generation: int
+    force_token: bool = False
+
+
+@attrs.frozen
+class SendControl:
+    """Send a message of the connection itself, past everything that waits."""
+
+    payload: Any
+    id: str | None = None
+
+
+@attrs.frozen
+class SendAuth:
+    """Send the token of this dial as a first message."""
+
+
+@attrs.frozen
+class SendProtocolPing:
+    """Send a WebSocket ping frame and call `Protocol.pong` when its answer comes."""
+
+    generation: int
+
+
+@attrs.frozen
+class Abort:
+    """Drop the socket or the dial of this generation at once, without a closing handshake."""
+
+    generation: int
+
+
+@attrs.frozen
+class Close:
+    """Close the socket of this generation politely."""
+
+    generation: int
+    code: int = 1000
+
+
+@attrs.frozen
+class ConnectionReady:
+    """The outbox may send now. `has_acknowledgements` is False in plain mode."""
+
+    generation: int
+    has_acknowledgements: bool
+
+
+@attrs.frozen
+class ConnectionEnded:
+    """What was in flight goes back to the head of the outbox. `code` is a received close code or None."""
+
+    code: int | None = None
+
+
+@attrs.frozen
+class StreamsRecovered:
+    """The server answered the resume."""
+
+    streams: Mapping[str, Recovery]
+
+
+@attrs.frozen
+class SettleOutbox:
+    """Disconnected on purpose: give every waiting message its final status."""
+
+
+@attrs.frozen
+class RaiseError:
+    """Tell the observers of errors."""
+
+    kind: ErrorKind
+    exception: Exception
+    is_retryable: bool
+
+
+Effect: TypeAlias = (
+    Publish
+    | Dial
+    | SendControl
+    | SendAuth
+    | SendProtocolPing
+    | Abort
+    | Close
+    | ConnectionReady
+    | ConnectionEnded
+    | StreamsRecovered
+    | SettleOutbox
+    | RaiseError
+)

@@ -1,0 +1,278 @@
+"""Several writes as one commit.
+
+A batch is a private overlay of the task or thread that opened it: that owner reads its own writes, nobody else sees any
+of them. On exit everything becomes one commit; an exception drops the overlay, so there is nothing to roll back. A batch
+inside a batch is a savepoint. Works across `await`; a task or thread that was started inside does not share it.
+"""
+
+from __future__ import annotations
+
+import threading
+from asyncio import Task, _get_running_loop, current_task
+from collections.abc import Generator, Iterable
+from contextlib import AbstractContextManager, contextmanager, suppress
+from contextvars import ContextVar, Token
+from threading import get_ident
+from typing import Any, TypeAlias
+
+from ..errors import DomainMismatch, StoreClosed
+from .domain import Commit, Domain
+from .source import Root, Source, Writable
+
+__all__ = ["Batch", "active_batch", "batch", "open_batches", "outside_batches"]
+
+_Step: TypeAlias = tuple[bool, Any]
+"""(True, value) of a set, (False, function) of an update; a set forgets what was before it."""
+
+
+class _Write:
+    """What a batch does to one store: the value it started from, the value now, and how it got there."""
+
+    __slots__ = ("base", "steps", "value")
+
+    value: Any
+
+    def __init__(self, base: Any) -> None:
+        self.base = base
+        self.steps: list[_Step] = []
+
+
+class Batch:
+    """An open batch. Made by `batch`; the stores ask it in `get` and `set`."""
+
+    __slots__ = ("_domain", "_is_bound", "_is_open", "_savepoints", "_task", "_thread", "_writes")
+
+    def __init__(self, domain: Domain | None) -> None:
+        self._domain = domain
+        # Whether the domain was asked for, and not only that of the first written store.
+        self._is_bound = domain is not None
+        self._is_open = True
+        self._writes: dict[Writable, _Write] = {}
+        # For each open savepoint what was written before it: steps, how many, value; None where nothing was.
+        self._savepoints: list[dict[Writable, tuple[list[_Step], int, Any] | None]] = []
+        self._thread = get_ident()
+        self._task = _running_task()
+
+    def _is_mine(self) -> bool:
+        """Whether the caller is the task or thread that opened it; contexts are copied to children."""
+        return self._is_open and self._thread == get_ident() and self._task is _running_task()
+
+    def read(self, source: Writable, committed: Any) -> Any:
+        """Returns the value that the owner sees of a store whose committed value is this."""
+        write = self._writes.get(source)
+        return committed if write is None else write.value
+
+    def read_all(self, domain: Domain, roots: Iterable[Root]) -> dict[Source, Any]:
+        """Returns the values that the owner sees, those that it did not write from one commit."""
+        with domain._lock:
+            read = [(root, self.read(root._cell, root._cell._value)) for root in roots]
+        return {root: root._project(value) for root, value in read}
+
+    def touches(self, sources: tuple[Writable, ...]) -> bool:
+        """Whether one of these has been written in this batch."""
+        return any(source in self._writes for source in sources)
+
+    def write(self, source: Writable, value: Any, step: _Step, base: Any) -> None:
+        """Notes that `step` made `value` of the store, whose committed value was `base`.
+
+        Raises:
+            DomainMismatch: the store is of another domain than the batch.
+        """
+        if self._domain is None:
+            self._domain = source._domain
+        elif source._domain is not self._domain:
+            raise DomainMismatch(self._domain.name, source._domain.name)
+        write = self._writes.get(source)
+        if self._savepoints and source not in self._savepoints[-1]:
+            before = None if write is None else (write.steps, len(write.steps), write.value)
+            self._savepoints[-1][source] = before
+        if write is None:
+            self._writes[source] = write = _Write(base)
+        else:
+            value = source._merged(write.value, value)
+        if step[0]:
+            # A new list, because a savepoint may have the old one.
+            write.steps = [step]
+        else:
+            write.steps.append(step)
+        write.value = value
+
+    def enter_savepoint(self) -> None:
+        """Starts a part that can be dropped by itself."""
+        self._savepoints.append({})
+
+    def keep_savepoint(self) -> None:
+        """Joins the newest part with the one around it."""
+        top = self._savepoints.pop()
+        if self._savepoints:
+            around = self._savepoints[-1]
+            for source, before in top.items():
+                around.setdefault(source, before)
+
+    def drop_savepoint(self) -> None:
+        """Forgets the newest part, and the domain when nothing else was written."""
+        for source, before in self._savepoints.pop().items():
+            if before is None:
+                del self._writes[source]
+                continue
+            write = self._writes[source]
+            write.steps, count, write.value = before
+            del write.steps[count:]
+        if not self._is_bound and not self._writes:
+            self._domain = None
+
+    def close(self) -> None:
+        """Forgets everything."""
+        self._is_open = False
+        self._writes = {}
+        self._savepoints = []
+
+    def commit(self) -> None:
+        """Publishes everything in one commit and sees to its delivery.
+
+        Raises:
+            StoreClosed: one of the stores was closed meanwhile; nothing is published.
+        """
+        writes = self._writes
+        self.close()
+        domain = self._domain
+        if domain is None:
+            return
+        while True:
+            results: list[tuple[Writable, Any, Any]] = []
+            changes: list[tuple[Writable, Any, Any]] = []
+            for source, write in writes.items():
+                now = source._value
+                value = write.value if now is write.base else _replay(source, write.steps)
+                results.append((source, now, value))
+                if not source._unchanged(now, value):
+                    changes.append((source, now, source._settled(now, value)))
+            if not changes:
+                return
+            depth = domain._depth_of_write(changes[0][0])
+            commit = Commit(tuple(changes), get_ident(), depth)
+            with domain._lock:
+                number = domain._number
+                for source, now, _ in results:
+                    if source._value is not now:
+                        break
+                else:
+                    for source, _, _ in changes:
+                        if source._is_shut:
+                            raise StoreClosed(source.name)
+                    if domain._enqueue(commit, number):
+                        break
+        domain._see_to_delivery()
+
+
+def _replay(source: Writable, steps: list[_Step]) -> Any:
+    """Applies the steps to the value as it is now."""
+    now = value = source._value
+    for is_set, what in steps:
+        newer = what if is_set else what(value)
+        value = newer if value is now else source._merged(value, newer)
+    return value
+
+
+def _running_task() -> Task[Any] | None:
+    loop = _get_running_loop()
+    return None if loop is None else current_task(loop)
+
+
+_current_batch: ContextVar[Batch | None] = ContextVar("reactive_ws.batch", default=None)
+"""The batch of this context, possibly a closed one or that of the task which started this one; ask `active_batch`."""
+
+
+class _OpenBatches:
+    """How many batches are open anywhere: while none is, reads and writes need not ask whose they are."""
+
+    __slots__ = ("count", "lock")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.lock = threading.Lock()
+
+
+open_batches = _OpenBatches()
+
+
+def active_batch() -> Batch | None:
+    """Returns the batch that this task or thread has open, or None."""
+    batch = _current_batch.get()
+    return batch if batch is not None and batch._is_mine() else None
+
+
+@contextmanager
+def outside_batches() -> Generator[None, None, None]:
+    """Hides the open batch for a block in which observers run: what they write is no part of it."""
+    token = _current_batch.set(None)
+    try:
+        yield
+    finally:
+        _current_batch.reset(token)
+
+
+class _Scope:
+    """The block of one `with batch()`. A class, because a generator costs twice as much and services open one a message."""
+
+    __slots__ = ("_domain", "_mine", "_outer", "_token")
+
+    def __init__(self, domain: Domain | None) -> None:
+        self._domain = domain
+        self._mine: Batch | None = None
+        self._outer: Batch | None = None
+        self._token: Token[Batch | None] | None = None
+
+    def __enter__(self) -> None:
+        outer = active_batch() if open_batches.count else None
+        if outer is not None:
+            wanted, open_in = self._domain, outer._domain
+            if open_in is None:
+                outer._domain = wanted
+            elif wanted is not None and wanted is not open_in:
+                raise DomainMismatch(open_in.name, wanted.name)
+            outer.enter_savepoint()
+            self._outer = outer
+            return
+        self._mine = Batch(self._domain)
+        with open_batches.lock:
+            open_batches.count += 1
+        self._token = _current_batch.set(self._mine)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        outer, mine = self._outer, self._mine
+        self._outer = self._mine = None
+        if outer is not None:
+            if kind is None:
+                outer.keep_savepoint()
+            else:
+                outer.drop_savepoint()
+            return
+        if mine is None or self._token is None:
+            return
+        with open_batches.lock:
+            open_batches.count -= 1
+        # A generator may be closed in another context than it was opened in; there the token is nothing.
+        with suppress(ValueError):
+            _current_batch.reset(self._token)
+        if kind is None:
+            mine.commit()
+        else:
+            mine.close()
+
+
+def batch(domain: Domain | None = None) -> AbstractContextManager[None, None]:
+    """Makes all writes of a `with` block one commit; an exception drops them all.
+
+    Inside, this task or thread reads its own writes. At the end, a store that nobody else wrote gets the value it has in
+    the block; one that was written meanwhile gets the block's steps once more: `set` wins, `update` functions run again.
+    Stores that end as they began are left out. A batch inside a batch is a savepoint.
+
+    Args:
+        domain: The domain of the stores; that of the first written store when None.
+
+    Raises:
+        DomainMismatch: a store of another domain was written.
+        StoreClosed: a written store was closed.
+    """
+    return _Scope(domain)

@@ -1,0 +1,210 @@
+"""How a value is written: compare, swap under the lock, hand the commit to the domain. `Store` and `KeyedStore` are cells.
+
+The direct path in `_publish` is the one whose speed counts: when nobody delivers and nobody but the own observers is
+concerned, the commit never becomes an object and goes straight to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from threading import get_ident
+from typing import Any, Generic, TypeVar
+
+from reactivex.abc import SchedulerBase
+from reactivex.scheduler import TimeoutScheduler
+
+from ..errors import StoreClosed
+from .batch import active_batch, open_batches, outside_batches
+from .domain import Commit, Domain, default_domain
+from .equality import Equals, same, unchanged
+from .graph import Dependent, propagate
+from .lifecycle import Lifecycle
+from .source import Root
+
+__all__ = ["Cell"]
+
+T = TypeVar("T")
+
+_names = count(1)
+
+
+class Cell(Root, Generic[T]):
+    """A written value: what `Store` and `KeyedStore` share."""
+
+    __slots__ = ("_equals", "_initial", "_is_shut", "_lifecycle", "_reached", "_value")
+
+    def __init__(
+        self,
+        initial: T,
+        *,
+        name: str | None = None,
+        domain: Domain | None = None,
+        equals: Equals[T] | None = None,
+        on_start: Callable[[], object] | None = None,
+        on_stop: Callable[[], object] | None = None,
+        linger: float = 0.0,
+        scheduler: SchedulerBase | None = None,
+    ) -> None:
+        domain = default_domain() if domain is None else domain
+        super().__init__(domain, f"store {next(_names)}" if name is None else name)
+        self._value: T = initial
+        self._delivered = initial
+        self._initial = initial
+        self._equals: Equals[T] = same if equals is None else equals
+        self._is_shut = False
+        # How many derived values start from here, or from a key of it.
+        self._reached = 0
+        self._lifecycle: Lifecycle | None = None
+        if on_start is not None or on_stop is not None:
+            timer = TimeoutScheduler.singleton() if scheduler is None else scheduler
+            self._lifecycle = Lifecycle(on_start, on_stop, linger, timer)
+        with domain._lock:
+            domain._stores.add(self)
+
+    def reset(self) -> None:
+        """Returns to the initial value.
+
+        Raises:
+            StoreClosed: after close().
+        """
+        initial = self._initial
+        self._update(lambda _: initial, is_set=True)
+
+    def close(self) -> None:
+        """Ends the store: its streams complete after the last value, once; later writes raise StoreClosed."""
+        domain = self._domain
+        commit = Commit((), get_ident(), closed=(self,))
+        with domain._lock:
+            if self._is_shut:
+                return
+            self._is_shut = domain._has_ended = True
+            while not domain._enqueue(commit, domain._number):
+                pass
+        with outside_batches():
+            domain._see_to_delivery()
+
+    def _read(self) -> T:
+        if open_batches.count:
+            open_batch = active_batch()
+            if open_batch is not None:
+                return open_batch.read(self, self._value)  # type: ignore[no-any-return]
+        return self._value
+
+    def _update(self, function: Callable[[T], T], *, is_set: bool = False) -> None:
+        """Replaces the value by `function` of it, in the open batch or at once."""
+        if open_batches.count:
+            open_batch = active_batch()
+            if open_batch is not None:
+                self._check_open()
+                # Read once and before the function runs, or a write that came meanwhile would pass for what it saw.
+                base = self._value
+                value = function(open_batch.read(self, base))
+                step = (True, value) if is_set else (False, function)
+                open_batch.write(self, value, step, base)
+                return
+        while True:
+            old = self._value
+            value = function(old)
+            if unchanged(self._equals, old, value, self):
+                self._check_open()
+                return
+            if self._publish(old, value):
+                return
+
+    def _publish(self, old: Any, value: Any) -> bool:
+        """Commits `value` if the value is still `old`, and sees to delivery; False when somebody came between."""
+        domain = self._domain
+        me = get_ident()
+        is_direct, is_locked = False, True
+        try:
+            domain._acquire()
+            if not (
+                domain._deliverer or domain._is_busy or self._is_shut or self._value is not old
+            ):
+                is_direct = True
+                domain._deliverer = me
+                self._value = self._delivered = value
+                domain._number = number = domain._number + 1
+            domain._release()
+            is_locked = False
+            if is_direct:
+                if self._others:
+                    domain._current = number  # pyright: ignore[reportPossiblyUnboundVariable]
+                    self._notify(value)
+                    if self._reached:
+                        propagate(number, self._bases(value))  # pyright: ignore[reportPossiblyUnboundVariable]
+                else:
+                    self._tell(value)
+                domain._current = 0
+                if domain._is_busy:
+                    domain._end_direct()
+                    return True
+                domain._deliverer = 0
+                if domain._is_busy:
+                    domain._look_again()  # type: ignore[unreachable]  # see `deliverer`
+                return True
+        except BaseException:
+            # Also an interrupt (Ctrl-C) between any two lines above, after which neither lock nor mark may stay.
+            domain._recover(is_locked=is_locked, is_direct=is_direct)
+            raise
+        return self._publish_queued(domain, old, value)
+
+    def _publish_queued(self, domain: Domain, old: Any, value: Any) -> bool:
+        commit = Commit(((self, old, value),), get_ident(), domain._depth_of_write(self))
+        with domain._lock:
+            number = domain._number
+            if self._value is not old:
+                return False
+            if self._is_shut:
+                raise StoreClosed(self.name)
+            if not domain._enqueue(commit, number):
+                return False
+        domain._see_to_delivery()
+        return True
+
+    def _check_open(self) -> None:
+        if self._is_shut:
+            raise StoreClosed(self.name)
+
+    # --- what the engine asks -----------------------------------------------------------------------------------------
+
+    def _unchanged(self, old: Any, new: Any) -> bool:
+        return unchanged(self._equals, old, new, self)
+
+    def _merged(self, older: Any, newer: Any) -> Any:  # noqa: ARG002 - keyed stores need the older value
+        """Returns `newer`, made from `older` in the same batch."""
+        return newer
+
+    def _settled(self, old: Any, new: Any) -> Any:  # noqa: ARG002 - keyed stores need the old value
+        """Returns `new`, about to be committed by a batch over `old`."""
+        return new
+
+    def _capture(self) -> Any:
+        return self._value
+
+    @property
+    def _cell(self) -> Cell[T]:
+        return self
+
+    def _depend(self, dependent: Dependent) -> None:
+        super()._depend(dependent)
+        self._reached += 1
+
+    def _release(self, dependent: Dependent) -> None:
+        super()._release(dependent)
+        self._reached -= 1
+
+    def _has_ended(self) -> bool:
+        return self._is_shut
+
+    def _awake(self) -> None:
+        if self._lifecycle is not None:
+            self._domain._chores.append(self._mind_lifecycle)
+
+    def _asleep(self) -> None:
+        self._awake()
+
+    def _mind_lifecycle(self) -> None:
+        if self._lifecycle is not None:
+            self._lifecycle.settle(self)

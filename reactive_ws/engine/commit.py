@@ -1,0 +1,121 @@
+"""What hooks and error hooks are told: one change of a domain, one failure of a user's function.
+
+Plain records. Made by `domain`, `cell` and `batch`; read by middleware.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import attrs
+
+from .graph import HasDependents
+
+__all__ = ["Changed", "Commit", "CommitHook", "ErrorReport", "log_report", "name_of"]
+
+_log = logging.getLogger("reactive_ws.stores")
+
+
+class Changed(HasDependents, Protocol):
+    """What delivery needs to know of a value that a commit changed; every store is one."""
+
+    name: str
+    _value: Any
+    _delivered: Any
+
+    def _notify(self, value: Any) -> None:
+        """Delivers one value to whoever listens."""
+        ...
+
+    def _notify_many(self, changes: tuple[tuple[Any, Any, Any], ...]) -> None:
+        """Delivers a commit of several values, all observers in the order in which they registered."""
+        ...
+
+    def _bases(self, value: Any) -> Sequence[HasDependents]:
+        """Returns what derived values above this commit start from."""
+        ...
+
+    def _complete(self) -> None:
+        """Ends the streams of the value, and of what is derived from it alone."""
+        ...
+
+
+class Commit:
+    """One change of a domain, as commit hooks see it. Not to be changed.
+
+    Attributes:
+        number: Its place in the order of the domain; grows by one with each commit.
+        changes: (store, old value, new value) of each store that changed.
+        depth: 0, or one more than that of the commit whose observer wrote this one.
+        thread: Identity of the thread that wrote it.
+        closed: The stores that ended with this commit.
+    """
+
+    __slots__ = ("changes", "closed", "depth", "number", "thread")
+
+    def __init__(
+        self,
+        changes: tuple[tuple[Changed, Any, Any], ...],
+        thread: int,
+        depth: int = 0,
+        closed: tuple[Changed, ...] = (),
+    ) -> None:
+        self.number = 0
+        self.changes = changes
+        self.depth = depth
+        self.thread = thread
+        self.closed = closed
+
+    def __repr__(self) -> str:
+        names = ", ".join(store.name for store, _, _ in self.changes)
+        return f"<Commit {self.number} of {names or 'nothing'}>"
+
+
+@attrs.define(eq=False)
+class CommitHook:
+    """A function that is called with every commit after number `since`, for as long as it is live."""
+
+    function: Callable[[Commit], None]
+    since: int
+    is_live: bool = True
+
+
+@attrs.frozen
+class ErrorReport:
+    """An exception in code that the user gave to a store.
+
+    Attributes:
+        kind: "observer", "selector", "derive", "comparer", "hook", "lifecycle" or "backlog".
+        error: The exception.
+        store: Name of the store or derived value.
+        commit: Number of the commit that was delivered, or that a new observer was shown.
+        who: The qualified name of the function that raised.
+    """
+
+    kind: str
+    error: BaseException
+    store: str
+    commit: int
+    who: str
+
+
+def log_report(report: ErrorReport) -> None:
+    """The default error hook."""
+    _log.error(
+        "%s %s of store %r failed at commit %d; its stream goes on",
+        report.kind,
+        report.who,
+        report.store,
+        report.commit,
+        exc_info=report.error,
+    )
+
+
+def name_of(function: object) -> str:
+    """Returns the qualified name of a function for a report."""
+    owner = getattr(function, "__self__", None)
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    module = getattr(function, "__module__", None) or type(owner).__module__
+    return f"{module}.{name}"

@@ -1,0 +1,417 @@
+"""Delivering the commits of one domain: in order, one thread at a time, where the home is.
+
+What `Domain` inherits and nobody else uses: the queue, the mark of the delivering thread, the wake of the home, the
+hand-over to another thread, and the reports of what user functions raised. Does not know how values are written or who
+observes them; `domain` has the public names and the rules of writing.
+
+A direct write (in `store`, `cell` and `keyed`) takes the mark under the lock and gives it back without: it clears
+`_deliverer` and then looks at `_is_busy`. Whoever wants the delivering thread to do more sets `_is_busy` and then looks
+whether anybody delivers. So wherever the threads switch, one of the two sees the other, and perhaps both: whoever comes
+second finds nothing left to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from itertools import starmap
+from threading import get_ident
+from typing import Any, Protocol
+
+from ..errors import UsageError
+from .commit import Commit, CommitHook, ErrorReport, log_report, name_of
+from .graph import propagate
+from .home import Home, home_of, is_lost
+
+__all__ = ["Deliverer"]
+
+_log = logging.getLogger("reactive_ws.stores")
+
+_MORE_COMMITS = 64
+"""How many commits beyond its own one call delivers before it hands the rest over."""
+_BACKLOG = 10_000
+"""Undelivered commits that are worth a report; none is dropped."""
+_HANDED_OVER = -1
+"""Stands for the delivering thread between the hand-over and the start of the next one."""
+
+
+class Joining(Protocol):
+    """An observer that waits for its place until older commits are delivered."""
+
+    _audience: Any
+    """None once it has left."""
+
+    def _admit(self) -> None:
+        """Takes its place. Under the lock."""
+        ...
+
+
+class Packable(Protocol):
+    """Lists with empty places."""
+
+    def _pack(self) -> None:
+        """Removes them. Under the lock, while nobody is walking the lists."""
+        ...
+
+
+class Deliverer:
+    """The delivering half of a `Domain`, which documents the arguments.
+
+    Args:
+        name, home, on_error, strict: As for `Domain`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        home: asyncio.AbstractEventLoop | concurrent.futures.Executor | Home | None,
+        on_error: Callable[[ErrorReport], None] | None,
+        *,
+        strict: bool,
+    ) -> None:
+        self.name = name
+        self._on_error = on_error or log_report
+        self._strict = strict
+        # Re-entrant because the garbage collector may run a dispose() while this thread holds it.
+        self._lock = threading.RLock()
+        self._acquire = self._lock.acquire
+        self._is_inside: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
+        self._release = self._lock.release
+        self._number = 0
+        self._queue: deque[Commit] = deque()
+        self._joins: deque[tuple[int, Joining]] = deque()
+        self._dirty: list[Packable] = []
+        # No deque, which takes 760 bytes when it is empty: here is one at a time.
+        self._chores: list[Callable[[], None]] = []
+        self._home: Home | None = None if home is None else home_of(home)
+        self._is_home_woken = False
+        # Whether the home changed under the delivery that is under way.
+        self._is_moved = False
+        self._posted: object = None
+        self._deliverer = 0
+        self._depth = 0
+        self._current = 0
+        # How deep the values are that observers are shown while they subscribe, by thread.
+        self._replay_depths: dict[int, int] = {}
+        self._hooks: tuple[CommitHook, ...] = ()
+        self._strict_errors: list[Exception] = []
+        self._fatal: BaseException | None = None
+        self._is_backlog_reported = False
+        self._waiting: list[tuple[int, threading.Event]] = []
+        # False when a write concerns nobody but the writer and its observers, so that it may be delivered without being
+        # queued: no home, no hooks, nothing queued, nobody joining, nothing to pack. One look instead of six.
+        self._is_busy = home is not None
+
+    def _enqueue(self, commit: Commit, since: int) -> bool:
+        """Sets the values of a commit and queues it. Called under the lock; the caller then sees to delivery.
+
+        A signal handler or a finalizer may write on this very thread, which the lock does not keep out.
+
+        Args:
+            commit: What is to be.
+            since: The number when the caller began to look whether it may be.
+
+        Returns:
+            False, and nothing is done, when there is a newer commit than `since`.
+        """
+        changes: Any = commit.changes
+        is_one = len(changes) == 1
+        values = () if is_one else starmap(setattr, [(it, "_value", new) for it, _, new in changes])
+        done: list[None] = []
+        if self._number != since:
+            return False
+        # From here to the end without a call of Python's, so that no handler comes between.
+        if is_one:
+            changes[0][0]._value = changes[0][2]
+        else:
+            done += values
+        if self._deliverer and not self._current:
+            # A direct delivery is under way; nothing was numbered since it began.
+            self._current = since
+        commit.number = self._number = since + 1
+        self._is_busy = True
+        self._queue.append(commit)
+        return True
+
+    def _see_to_delivery(self) -> None:
+        """Delivers what is queued, or wakes who will. Called after a commit, without the lock."""
+        home = self._home
+        if home is not None and not home.is_current() and self._wake(home):
+            return
+        if not self._take(_MORE_COMMITS + 1):
+            self._mind_backlog()
+
+    def _take(self, budget: int | None, stand_in: int = 0) -> bool:
+        """Delivers up to `budget` commits, unless somebody else does or nothing is queued: then False.
+
+        An interrupt (Ctrl-C) may arrive between any two lines; the mark of this thread never outlives it.
+
+        Args:
+            budget: None for all.
+            stand_in: A mark that may be taken over, besides none.
+        """
+        is_mine = False
+        me = get_ident()
+        try:
+            with self._lock:
+                if self._queue and self._deliverer in (0, stand_in):
+                    is_mine = True
+                    self._deliverer = me
+            if is_mine:
+                self._drain(budget)
+        except BaseException:
+            if is_mine:
+                self._hand_over()
+            raise
+        return is_mine
+
+    def _wake(self, home: Home) -> bool:
+        """Has the home deliver; False when it is gone (a closed loop, a shut executor)."""
+        with self._lock:
+            is_woken = self._is_home_woken
+            is_needed = bool(self._queue) and not (self._deliverer or is_woken)
+            if is_needed:
+                self._is_home_woken = True
+                self._posted = None
+        if not is_needed:
+            if is_woken and is_lost(home, self._posted):
+                self._leave_home(home)
+                return False
+            self._mind_backlog()
+            return True
+        try:
+            self._posted = home.post(partial(self._deliver_at_home, home))
+        except RuntimeError:
+            self._leave_home(home)
+            return False
+        return True
+
+    def _leave_home(self, home: Home) -> None:
+        """Lets writers deliver from now on, because the home is gone."""
+        with self._lock:
+            if self._home is home:
+                self._is_home_woken = False
+                self._home = None
+
+    def _deliver_at_home(self, home: Home) -> None:
+        with self._lock:
+            if self._home is not home:
+                # The domain moved out; its new home has been woken.
+                return
+            self._is_home_woken = False
+        self._take(_MORE_COMMITS)
+
+    def _mind_backlog(self) -> None:
+        """Reports once that delivery falls behind."""
+        if len(self._queue) < _BACKLOG:
+            return
+        with self._lock:
+            backlog = len(self._queue)
+            if self._is_backlog_reported or backlog < _BACKLOG:
+                return
+            self._is_backlog_reported = True
+        text = f"{backlog} commits wait for delivery; an observer is slower than the writers"
+        self._report("backlog", UsageError(text), self.name, self._on_error)
+
+    # --- delivering ---------------------------------------------------------------------------------------------------
+
+    def _drain(self, budget: int | None) -> None:
+        """Delivers up to `budget` commits and hands the rest over. The caller has set the mark of this thread."""
+        try:
+            while budget != 0:
+                with self._lock:
+                    if not self._queue and self._rest():
+                        break
+                    if self._is_moved:
+                        self._is_moved = False
+                        if self._home is not None:
+                            # The domain moved in there meanwhile, so the rest is delivered there.
+                            budget = 0
+                            continue
+                    commit = self._queue.popleft()
+                    self._admit(commit.number)
+                if budget is not None:
+                    budget -= 1
+                self._deliver(commit)
+            else:
+                self._hand_over()
+        except BaseException:
+            self._hand_over()
+            raise
+        self._raise_strict()
+
+    def _keep_busy(self) -> None:
+        """Has the delivering thread do what was noted before it rests. Called under the lock."""
+        self._is_busy = True
+        if not self._deliverer and not self._queue:
+            # A direct write ended since the caller looked.
+            self._rest()
+
+    def _rest(self) -> bool:
+        """Ends delivery. Called under the lock with nothing queued; False when there is something now."""
+        self._admit(self._number + 1)
+        if self._queue:
+            # Written on this thread meanwhile, by a signal handler or a finalizer, which left it to this delivery.
+            return False
+        # From the look at the queue to the end without a call, so that neither of them comes between.
+        self._is_moved = self._is_backlog_reported = False
+        self._is_busy = self._home is not None or self._hooks != ()
+        self._deliverer = self._current = self._depth = 0
+        return True
+
+    def _hand_over(self) -> None:
+        """Lets another thread deliver what remains; without effect when another one delivers."""
+        with self._lock:
+            if self._deliverer not in (0, get_ident()):
+                return
+            if not self._queue and (not self._deliverer or self._rest()):
+                return
+            home = self._home
+            self._deliverer = _HANDED_OVER if home is None else 0
+        if home is not None:
+            if self._wake(home):
+                return
+            with self._lock:
+                if self._deliverer or not self._queue:
+                    return
+                self._deliverer = _HANDED_OVER
+        thread = threading.Thread(
+            target=self._deliver_rest, name=f"reactive_ws-{self.name}-delivery", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:
+            # No new threads at interpreter exit: better late on this one than never.
+            self._deliver_rest()
+        except BaseException:
+            # Interrupted: if the thread did not begin, the next commit finds nobody delivering.
+            with self._lock:
+                if self._deliverer == _HANDED_OVER:
+                    self._deliverer = 0
+            raise
+
+    def _deliver_rest(self) -> None:
+        self._take(None, _HANDED_OVER)
+
+    def _admit(self, number: int) -> None:
+        """Lets observers in that joined before commit `number`. Called under the lock, between two commits."""
+        if self._waiting:
+            for last, done in self._waiting:
+                if last < number:
+                    done.set()
+            self._waiting = [waiter for waiter in self._waiting if waiter[0] >= number]
+        joins = self._joins
+        while joins and joins[0][0] < number:
+            joins.popleft()[1]._admit()
+        if self._dirty:
+            self._tidy_now()
+
+    def _tidy(self, *, is_inside: bool) -> None:
+        """Has the noted lists packed. Called under the lock.
+
+        Args:
+            is_inside: Whether this thread was in the lock before: then a finalizer calls, perhaps in the middle of what
+                somebody does with one of the lists.
+        """
+        if is_inside:
+            self._is_busy = True
+        elif self._deliverer:
+            self._keep_busy()
+        else:
+            self._tidy_now()
+
+    def _tidy_now(self) -> None:
+        while self._dirty:
+            self._dirty.pop()._pack()
+
+    def _deliver(self, commit: Commit) -> None:
+        self._depth = commit.depth
+        self._current = commit.number
+        for hook in self._hooks:
+            if hook.is_live and hook.since < commit.number:
+                try:
+                    hook.function(commit)
+                except BaseException as error:  # noqa: BLE001 - kept, and raised after everybody was served
+                    self._failed("hook", error, self.name, hook.function)
+        changes = commit.changes
+        for source, _, new in changes:
+            source._delivered = new
+        if len(changes) == 1:
+            source, _, new = changes[0]
+            source._notify(new)
+            bases = source._bases(new)
+        elif changes:
+            changes[0][0]._notify_many(changes)
+            bases = [base for source, _, new in changes for base in source._bases(new)]
+        else:
+            bases = []
+        if bases:
+            propagate(commit.number, bases)
+        for source in commit.closed:
+            source._complete()
+        fatal, self._fatal = self._fatal, None
+        if fatal is not None:
+            raise fatal
+
+    def _end_direct(self) -> None:
+        """Ends a direct delivery that met an error or finds more to do."""
+        # Taken first: who delivers the rest must not raise it.
+        fatal, self._fatal = self._fatal, None
+        if fatal is not None:
+            self._hand_over()
+            raise fatal
+        self._drain(_MORE_COMMITS)
+
+    def _look_again(self) -> None:
+        """Does what was noted while a direct delivery ended, by somebody who took it for being under way."""
+        with self._lock:
+            if not self._deliverer and not self._queue:
+                self._rest()
+        self._see_to_delivery()
+
+    def _recover(self, *, is_locked: bool, is_direct: bool) -> None:
+        """Undoes what a direct write holds when something is raised in it, perhaps between two of its lines."""
+        if is_locked:
+            # An interrupt may also have come just before the lock was taken, or just after it was released.
+            with suppress(RuntimeError):
+                self._release()
+        if is_direct:
+            self._hand_over()
+
+    # --- errors and chores --------------------------------------------------------------------------------------------
+
+    def _failed(self, kind: str, error: BaseException, store: str, who: object) -> None:
+        """Takes what a user's function raised: an Exception is reported, anything else is raised at the end."""
+        if isinstance(error, Exception):
+            self._report(kind, error, store, who)
+        elif self._fatal is None:
+            self._fatal = error
+            self._is_busy = True
+
+    def _report(self, kind: str, error: Exception, store: str, who: object) -> None:
+        if self._strict:
+            self._strict_errors.append(error)
+            self._is_busy = True
+        report = ErrorReport(kind, error, store, self._current or self._number, name_of(who))
+        try:
+            self._on_error(report)
+        except Exception:  # noqa: BLE001 - the last resort must not fail too
+            _log.exception("the error hook of domain %r failed", self.name)
+            log_report(report)
+        except BaseException as fatal:
+            if self._deliverer != get_ident():
+                raise
+            if self._fatal is None:
+                self._fatal = fatal
+            self._is_busy = True
+
+    def _raise_strict(self) -> None:
+        if self._strict_errors and self._deliverer != get_ident():
+            errors, self._strict_errors = self._strict_errors, []
+            raise ExceptionGroup(f"observers of domain {self.name!r} failed", errors)

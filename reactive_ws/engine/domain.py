@@ -1,0 +1,175 @@
+"""One order for all writes of a group of stores, and one thread at a time that tells the observers.
+
+A commit happens under the domain's lock, which is held for pointer swaps only: the stores get their values, the number
+grows by one, the commit joins the queue. From then on every read on every thread sees all of it. Delivery takes commits
+from the queue in number order, one at a time. Who delivers: the home when there is one; else the writer, for its own
+commit and at most 64 more, and then a daemon thread. Whether anything is left is decided in one step with clearing the
+mark of the delivering thread under the lock, or looked for once more after that (see `deliverer`), so none is stranded.
+
+Nothing here knows what a store holds. `source` keeps observers, `batch` gathers writes, `store`, `derived` and `keyed`
+are the values.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+import weakref
+from collections.abc import Callable
+from threading import get_ident
+from typing import Protocol
+
+from reactivex.abc import DisposableBase
+from reactivex.disposable import Disposable
+
+from ..errors import DomainMismatch, FeedbackLoop, UsageError
+from .commit import Changed, Commit, CommitHook, ErrorReport
+from .commit_queue import Deliverer
+from .home import Home, home_of
+
+__all__ = ["Commit", "Domain", "ErrorReport", "default_domain"]
+
+
+class Belonging(Protocol):
+    """Anything that is of one domain."""
+
+    _domain: Domain
+    name: str
+
+
+_MAX_DEPTH = 100
+"""Length of a chain of writes caused by writes that is taken for a loop."""
+
+
+class Domain(Deliverer):
+    """A group of stores with one order of commits.
+
+    Args:
+        name: For reprs and error messages.
+        home: Where observers run: an asyncio loop, an executor, or a `Home`. None: on the writing thread.
+        on_error: Called with an `ErrorReport` for each exception in an observer, selector, derive function or hook;
+            logs to `reactive_ws.stores` when None.
+        strict: For tests: the write that delivered also raises an ExceptionGroup of what was reported.
+    """
+
+    def __init__(
+        self,
+        name: str = "domain",
+        *,
+        home: asyncio.AbstractEventLoop | concurrent.futures.Executor | Home | None = None,
+        on_error: Callable[[ErrorReport], None] | None = None,
+        strict: bool = False,
+    ) -> None:
+        super().__init__(name, home, on_error, strict=strict)
+        # Whether any store ever ended; until then nobody has to look for the ends of derived values.
+        self._has_ended = False
+        self._stores: weakref.WeakSet[Changed] = weakref.WeakSet()
+
+    def __repr__(self) -> str:
+        return f"<Domain {self.name!r} at commit {self._number}>"
+
+    @property
+    def number(self) -> int:
+        """Number of the newest commit; 0 before the first. Any thread."""
+        return self._number
+
+    @property
+    def home(self) -> Home | None:
+        """Where observers run, or None when the writer delivers."""
+        return self._home
+
+    def set_home(
+        self, home: asyncio.AbstractEventLoop | concurrent.futures.Executor | Home | None
+    ) -> None:
+        """Moves delivery, from the next commit on; what is queued goes to the new place. Any thread."""
+        with self._lock:
+            self._home = None if home is None else home_of(home)
+            self._is_busy = True
+            self._is_home_woken = False
+            self._is_moved = self._deliverer != 0
+            if not self._queue and not self._deliverer:
+                self._rest()
+        self._see_to_delivery()
+
+    def on_commit(self, hook: Callable[[Commit], None]) -> DisposableBase:
+        """Calls `hook` with every commit from now on, in order, on the delivering thread, before the observers.
+
+        Middleware builds on this. A hook that raises is reported and called again next time. Adding a function twice
+        calls it twice; what is disposed is called no more, not even for the commit that is being delivered.
+        """
+        with self._lock:
+            mine = CommitHook(hook, self._number)
+            self._hooks = (*self._hooks, mine)
+            self._is_busy = True
+
+        def remove() -> None:
+            with self._lock:
+                mine.is_live = False
+                self._hooks = tuple(other for other in self._hooks if other is not mine)
+                # Writes go straight again after the next rest(), which looks for hooks.
+
+        return Disposable(remove)
+
+    def settled(self, timeout: float | None = None) -> bool:
+        """Blocks until every commit so far is delivered; False when `timeout` seconds were not enough.
+
+        Not for the delivering thread itself.
+
+        Raises:
+            UsageError: called from an observer or at home, where it would wait for itself.
+        """
+        done = threading.Event()
+        home = self._home
+        is_at_home = home is not None and home.is_current()
+        with self._lock:
+            if not self._queue and not self._deliverer:
+                return True
+            if is_at_home or self._deliverer == get_ident():
+                raise UsageError(
+                    "settled() was called where delivery happens; it would wait for itself"
+                )
+            self._waiting.append((self._number, done))
+            self._keep_busy()
+        return done.wait(timeout)
+
+    def stores(self) -> list[Changed]:
+        """Returns the living stores of this domain."""
+        with self._lock:
+            return list(self._stores)
+
+    def _depth_of_write(self, store: Changed) -> int:
+        """Returns the depth of a write made now, one more than its cause's when an observer makes it."""
+        depth = self._depth_here()
+        if depth >= _MAX_DEPTH:
+            raise FeedbackLoop(store.name, depth)
+        return depth
+
+    def _depth_here(self) -> int:
+        """Returns the depth of what this thread's observers cause now: 0 when none is running."""
+        me = get_ident()
+        depth = self._depth + 1 if self._deliverer == me else 0
+        if self._replay_depths:
+            depth = max(depth, self._replay_depths.get(me, -1) + 1)
+        return depth
+
+    def _run_chores(self) -> None:
+        """Runs start and stop callbacks that were noted under the lock."""
+        while self._chores:
+            try:
+                chore = self._chores.pop(0)
+            except IndexError:
+                return
+            chore()
+
+    def _check(self, source: Belonging) -> None:
+        if source._domain is not self:
+            raise DomainMismatch(self.name, source._domain.name)
+
+
+_default = Domain("default")
+
+
+def default_domain() -> Domain:
+    """Returns the process's domain, which stores without `domain=` belong to."""
+    return _default

@@ -1,0 +1,390 @@
+"""A value that can be observed whole or in parts: what stores, keyed stores and derived values share.
+
+A source has three kinds of listeners: its own audience, which sees every value; selection nodes, each with an audience
+that sees a part when the part changes; and dependents, the derived values computed from it. Delivery serves the first
+two in the order in which the observers registered, and then the derived values, lowest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from .audience import UNSET, Audience, Link
+from .commit import Changed
+from .domain import Domain
+from .equality import COMPARED, Equals, same, unchanged
+from .graph import Dependent, HasDependents
+from .registration_order import Few, tell_in_order
+
+__all__ = ["Root", "SelectionNode", "Source", "Writable"]
+
+
+def _nothing(_value: object) -> Any:
+    """Stands where the selector of a node was: never a change."""
+    return UNSET
+
+
+_NO_PAIR: Final = [_nothing, UNSET]
+
+
+class Source(Audience):
+    """A value with observers, selection nodes and dependents."""
+
+    __slots__ = (
+        "__weakref__",
+        "_dead_nodes",
+        "_delivered",
+        "_dependents",
+        "_height",
+        "_nodes",
+        "_others",
+        "_pairs",
+        "name",
+    )
+
+    def __init__(self, domain: Domain, name: str) -> None:
+        super().__init__(domain)
+        self.name = name
+        self._delivered: Any = UNSET
+        self._dependents: dict[Dependent, None] = {}
+        self._height = 0
+        # How many listeners there are that are not in the own audience.
+        self._others = 0
+        self._nodes: list[SelectionNode | None] = []
+        # Of each node its `_pair`, because walking selectors and parts in two lists costs a tenth more.
+        self._pairs: list[list[Any]] = []
+        self._dead_nodes = 0
+
+    @property
+    def domain(self) -> Domain:
+        """The domain whose order its commits have."""
+        return self._domain
+
+    @property
+    def observer_count(self) -> int:
+        """How many observers there are now: of the whole, of parts, and derived values. Any thread."""
+        nodes = [node for node in list(self._nodes) if node is not None]
+        return self._live + sum(node._live for node in nodes) + len(self._dependents)
+
+    def _label(self) -> str:
+        return self.name
+
+    # --- interest: observers, nodes and dependents together ----------------------------------------------------------
+
+    def _first(self) -> None:
+        if self._others == 0:
+            self._awake()
+
+    def _last(self) -> None:
+        if self._others == 0:
+            self._asleep()
+
+    def _is_observed(self) -> bool:
+        """Whether there is a listener of any kind."""
+        return self._live > 0 or self._others > 0
+
+    def _gain(self) -> None:
+        """One more node, dependent or key. Under the lock."""
+        self._others += 1
+        if self._others == 1 and self._live == 0:
+            self._awake()
+
+    def _lose(self) -> None:
+        """One node, dependent or key less. Under the lock."""
+        self._others -= 1
+        if self._others == 0 and self._live == 0:
+            self._asleep()
+
+    def _awake(self) -> None:
+        """The first listener of any kind came. Under the lock."""
+
+    def _asleep(self) -> None:
+        """The last listener of any kind went. Under the lock."""
+
+    def _depend(self, dependent: Dependent) -> None:
+        """Lets a derived value see the commits from now on. Under the lock."""
+        self._dependents[dependent] = None
+        self._gain()
+
+    def _release(self, dependent: Dependent) -> None:
+        """Lets go of a derived value, once for each `_depend`. Under the lock."""
+        self._dependents.pop(dependent, None)
+        self._lose()
+
+    def _bases(self, value: Any) -> list[Source]:  # noqa: ARG002 - keyed stores look at what was touched
+        """Returns the sources that derived values above this commit start from. On the delivering thread."""
+        return [self] if self._dependents else []
+
+    def _roots(self) -> tuple[Root, ...]:
+        """Returns the written sources that this value is made of."""
+        raise NotImplementedError  # pragma: no cover - abstract
+
+    def _value_from(self, known: dict[Source, Any]) -> Any:
+        """Returns the value for these values of the roots; runs user code, keeps nothing."""
+        raise NotImplementedError  # pragma: no cover - abstract
+
+    # --- selection nodes ----------------------------------------------------------------------------------------------
+
+    def _insert_node(self, node: SelectionNode, last: Any) -> None:
+        """Lets a node see the commits from now on. Under the lock, while nobody is walking the lists."""
+        node._index = len(self._nodes)
+        self._nodes.append(node)
+        node._pair[1] = last
+        self._pairs.append(node._pair)
+
+    def _remove_node(self, node: SelectionNode) -> None:
+        """Takes a node out. Under the lock."""
+        index, node._index = node._index, -1
+        if index >= 0:
+            self._nodes[index] = None
+            self._pairs[index] = _NO_PAIR
+            node._pair[1] = UNSET
+            self._dead_nodes += 1
+            if self._dead_nodes * 2 > len(self._nodes):
+                self._domain._dirty.append(self)
+
+    def _pack(self) -> None:
+        super()._pack()
+        if self._dead_nodes:
+            nodes = [node for node in self._nodes if node is not None]
+            self._pairs = [node._pair for node in nodes]
+            for index, node in enumerate(nodes):
+                node._index = index
+            self._nodes = list(nodes)
+            self._dead_nodes = 0
+            for node in nodes:
+                if not node._live and node._index >= 0:
+                    # A finalizer disposed its last observer on this thread since the look at the old list.
+                    self._remove_node(node)
+
+    # --- delivering ---------------------------------------------------------------------------------------------------
+
+    def _notify(self, value: Any) -> None:
+        """Delivers one value to the own audience and to the parts that changed. On the delivering thread."""
+        parts = self._changed_parts(value)
+        if not parts:
+            self._tell(value)
+        elif self._slots:
+            tell_in_order([(self, value), *parts])
+        elif len(parts) == 1:
+            audience, part = parts[0]
+            audience._tell(part)
+        else:
+            tell_in_order(parts)
+
+    def _notify_many(self, changes: tuple[tuple[Source, Any, Any], ...]) -> None:
+        """Delivers a commit of several sources, all observers in the order in which they registered."""
+        told: list[tuple[Audience, Any]] = []
+        for source, _, new in changes:
+            told.append((source, new))
+            told.extend(source._changed_parts(new))
+        tell_in_order(told)
+
+    def _changed_parts(self, value: Any) -> list[tuple[Audience, Any]]:
+        """Runs every selector once; returns the nodes whose part differs from the one last notified."""
+        found: list[tuple[Audience, Any]] = []
+        if not self._nodes:
+            return found
+        nodes: list[SelectionNode | None] = self._nodes
+        differing: list[tuple[int, Any]] = []
+        # As little as can be for those that did not change: most of a thousand did not. So nothing counts them; where
+        # the walk is, is told by how much is left.
+        left: Any = iter(self._pairs)
+        is_through = False
+        while not is_through:
+            try:
+                for selector, last in left:
+                    if (part := selector(value)) is not last:
+                        differing.append((~left.__length_hint__(), part))
+                is_through = True
+            except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
+                failed = nodes[int(~left.__length_hint__())]
+                if failed is not None:
+                    self._domain._failed("selector", error, self.name, failed._pair[0])
+        for index, part in differing:
+            node = nodes[index]
+            if node is None:
+                continue
+            last = node._pair[1]
+            if last is not UNSET:
+                equals = node._equals
+                kind: type[Any] = part.__class__
+                # `same`, without its call where that is most of the work.
+                if equals is not same or kind not in COMPARED or type(last) is not kind:
+                    if unchanged(equals, last, part, node):
+                        continue
+                elif last == part:
+                    continue
+            node._pair[1] = part
+            node._cached = (value, part)
+            is_plain = node._before is UNSET and not node._hungry
+            found.append((node if is_plain else node._feed(part), part))
+        return found
+
+    def _complete(self) -> None:
+        ended = self._ending()
+        # The list grows while it is walked: every derived value that has no open source left.
+        for source in ended:
+            source._end_streams()
+            ended += [above for above in tuple(source._dependents) if above._is_left_alone()]
+
+    def _ending(self) -> list[HasDependents]:
+        """Returns what ends with this source."""
+        return [self]
+
+    def _end_streams(self) -> None:
+        """Ends the streams of the whole and of the parts. On the delivering thread."""
+        super()._complete()
+        for node in list(self._nodes):
+            if node is not None:
+                node._complete()
+
+
+class Writable(Changed, Protocol):
+    """What batches and readers need to know of a store."""
+
+    _domain: Domain
+    _is_shut: bool
+
+    def _unchanged(self, old: Any, new: Any) -> bool:
+        """Whether `new` counts as no change."""
+        ...
+
+    def _merged(self, older: Any, newer: Any) -> Any:
+        """Returns `newer`, made from `older` in the same batch."""
+        ...
+
+    def _settled(self, old: Any, new: Any) -> Any:
+        """Returns `new`, about to be committed by a batch over `old`."""
+        ...
+
+
+class Root(Source):
+    """A source that is written and not computed: a store, or one key of a keyed store."""
+
+    __slots__ = ()
+
+    @property
+    def _cell(self) -> Writable:
+        """The store whose captured value `_project` takes."""
+        raise NotImplementedError  # pragma: no cover - abstract
+
+    def _roots(self) -> tuple[Root, ...]:
+        return (self,)
+
+    def _value_from(self, known: dict[Source, Any]) -> Any:
+        return known[self]
+
+
+class SelectionNode(Audience):
+    """A part of a source with the observers of that part."""
+
+    __slots__ = (
+        "_as_source",
+        "_before",
+        "_cached",
+        "_equals",
+        "_index",
+        "_pair",
+        "_source",
+    )
+
+    _has_memory = True
+
+    def __init__(
+        self, source: Source, selector: Callable[[Any], Any], equals: Equals[Any] | None
+    ) -> None:
+        super().__init__(source._domain)
+        self._source = source
+        self._equals: Equals[Any] = same if equals is None else equals
+        self._index = -1
+        # What the source walks: the selector and the part last notified. Changed in place, because making a new pair
+        # may collect garbage, whose finalizers may write.
+        self._pair: list[Any] = [selector, UNSET]
+        self._cached: tuple[Any, Any] = (UNSET, UNSET)
+        self._as_source: Source | None = None
+        # What was notified last, while somebody who came later is hungry.
+        self._before: Any = UNSET
+
+    def _capture(self) -> Any:
+        return self._source._capture()
+
+    def _has_ended(self) -> bool:
+        return self._source._has_ended()
+
+    def _project(self, captured: Any) -> Any:
+        return self._part_of(self._source._project(captured))
+
+    def _part_of(self, whole: Any) -> Any:
+        """Returns the part of this value, computed once per value of the source. Any thread."""
+        seen, part = self._cached
+        if seen is not whole:
+            part = self._pair[0](whole)
+            self._cached = (whole, part)
+        return part
+
+    def _seed(self, link: Link, value: Any) -> None:
+        self._source._seed(link, value)
+        if self._index >= 0 and self._pair[1] is UNSET:
+            self._pair[1] = value
+
+    def _starve(self, link: Link) -> None:
+        super()._starve(link)
+        if self._index >= 0 and self._pair[1] is not UNSET:
+            # Whatever comes next counts as a change; `_feed` sorts out for whom.
+            self._before, self._pair[1] = self._pair[1], UNSET
+
+    def _feed(self, part: Any) -> Audience:
+        """Returns who is to be told of a part, all or only the hungry. On the delivering thread."""
+        before, self._before = self._before, UNSET
+        sated = self._sated()
+        if self._hungry and self._index >= 0:
+            self._before, self._pair[1] = part, UNSET
+        if before is UNSET or not unchanged(self._equals, before, part, self):
+            return self
+        return Few(self, sated)
+
+    def _is_same(self, old: Any, new: Any) -> bool:
+        return unchanged(self._equals, old, new, self)
+
+    def _share(self) -> Callable[[Any], Any]:
+        """Returns the selector for others to call, after which it still runs once for each value of the source."""
+        selector = self._pair[0]
+        # Of the two and not of this node, which holds who calls it: else neither would die with its last reference.
+        known: tuple[Any, Any] = self._cached
+
+        def part_of(whole: Any) -> Any:
+            nonlocal known
+            seen, part = known
+            if seen is not whole:
+                part = selector(whole)
+                known = (whole, part)
+            return part
+
+        # Reports name the user's function.
+        part_of.__module__ = getattr(selector, "__module__", part_of.__module__)
+        part_of.__qualname__ = getattr(selector, "__qualname__", type(selector).__qualname__)
+        with self._domain._lock:
+            self._pair[0] = part_of
+        return part_of
+
+    def _first(self) -> None:
+        self._source._gain()
+
+    def _last(self) -> None:
+        self._cached = (UNSET, UNSET)
+        self._before = UNSET
+        self._source._remove_node(self)
+        self._source._lose()
+
+    def _place(self, link: Link) -> None:
+        if self._index < 0:
+            self._source._insert_node(self, link._seen)
+        super()._place(link)
+
+    def _label(self) -> str:
+        return self._source.name
+
+    def _culprit(self) -> object:
+        return self._pair[0]

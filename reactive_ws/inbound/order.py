@@ -1,0 +1,268 @@
+"""The order of what arrives: per stream each message once and in sequence; without a stream, each id once.
+
+    seen `seq`          dropped, counted
+    the next `seq`      delivered
+    a later `seq`       held, at most 64 messages or 2 s for what is missing; then the gap is reported, the held messages are
+                        delivered, and the caller asks the server for a snapshot
+    a new `epoch`       the server forgot the old numbers: start at this message, and ask for a snapshot
+    first contact       the stream starts at this message
+    no `seq`            dropped when its id is one of the last 1 024
+
+Before a new connection has caught up, what is missing is on its way: nobody gives up on it then.
+
+It reads no clock, sends no `sync` and calls no handler: `accept`, `tick` and the others return what to deliver, and
+`take_gaps` says which streams need a snapshot. Its owner is the service's loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from ..wire import Envelope, Position, Recovery, Snapshot
+
+__all__ = ["Gap", "Inbound"]
+
+_MAX_HELD = 64
+_MAX_WAIT = 2.0
+_MAX_IDS = 1024
+_NOTHING: tuple[Envelope[Any], ...] = ()
+
+
+@attrs.frozen
+class Gap:
+    """Messages of a stream are missing, or its numbers started anew.
+
+    Attributes:
+        stream: Its name.
+        expected: The `seq` that should have come.
+        got: The `seq` that came instead.
+        is_new_epoch: Whether the server started new numbers.
+    """
+
+    stream: str
+    expected: int
+    got: int
+    is_new_epoch: bool = False
+
+
+class _Cursor:
+    """Where a stream is. `held` has what came too early, by `seq`; None stands for a rejected message."""
+
+    __slots__ = ("epoch", "held", "seq", "stream", "until")
+
+    def __init__(self, stream: str, epoch: str, seq: int) -> None:
+        self.stream = stream
+        self.epoch = epoch
+        self.seq = seq
+        self.held: dict[int, Envelope[Any] | None] = {}
+        self.until = 0.0
+
+
+class Inbound:
+    """The cursors of all streams, and the recent ids.
+
+    Attributes:
+        duplicates: How many messages were dropped because they were seen before.
+        gaps: How many gaps were given up on, new epochs included.
+    """
+
+    def __init__(self) -> None:
+        self.duplicates = 0
+        self.gaps = 0
+        self._cursors: dict[str, _Cursor] = {}
+        self._moved: dict[str, _Cursor] = {}
+        self._holding: dict[str, _Cursor] = {}
+        self._ids: dict[tuple[str, str], None] = {}
+        self._gaps: list[Gap] = []
+        self._is_catching_up = False
+
+    @property
+    def deadline(self) -> float | None:
+        """When `tick` must be called: the first hold that ends."""
+        if not self._holding or self._is_catching_up:
+            return None
+        return min(cursor.until for cursor in self._holding.values())
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether a stream moved since `take_moved`."""
+        return bool(self._moved)
+
+    def take_moved(self) -> dict[str, Position]:
+        """Returns the positions that changed since the last call."""
+        moved, self._moved = self._moved, {}
+        return {name: Position(cursor.epoch, cursor.seq) for name, cursor in moved.items()}
+
+    def adopt(self, positions: Mapping[str, Position]) -> None:
+        """Starts from stored positions. Streams that are known already keep theirs."""
+        self._is_catching_up = True
+        for name, position in positions.items():
+            self._cursors.setdefault(name, _Cursor(name, position.epoch, position.seq))
+
+    def take_gaps(self) -> list[Gap]:
+        """Returns the gaps found since the last call; their streams need a snapshot."""
+        gaps, self._gaps = self._gaps, []
+        return gaps
+
+    def accept(self, envelope: Envelope[Any], now: float) -> tuple[Envelope[Any], ...]:
+        """Takes a message; returns what can be delivered now, in order."""
+        seq, stream = envelope.seq, envelope.stream
+        if seq is None or stream is None:
+            return _NOTHING if self._is_seen(envelope) else (envelope,)
+        cursor = self._cursors.get(stream)
+        if cursor is not None and envelope.epoch == cursor.epoch:
+            if seq == cursor.seq + 1 and not cursor.held:
+                cursor.seq = seq
+                self._moved[stream] = cursor
+                return (envelope,)
+            return self._place(cursor, seq, envelope, now)
+        return self._begin(stream, envelope.epoch or "", seq, envelope)
+
+    def skip(
+        self, stream: str | None, epoch: str | None, seq: int | None, now: float
+    ) -> tuple[Envelope[Any], ...]:
+        """A message at this position was rejected: it is not delivered, but its stream goes on."""
+        if stream is None or seq is None:
+            return _NOTHING
+        cursor = self._cursors.get(stream)
+        if cursor is None or epoch != cursor.epoch:
+            return self._begin(stream, epoch or "", seq, None)
+        return self._place(cursor, seq, None, now)
+
+    def snapshot(self, snapshot: Snapshot) -> tuple[bool, tuple[Envelope[Any], ...]]:
+        """The state of a stream arrived.
+
+        Returns:
+            Whether it is to be applied (an older one than the position is not), and what follows it.
+        """
+        cursor = self._cursors.get(snapshot.stream)
+        if cursor is None or cursor.epoch != snapshot.epoch:
+            self._start(snapshot.stream, snapshot.epoch, snapshot.seq)
+            return True, _NOTHING
+        if snapshot.seq < cursor.seq:
+            return False, _NOTHING
+        cursor.seq = snapshot.seq
+        self._moved[cursor.stream] = cursor
+        cursor.held = {seq: held for seq, held in cursor.held.items() if seq > snapshot.seq}
+        following = self._release(cursor)
+        if not cursor.held:
+            self._holding.pop(cursor.stream, None)
+        return True, following
+
+    def recovered(self, streams: Mapping[str, Recovery]) -> list[str]:
+        """The server answered a resume; returns the streams that need a snapshot."""
+        lost: list[str] = []
+        for name, recovery in streams.items():
+            if recovery.recovered:
+                continue
+            lost.append(name)
+            self._start(name, recovery.epoch, recovery.seq)
+        return lost
+
+    def subscribed(self, stream: str, epoch: str, seq: int) -> None:
+        """A subscription starts at this position, unless the stream is known already."""
+        if stream not in self._cursors:
+            self._start(stream, epoch, seq)
+
+    def lost(self) -> None:
+        """The connection ended: what was held comes again after the resume."""
+        self._is_catching_up = True
+        for cursor in self._holding.values():
+            cursor.held = {}
+        self._holding = {}
+
+    def ready(self, now: float) -> None:
+        """The server answered the resume: what was missed follows at once, and the wait for it begins."""
+        self._is_catching_up = False
+        for cursor in self._holding.values():
+            cursor.until = now + _MAX_WAIT
+
+    def tick(self, now: float) -> tuple[Envelope[Any], ...]:
+        """Gives up on gaps that were waited for long enough; returns what was held."""
+        released: list[Envelope[Any]] = []
+        if self._is_catching_up:
+            return _NOTHING
+        for cursor in list(self._holding.values()):
+            if cursor.until <= now:
+                released += self._give_up(cursor)
+        return tuple(released)
+
+    def _start(self, stream: str, epoch: str, seq: int) -> None:
+        self._cursors[stream] = self._moved[stream] = _Cursor(stream, epoch, seq)
+        self._holding.pop(stream, None)
+
+    def _is_seen(self, envelope: Envelope[Any]) -> bool:
+        if envelope.id is None:
+            return False
+        ids = self._ids
+        # With the type: a server may answer one message with several of different types that carry its id.
+        identity = envelope.type, envelope.id
+        if identity in ids:
+            self.duplicates += 1
+            return True
+        ids[identity] = None
+        if len(ids) > _MAX_IDS:
+            del ids[next(iter(ids))]
+        return False
+
+    def _begin(
+        self, stream: str, epoch: str, seq: int, envelope: Envelope[Any] | None
+    ) -> tuple[Envelope[Any], ...]:
+        cursor = self._cursors.get(stream)
+        before: list[Envelope[Any]] = []
+        if cursor is not None:
+            before = [held for _, held in sorted(cursor.held.items()) if held is not None]
+            self.gaps += 1
+            self._gaps.append(Gap(stream, cursor.seq + 1, seq, is_new_epoch=True))
+        self._start(stream, epoch, seq)
+        return (*before, envelope) if envelope is not None else tuple(before)
+
+    def _place(
+        self, cursor: _Cursor, seq: int, envelope: Envelope[Any] | None, now: float
+    ) -> tuple[Envelope[Any], ...]:
+        if seq <= cursor.seq or seq in cursor.held:
+            self.duplicates += 1
+            return _NOTHING
+        cursor.held[seq] = envelope
+        released = self._release(cursor)
+        if not cursor.held:
+            self._holding.pop(cursor.stream, None)
+        elif len(cursor.held) >= _MAX_HELD and self._is_catching_up:
+            # The answer to the resume brings it again, with everything before it.
+            del cursor.held[seq]
+        elif len(cursor.held) >= _MAX_HELD:
+            released = (*released, *self._give_up(cursor))
+        elif released or cursor.stream not in self._holding:
+            # Progress starts the wait anew: what is missing now is another message.
+            cursor.until = now + _MAX_WAIT
+            self._holding[cursor.stream] = cursor
+        return released
+
+    def _release(self, cursor: _Cursor) -> tuple[Envelope[Any], ...]:
+        """Returns what follows the cursor without a gap and moves it there."""
+        released: list[Envelope[Any]] = []
+        while (following := cursor.seq + 1) in cursor.held:
+            held = cursor.held.pop(following)
+            cursor.seq = following
+            self._moved[cursor.stream] = cursor
+            if held is not None:
+                released.append(held)
+        return tuple(released)
+
+    def _give_up(self, cursor: _Cursor) -> tuple[Envelope[Any], ...]:
+        order = sorted(cursor.held)
+        expected = cursor.seq + 1
+        for seq in order:
+            if seq != expected:
+                self.gaps += 1
+                self._gaps.append(Gap(cursor.stream, expected, seq))
+            expected = seq + 1
+        released = [held for seq in order if (held := cursor.held[seq]) is not None]
+        cursor.seq = order[-1]
+        cursor.held = {}
+        self._holding.pop(cursor.stream, None)
+        self._moved[cursor.stream] = cursor
+        return tuple(released)

@@ -1,0 +1,320 @@
+"""From frames to stores: decode, put in order, call the handlers, commit. One burst of frames is one commit.
+
+A burst ends after 64 messages or 2 ms, or with a message that concerns the connection itself, so that what follows is read
+in the new state. While there is a backlog, which is four full bursts of late, bursts are of up to 256 messages, still within
+2 ms: what is behind anyway should spend its time on messages and not on commits. What a handler writes, the
+acknowledgements and the positions of the streams become visible together. Event observers and requests get the messages
+after the commit, so they read stores in which the message has taken effect.
+
+It opens no socket and decides nothing about the connection: `connection_loop` passes frames in and gets those messages
+back that are for the protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import attrs
+from immutables import Map
+
+from ..connection import Counters, ErrorKind, Logbook
+from ..engine import Batch, Domain, active_batch, batch
+from ..errors import MessageRejected, MessagesMissing, RequestFailed
+from ..outbox import Outbox
+from ..state import EventSource, EventStream, Store
+from ..wire import (
+    AuthOk,
+    Codec,
+    Envelope,
+    GoAway,
+    Hello,
+    MessageReceived,
+    Ping,
+    Pong,
+    Position,
+    Resumed,
+    ServerError,
+    Snapshot,
+    Subscribed,
+)
+from .dispatcher import Dispatcher, Route, matches
+from .order import Inbound
+from .requests import Requests
+from .subscriptions import Subscriptions
+
+__all__ = ["Burst", "Receiver"]
+
+_MAX_MESSAGES = 64
+_MAX_OF_BACKLOG = 256
+_PATIENCE = 4
+"""Full bursts of late that make a backlog."""
+_MAX_SECONDS = 0.002
+
+Report = Callable[[ErrorKind, Exception, bool], None]
+
+
+@attrs.frozen
+class Burst:
+    """What a burst left to do.
+
+    Attributes:
+        protocol: Messages for the protocol, in order.
+        unsynced: Streams that need a snapshot.
+        has_more: Whether the burst ended before the frames did.
+    """
+
+    protocol: list[Envelope[Any]]
+    unsynced: tuple[str, ...]
+    has_more: bool
+
+
+class Receiver:
+    """The way in. Loop only, except for `messages`."""
+
+    def __init__(
+        self,
+        *,
+        domain: Domain,
+        codec: Codec,
+        dispatcher: Dispatcher,
+        outbox: Outbox,
+        subscriptions: Subscriptions,
+        counters: Counters,
+        clock: Callable[[], float],
+        report: Report,
+        log: Logbook,
+    ) -> None:
+        self.positions: Store[Mapping[str, Position]] = Store(
+            Map(), name="service.positions", domain=domain
+        )
+        self.unhandled: EventSource[Envelope[Any]] = EventSource("service.unhandled")
+        self.inbound = Inbound()
+        self.requests = Requests()
+        self._domain = domain
+        self._decode = codec.decode
+        self._dispatcher = dispatcher
+        # Messages in a row whose handlers take them together, and their route.
+        self._run: list[Envelope[Any]] = []
+        self._run_route: Route | None = None
+        self._outbox = outbox
+        self._subscriptions = subscriptions
+        self._counters = counters
+        self._log = log
+        self._is_logging = False
+        self.clock = clock
+        self._batch: Batch | None = None
+        # How many bursts were full of late.
+        self._full = 0
+        self._report = report
+        self._taps: tuple[tuple[str, EventSource[Envelope[Any]]], ...] = ()
+        self._arrived: list[Envelope[Any]] = []
+        self._unknown: list[Envelope[Any]] = []
+        self._protocol: list[Envelope[Any]] = []
+
+    def burst(self, frame: str | bytes | None, pull: Callable[[], str | bytes | None]) -> Burst:
+        """Takes a frame and what `pull` gives after it, until the burst is over."""
+        clock, counters = self.clock, self._counters
+        now = clock()
+        self._is_logging = self._log.has_messages
+        end = now + _MAX_SECONDS
+        most = _MAX_MESSAGES if self._full < _PATIENCE else _MAX_OF_BACKLOG
+        has_more = False
+        count = 0
+        try:
+            with batch(self._domain):
+                self._batch = active_batch()
+                while frame is not None:
+                    count += 1
+                    counters.bytes_received += len(frame)
+                    if self._take(frame, now) or count >= most or clock() >= end:
+                        has_more = True
+                        break
+                    frame = pull()
+                self._end_run()
+                self._store_positions()
+        except Exception as error:  # noqa: BLE001 - such as a store that was closed under a handler: this burst is lost
+            self._report(ErrorKind.APPLICATION, error, False)
+        # Halved and not forgotten: what the socket library holds ends with a short burst, and the next part is on its way.
+        is_full = count >= _MAX_MESSAGES
+        self._full = min(self._full + 1, 2 * _PATIENCE) if is_full else self._full // 2
+        counters.messages_received += count
+        return self._after(has_more=has_more)
+
+    def release(self, now: float) -> Burst:
+        """Gives up on gaps that were waited for long enough."""
+        return self.deliver(self.inbound.tick(now))
+
+    def deliver(self, messages: Iterable[Envelope[Any]]) -> Burst:
+        """Delivers messages that are in order already."""
+        with batch(self._domain):
+            self._batch = active_batch()
+            for message in messages:
+                self._deliver(message)
+            self._end_run()
+            self._store_positions()
+        return self._after(has_more=False)
+
+    def messages(
+        self,
+        pattern: str,
+        *,
+        on_start: Callable[[], None] | None = None,
+        on_stop: Callable[[], None] | None = None,
+    ) -> EventStream[Envelope[Any]]:
+        """Returns the messages of the channels that match, as a stream. Any thread."""
+
+        def start() -> None:
+            self._taps = (*self._taps, (pattern, source))
+            if on_start is not None:
+                on_start()
+
+        def stop() -> None:
+            self._taps = tuple(tap for tap in self._taps if tap[1] is not source)
+            if on_stop is not None:
+                on_stop()
+
+        source: EventSource[Envelope[Any]] = EventSource(
+            f"messages({pattern!r})", on_start=start, on_stop=stop
+        )
+        return source.stream
+
+    # --- one message ----------------------------------------------------------------------------------------------------
+
+    def _take(self, frame: str | bytes, now: float) -> bool:
+        """Takes one frame; returns whether the burst ends with it."""
+        try:
+            envelope = self._decode(frame)
+        except MessageRejected as error:
+            self._rejected(error, now)
+            return False
+        if self._is_logging:
+            self._log.received(envelope.type, envelope.id)
+        if envelope.problems:
+            self._repaired(envelope)
+        special = self._special.get(envelope.payload.__class__)
+        if special is not None:
+            self._end_run()
+            ends_burst = special(self, envelope)
+            self._end_run()
+            return ends_burst
+        for message in self.inbound.accept(envelope, now):
+            self._deliver(message)
+        return False
+
+    def _deliver(self, envelope: Envelope[Any]) -> None:
+        route = self._dispatcher.route(envelope)
+        if route is not self._run_route:
+            self._end_run()
+        if route.takes_runs:
+            self._run_route = route
+            self._run.append(envelope)
+        elif not self._dispatcher.dispatch(envelope, self._batch, route):
+            self._unknown.append(envelope)
+        if self._taps or self.requests.is_waiting:
+            self._arrived.append(envelope)
+
+    def _end_run(self) -> None:
+        """Calls the handlers of the messages that were gathered."""
+        route = self._run_route
+        if route is not None:
+            run, self._run, self._run_route = self._run, [], None
+            if len(run) == 1:
+                self._dispatcher.dispatch(run[0], self._batch, route)
+            else:
+                self._dispatcher.dispatch_run(run, self._batch, route)
+
+    def _rejected(self, error: MessageRejected, now: float) -> None:
+        self._counters.messages_rejected += 1
+        self._report(ErrorKind.PROTOCOL, error, False)
+        for message in self.inbound.skip(error.stream, error.epoch, error.seq, now):
+            self._deliver(message)
+
+    def _repaired(self, envelope: Envelope[Any]) -> None:
+        for problem in envelope.problems:
+            error = MessageRejected(
+                f"a bad field was dropped: {problem}", type=envelope.type, id=envelope.id
+            )
+            self._report(ErrorKind.PROTOCOL, error, False)
+
+    def _for_protocol(self, envelope: Envelope[Any]) -> bool:
+        self._protocol.append(envelope)
+        self._deliver(envelope)
+        return True
+
+    def _for_heartbeat(self, envelope: Envelope[Any]) -> bool:
+        self._protocol.append(envelope)
+        self._deliver(envelope)
+        return False
+
+    def _acknowledged(self, envelope: Envelope[Any]) -> bool:
+        if self._outbox.acknowledge(envelope.payload.message_id):
+            self._counters.messages_acknowledged += 1
+        self._deliver(envelope)
+        return False
+
+    def _complained(self, envelope: Envelope[Any]) -> bool:
+        payload: ServerError = envelope.payload
+        error = RequestFailed(payload.code, payload.message, retryable=payload.retryable)
+        if payload.reply_to is not None:
+            self._outbox.reject(payload.reply_to, error)
+        self._report(ErrorKind.APPLICATION, error, payload.retryable is True)
+        self._deliver(envelope)
+        return False
+
+    def _snapshot(self, envelope: Envelope[Any]) -> bool:
+        is_new, following = self.inbound.snapshot(envelope.payload)
+        if is_new:
+            self._deliver(envelope)
+        for message in following:
+            self._deliver(message)
+        return False
+
+    def _subscribed(self, envelope: Envelope[Any]) -> bool:
+        payload: Subscribed = envelope.payload
+        self._subscriptions.confirmed(payload.channel)
+        if payload.stream is not None and payload.epoch is not None and payload.seq is not None:
+            self.inbound.subscribed(payload.stream, payload.epoch, payload.seq)
+        self._deliver(envelope)
+        return False
+
+    _special: dict[type[Any], Callable[[Receiver, Envelope[Any]], bool]] = {
+        Hello: _for_protocol,
+        AuthOk: _for_protocol,
+        Resumed: _for_protocol,
+        GoAway: _for_protocol,
+        Ping: _for_heartbeat,
+        Pong: _for_heartbeat,
+        MessageReceived: _acknowledged,
+        ServerError: _complained,
+        Snapshot: _snapshot,
+        Subscribed: _subscribed,
+    }
+
+    # --- the end of a burst ---------------------------------------------------------------------------------------------
+
+    def _store_positions(self) -> None:
+        if self.inbound.is_moved:
+            moved = self.inbound.take_moved()
+            positions = self.positions.get()
+            known = positions if isinstance(positions, Map) else Map(positions)
+            self.positions.set(known.update(moved))
+
+    def _after(self, *, has_more: bool) -> Burst:
+        protocol, self._protocol = self._protocol, []
+        if self._arrived:
+            arrived, self._arrived = self._arrived, []
+            for envelope in arrived:
+                for pattern, source in self._taps:
+                    if matches(pattern, envelope.channel):
+                        source.emit(envelope)
+                self.requests.arrived(envelope)
+        if self._unknown:
+            unknown, self._unknown = self._unknown, []
+            for envelope in unknown:
+                self.unhandled.emit(envelope)
+        gaps = self.inbound.take_gaps()
+        for gap in gaps:
+            error = MessagesMissing(gap.stream, gap.expected, gap.got)
+            self._report(ErrorKind.PROTOCOL, error, True)
+        return Burst(protocol, tuple({gap.stream: None for gap in gaps}), has_more)

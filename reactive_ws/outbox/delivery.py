@@ -1,0 +1,179 @@
+"""What became of one sent message. `send` returns a Delivery at once; the outbox moves it on.
+
+It sends nothing and decides nothing. Every method may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+from collections.abc import Callable, Generator
+from typing import Any
+
+from reactivex import Observable, abc
+from reactivex.disposable import Disposable
+
+from ..errors import DeliveryFailed
+from .pending import Pending
+
+__all__ = ["Delivery", "DeliveryStatus"]
+
+_logger = logging.getLogger("reactive_ws.delivery")
+
+
+class DeliveryStatus(enum.Enum):
+    """How far a message has come."""
+
+    QUEUED = "queued"
+    """In memory, waiting for the connection or its turn."""
+    STORED = "stored"
+    """On disk: it survives the process."""
+    SENT = "sent"
+    """Written to the socket, which proves nothing; final for types without acknowledgement."""
+    ACKNOWLEDGED = "acknowledged"
+    """The server has it. Final."""
+    FAILED = "failed"
+    """It was not delivered and will not be. Final."""
+    UNCERTAIN = "uncertain"
+    """It was sent, and nobody will ever know. Final."""
+
+
+# No set: the hash of a member of an enum is a call, and its identity is not.
+_FINAL = (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.FAILED, DeliveryStatus.UNCERTAIN)
+# One lock for all: it is held for a few assignments, and a lock per message would cost more than it saves.
+_lock = threading.Lock()
+
+
+class Delivery:
+    """The fate of one message.
+
+    Awaiting it returns the final status, which is `ACKNOWLEDGED`, or `SENT` for a type without acknowledgement.
+
+    Raises (when awaited):
+        DeliveryFailed: it failed, or its outcome is unknown.
+        DeliveryError: the reason itself, such as `JournalError` for a durable message that could not be stored.
+    """
+
+    __slots__ = ("_error", "_is_final_when_sent", "_reason", "_status", "_watchers", "id")
+
+    def __init__(self, id: str, *, is_final_when_sent: bool) -> None:  # noqa: A002 - the wire field's name
+        self.id = id
+        self._is_final_when_sent = is_final_when_sent
+        self._status = DeliveryStatus.QUEUED
+        self._reason: str | None = None
+        self._error: Exception | None = None
+        self._watchers: tuple[Callable[[DeliveryStatus], None], ...] = ()
+
+    def __repr__(self) -> str:
+        reason = f": {self._reason}" if self._reason else ""
+        return f"<Delivery {self.id} {self._status.value}{reason}>"
+
+    @property
+    def status(self) -> DeliveryStatus:
+        """How far it has come."""
+        return self._status
+
+    @property
+    def reason(self) -> str | None:
+        """Why it failed or is uncertain; None otherwise."""
+        return self._reason
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the status will not change any more."""
+        return self._is_final(self._status)
+
+    @property
+    def failure(self) -> Exception:
+        """What awaiting it raises when it failed or is uncertain."""
+        return self._error or DeliveryFailed(self.id, self._reason or self._status.value)
+
+    @property
+    def stream(self) -> Observable[DeliveryStatus]:
+        """The status as a stream.
+
+        Emits: Every change. Replays: the status of the moment, first. Thread: the service's, except for the replay.
+        Ends: After a final status.
+        """
+        return Observable(self._subscribe)
+
+    def __await__(self) -> Generator[Any, None, DeliveryStatus]:
+        return self._final().__await__()
+
+    def result(self, timeout: float | None = None) -> DeliveryStatus:
+        """Blocks the calling thread until the status is final; not for the service's own thread.
+
+        Raises:
+            TimeoutError: it is still open after `timeout` seconds.
+            DeliveryFailed: it failed, or its outcome is unknown.
+        """
+        return self._final().result(timeout)
+
+    def watch(self, watcher: Callable[[DeliveryStatus], None]) -> Callable[[], None]:
+        """Calls `watcher` with the status of the moment and every later one; returns the undo."""
+
+        def guarded(status: DeliveryStatus) -> None:
+            watcher(status)
+
+        with _lock:
+            status = self._status
+            if not self._is_final(status):
+                self._watchers = (*self._watchers, guarded)
+        watcher(status)
+
+        def undo() -> None:
+            with _lock:
+                self._watchers = tuple(entry for entry in self._watchers if entry is not guarded)
+
+        return undo
+
+    def advance(
+        self, status: DeliveryStatus, reason: str | None = None, error: Exception | None = None
+    ) -> None:
+        """The outbox moves it on; a final status stays."""
+        with _lock:
+            if self._is_final(self._status) or status is self._status:
+                return
+            self._status, self._reason, self._error = status, reason, error
+            watchers = self._watchers
+            if watchers and self._is_final(status):
+                self._watchers = ()
+        for watcher in watchers:
+            try:
+                watcher(status)
+            except Exception:
+                _logger.exception("a watcher of the delivery of message %s raised", self.id)
+
+    def settle_when_sent(self) -> None:
+        """The connection knows no acknowledgements: from now on `SENT` is final."""
+        self._is_final_when_sent = True
+
+    def _is_final(self, status: DeliveryStatus) -> bool:
+        return status in _FINAL or (status is DeliveryStatus.SENT and self._is_final_when_sent)
+
+    def _final(self) -> Pending[DeliveryStatus]:
+        pending: Pending[DeliveryStatus] = Pending()
+
+        def settle(status: DeliveryStatus) -> None:
+            if status is DeliveryStatus.FAILED or status is DeliveryStatus.UNCERTAIN:
+                pending.fail(self.failure)
+            elif self._is_final(status):
+                pending.settle(status)
+
+        self.watch(settle)
+        return pending
+
+    def _subscribe(
+        self,
+        observer: abc.ObserverBase[DeliveryStatus],
+        scheduler: abc.SchedulerBase | None = None,
+    ) -> abc.DisposableBase:
+        del scheduler
+
+        def show(status: DeliveryStatus) -> None:
+            observer.on_next(status)
+            if self._is_final(status):
+                observer.on_completed()
+
+        return Disposable(self.watch(show))

@@ -1,0 +1,357 @@
+"""The hands of the protocol: performs its effects in an event loop and tells it what happens.
+
+It owns the lines (sockets), the one timer, and the store of the connection. What it decides itself is only when to call
+whom; everything runs in the loop it was made in, and after the end nothing of it is left there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..connection import Connection, ConnectionState, Counters, Effect, ErrorKind, Logbook, Protocol
+from ..connection import effects as do
+from ..errors import DialFailed, MessageRejected, MessageTooBig
+from ..inbound import Burst, Receiver, Subscriptions
+from ..outbox import Entry, Outbox
+from ..transport import Dialer, Line, Settings, Socket, TokenWatch
+from ..wire import Auth, Guarantee, Hello
+from .alarm import Alarm
+from .control import Control
+from .suspension import SleepWatch
+
+__all__ = ["ConnectionLoop"]
+
+_logger = logging.getLogger("reactive_ws.connection")
+
+
+class ConnectionLoop(Control):
+    """The connection in one event loop, from `connect` until everything is closed.
+
+    Args:
+        settings: What to do it with.
+        protocol, outbox, receiver, counters: The parts that outlive this loop.
+        subscriptions: The channels to subscribe to on every connection.
+        publish: Called with every new connection record, in order.
+        report: Called with every error.
+        changed: Called when the outbox may have changed.
+        counted: Called when messages were counted.
+        settled: Called when a disconnect on purpose has decided what becomes of every message.
+        refresh: Called when the token should be replaced.
+        log: Where messages are written down.
+        over: Called when everything is closed and no task is left.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        protocol: Protocol,
+        outbox: Outbox,
+        receiver: Receiver,
+        counters: Counters,
+        subscriptions: Subscriptions,
+        publish: Callable[[Connection], None],
+        report: Callable[[ErrorKind, Exception, bool], None],
+        changed: Callable[[], None],
+        counted: Callable[[], None],
+        settled: Callable[[], None],
+        refresh: Callable[[], None],
+        log: Logbook,
+        over: Callable[[], None],
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._settings = settings
+        self._protocol = protocol
+        self._outbox = outbox
+        self._receiver = receiver
+        self._counters = counters
+        self._subscriptions = subscriptions
+        self._publish = publish
+        self._report = report
+        self._changed = changed
+        self._counted = counted
+        self._settled = settled
+        self._refresh = refresh
+        self._log = log
+        self._over = over
+        self._dialer = Dialer(settings)
+        self._line: Line | None = None
+        self._lines: set[Line] = set()
+        self._to_do: list[Effect] = []
+        self._is_performing = False
+        self._alarm = Alarm(self._deadlines, self._tick)
+        self._token_watch = TokenWatch(lambda: settings.clock().timestamp(), settings.rng)
+        self._sleep = SleepWatch(settings.suspended, settings.suspend_limit)
+        self._peer_limit: int | None = None
+        self._has_protocol = False
+        self._unsynced: dict[str, None] = {}
+
+    # --- what the program wants (in the loop) ---------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Starts."""
+        self._perform(self._protocol.connect(self.loop.time()))
+
+    def reconnect(self) -> None:
+        """Drops the socket and dials anew."""
+        self._perform(self._protocol.reconnect(self.loop.time()))
+
+    def disconnect(self, drain: float) -> None:
+        """Closes, after at most `drain` seconds."""
+        self._perform(self._protocol.disconnect(self.loop.time(), drain))
+
+    def outbox_changed(self) -> None:
+        """Something was queued, stored, acknowledged or removed. Must not call `changed`, which calls this."""
+        if self._line is not None:
+            self._line.wake()
+        if not len(self._outbox):
+            self._perform(self._protocol.drained(self.loop.time()))
+        self._alarm.set()
+
+    # --- effects --------------------------------------------------------------------------------------------------------
+
+    def _perform(self, effects: list[Effect]) -> None:
+        """Performs effects in order; what observers cause meanwhile comes after them."""
+        self._to_do.extend(effects)
+        if self._is_performing:
+            return
+        self._is_performing = True
+        try:
+            while self._to_do:
+                effect = self._to_do.pop(0)
+                self._actions[type(effect)](self, effect)
+        finally:
+            self._is_performing = False
+        self._alarm.set()
+        self._end_if_over()
+
+    def _show(self, effect: do.Publish) -> None:
+        connection = effect.connection
+        if connection.state is not ConnectionState.CONNECTED:
+            self._counters.connected_at = None
+        if connection.state in (ConnectionState.CLOSED, ConnectionState.ERROR):
+            self._sleep.stop()
+        else:
+            self._sleep.start(self.loop.time())
+        self._publish(connection)
+
+    def _open(self, effect: do.Dial) -> None:
+        for older in list(self._lines):
+            older.abort()
+        self._counters.dials += 1
+        self._has_protocol = False
+        self._peer_limit = None
+
+        async def dial() -> Socket:
+            return await self._dialer.dial(force=effect.force_token)
+
+        self._line = Line(effect.generation, dial, self, close_timeout=self._settings.close_timeout)
+        self._lines.add(self._line)
+
+    def _send(self, effect: do.SendControl) -> None:
+        self.send_control(effect.payload, effect.id)
+
+    def _send_auth(self, _effect: do.SendAuth) -> None:
+        if self._dialer.token is not None:
+            self.send_control(Auth(self._dialer.token))
+
+    def _send_ping(self, _effect: do.SendProtocolPing) -> None:
+        if self._line is not None:
+            self._line.send_ping()
+
+    def _abort(self, effect: do.Abort) -> None:
+        if self._line is not None and self._line.generation == effect.generation:
+            self._line.abort()
+            self._line = None
+
+    def _close(self, effect: do.Close) -> None:
+        if self._line is not None and self._line.generation == effect.generation:
+            self._line.close(effect.code)
+            self._line = None
+
+    def _ready(self, effect: do.ConnectionReady) -> None:
+        self._counters.connects += 1
+        self._counters.connected_at = self.loop.time()
+        self._has_protocol = effect.has_acknowledgements
+        self.say_subscriptions()
+        if self._settings.protocol.can_refresh:
+            self._token_watch.start(self._dialer.token, self.loop.time())
+        self._counted()
+        self._receiver.inbound.ready(self.loop.time())
+        self._outbox.online(has_acknowledgements=effect.has_acknowledgements)
+        self._send_syncs()
+        if self._line is not None:
+            self._line.wake()
+
+    def _ended(self, effect: do.ConnectionEnded) -> None:
+        self._has_protocol = False
+        self._subscriptions.lost()
+        self._token_watch.deadline = None
+        self._outbox.lost(effect.code)
+        self._receiver.inbound.lost()
+        self._changed()
+
+    def _recovered(self, effect: do.StreamsRecovered) -> None:
+        lost = self._receiver.inbound.recovered(effect.streams)
+        self._receiver.deliver(())
+        self._unsynced.update(dict.fromkeys(lost))
+
+    def _settle(self, _effect: do.SettleOutbox) -> None:
+        self._has_protocol = False
+        self._subscriptions.lost()
+        self._token_watch.stop()
+        self._outbox.settle()
+        self._changed()
+        self._settled()
+
+    def _raise(self, effect: do.RaiseError) -> None:
+        self._report(effect.kind, effect.exception, effect.is_retryable)
+
+    _actions: dict[type[Any], Callable[[ConnectionLoop, Any], None]] = {
+        do.Publish: _show,
+        do.Dial: _open,
+        do.SendControl: _send,
+        do.SendAuth: _send_auth,
+        do.SendProtocolPing: _send_ping,
+        do.Abort: _abort,
+        do.Close: _close,
+        do.ConnectionReady: _ready,
+        do.ConnectionEnded: _ended,
+        do.StreamsRecovered: _recovered,
+        do.SettleOutbox: _settle,
+        do.RaiseError: _raise,
+    }
+
+    # --- lines ----------------------------------------------------------------------------------------------------------
+
+    def line_opened(self, line: Line) -> None:
+        """The handshake is done."""
+        own = self._settings.codec.subprotocol
+        has_subprotocol = own is not None and line.subprotocol == own
+        now = self.loop.time()
+        self._protocol.heartbeat.frame_arrived(now)
+        self._perform(self._protocol.opened(line.generation, now, has_subprotocol=has_subprotocol))
+
+    def line_burst(self, line: Line, frame: str | bytes) -> bool:
+        """Frames arrived."""
+        if line is not self._line:
+            self._protocol.stale_events += 1
+            return False
+        self._protocol.heartbeat.last_frame_at = self.loop.time()
+        version = self._outbox.version
+        burst = self._receiver.burst(frame, line.pull)
+        self._counted()
+        self._finish_burst(burst)
+        if self._outbox.version != version:
+            self.outbox_changed()
+            self._changed()
+        else:
+            self._alarm.set()
+        return burst.has_more and not line.is_over
+
+    def _finish_burst(self, burst: Burst) -> None:
+        for envelope in burst.protocol:
+            payload = envelope.payload
+            if isinstance(payload, Hello):
+                self._peer_limit = payload.max_size
+            generation = self._line.generation if self._line is not None else -1
+            now = self.loop.time()
+            self._perform(self._protocol.received(generation, payload, now, envelope.id))
+        if burst.unsynced:
+            self.sync(burst.unsynced)
+
+    def line_ponged(self, line: Line) -> None:
+        """A WebSocket pong arrived."""
+        self._perform(self._protocol.pong(line.generation, self.loop.time()))
+
+    def line_next(self, line: Line) -> Entry | None:
+        """Returns what to write next; in resends the message says so."""
+        while line is self._line:
+            entry = self._outbox.take(self.loop.time())
+            if entry is None:
+                return None
+            try:
+                size = self._dialer.prepare(entry, self._peer_limit)
+            except (MessageTooBig, MessageRejected) as error:
+                self._outbox.refused(entry, error)
+                self._report(ErrorKind.APPLICATION, error, False)
+                continue
+            self._counters.bytes_sent += size
+            if entry.guarantee is Guarantee.AT_LEAST_ONCE:
+                # It waits for its acknowledgement from now on; without others only a deadline can go.
+                self._alarm.set()
+            return entry
+        return None
+
+    def line_wrote(self, line: Line, entry: Entry) -> None:
+        """The socket took a message."""
+        del line
+        self._counters.messages_sent += 1
+        if self._log.has_messages:
+            self._log.sent(entry.envelope.type, entry.delivery.id)
+        self._outbox.written(entry)
+        if not len(self._outbox):
+            self._perform(self._protocol.drained(self.loop.time()))
+        self._changed()
+
+    def line_cut_off(self, line: Line, entry: Entry) -> None:
+        """The socket ended while it took a message."""
+        del line
+        self._outbox.cut_off(entry)
+        self._changed()
+
+    def line_failed(self, line: Line, error: Exception) -> None:
+        """The dial failed or the socket ended."""
+        failure = self._dialer.end(error) if line.has_opened else self._dialer.failure(error)
+        if line is self._line:
+            self._line = None
+        self._perform(self._protocol.failed(line.generation, failure, self.loop.time()))
+
+    def line_over(self, line: Line) -> None:
+        """The last task of a line ends."""
+        self._lines.discard(line)
+        self._end_if_over()
+
+    def _end_if_over(self) -> None:
+        state = self._protocol.connection.state
+        if state is ConnectionState.CLOSED and not self._lines and not self._is_performing:
+            flight = self._dialer.close()
+            if flight is not None:
+                flight.add_done_callback(lambda _: self._over())
+            else:
+                self._over()
+
+    # --- time -----------------------------------------------------------------------------------------------------------
+
+    def _deadlines(self) -> Iterable[float | None]:
+        yield self._protocol.deadline
+        yield self._outbox.deadline
+        yield self._receiver.inbound.deadline
+        yield self._subscriptions.deadline
+        yield self._sleep.deadline
+        yield self._token_watch.deadline
+
+    def _tick(self) -> None:
+        now = self.loop.time()
+        if self._sleep.has_slept(now):
+            _logger.info("the computer slept; dialing anew")
+            self._perform(self._protocol.woke(now))
+        due = self._protocol.deadline
+        if due is not None and due <= now:
+            self._perform(self._protocol.tick(now))
+        due = self._outbox.deadline
+        if due is not None and due <= now:
+            if not self._outbox.tick(now):
+                text = "the server acknowledged nothing twice in a row"
+                self._perform(self._protocol.abandon(DialFailed(text), now))
+            self.outbox_changed()
+            self._changed()
+        due = self._receiver.inbound.deadline
+        if due is not None and due <= now:
+            self._finish_burst(self._receiver.release(now))
+        if self._token_watch.is_due(now):
+            self._refresh()
+        self.say_subscriptions()

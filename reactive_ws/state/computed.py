@@ -1,0 +1,386 @@
+"""Values computed from other values: consistent, cached, and free of charge while nobody looks.
+
+A derived value has two memories. `_delivered` belongs to delivery: the value for the commit that is being delivered,
+computed at most once per commit, after all of its sources (see `graph`). `_ahead` belongs to readers on any thread: the
+value for the newest commit, computed when somebody asks before delivery got there; delivery takes it over when it was
+computed from the same source values. Both keep the arguments, so a function runs only when an argument changed.
+
+The graph is fixed when a derived value is made, so it has no cycles, and every walk over it uses an explicit stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeGuard, TypeVar, cast
+
+import attrs
+
+from ..engine import UNSET, Equals, Few, Link, Root, Source, active_batch, same, unchanged
+from .calculation import Failure, calculate, has_gap, is_same_input, value_or_error
+from .store import ReadOnly
+
+__all__ = ["Derived"]
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+@attrs.frozen
+class _Captured:
+    """What a derived value is computed from at one commit: the values of `ground`, and the way up from there."""
+
+    number: int
+    order: list[Derived[Any]]
+    ground: list[Source]
+    values: list[Any]
+
+
+class Derived(Source, ReadOnly[R_co], Generic[R_co]):
+    """A read-only store computed from stores, selections and derived values. Made by `derived`.
+
+    Observers see it after those of its sources, once per commit, only when it changed, and never a mix of versions.
+    While it has an observer, each commit of a source computes it once; without one it is computed when read. An
+    exception in the function is reported, `get` raises it while it lasts, and the next good value arrives.
+    """
+
+    __slots__ = (
+        "_ahead", "_equals", "_function", "_joined", "_kept", "_life", "_notified", "_plan",
+        "_queued", "_sources",
+    )  # fmt: skip
+
+    _kind = "derive"
+    _has_memory = True
+
+    def __init__(
+        self,
+        sources: tuple[Source, ...],
+        function: Callable[..., R_co],
+        equals: Equals[Any] | None,
+        name: str | None,
+    ) -> None:
+        domain = sources[0]._domain
+        for source in sources:
+            domain._check(source)
+        label = getattr(function, "__qualname__", type(function).__name__) if name is None else name
+        super().__init__(domain, label)
+        self._sources = sources
+        self._function = function
+        self._equals: Equals[Any] = same if equals is None else equals
+        self._height = 1 + max(source._height for source in sources)
+        self._joined = 0
+        self._queued = 0
+        # The arguments and the result of the newest delivery: one object, because readers on other threads take both.
+        self._kept: tuple[tuple[Any, ...], Any] | None = None
+        # How often the last observer went.
+        self._life = 0
+        self._notified: Any = UNSET
+        self._ahead: tuple[int, tuple[Any, ...], Any] | None = None
+        self._plan: tuple[tuple[Derived[Any], ...], tuple[Root, ...]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Derived {self.name!r} of {len(self._sources)} sources>"
+
+    @property
+    def _origin(self) -> Source:
+        return self
+
+    def get(self) -> R_co:
+        """Returns the value for the newest commit; inside a batch for the batch. Any thread.
+
+        Raises:
+            Exception: what the function raises for the values as they are.
+        """
+        return cast("R_co", value_or_error(self._newest()))
+
+    def _newest(self) -> Any:
+        """Returns the value, or the failure, for the newest commit or for the open batch."""
+        open_batch = active_batch()
+        if open_batch is not None and open_batch.touches(
+            tuple(root._cell for root in self._roots())
+        ):
+            return self._result_from(open_batch.read_all(self._domain, self._roots()))
+        domain = self._domain
+        ahead = self._ahead
+        if ahead is not None and ahead[0] == domain._number:
+            return ahead[2]
+        if self._is_observed() and not domain._deliverer and not domain._queue:
+            delivered = self._delivered
+            if delivered is not UNSET:
+                return delivered
+        with domain._lock:
+            captured = self._capture()
+        return self._compute_ahead(captured)
+
+    # --- reading ahead of delivery ------------------------------------------------------------------------------------
+
+    def _below(
+        self, is_known: Callable[[Derived[Any]], bool]
+    ) -> tuple[list[Derived[Any]], list[Source]]:
+        """Walks down to what is known already.
+
+        Returns:
+            The derived values down to there, sources first and this one last; and what they stand on: stores, and derived
+            values for which `is_known` holds.
+        """
+        order: list[Derived[Any]] = []
+        ground: dict[Source, None] = {}
+        seen: set[Source] = {self}
+        stack: list[tuple[Derived[Any], Iterator[Source]]] = [(self, iter(self._sources))]
+        while stack:
+            node, rest = stack[-1]
+            for source in rest:
+                if source in seen:
+                    continue
+                seen.add(source)
+                if _is_derived(source) and not is_known(source):
+                    stack.append((source, iter(source._sources)))
+                    break
+                ground[source] = None
+            else:
+                order.append(node)
+                stack.pop()
+        return order, list(ground)
+
+    def _whole_plan(self) -> tuple[tuple[Derived[Any], ...], tuple[Root, ...]]:
+        """Returns the derived values below this one, sources first, and the stores under them."""
+        if self._plan is None:
+            order, roots = self._below(_is_never)
+            # Without this one itself: a value that refers to itself would not die with its last reference.
+            order.pop()
+            self._plan = tuple(order), tuple(cast("list[Root]", roots))
+        return self._plan
+
+    def _capture(self) -> _Captured:
+        domain = self._domain
+        if domain._deliverer or domain._queue:
+            below, roots = self._whole_plan()
+            order, ground = [*below, self], list[Source](roots)
+        else:
+            # At rest what was delivered is what is. Without this, to observe each value of a deep graph would cost the
+            # square of its size.
+            order, ground = self._below(_is_delivered)
+        values = [
+            source._delivered if _is_derived(source) else source._capture() for source in ground
+        ]
+        return _Captured(domain._number, order, ground, values)
+
+    def _project(self, captured: _Captured) -> R_co:
+        return cast("R_co", value_or_error(self._compute_ahead(captured)))
+
+    def _compute_ahead(self, captured: _Captured) -> Any:
+        """Returns the value, or the failure, for values below that belong to one commit. Any thread."""
+        known: dict[Source, Any] = {
+            source: value if _is_derived(source) else source._project(value)
+            for source, value in zip(captured.ground, captured.values, strict=True)
+        }
+        try:
+            for node in captured.order:
+                arguments = [known[below] for below in node._sources]
+                known[node] = node._result_ahead(captured.number, tuple(arguments))
+            return known[self]
+        finally:
+            arguments = []
+            known.clear()
+            captured.values.clear()
+
+    def _result_ahead(self, number: int, arguments: tuple[Any, ...]) -> Any:
+        ahead, kept = self._ahead, self._kept
+        if ahead is not None and is_same_input(ahead[1], arguments):
+            result = ahead[2]
+        elif kept is not None and is_same_input(kept[0], arguments):
+            result = kept[1]
+        else:
+            result = calculate(self._function, arguments)
+            if (
+                ahead is not None
+                and result.__class__ is not Failure
+                and ahead[2].__class__ is not Failure
+                and unchanged(self._equals, ahead[2], result, self)
+            ):
+                result = ahead[2]
+        # A failure that nobody waits for would keep this value alive, through its traceback.
+        if result.__class__ is not Failure or self._is_observed():
+            self._ahead = (number, arguments, result)
+        try:
+            return result
+        finally:
+            del result, arguments
+
+    def _roots(self) -> tuple[Root, ...]:
+        return self._whole_plan()[1]
+
+    def _value_from(self, known: dict[Source, Any]) -> R_co:
+        return cast("R_co", value_or_error(self._result_from(known)))
+
+    def _result_from(self, known: dict[Source, Any]) -> Any:
+        values = dict(known)
+        try:
+            for node in (*self._whole_plan()[0], self):
+                arguments = [values[below] for below in node._sources]
+                values[node] = calculate(node._function, tuple(arguments))
+            return values[self]
+        finally:
+            arguments = []
+            values.clear()
+
+    # --- delivery -----------------------------------------------------------------------------------------------------
+
+    def _update(self) -> bool:
+        """Computes the value for the commit under delivery and tells the observers; True when it changed."""
+        life = self._life
+        if not self._is_observed() or self._joined >= self._domain._current:
+            # The last observer left, or came back and saw a newer commit, after this update was planned.
+            return False
+        arguments = tuple([source._delivered for source in self._sources])
+        if has_gap(arguments):
+            arguments = self._fill()
+        ahead = self._ahead
+        if ahead is not None and is_same_input(ahead[1], arguments):
+            result = ahead[2]
+        else:
+            result = self._evaluate_guarded(arguments)
+        before, notified = self._delivered, self._notified
+        is_failure = result.__class__ is Failure
+        is_same = (
+            not is_failure
+            and notified is not UNSET
+            and unchanged(self._equals, notified, result, self)
+        )
+        if self._life != life:
+            del arguments, ahead, result, before
+            return False
+        if is_same:
+            result = notified
+        self._kept = arguments, result
+        self._delivered = result
+        if is_failure:
+            is_new = result is not before
+            if is_new and result.began_here(arguments):
+                self._domain._failed("derive", result.error, self.name, self._function)
+            del arguments, ahead, result, before
+            return is_new
+        if is_same:
+            if self._hungry:
+                Few(self, self._sated())._tell(result)
+            return before.__class__ is Failure
+        if self._hungry:
+            self._sated()
+        self._notified = result
+        self._notify(result)
+        return True
+
+    def _interrupted(self, error: BaseException) -> None:
+        """Takes an exception that is none of the function's; whoever reads computes anew."""
+        self._domain._failed("comparer", error, self.name, self._equals)
+        self._ahead = None
+        self._forget()
+
+    def _evaluate_guarded(self, arguments: tuple[Any, ...]) -> Any:
+        """Runs the function in a delivery, which whatever it raises must not end before its time."""
+        try:
+            return calculate(self._function, arguments)
+        except BaseException as error:  # noqa: BLE001 - kept, and raised after everybody was served
+            self._domain._failed("derive", error, self.name, self._function)
+            interrupted = RuntimeError(f"the function of {self!r} was interrupted")
+            interrupted.__cause__ = error
+            return Failure(interrupted)
+
+    def _fill(self) -> tuple[Any, ...]:
+        """Computes what nobody has computed yet below this value. On the delivering thread."""
+        order, ground = self._below(_is_delivered)
+        for root in ground:
+            if root._delivered is UNSET:
+                key = cast("Root", root)
+                key._delivered = key._project(key._cell._delivered)
+        for node in order[:-1]:
+            arguments = tuple([source._delivered for source in node._sources])
+            node._delivered = node._evaluate_guarded(arguments)
+            node._kept = arguments, node._delivered
+            if node._delivered.__class__ is not Failure:
+                node._notified = node._delivered
+            del arguments
+        return tuple([source._delivered for source in self._sources])
+
+    # --- coming to life with the first observer, going with the last -------------------------------------------------
+
+    def _awake(self) -> None:
+        number = self._domain._number
+        stack: list[Derived[Any]] = [self]
+        woken: list[Derived[Any]] = []
+        while stack:
+            node = stack.pop()
+            woken.append(node)
+            node._joined = number
+            node._forget()
+            for source in node._sources:
+                if _is_derived(source):
+                    # Not through _depend(), which would recurse.
+                    if not source._is_observed():
+                        stack.append(source)
+                    source._dependents[node] = None
+                    source._others += 1
+                else:
+                    source._depend(node)
+        # Nobody told them of sources that ended while they slept.
+        for node in sorted(woken, key=_height_of):
+            node._is_closed = all(source._is_closed for source in node._sources)
+
+    def _asleep(self) -> None:
+        stack: list[Derived[Any]] = [self]
+        while stack:
+            node = stack.pop()
+            node._life += 1
+            node._forget()
+            node._ahead = None
+            for source in node._sources:
+                if _is_derived(source):
+                    source._dependents.pop(node, None)
+                    source._others -= 1
+                    if not source._is_observed():
+                        stack.append(source)
+                else:
+                    source._release(node)
+
+    def _forget(self) -> None:
+        """Drops what delivery remembers. Under the lock."""
+        self._delivered = self._notified = UNSET
+        self._kept = None
+
+    def _seed(self, link: Link, value: Any) -> None:  # noqa: ARG002 - the values are in the plan
+        if self._delivered is not UNSET:
+            return
+        for node in self._below(_is_delivered)[0]:
+            ahead = node._ahead
+            if ahead is not None and ahead[0] == node._joined:
+                node._kept = ahead[1], ahead[2]
+                node._delivered = ahead[2]
+                if ahead[2].__class__ is not Failure:
+                    node._notified = ahead[2]
+
+    def _is_same(self, old: Any, new: Any) -> bool:
+        return unchanged(self._equals, old, new, self)
+
+    def _culprit(self) -> object:
+        return self._function
+
+    def _is_left_alone(self) -> bool:
+        return not self._is_closed and all(source._is_closed for source in self._sources)
+
+    def _has_ended(self) -> bool:
+        return self._domain._has_ended and all(root._has_ended() for root in self._roots())
+
+
+def _is_derived(source: Source) -> TypeGuard[Derived[Any]]:
+    return isinstance(source, Derived)
+
+
+def _is_never(_: Derived[Any]) -> bool:
+    return False
+
+
+def _is_delivered(node: Derived[Any]) -> bool:
+    # Who left during a computation may have let it end in a value that nobody keeps up to date.
+    return node._delivered is not UNSET and node._is_observed()
+
+
+def _height_of(node: Derived[Any]) -> int:
+    return node._height

@@ -1,0 +1,152 @@
+"""`derived`: the way to make a value that is computed from other values. What it then does is `computed`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, overload
+
+from ..engine import Equals, SelectionNode, Source
+from ..errors import UsageError
+from .computed import Derived
+from .selection import Selection
+from .store import ReadOnly
+
+__all__ = ["Derived", "derived", "derived_all"]
+
+T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+F = TypeVar("F")
+
+
+def _source_of(value: ReadOnly[Any] | Selection[Any]) -> Source:
+    if isinstance(value, ReadOnly):
+        return value._origin
+    audience = getattr(value, "_audience", None)
+    if isinstance(audience, Source):
+        return audience
+    if isinstance(audience, SelectionNode):
+        if audience._as_source is None:
+            source, part = audience._source, audience._share()
+            audience._as_source = Derived((source,), part, audience._equals, None)
+        return audience._as_source
+    raise UsageError(f"{value!r} cannot be a source of a derived value")
+
+
+@overload
+def derived(
+    a: ReadOnly[A] | Selection[A],
+    function: Callable[[A], T],
+    /,
+    *,
+    equals: Equals[T] | None = None,
+    name: str | None = None,
+) -> Derived[T]: ...
+@overload
+def derived(
+    a: ReadOnly[A] | Selection[A],
+    b: ReadOnly[B] | Selection[B],
+    function: Callable[[A, B], T],
+    /,
+    *,
+    equals: Equals[T] | None = None,
+    name: str | None = None,
+) -> Derived[T]: ...
+@overload
+def derived(
+    a: ReadOnly[A] | Selection[A],
+    b: ReadOnly[B] | Selection[B],
+    c: ReadOnly[C] | Selection[C],
+    function: Callable[[A, B, C], T],
+    /,
+    *,
+    equals: Equals[T] | None = None,
+    name: str | None = None,
+) -> Derived[T]: ...
+@overload
+def derived(
+    a: ReadOnly[A] | Selection[A],
+    b: ReadOnly[B] | Selection[B],
+    c: ReadOnly[C] | Selection[C],
+    d: ReadOnly[D] | Selection[D],
+    function: Callable[[A, B, C, D], T],
+    /,
+    *,
+    equals: Equals[T] | None = None,
+    name: str | None = None,
+) -> Derived[T]: ...
+@overload
+def derived(
+    a: ReadOnly[A] | Selection[A],
+    b: ReadOnly[B] | Selection[B],
+    c: ReadOnly[C] | Selection[C],
+    d: ReadOnly[D] | Selection[D],
+    e: ReadOnly[E] | Selection[E],
+    function: Callable[[A, B, C, D, E], T],
+    /,
+    *,
+    equals: Equals[T] | None = None,
+    name: str | None = None,
+) -> Derived[T]: ...
+@overload
+def derived(
+    a: ReadOnly[A] | Selection[A],
+    b: ReadOnly[B] | Selection[B],
+    c: ReadOnly[C] | Selection[C],
+    d: ReadOnly[D] | Selection[D],
+    e: ReadOnly[E] | Selection[E],
+    f: ReadOnly[F] | Selection[F],
+    function: Callable[[A, B, C, D, E, F], T],
+    /,
+    *,
+    equals: Equals[T] | None = None,
+    name: str | None = None,
+) -> Derived[T]: ...
+
+
+def derived(
+    *arguments: Any, equals: Equals[Any] | None = None, name: str | None = None
+) -> Derived[Any]:
+    """Returns the value `function(a, b, ...)` of 1 to 6 sources, kept up to date.
+
+    Args:
+        arguments: Stores, selections or derived values of one domain, and last the function: pure, with one argument
+            for each source.
+        equals: When a new value counts as no change; see `equality.same` for the default.
+        name: For reports; the function's name when None.
+
+    Raises:
+        DomainMismatch: the sources are of different domains.
+        UsageError: no source, or the last argument is no function.
+    """
+    *sources, function = arguments
+    if not sources or not callable(function):
+        raise UsageError("derived() takes one or more sources and then a function of their values")
+    return Derived(tuple(map(_source_of, sources)), function, equals, name)
+
+
+def derived_all(
+    sources: Iterable[ReadOnly[A] | Selection[A]],
+    function: Callable[[tuple[A, ...]], T],
+    *,
+    equals: Equals[T] | None = None,
+    name: str | None = None,
+) -> Derived[T]:
+    """Returns the value `function((a, b, ...))` of any number of sources, kept up to date.
+
+    Args:
+        sources: Stores, selections or derived values of one domain.
+        function: A pure function of the tuple of their values.
+        equals, name: As for `derived`.
+
+    Raises:
+        DomainMismatch, UsageError: as `derived`.
+    """
+    found = tuple(map(_source_of, sources))
+    if not found:
+        raise UsageError("derived_all() takes at least one source")
+    label = getattr(function, "__qualname__", None) if name is None else name
+    return Derived(found, lambda *values: function(values), equals, label)

@@ -1,0 +1,408 @@
+"""`KeyedStore`: many entities under keys, where changing one wakes only those who look at it.
+
+Each observed key is a source of its own, found by a dict lookup; whoever observes a collection (all, where, keys,
+count, sorted) is a selection of the whole snapshot. The snapshot is a persistent mapping (`entities`), so a write costs
+the same at a thousand and at a hundred thousand keys. A write of an equal entity changes nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from operator import is_
+from threading import get_ident
+from typing import Any, Final, Generic, TypeVar, cast
+
+from reactivex import Observable
+from reactivex.abc import SchedulerBase
+
+from ..engine import (
+    Audience,
+    Cell,
+    Domain,
+    Equals,
+    HasDependents,
+    SelectionNode,
+    Source,
+    is_told_by_identity,
+    open_batches,
+    same,
+    shallow,
+    unchanged,
+)
+from .entities import Entities
+from .key_changes import KeyChanges, changes_of
+from .key_source import KeySource, KeySources
+from .selection import Selection
+
+__all__ = ["KeyedStore", "Unset"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+T = TypeVar("T")
+
+_MISSING: Final = object()
+_Entities: Any = Entities
+"""The bare class; a subscription at each call would cost more than the call."""
+
+
+class Unset(enum.Enum):
+    """The type of an argument that was left out, where None is a value like any other."""
+
+    UNSET = enum.auto()
+
+
+class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
+    """Entities by key.
+
+    Keys must be hashable and keep their hash. All writes may be made from any thread and inside a batch; each is one
+    commit. A key that is not there reads as None.
+
+    Args:
+        initial: Pairs of key and entity, or a mapping.
+        name, domain, on_start, on_stop, linger, scheduler: As for `Store`.
+        equals: When a write of an entity counts as no change; see `equality.same` for the default.
+    """
+
+    __slots__ = ("_by_identity", "_entity_equals", "_keys")
+
+    def __init__(
+        self,
+        initial: Mapping[K, V] | Iterable[tuple[K, V]] = (),
+        *,
+        name: str | None = None,
+        domain: Domain | None = None,
+        equals: Equals[V] | None = None,
+        on_start: Callable[[], object] | None = None,
+        on_stop: Callable[[], object] | None = None,
+        linger: float = 0.0,
+        scheduler: SchedulerBase | None = None,
+    ) -> None:
+        super().__init__(
+            Entities[K, V].of(_pairs(initial)),
+            name=name,
+            domain=domain,
+            on_start=on_start,
+            on_stop=on_stop,
+            linger=linger,
+            scheduler=scheduler,
+        )
+        self._entity_equals: Equals[V] = same if equals is None else equals
+        # The class of the entities written last, if they are told apart by identity.
+        self._by_identity: type[Any] | None = None
+        self._keys: KeySources[K] = KeySources(self)
+
+    def __repr__(self) -> str:
+        return f"<KeyedStore {self.name!r} of {len(self._value)} entities>"
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._read()
+
+    @property
+    def observer_count(self) -> int:
+        """How many observers there are now: of keys, of collections, and derived values. Any thread."""
+        return super().observer_count + sum(key.observer_count for key in list(self._keys.observed))
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def insert(self, key: K, entity: V) -> None:
+        """Adds an entity.
+
+        Raises:
+            KeyError: the key is there already; `upsert` replaces.
+        """
+
+        def change(now: Entities[K, V]) -> Entities[K, V]:
+            if key in now:
+                raise KeyError(key)
+            return now.with_one(key, entity)
+
+        self._update(change)
+
+    def upsert(self, key: K, entity: V) -> None:
+        """Adds an entity or replaces the one under this key; an equal one is kept as it is."""
+        if open_batches.count:
+            # No closure: a batch keeps it to its end, and for the garbage collector it is six objects instead of three.
+            self._update(partial(self._with_one, key, entity))
+            return
+        # The same without a function to build and call: a store of live entities is mostly written from here.
+        kind: type[Any] = type(entity)
+        by_identity = kind is self._by_identity
+        if not by_identity and self._entity_equals is same and is_told_by_identity(kind):
+            by_identity, self._by_identity = True, kind
+        while True:
+            now = self._value
+            before = now._values
+            if by_identity:
+                # A map that gets the object it has is the same map.
+                values = before.set(key, entity)
+            else:
+                old: Any = before.get(key, _MISSING)
+                is_same = old is not _MISSING and unchanged(self._entity_equals, old, entity, self)
+                values = before if is_same else before.set(key, entity)
+            if values is before:
+                self._check_open()
+                return
+            if len(values) != len(before):
+                is_done = self._publish(now, now.with_one(key, entity))
+            else:
+                # `with_one`, written out.
+                value = _Entities()
+                value._values = values
+                value._keys = now._keys
+                value._touched = (key,)
+                value._earlier = None
+                is_done = self._publish_one(now, value, key, entity)
+            if is_done:
+                return
+
+    def _publish_one(self, old: Entities[K, V], value: Entities[K, V], key: K, entity: V) -> bool:
+        """What `_publish` does, in a shorter way while nobody looks at more than single keys."""
+        domain = self._domain
+        me = get_ident()
+        is_direct, is_locked = False, True
+        try:
+            domain._acquire()
+            if not (
+                domain._deliverer
+                or domain._is_busy
+                or self._is_shut
+                or self._value is not old
+                or self._slots
+                or self._nodes
+                or self._reached
+            ):
+                is_direct = True
+                domain._deliverer = me
+                self._value = self._delivered = value
+                domain._number += 1
+            domain._release()
+            is_locked = False
+            if is_direct:
+                reference = self._keys._references.get(key)
+                source = None if reference is None else reference()
+                if source is not None:
+                    source._delivered = entity
+                    # Nothing selects a part of a key, so its own audience is all there is to tell.
+                    slots = source._slots
+                    if len(slots) == 1:
+                        call = slots[0]
+                        try:
+                            call(entity)
+                        except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
+                            domain._failed("observer", error, source._label(), call)
+                    else:
+                        source._tell(entity)
+                if domain._is_busy:
+                    domain._end_direct()
+                    return True
+                domain._deliverer = 0
+                if domain._is_busy:
+                    domain._look_again()  # type: ignore[unreachable]  # see `deliverer`
+                return True
+        except BaseException:
+            # Also an interrupt (Ctrl-C) between any two lines above, after which neither lock nor mark may stay.
+            domain._recover(is_locked=is_locked, is_direct=is_direct)
+            raise
+        return self._publish(old, value)
+
+    def update(
+        self, key: K, function: Callable[[V], V], *, default: V | Unset = Unset.UNSET
+    ) -> None:
+        """Replaces the entity under a key by `function` of it.
+
+        Args:
+            key: A key that is there, or any when there is a `default`.
+            function: Pure; runs again when somebody else wrote meanwhile.
+            default: What `function` gets when nothing is under the key; a result that is the default adds nothing.
+
+        Raises:
+            KeyError: no such key, and no default.
+        """
+
+        def change(now: Entities[K, V]) -> Entities[K, V]:
+            if default is Unset.UNSET or key in now:
+                return self._with_one(key, function(now[key]), now)
+            entity = function(default)
+            return now if entity is default else self._with_one(key, entity, now)
+
+        self._update(change)
+
+    def set_many(self, entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> None:
+        """Adds or replaces many entities in one commit."""
+        pairs = _pairs(entities)
+        self._update(lambda now: self._with_many(now, pairs))
+
+    def replace_all(self, entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> None:
+        """Makes these the only entities, in their order, in one commit; equal ones are kept as they are."""
+        pairs = _pairs(entities)
+
+        def change(now: Entities[K, V]) -> Entities[K, V]:
+            kept = {key: self._with_one(key, entity, now)[key] for key, entity in pairs.items()}
+            return _replaced(now, Entities[K, V].of(kept))
+
+        self._update(change)
+
+    def remove(self, *keys: K) -> None:
+        """Removes entities, all in one commit; keys that are not there are no error."""
+        self._update(lambda now: now.without(keys))
+
+    def rename(self, old: K, new: K) -> None:
+        """Moves the entity under `old` to `new`, in its old place; an entity under `new` is replaced.
+
+        Raises:
+            KeyError: no `old`.
+        """
+        self._update(lambda now: now if old == new and old in now else now.renamed(old, new))
+
+    def reset(self) -> None:
+        """Returns to the initial entities, in their order.
+
+        Raises:
+            StoreClosed: after close().
+        """
+        self._update(lambda now: _replaced(now, self._initial))
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def get(self, key: K) -> V | None:
+        """Returns the entity under a key, or None. Any thread, never blocks."""
+        return self._read()._values.get(key)
+
+    def get_all(self) -> Mapping[K, V]:
+        """Returns the snapshot: an immutable mapping in insertion order. Any thread, never blocks."""
+        return self._read()
+
+    def select(self, key: K) -> Selection[V | None]:
+        """Returns the stream of one entity; None while the key is not there."""
+        return Selection(self._keys.source(key), lambda: self.get(key))
+
+    def select_all(self) -> Selection[Mapping[K, V]]:
+        """Returns the stream of snapshots."""
+        return Selection(self, self._read)
+
+    def select_part(
+        self, selector: Callable[[Mapping[K, V]], T], *, equals: Equals[T] | None = None
+    ) -> Selection[T]:
+        """Returns the stream of a part of the snapshot; see `ReadOnly.select`."""
+        node = SelectionNode(self, selector, equals)
+        return Selection(node, lambda: node._part_of(self._read()))
+
+    def select_many(self, keys: Iterable[K]) -> Selection[tuple[V | None, ...]]:
+        """Returns the stream of the entities under these keys, None for each that is not there."""
+        wanted = tuple(keys)
+        return self.select_part(lambda now: tuple(map(now.get, wanted)), equals=shallow)
+
+    def select_where(self, predicate: Callable[[V], object]) -> Selection[tuple[V, ...]]:
+        """Returns the stream of the entities for which `predicate` holds, in insertion order."""
+        return self.select_part(lambda now: tuple(filter(predicate, now.values())), equals=shallow)
+
+    def select_sorted(
+        self, key: Callable[[V], Any], *, reverse: bool = False
+    ) -> Selection[tuple[V, ...]]:
+        """Returns the stream of all entities sorted by a key function; equal ones stay in insertion order."""
+        return self.select_part(
+            lambda now: tuple(sorted(now.values(), key=key, reverse=reverse)), equals=shallow
+        )
+
+    def select_keys(self) -> Selection[tuple[K, ...]]:
+        """Returns the stream of the keys in insertion order."""
+        return self.select_part(_keys_of, equals=is_)
+
+    def select_count(self) -> Selection[int]:
+        """Returns the stream of the number of entities."""
+        return self.select_part(len)
+
+    @property
+    def events(self) -> Observable[KeyChanges[K]]:
+        """What each commit did to the keys.
+
+        Emits: one KeyChanges per commit that changed this store.
+        Replays: nothing.
+        Thread: the delivering thread of the domain.
+        Ends: when the store is closed.
+        """
+        return changes_of(self._join)
+
+    # --- what the engine asks -----------------------------------------------------------------------------------------
+
+    def _with_one(self, key: K, entity: V, now: Entities[K, V]) -> Entities[K, V]:
+        old = now._values.get(key, _MISSING)
+        if old is not _MISSING and unchanged(self._entity_equals, old, entity, self):
+            return now
+        return now.with_one(key, entity)
+
+    def _with_many(self, now: Entities[K, V], pairs: dict[K, V]) -> Entities[K, V]:
+        fresh = {
+            key: entity
+            for key, entity in pairs.items()
+            if key not in now or not unchanged(self._entity_equals, now[key], entity, self)
+        }
+        return now.with_many(fresh) if fresh else now
+
+    def _merged(self, older: Entities[K, V], newer: Entities[K, V]) -> Entities[K, V]:
+        return newer if newer is older else newer.after(older)
+
+    def _settled(self, old: Entities[K, V], new: Entities[K, V]) -> Entities[K, V]:
+        return new.since(old, self._is_same_entity)
+
+    def _unchanged(self, old: Entities[K, V], new: Entities[K, V]) -> bool:
+        if new is old:
+            return True
+        return not new.since(old, self._is_same_entity)._touched and new.is_ordered_like(old)
+
+    def _is_same_entity(self, old: V, new: V) -> bool:
+        return unchanged(self._entity_equals, old, new, self)
+
+    def _touched_sources(self, value: Entities[K, V]) -> list[tuple[KeySource, Any]]:
+        """Returns the observed keys that a commit changed, with their new entities."""
+        if not self._keys.observed:
+            return []
+        found = [(self._keys.find(key), value._values.get(key)) for key in value.told()]
+        return [(source, entity) for source, entity in found if source is not None]
+
+    def _notify(self, value: Entities[K, V]) -> None:
+        touched = value._touched
+        if len(touched) == 1 and not (self._nodes or self._slots or value._still_none):
+            key = touched[0]
+            source = self._keys.find(key)
+            if source is not None:
+                source._delivered = entity = value._values.get(key)
+                # Nothing selects a part of a key, so its own audience is all there is to tell.
+                source._tell(entity)
+        else:
+            super()._notify(value)
+
+    def _changed_parts(self, value: Entities[K, V]) -> list[tuple[Audience, Any]]:
+        found: list[tuple[Audience, Any]] = []
+        for source, entity in self._touched_sources(value):
+            source._delivered = entity
+            found.append((source, entity))
+        return found + super()._changed_parts(value)
+
+    def _bases(self, value: Entities[K, V]) -> list[Source]:
+        bases = super()._bases(value)
+        bases += [source for source, _ in self._touched_sources(value) if source._dependents]
+        return bases
+
+    def _ending(self) -> list[HasDependents]:
+        return [self, *self._keys.observed]
+
+
+def _pairs(entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> dict[K, V]:
+    pairs: dict[K, V] = dict(cast("Any", entities))
+    return pairs
+
+
+def _replaced(now: Entities[K, V], by: Entities[K, V]) -> Entities[K, V]:
+    """Returns `by` with what changed since `now`; `now` itself when nothing did."""
+    newer = by.instead_of(now)
+    return newer if newer._touched or not newer.is_ordered_like(now) else now
+
+
+def _keys_of(now: Mapping[K, Any]) -> tuple[K, ...]:
+    return now.in_order() if isinstance(now, Entities) else tuple(now)

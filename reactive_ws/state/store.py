@@ -1,0 +1,233 @@
+"""`Store`: one immutable value with an order of changes; `ReadOnly`: what everybody but its owner gets.
+
+Reading, writing, observing. How observers are kept is `audience` and `source`; when they are told is `domain`; several
+writes at once are `batch`. Nothing here knows a message, a socket or a toolkit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import get_ident
+from typing import Any, Generic, TypeVar, overload
+
+from ..engine import (
+    COMPARED,
+    Cell,
+    Domain,
+    Equals,
+    SelectionNode,
+    Source,
+    active_batch,
+    batch,
+    default_domain,
+    open_batches,
+    same,
+    unchanged,
+)
+from .selection import Selection, reading
+
+__all__ = ["ReadOnly", "Store", "reset_all"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class ReadOnly(Generic[T_co]):
+    """A value to read and observe. What UI code gets: nothing here writes."""
+
+    __slots__ = ()
+
+    @property
+    def _origin(self) -> Source:
+        raise NotImplementedError  # pragma: no cover - abstract
+
+    def get(self) -> T_co:
+        """Returns the newest committed value; inside a batch the batch's. Any thread, never blocks."""
+        raise NotImplementedError  # pragma: no cover - abstract
+
+    @overload
+    def select(
+        self, selector: None = None, *, equals: Equals[T_co] | None = None
+    ) -> Selection[T_co]: ...
+    @overload
+    def select(
+        self, selector: Callable[[T_co], R], *, equals: Equals[R] | None = None
+    ) -> Selection[R]: ...
+
+    def select(
+        self, selector: Callable[[Any], Any] | None = None, *, equals: Equals[Any] | None = None
+    ) -> Selection[Any]:
+        """Returns the stream of the value, or of a part of it.
+
+        Keep the returned object and subscribe to it often: its selector runs once per commit, however many observers
+        it has. An exception in `selector` or `equals` is reported and the stream lives on.
+
+        Args:
+            selector: A pure function of the value; None for the value itself.
+            equals: When two parts in a row count as no change; see `equality.same` for the default.
+        """
+        source = self._origin
+        if selector is None and equals is None:
+            return Selection(source, self.get)
+        node = SelectionNode(source, _whole if selector is None else selector, equals)
+        return Selection(node, reading(node, lambda: node._part_of(self.get())))
+
+
+def _whole(value: Any) -> Any:
+    return value
+
+
+class View(ReadOnly[T_co]):
+    """The read-only face of a store or derived value."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, store: ReadOnly[T_co]) -> None:
+        self._store = store
+
+    def __repr__(self) -> str:
+        return f"<ReadOnly {self._origin.name!r} = {self.get()!r}>"
+
+    @property
+    def _origin(self) -> Source:
+        return self._store._origin
+
+    @property
+    def name(self) -> str:
+        """The store's name."""
+        return self._origin.name
+
+    def get(self) -> T_co:
+        """Returns the newest committed value; inside a batch the batch's. Any thread, never blocks."""
+        return self._store.get()
+
+
+class Store(Cell[T], ReadOnly[T]):
+    """One immutable value.
+
+    Writes from any thread, also from observers: each is a commit with its place in the order of the domain, and every
+    observer sees every commit, once, in that order.
+
+    Args:
+        initial: The first value, and what `reset` returns to.
+        name: For reports and logs; "store 1" and so on when None.
+        domain: Whose order its commits have; the process's default domain when None.
+        equals: When a write counts as no change; see `equality.same` for the default.
+        on_start: Called with the first observer, on the subscribing thread, before it sees the value. When `on_stop`
+            is still running on another thread, that thread calls it next, perhaps after the observer saw the value.
+        on_stop: Called after the last observer left.
+        linger: Seconds to wait for a new observer before `on_stop`.
+        scheduler: Keeps the time of `linger`; a timer thread when None.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<Store {self.name!r} = {self._value!r}>"
+
+    @property
+    def _origin(self) -> Source:
+        return self
+
+    @property
+    def read_only(self) -> ReadOnly[T]:
+        """This store without the methods that write."""
+        return View(self)
+
+    def get(self) -> T:
+        """Returns the newest committed value; inside a batch the batch's. Any thread, never blocks."""
+        return self._read()
+
+    def set(self, value: T) -> None:
+        """Makes `value` the value. A value that counts as equal to the old one changes nothing.
+
+        Raises:
+            StoreClosed: after close().
+            FeedbackLoop: this is the hundredth write in a chain of observers that write.
+        """
+        if open_batches.count:
+            open_batch = active_batch()
+            if open_batch is not None:
+                self._check_open()
+                open_batch.write(self, value, (True, value), self._value)
+                return
+        old = self._value
+        if self._equals is same:
+            kind = type(value)
+            # `same`, without its call where that is most of the work.
+            is_same = old is value or (
+                type(old) is kind and (old == value if kind in COMPARED else same(old, value))
+            )
+        else:
+            is_same = unchanged(self._equals, old, value, self)
+        if is_same:
+            self._check_open()
+            return
+        # From here on what `_publish` does, written out for the commonest case, because a call more is a tenth of the
+        # whole: nobody delivers, and only plain observers are concerned.
+        if not self._others:
+            domain = self._domain
+            me = get_ident()
+            is_direct, is_locked = False, True
+            try:
+                domain._acquire()
+                if not (
+                    domain._deliverer
+                    or domain._is_busy
+                    or self._is_shut
+                    or self._others
+                    or self._value is not old
+                ):
+                    is_direct = True
+                    domain._deliverer = me
+                    self._value = self._delivered = value
+                    domain._number += 1
+                domain._release()
+                is_locked = False
+                if is_direct:
+                    slots = self._slots
+                    if len(slots) == 1:
+                        # One observer is the most common number, and `_tell` costs a tenth of the whole.
+                        call = slots[0]
+                        try:
+                            call(value)
+                        except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
+                            domain._failed("observer", error, self.name, call)
+                    else:
+                        self._tell(value)
+                    if domain._is_busy:
+                        domain._end_direct()
+                        return
+                    domain._deliverer = 0
+                    if domain._is_busy:
+                        domain._look_again()  # type: ignore[unreachable]  # see `deliverer`
+                    return
+            except BaseException:
+                # Also an interrupt (Ctrl-C) between any two lines above, after which neither lock nor mark may stay.
+                domain._recover(is_locked=is_locked, is_direct=is_direct)
+                raise
+        if not self._publish(old, value):
+            # Somebody came between, perhaps with an equal value.
+            self._update(lambda _: value)
+
+    def update(self, function: Callable[[T], T]) -> None:
+        """Replaces the value by `function` of it; runs `function` again when somebody else wrote meanwhile.
+
+        Args:
+            function: Pure.
+
+        Raises:
+            StoreClosed, FeedbackLoop: as `set`.
+            Exception: what `function` raises; nothing is changed then.
+        """
+        self._update(function)
+
+
+def reset_all(domain: Domain | None = None) -> None:
+    """Sets every living store of a domain (the default one when None) to its initial value, in one commit. For tests."""
+    where = default_domain() if domain is None else domain
+    with batch(where):
+        for store in where.stores():
+            if isinstance(store, Cell) and not store._is_shut:
+                store.reset()

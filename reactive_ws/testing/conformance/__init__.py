@@ -1,0 +1,31 @@
+"""Rules for parts that others write: stores, codecs, connect functions, UI loops.
+
+Needs no pytest.
+
+    conformance     does a part that somebody else wrote keep the rules that the framework relies on? Plain functions, no pytest needed
+    connect_bench   the bench for `connect_checks`
+    connect_checks  what the service needs of a `connect=`: the rules, and one check for each, run by `connecting`
+    connecting      A check of a socket library, as `WebSocketService(connect=...)` takes it, against the rules in `connect_checks`
+    ui_bench        what `ui_loops` checks with: the rules of a UI loop by name, and the bench on which a loop is put
+    ui_loops        `check_ui_loop`: whether an adapter for a toolkit's event loop keeps the contract of `gui.UiLoop`
+    unfit           what the `check_*` functions raise. No logic here
+"""
+
+from .conformance import check_codec, check_store
+from .connecting import ConnectRule, check_connect
+from .ui_bench import BrokenUiLoop, BrokenUiRule, Turning, UiRule
+from .ui_loops import check_ui_loop
+from .unfit import Unfit
+
+__all__ = [
+    "BrokenUiLoop",
+    "BrokenUiRule",
+    "ConnectRule",
+    "Turning",
+    "UiRule",
+    "Unfit",
+    "check_codec",
+    "check_connect",
+    "check_store",
+    "check_ui_loop",
+]

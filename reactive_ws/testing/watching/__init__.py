@@ -1,0 +1,29 @@
+"""Records what a program sees and judges it by rules.
+
+It changes nothing.
+
+    history   did every message arrive, once, in order? A `History` is written while a test runs
+    monitor   the rules that every stream must keep, watched on one stream while a test does something else
+    recorder  what a stream did and when
+"""
+
+from .history import Entry, History, Promise, Step, Verdict, judge
+from .monitor import BrokenRules, Monitor, Rule, Violation
+from .recorder import Event, Kind, Recorder, assert_marbles
+
+__all__ = [
+    "BrokenRules",
+    "Entry",
+    "Event",
+    "History",
+    "Kind",
+    "Monitor",
+    "Promise",
+    "Recorder",
+    "Rule",
+    "Step",
+    "Verdict",
+    "Violation",
+    "assert_marbles",
+    "judge",
+]

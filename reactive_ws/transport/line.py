@@ -1,0 +1,302 @@
+"""One socket with its two tasks: one dials and then reads, one writes. Each dial makes a new line with its own number.
+
+It hands frames over in bursts and takes what to write from its owner, `connection_loop`; it decides nothing. Whatever
+happens, it reports its end exactly once and leaves no task and no socket behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any, Protocol
+
+from websockets.exceptions import ConnectionClosed
+
+from ..outbox import Entry
+
+__all__ = ["Line", "LineOwner", "Socket"]
+
+
+class Socket(Protocol):
+    """What is used of a `websockets` connection."""
+
+    @property
+    def subprotocol(self) -> str | None: ...
+    @property
+    def transport(self) -> asyncio.Transport: ...
+    def recv(self) -> Coroutine[Any, Any, str | bytes]: ...
+    async def send(self, message: str | bytes) -> None: ...
+    async def ping(self) -> Awaitable[float]: ...
+    async def close(self, code: int = 1000, reason: str = "") -> None: ...
+    async def wait_closed(self) -> None: ...
+
+
+class LineOwner(Protocol):
+    """Who a line reports to, always in the loop."""
+
+    def line_opened(self, line: Line) -> None: ...
+    def line_burst(self, line: Line, frame: str | bytes) -> bool:
+        """Takes a frame and whatever `line.pull` gives; True when there may be more to pull."""
+        ...
+
+    def line_ponged(self, line: Line) -> None: ...
+    def line_next(self, line: Line) -> Entry | None: ...
+    def line_wrote(self, line: Line, entry: Entry) -> None: ...
+    def line_cut_off(self, line: Line, entry: Entry) -> None: ...
+    def line_failed(self, line: Line, error: Exception) -> None: ...
+    def line_over(self, line: Line) -> None: ...
+
+
+_PING = object()
+_FLUSH_RUN = 32
+"""Messages written before other tasks get a turn: without it a flush does not notice that the socket closed."""
+
+
+class Line:
+    """A socket of one generation.
+
+    Args:
+        generation: Its number.
+        dial: Opens the socket.
+        owner: Who to report to.
+        close_timeout: Seconds for a polite close.
+    """
+
+    def __init__(
+        self,
+        generation: int,
+        dial: Callable[[], Awaitable[Socket]],
+        owner: LineOwner,
+        *,
+        close_timeout: float,
+    ) -> None:
+        self.generation = generation
+        self.is_over = False
+        self._dial = dial
+        self._owner = owner
+        self._close_timeout = close_timeout
+        self._close_code: int | None = None
+        self._socket: Socket | None = None
+        # No deque: an empty one takes 760 bytes, and here are rarely two.
+        self._control: list[str | bytes | object] = []
+        self._wake = asyncio.Event()
+        self._blocked: _Blocked | None = None
+        self._task = asyncio.get_running_loop().create_task(
+            self._run(), name=f"reactive_ws-line-{generation}"
+        )
+        # Not in a `finally` of the task: one that is cancelled before its first step never gets there.
+        self._task.add_done_callback(self._ended)
+
+    def __repr__(self) -> str:
+        return f"<Line {self.generation}{' over' if self.is_over else ''}>"
+
+    @property
+    def task(self) -> asyncio.Task[None]:
+        """The task that ends last."""
+        return self._task
+
+    @property
+    def has_opened(self) -> bool:
+        """Whether the handshake succeeded."""
+        return self._socket is not None
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What the server selected."""
+        return self._socket.subprotocol if self._socket is not None else None
+
+    # --- from the owner -------------------------------------------------------------------------------------------------
+
+    def send_control(self, frame: str | bytes) -> None:
+        """Sends a frame before everything that waits in the outbox."""
+        self._control.append(frame)
+        self._wake.set()
+
+    def send_ping(self) -> None:
+        """Sends a WebSocket ping frame."""
+        self._control.append(_PING)
+        self._wake.set()
+
+    def wake(self) -> None:
+        """The outbox may have something."""
+        self._wake.set()
+
+    def abort(self) -> None:
+        """Drops the socket, or cancels the dial, without a closing handshake."""
+        self.is_over = True
+        self._close_code = None
+        if self._socket is not None:
+            self._socket.transport.abort()
+        self._task.cancel()
+
+    def close(self, code: int) -> None:
+        """Closes politely; a peer that does not answer is aborted after the close timeout."""
+        if not self.is_over:
+            self.is_over = True
+            self._close_code = code
+            self._task.cancel()
+
+    def pull(self) -> str | bytes | None:
+        """Returns a frame that is here already, or None. Never switches tasks.
+
+        `recv` does not suspend while frames are buffered, so its coroutine is run by hand; once it does suspend, it is
+        kept, and the reader goes on waiting for it.
+        """
+        if self._socket is None or self._blocked is not None or self.is_over:
+            return None
+        receiving = self._socket.recv()
+        try:
+            waits_for = receiving.send(None)
+        except StopIteration as stop:
+            frame: str | bytes = stop.value
+            return frame
+        except Exception as error:  # noqa: BLE001 - the reader raises it where it belongs
+            self._blocked = _Blocked(None, None, error)
+            return None
+        self._blocked = _Blocked(receiving, waits_for, None)
+        return None
+
+    # --- tasks ----------------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        try:
+            error = await self._live()
+            if not self.is_over:
+                self.is_over = True
+                self._owner.line_failed(self, error)
+        except asyncio.CancelledError:
+            if not self.is_over:
+                # Not ours: the loop is being shut down around us.
+                self.is_over = True
+                raise
+        finally:
+            await self._hang_up()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": f"{self!r} failed", "exception": task.exception(), "task": task}
+            )
+        self._owner.line_over(self)
+
+    async def _live(self) -> Exception:
+        try:
+            socket = self._socket = await self._dial()
+        except Exception as error:  # noqa: BLE001 - translated and judged by the owner
+            return error
+        self._owner.line_opened(self)
+        writer = asyncio.get_running_loop().create_task(
+            self._write(socket), name=f"reactive_ws-writer-{self.generation}"
+        )
+        try:
+            while True:
+                if self._blocked is not None:
+                    blocked, self._blocked = self._blocked, None
+                    frame = await blocked
+                else:
+                    frame = await socket.recv()
+                if self._owner.line_burst(self, frame):
+                    await asyncio.sleep(0)
+        except Exception as error:  # noqa: BLE001 - translated and judged by the owner
+            return error
+        finally:
+            if self._blocked is not None:
+                self._blocked.close()
+                self._blocked = None
+            writer.cancel()
+            await asyncio.wait([writer])
+
+    async def _write(self, socket: Socket) -> None:
+        run = 0
+        try:
+            while True:
+                while self._control:
+                    await self._write_control(socket, self._control.pop(0))
+                entry = self._owner.line_next(self)
+                if entry is None:
+                    run = 0
+                    await self._wake.wait()
+                    self._wake.clear()
+                    continue
+                try:
+                    await socket.send(entry.frame)
+                except BaseException:
+                    self._owner.line_cut_off(self, entry)
+                    raise
+                self._owner.line_wrote(self, entry)
+                run += 1
+                if run >= _FLUSH_RUN:
+                    run = 0
+                    await asyncio.sleep(0)
+        except ConnectionClosed:
+            # The reader sees the same end and reports it.
+            return
+
+    async def _write_control(self, socket: Socket, frame: str | bytes | object) -> None:
+        if isinstance(frame, str | bytes):
+            await socket.send(frame)
+            return
+        ponged = await socket.ping()
+        asyncio.ensure_future(ponged).add_done_callback(self._ponged)
+
+    def _ponged(self, answer: asyncio.Future[float]) -> None:
+        if not answer.cancelled() and answer.exception() is None and not self.is_over:
+            self._owner.line_ponged(self)
+
+    async def _hang_up(self) -> None:
+        socket = self._socket
+        if socket is None:
+            return
+        try:
+            if self._close_code is not None:
+                async with asyncio.timeout(self._close_timeout):
+                    await socket.close(self._close_code)
+        except TimeoutError:
+            # A peer that does not answer the close is aborted below.
+            return
+        finally:
+            socket.transport.abort()
+            await socket.wait_closed()
+
+
+class _Blocked:
+    """A `recv` that was started by hand and waits for a future; awaiting it goes on where it stopped."""
+
+    __slots__ = ("_error", "_receiving", "_waits_for")
+
+    def __init__(
+        self,
+        receiving: Coroutine[Any, Any, str | bytes] | None,
+        waits_for: Any,
+        error: Exception | None,
+    ) -> None:
+        self._receiving = receiving
+        self._waits_for = waits_for
+        self._error = error
+
+    def __await__(self) -> Generator[Any, Any, str | bytes]:
+        if self._error is not None:
+            raise self._error
+        receiving = self._receiving
+        assert receiving is not None
+        waits_for = self._waits_for
+        while True:
+            try:
+                sent = yield waits_for
+            except BaseException as error:  # noqa: BLE001 - passed on into the coroutine
+                try:
+                    waits_for = receiving.throw(error)
+                except StopIteration as stop:
+                    frame: str | bytes = stop.value
+                    return frame
+            else:
+                try:
+                    waits_for = receiving.send(sent)
+                except StopIteration as stop:
+                    later: str | bytes = stop.value
+                    return later
+
+    def close(self) -> None:
+        """Ends a `recv` that nobody will wait for."""
+        if self._receiving is not None:
+            self._receiving.close()

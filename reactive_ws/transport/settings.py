@@ -1,0 +1,46 @@
+"""Everything a service can be told, in one frozen record. `service` fills it from its arguments; its rooms read it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from ..connection import ProtocolOptions
+from ..wire import Codec, Registry
+from .authentication import Auth
+
+__all__ = ["Settings"]
+
+
+@attrs.frozen
+class Settings:
+    """See the arguments of `WebSocketService`.
+
+    Attributes:
+        url: What to dial; secret, because it may hold a token.
+        shown_url: The same, redacted.
+        connect: Opens a socket, like `websockets.asyncio.client.connect`.
+        suspended: Seconds that the computer has slept so far, on some scale.
+        suspend_limit: Seconds by which `suspended` must jump to count as a wake-up.
+    """
+
+    url: str = attrs.field(repr=False)
+    shown_url: str
+    codec: Codec
+    registry: Registry
+    protocol: ProtocolOptions
+    auth: Auth | None
+    connect: Callable[..., Any]
+    connect_options: Mapping[str, Any] = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    subprotocols: tuple[str, ...] = attrs.field(repr=False)
+    rng: random.Random
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]
+    close_timeout: float
+    suspended: Callable[[], float] | None
+    suspend_limit: float

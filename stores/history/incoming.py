@@ -1,0 +1,185 @@
+"""What the server's messages make of the histories: acknowledgements, answers, pieces of answers, tools, snapshots.
+
+It finds out what fits and what is strange, reports that, and leaves the change to the reducers of `conversation`,
+`own_messages` and `answers`. It holds no state; `history` does, and hands this to the composition root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+
+from reactive_ws.connection import ErrorKind
+from reactive_ws.state import Store
+from reactive_ws.wire import (
+    Envelope,
+    Hello,
+    MessageDelta,
+    MessageReceived,
+    MessageResponse,
+    SessionClosed,
+    SessionCreated,
+    Snapshot,
+)
+
+from ..outside import Handlers, Report, Runs, Sync
+from ..wire import AiToolCall
+from .answers import Fit, called, fit, grown
+from .conversation import Conversation, all_answered, answered, began, ended, merged
+from .doubts import doubts_about, dubious, latest_likely
+from .entry import ToolCall
+
+__all__ = ["Incoming"]
+
+
+# --- store ------------------------------------------------------------------------------------------------------------
+
+
+class Incoming:
+    """The handlers of the server's messages. Made by `History`.
+
+    Args:
+        get: Returns a session's conversation.
+        known: Returns the ids of the sessions in which something was said.
+        change: Applies a reducer to a session's conversation.
+        received: Hears that an own message was acknowledged, and in which epoch.
+        epoch: The server's epoch.
+        sync, report: See `ports`.
+        clock: Wall clock, UTC.
+    """
+
+    def __init__(
+        self,
+        *,
+        get: Callable[[str], Conversation],
+        known: Callable[[], AbstractSet[str]],
+        change: Callable[[str, Callable[[Conversation], Conversation]], None],
+        received: Callable[[MessageReceived, str | None], object],
+        epoch: Store[str | None],
+        sync: Sync,
+        report: Report,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._get = get
+        self._known = known
+        self._change = change
+        self._received_own = received
+        self._epoch = epoch
+        self._sync = sync
+        self._report = report
+        self._clock = clock
+
+    @property
+    def handlers(self) -> Handlers:
+        """What is done about the server's messages, by type name."""
+        return {
+            "hello": self._greeted,
+            "message.received": self._received,
+            "message.response": self._answered,
+            "message.delta": self._grown,
+            "session.created": self._began,
+            "session.closed": self._ended,
+            "snapshot": self._merged,
+            "ai.response": self._answered,
+            "ai.stream": self._grown,
+            "ai.tool_call": self._called,
+        }
+
+    @property
+    def runs(self) -> Runs:
+        """What is done about several messages of a type in a row."""
+        return {"message.response": self._all_answered, "ai.response": self._all_answered}
+
+    def _greeted(self, envelope: Envelope[Hello]) -> None:
+        self._epoch.set(envelope.payload.epoch)
+
+    def _received(self, envelope: Envelope[MessageReceived]) -> None:
+        self._received_own(envelope.payload, envelope.epoch or self._epoch.get())
+
+    def _answered(self, envelope: Envelope[MessageResponse]) -> None:
+        response = envelope.payload
+        self._doubt(response)
+        epoch = envelope.epoch or self._epoch.get()
+        self._change(response.session_id, lambda now: answered(now, response, epoch))
+
+    def _all_answered(self, envelopes: Sequence[Envelope[MessageResponse]]) -> None:
+        # Two lists, because a pair for each message is work for the garbage collector.
+        sessions: dict[str, tuple[list[MessageResponse], list[str | None]]] = {}
+        usual = self._epoch.get()
+        for envelope in envelopes:
+            response = envelope.payload
+            found = sessions.get(response.session_id)
+            if found is None:
+                found = sessions[response.session_id] = [], []
+            found[0].append(response)
+            found[1].append(envelope.epoch or usual)
+        latest = latest_likely(self._clock)
+        for session_id, (responses, epochs) in sessions.items():
+            for response in dubious(responses, self._get(session_id), latest):
+                self._doubt(response)
+            self._change(session_id, _with_all(responses, epochs))
+
+    def _doubt(self, response: MessageResponse) -> None:
+        for doubt in doubts_about(response, self._get(response.session_id), self._clock):
+            self._report(ErrorKind.PROTOCOL, doubt)
+
+    def _grown(self, envelope: Envelope[MessageDelta]) -> None:
+        delta = envelope.payload
+        epoch = envelope.epoch or self._epoch.get()
+        how = fit(self._get(delta.session_id), delta)
+        if how is Fit.GAP:
+            if self._get(delta.session_id).is_loaded:
+                self._report(
+                    ErrorKind.PROTOCOL,
+                    f"a piece of answer {delta.message_id} is missing before character "
+                    f"{delta.offset}; the session is fetched again",
+                    is_retryable=True,
+                )
+            self._sync(delta.session_id)
+        elif how is Fit.LATE:
+            self._report(
+                ErrorKind.PROTOCOL, f"answer {delta.message_id} went on after its end; dropped"
+            )
+        else:
+            now_ms = self._clock().timestamp() * 1000.0
+            self._change(delta.session_id, lambda now: grown(now, delta, epoch, now_ms))
+
+    def _began(self, envelope: Envelope[SessionCreated]) -> None:
+        self._change(envelope.payload.session_id, began)
+
+    def _ended(self, envelope: Envelope[SessionClosed]) -> None:
+        self._settle(envelope.payload.session_id)
+
+    def _settle(self, session_id: str) -> None:
+        # Nobody goes to a session that is not there: what is unread in it would be counted for ever.
+        if session_id in self._known() and not self._get(session_id).is_over:
+            self._change(session_id, ended)
+
+    def _merged(self, envelope: Envelope[Snapshot]) -> None:
+        snapshot = envelope.payload
+        if snapshot.sessions is not None:
+            open_ids = {session.id for session in snapshot.sessions}
+            for session_id in self._known() - open_ids:
+                self._settle(session_id)
+            for session_id in open_ids:
+                if self._get(session_id).is_over:
+                    self._change(session_id, began)
+        if snapshot.messages is not None:
+            self._change(snapshot.stream, lambda now: merged(now, snapshot))
+
+    def _called(self, envelope: Envelope[AiToolCall]) -> None:
+        it = envelope.payload
+        call = ToolCall(it.call_id, it.name, it.arguments, it.result, it.status)
+        epoch = envelope.epoch or self._epoch.get()
+        now_ms = self._clock().timestamp() * 1000.0
+        self._change(
+            it.session_id,
+            lambda now: called(now, it.session_id, it.message_id, call, epoch, now_ms),
+        )
+
+
+def _with_all(
+    responses: list[MessageResponse], epochs: list[str | None]
+) -> Callable[[Conversation], Conversation]:
+    return lambda now: all_answered(now, zip(responses, epochs, strict=True))

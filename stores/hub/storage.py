@@ -1,0 +1,241 @@
+"""The hub's data file: SQLite in WAL mode, one transaction for the steps that happened while the last one was written.
+
+What `commit` returned from survives the death of the process and of the machine. One hub a file: the lock is held from
+`open` to `close`. Blocking; `server` runs it on a thread of its own and never two calls at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import uuid
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from immutables import Map
+
+from reactive_ws.errors import FileUnusable, MessageRejected
+from reactive_ws.wire import Codec, Envelope, Message, Panel, Session
+
+from .state import Change, Conversation, Owed, Put, State, Stream
+
+__all__ = ["Storage"]
+
+_APPLICATION = 0x52575348
+"""SQLite's application_id of our files ("RWSH"), so that nobody's other database is taken for one."""
+_VERSION = 1
+_LOCK_TIMEOUT = 0.5
+"""Seconds; a hub that was just told to stop may still be closing its file."""
+
+_CREATE = (
+    "CREATE TABLE about (epoch TEXT NOT NULL)",
+    *(
+        f"CREATE TABLE {table} (key TEXT NOT NULL, number INTEGER NOT NULL, value {type_}, "
+        "PRIMARY KEY (key, number)) WITHOUT ROWID"
+        for table, type_ in {
+            "sessions": "TEXT",
+            "closed": "TEXT",
+            "panels": "TEXT",
+            "messages": "TEXT",
+            "owed": "TEXT",
+            "log": "TEXT",
+            "seen": "INTEGER",
+        }.items()
+    ),
+)
+
+_REASONS = {
+    "SQLITE_BUSY": "is in use by another hub; stop that one or choose another file",
+    "SQLITE_NOTADB": "is not a data file of a hub; choose another one",
+    "SQLITE_CANTOPEN": "cannot be opened; check that its directory exists and that you may write there",
+    "SQLITE_READONLY": "cannot be written; check its permissions",
+    "SQLITE_PERM": "cannot be written; check its permissions",
+    "SQLITE_FULL": "could not grow, the disk is full; free some space and start again, "
+    "nothing that was acknowledged is lost",
+    "SQLITE_IOERR": "could not be written, the disk may be full; free some space and start again, "
+    "nothing that was acknowledged is lost",
+    "SQLITE_CORRUPT": "is damaged; restore it from a copy or choose another one",
+}
+
+
+class Storage:
+    """An open data file.
+
+    Args:
+        path: The file; created when it does not exist, its directory is not.
+        codec: Writes and reads the frames of the logs.
+
+    Raises:
+        FileUnusable: missing directory, no permission, no database of ours, in use, or the disk is full.
+    """
+
+    def __init__(self, path: str | Path, codec: Codec) -> None:
+        self._path = str(path)
+        self._codec = codec
+        self._encode = msgspec.json.Encoder().encode
+        try:
+            # Absolute, because SQLite reads "", ":memory:" and "file:..." as something else than files of that name.
+            self._database = sqlite3.connect(
+                os.fsencode(Path(path).absolute()),
+                timeout=_LOCK_TIMEOUT,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            try:
+                self._prepare()
+            except BaseException:
+                self._database.close()
+                raise
+        except sqlite3.Error as error:
+            raise self._translate(error) from error
+
+    def __repr__(self) -> str:
+        return f"Storage({self._path!r})"
+
+    def load(self) -> State:
+        """Returns everything that was committed.
+
+        Raises:
+            FileUnusable: the file is damaged.
+        """
+        try:
+            return self._load()
+        except sqlite3.Error as error:
+            raise self._translate(error) from error
+        except (msgspec.MsgspecError, MessageRejected, TypeError, ValueError) as error:
+            raise FileUnusable(self._path, _REASONS["SQLITE_CORRUPT"]) from error
+
+    def commit(self, changes: Iterable[Change]) -> None:
+        """Writes all changes, or none, and returns when they are on the disk.
+
+        Raises:
+            FileUnusable: the disk is full or failed; nothing was written.
+        """
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                for change in changes:
+                    self._write(change)
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise self._translate(error) from error
+
+    def close(self) -> None:
+        """Closes the file; never raises, what was committed is safe already."""
+        try:
+            self._database.close()
+        except sqlite3.Error:
+            # The last checkpoint had no room; the write-ahead log beside the file still holds everything.
+            return
+
+    def _prepare(self) -> None:
+        run = self._database.execute
+        # Exclusive: the first access takes a lock that is kept, so a second hub is refused instead of interleaved.
+        run("PRAGMA locking_mode = EXCLUSIVE")
+        run("PRAGMA journal_mode = WAL")
+        run("PRAGMA synchronous = FULL")
+        run("BEGIN EXCLUSIVE")
+        (application,) = run("PRAGMA application_id").fetchone()
+        (version,) = run("PRAGMA user_version").fetchone()
+        (tables,) = run("SELECT count(*) FROM sqlite_schema").fetchone()
+        if not tables and not application:
+            for statement in _CREATE:
+                run(statement)
+            run("INSERT INTO about VALUES (?)", (uuid.uuid4().hex,))
+            run(f"PRAGMA application_id = {_APPLICATION}")
+            run(f"PRAGMA user_version = {_VERSION}")
+        elif application != _APPLICATION:
+            raise FileUnusable(
+                self._path, "is the database of another program; choose another file"
+            )
+        elif version != _VERSION:
+            raise FileUnusable(
+                self._path,
+                f"has format {version} and this hub reads format {_VERSION}; use the version that wrote it",
+            )
+        run("COMMIT")
+
+    def _write(self, change: Change) -> None:
+        if not isinstance(change, Put):
+            self._database.execute(
+                f"DELETE FROM {change.table} WHERE key = ? AND number = ?",
+                (change.key, change.number),
+            )
+            return
+        self._database.execute(
+            f"INSERT OR REPLACE INTO {change.table} VALUES (?, ?, ?)",
+            (change.key, change.number, self._column(change.value)),
+        )
+
+    def _column(self, value: Any) -> str | int | None:
+        if value is None or isinstance(value, int):
+            return value
+        if value.__class__ is Envelope:
+            frame = self._codec.encode(value)
+            return frame if isinstance(frame, str) else frame.decode()
+        return self._encode(value).decode()
+
+    def _load(self) -> State:
+        rows = self._database.execute
+        (epoch,) = rows("SELECT epoch FROM about").fetchone()
+        with closing(rows("SELECT key, value FROM seen")) as seen:
+            return State(
+                epoch=epoch,
+                sessions=Map(
+                    (key, msgspec.json.decode(value, type=Session))
+                    for key, value in rows("SELECT key, value FROM sessions")
+                ),
+                closed=Map((key, True) for (key,) in rows("SELECT key FROM closed")),
+                panels=Map(
+                    (number, msgspec.json.decode(value, type=Panel))
+                    for number, value in rows("SELECT number, value FROM panels")
+                ),
+                conversations=self._conversations(),
+                streams=self._streams(),
+                seen=Map(seen),
+            )
+
+    def _conversations(self) -> Map[str, Conversation]:
+        said: dict[str, dict[int, Message]] = {}
+        owed: dict[str, dict[int, Owed]] = {}
+        for key, number, value in self._database.execute("SELECT key, number, value FROM messages"):
+            said.setdefault(key, {})[number] = msgspec.json.decode(value, type=Message)
+        for key, number, value in self._database.execute("SELECT key, number, value FROM owed"):
+            owed.setdefault(key, {})[number] = msgspec.json.decode(value, type=Owed)
+        return Map(
+            (
+                key,
+                Conversation(
+                    messages=Map(messages),
+                    length=max(messages, default=0),
+                    owed=Map(owed.get(key, {})),
+                    asked=max(owed.get(key, {}), default=0),
+                    answered=min(owed.get(key, {}), default=1) - 1,
+                ),
+            )
+            for key, messages in said.items()
+        )
+
+    def _streams(self) -> Map[str, Stream]:
+        logs: dict[str, dict[int, Envelope[Any]]] = {}
+        for key, number, value in self._database.execute("SELECT key, number, value FROM log"):
+            logs.setdefault(key, {})[number] = self._codec.decode(value)
+        # The log keeps its newest entry for ever, so its ends are those of the stream.
+        return Map(
+            (key, Stream(max(entries), min(entries), Map(entries))) for key, entries in logs.items()
+        )
+
+    def _translate(self, error: sqlite3.Error) -> FileUnusable:
+        # Extended codes such as SQLITE_IOERR_WRITE begin with the name of their class.
+        name = getattr(error, "sqlite_errorname", "") or ""
+        for known, reason in _REASONS.items():
+            if name.startswith(known):
+                return FileUnusable(self._path, reason)
+        return FileUnusable(self._path, f"cannot be used: {error}")

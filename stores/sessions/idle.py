@@ -1,0 +1,72 @@
+"""Waits for sessions in which nothing happens for a while: one timer, for the first that falls idle, and none without sessions.
+
+What is idle is decided in `session_list`; `sessions` says when something happened.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from reactive_ws.state import Store
+
+from ..outside import Later
+from .session_list import SessionsState, fell_idle
+
+__all__ = ["IdleWatch"]
+
+
+class IdleWatch:
+    """The timer. Made by `Sessions`.
+
+    Args:
+        store: The sessions.
+        clock: Wall clock, UTC.
+        later: Starts a timer.
+        after: Without activity for this long a session is idle.
+    """
+
+    def __init__(
+        self,
+        store: Store[SessionsState],
+        *,
+        clock: Callable[[], datetime],
+        later: Later,
+        after: timedelta,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._later = later
+        self._after = after
+        # Own messages touch their session on whatever thread they are sent.
+        self._lock = threading.Lock()
+        self._cancel: Callable[[], None] | None = None
+
+    def look(self) -> None:
+        """Notes who is idle by now, and waits for the next one."""
+        self.end()
+        now = self._clock()
+        self._store.update(lambda state: fell_idle(state, now, self._after))
+        self.wait()
+
+    def wait(self) -> None:
+        """Starts the timer, unless it runs or nobody can fall idle."""
+        if self._cancel is not None:
+            return
+        state = self._store.get()
+        times = (state.last_activity.get(it.id) for it in state.sessions if it.id not in state.idle)
+        first = min((time for time in times if time is not None), default=None)
+        if first is None:
+            return
+        delay = (first + self._after - self._clock()).total_seconds()
+        with self._lock:
+            if self._cancel is None:
+                self._cancel = self._later(max(0.001, delay), self.look)
+
+    def end(self) -> None:
+        """Ends the timer."""
+        with self._lock:
+            cancel, self._cancel = self._cancel, None
+        if cancel is not None:
+            cancel()
