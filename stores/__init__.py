@@ -26,7 +26,7 @@ Each store file has the same order: state, reducers, store, actions. UI code rea
 from .app import Application, application
 from .carousel import Carousel, CarouselState
 from .channels import Channels, ChannelsState
-from .connection import ConnectionStatus, ConnectionStore
+from .connection import ConnectionStore, ConnectionSummary
 from .errors import AppError, Errors, ErrorsState
 from .history import Conversation, Entry, History, OlderRequest, Timeline, ToolCall
 from .notifications import Notifications, NotificationsState
@@ -43,8 +43,8 @@ __all__ = [
     "CarouselState",
     "Channels",
     "ChannelsState",
-    "ConnectionStatus",
     "ConnectionStore",
+    "ConnectionSummary",
     "Conversation",
     "Entry",
     "Errors",

@@ -22,7 +22,7 @@ from reactive_ws.wire import Envelope, Hello, Pong
 from .outside import Handlers, Later
 from .status_line import StatusLine, status_text
 
-__all__ = ["ConnectionStatus", "ConnectionStore", "status_text"]
+__all__ = ["ConnectionStore", "ConnectionSummary", "status_text"]
 
 
 # --- state ------------------------------------------------------------------------------------------------------------
@@ -39,7 +39,7 @@ class _Memory:
 
 
 @attrs.frozen
-class ConnectionStatus:
+class ConnectionSummary:
     """The connection as a user sees it.
 
     Attributes:
@@ -67,8 +67,8 @@ class ConnectionStatus:
 
 def _status(
     connection: Connection, metrics: Metrics, outbox: OutboxView, memory: _Memory
-) -> ConnectionStatus:
-    return ConnectionStatus(
+) -> ConnectionSummary:
+    return ConnectionSummary(
         connection,
         metrics,
         outbox.entries,
@@ -123,7 +123,7 @@ class ConnectionStore:
         return f"<ConnectionStore of {self._service!r}>"
 
     @property
-    def status(self) -> ReadOnly[ConnectionStatus]:
+    def status(self) -> ReadOnly[ConnectionSummary]:
         """All of it."""
         return self._status
 

@@ -13,7 +13,7 @@ from reactive_ws.stores import (
     Application,
     CarouselState,
     ChannelsState,
-    ConnectionStatus,
+    ConnectionSummary,
     Conversation,
     Entry,
     FailedMessage,
@@ -45,7 +45,7 @@ def cases(app: Application) -> None:
     assert_type(app.sessions.active, Selection[Session | None])
     assert_type(app.carousel.state, ReadOnly[CarouselState])
     assert_type(app.carousel.panels, Selection[tuple[Panel, ...]])
-    assert_type(app.connection.status, ReadOnly[ConnectionStatus])
+    assert_type(app.connection.status, ReadOnly[ConnectionSummary])
     assert_type(app.connection.is_connected, Selection[bool])
     assert_type(app.connection.queue_length, Selection[int])
     assert_type(app.notifications.unread, Selection[int])
