@@ -47,8 +47,8 @@ def mutants(module: str) -> Iterator[Mutant]:
 
 
 def path_of(module: str) -> Path:
-    """Returns where a module is."""
-    return ROOT / "reactive_ws" / f"{module}.py"
+    """Returns where a module is: `engine.cell` is `reactive_ws/engine/cell.py`."""
+    return ROOT.joinpath("reactive_ws", *module.split(".")).with_suffix(".py")
 
 
 def places(tree: ast.Module) -> Iterator[tuple[str, ast.AST, str]]:

@@ -81,17 +81,25 @@ def transport(modules: tuple[str, ...], *tests: str) -> Group:
 
 
 GROUPS = {
-    "store": engine("store", "store", "cell"),
-    "derived": engine("derived", "derived", "computed", "calculation"),
-    "keyed": engine("keyed", "keyed", "key_source", "key_changes", "entities"),
-    "batch": engine("batch", "batch"),
-    "delivery": engine(
-        "delivery", "audience", "registration_order", "source", "graph", "deliverer", "domain"
+    "store": engine("store", "state.store", "engine.cell"),
+    "derived": engine("derived", "state.derived", "state.computed", "state.calculation"),
+    "keyed": engine(
+        "keyed", "state.keyed", "state.key_source", "state.key_changes", "state.entities"
     ),
-    "protocol": transport(("protocol",), "unit/test_protocol"),
-    "outbox": transport(("outbox", "outbox_books"), "unit/test_outbox"),
-    "inbound": transport(("inbound",), "unit/test_inbound", "unit/test_resume"),
-    "backoff": transport(("backoff",), "unit/test_backoff", "unit/test_protocol"),
+    "batch": engine("batch", "engine.batch"),
+    "delivery": engine(
+        "delivery",
+        "engine.audience",
+        "engine.registration_order",
+        "engine.source",
+        "engine.graph",
+        "engine.commit_queue",
+        "engine.domain",
+    ),
+    "protocol": transport(("connection.decisions",), "unit/test_protocol"),
+    "outbox": transport(("outbox.queue", "outbox.books"), "unit/test_outbox"),
+    "inbound": transport(("inbound.order",), "unit/test_inbound", "unit/test_resume"),
+    "backoff": transport(("connection.backoff",), "unit/test_backoff", "unit/test_protocol"),
 }
 
 
@@ -103,7 +111,7 @@ class Run:
     ) -> None:
         self.root = root
         self._started = time.monotonic()
-        self._path = root / "reactive_ws" / f"{module}.py"
+        self._path = root / path_of(module).relative_to(ROOT)
         self._original = self._path.read_bytes()
         self._write(source.encode())
         # Forked, because to import pytest and the libraries anew takes longer than to notice most mutants.
@@ -259,7 +267,8 @@ def main() -> int:
     for mutant, verdict in run_all(options.jobs, [(GROUPS[name], one) for name, one in work]):
         results[group_of[mutant]].append(verdict)
         if verdict != NOTICED:
-            print(f"{verdict}: {mutant.module}.py:{mutant.line} {mutant.name}", flush=True)
+            place = path_of(mutant.module).relative_to(ROOT)
+            print(f"{verdict}: {place}:{mutant.line} {mutant.name}", flush=True)
     print(
         f"\n{'group':9} {'mutants':>8} {'killed':>7} {'of those hang':>14} {'survived':>9} {'':>6}"
     )
