@@ -1,5 +1,6 @@
-"""How long to wait before the next dial: a generator of delays in seconds. It knows no clock, sleeps nowhere and counts
-no attempts; `protocol` draws one delay for each retry of an outage and starts a new generator for the next outage.
+"""Delays before the next dial: a generator of seconds. It knows no clock, sleeps nowhere and counts no attempts.
+
+`decisions` draws one delay for each retry of an outage and starts a new generator for the next outage.
 
 With t = min(cap, initial * factor**n) for the n-th retry (n from 0) and U a uniform random number:
 
@@ -22,7 +23,7 @@ from typing import Protocol, runtime_checkable
 
 import attrs
 
-__all__ = ["Backoff", "DelaySource", "Delays", "Jitter"]
+__all__ = ["Backoff", "DelaySource", "Jitter"]
 
 
 class Jitter(enum.Enum):
@@ -36,7 +37,7 @@ class Jitter(enum.Enum):
 
 @runtime_checkable
 class DelaySource(Protocol):
-    """Whatever makes the delays of an outage."""
+    """Makes the delays of an outage."""
 
     def delays(self, rng: random.Random) -> Iterator[float]:
         """Yields the seconds to wait before retry 0, 1, 2, ... of one outage; never ends."""
@@ -87,15 +88,25 @@ class Backoff:
                 yield ceiling * rng.uniform(0.5, 1.0)
             ceiling = min(self.cap, ceiling * self.factor)
 
+    @classmethod
+    def of(cls, function: Callable[[int], float]) -> DelaySource:
+        """Returns delays that your own function computes.
+
+        Args:
+            function: Takes the number of the retry, which counts from 0 in each outage, and returns seconds. A negative
+                result counts as 0.
+        """
+        return _Computed(function)
+
 
 @attrs.frozen
-class Delays:
-    """Delays computed by your own function of the retry number, which counts from 0 in each outage."""
+class _Computed:
+    """Delays that a function computes."""
 
     function: Callable[[int], float]
 
     def delays(self, rng: random.Random) -> Iterator[float]:  # noqa: ARG002 - DelaySource's shape
-        """Yields the delays of one outage; never ends. A negative delay counts as none."""
+        """Yields the delays of one outage; never ends."""
         retry = 0
         while True:
             yield max(0.0, self.function(retry))

@@ -1,11 +1,12 @@
-"""The connection's mind, without I/O: what to do when something happens to the connection or its time has come.
+"""Decides what follows an event of one connection, without I/O, and keeps the record of the connection.
 
-    * The state is assigned in one place, `connection_record`, and only through the table of `transitions`.
-    * Every event of a socket carries its generation; events of older ones are counted and change nothing.
-    * Every call returns effects, to be performed in order, and may change `deadline`: the shell calls `tick` then.
+    * One method, `_move`, assigns the state, and only through the table of `transitions`.
+    * Every event of a socket carries its generation. An event of an older generation is counted and changes nothing.
+    * Every call returns effects, which the caller performs in order. A call may change `deadline`; the caller then calls
+      `tick` at that time.
     * Time and random numbers come from the caller. The same calls give the same effects, always.
 
-It opens no socket, keeps no message and knows no thread. `service` obeys it.
+It opens no socket, keeps no message and knows no thread. `service.shell` performs the effects.
 """
 
 from __future__ import annotations
@@ -14,23 +15,23 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import attrs
+
 from ..errors import ConnectionLost, DialFailed, GaveUp, HeartbeatTimeout, Unauthorized
 from ..wire import AuthOk, GoAway, Hello, Ping, Pong, Position, Resume, Resumed, Sync
 from . import effects as do
-from .close_policy import Verdict
-from .connection_record import ConnectionRecord
+from .close_policy import CloseCode, Meaning, Verdict
 from .effects import Effect
 from .heartbeat import HeartbeatMonitor
-from .judgement import delay_after, kind_of, verdict_on
-from .options import ProtocolOptions
+from .options import DecisionOptions
 from .record import Connection, ErrorKind, Phase
-from .transitions import ConnectionState, Event
+from .transitions import ConnectionState, Event, follow
 
-__all__ = ["Protocol"]
+__all__ = ["Decisions"]
 
 
-class Protocol(ConnectionRecord):
-    """One connection over its whole life. Not thread-safe: its owner is the service's loop.
+class Decisions:
+    """Decides for one connection over its whole life. Loop only.
 
     Args:
         options: What to decide by.
@@ -38,23 +39,31 @@ class Protocol(ConnectionRecord):
         new_id: Makes the ids of pings.
         positions: Returns the positions to resume from.
         backlog: Returns how many messages wait in the outbox or for their acknowledgement.
+
+    Attributes:
+        connection: The newest record of the connection.
+        heartbeat: Watches whether the server still answers.
+        stale_events: How many events of older sockets, tasks and timers were ignored.
     """
 
     def __init__(
         self,
-        options: ProtocolOptions,
+        options: DecisionOptions,
         *,
         rng: random.Random,
         new_id: Callable[[], str],
         positions: Callable[[], Mapping[str, Position]],
         backlog: Callable[[], int],
     ) -> None:
-        super().__init__(Connection(url=options.url, max_attempts=options.max_attempts))
+        self.connection = Connection(url=options.url, max_attempts=options.max_attempts)
+        self.stale_events = 0
         self.heartbeat = HeartbeatMonitor(options.heartbeat, new_id)
         self._options = options
         self._rng = rng
         self._positions = positions
         self._backlog = backlog
+        self._effects: list[Effect] = []
+        self._generation = 0
         self._has_socket = False
         self._has_hello = False
         self._can_resume = False
@@ -66,6 +75,11 @@ class Protocol(ConnectionRecord):
         self._drain_until: float | None = None
         self._retries = 0
         self._delays: Iterator[float] = options.backoff.delays(rng)
+
+    @property
+    def generation(self) -> int:
+        """The number of the newest dial."""
+        return self._generation
 
     @property
     def is_draining(self) -> bool:
@@ -97,7 +111,7 @@ class Protocol(ConnectionRecord):
     def reconnect(self, now: float) -> list[Effect]:
         """Drops the socket and dials at once. Nothing that waits is lost."""
         self._drain_until = None
-        self._drop(None)
+        self._drop()
         self._start_over()
         self._dial(now, Event.RECONNECT)
         return self._take()
@@ -164,7 +178,7 @@ class Protocol(ConnectionRecord):
         if self.connection.state in (ConnectionState.CLOSED, ConnectionState.ERROR):
             return self._take()
         self._start_over()
-        error = ConnectionLost(1006, "the computer was asleep")
+        error = ConnectionLost(CloseCode.NO_FRAME, "the computer was asleep")
         self._drop_and_retry(error, now, delay=self._rng.uniform(0.0, 2.0))
         return self._take()
 
@@ -214,6 +228,29 @@ class Protocol(ConnectionRecord):
         else:
             self._beat(now)
         return self._take()
+
+    # --- the record -----------------------------------------------------------------------------------------------------
+
+    def _take(self) -> list[Effect]:
+        taken, self._effects = self._effects, []
+        return taken
+
+    def _is_stale(self, generation: int) -> bool:
+        if generation == self._generation:
+            return False
+        self.stale_events += 1
+        return True
+
+    def _note(self, **changes: Any) -> None:
+        changed = attrs.evolve(self.connection, **changes)
+        if changed != self.connection:
+            self.connection = changed
+            self._effects.append(do.Publish(changed))
+
+    def _move(self, event: Event, now: float, **changes: Any) -> None:
+        state = follow(self.connection.state, event)
+        since = now if state is not self.connection.state else self.connection.since
+        self._note(state=state, since=since, **changes)
 
     # --- how ------------------------------------------------------------------------------------------------------------
 
@@ -290,17 +327,17 @@ class Protocol(ConnectionRecord):
             self._effects.append(do.SendProtocolPing(self._generation))
 
     def _go_away(self, message: GoAway, now: float) -> None:
-        self._effects.append(do.Close(self._generation, 1001))
+        self._effects.append(do.Close(self._generation, CloseCode.GOING_AWAY))
         self._has_socket = False
         wait = min(max(0.0, message.after), self._options.policy.max_server_delay)
-        error = ConnectionLost(1001, "the server asked us to come back later")
+        error = ConnectionLost(CloseCode.GOING_AWAY, "the server asked us to come back later")
         self._end(error, now, Event.LOST, delay=wait + next(self._delays))
 
-    def _drop(self, code: int | None) -> None:
-        """Drops socket or dial; its later events are stale, because the next dial has another generation."""
+    def _drop(self) -> None:
+        """Drops socket or dial. Its later events are stale, because the next dial has another generation."""
         if self._has_socket or self._handshake_until is not None:
             self._effects.append(do.Abort(self._generation))
-            self._effects.append(do.ConnectionEnded(code))
+            self._effects.append(do.ConnectionEnded())
         self._quiet()
 
     def _quiet(self) -> None:
@@ -338,13 +375,13 @@ class Protocol(ConnectionRecord):
         self._quiet()
         # A socket that reports again after this, such as the one that was just aborted, is an old one.
         self._generation += 1
-        code = error.code if isinstance(error, ConnectionLost) and error.was_received else None
-        self._effects.append(do.ConnectionEnded(code))
-        verdict, fatal = self._judge(error)
+        meaning = self._options.policy.meaning_of(error)
+        self._effects.append(do.ConnectionEnded(meaning.refusals))
+        verdict, fatal = self._judge(meaning, error)
         if verdict is Verdict.STOP:
             self._stop(error, now)
             return
-        self._effects.append(do.RaiseError(kind_of(error), error, fatal is None))
+        self._effects.append(do.RaiseError(meaning.kind, error, fatal is None))
         limit = self._options.max_attempts
         if fatal is None and limit is not None and self._retries >= limit:
             fatal = GaveUp(self._retries, str(error))
@@ -361,7 +398,7 @@ class Protocol(ConnectionRecord):
 
     def _retry(self, error: Exception, verdict: Verdict, now: float, delay: float | None) -> None:
         if delay is None:
-            delay = delay_after(error, verdict, self._options.policy, next(self._delays))
+            delay = self._options.policy.delay_after(error, verdict, next(self._delays))
         self._retries += 1
         self._retry_at = now + delay
         self._move(
@@ -381,9 +418,9 @@ class Protocol(ConnectionRecord):
             Event.DISCONNECT, now, phase=None, attempt=0, next_retry_at=None, cause=str(error)
         )
 
-    def _judge(self, error: Exception) -> tuple[Verdict, Exception | None]:
+    def _judge(self, meaning: Meaning, error: Exception) -> tuple[Verdict, Exception | None]:
         """Returns the verdict, and the exception to give up with when it is fatal."""
-        verdict = verdict_on(error, self._options.policy)
+        verdict = meaning.verdict
         if verdict is Verdict.REFRESH_TOKEN:
             if not self._options.can_refresh or self._is_refreshed:
                 return Verdict.FATAL, Unauthorized(str(error))

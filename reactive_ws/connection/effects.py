@@ -1,4 +1,4 @@
-"""What `protocol` wants done. It returns these in order; `service` performs them in order; nobody else sees them."""
+"""The effects that `decisions` returns and `service.shell` performs, in the same order."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from ..wire import Recovery
+from .close_policy import CloseCode
 from .record import Connection, ErrorKind
 
 __all__ = [
@@ -57,7 +58,7 @@ class SendAuth:
 
 @attrs.frozen
 class SendProtocolPing:
-    """Send a WebSocket ping frame and call `Protocol.pong` when its answer comes."""
+    """Send a WebSocket ping frame and call `Decisions.pong` when its answer comes."""
 
     generation: int
 
@@ -74,7 +75,7 @@ class Close:
     """Close the socket of this generation politely."""
 
     generation: int
-    code: int = 1000
+    code: int = CloseCode.NORMAL
 
 
 @attrs.frozen
@@ -87,9 +88,13 @@ class ConnectionReady:
 
 @attrs.frozen
 class ConnectionEnded:
-    """What was in flight goes back to the head of the outbox. `code` is a received close code or None."""
+    """What was in flight goes back to the head of the outbox.
 
-    code: int | None = None
+    Attributes:
+        refusals: How many refusals of a message in flight the end counts as; see `Meaning`.
+    """
+
+    refusals: float = 0.0
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-"""What the protocol decides by. Values only."""
+"""The options that `decisions` decides by. Values only."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from .backoff import Backoff, DelaySource
 from .close_policy import ClosePolicy
 from .heartbeat import Heartbeat
 
-__all__ = ["ProtocolOptions"]
+__all__ = ["DecisionOptions"]
 
 
 @attrs.frozen
-class ProtocolOptions:
-    """What the protocol decides by. Times in seconds.
+class DecisionOptions:
+    """What `Decisions` decides by. Times in seconds.
 
     Attributes:
         url: Redacted, for the records.

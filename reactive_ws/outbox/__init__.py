@@ -1,18 +1,18 @@
 """Keeps what waits to be sent and what became of it, in memory and in a file.
 
-It knows no sockets. `service` fills it and takes messages out to send them.
+It knows no sockets and no message types, and it owns no timer. `service` fills it, takes messages out to send them, and
+reports what became of them.
 
-    books     the books of the outbox
-    delivery  what became of one sent message. `send` returns a Delivery at once; the outbox moves it on
-    entry     what the outbox is told and what it shows
+    pending   a result that comes later, awaitable in any loop and from any thread
+    delivery  what became of one sent message
+    outgoing  options, entries, and the read-only view
+    queue     one ordered queue with bounds, a window, acknowledgements and resends
     journal   the durable outbox's file
-    pending   A result that comes later, from whatever thread
-    queue     what waits to be sent or acknowledged
-    storage   what joins the outbox and its journal
+    storage   keeps the queue and the journal in step
 """
 
 from .delivery import Delivery, DeliveryStatus
-from .entry import Entry, OutboxOptions, OutboxView, Overflow, Waiting
+from .outgoing import OutboxOptions, OutboxView, Outgoing, Overflow, Waiting
 from .pending import Pending
 from .queue import Outbox
 from .storage import Storage
@@ -20,10 +20,10 @@ from .storage import Storage
 __all__ = [
     "Delivery",
     "DeliveryStatus",
-    "Entry",
     "Outbox",
     "OutboxOptions",
     "OutboxView",
+    "Outgoing",
     "Overflow",
     "Pending",
     "Storage",

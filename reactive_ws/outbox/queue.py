@@ -16,20 +16,60 @@ loop; statuses are announced outside the lock, because watchers are foreign code
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+import collections
+import threading
+from collections.abc import Callable, Collection
+from typing import Any, TypeAlias
 
-from ..errors import MessageError
+from ..errors import DeliveryFailed, MessageError
 from ..wire import Envelope, Guarantee
-from .books import Note, OutboxBooks, failed
 from .delivery import Delivery, DeliveryStatus
-from .entry import Entry, OutboxView, victim_of
+from .outgoing import OutboxOptions, OutboxView, Outgoing, victim_of
 
 __all__ = ["Outbox"]
 
 
-class Outbox(OutboxBooks):
-    """The queue. `on_over` is called with every entry that is done, whatever its fate (the journal forgets it)."""
+Note: TypeAlias = tuple[Outgoing, DeliveryStatus, str | None, Exception | None]
+"""What is to be announced about an entry: status, reason, exception."""
+
+
+class Outbox:
+    """The queue, what is in flight, and the entries by id.
+
+    Args:
+        options: The bounds; the default ones when None.
+        on_drop: Called with every entry that the outbox drops, and the reason.
+
+    Attributes:
+        on_over: Called with every entry that is done, whatever its fate; the journal forgets it then.
+        resent: How many transmissions were of messages that were sent before.
+        dropped: How many entries were dropped.
+        version: Grows with every change.
+    """
+
+    def __init__(
+        self,
+        options: OutboxOptions | None = None,
+        *,
+        on_drop: Callable[[Outgoing, str], None] | None = None,
+    ) -> None:
+        self.options = options or OutboxOptions()
+        self.resent = 0
+        self.dropped = 0
+        self.version = 0
+        self.on_over: Callable[[Outgoing], None] | None = None
+        self._on_drop = on_drop
+        self._lock = threading.Lock()
+        self._queue: collections.deque[Outgoing] = collections.deque()
+        self._in_flight: dict[str, Outgoing] = {}
+        self._by_id: dict[str, Outgoing] = {}
+        self._size = 0
+        self._is_online = False
+        self._has_acknowledgements = False
+        self._timeouts = 0
+        self._suspects: set[str] = set()
+        self._writes_beside = 0
+        self._next_expiry: float | None = None
 
     def __len__(self) -> int:
         return self._size
@@ -68,7 +108,7 @@ class Outbox(OutboxBooks):
         time_to_live: float | None = None,
         is_durable: bool = False,
         is_ready: bool = True,
-    ) -> Entry:
+    ) -> Outgoing:
         """Appends a message and returns its entry. Any thread; never blocks.
 
         Raises:
@@ -76,7 +116,7 @@ class Outbox(OutboxBooks):
         """
         identity = envelope.id or ""
         is_sure = guarantee is Guarantee.AT_LEAST_ONCE
-        entry = Entry(
+        entry = Outgoing(
             envelope,
             frame,
             guarantee,
@@ -90,7 +130,7 @@ class Outbox(OutboxBooks):
         with self._lock:
             if guarantee is Guarantee.VOLATILE and not self._is_online:
                 entry.is_over = True
-                notes.append(failed(entry, "not connected, and a volatile message does not wait"))
+                notes.append(_failed(entry, "not connected, and a volatile message does not wait"))
             else:
                 is_full = self._size >= self.options.limit
                 victim = victim_of(self._queue, entry, self.options) if is_full else None
@@ -103,7 +143,7 @@ class Outbox(OutboxBooks):
 
     def restore(self, envelope: Envelope[Any], frame: str | bytes, now: float) -> None:
         """Appends a message that the journal kept. It counts as sent before: nobody knows."""
-        entry = Entry(
+        entry = Outgoing(
             envelope,
             frame,
             Guarantee.AT_LEAST_ONCE,
@@ -117,7 +157,7 @@ class Outbox(OutboxBooks):
             if entry.delivery.id not in self._by_id:
                 self._append(entry, is_sure=True)
 
-    def stored(self, entry: Entry, error: Exception | None = None) -> None:
+    def stored(self, entry: Outgoing, error: Exception | None = None) -> None:
         """The journal wrote the entry, or could not."""
         notes: list[Note] = []
         with self._lock:
@@ -141,7 +181,7 @@ class Outbox(OutboxBooks):
             self._has_acknowledgements = has_acknowledgements
             self._timeouts = self._writes_beside = 0
 
-    def take(self, now: float) -> Entry | None:
+    def take(self, now: float) -> Outgoing | None:
         """Returns the next entry to write, or None when there is none or the window is full.
 
         An at-least-once entry is in flight from here on; the others are the caller's until `written`.
@@ -153,7 +193,7 @@ class Outbox(OutboxBooks):
         finally:
             self._announce(notes)
 
-    def written(self, entry: Entry) -> None:
+    def written(self, entry: Outgoing) -> None:
         """The socket took it."""
         with self._lock:
             if entry.is_over:
@@ -166,7 +206,7 @@ class Outbox(OutboxBooks):
                 self._remove(entry)
         entry.delivery.advance(DeliveryStatus.SENT)
 
-    def refused(self, entry: Entry, error: MessageError) -> None:
+    def refused(self, entry: Outgoing, error: MessageError) -> None:
         """It cannot be sent at all."""
         notes: list[Note] = []
         with self._lock:
@@ -175,7 +215,7 @@ class Outbox(OutboxBooks):
                 notes.append((entry, DeliveryStatus.FAILED, str(error), error))
         self._announce(notes)
 
-    def cut_off(self, entry: Entry) -> None:
+    def cut_off(self, entry: Outgoing) -> None:
         """The connection ended while it was being written."""
         notes: list[Note] = []
         with self._lock:
@@ -221,23 +261,27 @@ class Outbox(OutboxBooks):
                     self._remove(entry)
                     reason = f"discarded {'after' if entry.transmissions else 'before'} it was sent"
                     uncertain = entry, DeliveryStatus.UNCERTAIN, reason, None
-                    notes.append(uncertain if entry.transmissions else failed(entry, reason))
+                    notes.append(uncertain if entry.transmissions else _failed(entry, reason))
         self._announce(notes)
 
-    def lost(self, code: int | None) -> None:
-        """The connection ended, with this received close code; what was in flight returns to the head."""
+    def lost(self, refusals: float = 0.0) -> None:
+        """The connection ended; what was in flight returns to the head.
+
+        Args:
+            refusals: How many refusals of a message that was alone in flight the end counts as.
+        """
         notes: list[Note] = []
         with self._lock:
             self._is_online = False
             flying = list(self._in_flight.values())
-            if code in (1007, 1008, 1009) and flying:
-                self._blame(flying, code == 1009, notes)
+            if refusals and flying:
+                self._blame(flying, refusals, notes)
             self._return_to_head()
             for entry in list(self._queue):
                 if entry.is_over or entry.guarantee is not Guarantee.VOLATILE:
                     continue
                 self._remove(entry)
-                notes.append(failed(entry, "the connection ended before it was sent"))
+                notes.append(_failed(entry, "the connection ended before it was sent"))
         self._announce(notes)
 
     def tick(self, now: float) -> bool:
@@ -278,3 +322,124 @@ class Outbox(OutboxBooks):
             notes = self._give_up("the outbox was cleared", keeps_durable=False)
         self._announce(notes)
         return len(notes)
+
+    # --- the books; under the lock, except `_announce`, which calls foreign code ------------------------------------------
+
+    def _append(self, entry: Outgoing, *, is_sure: bool) -> None:
+        self._queue.append(entry)
+        entry.is_listed = True
+        self._size += 1
+        self.version += 1
+        if is_sure:
+            self._by_id[entry.delivery.id] = entry
+        if entry.expires_at is not None and (
+            self._next_expiry is None or entry.expires_at < self._next_expiry
+        ):
+            self._next_expiry = entry.expires_at
+
+    def _drop(self, entry: Outgoing, reason: str, notes: list[Note]) -> None:
+        entry.is_dropped = True
+        self.dropped += 1
+        if entry.is_listed:
+            self._remove(entry)
+        entry.is_over = True
+        notes.append(_failed(entry, reason))
+
+    def _remove(self, entry: Outgoing) -> None:
+        """Takes an entry out of the books. It stays in the queue as a ghost that `_take` steps over: no linear search."""
+        entry.is_over = True
+        self._size -= 1
+        self.version += 1
+        if entry.guarantee is Guarantee.AT_LEAST_ONCE:
+            identity = entry.delivery.id
+            self._by_id.pop(identity, None)
+            self._in_flight.pop(identity, None)
+            self._suspects.discard(identity)
+        if self.on_over is not None:
+            self.on_over(entry)
+        if len(self._queue) > 2 * self._size + 64:
+            self._queue = collections.deque(entry for entry in self._queue if not entry.is_over)
+
+    def _take(self, now: float, notes: list[Note]) -> Outgoing | None:
+        window = 1 if self._suspects else self.options.window
+        while self._queue:
+            entry = self._queue[0]
+            if entry.is_over:
+                self._queue.popleft()
+                continue
+            if not entry.is_ready:
+                return None
+            is_sure = entry.guarantee is Guarantee.AT_LEAST_ONCE and self._has_acknowledgements
+            if (is_sure or self._suspects) and len(self._in_flight) >= window:
+                return None
+            self._queue.popleft()
+            if entry.expires_at is not None and entry.expires_at <= now and not entry.transmissions:
+                self._drop(entry, "its time to live was over", notes)
+                continue
+            if entry.transmissions:
+                self.resent += 1
+            entry.transmissions += 1
+            entry.sent_at = now
+            self.version += 1
+            if is_sure:
+                self._in_flight[entry.delivery.id] = entry
+            return entry
+        return None
+
+    def _give_up(self, why: str, *, keeps_durable: bool) -> list[Note]:
+        notes: list[Note] = []
+        for entry in list(self._queue):
+            if entry.is_over or (keeps_durable and entry.is_durable):
+                continue
+            self._remove(entry)
+            if entry.transmissions:
+                reason = f"{why} before the acknowledgement"
+                notes.append((entry, DeliveryStatus.UNCERTAIN, reason, None))
+            else:
+                notes.append(_failed(entry, f"{why} before it was sent"))
+        self._queue = collections.deque(entry for entry in self._queue if not entry.is_over)
+        return notes
+
+    def _return_to_head(self) -> None:
+        if self._in_flight:
+            self._queue.extendleft(reversed(self._in_flight.values()))
+            self._in_flight.clear()
+            self.version += 1
+
+    def _blame(self, flying: list[Outgoing], refusals: float, notes: list[Note]) -> None:
+        """Finds the message that the server refused: it is known only when it was alone."""
+        if len(flying) == 1 and not self._writes_beside:
+            flying[0].counted += refusals
+            self._fail_if_poison(flying[0], notes)
+        else:
+            self._suspects.update(entry.delivery.id for entry in flying)
+
+    def _fail_if_poison(self, entry: Outgoing, notes: list[Note]) -> None:
+        if entry.counted >= self.options.max_transmissions:
+            self._remove(entry)
+            notes.append(
+                _failed(entry, f"the server did not take it, sent {entry.transmissions} times")
+            )
+
+    def _expire(self, now: float, notes: list[Note]) -> None:
+        left: list[float] = []
+        for entry in list(self._queue):
+            if entry.is_over or entry.expires_at is None or entry.transmissions:
+                continue
+            if entry.expires_at <= now:
+                self._drop(entry, "its time to live was over", notes)
+            else:
+                left.append(entry.expires_at)
+        self._next_expiry = min(left, default=None)
+
+    def _announce(self, notes: list[Note]) -> None:
+        for entry, status, reason, error in notes:
+            entry.delivery.advance(status, reason, error)
+            if entry.is_dropped and self._on_drop is not None:
+                self._on_drop(entry, reason or "")
+
+
+def _failed(entry: Outgoing, reason: str) -> Note:
+    """Returns that an entry failed for this reason."""
+    error = DeliveryFailed(entry.delivery.id, reason)
+    return entry, DeliveryStatus.FAILED, reason, error

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 
 from ..errors import JournalError, MessageRejected
 from ..wire import Codec
-from .entry import Entry
 from .journal import Journal, Stored
+from .outgoing import Outgoing
 from .queue import Outbox
 
 __all__ = ["Storage"]
@@ -75,7 +75,7 @@ class Storage:
         """Writes what waits and lets the file go; the thread ends."""
         self._journal.close()
 
-    def store(self, entry: Entry) -> None:
+    def store(self, entry: Outgoing) -> None:
         """Puts a new entry on disk; it is sent when it is there."""
 
         def done(error: JournalError | None) -> None:
@@ -89,7 +89,7 @@ class Storage:
 
         self._journal.append(entry.delivery.id, entry.frame, done)
 
-    def forget(self, entry: Entry) -> None:
+    def forget(self, entry: Outgoing) -> None:
         """The outbox is done with an entry."""
         if entry.is_durable:
             self._journal.remove(entry.delivery.id)

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..connection import ConnectionState, Counters, ErrorKind, Logbook, Protocol
+from ..connection import ConnectionState, Counters, Decisions, ErrorKind, Logbook
 from ..errors import MessageRejected, UnknownType
 from ..inbound import Subscriptions
 from ..transport import Dialer, Line, Settings, TokenWatch
@@ -29,7 +29,7 @@ class Control:
     _has_protocol: bool
     _line: Line | None
     _log: Logbook
-    _protocol: Protocol
+    _protocol: Decisions
     _report: Callable[[ErrorKind, Exception, bool], None]
     _settings: Settings
     _subscriptions: Subscriptions

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from ..connection import Logbook, Protocol
+from ..connection import Decisions, Logbook
 from ..errors import RequestTimeout, ServiceClosed
 from ..inbound import Receiver
 from ..outbox import Delivery, DeliveryStatus, Outbox, OutboxView, Storage
@@ -30,7 +30,7 @@ class Sending:
     _outbox: Outbox
     _receiver: Receiver
     _storage: Storage | None
-    _protocol: Protocol
+    _protocol: Decisions
     _log: Logbook
     _view: Store[OutboxView]
     _is_accepting: bool

@@ -27,13 +27,13 @@ from ..connection import (
     Connection,
     ConnectionState,
     Counters,
+    DecisionOptions,
+    Decisions,
     DelaySource,
     ErrorEvent,
     Heartbeat,
     Logbook,
     Metrics,
-    Protocol,
-    ProtocolOptions,
 )
 from ..engine import Domain, default_domain
 from ..inbound import Dispatcher, Receiver
@@ -89,7 +89,7 @@ class WebSocketService(Running, Routing, Sending, Following):
         origin: The `Origin` header, for servers that let in only their own pages.
 
     How it holds on:
-        backoff: Delays between dials; `Delays(function)` for your own.
+        backoff: Delays between dials; `Backoff.of(function)` for your own.
         max_attempts: Retries per outage before it gives up; None for no limit.
         policy: What close codes and HTTP statuses mean.
         heartbeat: None for none.
@@ -176,7 +176,7 @@ class WebSocketService(Running, Routing, Sending, Following):
             shown_url=shown,
             codec=codec,
             registry=registry,
-            protocol=ProtocolOptions(
+            decisions=DecisionOptions(
                 url=shown,
                 backoff=backoff or _BACKOFF,
                 policy=policy or _POLICY,
@@ -218,8 +218,8 @@ class WebSocketService(Running, Routing, Sending, Following):
             report=self._report,
             log=self._log,
         )
-        self._protocol = Protocol(
-            self._settings.protocol,
+        self._protocol = Decisions(
+            self._settings.decisions,
             rng=self._settings.rng,
             new_id=self._settings.new_id,
             positions=self._positions,

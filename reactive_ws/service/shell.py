@@ -11,11 +11,19 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..connection import Connection, ConnectionState, Counters, Effect, ErrorKind, Logbook, Protocol
+from ..connection import (
+    Connection,
+    ConnectionState,
+    Counters,
+    Decisions,
+    Effect,
+    ErrorKind,
+    Logbook,
+)
 from ..connection import effects as do
 from ..errors import DialFailed, MessageRejected, MessageTooBig
 from ..inbound import Burst, Receiver, Subscriptions
-from ..outbox import Entry, Outbox
+from ..outbox import Outbox, Outgoing
 from ..transport import Dialer, Line, Settings, Socket, TokenWatch
 from ..wire import Auth, Guarantee, Hello
 from .alarm import Alarm
@@ -48,7 +56,7 @@ class ConnectionLoop(Control):
         self,
         settings: Settings,
         *,
-        protocol: Protocol,
+        protocol: Decisions,
         outbox: Outbox,
         receiver: Receiver,
         counters: Counters,
@@ -177,7 +185,7 @@ class ConnectionLoop(Control):
         self._counters.connected_at = self.loop.time()
         self._has_protocol = effect.has_acknowledgements
         self.say_subscriptions()
-        if self._settings.protocol.can_refresh:
+        if self._settings.decisions.can_refresh:
             self._token_watch.start(self._dialer.token, self.loop.time())
         self._counted()
         self._receiver.inbound.ready(self.loop.time())
@@ -190,7 +198,7 @@ class ConnectionLoop(Control):
         self._has_protocol = False
         self._subscriptions.lost()
         self._token_watch.deadline = None
-        self._outbox.lost(effect.code)
+        self._outbox.lost(effect.refusals)
         self._receiver.inbound.lost()
         self._changed()
 
@@ -267,7 +275,7 @@ class ConnectionLoop(Control):
         """A WebSocket pong arrived."""
         self._perform(self._protocol.pong(line.generation, self.loop.time()))
 
-    def line_next(self, line: Line) -> Entry | None:
+    def line_next(self, line: Line) -> Outgoing | None:
         """Returns what to write next; in resends the message says so."""
         while line is self._line:
             entry = self._outbox.take(self.loop.time())
@@ -286,7 +294,7 @@ class ConnectionLoop(Control):
             return entry
         return None
 
-    def line_wrote(self, line: Line, entry: Entry) -> None:
+    def line_wrote(self, line: Line, entry: Outgoing) -> None:
         """The socket took a message."""
         del line
         self._counters.messages_sent += 1
@@ -297,7 +305,7 @@ class ConnectionLoop(Control):
             self._perform(self._protocol.drained(self.loop.time()))
         self._changed()
 
-    def line_cut_off(self, line: Line, entry: Entry) -> None:
+    def line_cut_off(self, line: Line, entry: Outgoing) -> None:
         """The socket ended while it took a message."""
         del line
         self._outbox.cut_off(entry)

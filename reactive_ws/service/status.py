@@ -14,15 +14,15 @@ from ..connection import (
     Connection,
     ConnectionState,
     Counters,
+    Decisions,
     ErrorEvent,
     ErrorKind,
     Logbook,
     Metrics,
-    Protocol,
 )
 from ..errors import ConnectionFailed, ReactiveWSError, ServiceClosed, UsageError
 from ..inbound import Receiver
-from ..outbox import Entry, Outbox, OutboxView, Pending
+from ..outbox import Outbox, OutboxView, Outgoing, Pending
 from ..state import EventSource, Store
 from ..transport import Settings
 from ..wire import Envelope
@@ -37,7 +37,7 @@ class Publishing:
     """The visible side of a running service."""
 
     _settings: Settings
-    _protocol: Protocol
+    _protocol: Decisions
     _outbox: Outbox
     _receiver: Receiver
     _counters: Counters
@@ -170,7 +170,7 @@ class Publishing:
         text = f"handler {name} took {seconds * 1000:.0f} ms; use on_async for slow work"
         self._report(ErrorKind.APPLICATION, UsageError(text), False, name)
 
-    def _dropped(self, entry: Entry, reason: str) -> None:
+    def _dropped(self, entry: Outgoing, reason: str) -> None:
         self._report(ErrorKind.APPLICATION, entry.delivery.failure, False, reason)
 
     def _storage_failed(self, error: Exception) -> None:

@@ -11,7 +11,7 @@ import logging
 from typing import Any
 
 from ..errors import MessageTooBig
-from ..outbox import Entry
+from ..outbox import Outgoing
 from ..wire import Envelope, Guarantee
 from .authentication import Tokens, spellings
 from .failures import of_close, of_dial
@@ -102,7 +102,7 @@ class Dialer:
             Envelope(name, payload, id=identity or settings.new_id(), timestamp=settings.clock())
         )
 
-    def prepare(self, entry: Entry, limit: int | None) -> int:
+    def prepare(self, entry: Outgoing, limit: int | None) -> int:
         """Makes the frame of this transmission and returns its bytes; a resend says that it is one.
 
         Raises:
@@ -120,7 +120,7 @@ class Dialer:
             raise MessageTooBig(size, limit)
         return size
 
-    def reencode(self, entry: Entry) -> str | bytes:
+    def reencode(self, entry: Outgoing) -> str | bytes:
         """Returns the frame of a resend, which says so; the id stays."""
         old = entry.envelope
         if entry.guarantee is not Guarantee.AT_LEAST_ONCE or old.redelivered:

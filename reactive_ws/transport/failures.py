@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 
 from websockets import exceptions as foreign
 
+from ..connection import CloseCode
 from ..errors import (
     BadAddress,
     BadCertificate,
@@ -68,13 +69,21 @@ def of_close(error: Exception, redact: Callable[[str], str]) -> Exception:
         redact: Takes secrets out of a text, here out of the close reason, which the server chose.
     """
     if not isinstance(error, foreign.ConnectionClosed):
-        return error if not isinstance(error, OSError) else ConnectionLost(1006)
+        return error if not isinstance(error, OSError) else ConnectionLost(CloseCode.NO_FRAME)
     received = error.rcvd
-    if error.sent is not None and not error.rcvd_then_sent and error.sent.code not in (1000, 1001):
+    if (
+        error.sent is not None
+        and not error.rcvd_then_sent
+        and error.sent.code
+        not in (
+            CloseCode.NORMAL,
+            CloseCode.GOING_AWAY,
+        )
+    ):
         # Our side closed because of what came in: too big, or not UTF-8. The echo of our own code means nothing.
         return ConnectionLost(error.sent.code, redact(error.sent.reason), was_received=False)
     if received is None:
-        return ConnectionLost(1006)
+        return ConnectionLost(CloseCode.NO_FRAME)
     return ConnectionLost(received.code, redact(received.reason))
 
 

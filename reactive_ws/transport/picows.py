@@ -27,6 +27,8 @@ try:
 except ImportError as error:
     raise ImportError("picows is missing; install reactive-ws[fast]") from error
 
+from ..connection import CloseCode
+
 __all__ = ["FastSocket", "connect"]
 
 _AGENT = "reactive-ws (picows)"
@@ -193,7 +195,7 @@ class FastSocket:
             _end(error)
         return waiter
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Closes with the closing handshake."""
         await self._connection.close(code, reason)
 
@@ -211,4 +213,4 @@ def _end(error: Any) -> NoReturn:
 def _close(frame: Any) -> Close | None:
     if frame is None:
         return None
-    return Close(int(frame.code) or 1005, frame.reason or "")
+    return Close(int(frame.code) or CloseCode.EMPTY, frame.reason or "")

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from ..connection import ProtocolOptions
+from ..connection import DecisionOptions
 from ..wire import Codec, Registry
 from .authentication import Auth
 
@@ -32,7 +32,7 @@ class Settings:
     shown_url: str
     codec: Codec
     registry: Registry
-    protocol: ProtocolOptions
+    decisions: DecisionOptions
     auth: Auth | None
     connect: Callable[..., Any]
     connect_options: Mapping[str, Any] = attrs.field(repr=False)

@@ -17,7 +17,7 @@ from reactive_ws.connection.backoff import Backoff
 from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import OutboxFull
 from reactive_ws.outbox.delivery import DeliveryStatus
-from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.wire.control import Message
 from reactive_ws.wire.envelope import MessageSend

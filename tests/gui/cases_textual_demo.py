@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from reactive_ws.commands import CommandFailed
 from reactive_ws.connection.backoff import Backoff
-from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.stores import Application
 from reactive_ws.stores.demo.hub_child import HubChild
 from reactive_ws.stores.demo.narrator import Narrator

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reactive_ws.outbox.delivery import DeliveryStatus
-from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.stores import Application
 from reactive_ws.stores.hub import Hub
 

@@ -13,7 +13,7 @@ from integration.test_service import chat, make
 
 from reactive_ws.errors import JournalError
 from reactive_ws.outbox.delivery import DeliveryStatus
-from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.wire.envelope import Typing
 
 
@@ -24,7 +24,7 @@ def durable(path: Path) -> OutboxOptions:
 async def test_an_accepted_message_is_stored_and_outlives_the_process(tmp_path: Path) -> None:
     code = (
         "import os, time; from integration.test_service import chat, make\n"
-        "from reactive_ws.outbox.entry import OutboxOptions\n"
+        "from reactive_ws.outbox.outgoing import OutboxOptions\n"
         f"s = make('ws://127.0.0.1:1/', outbox=OutboxOptions(path={str(tmp_path / 'outbox.db')!r}))\n"
         "d = [s.send(chat(n)) for n in range(3)]\n"
         "while any(x.status.value != 'stored' for x in d): time.sleep(0.01)\n"

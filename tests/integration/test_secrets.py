@@ -33,7 +33,7 @@ from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import BadAddress, ReactiveWSError, Unauthorized
 from reactive_ws.middleware import logger as log_commits
 from reactive_ws.middleware import persist
-from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.transport.authentication import Auth, FirstMessage, Header, Query, Subprotocol
 from reactive_ws.wire.envelope import Message, MessageSend, Position

@@ -28,7 +28,7 @@ from reactive_ws.errors import (
 )
 from reactive_ws.middleware import persist
 from reactive_ws.outbox.delivery import DeliveryStatus
-from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.state.store import Store
 from reactive_ws.transport.authentication import FirstMessage, Header, Query, Subprotocol

@@ -96,10 +96,10 @@ GROUPS = {
         "engine.commit_queue",
         "engine.domain",
     ),
-    "protocol": transport(("connection.decisions",), "unit/test_protocol"),
-    "outbox": transport(("outbox.queue", "outbox.books"), "unit/test_outbox"),
+    "decisions": transport(("connection.decisions",), "unit/test_decisions"),
+    "outbox": transport(("outbox.queue",), "unit/test_outbox"),
     "inbound": transport(("inbound.order",), "unit/test_inbound", "unit/test_resume"),
-    "backoff": transport(("connection.backoff",), "unit/test_backoff", "unit/test_protocol"),
+    "backoff": transport(("connection.backoff",), "unit/test_backoff", "unit/test_decisions"),
 }
 
 

@@ -17,7 +17,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from reactive_ws.connection.record import Connection, ConnectionState
 from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import UsageError
-from reactive_ws.outbox.entry import OutboxView
+from reactive_ws.outbox.outgoing import OutboxView
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.state.store import Store
 from reactive_ws.testing import NEVER, ClientSnapshot, Duplicate, Transcript, World

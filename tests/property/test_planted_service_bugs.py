@@ -18,9 +18,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from reactive_ws.connection import connection_record
-from reactive_ws.connection.connection_record import ConnectionRecord
-from reactive_ws.connection.decisions import Protocol
+from reactive_ws.connection import decisions
+from reactive_ws.connection.decisions import Decisions
 from reactive_ws.connection.transitions import ConnectionState, Event, follow
 from reactive_ws.engine.domain import Domain
 from reactive_ws.inbound.order import Inbound
@@ -38,7 +37,7 @@ from reactive_ws.wire.envelope import Envelope, Message, MessageResponse
 Patch = Callable[[pytest.MonkeyPatch], None]
 
 _place = Inbound._place
-_ready = Protocol._ready
+_ready = Decisions._ready
 _settle = Timeline._settle
 
 
@@ -85,7 +84,7 @@ def illegal_transition(patch: pytest.MonkeyPatch) -> None:
     def wrong(state: ConnectionState, event: Event) -> ConnectionState:
         return ConnectionState.CONNECTING if event is Event.RETRY else follow(state, event)
 
-    patch.setattr(connection_record, "follow", wrong)
+    patch.setattr(decisions, "follow", wrong)
 
 
 def duplicate_sequence(patch: pytest.MonkeyPatch) -> None:
@@ -149,17 +148,17 @@ def stale_socket_event(patch: pytest.MonkeyPatch) -> None:
             line._socket.transport.abort()
 
     patch.setattr(Line, "abort", abort)
-    patch.setattr(ConnectionRecord, "_is_stale", lambda record, generation: False)
+    patch.setattr(Decisions, "_is_stale", lambda record, generation: False)
 
 
 def reset_on_open(patch: pytest.MonkeyPatch) -> None:
     """The backoff starts over when a connection opens, not when it has lasted."""
 
-    def ready(protocol: Protocol, now: float, **options: Any) -> None:
+    def ready(protocol: Decisions, now: float, **options: Any) -> None:
         protocol._start_over()
         _ready(protocol, now, **options)
 
-    patch.setattr(Protocol, "_ready", ready)
+    patch.setattr(Decisions, "_ready", ready)
 
 
 BUGS: list[tuple[Patch, type[RuleBasedStateMachine], str]] = [

@@ -11,7 +11,7 @@ import pytest
 from reactive_ws.connection.record import ConnectionState
 from reactive_ws.engine.domain import Domain
 from reactive_ws.outbox.delivery import Delivery, DeliveryStatus
-from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.state.store import Store
 from reactive_ws.testing import (
     BlackHole,

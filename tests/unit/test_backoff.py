@@ -8,7 +8,7 @@ from itertools import islice
 
 import pytest
 
-from reactive_ws.connection.backoff import Backoff, Delays, Jitter
+from reactive_ws.connection.backoff import Backoff, Jitter
 
 
 def test_without_jitter_the_delays_grow_to_the_cap_and_stay() -> None:
@@ -39,7 +39,7 @@ def test_ten_thousand_retries_do_not_overflow() -> None:
 
 
 def test_an_own_function_gives_the_delays() -> None:
-    delays = Delays(lambda n: n - 1.0).delays(random.Random(0))
+    delays = Backoff.of(lambda n: n - 1.0).delays(random.Random(0))
     assert list(islice(delays, 4)) == [0.0, 0.0, 1.0, 2.0]
 
 

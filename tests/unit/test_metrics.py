@@ -10,7 +10,7 @@ import pytest
 
 from reactive_ws.connection.metrics import Counters
 from reactive_ws.connection.record import Connection, ConnectionState, Metrics
-from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.testing import NEVER, Latency, World, simulate
 from reactive_ws.wire.control import Message
 from reactive_ws.wire.envelope import Envelope, MessageSend

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from reactive_ws.errors import JournalError, MessageTooBig, OutboxFull, RequestFailed
 from reactive_ws.outbox.delivery import DeliveryStatus as Status
-from reactive_ws.outbox.entry import Entry, OutboxOptions, Overflow
+from reactive_ws.outbox.outgoing import OutboxOptions, Outgoing, Overflow
 from reactive_ws.outbox.queue import Outbox
 from reactive_ws.wire.envelope import Envelope, Guarantee
 
 SURE, LOOSE, VOLATILE = Guarantee.AT_LEAST_ONCE, Guarantee.AT_MOST_ONCE, Guarantee.VOLATILE
 
 
-def put(box: Outbox, name: str, kind: Guarantee = SURE, now: float = 0.0, **more: float) -> Entry:
+def put(
+    box: Outbox, name: str, kind: Guarantee = SURE, now: float = 0.0, **more: float
+) -> Outgoing:
     return box.offer(Envelope("t", None, id=name), name, kind, now, **more)  # type: ignore[arg-type]
 
 
@@ -59,7 +63,7 @@ def test_after_a_loss_the_unacknowledged_come_first_in_order() -> None:
     take_all(box)
     box.acknowledge("b")
     put(box, "d")
-    box.lost(1006)
+    box.lost()
     put(box, "e")
     assert take_all(online(box)) == ["a", "c", "d", "e"]
     assert box.resent == 2
@@ -70,7 +74,7 @@ def test_the_loss_of_a_connection_never_counts() -> None:
     entry = put(box, "a")
     for _ in range(20):
         assert take_all(online(box)) == ["a"]
-        box.lost(1006)
+        box.lost()
     assert entry.delivery.status is Status.SENT
     assert entry.counted == 0
 
@@ -107,7 +111,7 @@ def test_an_acknowledgement_timeout_does_not_run_offline() -> None:
     box = online(Outbox())
     put(box, "a")
     take_all(box)
-    box.lost(1006)
+    box.lost()
     assert box.deadline is None
     assert box.tick(1000.0)
 
@@ -161,7 +165,7 @@ def test_volatile_messages_go_now_or_never() -> None:
     assert put(box, "a", VOLATILE).delivery.status is Status.FAILED
     online(box)
     late = put(box, "b", VOLATILE)
-    box.lost(1006)
+    box.lost()
     assert late.delivery.status is Status.FAILED
     assert len(box) == 0
 
@@ -176,7 +180,7 @@ def test_time_to_live_ends_waiting_but_not_what_was_sent() -> None:
     assert box.deadline == 50.0
     sent = put(online(box), "sent", SURE, time_to_live=60.0)
     assert take_all(box, 6.0) == ["long", "sent"]
-    box.lost(1006)
+    box.lost()
     online(box)
     assert take_all(box, 100.0) == ["sent"]
     assert sent.delivery.status is Status.SENT
@@ -196,7 +200,7 @@ def test_too_big_fails_the_one_that_was_alone() -> None:
     box = online(Outbox())
     entry = put(box, "a")
     take_all(box)
-    box.lost(1009)
+    box.lost(refusals=math.inf)
     assert entry.delivery.status is Status.FAILED
 
 
@@ -205,11 +209,11 @@ def test_too_big_among_several_is_found_one_by_one() -> None:
     for name in "abc":
         put(box, name)
     take_all(box)
-    box.lost(1009)
+    box.lost(refusals=math.inf)
     assert take_all(online(box)) == ["a"]
     box.acknowledge("a")
     assert take_all(box) == ["b"]
-    box.lost(1009)
+    box.lost(refusals=math.inf)
     online(box)
     assert take_all(box) == ["c"]
     box.acknowledge("c")
@@ -222,11 +226,11 @@ def test_a_policy_close_counts_only_when_the_message_was_alone() -> None:
     box = online(Outbox())
     one, two = put(box, "a"), put(box, "b")
     take_all(box)
-    box.lost(1008)
+    box.lost(refusals=1)
     assert (one.counted, two.counted) == (0, 0)
     box.acknowledge("b")
     take_all(online(box))
-    box.lost(1008)
+    box.lost(refusals=1)
     assert one.counted == 1
 
 
@@ -259,7 +263,7 @@ def test_a_message_cut_off_in_plain_mode_goes_back_to_the_head() -> None:
     entry = box.take(0.0)
     assert entry is not None
     box.cut_off(entry)
-    box.lost(1006)
+    box.lost()
     box.online(has_acknowledgements=False)
     assert take_all(box) == ["a", "b"]
 
@@ -281,7 +285,7 @@ def test_a_volatile_message_that_was_dropped_does_not_count_as_lost_again() -> N
     assert outbox.take(0.0) is not None
     put(outbox, "held", VOLATILE)
     put(outbox, "next", VOLATILE)
-    outbox.lost(None)
+    outbox.lost()
     assert len(outbox) == 1
     outbox.settle()
     assert len(outbox) == 0
@@ -304,7 +308,7 @@ def test_clearing_gives_everything_up_and_says_so() -> None:
     assert outbox.take(0.0) is later
 
 
-def statuses(*entries: Entry) -> list[tuple[str, str | None]]:
+def statuses(*entries: Outgoing) -> list[tuple[str, str | None]]:
     return [(entry.delivery.status.value, entry.delivery.reason) for entry in entries]
 
 
@@ -510,7 +514,7 @@ def test_a_poisonous_message_counts_only_transmissions_that_waited_in_vain() -> 
     take_all(box, 0.0)
     assert box.tick(9.9)
     assert poison.counted == 0
-    box.lost(1006)
+    box.lost()
     take_all(online(box), 10.0)
     assert box.tick(20.0)
     assert (poison.counted, poison.transmissions) == (1, 2)
@@ -524,7 +528,7 @@ def test_a_connection_that_acknowledges_starts_with_a_clean_slate() -> None:
     put(box, "a")
     take_all(box, 0.0)
     assert box.tick(10.0)
-    box.lost(1006)
+    box.lost()
     take_all(online(box), 10.0)
     assert box.tick(20.0)
     take_all(box, 20.0)
@@ -536,13 +540,13 @@ def test_a_policy_close_with_other_writes_beside_blames_nobody() -> None:
     sure = put(box, "a")
     put(box, "loose", LOOSE)
     take_all(box)
-    box.lost(1008)
+    box.lost(refusals=1)
     assert sure.counted == 0
     take_all(online(box))
-    box.lost(1007)
+    box.lost(refusals=1)
     assert sure.counted == 1
     take_all(online(box))
-    box.lost(1011)
+    box.lost()
     assert sure.counted == 1
 
 
@@ -554,7 +558,7 @@ def test_an_acknowledgement_forgets_what_was_written_beside() -> None:
     box.acknowledge("a")
     alone = put(box, "b")
     take_all(box)
-    box.lost(1008)
+    box.lost(refusals=1)
     assert alone.counted == 1
 
 
@@ -563,7 +567,7 @@ def test_while_the_offender_is_looked_for_nothing_is_written_beside_it() -> None
     for name in "ab":
         put(box, name)
     take_all(box)
-    box.lost(1009)
+    box.lost(refusals=math.inf)
     put(box, "loose", LOOSE)
     online(box)
     assert take_all(box) == ["a"]
@@ -583,7 +587,7 @@ def test_a_volatile_message_waits_for_its_turn_but_not_for_a_connection() -> Non
     put(box, "now", VOLATILE)
     assert take_all(box) == ["now"]
     late = put(box, "late", VOLATILE)
-    box.lost(None)
+    box.lost()
     assert statuses(late) == [("failed", "the connection ended before it was sent")]
 
 
@@ -629,7 +633,7 @@ def test_expiry_looks_only_at_what_was_never_sent_and_may_expire() -> None:
     box = online(Outbox())
     sent = put(box, "sent", time_to_live=5.0)
     take_all(box)
-    box.lost(1006)
+    box.lost()
     over = put(box, "over", time_to_live=5.0)
     box.discard({"over"})
     for_ever, short = put(box, "for ever"), put(box, "short", time_to_live=5.0)

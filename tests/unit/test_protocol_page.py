@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -75,8 +76,8 @@ def test_every_entity_is_on_the_page_with_its_fields() -> None:
 @pytest.mark.parametrize(
     ("head", "judge", "everything"),
     [
-        ("Close code | Verdict | Met at", POLICY.for_code, range(1000, 5000)),
-        ("HTTP status | Verdict | Met at", POLICY.for_status, range(300, 600)),
+        ("Close code | Verdict | Kind | Refusals | Met at", POLICY.for_code, range(1000, 5000)),
+        ("HTTP status | Verdict | Kind | Refusals | Met at", POLICY.for_status, range(300, 600)),
     ],
     ids=["close codes", "statuses"],
 )
@@ -84,17 +85,20 @@ def test_what_the_page_says_of_codes_is_what_the_policy_says(
     head: str, judge: object, everything: range
 ) -> None:
     assert callable(judge)
-    written: dict[int, str] = {}
-    rest = ""
-    for codes, verdict, _ in rows(head):
+    written: dict[int, list[str]] = {}
+    rest: list[str] = []
+    for codes, *columns, _ in rows(head):
         if codes == REST:
-            rest = verdict
+            rest = columns
             continue
         for code in numbers(codes):
             assert code not in written, f"{code} is on the page twice"
-            written[code] = verdict
+            written[code] = columns
     for code in everything:
-        assert written.get(code, rest) == judge(code).value, f"the page is wrong about {code}"
+        meaning = judge(code)
+        refusals = "all" if meaning.refusals == math.inf else f"{meaning.refusals:g}"
+        expected = [meaning.verdict.value, meaning.kind.value, refusals]
+        assert written.get(code, rest) == expected, f"the page is wrong about {code}"
 
 
 def test_the_page_explains_every_verdict_that_the_policy_has_by_default() -> None:

@@ -20,7 +20,7 @@ from reactive_ws.connection.record import Connection, ConnectionState, ErrorEven
 from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import GaveUp, RequestFailed
 from reactive_ws.outbox.delivery import DeliveryStatus
-from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.testing import BlackHole, DieAfter, ScriptedServer, Simulation, World, simulate
 from reactive_ws.transport.authentication import Header

@@ -17,7 +17,7 @@ from reactive_ws.connection.record import ConnectionState, ErrorEvent, ErrorKind
 from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import DeliveryFailed, GaveUp, MessageTooBig, ServiceClosed
 from reactive_ws.outbox.delivery import DeliveryStatus
-from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.state.store import Store
 from reactive_ws.testing import NEVER, BlackHole, Drop, ScriptedServer, Simulation, World, simulate

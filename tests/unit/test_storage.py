@@ -12,8 +12,8 @@ import pytest
 
 from reactive_ws.errors import JournalError, MessageRejected
 from reactive_ws.outbox.delivery import DeliveryStatus as Status
-from reactive_ws.outbox.entry import Entry, OutboxOptions
 from reactive_ws.outbox.journal import Journal
+from reactive_ws.outbox.outgoing import OutboxOptions, Outgoing
 from reactive_ws.outbox.queue import Outbox
 from reactive_ws.outbox.storage import Storage
 from reactive_ws.wire.codec import JsonCodec
@@ -55,7 +55,7 @@ class Rig:
             assert self._arrived.acquire(timeout=LONG)
             self.posted.pop(0)()
 
-    def send(self, identity: str) -> Entry:
+    def send(self, identity: str) -> Outgoing:
         envelope: Envelope[Any] = Envelope("session.close", SessionClose(identity), id=identity)
         entry = self.outbox.offer(
             envelope,

@@ -50,4 +50,4 @@ def test_the_state_is_assigned_in_one_place_of_the_package() -> None:
                     for k in node.keywords
                     if k.arg == "state" and getattr(k.value, "attr", None) != "state"
                 ]
-    assert places == ["connection_record.py"]
+    assert places == ["decisions.py"]

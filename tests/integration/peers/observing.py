@@ -11,7 +11,7 @@ from reactive_ws.connection.heartbeat import Heartbeat
 from reactive_ws.connection.record import Connection, ConnectionState, ErrorEvent
 from reactive_ws.engine.domain import Domain
 from reactive_ws.outbox.delivery import Delivery, DeliveryStatus
-from reactive_ws.outbox.entry import OutboxOptions
+from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.wire.envelope import Message, MessageSend
 

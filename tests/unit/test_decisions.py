@@ -8,10 +8,10 @@ import pytest
 
 from reactive_ws.connection import effects as do
 from reactive_ws.connection.backoff import Backoff, Jitter
-from reactive_ws.connection.close_policy import ClosePolicy, Verdict
-from reactive_ws.connection.decisions import Protocol
+from reactive_ws.connection.close_policy import ClosePolicy, Meaning, Verdict
+from reactive_ws.connection.decisions import Decisions
 from reactive_ws.connection.heartbeat import Heartbeat
-from reactive_ws.connection.options import ProtocolOptions
+from reactive_ws.connection.options import DecisionOptions
 from reactive_ws.connection.record import ConnectionState, Phase
 from reactive_ws.errors import (
     BadCertificate,
@@ -47,8 +47,8 @@ class Rig:
         self.backlog = 0
         self.now = 0.0
         ids = count(1)
-        self.protocol = Protocol(
-            ProtocolOptions(backoff=STEADY, **options),
+        self.protocol = Decisions(
+            DecisionOptions(backoff=STEADY, **options),
             rng=random.Random(0),
             new_id=lambda: f"id{next(ids)}",
             positions=lambda: self.positions,
@@ -255,8 +255,9 @@ def test_stop_on_normal_close_ends_for_good() -> None:
 
 
 def test_the_policy_is_data() -> None:
-    assert ClosePolicy(codes={1001: Verdict.FATAL}).for_code(1001) is Verdict.FATAL
-    assert ClosePolicy(codes={4700: Verdict.RETRY}).for_code(4700) is Verdict.RETRY
+    fatal, retry = Meaning(Verdict.FATAL), Meaning(Verdict.RETRY)
+    assert ClosePolicy(codes={1001: fatal}).for_code(1001) is fatal
+    assert ClosePolicy(codes={4700: retry}).for_code(4700) is retry
 
 
 def test_a_silent_connection_is_aborted_and_any_frame_is_life() -> None:

@@ -1,6 +1,6 @@
-"""What the outbox is told and what it shows: its options, its entries, and the view of them that programs get.
+"""The options of the outbox, its entries, and the read-only view of them that programs get.
 
-Values, and the choice of what falls out of a full outbox; `outbox` has the other rules.
+Values, and the choice of what a full outbox drops. `queue` has the other rules.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..errors import OutboxFull
 from ..wire import Envelope, Guarantee
 from .delivery import Delivery, DeliveryStatus
 
-__all__ = ["Entry", "OutboxOptions", "OutboxView", "Overflow", "Waiting", "victim_of"]
+__all__ = ["OutboxOptions", "OutboxView", "Outgoing", "Overflow", "Waiting", "victim_of"]
 
 
 class Overflow(enum.Enum):
@@ -56,7 +56,7 @@ class OutboxOptions:
 
 
 @attrs.define(eq=False)
-class Entry:
+class Outgoing:
     """One message on its way out. Only the outbox changes it.
 
     Attributes:
@@ -78,7 +78,7 @@ class Entry:
     is_durable: bool = False
     is_dropped: bool = False
     transmissions: int = 0
-    counted: int = 0
+    counted: float = 0.0
     sent_at: float = 0.0
     _shown: Waiting | None = attrs.field(default=None, init=False, repr=False)
 
@@ -137,12 +137,12 @@ class OutboxView:
         return len(self.entries)
 
     @classmethod
-    def of(cls, entries: Iterable[Entry]) -> OutboxView:
+    def of(cls, entries: Iterable[Outgoing]) -> OutboxView:
         """Returns the view of these entries, without those that are over."""
         return cls(tuple([entry.shown() for entry in entries if not entry.is_over]))
 
 
-def victim_of(queue: Iterable[Entry], entry: Entry, options: OutboxOptions) -> Entry:
+def victim_of(queue: Iterable[Outgoing], entry: Outgoing, options: OutboxOptions) -> Outgoing:
     """Returns what a full outbox drops for a new entry; that may be the new one.
 
     Raises:
