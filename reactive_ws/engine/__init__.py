@@ -1,31 +1,32 @@
-"""The engine of the stores: one order of commits, who listens, batches, and how a value is written.
+"""The engine of the stores: one order of commits, the observers, batches, and how a value is written.
 
-It knows no kinds of values, no messages and no sockets. `state` builds the public stores on it; `middleware` uses its hooks. Names with
-an underscore are shared between the modules of `engine` and `state` only.
+What it does: it gives every write of a domain a number, delivers the writes in that order on one thread at a time,
+and keeps the lists of observers correct while values flow. What it does not do: it knows no kinds of values, no
+messages and no sockets. `state` builds the public stores on it; `middleware` uses the public methods of `Domain`.
+Names with an underscore are shared between the modules of `engine` and `state` only.
 
-    audience            who listens to one stream, in registration order, and how an observer joins and leaves while values flow
-    batch               several writes as one commit
-    cell                how a value is written
-    commit              what hooks and error hooks are told: one change of a domain, one failure of a user's function
-    commit_queue        delivering the commits of one domain: in order, one thread at a time, where the home is
-    domain              one order for all writes of a group of stores, and one thread at a time that tells the observers
-    equality            when a new value counts as no change: the default rule, and `shallow` for those who want more
-    graph               the order in which derived values are brought up to date: lowest first, each at most once per commit
-    home                where a domain is delivered: the one thread that runs its observers, reached without blocking
-    lifecycle           what a store does while somebody listens: start with the first observer, stop with the last
-    registration_order  telling the observers of several audiences, or some of one, in the order in which they registered
-    source              A value that can be observed whole or in parts: what stores, keyed stores and derived values share
+The modules, from the bottom to the top:
+
+    equality      decides whether a new value counts as a change: the default rule, and `shallow`
+    home          the thread that runs the observers of a domain, reached without blocking
+    commit        the records that hooks and error hooks receive: `Commit`, `ErrorReport`
+    graph         updates derived values, lowest first, each at most once per commit
+    commit_queue  delivers the commits of one domain: in order, on one thread at a time, at the home
+    domain        the public face of one order of commits: `commit`, `on_commit`, `settled`, `set_home`
+    audience      the observers of one stream: how they join, leave, and get values in registration order
+    source        a value with observers, selected parts and derived values above it
+    batch         several writes as one commit, with savepoints
+    cell          a written value: the one write path, and the start and stop callbacks
 """
 
-from .audience import UNSET, Audience, Link, ignore
+from .audience import UNSET, Audience, Link, SomeObservers, ignore
 from .batch import Batch, active_batch, batch, open_batches
 from .cell import Cell
 from .commit import Commit, ErrorReport
 from .domain import Domain, default_domain
-from .equality import COMPARED, Equals, is_told_by_identity, same, shallow, unchanged
+from .equality import COMPARED, Equals, is_compared_by_identity, same, shallow, unchanged
 from .graph import Dependent, HasDependents
 from .home import LoopHome
-from .registration_order import Few
 from .source import Root, SelectionNode, Source
 
 __all__ = [
@@ -39,18 +40,18 @@ __all__ = [
     "Domain",
     "Equals",
     "ErrorReport",
-    "Few",
     "HasDependents",
     "Link",
     "LoopHome",
     "Root",
     "SelectionNode",
+    "SomeObservers",
     "Source",
     "active_batch",
     "batch",
     "default_domain",
     "ignore",
-    "is_told_by_identity",
+    "is_compared_by_identity",
     "open_batches",
     "same",
     "shallow",

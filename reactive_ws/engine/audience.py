@@ -14,14 +14,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import count
+from operator import itemgetter
 from threading import get_ident
 from typing import Any, Final
 
 from reactivex.abc import DisposableBase
 
-from .domain import Domain
+from .commit_queue import CommitQueue
 
-__all__ = ["UNSET", "Audience", "Link", "ignore"]
+__all__ = ["UNSET", "Audience", "Link", "SomeObservers", "ignore", "tell_in_order"]
 
 
 class _Unset:
@@ -129,7 +130,7 @@ class Link(DisposableBase):
                 held = self._held
                 if not held:
                     if value is UNSET and audience._has_memory and self._audience is not None:
-                        audience._starve(self)
+                        audience._wait_for_value(self)
                     self._held = None
                     if self._index >= 0 and self._audience is not None:
                         audience._slots[self._index] = self._on_next
@@ -196,14 +197,14 @@ class Audience:
     each.
     """
 
-    __slots__ = ("_dead", "_domain", "_hungry", "_is_closed", "_links", "_live", "_slots")
+    __slots__ = ("_dead", "_domain", "_is_closed", "_links", "_live", "_slots", "_waiting")
 
     _kind = "selector"
     """What a failing `_project` is called in a report."""
     _has_memory = False
     """Whether a value is compared with the one before it at delivery time."""
 
-    def __init__(self, domain: Domain) -> None:
+    def __init__(self, domain: CommitQueue) -> None:
         self._domain = domain
         self._slots: list[Callable[[Any], object]] = []
         self._links: list[Link | None] = []
@@ -211,7 +212,7 @@ class Audience:
         self._live = 0
         self._is_closed = False
         # Observers that came while there was no value to show, and wait for a good one that may be no change to others.
-        self._hungry: tuple[Link, ...] = ()
+        self._waiting: tuple[Link, ...] = ()
 
     # --- what subclasses say ------------------------------------------------------------------------------------------
 
@@ -306,24 +307,24 @@ class Audience:
         link._on_next = ignore
         link._on_completed = None
         link._seen = UNSET
-        if self._hungry:
-            self._hungry = tuple(other for other in self._hungry if other is not link)
+        if self._waiting:
+            self._waiting = tuple(other for other in self._waiting if other is not link)
         self._live -= 1
         if self._live == 0:
             self._last()
         if self._dead * 2 > len(self._slots):
             self._domain._dirty.append(self)
 
-    def _starve(self, link: Link) -> None:
+    def _wait_for_value(self, link: Link) -> None:
         """Notes an observer to which nothing could be shown. Under the lock."""
-        self._hungry = (*self._hungry, link)
+        self._waiting = (*self._waiting, link)
 
-    def _sated(self) -> list[Link]:
+    def _take_waiting(self) -> list[Link]:
         """Returns the observers that waited for a value, which they get now. On the delivering thread."""
         with self._domain._lock:
-            waiting, self._hungry = self._hungry, ()
+            waiting, self._waiting = self._waiting, ()
             # One that is not admitted yet came after the commit under delivery.
-            self._hungry = tuple(link for link in waiting if link._index < 0)
+            self._waiting = tuple(link for link in waiting if link._index < 0)
         return [link for link in waiting if link._index >= 0]
 
     def _pack(self) -> None:
@@ -380,3 +381,43 @@ class Audience:
         for link in list(self._links):
             if link is not None:
                 link._end()
+
+
+_by_serial = itemgetter(0)
+
+
+def tell_in_order(told: list[tuple[Audience, Any]]) -> None:
+    """Calls the observers of several audiences in the order in which they registered."""
+    calls = [
+        (link._serial, link, audience, value)
+        for audience, value in told
+        for link in audience._links
+        if link is not None
+    ]
+    calls.sort(key=_by_serial)
+    for _, link, audience, value in calls:
+        if link._audience is None:
+            continue
+        call = audience._slots[link._index]
+        try:
+            call(value)
+        except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
+            audience._domain._failed("observer", error, audience._label(), call)
+
+
+class SomeObservers(Audience):
+    """Some observers of an audience, for one delivery."""
+
+    __slots__ = ("_audience",)
+
+    def __init__(self, audience: Audience, links: list[Link]) -> None:
+        super().__init__(audience._domain)
+        self._audience = audience
+        self._links = [*links]
+        self._slots = audience._slots
+
+    def _tell(self, value: Any) -> None:
+        tell_in_order([(self, value)])
+
+    def _label(self) -> str:
+        return self._audience._label()

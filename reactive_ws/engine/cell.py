@@ -6,12 +6,13 @@ concerned, the commit never becomes an object and goes straight to them.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from itertools import count
 from threading import get_ident
 from typing import Any, Generic, TypeVar
 
-from reactivex.abc import SchedulerBase
+from reactivex.abc import DisposableBase, SchedulerBase
 from reactivex.scheduler import TimeoutScheduler
 
 from ..errors import StoreClosed
@@ -19,8 +20,7 @@ from .batch import active_batch, open_batches, outside_batches
 from .domain import Commit, Domain, default_domain
 from .equality import Equals, same, unchanged
 from .graph import Dependent, propagate
-from .lifecycle import Lifecycle
-from .source import Root
+from .source import Root, Source
 
 __all__ = ["Cell"]
 
@@ -126,7 +126,7 @@ class Cell(Root, Generic[T]):
                 domain._deliverer = me
                 self._value = self._delivered = value
                 domain._number = number = domain._number + 1
-            domain._release()
+            domain._unlock()
             is_locked = False
             if is_direct:
                 if self._others:
@@ -187,12 +187,12 @@ class Cell(Root, Generic[T]):
     def _cell(self) -> Cell[T]:
         return self
 
-    def _depend(self, dependent: Dependent) -> None:
-        super()._depend(dependent)
+    def _add_dependent(self, dependent: Dependent) -> None:
+        super()._add_dependent(dependent)
         self._reached += 1
 
-    def _release(self, dependent: Dependent) -> None:
-        super()._release(dependent)
+    def _remove_dependent(self, dependent: Dependent) -> None:
+        super()._remove_dependent(dependent)
         self._reached -= 1
 
     def _has_ended(self) -> bool:
@@ -208,3 +208,63 @@ class Cell(Root, Generic[T]):
     def _mind_lifecycle(self) -> None:
         if self._lifecycle is not None:
             self._lifecycle.settle(self)
+
+
+class Lifecycle:
+    """Start and stop callbacks of one store.
+
+    Args:
+        on_start: Called when the first observer came.
+        on_stop: Called when the last observer went, `linger` seconds later.
+        linger: Seconds.
+        scheduler: Keeps the time of `linger`.
+    """
+
+    def __init__(
+        self,
+        on_start: Callable[[], object] | None,
+        on_stop: Callable[[], object] | None,
+        linger: float,
+        scheduler: SchedulerBase,
+    ) -> None:
+        self._on_start = on_start
+        self._on_stop = on_stop
+        self._linger = linger
+        self._scheduler = scheduler
+        self._lock = threading.Lock()
+        self._is_started = False
+        self._is_running = False
+        self._timer: DisposableBase | None = None
+
+    def settle(self, source: Source) -> None:
+        """Starts or stops, as the number of listeners now asks for. Runs user code; called without locks."""
+        if not source._is_observed() and self._linger > 0 and self._is_started:
+            with self._lock:
+                if self._timer is not None:
+                    self._timer.dispose()
+                self._timer = self._scheduler.schedule_relative(
+                    self._linger, lambda _scheduler, _state: self._act(source)
+                )
+            return
+        self._act(source)
+
+    def _act(self, source: Source) -> None:
+        while True:
+            with self._lock:
+                is_wanted = source._is_observed()
+                if self._is_running or is_wanted == self._is_started:
+                    return
+                self._is_running = True
+                self._is_started = is_wanted
+                if is_wanted and self._timer is not None:
+                    self._timer.dispose()
+                    self._timer = None
+            callback = self._on_start if is_wanted else self._on_stop
+            try:
+                if callback is not None:
+                    callback()
+            except Exception as error:  # noqa: BLE001 - user code; the observer that came is served all the same
+                source._domain._report("lifecycle", error, source.name, callback)
+            finally:
+                with self._lock:
+                    self._is_running = False

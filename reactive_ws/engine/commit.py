@@ -6,35 +6,29 @@ Plain records. Made by `domain`, `cell` and `batch`; read by middleware.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import attrs
-
-from .graph import HasDependents
 
 __all__ = ["Changed", "Commit", "CommitHook", "ErrorReport", "log_report", "name_of"]
 
 _log = logging.getLogger("reactive_ws.stores")
 
 
-class Changed(HasDependents, Protocol):
+class Changed(Protocol):
     """What delivery needs to know of a value that a commit changed; every store is one."""
 
     name: str
     _value: Any
     _delivered: Any
 
-    def _notify(self, value: Any) -> None:
-        """Delivers one value to whoever listens."""
+    def _serve(self, number: int, value: Any) -> None:
+        """Delivers one value to its observers, and then to the derived values above it."""
         ...
 
-    def _notify_many(self, changes: tuple[tuple[Any, Any, Any], ...]) -> None:
-        """Delivers a commit of several values, all observers in the order in which they registered."""
-        ...
-
-    def _bases(self, value: Any) -> Sequence[HasDependents]:
-        """Returns what derived values above this commit start from."""
+    def _serve_many(self, number: int, changes: tuple[tuple[Any, Any, Any], ...]) -> None:
+        """Delivers a commit of several values to their observers, and then to the derived values above them."""
         ...
 
     def _complete(self) -> None:

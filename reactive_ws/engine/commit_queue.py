@@ -26,10 +26,9 @@ from typing import Any, Protocol
 
 from ..errors import UsageError
 from .commit import Commit, CommitHook, ErrorReport, log_report, name_of
-from .graph import propagate
 from .home import Home, home_of, is_lost
 
-__all__ = ["Deliverer"]
+__all__ = ["CommitQueue"]
 
 _log = logging.getLogger("reactive_ws.stores")
 
@@ -60,7 +59,7 @@ class Packable(Protocol):
         ...
 
 
-class Deliverer:
+class CommitQueue:
     """The delivering half of a `Domain`, which documents the arguments.
 
     Args:
@@ -82,7 +81,7 @@ class Deliverer:
         self._lock = threading.RLock()
         self._acquire = self._lock.acquire
         self._is_inside: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
-        self._release = self._lock.release
+        self._unlock = self._lock.release
         self._number = 0
         self._queue: deque[Commit] = deque()
         self._joins: deque[tuple[int, Joining]] = deque()
@@ -103,7 +102,7 @@ class Deliverer:
         self._strict_errors: list[Exception] = []
         self._fatal: BaseException | None = None
         self._is_backlog_reported = False
-        self._waiting: list[tuple[int, threading.Event]] = []
+        self._settling: list[tuple[int, threading.Event]] = []
         # False when a write concerns nobody but the writer and its observers, so that it may be delivered without being
         # queued: no home, no hooks, nothing queued, nobody joining, nothing to pack. One look instead of six.
         self._is_busy = home is not None
@@ -301,11 +300,11 @@ class Deliverer:
 
     def _admit(self, number: int) -> None:
         """Lets observers in that joined before commit `number`. Called under the lock, between two commits."""
-        if self._waiting:
-            for last, done in self._waiting:
+        if self._settling:
+            for last, done in self._settling:
                 if last < number:
                     done.set()
-            self._waiting = [waiter for waiter in self._waiting if waiter[0] >= number]
+            self._settling = [waiter for waiter in self._settling if waiter[0] >= number]
         joins = self._joins
         while joins and joins[0][0] < number:
             joins.popleft()[1]._admit()
@@ -344,15 +343,9 @@ class Deliverer:
             source._delivered = new
         if len(changes) == 1:
             source, _, new = changes[0]
-            source._notify(new)
-            bases = source._bases(new)
+            source._serve(commit.number, new)
         elif changes:
-            changes[0][0]._notify_many(changes)
-            bases = [base for source, _, new in changes for base in source._bases(new)]
-        else:
-            bases = []
-        if bases:
-            propagate(commit.number, bases)
+            changes[0][0]._serve_many(commit.number, changes)
         for source in commit.closed:
             source._complete()
         fatal, self._fatal = self._fatal, None
@@ -380,7 +373,7 @@ class Deliverer:
         if is_locked:
             # An interrupt may also have come just before the lock was taken, or just after it was released.
             with suppress(RuntimeError):
-                self._release()
+                self._unlock()
         if is_direct:
             self._hand_over()
 
@@ -415,3 +408,20 @@ class Deliverer:
         if self._strict_errors and self._deliverer != get_ident():
             errors, self._strict_errors = self._strict_errors, []
             raise ExceptionGroup(f"observers of domain {self.name!r} failed", errors)
+
+    def _depth_here(self) -> int:
+        """Returns the depth of what this thread's observers cause now: 0 when none is running."""
+        me = get_ident()
+        depth = self._depth + 1 if self._deliverer == me else 0
+        if self._replay_depths:
+            depth = max(depth, self._replay_depths.get(me, -1) + 1)
+        return depth
+
+    def _run_chores(self) -> None:
+        """Runs start and stop callbacks that were noted under the lock."""
+        while self._chores:
+            try:
+                chore = self._chores.pop(0)
+            except IndexError:
+                return
+            chore()

@@ -25,7 +25,7 @@ from reactivex.disposable import Disposable
 
 from ..errors import DomainMismatch, FeedbackLoop, UsageError
 from .commit import Changed, Commit, CommitHook, ErrorReport
-from .commit_queue import Deliverer
+from .commit_queue import CommitQueue
 from .home import Home, home_of
 
 __all__ = ["Commit", "Domain", "ErrorReport", "default_domain"]
@@ -42,7 +42,7 @@ _MAX_DEPTH = 100
 """Length of a chain of writes caused by writes that is taken for a loop."""
 
 
-class Domain(Deliverer):
+class Domain(CommitQueue):
     """A group of stores with one order of commits.
 
     Args:
@@ -129,7 +129,7 @@ class Domain(Deliverer):
                 raise UsageError(
                     "settled() was called where delivery happens; it would wait for itself"
                 )
-            self._waiting.append((self._number, done))
+            self._settling.append((self._number, done))
             self._keep_busy()
         return done.wait(timeout)
 
@@ -144,23 +144,6 @@ class Domain(Deliverer):
         if depth >= _MAX_DEPTH:
             raise FeedbackLoop(store.name, depth)
         return depth
-
-    def _depth_here(self) -> int:
-        """Returns the depth of what this thread's observers cause now: 0 when none is running."""
-        me = get_ident()
-        depth = self._depth + 1 if self._deliverer == me else 0
-        if self._replay_depths:
-            depth = max(depth, self._replay_depths.get(me, -1) + 1)
-        return depth
-
-    def _run_chores(self) -> None:
-        """Runs start and stop callbacks that were noted under the lock."""
-        while self._chores:
-            try:
-                chore = self._chores.pop(0)
-            except IndexError:
-                return
-            chore()
 
     def _check(self, source: Belonging) -> None:
         if source._domain is not self:

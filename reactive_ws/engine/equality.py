@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 import attrs
 
-__all__ = ["COMPARED", "Equals", "is_told_by_identity", "same", "shallow", "unchanged"]
+__all__ = ["COMPARED", "Equals", "is_compared_by_identity", "same", "shallow", "unchanged"]
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ COMPARED: frozenset[type] = frozenset(
 _LONGEST_TUPLE = 8
 
 
-def is_told_by_identity(kind: type[Any]) -> bool:
+def is_compared_by_identity(kind: type[Any]) -> bool:
     """Whether `same` looks at nothing but identity for values of this class."""
     return not (kind in COMPARED or kind is decimal.Decimal or issubclass(kind, tuple))
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from .audience import UNSET, Audience, Link
+from .audience import UNSET, Audience, Link, SomeObservers, tell_in_order
 from .commit import Changed
 from .domain import Domain
 from .equality import COMPARED, Equals, same, unchanged
-from .graph import Dependent, HasDependents
-from .registration_order import Few, tell_in_order
+from .graph import Dependent, HasDependents, propagate
 
 __all__ = ["Root", "SelectionNode", "Source", "Writable"]
 
@@ -42,6 +41,8 @@ class Source(Audience):
         "_pairs",
         "name",
     )
+
+    _domain: Domain  # pyright: ignore[reportIncompatibleVariableOverride] - set once, in `Audience`
 
     def __init__(self, domain: Domain, name: str) -> None:
         super().__init__(domain)
@@ -102,13 +103,13 @@ class Source(Audience):
     def _asleep(self) -> None:
         """The last listener of any kind went. Under the lock."""
 
-    def _depend(self, dependent: Dependent) -> None:
+    def _add_dependent(self, dependent: Dependent) -> None:
         """Lets a derived value see the commits from now on. Under the lock."""
         self._dependents[dependent] = None
         self._gain()
 
-    def _release(self, dependent: Dependent) -> None:
-        """Lets go of a derived value, once for each `_depend`. Under the lock."""
+    def _remove_dependent(self, dependent: Dependent) -> None:
+        """Lets go of a derived value, once for each `_add_dependent`. Under the lock."""
         self._dependents.pop(dependent, None)
         self._lose()
 
@@ -173,13 +174,23 @@ class Source(Audience):
         else:
             tell_in_order(parts)
 
-    def _notify_many(self, changes: tuple[tuple[Source, Any, Any], ...]) -> None:
-        """Delivers a commit of several sources, all observers in the order in which they registered."""
+    def _serve(self, number: int, value: Any) -> None:
+        """Delivers one value to its observers, and then to the derived values above it. On the delivering thread."""
+        self._notify(value)
+        bases = self._bases(value)
+        if bases:
+            propagate(number, bases)
+
+    def _serve_many(self, number: int, changes: tuple[tuple[Source, Any, Any], ...]) -> None:
+        """Delivers a commit of several sources: all observers in registration order, and then derived values."""
         told: list[tuple[Audience, Any]] = []
         for source, _, new in changes:
             told.append((source, new))
             told.extend(source._changed_parts(new))
         tell_in_order(told)
+        bases = [base for source, _, new in changes for base in source._bases(new)]
+        if bases:
+            propagate(number, bases)
 
     def _changed_parts(self, value: Any) -> list[tuple[Audience, Any]]:
         """Runs every selector once; returns the nodes whose part differs from the one last notified."""
@@ -218,8 +229,8 @@ class Source(Audience):
                     continue
             node._pair[1] = part
             node._cached = (value, part)
-            is_plain = node._before is UNSET and not node._hungry
-            found.append((node if is_plain else node._feed(part), part))
+            is_plain = node._before is UNSET and not node._waiting
+            found.append((node if is_plain else node._receivers(part), part))
         return found
 
     def _complete(self) -> None:
@@ -329,21 +340,21 @@ class SelectionNode(Audience):
         if self._index >= 0 and self._pair[1] is UNSET:
             self._pair[1] = value
 
-    def _starve(self, link: Link) -> None:
-        super()._starve(link)
+    def _wait_for_value(self, link: Link) -> None:
+        super()._wait_for_value(link)
         if self._index >= 0 and self._pair[1] is not UNSET:
-            # Whatever comes next counts as a change; `_feed` sorts out for whom.
+            # Whatever comes next counts as a change; `_receivers` sorts out for whom.
             self._before, self._pair[1] = self._pair[1], UNSET
 
-    def _feed(self, part: Any) -> Audience:
+    def _receivers(self, part: Any) -> Audience:
         """Returns who is to be told of a part, all or only the hungry. On the delivering thread."""
         before, self._before = self._before, UNSET
-        sated = self._sated()
-        if self._hungry and self._index >= 0:
+        sated = self._take_waiting()
+        if self._waiting and self._index >= 0:
             self._before, self._pair[1] = part, UNSET
         if before is UNSET or not unchanged(self._equals, before, part, self):
             return self
-        return Few(self, sated)
+        return SomeObservers(self, sated)
 
     def _is_same(self, old: Any, new: Any) -> bool:
         return unchanged(self._equals, old, new, self)

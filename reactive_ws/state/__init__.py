@@ -1,18 +1,20 @@
 """The public stores: `Store`, `KeyedStore`, `derived`, `Selection`, `snapshot`, and streams of events.
 
-It knows no messages, sockets or toolkits. Application code, `service`, `middleware` and `gui` use it.
+What it does: it gives applications values to read, write and observe. What it does not do: it knows no messages, no
+sockets and no toolkits. Applications, `service`, `middleware` and `gui` use it.
 
-    calculation  one run of a derived value's function
-    computed     values computed from other values: consistent, cached, and free of charge while nobody looks
-    derived      `derived`
-    entities     the snapshot behind a `KeyedStore`: an immutable mapping that is cheap to change at any size
-    events       streams of events
-    key_changes  what one commit of a keyed store did to its keys
-    key_source   the keys of a keyed store that somebody looks at
-    keyed        `KeyedStore`: many entities under keys, where changing one wakes only those who look at it
-    selection    the stream of a store or of a part of it: what UI code subscribes to
-    snapshot     several reads under one commit number
-    store        `Store`: one immutable value with an order of changes; `ReadOnly`: what everybody but its owner gets
+The modules, in reading order:
+
+    selection    `Selection`: the stream of a store or of a part of it
+    store        `Store`: one immutable value; `ReadOnly`: a value without the methods that write
+    computed     `Derived`: a value that a function computes from other values
+    derived      `derived` and `derived_all`, which make a `Derived`
+    entities     the snapshot of a `KeyedStore`: an immutable mapping that is cheap to change at any size
+    key_changes  `KeyChanges`: the keys that one commit of a keyed store added, updated and removed
+    key_source   the observed keys of a keyed store
+    keyed        `KeyedStore`: entities by key; a change of one entity calls only the observers that need it
+    snapshot     `snapshot`: several values as they were at one commit
+    events       `EventSource` and `EventStream`: events that no store keeps
 """
 
 from .computed import Derived

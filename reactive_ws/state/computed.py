@@ -11,17 +11,68 @@ The graph is fixed when a derived value is made, so it has no cycles, and every 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import repeat
+from operator import is_
 from typing import Any, Generic, TypeGuard, TypeVar, cast
 
 import attrs
 
-from ..engine import UNSET, Equals, Few, Link, Root, Source, active_batch, same, unchanged
-from .calculation import Failure, calculate, has_gap, is_same_input, value_or_error
+from ..engine import UNSET, Equals, Link, Root, SomeObservers, Source, active_batch, same, unchanged
 from .store import ReadOnly
 
 __all__ = ["Derived"]
 
 R_co = TypeVar("R_co", covariant=True)
+
+
+class _Failure:
+    """Stands where the value would be when the function raised."""
+
+    __slots__ = ("error", "traceback")
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.traceback = error.__traceback__
+
+    def began_here(self, arguments: tuple[Any, ...]) -> bool:
+        """Whether it began at the value with these arguments and not below it, where it was reported."""
+        return all(argument is not self for argument in arguments)
+
+
+def _calculate(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Returns the value, or the failure of the function or of the first argument that is one."""
+    for argument in arguments:
+        if argument.__class__ is _Failure:
+            return argument
+    try:
+        return function(*arguments)
+    except Exception as error:  # noqa: BLE001 - kept as the value, raised by get(), reported by the caller
+        return _Failure(error)
+
+
+def _value_or_error(result: Any) -> Any:
+    """Returns what was calculated.
+
+    Raises:
+        Exception: what the function raised.
+    """
+    if result.__class__ is not _Failure:
+        return result
+    try:
+        # With the traceback that it had, or each read would make it longer.
+        raise result.error.with_traceback(result.traceback)
+    finally:
+        del result
+
+
+def _is_same_input(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
+    """Whether these are the same objects, so that there is nothing to _calculate."""
+    return all(map(is_, left, right))
+
+
+def _has_gap(arguments: tuple[Any, ...]) -> bool:
+    """Whether one of these is not known yet. `in` would ask user values whether they are equal."""
+    return any(map(is_, arguments, repeat(UNSET)))
 
 
 @attrs.frozen
@@ -89,7 +140,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         Raises:
             Exception: what the function raises for the values as they are.
         """
-        return cast("R_co", value_or_error(self._newest()))
+        return cast("R_co", _value_or_error(self._newest()))
 
     def _newest(self) -> Any:
         """Returns the value, or the failure, for the newest commit or for the open batch."""
@@ -164,7 +215,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         return _Captured(domain._number, order, ground, values)
 
     def _project(self, captured: _Captured) -> R_co:
-        return cast("R_co", value_or_error(self._compute_ahead(captured)))
+        return cast("R_co", _value_or_error(self._compute_ahead(captured)))
 
     def _compute_ahead(self, captured: _Captured) -> Any:
         """Returns the value, or the failure, for values below that belong to one commit. Any thread."""
@@ -184,21 +235,21 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
 
     def _result_ahead(self, number: int, arguments: tuple[Any, ...]) -> Any:
         ahead, kept = self._ahead, self._kept
-        if ahead is not None and is_same_input(ahead[1], arguments):
+        if ahead is not None and _is_same_input(ahead[1], arguments):
             result = ahead[2]
-        elif kept is not None and is_same_input(kept[0], arguments):
+        elif kept is not None and _is_same_input(kept[0], arguments):
             result = kept[1]
         else:
-            result = calculate(self._function, arguments)
+            result = _calculate(self._function, arguments)
             if (
                 ahead is not None
-                and result.__class__ is not Failure
-                and ahead[2].__class__ is not Failure
+                and result.__class__ is not _Failure
+                and ahead[2].__class__ is not _Failure
                 and unchanged(self._equals, ahead[2], result, self)
             ):
                 result = ahead[2]
         # A failure that nobody waits for would keep this value alive, through its traceback.
-        if result.__class__ is not Failure or self._is_observed():
+        if result.__class__ is not _Failure or self._is_observed():
             self._ahead = (number, arguments, result)
         try:
             return result
@@ -209,14 +260,14 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         return self._whole_plan()[1]
 
     def _value_from(self, known: dict[Source, Any]) -> R_co:
-        return cast("R_co", value_or_error(self._result_from(known)))
+        return cast("R_co", _value_or_error(self._result_from(known)))
 
     def _result_from(self, known: dict[Source, Any]) -> Any:
         values = dict(known)
         try:
             for node in (*self._whole_plan()[0], self):
                 arguments = [values[below] for below in node._sources]
-                values[node] = calculate(node._function, tuple(arguments))
+                values[node] = _calculate(node._function, tuple(arguments))
             return values[self]
         finally:
             arguments = []
@@ -231,15 +282,15 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             # The last observer left, or came back and saw a newer commit, after this update was planned.
             return False
         arguments = tuple([source._delivered for source in self._sources])
-        if has_gap(arguments):
+        if _has_gap(arguments):
             arguments = self._fill()
         ahead = self._ahead
-        if ahead is not None and is_same_input(ahead[1], arguments):
+        if ahead is not None and _is_same_input(ahead[1], arguments):
             result = ahead[2]
         else:
             result = self._evaluate_guarded(arguments)
         before, notified = self._delivered, self._notified
-        is_failure = result.__class__ is Failure
+        is_failure = result.__class__ is _Failure
         is_same = (
             not is_failure
             and notified is not UNSET
@@ -259,11 +310,11 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             del arguments, ahead, result, before
             return is_new
         if is_same:
-            if self._hungry:
-                Few(self, self._sated())._tell(result)
-            return before.__class__ is Failure
-        if self._hungry:
-            self._sated()
+            if self._waiting:
+                SomeObservers(self, self._take_waiting())._tell(result)
+            return before.__class__ is _Failure
+        if self._waiting:
+            self._take_waiting()
         self._notified = result
         self._notify(result)
         return True
@@ -277,12 +328,12 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
     def _evaluate_guarded(self, arguments: tuple[Any, ...]) -> Any:
         """Runs the function in a delivery, which whatever it raises must not end before its time."""
         try:
-            return calculate(self._function, arguments)
+            return _calculate(self._function, arguments)
         except BaseException as error:  # noqa: BLE001 - kept, and raised after everybody was served
             self._domain._failed("derive", error, self.name, self._function)
             interrupted = RuntimeError(f"the function of {self!r} was interrupted")
             interrupted.__cause__ = error
-            return Failure(interrupted)
+            return _Failure(interrupted)
 
     def _fill(self) -> tuple[Any, ...]:
         """Computes what nobody has computed yet below this value. On the delivering thread."""
@@ -295,7 +346,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             arguments = tuple([source._delivered for source in node._sources])
             node._delivered = node._evaluate_guarded(arguments)
             node._kept = arguments, node._delivered
-            if node._delivered.__class__ is not Failure:
+            if node._delivered.__class__ is not _Failure:
                 node._notified = node._delivered
             del arguments
         return tuple([source._delivered for source in self._sources])
@@ -313,13 +364,13 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             node._forget()
             for source in node._sources:
                 if _is_derived(source):
-                    # Not through _depend(), which would recurse.
+                    # Not through _add_dependent(), which would recurse.
                     if not source._is_observed():
                         stack.append(source)
                     source._dependents[node] = None
                     source._others += 1
                 else:
-                    source._depend(node)
+                    source._add_dependent(node)
         # Nobody told them of sources that ended while they slept.
         for node in sorted(woken, key=_height_of):
             node._is_closed = all(source._is_closed for source in node._sources)
@@ -338,7 +389,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
                     if not source._is_observed():
                         stack.append(source)
                 else:
-                    source._release(node)
+                    source._remove_dependent(node)
 
     def _forget(self) -> None:
         """Drops what delivery remembers. Under the lock."""
@@ -353,7 +404,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             if ahead is not None and ahead[0] == node._joined:
                 node._kept = ahead[1], ahead[2]
                 node._delivered = ahead[2]
-                if ahead[2].__class__ is not Failure:
+                if ahead[2].__class__ is not _Failure:
                     node._notified = ahead[2]
 
     def _is_same(self, old: Any, new: Any) -> bool:

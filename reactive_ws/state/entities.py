@@ -86,7 +86,7 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         """Whether the same keys came in the same order."""
         return self._keys is other._keys or self.in_order() == other.in_order()
 
-    def told(self) -> tuple[K, ...]:
+    def changed_keys(self) -> tuple[K, ...]:
         """Returns the touched keys that read differently than before."""
         if not self._still_none:
             return self._touched

@@ -55,12 +55,12 @@ class KeySource(Root):
         self._observed.discard(self)
         self._store._lose()
 
-    def _depend(self, dependent: Dependent) -> None:
-        super()._depend(dependent)
+    def _add_dependent(self, dependent: Dependent) -> None:
+        super()._add_dependent(dependent)
         self._store._reached += 1
 
-    def _release(self, dependent: Dependent) -> None:
-        super()._release(dependent)
+    def _remove_dependent(self, dependent: Dependent) -> None:
+        super()._remove_dependent(dependent)
         self._store._reached -= 1
 
     def _label(self) -> str:

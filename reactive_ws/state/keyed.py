@@ -25,7 +25,7 @@ from ..engine import (
     HasDependents,
     SelectionNode,
     Source,
-    is_told_by_identity,
+    is_compared_by_identity,
     open_batches,
     same,
     shallow,
@@ -132,7 +132,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         # The same without a function to build and call: a store of live entities is mostly written from here.
         kind: type[Any] = type(entity)
         by_identity = kind is self._by_identity
-        if not by_identity and self._entity_equals is same and is_told_by_identity(kind):
+        if not by_identity and self._entity_equals is same and is_compared_by_identity(kind):
             by_identity, self._by_identity = True, kind
         while True:
             now = self._value
@@ -180,7 +180,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                 domain._deliverer = me
                 self._value = self._delivered = value
                 domain._number += 1
-            domain._release()
+            domain._unlock()
             is_locked = False
             if is_direct:
                 reference = self._keys._references.get(key)
@@ -362,7 +362,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         """Returns the observed keys that a commit changed, with their new entities."""
         if not self._keys.observed:
             return []
-        found = [(self._keys.find(key), value._values.get(key)) for key in value.told()]
+        found = [(self._keys.find(key), value._values.get(key)) for key in value.changed_keys()]
         return [(source, entity) for source, entity in found if source is not None]
 
     def _notify(self, value: Entities[K, V]) -> None:

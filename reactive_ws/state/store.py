@@ -183,7 +183,7 @@ class Store(Cell[T], ReadOnly[T]):
                     domain._deliverer = me
                     self._value = self._delivered = value
                     domain._number += 1
-                domain._release()
+                domain._unlock()
                 is_locked = False
                 if is_direct:
                     slots = self._slots

@@ -82,7 +82,7 @@ def transport(modules: tuple[str, ...], *tests: str) -> Group:
 
 GROUPS = {
     "store": engine("store", "state.store", "engine.cell"),
-    "derived": engine("derived", "state.derived", "state.computed", "state.calculation"),
+    "derived": engine("derived", "state.derived", "state.computed"),
     "keyed": engine(
         "keyed", "state.keyed", "state.key_source", "state.key_changes", "state.entities"
     ),
@@ -90,7 +90,6 @@ GROUPS = {
     "delivery": engine(
         "delivery",
         "engine.audience",
-        "engine.registration_order",
         "engine.source",
         "engine.graph",
         "engine.commit_queue",

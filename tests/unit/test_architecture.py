@@ -31,6 +31,11 @@ def test_no_module_is_in_a_circle_type_imports_counted(tree: Tree) -> None:
     assert tree.circles() == []
 
 
+@pytest.mark.parametrize("package", ["reactive_ws.engine", "reactive_ws.state"])
+def test_the_longest_chain_of_modules_in_a_package_is_six(tree: Tree, package: str) -> None:
+    assert len(tree.longest_chains()[package]) <= 6, tree.longest_chains()[package]
+
+
 def test_the_framework_imports_neither_an_application_nor_a_toolkit(tree: Tree) -> None:
     assert tree.foreign() == []
 

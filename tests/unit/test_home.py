@@ -383,7 +383,7 @@ def test_settled_waits_for_the_commits_so_far_and_not_for_later_ones(
     store.set(1)
     with concurrent.futures.ThreadPoolExecutor(2) as executor:
         settled = executor.submit(at_home.settled, 5)
-        while not at_home._waiting:
+        while not at_home._settling:
             pass
         store.set(2)
         delivery = executor.submit(home.run)

@@ -89,7 +89,7 @@ def test_a_hungry_observer_of_a_part_that_was_fed_is_hungry_no_more(domain: Doma
         store.set(value)
     assert (early, late) == ([6, 3, 6, 2], [6, 3, 6, 2])
     (node,) = [node for node in store._nodes if node is not None]
-    assert node._hungry == ()
+    assert node._waiting == ()
 
 
 def test_who_was_hungry_for_a_derived_value_is_told_once_and_then_like_the_others(
@@ -106,7 +106,7 @@ def test_who_was_hungry_for_a_derived_value_is_told_once_and_then_like_the_other
         store.set(value)
     assert early == [6, -1, 3]
     assert late == [6, -1, 3]
-    assert inverse._hungry == ()
+    assert inverse._waiting == ()
 
 
 def test_a_part_of_a_derived_value_does_not_look_at_an_equal_one(domain: Domain) -> None:

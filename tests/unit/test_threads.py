@@ -468,7 +468,7 @@ def a_direct_write_that_ends_on_append(domain: Domain) -> EndsOnAppend:
 def test_who_waits_until_all_is_settled_notices_a_direct_write_that_just_ended(
     domain: Domain,
 ) -> None:
-    domain._waiting = a_direct_write_that_ends_on_append(domain)  # type: ignore[assignment]
+    domain._settling = a_direct_write_that_ends_on_append(domain)  # type: ignore[assignment]
     assert domain.settled(0)
     assert not domain._is_busy
 
