@@ -11,11 +11,27 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BEGIN", "END", "LATEST", "PAGE", "main", "missed", "renew", "table", "written"]
+__all__ = [
+    "BEGIN",
+    "END",
+    "LATEST",
+    "PAGE",
+    "main",
+    "missed",
+    "promises",
+    "renew",
+    "table",
+    "written",
+]
 
 LATEST = Path(__file__).resolve().parent / "results/latest.json"
 PAGE = Path(__file__).resolve().parent.parent / "docs/performance.md"
 BEGIN = "<!-- the results: written by `python benchmarks/table.py --write` -->"
+PROMISES = (
+    "What each Python library promises, tried out by `python benchmarks/promises.py`: after an observer wrote, every later "
+    "observer has the new value last; an observer that raises stops neither the others nor the writer; two observers see the "
+    "writes of two threads in one order; the published graphs give the results that their authors assert."
+)
 END = "<!-- the end of the results -->"
 
 
@@ -45,13 +61,26 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def promises(found: dict[str, dict[str, str]]) -> str:
+    """Returns the table of what each library promises, in Markdown."""
+    names = list(next(iter(found.values())))
+    lines = [
+        f"| library | {' | '.join(names)} |",
+        f"|{' --- |' * (len(names) + 1)}",
+    ]
+    for who, answers in found.items():
+        lines.append(f"| {who} | {' | '.join(answers[name] for name in names)} |")
+    return "\n".join(lines)
+
+
 def written(results: dict[str, Any]) -> str:
     """Returns what stands between the marks: the machine, the versions, the table."""
     machine = results["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     return (
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}; load {machine['load']:.1f}  \n"
+        f"{machine.get('interpreter', 'interpreter not noted')}; {machine['cpu']}, {machine['cores']} cores, {machine['system']}; load {machine['load']:.1f}  \n"
         f"{versions}\n\n{table(results)}\n"
+        + (f"\n{PROMISES}\n\n{promises(results['promises'])}\n" if "promises" in results else "")
     )
 
 

@@ -38,8 +38,13 @@ class Case:
     check: Callable[[], None] = lambda: None
     refresh: Callable[[], None] = lambda: None
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the library that the case is named after is installed."""
+        return _is_there(self.who)
 
-_MODULES = frozenset({"psygnal", "reaktiv", "traitlets"})
+
+_MODULES = frozenset({"eventkit", "fynx", "nervio", "observ", "psygnal", "reaktiv", "traitlets"})
 """Cases that bear the name of the module which they need; left out where it is missing, as in the tests."""
 
 
@@ -57,7 +62,7 @@ def interleave(
     cases: Iterable[Case], rounds: int, clock: Callable[[], float] = time.thread_time
 ) -> dict[str, list[float]]:
     """Returns for every case the seconds of one operation in each round."""
-    every = tuple(case for case in cases if _is_there(case.who))
+    every = tuple(case for case in cases if case.is_there)
     runs = {case.who: case.prepare() for case in every}
     for case in every:
         case.refresh()
@@ -128,10 +133,11 @@ def metric(
     targets: dict[str, float] | None = None,
     scale: float = 1e6,
     unit: str = "us",
+    note: str = "",
 ) -> Metric:
     """Runs the cases and returns their row; `scale` turns seconds into the unit."""
     samples = {
         who: [seconds * scale for seconds in took]
         for who, took in interleave(cases, rounds).items()
     }
-    return Metric(name, unit, samples, dict(targets or {}))
+    return Metric(name, unit, samples, dict(targets or {}), note=note)

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from benchmarks.stores import signal_libraries
 from benchmarks.timing import Case, Metric, Run, metric
 from reactive_ws import Domain, Store, batch, derived_all
 
-__all__ = ["cellx_rows", "kairo_rows", "static_rows"]
+__all__ = ["KAIRO", "Ours", "Reaktiv", "cellx_rows", "kairo_rows", "static_rows"]
 
 Read = Callable[[], Any]
 
@@ -292,7 +293,7 @@ def _triangle(library: Library) -> Callable[[], None]:
     return run
 
 
-_KAIRO: dict[str, Build] = {
+KAIRO: dict[str, Build] = {
     "avoidable": _avoidable,
     "broad": _broad,
     "deep": _deep,
@@ -302,7 +303,7 @@ _KAIRO: dict[str, Build] = {
 }
 
 
-def _graph_case(who: str, library: Callable[[], Library], build: Build) -> Case:
+def graph_case(who: str, library: Callable[[], Library], build: Build) -> Case:
     def prepare() -> Run:
         kept = library()
         run = build(kept)
@@ -313,18 +314,23 @@ def _graph_case(who: str, library: Callable[[], Library], build: Build) -> Case:
 
 def kairo_rows(rounds: int) -> Iterator[Metric]:
     """Yields the rows of the six kairo graphs, in milliseconds an `iter()`."""
-    for name, build in _KAIRO.items():
-        cases = [_graph_case("ours", Ours, build), _graph_case("reaktiv", Reaktiv, build)]
+    for name, build in KAIRO.items():
+        cases = [graph_case("ours", Ours, build), graph_case("reaktiv", Reaktiv, build)]
         if build is not _avoidable:
             # Its authors assert that the costly node is not computed again, and that is all that Plain can do.
-            cases.append(_graph_case("plain recomputation", Plain, build))
+            cases.append(graph_case("plain recomputation", Plain, build))
+        cases += [
+            graph_case(who, library, build) for who, library in signal_libraries.GRAPHS.items()
+        ]
+        cases, note = signal_libraries.right_cases(cases)
         yield metric(
             f"derived_kairo_{name}",
             cases,
             rounds=rounds,
-            targets={"reaktiv": 5.0},
+            targets={"reaktiv": 5.0, "observ": 1.3, "nervio": 1.3},
             scale=1e3,
             unit="ms",
+            note=note,
         )
 
 
@@ -404,14 +410,22 @@ def cellx_rows(rounds: int, *, is_quick: bool = False) -> Iterator[Metric]:
             Case("ours", lambda layers=layers: _cellx(Ours(), layers), 1),
             Case("plain recomputation", lambda layers=layers: _plain(layers), 1),
             Case("reaktiv", lambda layers=layers: _cellx(Reaktiv(), layers), 1),
+            *(
+                Case(who, lambda layers=layers, made=made: _cellx(made(), layers), 1)
+                for who, made in signal_libraries.GRAPHS.items()
+                # A quarter of an hour a round with 16 layers.
+                if who != "fynx" or layers == 10
+            ),
         ]
+        cases, note = signal_libraries.right_cases(cases)
         yield metric(
             f"derived_cellx_{layers}",
             cases,
             rounds=rounds if layers == 10 else max(3, rounds // 3),
-            targets={"reaktiv": 5.0},
+            targets={"reaktiv": 5.0, "observ": 1.3, "nervio": 1.3},
             scale=1e3,
             unit="ms",
+            note=note,
         )
     if is_quick:
         return
@@ -501,11 +515,17 @@ def static_rows(rounds: int) -> Iterator[Metric]:
         if name != "1000x5":
             # There one write takes it seconds: it walks the sources of sources again for every node.
             cases.append(_static_case("reaktiv", Reaktiv, shape))
+            cases += [
+                _static_case(who, library, shape)
+                for who, library in signal_libraries.GRAPHS.items()
+            ]
+        cases, note = signal_libraries.right_cases(cases)
         yield metric(
             f"derived_static_{name}",
             cases,
             rounds=rounds,
-            targets={"reaktiv": 5.0},
+            targets={"reaktiv": 5.0, "observ": 1.3, "nervio": 1.3},
             scale=1e3,
             unit="ms",
+            note=note,
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from benchmarks.stores import signal_libraries
 from benchmarks.timing import Case, Metric, Run, metric
 from reactive_ws import Domain, KeyedStore
 
@@ -103,6 +104,12 @@ def _stack(keys: list[str], observer: Observer) -> Write:
     return write
 
 
+def _of_entities(
+    build: Callable[[dict[str, Any], Observer], Write],
+) -> Callable[[list[str], Observer], Write]:
+    return lambda keys, observer: build({key: Entity(key, 0) for key in keys}, observer)
+
+
 def keyed_rows(rounds: int, *, is_quick: bool = False) -> Iterator[Metric]:
     """Yields the rows for 1 000, 10 000 and 100 000 keys, and how the last compares with the first."""
     own: dict[int, list[float]] = {}
@@ -110,12 +117,20 @@ def keyed_rows(rounds: int, *, is_quick: bool = False) -> Iterator[Metric]:
         cases = [
             _case("ours", count, 1_000, _ours),
             _case("dict of BehaviorSubject", count, 1_000, _dict_of_subjects),
+            *(
+                _case(who, count, 1_000, _of_entities(build))
+                for who, build in signal_libraries.KEYED.items()
+            ),
         ]
         row = metric(
             f"keyed_{count}",
             cases,
             rounds=rounds,
-            targets={"dict of BehaviorSubject": 1 / 1.5},
+            targets={
+                "dict of BehaviorSubject": 1 / 1.5,
+                # Those that keep no order under threads; see docs/performance.md.
+                **dict.fromkeys(signal_libraries.KEYED, 0.9),
+            },
         )
         own[count] = row.samples["ours"]
         # Thousands of times slower, so it is timed for itself, on a few writes.

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from raw_client import ROOT
 
-from benchmarks import table
+from benchmarks import compare, table
 
 PATIENCE = 120.0
 
@@ -102,16 +102,34 @@ def test_what_is_worse_in_every_round_is_a_regression_and_the_rest_is_noise(tmp_
     assert (done.returncode, done.stderr) == (1, "")
     lines = [line.split() for line in done.stdout.splitlines()]
     assert lines == [
-        ["worse", "a", "1.18x", "of", "before"],
-        ["better", "c", "0.50x", "of", "before"],
+        ["worse", "a", "0.83x", "as", "good", "as", "before"],
+        ["better", "c", "2.00x", "as", "good", "as", "before"],
         ["missing", "d"],
         ["1", "worse", "of", "3"],
     ]
 
 
+def beside(ours: list[float], **peers: list[float]) -> dict[str, Any]:
+    return {"is_rate": False, "unit": "us", "samples": {"ours": ours, **peers}}
+
+
+def test_a_slower_machine_is_no_regression_and_a_slower_peer_hides_none() -> None:
+    old = beside([1.0, 1.1], peer=[2.0, 2.1], other=[3.0, 3.1])
+    slower_machine = beside([3.0, 3.1], peer=[6.0, 6.2], other=[9.0, 9.1])
+    assert compare.judge(old, slower_machine)[0] == "same"
+    slower = beside([1.5, 1.6], peer=[2.0, 2.1], other=[3.0, 3.1])
+    assert compare.judge(old, slower)[0] == "worse"
+    assert compare.judge(old, beside([0.5, 0.6], peer=[2.0, 2.1], other=[3.0, 3.1]))[0] == "better"
+    # One peer became slower in its new release: the other one says that nothing changed.
+    assert compare.judge(old, beside([1.0, 1.1], peer=[9.0, 9.1], other=[3.0, 3.1]))[0] == "same"
+    # Node takes no turns with ours.
+    foreign = beside([1.0, 1.1], node=[1.0])
+    assert compare.judge(foreign, beside([2.0, 2.1], node=[2.0]))[0] == "worse"
+
+
 def test_no_row_is_missing_in_the_results() -> None:
     results = json.loads(table.LATEST.read_text())
-    assert set(results) == {"machine", "versions", "metrics"}
+    assert set(results) == {"machine", "versions", "metrics", "promises"}
     assert set(ROWS.split()) - set(results["metrics"]) == set()
     fields = {"ours", "peers", "unit", "ratio", "target", "met"}
     assert [name for name, row in results["metrics"].items() if not fields <= set(row)] == []
