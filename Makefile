@@ -58,6 +58,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python tools/language.py
 
 format: $(READY)
 	$(BIN)/ruff format .

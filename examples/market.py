@@ -93,7 +93,7 @@ class FeedCodec:
             raise MessageRejected(str(error)) from error
 
 
-# --- state: immutable values, so whoever holds a book holds one moment of it ---
+# --- state: immutable values: a book that you hold shows one moment ---
 
 
 class Book(Struct, frozen=True):

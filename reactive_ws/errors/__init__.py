@@ -1,10 +1,13 @@
-"""Every exception of the framework, split by whose fault it is and whether trying again helps.
+"""Every exception of the framework, sorted by whose fault it is and whether a retry helps.
+
+Each exception carries its data as attributes and builds its text in `__str__`. The package holds no logic and imports
+nothing. All other packages raise these exceptions; user code imports them to catch them.
 
 ReactiveWSError
-├── UsageError                  the program: fix the call
+├── UsageError                  a mistake in the program: fix the call
 │   ├── DomainMismatch          stores of two domains in one batch, derived value or snapshot
 │   ├── StoreClosed             a write to a store after close()
-│   ├── FeedbackLoop            observers that keep writing what they observe
+│   ├── FeedbackLoop            observers that write again and again to what they observe
 │   ├── BadAddress              a URL that cannot be dialled
 │   ├── ServiceClosed           send() after disconnect() or stop()
 │   └── IllegalTransition       an event that the state table does not name
@@ -16,29 +19,29 @@ ReactiveWSError
 │   ├── BadCertificate          TLS verification failed: not retried
 │   ├── Unauthorized            the token was refused: not retried with the same token
 │   └── GaveUp                  out of attempts
-├── MessageError                one message; the connection lives on
+├── MessageError                one message; the connection stays open
 │   ├── MessageRejected         a frame that is not a valid message of its type
 │   ├── MessagesMissing         a gap in an ordered stream, or new numbers in it
 │   ├── UnknownType             a payload class that no registry knows
 │   ├── MessageTooBig           larger than the server accepts
 │   ├── RequestFailed           the server answered a request with an error
 │   └── RequestTimeout          no answer in time
-├── DeliveryError               one promise
-│   ├── OutboxFull              no room for another message that may not be dropped
+├── DeliveryError               one message that was promised
+│   ├── OutboxFull              no room for another message that must not be dropped
 │   └── DeliveryFailed          a message that will not be delivered, with the reason
 ├── JournalError                the durable outbox's file: locked, corrupt, or the disk is full
 ├── FileUnusable                the hub's data file or a recording: missing, locked, foreign, damaged, disk full
-└── ListenFailed                a server of ours cannot listen: port in use, no such host
+└── ListenFailed                a server of this package cannot listen: port in use, no such host
 
-Not here: errors of a user's observer, selector or handler. They are reported as they are (see `domain.ErrorReport`).
+Exceptions of a user's observer, selector or handler are not in this tree. `engine.ErrorReport` reports them unchanged.
 
 Modules in reading order:
 
-    connection  the network or the server ended or prevented a connection. The whole tree is drawn in `errors`
-    delivery    A promise that was not kept, and files and ports that cannot be used
-    message     one message could not be read or sent; the connection lives on. The whole tree is drawn in `errors`
-    root        the root of every exception that this package raises on purpose
-    usage       the program asked for something that cannot be. The whole tree is drawn in `errors`
+    root        `ReactiveWSError`, the base class of all exceptions of this package
+    usage       mistakes in the program
+    connection  failures of the network or the server
+    message     failures of one message while the connection stays open
+    delivery    messages that were not delivered, and files and ports that cannot be used
 """
 
 from __future__ import annotations

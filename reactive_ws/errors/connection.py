@@ -1,4 +1,4 @@
-"""The network or the server ended or prevented a connection. The whole tree is drawn in `errors`."""
+"""Failures of the network or the server. The face of the package shows the whole tree."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DialFailed(ConnectionFailed):
     """No connection could be opened; trying again may help.
 
     Attributes:
-        reason: What happened, without secrets.
+        reason: The cause, without secrets.
     """
 
     reason: str
@@ -57,7 +57,7 @@ class ConnectionLost(ConnectionFailed):
     Attributes:
         code: The close code: 1005 when the close frame had none, 1006 when there was no close frame.
         reason: The close reason, may be empty.
-        was_received: False when our side closed first, because of what the server sent.
+        was_received: False when this side closed first because of a message of the server.
     """
 
     code: int
@@ -71,10 +71,10 @@ class ConnectionLost(ConnectionFailed):
 
 @attrs.define(eq=False, slots=False)
 class HeartbeatTimeout(ConnectionFailed):
-    """Nothing arrived from the server in time.
+    """No data arrived from the server in time.
 
     Attributes:
-        seconds: How long nothing arrived after the ping.
+        seconds: Seconds without any data after the ping.
     """
 
     seconds: float
@@ -84,10 +84,10 @@ class HeartbeatTimeout(ConnectionFailed):
 
 @attrs.define(eq=False, slots=False)
 class BadCertificate(ConnectionFailed):
-    """TLS verification failed. Not retried: the certificate will not get better by itself.
+    """TLS verification failed. The service does not retry, because the certificate stays bad.
 
     Attributes:
-        reason: What the TLS library said.
+        reason: The text of the TLS library.
     """
 
     reason: str
@@ -103,7 +103,7 @@ class Unauthorized(ConnectionFailed):
     """The token was refused. A token provider raises this to stop retries.
 
     Attributes:
-        reason: Who refused it and how, without the token.
+        reason: The part that refused the token, and how; without the token.
     """
 
     reason: str = "the token was refused"

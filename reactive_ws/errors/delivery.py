@@ -1,4 +1,4 @@
-"""A promise that was not kept, and files and ports that cannot be used. The whole tree is drawn in `errors`."""
+"""Messages that were not delivered, and files and ports that cannot be used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DeliveryError(ReactiveWSError):
 
 @attrs.define(eq=False, slots=False)
 class OutboxFull(DeliveryError):
-    """There is no room for another message that may not be dropped; nothing was queued.
+    """The outbox has no room for another message that must not be dropped. Nothing was queued.
 
     Attributes:
         limit: How many messages the outbox holds.
@@ -54,11 +54,11 @@ class DeliveryFailed(DeliveryError):
 
 @attrs.define(eq=False, slots=False)
 class JournalError(ReactiveWSError):
-    """The durable outbox's file cannot be used; nothing that was stored is lost.
+    """The durable outbox's file cannot be used; no stored message is lost.
 
     Attributes:
         path: The file.
-        reason: What is wrong and what to do.
+        reason: The problem and what to do.
     """
 
     path: str
@@ -69,11 +69,11 @@ class JournalError(ReactiveWSError):
 
 @attrs.define(eq=False, slots=False)
 class FileUnusable(ReactiveWSError):
-    """A file that was named by the user cannot be read or written.
+    """A file that the user named cannot be read or written.
 
     Attributes:
         path: The file.
-        reason: What is wrong and what to do.
+        reason: The problem and what to do.
     """
 
     path: str
@@ -84,12 +84,12 @@ class FileUnusable(ReactiveWSError):
 
 @attrs.define(eq=False, slots=False)
 class ListenFailed(ReactiveWSError):
-    """A server cannot listen where it was told to.
+    """A server cannot listen on its address.
 
     Attributes:
         host: The host name or address.
         port: The TCP port.
-        reason: What is wrong and what to do.
+        reason: The problem and what to do.
     """
 
     host: str

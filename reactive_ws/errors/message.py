@@ -1,4 +1,4 @@
-"""One message could not be read or sent; the connection lives on. The whole tree is drawn in `errors`."""
+"""Failures of one message. The connection stays open."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = [
 
 
 class MessageError(ReactiveWSError):
-    """One message could not be read or sent; the connection lives on."""
+    """One message could not be read or sent. The connection stays open."""
 
 
 @attrs.define(eq=False, slots=False)
@@ -26,7 +26,7 @@ class MessageRejected(MessageError):
     """A frame that is not a valid message.
 
     Attributes:
-        reason: What is wrong, with the path of the field when there is one.
+        reason: The problem, with the path of the field when there is one.
         type: The message type, None when the frame was not even an envelope.
         stream, epoch, seq: Its position, if it had one: a rejected message still advances its stream.
         id: The message id, if it had one.
@@ -46,12 +46,12 @@ class MessageRejected(MessageError):
 
 @attrs.define(eq=False, slots=False)
 class MessagesMissing(MessageError):
-    """Messages of an ordered stream did not come; a snapshot was asked for.
+    """Messages of an ordered stream are missing. The service asks for a snapshot.
 
     Attributes:
         stream: Name of the stream.
-        expected: The `seq` that should have come.
-        got: The `seq` that came.
+        expected: The `seq` that was expected.
+        got: The `seq` that arrived.
     """
 
     stream: str
@@ -71,7 +71,7 @@ class UnknownType(MessageError):
 
     payload: str
 
-    text = "{payload} is no registered message type; use @registry.message('some.type')"
+    text = "{payload} is not a registered message type; use @registry.message('some.type')"
 
 
 @attrs.define(eq=False, slots=False)
@@ -96,7 +96,7 @@ class RequestFailed(MessageError):
     Attributes:
         code: The server's error code.
         message: The server's text.
-        retryable: What the server said about trying again, or None.
+        retryable: Whether the server accepts a retry, or None when it did not say.
     """
 
     code: str
@@ -111,7 +111,7 @@ class RequestTimeout(MessageError, TimeoutError):
     """No reply to a request in time.
 
     Attributes:
-        seconds: How long was waited.
+        seconds: The limit of the wait.
         reply: Name of the reply type that was expected.
     """
 

@@ -1,4 +1,4 @@
-"""The root of every exception that this package raises on purpose."""
+"""The base class of all exceptions of this package."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ __all__ = ["ReactiveWSError"]
 
 
 class ReactiveWSError(Exception):
-    """Root of every exception that this package raises on purpose."""
+    """Base class of every exception that this package raises on purpose."""
 
     text: ClassVar[str] = ""
-    """What `str` gives, with the attributes filled in."""
+    """The template of `str`. The attributes fill it in."""
 
     def __str__(self) -> str:
         return self.text.format_map(vars(self)) if self.text else super().__str__()

@@ -1,4 +1,4 @@
-"""The program asked for something that cannot be. The whole tree is drawn in `errors`."""
+"""Mistakes in the program."""
 
 from __future__ import annotations
 
@@ -18,12 +18,17 @@ __all__ = [
 
 
 class UsageError(ReactiveWSError):
-    """The program asked for something that cannot be; the text says what to write instead."""
+    """The program made an impossible call. The text says what to write instead."""
 
 
 @attrs.define(eq=False, slots=False)
 class DomainMismatch(UsageError):
-    """Stores of two domains met in one batch, derived value or snapshot."""
+    """One batch, derived value or snapshot used stores of two domains.
+
+    Attributes:
+        expected: Name of the domain of the first stores.
+        got: Name of the other domain.
+    """
 
     expected: str
     got: str
@@ -37,7 +42,11 @@ class DomainMismatch(UsageError):
 
 @attrs.define(eq=False, slots=False)
 class StoreClosed(UsageError):
-    """A write to a closed store."""
+    """A write to a closed store.
+
+    Attributes:
+        store: Name of the store.
+    """
 
     store: str
 
@@ -58,7 +67,7 @@ class FeedbackLoop(UsageError):
 
     text = (
         "the write to store {store!r} is number {depth} in a chain of observers that write "
-        "what they observe; make the observer stop when the value is as wanted"
+        "what they observe; let the observer write only when the value is not yet the right one"
     )
 
 
@@ -68,7 +77,7 @@ class BadAddress(UsageError):
 
     Attributes:
         url: The redacted URL.
-        reason: What is wrong with it.
+        reason: The problem with the URL.
     """
 
     url: str
