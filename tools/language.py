@@ -51,7 +51,9 @@ BANNED = {
     r"afresh|anew": "write `again`",
     r"therein|thereof|wherein|whereof|thence|hence": "use plain words",
 }
-PATTERNS = {re.compile(rf"\b(?:{words})\b", re.I): advice for words, advice in BANNED.items()}
+PATTERNS = {
+    re.compile(rf"\b(?:{words})\b", re.IGNORECASE): advice for words, advice in BANNED.items()
+}
 WHO = re.compile(r"(?:([\w']+),? )?\b(who|whom)\b", re.IGNORECASE)
 RIDDLE = re.compile(r"^(?:What|Who|Whatever)\b(?!.*\?)")
 """A clause where a docstring names the thing."""
