@@ -103,7 +103,7 @@ def test_what_is_worse_in_every_round_is_a_regression_and_the_rest_is_noise(tmp_
     lines = [line.split() for line in done.stdout.splitlines()]
     assert lines == [
         ["worse", "a", "0.83x", "as", "good", "as", "before"],
-        ["better", "c", "2.00x", "as", "good", "as", "before"],
+        ["better", "c", "3.00x", "as", "good", "as", "before"],
         ["missing", "d"],
         ["1", "worse", "of", "3"],
     ]
@@ -159,7 +159,7 @@ def test_the_results_are_written_between_the_marks_of_the_page_and_nowhere_else(
         "met": False,
         "note": "",
     }
-    machine = {"cpu": "a", "cores": 2, "system": "b", "load": 0.5}
+    machine = {"interpreter": "CPython 3", "cpu": "a", "cores": 2, "system": "b", "load": 0.5}
     results = {"machine": machine, "versions": {"python": "3"}, "metrics": {"work": row}}
     file, page = tmp_path / "results.json", tmp_path / "page.md"
     file.write_text(json.dumps(results))
@@ -170,7 +170,7 @@ def test_the_results_are_written_between_the_marks_of_the_page_and_nowhere_else(
             "before",
             table.BEGIN,
             "",
-            "a, 2 cores, b; load 0.5  ",
+            "CPython 3; a, 2 cores, b; load 0.5  ",
             "python 3",
             "",
             "| row | ours | peers: how many times better ours is | target |",
