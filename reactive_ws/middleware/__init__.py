@@ -1,39 +1,48 @@
-"""What listens to the commits of a domain: persistence, undo, logging, inspection.
+"""Functions over the commits of a domain: persistence, undo, logging, inspection.
 
-Each room is a function over `Domain.on_commit` and can be left out; a domain without middleware delivers on its shortest
-path, one with any of it makes a `Commit` object for each write. Nothing here changes what a store does, and no room knows
-another one. Called by application roots.
+Each of them uses the public commit hook and can be left out. A domain without middleware delivers on its shortest path;
+with any of it, a domain makes a `Commit` object for each write. Middleware does not change what a store does, and no part
+of it uses another part. Application roots call it.
 
-- `persist`: a store's value in a file, saved after changes and loaded at the start
+- `persist`, `PersistFile`: the value of stores in a file, saved after changes and loaded at the start
 - `undo`: steps back and forth through the values of a store
 - `logger`: one log line for each change
-- `inspector`: the last commits, for development tools
+- `inspect`: the last commits, for development tools
 
 Modules in reading order:
 
-    atomic_file     files that are whole or not there
-    inspector       the last commits of a domain, for development tools: who changed, why and when, never the values
-    logger          one log line for each change of a store or of a whole domain
-    persist         keeps one store in a file: loaded at the start, written after changes, whole or not at all
-    persist_file    A file that keeps stores: loaded at the start, written after changes, whole or not at all
-    persist_report  what the user of a persisted store should know: bad files, failed writes, values that are no JSON
-    state_file      the file behind persisted stores: read once, replaced whole, set aside when it cannot be used
-    state_format    the content of a file of persisted stores
+    file_lock       one process uses a state file at a time
+    storage         where persisted content is kept: the protocol, and files that are whole or not there
+    codec           how a persisted value becomes JSON text: the protocol, and msgspec's codec
+    state_format    the content of a file of persisted stores: rows with versions and checksums
+    persist_report  reports about bad content, failed writes, values that are no JSON
+    state_file      one file: read once, replaced whole, set aside when it cannot be used
+    endings         saves before SIGTERM or SIGHUP ends the process
+    persist_file    `PersistFile`: when stores are loaded and saved
+    persist         `persist`: the short way for one store
     undo            undo and redo for one store
+    logger          one log line for each change of a store or of a whole domain
+    inspector       the last commits of a domain: which stores, which thread, when; never the values
 """
 
+from .codec import MsgspecCodec, StateCodec
 from .inspector import CommitRecord, Inspector, inspect
 from .logger import logger
 from .persist import persist
 from .persist_file import PersistFile
 from .persist_report import PersistReport
+from .storage import FileStorage, StateStorage
 from .undo import UndoHistory, undo
 
 __all__ = [
     "CommitRecord",
+    "FileStorage",
     "Inspector",
+    "MsgspecCodec",
     "PersistFile",
     "PersistReport",
+    "StateCodec",
+    "StateStorage",
     "UndoHistory",
     "inspect",
     "logger",

@@ -1,6 +1,6 @@
-"""Keeps one store in a file: loaded at the start, written after changes, whole or not at all.
+"""`persist`: the short way to a `PersistFile` with one store. Called by application roots.
 
-The short way to a `PersistFile` with one store; how a file is kept is said there. Called by application roots.
+`persist_file` says how a file is loaded and written.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import Any, TypeVar, overload
 from reactivex.abc import SchedulerBase
 
 from ..state import KeyedStore, Store
+from .codec import StateCodec
 from .persist_file import PersistFile
 from .persist_report import PersistReport
+from .storage import StateStorage
 
 __all__ = ["persist"]
 
@@ -31,10 +33,12 @@ def persist(
     as_type: type[T],
     version: int = 1,
     migrate: Callable[[Any, int], Any] | None = None,
+    codec: StateCodec | None = None,
     merge: Callable[[T, T], T] | None = None,
     delay: float = 0.5,
     on_report: Callable[[PersistReport], None] | None = None,
     scheduler: SchedulerBase | None = None,
+    storage: StateStorage | None = None,
 ) -> PersistFile: ...
 @overload
 def persist(
@@ -44,11 +48,13 @@ def persist(
     as_type: type[P],
     version: int = 1,
     migrate: Callable[[Any, int], Any] | None = None,
+    codec: StateCodec | None = None,
     partialize: Callable[[T], P],
     merge: Callable[[T, P], T],
     delay: float = 0.5,
     on_report: Callable[[PersistReport], None] | None = None,
     scheduler: SchedulerBase | None = None,
+    storage: StateStorage | None = None,
 ) -> PersistFile: ...
 @overload
 def persist(
@@ -58,10 +64,12 @@ def persist(
     as_type: type[dict[K, V]],
     version: int = 1,
     migrate: Callable[[Any, int], Any] | None = None,
+    codec: StateCodec | None = None,
     merge: Callable[[Mapping[K, V], dict[K, V]], Mapping[K, V]] | None = None,
     delay: float = 0.5,
     on_report: Callable[[PersistReport], None] | None = None,
     scheduler: SchedulerBase | None = None,
+    storage: StateStorage | None = None,
 ) -> PersistFile: ...
 @overload
 def persist(
@@ -71,11 +79,13 @@ def persist(
     as_type: type[P],
     version: int = 1,
     migrate: Callable[[Any, int], Any] | None = None,
+    codec: StateCodec | None = None,
     partialize: Callable[[Mapping[K, V]], P],
     merge: Callable[[Mapping[K, V], P], Mapping[K, V]],
     delay: float = 0.5,
     on_report: Callable[[PersistReport], None] | None = None,
     scheduler: SchedulerBase | None = None,
+    storage: StateStorage | None = None,
 ) -> PersistFile: ...
 
 
@@ -86,27 +96,29 @@ def persist(
     as_type: Any,
     version: int = 1,
     migrate: Callable[[Any, int], Any] | None = None,
+    codec: StateCodec | None = None,
     partialize: Callable[[Any], Any] | None = None,
     merge: Callable[[Any, Any], Any] | None = None,
     delay: float = 0.5,
     on_report: Callable[[PersistReport], None] | None = None,
     scheduler: SchedulerBase | None = None,
+    storage: StateStorage | None = None,
 ) -> PersistFile:
     """Keeps one store in a file of its own: loads it now, saves it after changes.
 
     Several stores in one file: make a `PersistFile` and `add` each.
 
     Args:
-        store, as_type, version, migrate, partialize, merge: As for `PersistFile.add`; the key in the file is "state".
-        path, delay, on_report, scheduler: As for `PersistFile`.
+        store, as_type, version, migrate, codec, partialize, merge: As for `PersistFile.add`; the key in the file is "state".
+        path, delay, on_report, scheduler, storage: As for `PersistFile`.
 
     Returns:
         The file; `close()` it at the end, or use it as a context manager.
 
     Raises:
-        UsageError, TypeError: as `PersistFile` and its `add`.
+        UsageError, FileUnusable, TypeError: as `PersistFile` and its `add`.
     """
-    file = PersistFile(path, delay=delay, on_report=on_report, scheduler=scheduler)
+    file = PersistFile(path, delay=delay, on_report=on_report, scheduler=scheduler, storage=storage)
     try:
         # The overloads say what goes together.
         add: Any = file.add
@@ -116,6 +128,7 @@ def persist(
             key="state",
             version=version,
             migrate=migrate,
+            codec=codec,
             partialize=partialize,
             merge=merge,
         )

@@ -1,9 +1,10 @@
 """A file that keeps stores: loaded at the start, written after changes, whole or not at all.
 
-A change starts a timer unless one is running; when it fires, one thread takes a snapshot of the stores under one commit
-number, encodes what changed and replaces the file. So a batch is one write, a flood is one write per `delay`, and nothing
-is encoded or written on the thread that delivers. A file that cannot be read, or that a later version of the program
-wrote, is set aside under a new name and reported. One process may use a file at a time.
+A change starts a timer unless one is running. When it fires, one thread takes a snapshot of the stores under one commit
+number, encodes what changed and replaces the file. So a batch is one write, a flood is one write per `delay`, and the
+thread that delivers neither encodes nor writes. The end of the program and a signal that ends it write what is left.
+Content that cannot be read, or that a later version of the program wrote, is set aside under a new name and reported. One
+process uses a file at a time.
 
 Meant for settings and sessions, states under 1 MB: the whole file is written each time. The outbox's journal and chat
 histories do not belong here.
@@ -15,21 +16,24 @@ import atexit
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self, TypeVar, overload
 
 import attrs
-import msgspec
 from reactivex.abc import DisposableBase, SchedulerBase
 from reactivex.disposable import SingleAssignmentDisposable
 from reactivex.scheduler import TimeoutScheduler
 
-from ..engine import UNSET, Cell, Commit, Domain, active_batch
+from ..engine import UNSET, Cell, Commit, Domain, active_batch, batch
 from ..errors import UsageError
 from ..state import KeyedStore, Store
+from .codec import MsgspecCodec, StateCodec
+from .endings import save_before_signals
 from .persist_report import PersistReport, Reporter
 from .state_file import StateFile
-from .state_format import BadState, Entry, decode_state, encode_state
+from .state_format import BadState, Saved, decode_state, encode_state
+from .storage import FileStorage, StateStorage
 
 __all__ = ["PersistFile"]
 
@@ -38,7 +42,7 @@ P = TypeVar("P")
 K = TypeVar("K")
 V = TypeVar("V")
 
-_open_paths: set[Path] = set()
+_open_files: set[PersistFile] = set()
 _open_lock = threading.Lock()
 
 
@@ -46,25 +50,35 @@ _open_lock = threading.Lock()
 class _Member:
     """One store of a file."""
 
-    cell: Cell[Any]
+    store: Store[Any] | KeyedStore[Any, Any]
     version: int
     part: Callable[[Any], Any]
-    saved: Any
+    decode: Callable[[Saved], Any]
+    merge: Callable[[Any, Any], Any] | None
+    saved: Any = UNSET
     """The value that the file has; compared by identity."""
+    is_cleared: bool = False
+    """Whether the row of this store was removed and has to come back with the next write."""
 
 
 class PersistFile:
     """A file that holds the state of one or more stores.
 
+    All methods may be called from any thread.
+
     Args:
-        path: Its folder must exist. A link is followed. Readable by its owner only.
+        path: Made absolute; a link is followed. Its folder must exist before the first write. With a `storage`, only the
+            last part of it counts, as the name of the content there.
         delay: Seconds from the first unsaved change to the write.
         on_report: Called with a `PersistReport`, on the thread that loads or writes; logs to `reactive_ws.stores` when
             None.
         scheduler: Keeps the time of `delay` and is where writes happen; a timer thread when None.
+        storage: Where the content is kept. None: in the file `path`, which only its owner can read and which this
+            process locks until `close()`.
 
     Raises:
-        UsageError: this process has the file open already.
+        UsageError: this process has the file open already, or the path is empty or ":memory:".
+        FileUnusable: another process has the file open.
     """
 
     def __init__(
@@ -74,8 +88,11 @@ class PersistFile:
         delay: float = 0.5,
         on_report: Callable[[PersistReport], None] | None = None,
         scheduler: SchedulerBase | None = None,
+        storage: StateStorage | None = None,
     ) -> None:
-        self.path = Path(os.path.realpath(path))
+        self.path = _checked(path) if storage is None else Path(path)
+        if delay < 0:
+            raise UsageError(f"delay= is a number of seconds, 0 or more; got {delay}")
         self._delay = delay
         self._reporter = Reporter(self.path, on_report)
         self._scheduler = TimeoutScheduler.singleton() if scheduler is None else scheduler
@@ -87,14 +104,18 @@ class PersistFile:
         # Held over a whole load or write, partialize functions included; re-entrant because these may call flush().
         self._file_lock = threading.RLock()
         self._is_closed = False
+        # A storage of the program's has its own ideas of who may use it.
+        self._is_file = storage is None
         with _open_lock:
-            if self.path in _open_paths:
+            if self._is_file and self.path in {it.path for it in _open_files if it._is_file}:
                 raise UsageError(
                     f"{self.path} is open already; use one PersistFile and add() every store to it"
                 )
-            _open_paths.add(self.path)
-        self._state = StateFile(self.path, self._reporter)
+            self._storage = FileStorage(self.path) if storage is None else storage
+            _open_files.add(self)
+        self._state = StateFile(self.path.name, self._storage, self._reporter)
         atexit.register(self.close)
+        self._forget_signals = save_before_signals(self.flush)
 
     def __enter__(self) -> Self:
         return self
@@ -114,6 +135,7 @@ class PersistFile:
         key: str | None = None,
         version: int = 1,
         migrate: Callable[[Any, int], Any] | None = None,
+        codec: StateCodec | None = None,
         merge: Callable[[T, T], T] | None = None,
     ) -> None: ...
     @overload
@@ -125,6 +147,7 @@ class PersistFile:
         key: str | None = None,
         version: int = 1,
         migrate: Callable[[Any, int], Any] | None = None,
+        codec: StateCodec | None = None,
         partialize: Callable[[T], P],
         merge: Callable[[T, P], T],
     ) -> None: ...
@@ -137,6 +160,7 @@ class PersistFile:
         key: str | None = None,
         version: int = 1,
         migrate: Callable[[Any, int], Any] | None = None,
+        codec: StateCodec | None = None,
         merge: Callable[[Mapping[K, V], dict[K, V]], Mapping[K, V]] | None = None,
     ) -> None: ...
     @overload
@@ -148,6 +172,7 @@ class PersistFile:
         key: str | None = None,
         version: int = 1,
         migrate: Callable[[Any, int], Any] | None = None,
+        codec: StateCodec | None = None,
         partialize: Callable[[Mapping[K, V]], P],
         merge: Callable[[Mapping[K, V], P], Mapping[K, V]],
     ) -> None: ...
@@ -160,6 +185,7 @@ class PersistFile:
         key: str | None = None,
         version: int = 1,
         migrate: Callable[[Any, int], Any] | None = None,
+        codec: StateCodec | None = None,
         partialize: Callable[[Any], Any] | None = None,
         merge: Callable[[Any, Any], Any] | None = None,
     ) -> None:
@@ -168,30 +194,38 @@ class PersistFile:
         Args:
             store: A store or a keyed store, of any domain. Stores of one domain are saved under one commit number.
             as_type: What is in the file: the type of the value, `dict[K, V]` for a keyed store, or what `partialize`
-                returns. Anything that msgspec reads and writes as JSON: attrs classes, dataclasses, structs, plain
-                types.
+                returns. With the default codec: attrs classes, dataclasses, msgspec structs, plain types.
             key: Its name in the file; the store's name when None.
             version: Of the state; raise it when the type changes.
-            migrate: Makes plain JSON data of this version from that of an earlier one: (data, version) -> data.
-            partialize: The part of the value to save; a pure function, called where the file is written.
+            migrate: Makes plain JSON data of this version from that of an earlier one: (data, version) -> data. Its
+                result is written to the file with the next save, so it runs once.
+            codec: Makes JSON text from values and back; `MsgspecCodec()` when None.
+            partialize: The part of the value to save; a pure function, called on the thread that writes the file.
             merge: Makes the value from the current one and the loaded part; a pure function. The loaded one as it is
                 when None. Goes with `partialize`.
 
         Raises:
             UsageError: inside a batch, after close(), a key or a store that is there already, or a `partialize` without
                 `merge`.
-            TypeError: msgspec cannot read `as_type`.
+            TypeError: the codec cannot read `as_type`.
         """
         name = store.name if key is None else key
-        if active_batch() is not None:
-            raise UsageError(
-                "a store is loaded by a commit of its own; call this outside of batch()"
-            )
+        _check_outside_batch("a store is loaded by a commit of its own")
         if partialize is not None and merge is None:
             raise UsageError("partialize= needs merge=, which puts the loaded part into the value")
+        if not isinstance(store, (Store, KeyedStore)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(f"add() takes a Store or a KeyedStore; got {type(store).__name__}")
         # Before anything is touched: a type that cannot be read is the program's mistake, not the file's.
-        msgspec.json.Decoder(as_type)
-        part = partialize or (dict if isinstance(store, KeyedStore) else _whole)
+        how = MsgspecCodec() if codec is None else codec
+        decoder = how.decoder(as_type)
+        take = partialize or (dict if isinstance(store, KeyedStore) else _whole)
+        member = _Member(
+            store,
+            version,
+            lambda value: encode_state(take(value), how),
+            lambda row: decode_state(row, decoder, version, migrate),
+            merge,
+        )
         with self._file_lock:
             if self._is_closed:
                 raise UsageError(f"{self!r} is closed")
@@ -199,28 +233,77 @@ class PersistFile:
                 raise UsageError(
                     f"{self!r} has key {name!r} or its store already; give another key="
                 )
-            loaded = self._load(
-                store, name, lambda entry: decode_state(entry, as_type, version, migrate), merge
-            )
-            self._members[name] = _Member(store, version, part, loaded)
+            is_old = self._is_older(name, version)
+            member.saved = store._value
+            if self._load(name, member):
+                # Equal values are not replaced, and a keyed store makes its own snapshot: the next write compares texts.
+                member.saved = UNSET
+            self._members[name] = member
             self._cells |= {store}
             if store.domain not in self._hooks:
                 self._hooks[store.domain] = store.domain.on_commit(self._on_commit)
-        if self._state.is_outdated or store._value is not loaded:
-            # Somebody wrote while the hook was not there yet, or a bad entry must leave the file.
+        if self._state.is_outdated or is_old or store._value is not member.saved:
+            # Another thread wrote before the hook was there, or a migrated or bad row must be replaced.
             self._start_timer()
 
     def flush(self) -> bool:
-        """Writes what is not saved, on this thread, after a write that is under way. Any thread.
+        """Writes what is not saved, on this thread, after a write that is under way.
 
-        Includes commits that no observer was told of yet.
+        Includes commits whose delivery has not begun.
 
         Returns:
-            Whether everything is in the file; if not, it was reported why.
+            Whether everything is in the file; if not, a report says why.
         """
         self._stop_timer()
         with self._file_lock:
             return self._is_closed or self._save()
+
+    def reload(self) -> bool:
+        """Reads the file anew and gives the stores what it has, in one commit for each domain.
+
+        Changes that were not saved are lost. A store without a row in the file keeps its value.
+
+        Returns:
+            Whether the file was read; if not, a report says why.
+
+        Raises:
+            UsageError: inside a batch, or after close().
+        """
+        _check_outside_batch("reload() makes commits of its own")
+        with self._file_lock:
+            self._check_open()
+            is_read = self._state.read()
+            with ExitStack() as stack:
+                for domain in self._hooks:
+                    stack.enter_context(batch(domain))
+                for name, member in self._members.items():
+                    self._load(name, member)
+                    member.saved = UNSET
+                    member.is_cleared = False
+        self._start_timer()
+        return is_read
+
+    def clear(self) -> bool:
+        """Removes what the file has of the stores, and the file itself when nothing else is in it.
+
+        The stores keep their values. The next change of one of them saves all of them again.
+
+        Returns:
+            Whether it is gone; if not, a report says why.
+
+        Raises:
+            UsageError: after close().
+        """
+        self._stop_timer()
+        with self._file_lock:
+            self._check_open()
+            values = self._snapshot()
+            if not self._state.clear(set(self._members)):
+                return False
+            for key, member in self._members.items():
+                member.saved = values[key]
+                member.is_cleared = True
+            return True
 
     def close(self) -> bool:
         """Writes what is not saved and lets go of the stores and the file; the same result as `flush`."""
@@ -231,24 +314,37 @@ class PersistFile:
                 for hook in self._hooks.values():
                     hook.dispose()
                 atexit.unregister(self.close)
+                self._forget_signals()
+                self._storage.close()
                 with _open_lock:
-                    _open_paths.discard(self.path)
+                    _open_files.discard(self)
         self._stop_timer()
         return is_saved
 
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise UsageError(f"{self!r} is closed")
+
+    def _disown(self) -> None:
+        """Leaves the file to the parent process. In a child after a fork, where the locks may be held for good."""
+        self._is_closed = True
+        self._file_lock, self._timer_lock = threading.RLock(), threading.Lock()
+        self._timer = None
+        if isinstance(self._storage, FileStorage):
+            self._storage.disown()
+
     # --- loading ------------------------------------------------------------------------------------------------------
 
-    def _load(
-        self,
-        store: Store[Any] | KeyedStore[Any, Any],
-        key: str,
-        decode: Callable[[Entry], Any],
-        merge: Callable[[Any, Any], Any] | None,
-    ) -> Any:
-        """Gives the store what the file has for it; returns the value that counts as saved."""
+    def _is_older(self, key: str, version: int) -> bool:
+        row = self._state.rows.get(key)
+        return row is not None and row.version < version
 
-        def make(entry: Entry) -> Any:
-            part = decode(entry)
+    def _load(self, key: str, member: _Member) -> bool:
+        """Gives the store what the file has for it; whether that was anything."""
+        store, merge = member.store, member.merge
+
+        def make(row: Saved) -> Any:
+            part = member.decode(row)
             try:
                 return part if merge is None else merge(store._value, part)
             except Exception as error:
@@ -256,13 +352,12 @@ class PersistFile:
 
         value = self._state.load(key, make)
         if value is UNSET:
-            return store._value
+            return False
         if isinstance(store, KeyedStore):
             store.replace_all(value)
-            # Somebody may have written since; the next write compares what is encoded.
-            return UNSET
-        store.set(value)
-        return value
+        else:
+            store.set(value)
+        return True
 
     # --- saving -------------------------------------------------------------------------------------------------------
 
@@ -291,20 +386,20 @@ class PersistFile:
                 self._save()
 
     def _save(self) -> bool:
-        """Writes the file if a store changed. Under the file lock; user code and the disk do not stop anybody else."""
+        """Writes the file if a store changed. Under the file lock; user code and the disk stop no other thread."""
         values = self._snapshot()
-        entries = dict(self._state.entries)
+        rows = dict(self._state.rows)
+        changed = {key for key, member in self._members.items() if values[key] is not member.saved}
+        if changed:
+            changed |= {key for key, member in self._members.items() if member.is_cleared}
         failed = {
-            key
-            for key, member in self._members.items()
-            if values[key] is not member.saved
-            and not self._encode(entries, key, member, values[key])
+            key for key in changed if not self._encode(rows, key, self._members[key], values[key])
         }
-        if not self._state.write(entries):
+        if not self._state.write(rows):
             return False
-        for key, member in self._members.items():
-            if key not in failed:
-                member.saved = values[key]
+        for key in changed - failed:
+            self._members[key].saved = values[key]
+            self._members[key].is_cleared = False
         return not failed
 
     def _snapshot(self) -> dict[str, Any]:
@@ -313,21 +408,51 @@ class PersistFile:
         for domain in self._hooks:
             with domain._lock:
                 for key, member in self._members.items():
-                    if member.cell.domain is domain:
-                        values[key] = member.cell._value
+                    if member.store.domain is domain:
+                        values[key] = member.store._value
         return values
 
-    def _encode(self, entries: dict[str, Entry], key: str, member: _Member, value: Any) -> bool:
+    def _encode(self, rows: dict[str, Saved], key: str, member: _Member, value: Any) -> bool:
         try:
-            state = encode_state(member.part(value))
-        except Exception as error:  # noqa: BLE001 - the user's partialize, or a type that msgspec does not know
+            rows[key] = Saved(member.version, member.part(value))
+        except BaseException as error:  # noqa: BLE001 - of the program's function; it must not end the thread that writes
             text = f"store {key!r} cannot be written as JSON ({type(error).__name__}); its last good state stays"
             self._reporter.begins("unencodable", text, error, key=key)
             return False
         self._reporter.ends("unencodable", key=key)
-        entries[key] = Entry(member.version, state)
         return True
 
 
 def _whole(value: Any) -> Any:
     return value
+
+
+def _check_outside_batch(why: str) -> None:
+    if active_batch() is not None:
+        raise UsageError(f"{why}; call this outside of batch()")
+
+
+def _checked(path: str | os.PathLike[str]) -> Path:
+    """Returns the absolute path of a file, links followed."""
+    text = os.fspath(path)
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError("the path of a PersistFile is a str or a pathlib.Path, not bytes")
+    if not text or text == ":memory:" or "\0" in text or not os.path.basename(text):
+        raise UsageError(
+            f"{text!r} names no file; give the path of one, such as 'settings.json', or leave persist() out"
+            " to keep nothing"
+        )
+    return Path(os.path.realpath(text))
+
+
+def _after_fork() -> None:
+    """Leaves all files to the parent process."""
+    global _open_lock
+    _open_lock = threading.Lock()
+    for file in _open_files:
+        file._disown()
+    _open_files.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,6 +1,7 @@
-"""What the user of a persisted store should know: bad files, failed writes, values that are no JSON.
+"""Reports about a persisted file: bad content, failed writes, values that are no JSON.
 
-Records, where they go when nobody asks for them, and the rule that what lasts is said once. Called by `persist_file` and `state_file`.
+The record, the log that gets it by default, and the rule that a lasting fault is reported once. `persist_file` and
+`state_file` call this.
 """
 
 from __future__ import annotations
@@ -8,35 +9,42 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import attrs
 
-__all__ = ["PersistReport", "Reporter"]
+__all__ = ["AsideKind", "PersistReport", "Reporter"]
 
 _log = logging.getLogger("reactive_ws.stores")
 
 
+AsideKind: TypeAlias = Literal["corrupt", "newer", "changed"]
+"""Why content was set aside."""
+
+_LastingKind: TypeAlias = Literal["unwritable", "unencodable", "big"]
+
+
 @attrs.frozen
 class PersistReport:
-    """Something that the user of a persisted store should know.
+    """One fault of a persisted file.
 
     Attributes:
-        kind: "corrupt" and "newer": the file, or one store's part of it, was set aside at the start. "unwritable": it
-            cannot be written now; the next change tries again. "unencodable": a store's value cannot be written as
-            JSON; its last good one stays in the file. "big": the file is above 1 MB. Each of the last three comes once,
-            and again after it was better in between.
+        kind: "corrupt" and "newer": the file, or the row of one store in it, was set aside when it was loaded. "changed":
+            another program changed the file; its content was set aside before this program wrote. "unwritable": the file
+            cannot be read or written now; the next change tries again. "unencodable": the value of a store cannot be
+            written as JSON; its last good one stays in the file. "big": the file is above 1 MB. Each of the last three
+            is reported once, and again after a time without the fault.
         path: The file.
         text: What happened and what it means, without content of the file.
-        aside: Where the old file is now, or None.
+        aside: Where the old content is now, or None.
         error: The exception behind it, or None.
     """
 
-    kind: Literal["corrupt", "newer", "unwritable", "unencodable", "big"]
+    kind: Literal["corrupt", "newer", "changed", "unwritable", "unencodable", "big"]
     path: Path
     text: str
     aside: Path | None = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 def _log_report(report: PersistReport) -> None:
@@ -45,11 +53,11 @@ def _log_report(report: PersistReport) -> None:
 
 
 class Reporter:
-    """Tells the program, and of what lasts only once.
+    """Passes reports on, and a lasting fault only once.
 
     Args:
         path: The file that all reports are about.
-        on_report: Who is told; the log when None.
+        on_report: Gets each report; the log does when None.
     """
 
     def __init__(self, path: Path, on_report: Callable[[PersistReport], None] | None) -> None:
@@ -57,26 +65,27 @@ class Reporter:
         self._on_report = _log_report if on_report is None else on_report
         self._lasting: set[str] = set()
 
-    def aside(self, kind: Literal["corrupt", "newer"], reason: str, aside: Path) -> None:
-        """Reports a file that was set aside."""
-        text = f"{reason}; it is kept as {aside.name}, and the state starts afresh"
-        self._report(PersistReport(kind, self._path, text, aside))
+    def aside(
+        self,
+        kind: AsideKind,
+        reason: str,
+        name: str,
+        consequence: str = "the state starts afresh",
+    ) -> None:
+        """Reports content that was set aside under a name in the same folder."""
+        text = f"{reason}; it is kept as {name}, and {consequence}"
+        self._report(PersistReport(kind, self._path, text, self._path.with_name(name)))
 
     def begins(
-        self,
-        kind: Literal["unwritable", "unencodable", "big"],
-        text: str,
-        error: Exception | None = None,
-        *,
-        key: str = "",
+        self, kind: _LastingKind, text: str, error: BaseException | None = None, *, key: str = ""
     ) -> None:
-        """Reports what lasts, unless it was reported since it last ended."""
+        """Reports a lasting fault, unless it was reported since it last ended."""
         if (name := f"{kind} {key}") not in self._lasting:
             self._lasting.add(name)
             self._report(PersistReport(kind, self._path, text, error=error))
 
-    def ends(self, kind: Literal["unwritable", "unencodable", "big"], *, key: str = "") -> None:
-        """Notes that it is better now."""
+    def ends(self, kind: _LastingKind, *, key: str = "") -> None:
+        """Notes that a lasting fault is over."""
         self._lasting.discard(f"{kind} {key}")
 
     def _report(self, report: PersistReport) -> None:

@@ -1,19 +1,21 @@
-"""The file behind persisted stores: read once, replaced whole, set aside when it cannot be used.
+"""The content behind persisted stores: read once, replaced whole, set aside when it cannot be used.
 
-Decides what happens to a bad file and remembers what is in the good one. Does not know when to write, or what a store
-is: that is `persist_file`, which calls this under its lock.
+Decides what happens to bad content and to content that another program wrote, and remembers what is in the good one.
+Does not know when to write, or what a store is: that is `persist_file`, which calls this under its lock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Literal
+from hashlib import blake2b
+from itertools import count
+from typing import Any
 
 from ..engine import UNSET
-from .atomic_file import set_aside, write_aside, write_atomically
-from .persist_report import Reporter
-from .state_format import BadState, Entry, read_entries, write_entries
+from ..errors import FileUnusable
+from .persist_report import AsideKind, Reporter
+from .state_format import BadState, Saved, read_rows, write_rows
+from .storage import StateStorage
 
 __all__ = ["StateFile"]
 
@@ -22,59 +24,75 @@ _BIG_SIZE = 1_000_000
 
 
 class StateFile:
-    """The entries of one file.
+    """The rows of one file.
 
     Args:
-        path: The file, which need not exist.
-        reporter: Is told of everything that goes wrong.
+        name: What the storage calls the file.
+        storage: Where the content is.
+        reporter: Gets everything that goes wrong.
     """
 
-    def __init__(self, path: Path, reporter: Reporter) -> None:
-        self._path = path
+    def __init__(self, name: str, storage: StateStorage, reporter: Reporter) -> None:
+        self._name = name
+        self._storage = storage
         self._reporter = reporter
-        self._bad: BadState | None = None
-        self._aside: Path | None = None
+        # What the file had when this object last read or wrote it; None: no file.
+        self._known: bytes | None = None
+        # Rows that are bad, and not set aside yet.
+        self._bad: dict[str, BadState] = {}
+        self._bad_file: BadState | None = None
+        # The name of the copy of the content that was read last.
+        self._aside: str | None = None
         self.is_outdated = False
-        """Whether the file has an entry that was set aside and must go."""
-        self.entries: dict[str, Entry] = {}
+        """Whether the file has a row that was set aside and must go."""
+        self.rows: dict[str, Saved] = {}
         """What the file has, by key."""
-        try:
-            self.entries = read_entries(path.read_bytes())
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            self._put_away(BadState("corrupt", f"it cannot be read ({error.strerror})"))
-        except BadState as bad:
-            self._put_away(bad)
+        self.read()
 
-    def load(self, key: str, decode: Callable[[Entry], Any]) -> Any:
-        """Returns what `decode` makes of an entry; UNSET when there is none, or when it was bad and set aside."""
-        entry = self.entries.get(key)
-        if entry is None:
-            return UNSET
+    def read(self) -> bool:
+        """Reads the file anew; False when it cannot be read or used, which was reported."""
+        self.rows, self._bad, self._bad_file, self._aside = {}, {}, None, None
+        self.is_outdated = False
         try:
-            return decode(entry)
-        except BadState as bad:
-            del self.entries[key]
-            self._put_away(BadState(bad.kind, f"store {key!r}: {bad.reason}"))
-            return UNSET
-
-    def write(self, entries: dict[str, Entry]) -> bool:
-        """Makes these the entries, unless they are already; False when that failed and was reported."""
-        if self._bad is not None and not self._put_away(self._bad):
-            return False
-        if entries == self.entries and not self.is_outdated:
-            return True
-        content = write_entries(entries)
-        try:
-            write_atomically(self._path, content)
-        except OSError as error:
-            text = f"it cannot be written ({error.strerror}); the next change tries again"
-            self._reporter.begins("unwritable", text, error)
+            content = self._storage.read(self._name)
+        except (OSError, FileUnusable) as error:
+            self._known = None
+            self._cannot_write(error, f"it cannot be read ({_why(error)}), so nothing is saved")
             return False
         self._reporter.ends("unwritable")
-        self.entries = entries
-        self.is_outdated = False
+        self._known = _digest(content)
+        if content is not None:
+            try:
+                self.rows, self._bad = read_rows(content)
+            except BadState as bad:
+                self._bad_file = bad
+                self._put_file_away(content)
+                return False
+        return not self._bad or self._put_rows_away(*self._bad)
+
+    def load(self, key: str, decode: Callable[[Saved], Any]) -> Any:
+        """Returns what `decode` makes of a row; UNSET when there is none, or when it was bad and set aside."""
+        row = self.rows.get(key)
+        if row is None:
+            return UNSET
+        try:
+            return decode(row)
+        except BadState as bad:
+            del self.rows[key]
+            self._bad[key] = bad
+            self._put_rows_away(key)
+            return UNSET
+
+    def write(self, rows: dict[str, Saved]) -> bool:
+        """Makes these the rows, unless they are already; False when that failed and was reported."""
+        if not self._is_put_away():
+            return False
+        if rows == self.rows and not self.is_outdated:
+            return True
+        content = write_rows(rows)
+        if not self._replace(content):
+            return False
+        self.rows = rows
         if len(content) > _BIG_SIZE:
             text = f"it has {len(content)} bytes and is written whole after each change; save less with partialize="
             self._reporter.begins("big", text)
@@ -82,25 +100,120 @@ class StateFile:
             self._reporter.ends("big")
         return True
 
-    def _put_away(self, bad: BadState) -> bool:
-        """Sets the file aside; when that fails, nothing is written before it succeeds."""
-        kind: Literal["corrupt", "newer"] = "newer" if bad.kind == "newer" else "corrupt"
-        try:
-            if self._aside is None and not self.entries:
-                self._aside = set_aside(self._path, kind)
-            elif self._aside is None:
-                # What other stores have in the file stays there until it is replaced.
-                self._aside = write_aside(self._path, kind, self._path.read_bytes())
-                self.is_outdated = True
-            else:
-                self.is_outdated = True
-        except OSError as error:
-            self._bad = bad
-            text = (
-                f"{bad.reason}; it could not be set aside ({error.strerror}), so nothing is saved"
-            )
-            self._reporter.begins("unwritable", text, error)
+    def clear(self, keys: set[str]) -> bool:
+        """Removes the rows of these keys, and the file when no other row is in it; False when that failed."""
+        if not self._is_put_away():
             return False
-        self._bad = None
-        self._reporter.aside(kind, bad.reason, self._aside)
+        rows = {key: row for key, row in self.rows.items() if key not in keys}
+        if not self._replace(write_rows(rows) if rows else None):
+            return False
+        self.rows = rows
         return True
+
+    def _replace(self, content: bytes | None) -> bool:
+        """Writes new content, or deletes the file for None. Keeps what another program wrote meanwhile."""
+        try:
+            found = self._storage.read(self._name)
+            if found is not None and _digest(found) != self._known:
+                aside = self._keep("changed", found)
+                self._known = _digest(found)
+                self._reporter.aside(
+                    "changed",
+                    "another program changed it",
+                    aside,
+                    "this program's state replaces it",
+                )
+            if content is None:
+                self._storage.delete(self._name)
+            else:
+                self._storage.write(self._name, content)
+        except (OSError, FileUnusable) as error:
+            self._cannot_write(
+                error, f"it cannot be written ({_why(error)}); the next change tries again"
+            )
+            return False
+        self._reporter.ends("unwritable")
+        self._known = _digest(content)
+        self.is_outdated = False
+        return True
+
+    # --- setting aside ------------------------------------------------------------------------------------------------
+
+    def _is_put_away(self) -> bool:
+        """Whether all bad content that concerns this program is set aside; tries it again."""
+        if self._bad_file is not None:
+            try:
+                content = self._storage.read(self._name)
+            except (OSError, FileUnusable) as error:
+                self._cannot_put_away(self._bad_file, error)
+                return False
+            if content is None:
+                self._bad_file = None
+            elif not self._put_file_away(content):
+                return False
+        return not self._bad or self._put_rows_away(*self._bad)
+
+    def _put_file_away(self, content: bytes) -> bool:
+        """Moves the whole file aside; when that fails, nothing is written before it succeeds."""
+        bad = self._bad_file
+        assert bad is not None
+        try:
+            aside = self._keep(bad.kind, content)
+            self._storage.delete(self._name)
+        except (OSError, FileUnusable) as error:
+            self._cannot_put_away(bad, error)
+            return False
+        self._bad_file = self._known = None
+        self._reporter.ends("unwritable")
+        self._reporter.aside(_kind_of(bad), bad.reason, aside)
+        return True
+
+    def _put_rows_away(self, *keys: str) -> bool:
+        """Keeps a copy of the file for the sake of bad rows. What other stores have in it stays until it is replaced."""
+        try:
+            if self._aside is None:
+                content = self._storage.read(self._name)
+                self._aside = self._keep(self._bad[keys[0]].kind, content or b"")
+            if not self.rows and set(self._bad) == set(keys):
+                self._storage.delete(self._name)
+                self._known = None
+        except (OSError, FileUnusable) as error:
+            self._cannot_put_away(self._bad[keys[0]], error)
+            return False
+        self._reporter.ends("unwritable")
+        self.is_outdated = self._known is not None
+        for key in keys:
+            bad = self._bad.pop(key)
+            self._reporter.aside(_kind_of(bad), f"store {key!r}: {bad.reason}", self._aside)
+        return True
+
+    def _keep(self, kind: str, content: bytes) -> str:
+        """Writes a copy as `NAME.KIND-1`, or under the first number that is free; returns its name."""
+        for number in count(1):
+            aside = f"{self._name}.{kind}-{number}"
+            if self._storage.read(aside) is None:
+                self._storage.write(aside, content)
+                return aside
+        raise AssertionError("count() does not end")  # pragma: no cover
+
+    def _cannot_put_away(self, bad: BadState, error: Exception) -> None:
+        self._cannot_write(
+            error, f"{bad.reason}; it could not be set aside ({_why(error)}), so nothing is saved"
+        )
+
+    def _cannot_write(self, error: Exception, text: str) -> None:
+        self._reporter.begins("unwritable", text, error)
+
+
+def _digest(content: bytes | None) -> bytes | None:
+    return None if content is None else blake2b(content, digest_size=16).digest()
+
+
+def _kind_of(bad: BadState) -> AsideKind:
+    return "newer" if bad.kind == "newer" else "corrupt"
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, FileUnusable):
+        return error.reason
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__

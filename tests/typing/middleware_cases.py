@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import assert_type
 
@@ -12,8 +13,12 @@ from reactivex.abc import DisposableBase
 from reactive_ws.engine.domain import Domain
 from reactive_ws.middleware import (
     CommitRecord,
+    FileStorage,
     Inspector,
+    MsgspecCodec,
     PersistFile,
+    StateCodec,
+    StateStorage,
     UndoHistory,
     inspect,
     logger,
@@ -70,7 +75,26 @@ def persist_cases(path: Path) -> None:
         file.add(settings, as_type=str, partialize=theme_of, merge=with_theme)
         file.add(settings, as_type=int)  # type: ignore[misc]  # pyright: ignore[reportArgumentType, reportCallIssue]
         assert_type(file.flush(), bool)
+        assert_type(file.reload(), bool)
+        assert_type(file.clear(), bool)
         assert_type(file.path, Path)
+
+
+class PlainJson:
+    def encode(self, value: object, /) -> bytes:
+        return json.dumps(value).encode()
+
+    def decoder(self, as_type: object, /) -> Callable[[bytes], object]:
+        return json.loads
+
+
+def codec_and_storage_cases(path: Path) -> None:
+    codec: StateCodec = PlainJson()
+    msgspec_codec: StateCodec = MsgspecCodec()
+    storage: StateStorage = FileStorage(path)
+    persist(settings, path, as_type=Settings, codec=codec, storage=storage)
+    persist(settings, path, as_type=Settings, codec=msgspec_codec)
+    persist(settings, path, as_type=Settings, codec=json)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def undo_cases() -> None:
