@@ -15,6 +15,8 @@ from immutables import Map
 __all__ = ["Entities"]
 
 _MISSING: Final = object()
+_MANY: Final = 64
+"""So many more changes of keys than keys are remembered for the next look at their order."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -22,19 +24,93 @@ V_co = TypeVar("V_co", covariant=True)
 
 
 class _Keys(Generic[K]):
-    """The keys of a snapshot and the order in which they came; shared by all snapshots with the same keys."""
+    """The keys of a snapshot and the order in which they came; shared by all snapshots with the same keys.
 
-    __slots__ = ("_in_order", "next_place", "places")
+    To sort all keys after each one that comes or goes costs the square of their number while a list shows them. Keys
+    that were made from keys whose order is known remember it, and what came since.
+    """
+
+    __slots__ = (
+        "_base",
+        "_base_end",
+        "_fresh",
+        "_fresh_count",
+        "_in_order",
+        "next_place",
+        "places",
+    )
 
     def __init__(self, places: Map[K, int], next_place: int) -> None:
         self.places = places
         self.next_place = next_place
         self._in_order: tuple[K, ...] | None = None
+        # An older order, the first place that is not in it, and a chain of the keys that came since, newest first.
+        self._base: tuple[K, ...] | None = None
+        self._base_end = 0
+        self._fresh: tuple[Any, tuple[K, ...]] | None = None
+        self._fresh_count = 0
 
     def in_order(self) -> tuple[K, ...]:
+        """Returns the keys, first come first."""
         if self._in_order is None:
-            self._in_order = tuple(sorted(self.places, key=self.places.__getitem__))
+            self._in_order = self._ordered()
+            self._base, self._fresh = None, None
         return self._in_order
+
+    def _ordered(self) -> tuple[K, ...]:
+        places = self.places
+        if self._base is None:
+            return tuple(sorted(places, key=places.__getitem__))
+        steps: list[tuple[K, ...]] = []
+        fresh = self._fresh
+        while fresh is not None:
+            fresh, step = fresh
+            steps.append(step)
+        came = [key for step in reversed(steps) for key in step]
+        base = self._base
+        if len(base) + len(came) == len(places):
+            # Nothing was removed, so no key came twice.
+            return (*base, *came)
+        end = self._base_end
+        kept = [key for key in base if places.get(key, end) < end]
+        # A key that was removed and came again is where it came last.
+        last = {key: place for place, key in enumerate(came) if key in places}
+        return (*kept, *sorted(last, key=last.__getitem__))
+
+    def with_last(self, places: Map[K, int], keys: tuple[K, ...]) -> _Keys[K]:
+        """Returns these keys with `keys` after them.
+
+        Args:
+            places: The new places, in which those of `keys` are the last.
+            keys: Those that come, in their order.
+        """
+        made = _Keys(places, self.next_place + len(keys))
+        self._pass_on(made, keys)
+        return made
+
+    def without(self, places: Map[K, int]) -> _Keys[K]:
+        """Returns what is left of these keys.
+
+        Args:
+            places: The places that are left.
+        """
+        made = _Keys(places, self.next_place)
+        self._pass_on(made, ())
+        return made
+
+    def _pass_on(self, made: _Keys[K], keys: tuple[K, ...]) -> None:
+        if self._in_order is not None:
+            made._base, made._base_end = self._in_order, self.next_place
+        elif self._base is not None and self._fresh_count <= len(self._base) + _MANY:
+            made._base, made._base_end = self._base, self._base_end
+            made._fresh, made._fresh_count = self._fresh, self._fresh_count
+        else:
+            # The order was not read for long. The next read sorts, and nothing is kept until then.
+            return
+        # Removals count too: what is gone from the base must not be kept alive.
+        made._fresh_count += max(1, len(keys))
+        if keys:
+            made._fresh = (made._fresh, keys)
 
 
 class Entities(Mapping[K, V_co], Generic[K, V_co]):
@@ -100,7 +176,7 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         values = self._values.set(key, value)
         keys = self._keys
         if len(values) != len(self._values):
-            keys = _Keys(keys.places.set(key, keys.next_place), keys.next_place + 1)
+            keys = keys.with_last(keys.places.set(key, keys.next_place), (key,))
             if value is None:
                 return _noting(_made(values, keys, (key,)), (key,))
         return _made(values, keys, (key,))
@@ -112,7 +188,7 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         if len(values) != len(self._values):
             fresh = [key for key in items if key not in keys.places]
             places = {key: keys.next_place + place for place, key in enumerate(fresh)}
-            keys = _Keys(keys.places.update(places), keys.next_place + len(fresh))
+            keys = keys.with_last(keys.places.update(places), tuple(fresh))
         return _made(values, keys, tuple(items))._compared_with(self)
 
     def without(self, keys: Iterable[K]) -> Entities[K, V_co]:
@@ -124,7 +200,7 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         for key in gone:
             del values[key]
             del places[key]
-        keys_left = _Keys(places.finish(), self._keys.next_place)
+        keys_left = self._keys.without(places.finish())
         return _made(values.finish(), keys_left, gone)._compared_with(self)
 
     def renamed(self, old: K, new: K) -> Entities[K, V_co]:

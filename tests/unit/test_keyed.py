@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from random import Random
 from typing import cast
 
 import attrs
@@ -488,3 +489,31 @@ def test_a_key_that_was_written_while_nobody_looked_is_read_anew(domain: Domain)
     pair.select().subscribe(log.append)
     other.set(5)
     assert log == [(2, 0), (2, 5)]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_order_of_keys_is_that_in_which_they_came_whenever_it_is_read(seed: int) -> None:
+    random = Random(seed)
+    entities: Entities[int, int] = Entities.of({})
+    order: list[int] = []
+    for _ in range(400):
+        key = random.randrange(12)
+        match random.randrange(6):
+            case 0 | 1:
+                entities = entities.with_one(key, 1)
+                order += [] if key in order else [key]
+            case 2:
+                entities = entities.without([key])
+                order = [it for it in order if it != key]
+            case 3:
+                several = random.sample(range(12), 3)
+                entities = entities.with_many(dict.fromkeys(several, 2))
+                order += [it for it in several if it not in order]
+            case 4:
+                other = random.randrange(12)
+                if key in order and other != key:
+                    entities = entities.renamed(key, other)
+                    order = [other if it == key else it for it in order if it != other]
+            case _:
+                assert list(entities) == order
+    assert list(entities) == order
