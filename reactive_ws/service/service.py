@@ -19,8 +19,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self
 
-import websockets.asyncio.client
-
 from ..connection import (
     Backoff,
     ClosePolicy,
@@ -40,6 +38,7 @@ from ..inbound import Dispatcher, Receiver
 from ..outbox import Outbox, OutboxOptions, OutboxView, Storage
 from ..state import EventSource, EventStream, ReadOnly, Selection, Store
 from ..transport import Auth, FirstMessage, Settings, address
+from ..transport import connect as websockets_connect
 from ..wire import Codec, Envelope, JsonCodec, Position, Registry, protocol_v1
 from .following import Following
 from .handlers import Routing
@@ -142,7 +141,7 @@ class WebSocketService(Running, Routing, Sending, Following):
         ssl: Any = None,
         unix_socket: str | os.PathLike[str] | None = None,
         # For tests
-        connect: Callable[..., Any] = websockets.asyncio.client.connect,
+        connect: Callable[..., Any] = websockets_connect,
         rng: random.Random | None = None,
         clock: Callable[[], datetime] | None = None,
         new_id: Callable[[], str] | None = None,

@@ -11,6 +11,8 @@ It does not know what messages mean. `service` uses it.
     redaction       A logger for `websockets` that shows no secrets
     settings        everything a service can be told, in one frozen record
     token_expiry    when a token should be replaced, read from the token itself
+    traffic         the byte counts of one socket
+    websockets      `connect` of the library `websockets`, with counted bytes and without redirects
 """
 
 from . import address
@@ -20,6 +22,8 @@ from .dialing import Dialer
 from .line import Line, Socket
 from .settings import Settings
 from .token_expiry import TokenWatch
+from .traffic import Traffic
+from .websockets import connect
 
 __all__ = [
     "Auth",
@@ -32,6 +36,8 @@ __all__ = [
     "Socket",
     "Subprotocol",
     "TokenWatch",
+    "Traffic",
     "address",
+    "connect",
     "resolve",
 ]

@@ -18,6 +18,7 @@ from .failures import of_close, of_dial
 from .line import Socket
 from .redaction import RedactingLogger
 from .settings import Settings
+from .websockets import adapted
 
 __all__ = ["Dialer"]
 
@@ -34,6 +35,7 @@ class Dialer:
         self._is_token_fresh = False
         self._settings = settings
         self._tokens = Tokens(settings.auth)
+        self._connect = adapted(settings.connect)
         self._redacting = RedactingLogger(logging.getLogger("reactive_ws.websockets"))
 
     def __repr__(self) -> str:
@@ -55,7 +57,7 @@ class Dialer:
         own = settings.codec.subprotocol
         first = () if own is None else (own,)
         offers = dict.fromkeys((*first, *settings.subprotocols, *credentials.subprotocols))
-        socket: Socket = await settings.connect(
+        socket: Socket = await self._connect(
             credentials.url,
             subprotocols=list(offers) or None,
             additional_headers={**settings.headers, **credentials.headers},

@@ -13,7 +13,9 @@ from typing import Any, Protocol
 from websockets.exceptions import ConnectionClosed
 
 from ..connection import CloseCode
+from ..errors import ConnectionLost
 from ..outbox import Outgoing
+from .traffic import Traffic
 
 __all__ = ["Line", "LineOwner", "Socket"]
 
@@ -49,6 +51,8 @@ class LineOwner(Protocol):
 
 
 _PING = object()
+_CONTROL_LIMIT = 16 * 2**20
+"""Characters or bytes. A resume with all positions and subscriptions of a client is smaller."""
 _FLUSH_RUN = 32
 """Messages written before other tasks get a turn: without it a flush does not notice that the socket closed."""
 
@@ -78,8 +82,11 @@ class Line:
         self._close_timeout = close_timeout
         self._close_code: int | None = None
         self._socket: Socket | None = None
+        self._traffic: Traffic | None = None
         # No deque: an empty one takes 760 bytes, and here are rarely two.
         self._control: list[str | bytes | object] = []
+        self._control_size = 0
+        self._broken: Exception | None = None
         self._wake = asyncio.Event()
         self._blocked: _Blocked | None = None
         self._task = asyncio.get_running_loop().create_task(
@@ -106,11 +113,23 @@ class Line:
         """What the server selected."""
         return self._socket.subprotocol if self._socket is not None else None
 
+    @property
+    def traffic(self) -> Traffic | None:
+        """The byte counts of the socket; None before the handshake succeeded."""
+        return self._traffic
+
     # --- from the owner -------------------------------------------------------------------------------------------------
 
     def send_control(self, frame: str | bytes) -> None:
-        """Sends a frame before everything that waits in the outbox."""
+        """Sends a frame before everything that waits in the outbox.
+
+        A peer that asks without reading fills a queue on our side. At 16 MiB the line ends with `ConnectionLost`.
+        """
         self._control.append(frame)
+        self._control_size += len(frame)
+        if self._control_size > _CONTROL_LIMIT:
+            reason = "the server asks for answers and does not read them"
+            self._break(ConnectionLost(CloseCode.NO_FRAME, reason, was_received=False))
         self._wake.set()
 
     def send_ping(self) -> None:
@@ -150,6 +169,8 @@ class Line:
             waits_for = receiving.send(None)
         except StopIteration as stop:
             frame: str | bytes = stop.value
+            if self._traffic is not None:
+                self._traffic.frame_received(frame)
             return frame
         except Exception as error:  # noqa: BLE001 - the reader raises it where it belongs
             self._blocked = _Blocked(None, None, error)
@@ -185,9 +206,10 @@ class Line:
             socket = self._socket = await self._dial()
         except Exception as error:  # noqa: BLE001 - translated and judged by the owner
             return error
+        self._traffic = Traffic(socket)
         self._owner.line_opened(self)
         writer = asyncio.get_running_loop().create_task(
-            self._write(socket), name=f"reactive_ws-writer-{self.generation}"
+            self._write(socket, self._traffic), name=f"reactive_ws-writer-{self.generation}"
         )
         try:
             while True:
@@ -196,10 +218,11 @@ class Line:
                     frame = await blocked
                 else:
                     frame = await socket.recv()
+                self._traffic.frame_received(frame)
                 if self._owner.line_burst(self, frame):
                     await asyncio.sleep(0)
         except Exception as error:  # noqa: BLE001 - translated and judged by the owner
-            return error
+            return self._broken or error
         finally:
             if self._blocked is not None:
                 self._blocked.close()
@@ -207,18 +230,19 @@ class Line:
             writer.cancel()
             await asyncio.wait([writer])
 
-    async def _write(self, socket: Socket) -> None:
+    async def _write(self, socket: Socket, traffic: Traffic) -> None:
         run = 0
         try:
             while True:
                 while self._control:
-                    await self._write_control(socket, self._control.pop(0))
+                    await self._write_control(socket, traffic, self._control.pop(0))
                 entry = self._owner.line_next(self)
                 if entry is None:
                     run = 0
                     await self._wake.wait()
                     self._wake.clear()
                     continue
+                traffic.frame_written(entry.frame)
                 try:
                     await socket.send(entry.frame)
                 except BaseException:
@@ -232,9 +256,15 @@ class Line:
         except ConnectionClosed:
             # The reader sees the same end and reports it.
             return
+        except Exception as error:  # noqa: BLE001 - the reader hands it to the owner
+            self._break(error)
 
-    async def _write_control(self, socket: Socket, frame: str | bytes | object) -> None:
+    async def _write_control(
+        self, socket: Socket, traffic: Traffic, frame: str | bytes | object
+    ) -> None:
         if isinstance(frame, str | bytes):
+            self._control_size -= len(frame)
+            traffic.frame_written(frame)
             await socket.send(frame)
             return
         ponged = await socket.ping()
@@ -243,6 +273,12 @@ class Line:
     def _ponged(self, answer: asyncio.Future[float]) -> None:
         if not answer.cancelled() and answer.exception() is None and not self.is_over:
             self._owner.line_ponged(self)
+
+    def _break(self, error: Exception) -> None:
+        """Drops the socket; the reader reports this error."""
+        self._broken = self._broken or error
+        if self._socket is not None:
+            self._socket.transport.abort()
 
     async def _hang_up(self) -> None:
         socket = self._socket

@@ -146,6 +146,20 @@ class _Transport:
         """Drops the socket without a closing handshake."""
         self._core.disconnect(False)
 
+    def is_reading(self) -> bool:
+        """Whether the socket reads now."""
+        reads: bool = self._core.underlying_transport.is_reading()
+        return reads
+
+    def get_write_buffer_size(self) -> int:
+        """Returns how many bytes wait for the operating system."""
+        size: int = self._core.underlying_transport.get_write_buffer_size()
+        return size
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Returns what an asyncio transport knows under this name."""
+        return self._core.underlying_transport.get_extra_info(name, default)
+
 
 class FastSocket:
     """An open connection. Loop only. Its methods raise what those of `websockets` raise."""

@@ -16,6 +16,12 @@ import attrs
 __all__ = ["Conditions", "Ending", "Item", "Lane"]
 
 
+_SEGMENT_SIZE = 1448
+"""Bytes that one TCP segment carries on an Ethernet with timestamps."""
+_SEGMENT_TIME = 0.05
+"""Seconds; a fast line delivers several segments at once, so that a simulation stays quick."""
+
+
 class Ending(enum.Enum):
     """What travels in a stream apart from bytes."""
 
@@ -128,16 +134,14 @@ class Lane:
         return held
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
-        limit = self.conditions.max_chunk
-        if limit is None:
-            if data:
-                yield data
-            return
+        limit, rate = self.conditions.max_chunk, self.conditions.rate
+        # A slow line carries segments, so that the receiver sees a long write grow.
+        segment = len(data) if rate is None else max(_SEGMENT_SIZE, int(rate * _SEGMENT_TIME))
         start = 0
         while start < len(data):
-            end = start + self._random.randint(1, limit)
-            yield data[start:end]
-            start = end
+            size = segment if limit is None else min(segment, self._random.randint(1, limit))
+            yield data[start : start + size]
+            start += size
 
     def _arrival(self, now: float, size: int) -> float:
         conditions = self.conditions
