@@ -52,6 +52,50 @@ def _many(row: Rows) -> dict[str, float]:
     return {"ours": row["ours"], **row["peers"]}
 
 
+_OVERVIEW = {
+    "store_write_10": "one write, ten observers see it",
+    "keyed_10000": "one of 10 000 keys changes",
+    "derived_kairo_broad": "100 derived values follow a write, 50 times",
+    "pipeline": "one frame, from the socket to the store",
+}
+"""The rows of the first picture, with what they are."""
+
+
+_NAMES = {
+    "bare": "websockets and json.loads",
+    "hand": "a loop by hand",
+    "hand_msgspec": "a loop by hand with msgspec",
+    "receive": "websockets alone",
+    "socketio": "python-socketio",
+}
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _overview(figure: Any, rows: Rows) -> None:
+    """How long one piece of work takes in Python: ours and the peers, shorter is better."""
+    every = figure.subplots(2, 2).flat
+    for axes, (name, title) in zip(every, _OVERVIEW.items(), strict=True):
+        row = rows[name]
+        found = {who: value for who, value in _many(row).items() if not who.endswith("(Node)")}
+        ranked = sorted(found.items(), key=lambda item: -item[1])
+        colours = ["#c0392b" if who == "ours" else "#b0b7bd" for who, _ in ranked]
+        bars = axes.barh(
+            [_NAMES.get(who, who) for who, _ in ranked],
+            [value for _, value in ranked],
+            color=colours,
+        )
+        axes.bar_label(bars, [_number(value) for _, value in ranked], padding=3, fontsize=7.5)
+        axes.set_xscale("log")
+        axes.set_xlim(ranked[-1][1] / 3, ranked[0][1] * 3)
+        axes.grid(visible=False)
+        axes.tick_params(which="both", bottom=False, labelbottom=False)
+        axes.spines["bottom"].set_visible(False)
+        axes.set_title(f"{title}, {row['unit'].partition('/')[0]}", loc="left", fontsize=9)
+
+
 def _scaling(figure: Any, rows: Rows) -> None:
     panels = {
         "store_write": ("a write, by observers", "us"),
@@ -126,6 +170,7 @@ def _soak(figure: Any, rows: Rows) -> None:
 
 
 _PICTURES: dict[str, tuple[Callable[[Any, Rows], None], tuple[float, float], tuple[str, ...]]] = {
+    "performance_overview": (_overview, (9, 5.6), tuple(_OVERVIEW)),
     "performance_scaling": (_scaling, (11, 4.6), ("store_write_1", "select_100", "keyed_1000")),
     "performance_latency": (_latency, (6.5, 3.6), ("latency_p50",)),
     "performance_storm": (_storm, (8.5, 3.6), ("storm_10k",)),
