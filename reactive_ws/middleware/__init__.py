@@ -15,7 +15,7 @@ Modules in reading order:
     storage         where persisted content is kept: the protocol, and files that are whole or not there
     codec           how a persisted value becomes JSON text: the protocol, and msgspec's codec
     state_format    the content of a file of persisted stores: rows with versions and checksums
-    persist_report  reports about bad content, failed writes, values that are no JSON
+    persist_report  reports about bad content, failed writes, values that JSON cannot hold
     state_file      one file: read once, replaced whole, set aside when it cannot be used
     endings         saves before SIGTERM or SIGHUP ends the process
     persist_file    `PersistFile`: when stores are loaded and saved

@@ -40,7 +40,7 @@ class MsgspecCodec:
     """Reads and writes what msgspec does: attrs classes, dataclasses, structs and plain types."""
 
     def encode(self, value: Any, /) -> bytes:
-        """Returns a value as JSON text. A mapping that is no dict is written like a dict.
+        """Returns a value as JSON text. Any mapping is written like a dict.
 
         Raises:
             Exception: what msgspec raises for a type that it cannot write.

@@ -2,8 +2,8 @@
 
 Python ends the process on these signals at once, without `atexit`. While a save is registered, and only where the program
 has no handler of its own, this module handles them: a thread runs the saves, and then the signal ends the process as it
-would have. The saves run on a thread of their own, because the main thread may hold a lock when the signal comes, or may
-be inside a C function (the loop of a toolkit). A second signal ends the process at once. Called by `persist_file`.
+would have. The saves have a thread of their own. The main thread may hold a lock when the signal comes, or may be inside a
+C function (the loop of a toolkit). A second signal ends the process at once. Called by `persist_file`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class _Watch:
         os.close(self._write_end)
 
     def close_in_child(self) -> None:
-        """Lets go of the pipe, which is the parent's. In a child after a fork."""
+        """Closes this copy of the parent's pipe. In a child after a fork."""
         self.forget()
         os.close(self._read_end)
 

@@ -1,7 +1,7 @@
 """A lock between processes: one process uses a state file at a time.
 
 The lock is on a file of its own (`.NAME.lock`), because the state file itself is replaced with each write. The operating
-system lets go of the lock when its process ends, however it ends; a lock file that is left behind does not lock. Called by
+system releases the lock when its process ends, also when it is killed. A lock file that is left behind does not lock. Called by
 `storage`.
 """
 
@@ -18,7 +18,7 @@ from ..errors import FileUnusable
 __all__ = ["FileLock"]
 
 _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
-"""What file systems without locks answer. There the file is used without a lock."""
+"""Errors of file systems without locks. There the file is used without a lock."""
 
 
 class FileLock:

@@ -1,8 +1,8 @@
-"""The last commits of a domain, for development tools: who changed, why and when, never the values.
+"""The last commits of a domain, for development tools: which stores, which cause and when, never the values.
 
 A ring of small records and a stream of them. Off until `inspect` is called, and free then: without a hook a domain makes
-no commit objects. Values are left out, so that nothing is kept alive and no secret is shown; who wants them reads the
-stores. Does not log: that is `logger`.
+no commit objects. Values are left out: a record keeps no value alive and shows no secret. A tool that needs values
+reads the stores. Does not log: that is `logger`.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Inspector:
 
     @property
     def stream(self) -> EventStream[CommitRecord]:
-        """The records as they are made, each before the observers of its stores are told.
+        """The records as they are made, each before the observers of its stores run.
 
         Thread: the delivering thread of the inspected domain. No more come after `dispose`.
         """

@@ -1,7 +1,7 @@
 """One log line for each change of a store or of a whole domain.
 
-Says who changed, in which commit and how deep in a chain of causes; values only when the program says how to show them,
-so that secrets stay out. Does not keep anything: that is `inspector`.
+A line names the store, the commit and the depth in a chain of causes. It has values only when the program says how to show
+them, so that secrets stay out. Keeps nothing: that is `inspector`.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ class PersistFile:
         # Held over a whole load or write, partialize functions included; re-entrant because these may call flush().
         self._file_lock = threading.RLock()
         self._is_closed = False
-        # A storage of the program's has its own ideas of who may use it.
+        # The program's own storage has its own lock.
         self._is_file = storage is None
         with _open_lock:
             if self._is_file and self.path in {it.path for it in _open_files if it._is_file}:
@@ -259,7 +259,7 @@ class PersistFile:
             return self._is_closed or self._save()
 
     def reload(self) -> bool:
-        """Reads the file anew and gives the stores what it has, in one commit for each domain.
+        """Reads the file again and gives the stores what it has, in one commit for each domain.
 
         Changes that were not saved are lost. A store without a row in the file keeps its value.
 
@@ -306,7 +306,7 @@ class PersistFile:
             return True
 
     def close(self) -> bool:
-        """Writes what is not saved and lets go of the stores and the file; the same result as `flush`."""
+        """Writes what is not saved and releases the stores and the file. Returns the same as `flush`."""
         with self._file_lock:
             is_saved = self.flush()
             if not self._is_closed:

@@ -1,4 +1,4 @@
-"""Reports about a persisted file: bad content, failed writes, values that are no JSON.
+"""Reports about a persisted file: bad content, failed writes, values that JSON cannot hold.
 
 The record, the log that gets it by default, and the rule that a lasting fault is reported once. `persist_file` and
 `state_file` call this.
@@ -70,7 +70,7 @@ class Reporter:
         kind: AsideKind,
         reason: str,
         name: str,
-        consequence: str = "the state starts afresh",
+        consequence: str = "the state starts from its initial value",
     ) -> None:
         """Reports content that was set aside under a name in the same folder."""
         text = f"{reason}; it is kept as {name}, and {consequence}"

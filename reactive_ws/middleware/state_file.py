@@ -46,11 +46,11 @@ class StateFile:
         self.is_outdated = False
         """Whether the file has a row that was set aside and must go."""
         self.rows: dict[str, Saved] = {}
-        """What the file has, by key."""
+        """The rows of the file, by key."""
         self.read()
 
     def read(self) -> bool:
-        """Reads the file anew; False when it cannot be read or used, which was reported."""
+        """Reads the file again; False when it cannot be read or used, which was reported."""
         self.rows, self._bad, self._bad_file, self._aside = {}, {}, None, None
         self.is_outdated = False
         try:

@@ -139,7 +139,7 @@ def decode_state(
         try:
             content = msgspec.json.encode(migrate(msgspec.json.decode(content), row.version))
         except (msgspec.MsgspecError, RecursionError) as error:
-            raise BadState("corrupt", f"its state is no JSON{_place_of(error)}") from error
+            raise BadState("corrupt", f"its state is not JSON{_place_of(error)}") from error
         except Exception as error:
             raise BadState("corrupt", f"migrate raised {type(error).__name__}") from error
         what = "what migrate returned does not fit the type"

@@ -45,7 +45,7 @@ class StateStorage(Protocol):
         ...
 
     def delete(self, name: str) -> None:
-        """Removes the content under a name; a name without content is no error.
+        """Removes the content under a name; nothing happens for a name without content.
 
         Raises:
             OSError: it cannot be removed now.
@@ -105,7 +105,7 @@ class FileStorage:
         write_atomically(self._folder / name, content)
 
     def delete(self, name: str) -> None:
-        """Removes a file; one that is not there is no error.
+        """Removes a file; nothing happens when it is not there.
 
         Raises:
             OSError: it cannot be removed, or another process holds the file.

@@ -62,7 +62,7 @@ class Bench:
         return self.file
 
     def content(self) -> Any:
-        """What the file says, without the checksums, which must be right."""
+        """Returns the rows of the file without their checksums, which must be right."""
         content = json.loads(self.path.read_bytes())
         for key, row in content["stores"].items():
             state = json.dumps(row["state"], separators=(",", ":")).encode()
@@ -456,7 +456,7 @@ def test_a_newer_version_is_set_aside_and_not_overwritten(bench: Bench) -> None:
             "newer",
             bench.path,
             "store 'state': its state is of version 7, this program has 2; it is kept as"
-            " settings.json.newer-1, and the state starts afresh",
+            " settings.json.newer-1, and the state starts from its initial value",
             aside,
         )
     ]
@@ -675,7 +675,7 @@ def test_reports_go_to_the_log_without_the_content(
             logging.ERROR,
             (
                 f"persisted stores in {bench.path}: store 'state': its state does not fit the type, at $.size;"
-                " it is kept as settings.json.corrupt-1, and the state starts afresh"
+                " it is kept as settings.json.corrupt-1, and the state starts from its initial value"
             ),
         )
     ]

@@ -309,7 +309,7 @@ def test_reload_gives_the_stores_what_the_file_has_in_one_commit(files: Files) -
         assert file.reload() is True
         assert (a.get(), b.get(), domain.number - number) == (5, 6, 1)
         assert seen == [(99, 1), (5, 6)]
-        # What the file has is no foreign change any longer.
+        # This program has read the change, so it is not foreign now.
         a.set(7)
     assert (files.rows(), files.reports) == ({"a": 7, "b": 6}, [])
 
