@@ -11,6 +11,7 @@ imports only from packages on lower floors, and from their faces:
               outbox        what waits to be sent and what became of it, in memory and in a file
     floor 4   inbound       order, duplicates and gaps; routing; one burst is one commit
               transport     one socket: address, credentials, dialing, reading, writing
+              editing       changes that can be taken back: optimistic patches
               middleware    persist, undo, logger, inspector over public hooks
               gui           event loops of toolkits, frames, lists, widgets
     floor 5   service       `WebSocketService`: the parts put together

@@ -30,6 +30,7 @@ FLOORS: dict[str, int] = {
     "transport": 4,
     "middleware": 4,
     "gui": 4,
+    "editing": 4,
     "service": 5,
     "testing": 6,
     "commands": 7,

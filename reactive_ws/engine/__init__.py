@@ -22,7 +22,7 @@ The modules, from the bottom to the top:
 from .audience import UNSET, Audience, Link, SomeObservers, ignore
 from .batch import Batch, active_batch, batch, open_batches
 from .cell import Cell
-from .commit import Commit, ErrorReport
+from .commit import Commit, ErrorReport, name_of
 from .domain import Domain, default_domain
 from .equality import COMPARED, Equals, is_compared_by_identity, same, shallow, unchanged
 from .graph import Dependent, HasDependents
@@ -52,6 +52,7 @@ __all__ = [
     "default_domain",
     "ignore",
     "is_compared_by_identity",
+    "name_of",
     "open_batches",
     "same",
     "shallow",

@@ -81,7 +81,7 @@ class ErrorReport:
     """An exception in code that the user gave to a store.
 
     Attributes:
-        kind: "observer", "selector", "derive", "comparer", "hook", "lifecycle" or "backlog".
+        kind: "observer", "selector", "derive", "comparer", "hook", "lifecycle", "backlog", "patch", "effect" or "resource".
         error: The exception.
         store: Name of the store or derived value.
         commit: Number of the commit that was delivered, or that a new observer was shown.

@@ -111,6 +111,20 @@ class Domain(CommitQueue):
 
         return Disposable(remove)
 
+    def report(self, kind: str, error: Exception, store: str, who: object) -> None:
+        """Reports an exception in the user's code to the error hook of this domain. Any thread.
+
+        For packages that call functions of the user on behalf of a store. In a strict domain the next delivering call
+        raises it too.
+
+        Args:
+            kind: What the function is for; see `ErrorReport`.
+            error: What it raised.
+            store: The name of the store.
+            who: The function.
+        """
+        self._report(kind, error, store, who)
+
     def settled(self, timeout: float | None = None) -> bool:
         """Blocks until every commit so far is delivered; False when `timeout` seconds were not enough.
 
