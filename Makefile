@@ -1,4 +1,4 @@
-# `make demo` and `make test` set up everything they need in .venv and then do what they say.
+# `make demo` and `make test` set up what they need and then do what they say.
 # The machine needs python3 (3.11 or newer, with venv and pip), make, and node for `make check`.
 
 PYTHON ?= python3
@@ -6,22 +6,40 @@ VENV := .venv
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/.ready
 BIN := $(VENV)/bin
+# Each of the three has a file of its own: what the demo needs, what tests need, what `make check` needs.
 READY := $(VENV)/.ready
+CHECK_READY := $(VENV)/.ready-check
+# A clone that has the environment of the tests needs no second one for the demo.
+DEMO_VENV := $(if $(wildcard $(READY)),$(VENV),.venv-demo)
+DEMO_READY := $(DEMO_VENV)/.ready
 # A foreign WebSocket server for tests/integration/peers; its tests are skipped where npm is missing, except in CI.
 PEERS := tests/integration/peers
 NODE_PEERS := $(PEERS)/node_modules/.ready
 DEMO ?=
+PIP := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+define new_venv
+	$(PYTHON) -c 'import sys; sys.exit("reactive-ws needs Python 3.11 or newer; set PYTHON=/path/to/it" if sys.version_info < (3, 11) else 0)'
+	@echo 'setting up $(1)'
+	$(PYTHON) -m venv --clear $(1)
+endef
 
 .PHONY: demo test test-deep coverage check format screenshots bench bench-quick bench-deep clean setup
 
-setup: $(READY) $(NODE_PEERS)
+setup: $(READY) $(CHECK_READY) $(NODE_PEERS)
+
+.venv-demo/.ready: pyproject.toml constraints.txt
+	$(call new_venv,.venv-demo)
+	.venv-demo/bin/python $(PIP) --editable '.[textual]'
+	touch $@
 
 $(READY): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit("reactive-ws needs Python 3.11 or newer; set PYTHON=/path/to/it" if sys.version_info < (3, 11) else 0)'
-	@echo 'setting up $(VENV), which takes a minute or two'
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[testing,fast,qt,textual]' coverage mypy pyright pytest-asyncio ruff starlette trustme uvicorn
+	$(call new_venv,$(VENV))
+	$(BIN)/python $(PIP) --editable '.[testing,fast,qt,textual]' mypy pyright pytest-asyncio starlette trustme uvicorn
+	touch $@
+
+$(CHECK_READY): $(READY)
+	$(BIN)/python $(PIP) coverage ruff
 	touch $@
 
 $(NODE_PEERS): $(PEERS)/package.json $(PEERS)/package-lock.json
@@ -31,8 +49,8 @@ $(NODE_PEERS): $(PEERS)/package.json $(PEERS)/package-lock.json
 		echo "npm is missing: the tests with ws from npm will be skipped"; \
 	fi
 
-demo: $(READY)
-	$(BIN)/reactive-ws demo $(DEMO)
+demo: $(DEMO_READY)
+	$(DEMO_VENV)/bin/reactive-ws demo $(DEMO)
 
 test: $(READY) $(NODE_PEERS)
 	$(BIN)/python -m pytest -m "not deep"
@@ -47,20 +65,20 @@ TIMED := tests/unit/test_threads.py::test_a_write_of_the_ui_in_a_flood_takes_les
 	tests/unit/testing/test_network.py::test_ten_connections_that_are_reset_with_a_minute_between_them_take_no_time \
 	tests/property/test_machines.py::test_a_service_without_faults_passes_at_speed
 
-coverage: $(READY)
+coverage: $(CHECK_READY)
 	$(BIN)/python -m coverage run --source reactive_ws,stores -m pytest -m "not deep" tests/unit tests/property \
 		$(addprefix --deselect ,$(TIMED))
 	$(BIN)/python -m coverage report --skip-covered --show-missing --fail-under 95 --include 'reactive_ws/*'
 	$(BIN)/python -m coverage report --skip-covered --show-missing --fail-under 95 --include 'stores/*'
 
-check: $(READY)
+check: $(CHECK_READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python tools/language.py
 
-format: $(READY)
+format: $(CHECK_READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -86,5 +104,5 @@ $(BENCH_READY): pyproject.toml constraints.txt benchmarks/peers.txt benchmarks/p
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(BENCH) benchmarks/peers_node/node_modules $(PEERS)/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
+	rm -rf $(VENV) .venv-demo $(BENCH) benchmarks/peers_node/node_modules $(PEERS)/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
 	find reactive_ws stores tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +

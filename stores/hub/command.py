@@ -1,23 +1,31 @@
-"""`reactive-ws hub`: the hub as a program, until SIGTERM (exit 0) or Ctrl-C (exit 130)."""
+"""The command `reactive-ws hub`: runs the hub, or an echo server, until SIGTERM (exit 0) or Ctrl-C (exit 130)."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import hmac
+import importlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
 
 from reactive_ws.commands import (
     Command,
     CommandFailed,
     host_name,
+    listen,
     non_negative,
     port_number,
     termination,
+    url_of,
 )
 from reactive_ws.errors import FileUnusable
 from reactive_ws.stores.hub import GRAMMAR, Hub
+from reactive_ws.wire import Registry
 
 __all__ = ["command"]
 
@@ -48,17 +56,30 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--goaway",
         metavar="SECONDS",
         type=non_negative,
-        help="when told to end, ask clients to come back after this time",
+        help="on SIGTERM, ask clients to come back after this time",
     )
+    add(
+        "--types",
+        metavar="MODULE:REGISTRY",
+        help="relay the message types of this Registry too, such as app.messages:registry",
+    )
+    add("--echo", action="store_true", help="run a server that only sends every frame back")
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.echo:
+        given = (arguments.data, arguments.token_file, arguments.goaway, arguments.types)
+        if any(option is not None for option in given):
+            raise CommandFailed("--echo takes no option but --host and --port", 2)
+        asyncio.run(_serve_echo(arguments.host, arguments.port))
+        return 0
     hub = Hub(
         arguments.host,
         arguments.port,
         data=arguments.data,
         token_delay=arguments.token_delay,
         authorize=None if arguments.token_file is None else _authorizer(arguments.token_file),
+        registry=None if arguments.types is None else _registry(arguments.types),
     )
     asyncio.run(_serve(hub, arguments.goaway))
     return 0
@@ -79,6 +100,46 @@ async def _serve(hub: Hub, goaway: float | None) -> None:
                     task.cancel()
         finally:
             await hub.close(goaway=goaway)
+
+
+async def _serve_echo(host: str, port: int) -> None:
+    with termination() as told:
+        server = await listen(_echo, host, port, close_timeout=2.0)
+        try:
+            print(f"echo at {url_of(server, host)}", flush=True)
+            await told.wait()
+        finally:
+            server.close()
+            await server.wait_closed()
+
+
+async def _echo(socket: ServerConnection) -> None:
+    try:
+        async for frame in socket:
+            await socket.send(frame)
+    except ConnectionClosed:
+        return
+
+
+def _registry(place: str) -> Registry:
+    """Imports `module:attribute`, also from the current directory."""
+    module, colon, attribute = place.partition(":")
+    if not (module and colon and attribute):
+        raise CommandFailed(
+            f"{place!r} does not name a registry; write MODULE:REGISTRY, such as app.messages:registry",
+            2,
+        )
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        raise CommandFailed(f"{module!r} cannot be imported: {error}") from error
+    except AttributeError as error:
+        raise CommandFailed(f"module {module!r} has no {attribute!r}") from error
+    if not isinstance(found, Registry):
+        raise CommandFailed(f"{place!r} is a {type(found).__name__}, not a Registry")
+    return found
 
 
 def _authorizer(path: str) -> Callable[[str], bool]:

@@ -1,5 +1,6 @@
 """The command line as a user meets it: real processes, one line for each mistake, the promised exit codes."""
 
+import asyncio
 import gzip
 import re
 import signal
@@ -9,7 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from raw_client import PATIENCE, ROOT, outcome, serving
+from raw_client import PATIENCE, ROOT, outcome, raw_client, serving
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 GOOD_LINE = b'{"t":0,"dir":"in","frame":{"type":"tick"}}\n'
 
@@ -69,6 +72,11 @@ def test_help_of_the_hub_shows_the_grammar() -> None:
         (("hub", "--data", "/nowhere/at/all.db"), 1, "check that its directory exists"),
         (("hub", "--data", "/"), 1, "cannot be opened"),
         (("hub", "--data", str(ROOT / "pyproject.toml")), 1, "is not a data file of a hub"),
+        (("hub", "--echo", "--data", "x.db"), 2, "--echo takes no option but --host and --port"),
+        (("hub", "--types", "messages"), 2, "write MODULE:REGISTRY"),
+        (("hub", "--types", "no.such.module:registry"), 1, "'no.such.module' cannot be imported"),
+        (("hub", "--types", "json:registry"), 1, "module 'json' has no 'registry'"),
+        (("hub", "--types", "json:dumps"), 1, "'json:dumps' is a function, not a Registry"),
         (("replay",), 2, "the following arguments are required: FILE"),
         (("replay", "/nowhere"), 1, "'/nowhere' cannot be read: no such file or directory"),
         (("replay", str(ROOT)), 1, "cannot be read: is a directory"),
@@ -120,6 +128,44 @@ def test_signals_end_the_servers_quietly(tmp_path: Path, signum: int, code: int)
             assert program.returncode == code
 
 
+def test_an_echo_server_sends_every_frame_back() -> None:
+    async def talk(url: str) -> None:
+        async with connect(url) as socket:
+            for frame in ("not JSON", b"\x00bytes"):
+                await socket.send(frame)
+                assert await socket.recv() == frame
+
+    with serving("hub", "--echo", "--port", "0") as (_, url):
+        asyncio.run(talk(url))
+
+
+TYPES = """
+from attrs import frozen
+from reactive_ws import Guarantee, protocol_v1
+
+registry = protocol_v1()
+
+@registry.message("task.added", guarantee=Guarantee.AT_LEAST_ONCE)
+@frozen
+class TaskAdded:
+    title: str
+"""
+
+
+def test_the_hub_relays_the_types_of_a_registry_in_the_current_directory(tmp_path: Path) -> None:
+    (tmp_path / "messages.py").write_text(TYPES)
+
+    async def talk(url: str) -> None:
+        async with raw_client(url) as sender, raw_client(url) as listener:
+            await sender.send("task.added", {"title": "milk"}, "t1")
+            assert (await sender.until("message.received"))["payload"]["messageId"] == "t1"
+            assert (await listener.until("task.added"))["payload"] == {"title": "milk"}
+
+    words = ("hub", "--types", "messages:registry", "--port", "0")
+    with serving(*words, cwd=tmp_path) as (_, url):
+        asyncio.run(talk(url))
+
+
 FULL_DISK = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -153,11 +199,6 @@ def test_no_room_for_the_file_is_said_at_the_start(tmp_path: Path) -> None:
 def test_a_disk_that_fills_up_ends_the_hub_and_nothing_acknowledged_is_lost(
     tmp_path: Path,
 ) -> None:
-    import asyncio
-
-    from raw_client import raw_client
-    from websockets.exceptions import ConnectionClosed
-
     acknowledged: list[str] = []
 
     async def talk(url: str) -> None:
