@@ -15,6 +15,7 @@ imports only from packages on lower floors, and from their faces:
               middleware    persist, undo, logger, inspector over public hooks
               gui           event loops of toolkits, frames, lists, widgets
     floor 5   service       `WebSocketService`: the parts put together
+              server        the server half, for your own backend: logs, sessions, commands
     floor 6   testing       virtual time, faults, a scripted server, machines, conformance
     floor 7   commands      the command line
     on top    stores        the ready-made layer for an agent chat, and the model for your own

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from postgres_server import Postgres, skip_without_postgres
 
 from reactive_ws.engine.domain import Domain, ErrorReport
 from reactive_ws.testing.generating import profiles
@@ -29,3 +31,11 @@ def reports() -> list[ErrorReport]:
 def domain(reports: list[ErrorReport]) -> Domain:
     """A domain of the test's own, without a home."""
     return Domain("test", on_error=reports.append)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server; skipped where it is not installed, but never in CI."""
+    server = Postgres(skip_without_postgres())
+    yield server
+    server.remove()

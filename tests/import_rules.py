@@ -32,6 +32,7 @@ FLOORS: dict[str, int] = {
     "gui": 4,
     "editing": 4,
     "service": 5,
+    "server": 5,
     "testing": 6,
     "commands": 7,
     "stores": 8,

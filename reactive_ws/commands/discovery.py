@@ -10,6 +10,7 @@ __all__ = ["entries", "load"]
 
 _GROUP = "reactive_ws.commands"
 _BUILT_IN = {
+    "log": "reactive_ws.commands.log:command",
     "replay": "reactive_ws.commands.replay:command",
 }
 """The framework's own commands, for a source tree that was never installed."""

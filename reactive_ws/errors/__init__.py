@@ -30,6 +30,10 @@ ReactiveWSError
 │   ├── OutboxFull              no room for another message that must not be dropped
 │   └── DeliveryFailed          a message that will not be delivered, with the reason
 ├── JournalError                the durable outbox's file: locked, corrupt, or the disk is full
+├── LogError                    a log of the server half
+│   ├── Conflict                another command changed what this one read: run it again
+│   ├── LogUnavailable          the database or the disk failed: retried
+│   └── LogUnusable             no schema, another format, a foreign database: not retried
 ├── FileUnusable                the hub's data file or a recording: missing, locked, foreign, damaged, disk full
 └── ListenFailed                a server of this package cannot listen: port in use, no such host
 
@@ -42,6 +46,7 @@ Modules in reading order:
     connection  failures of the network or the server
     message     failures of one message while the connection stays open
     delivery    messages that were not delivered, and files and ports that cannot be used
+    log         failures of a log of the server half
 """
 
 from __future__ import annotations
@@ -64,6 +69,7 @@ from .delivery import (
     ListenFailed,
     OutboxFull,
 )
+from .log import Conflict, LogError, LogUnavailable, LogUnusable
 from .message import (
     MessageError,
     MessageRejected,
@@ -87,6 +93,7 @@ from .usage import (
 __all__ = [
     "BadAddress",
     "BadCertificate",
+    "Conflict",
     "ConnectionFailed",
     "ConnectionLost",
     "DeliveryError",
@@ -101,6 +108,9 @@ __all__ = [
     "IllegalTransition",
     "JournalError",
     "ListenFailed",
+    "LogError",
+    "LogUnavailable",
+    "LogUnusable",
     "MessageError",
     "MessageRejected",
     "MessageTooBig",

@@ -17,6 +17,7 @@
     service_steps   what can happen in a service_machine
     client_snapshot   what a client shows at one moment, for service_machine
     profiles        Hypothesis profiles: quick, deep, nightly; plugin: the pytest options
+    logs            check_log: a log of the server half against log_checks (the eleven rules)
     conformance     check_store, check_codec, check_connect: rules for parts that others write; unfit: what they raise
     loop            the virtual loop: jumps to the next timer, names who waits in a deadlock
     network         the in-memory network that unmodified websocket libraries run on; link, lane: one connection
@@ -40,14 +41,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .conformance import (
+        LOG_RULES,
         BrokenUiLoop,
         BrokenUiRule,
         ConnectRule,
+        LogBench,
+        LogFaults,
+        MakeLog,
         Turning,
         UiRule,
         Unfit,
         check_codec,
         check_connect,
+        check_log,
         check_store,
         check_ui_loop,
     )
@@ -114,6 +120,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GARBAGE",
+    "LOG_RULES",
     "NEVER",
     "BackgroundFailure",
     "Bandwidth",
@@ -143,7 +150,10 @@ __all__ = [
     "Latency",
     "Link",
     "Livelock",
+    "LogBench",
+    "LogFaults",
     "LoopScheduler",
+    "MakeLog",
     "Mischief",
     "Monitor",
     "Mute",
@@ -177,6 +187,7 @@ __all__ = [
     "assert_marbles",
     "check_codec",
     "check_connect",
+    "check_log",
     "check_store",
     "check_ui_loop",
     "judge",
@@ -187,14 +198,19 @@ __all__ = [
 
 _PACKAGES = {
     "conformance": (
+        "LOG_RULES",
         "BrokenUiLoop",
         "BrokenUiRule",
         "ConnectRule",
+        "LogBench",
+        "LogFaults",
+        "MakeLog",
         "Turning",
         "UiRule",
         "Unfit",
         "check_codec",
         "check_connect",
+        "check_log",
         "check_store",
         "check_ui_loop",
     ),

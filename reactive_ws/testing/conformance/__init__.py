@@ -6,6 +6,8 @@ Needs no pytest.
     connect_bench   the bench for `connect_checks`
     connect_checks  what the service needs of a `connect=`: the rules, and one check for each, run by `connecting`
     connecting      A check of a socket library, as `WebSocketService(connect=...)` takes it, against the rules in `connect_checks`
+    log_checks      the eleven rules of a log of the server half, and one check for each
+    logs            `check_log`: whether a log keeps them, with several nodes and with faults
     ui_bench        what `ui_loops` checks with: the rules of a UI loop by name, and the bench on which a loop is put
     ui_loops        `check_ui_loop`: whether an adapter for a toolkit's event loop keeps the contract of `gui.UiLoop`
     unfit           what the `check_*` functions raise. No logic here
@@ -13,19 +15,26 @@ Needs no pytest.
 
 from .conformance import check_codec, check_store
 from .connecting import ConnectRule, check_connect
+from .log_checks import LOG_RULES, LogBench, LogFaults, MakeLog
+from .logs import check_log
 from .ui_bench import BrokenUiLoop, BrokenUiRule, Turning, UiRule
 from .ui_loops import check_ui_loop
 from .unfit import Unfit
 
 __all__ = [
+    "LOG_RULES",
     "BrokenUiLoop",
     "BrokenUiRule",
     "ConnectRule",
+    "LogBench",
+    "LogFaults",
+    "MakeLog",
     "Turning",
     "UiRule",
     "Unfit",
     "check_codec",
     "check_connect",
+    "check_log",
     "check_store",
     "check_ui_loop",
 ]

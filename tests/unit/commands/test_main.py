@@ -139,8 +139,8 @@ def test_our_own_commands_are_found_without_an_installation(
 ) -> None:
     monkeypatch.setattr(discovery, "entry_points", lambda **_: [])
     found = discovery.entries()
-    assert list(found) == ["replay"]
-    assert [discovery.load(entry).name for entry in found.values()] == ["replay"]
+    assert list(found) == ["log", "replay"]
+    assert [discovery.load(entry).name for entry in found.values()] == ["log", "replay"]
 
 
 def test_what_is_no_command_is_refused() -> None:

@@ -1,0 +1,49 @@
+"""Logs: what a server keeps, in memory, in a SQLite file, or in PostgreSQL. One interface, checked by `testing.check_log`.
+
+A log knows streams, entries, commands and checkpoints. It does not know what a message means, and no client.
+`reactive_ws.server` uses it; `reactive-ws log` prepares it.
+
+Modules in reading order:
+
+    records          keys, entries, outcomes, checkpoints, batches, pages
+    log              `Log` and `Transaction`: what the server needs of a log
+    names            stream names and patterns
+    packing          how records are written in a database
+    memory           `MemoryLog`
+    sqlite           `SqliteLog`: threads, group commit, signals
+    sqlite_tables    its reads and writes
+    sqlite_schema    its file
+    postgres         `PostgresLog`: transactions, listening
+    postgres_schema  its tables and functions
+    asyncpg_driver   the part of asyncpg that it uses, with types and errors
+    opening          `log_of`: a log from one word
+"""
+
+from .log import PAGE_BYTES, Log, Transaction
+from .memory import MemoryLog
+from .names import check_stream, is_pattern, matches, name_problem
+from .opening import log_of
+from .postgres import PostgresLog
+from .records import Batch, Checkpoint, CommandKey, Entry, Outcome, Page, Retention
+from .sqlite import SqliteLog
+
+__all__ = [
+    "PAGE_BYTES",
+    "Batch",
+    "Checkpoint",
+    "CommandKey",
+    "Entry",
+    "Log",
+    "MemoryLog",
+    "Outcome",
+    "Page",
+    "PostgresLog",
+    "Retention",
+    "SqliteLog",
+    "Transaction",
+    "check_stream",
+    "is_pattern",
+    "log_of",
+    "matches",
+    "name_problem",
+]

@@ -1,0 +1,55 @@
+"""Stream names and patterns: what is allowed, and what a pattern matches. Pure functions."""
+
+from __future__ import annotations
+
+from ...errors import UsageError
+
+__all__ = ["check_stream", "is_pattern", "matches", "name_problem", "prefix_of"]
+
+_MAX_BYTES = 200
+
+
+def name_problem(name: str) -> str | None:
+    """Returns what is wrong with a stream name, None when nothing is.
+
+    A name has 1 to 200 bytes of UTF-8, no control characters and no `*`.
+    """
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        return "a stream name is text that UTF-8 can write; this one has a lone surrogate"
+    if not 1 <= size <= _MAX_BYTES:
+        return f"a stream name has 1 to {_MAX_BYTES} bytes, not {size}"
+    if any(ord(character) < 32 or ord(character) == 127 for character in name):
+        return "a stream name has no control characters"
+    if "*" in name:
+        return "a stream name has no '*'; only patterns do"
+    return None
+
+
+def check_stream(name: str) -> str:
+    """Returns the name.
+
+    Raises:
+        UsageError: it cannot be the name of a stream.
+    """
+    problem = name_problem(name)
+    if problem is not None:
+        raise UsageError(f"bad stream name {name[:60]!r}: {problem}")
+    return name
+
+
+def is_pattern(name: str) -> bool:
+    """Tells whether this is `*`, or ends in `.*` or `/*` behind a valid name."""
+    return name == "*" or (name[-2:] in (".*", "/*") and name_problem(name[:-1]) is None)
+
+
+def prefix_of(pattern: str) -> str | None:
+    """Returns the beginning that all names of a pattern have; None when it is an exact name."""
+    return pattern[:-1] if is_pattern(pattern) else None
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Tells whether a pattern, or an exact name, means this stream."""
+    prefix = prefix_of(pattern)
+    return name == pattern if prefix is None else name.startswith(prefix) and name != prefix

@@ -1,0 +1,480 @@
+"""A log in PostgreSQL, for nodes on several hosts. The entry, the outcome and the handler's own rows are one transaction.
+
+A command is one READ COMMITTED transaction: the claim of its key first, the handler, the append last, so that a stream is
+locked for one append and one flush only. A refusal rolls back, claims again and records itself. `NOTIFY` carries stream
+names only; a node that lost its listening connection, and each node every few seconds, compares all heads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
+from typing import Any, Final
+
+from ...errors import Conflict, LogError, LogUnavailable, LogUnusable, UsageError
+from ...wire import Position
+from .asyncpg_driver import Connection, Driver, Pool, Record, driver, safe_name, translate
+from .log import PAGE_BYTES
+from .names import matches, prefix_of
+from .packing import check_batch, pack_key, pack_messages, unpack_key, unpack_messages
+from .postgres_schema import FORMAT, SCHEMA
+from .records import Batch, Checkpoint, CommandKey, Entry, Outcome, Page, Retention
+
+__all__ = ["PostgresLog"]
+
+_LOCK: Final = 0x727773
+"""Key of the advisory lock under which one process at a time creates the tables."""
+_FOREIGN: Final = (Exception,)
+_LONGEST_PAUSE: Final = 2.0
+"""Seconds between two attempts to listen again."""
+
+_APPEND = "SELECT * FROM rws_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+_PAGE = """
+SELECT rws_epoch($4) AS epoch, h.seq AS head, h.first, e.seq, e.messages, e.cause
+FROM (SELECT 1) AS one LEFT JOIN rws_heads h ON h.stream = $1 LEFT JOIN LATERAL (
+    SELECT seq, messages, cause FROM (
+        SELECT *, sum(size) OVER (ORDER BY seq) - size AS before FROM rws_entries
+        WHERE stream = $1 AND seq > $2 ORDER BY seq LIMIT 1000) AS sized WHERE before < $3) AS e ON true
+ORDER BY e.seq
+"""
+
+
+class PostgresLog:
+    """A log in a database whose tables `reactive-ws log migrate URL` made. Needs the extra `postgres`.
+
+    Args:
+        dsn: `postgresql://user@host/database`; a direct connection, because LISTEN does not pass a pooler of transactions.
+        dedup_seconds: How long outcomes are kept.
+        retention: What is kept of each stream.
+        max_connections: Connections of this node, besides the one that listens.
+        command_timeout: Seconds for one statement; None waits as long as the database does.
+        look_interval: Seconds between two comparisons of all heads, for a signal that was lost without an error.
+    """
+
+    is_transactional = True
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        dedup_seconds: float = 7 * 86_400.0,
+        retention: Retention | None = None,
+        max_connections: int = 8,
+        command_timeout: float | None = 30.0,
+        look_interval: float = 5.0,
+    ) -> None:
+        if not dsn.startswith(("postgresql://", "postgres://")):
+            raise UsageError("a PostgreSQL log needs a URL such as postgresql://user@host/database")
+        self.dedup_seconds = dedup_seconds
+        self.name = safe_name(dsn)
+        self._dsn = dsn
+        self._retention = retention or Retention()
+        self._max_connections = max_connections
+        self._command_timeout = command_timeout
+        self._look_interval = look_interval
+        self._system = ""
+        self._pool: Pool | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._followers: list[asyncio.Queue[frozenset[str] | None]] = []
+
+    def __repr__(self) -> str:
+        return f"PostgresLog({self.name!r})"
+
+    # --- life -----------------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Connects, checks the tables, and begins to listen.
+
+        Raises:
+            LogUnusable: no tables, another format, a wrong password, asyncpg is not installed.
+            LogUnavailable: nothing answers, or it is a replica that only reads.
+        """
+        if self._pool is not None:
+            return
+        asyncpg = driver(self.name)
+        with _translated(self):
+            pool = await asyncpg.create_pool(
+                self._dsn,
+                min_size=1,
+                max_size=self._max_connections,
+                timeout=10.0,
+                command_timeout=self._command_timeout,
+            )
+        self._pool = pool
+        try:
+            async with self._connection() as connection:
+                await self._check(connection)
+            first = await self._listen(asyncpg)
+        except BaseException:
+            self._pool = None
+            pool.terminate()
+            raise
+        self._listening = asyncio.create_task(self._keep_listening(asyncpg, first))
+
+    async def close(self) -> None:
+        """Disconnects. May be called twice."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait([self._listening])
+        for follower in self._followers:
+            follower.put_nowait(_END)
+        try:
+            async with asyncio.timeout(5.0):
+                await pool.close()
+        except _FOREIGN:
+            pool.terminate()
+
+    async def migrate(self) -> bool:
+        """Creates the tables where there are none; returns whether it did. `open` need not be called before.
+
+        Raises:
+            LogUnusable: the tables have another format.
+            LogUnavailable: nothing answers.
+        """
+        with _translated(self):
+            connection = await driver(self.name).connect(self._dsn, timeout=10.0)
+        try:
+            with _translated(self):
+                transaction = connection.transaction()
+                await transaction.start()
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+                is_new = await connection.fetchval("SELECT to_regclass('rws_about') IS NULL")
+                if is_new:
+                    await connection.execute(SCHEMA)
+                await transaction.commit()
+            await self._check(connection)
+            return bool(is_new)
+        finally:
+            await connection.close()
+
+    async def _check(self, connection: Connection) -> None:
+        with _translated(self):
+            found = await connection.fetchval("SELECT format FROM rws_about")
+            self._system = str(
+                await connection.fetchval("SELECT system_identifier FROM pg_control_system()")
+            )
+            await connection.fetchval("SELECT rws_epoch($1)", self._system)
+        if found != FORMAT:
+            raise LogUnusable(
+                self.name,
+                f"its tables have format {found} and this version reads {FORMAT}; "
+                "run `reactive-ws log migrate URL` of the newest version",
+            )
+
+    # --- commands -------------------------------------------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def begin(self, key: CommandKey | None) -> AsyncGenerator[_PostgresTransaction]:
+        """Claims the key; waits while another transaction, of any node, runs the same command."""
+        async with self._connection() as connection:
+            command = _PostgresTransaction(self, connection, key)
+            try:
+                await command.start()
+                yield command
+            except BaseException as error:
+                is_broken = not command.is_connected
+                await command.abandon()
+                translated = translate(self.name, error)
+                if isinstance(error, LogError) or translated is None:
+                    raise
+                if isinstance(translated, Conflict) or is_broken:
+                    raise translated from error
+                raise
+            await command.abandon()
+
+    # --- reads ----------------------------------------------------------------------------------------------------------
+
+    async def read(
+        self, stream: str, after: Position | None, limit_bytes: int = PAGE_BYTES
+    ) -> Page:
+        """Returns a page; see `Log.read`."""
+        at = 0 if after is None else after.seq
+        rows = await self._fetch(_PAGE, stream, at, limit_bytes, self._system)
+        epoch, seq, first = rows[0]["epoch"], rows[0]["head"] or 0, rows[0]["first"] or 1
+        head = Position(epoch, seq)
+        if (after is not None and after.epoch != epoch) or not first - 1 <= at <= seq:
+            return Page(head, None)
+        entries = [
+            Entry(
+                stream,
+                Position(epoch, row["seq"]),
+                unpack_messages(row["messages"]),
+                None if row["cause"] is None else unpack_key(row["cause"]),
+            )
+            for row in rows
+            if row["seq"] is not None
+        ]
+        return Page(head, entries, at + len(entries) < seq)
+
+    async def heads(self, pattern: str, born_after: str | None = None) -> Mapping[str, Position]:
+        """Returns positions by stream; see `Log.heads`."""
+        epoch, _, snapshot = (born_after or "").rpartition(":")
+        prefix = prefix_of(pattern)
+        where = "stream = $1" if prefix is None else "stream >= $1 AND starts_with(stream, $1)"
+        rows = await self._fetch(
+            f"SELECT stream, seq, rws_epoch($2) AS epoch FROM rws_heads WHERE {where} "
+            "AND (rws_epoch($2) <> $3 OR born >= $4::text::xid8)",
+            pattern if prefix is None else prefix,
+            self._system,
+            epoch,
+            snapshot if snapshot.isdecimal() else "0",
+        )
+        return {
+            row["stream"]: Position(row["epoch"], row["seq"])
+            for row in rows
+            if matches(pattern, row["stream"])
+        }
+
+    async def mark(self) -> str:
+        """Returns a mark: the epoch, and the oldest transaction that was under way."""
+        rows = await self._fetch(
+            "SELECT rws_epoch($1) || ':' || pg_snapshot_xmin(pg_current_snapshot())::text",
+            self._system,
+        )
+        return str(rows[0][0])
+
+    async def checkpoint(self, stream: str) -> Checkpoint | None:
+        """Returns the newest checkpoint of a stream."""
+        rows = await self._fetch(
+            "SELECT rws_epoch($2), seq, version, state FROM rws_checkpoints WHERE stream = $1",
+            stream,
+            self._system,
+        )
+        return Checkpoint(Position(*list(rows[0])[:2]), *list(rows[0])[2:]) if rows else None
+
+    async def outcomes(self, keys: Sequence[CommandKey]) -> Mapping[CommandKey, Outcome]:
+        """Returns what is known of these commands."""
+        rows = await self._fetch(
+            "SELECT * FROM rws_outcomes WHERE key = ANY($1::bytea[]) AND accepted IS NOT NULL",
+            [pack_key(key) for key in keys],
+        )
+        return {unpack_key(row["key"]): _outcome(row) for row in rows}
+
+    async def prune(self, folded: Sequence[str] = ()) -> None:
+        """Removes old entries and outcomes; see `Log.prune`."""
+        keep = self._retention
+        await self._fetch(
+            "DELETE FROM rws_outcomes WHERE at < clock_timestamp() - $1 * interval '1 second'",
+            self.dedup_seconds,
+        )
+        rows = await self._fetch(
+            "SELECT stream FROM rws_heads WHERE seq > first AND (seq - first >= $1 OR bytes > $2 OR (SELECT at FROM "
+            "rws_entries e WHERE e.stream = rws_heads.stream AND e.seq = first) "
+            "< clock_timestamp() - $3::float8 * interval '1 second')",
+            keep.max_entries,
+            keep.max_bytes,
+            keep.max_age,
+        )
+        for (name,) in rows:
+            await self._fetch(
+                "SELECT rws_prune($1, $2, $3, $4, $5)",
+                name,
+                keep.max_entries,
+                keep.max_bytes,
+                keep.max_age,
+                any(matches(pattern, name) for pattern in folded),
+            )
+
+    async def renew(self) -> None:
+        """Begins a new epoch of every stream."""
+        await self._fetch("UPDATE rws_about SET renewal = renewal + 1")
+
+    async def _fetch(self, query: str, *arguments: object) -> list[Record]:
+        async with self._connection() as connection:
+            with _translated(self):
+                return await connection.fetch(query, *arguments)
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[Connection]:
+        if self._pool is None:
+            raise LogUnavailable(self.name, "it is closed; call open() first")
+        acquiring = self._pool.acquire(timeout=10.0)
+        with _translated(self):
+            connection = await acquiring.__aenter__()
+        try:
+            yield connection
+        finally:
+            # A connection that broke cannot be reset; the pool drops it.
+            with contextlib.suppress(*_FOREIGN):
+                await acquiring.__aexit__(None, None, None)
+
+    # --- signals --------------------------------------------------------------------------------------------------------
+
+    async def follow(self) -> AsyncIterator[frozenset[str] | None]:
+        """Iterates over changed streams; see `Log.follow`."""
+        follower: asyncio.Queue[frozenset[str] | None] = asyncio.Queue()
+        self._followers.append(follower)
+        try:
+            while self._pool is not None:
+                try:
+                    async with asyncio.timeout(self._look_interval):
+                        changed = await follower.get()
+                except TimeoutError:
+                    changed = None
+                if changed is _END:
+                    return
+                yield changed
+        finally:
+            self._followers.remove(follower)
+
+    async def _listen(self, asyncpg: Driver) -> tuple[Connection, asyncio.Event]:
+        with _translated(self):
+            connection = await asyncpg.connect(self._dsn, timeout=10.0)
+        ended = asyncio.Event()
+        connection.add_termination_listener(lambda *_: ended.set())
+        with _translated(self):
+            await connection.add_listener("rws", self._hear)
+        return connection, ended
+
+    def _hear(self, *arguments: Any) -> None:
+        self._tell(frozenset({str(arguments[-1])}))
+
+    def _tell(self, changed: frozenset[str] | None) -> None:
+        for follower in self._followers:
+            follower.put_nowait(changed)
+
+    async def _keep_listening(
+        self, asyncpg: Driver, first: tuple[Connection, asyncio.Event]
+    ) -> None:
+        connection, ended = first
+        try:
+            while True:
+                await ended.wait()
+                self._tell(None)
+                for attempt in itertools.count():
+                    try:
+                        connection, ended = await self._listen(asyncpg)
+                        async with self._connection() as other:
+                            await self._check(other)
+                        break
+                    except (LogUnavailable, LogUnusable):
+                        await asyncio.sleep(min(0.05 * 2**attempt, _LONGEST_PAUSE))
+                self._tell(None)
+        finally:
+            connection.terminate()
+
+
+_END: Final[frozenset[str]] = frozenset({""})
+"""Ends a `follow`; no stream has an empty name."""
+
+
+@contextlib.contextmanager
+def _translated(log: PostgresLog, streams: Sequence[str] = ()) -> Generator[None]:
+    try:
+        yield
+    except _FOREIGN as error:
+        translated = translate(log.name, error, streams)
+        if translated is None:
+            raise
+        raise translated from error
+
+
+def _outcome(row: Record) -> Outcome:
+    names: Sequence[str] = row["streams"] or ()
+    seqs: Sequence[int | None] = row["seqs"] or ()
+    positions = {
+        name: Position(row["epoch"], seq)
+        for name, seq in zip(names, seqs, strict=True)
+        if seq is not None
+    }
+    return Outcome(row["accepted"], row["reply"], positions)
+
+
+class _PostgresTransaction:
+    """One transaction of the database."""
+
+    def __init__(self, log: PostgresLog, connection: Connection, key: CommandKey | None) -> None:
+        self.known: Outcome | None = None
+        self.connection = connection
+        self._log = log
+        self._key = key
+        self._transaction = connection.transaction()
+        self._is_under_way = False
+
+    async def start(self) -> None:
+        """Begins the transaction and claims the key."""
+        with _translated(self._log):
+            self._is_under_way = True
+            await self._transaction.start()
+            if self._key is not None:
+                row = await self.connection.fetchrow(
+                    "SELECT * FROM rws_claim($1)", pack_key(self._key)
+                )
+                if row is not None:
+                    self.known = _outcome(row)
+
+    async def commit(self, batch: Batch) -> Outcome:
+        """Appends and commits."""
+        if self.known is not None:
+            return self.known
+        names = check_batch(batch)
+        bodies = [batch.messages.get(name) for name in names]
+        wanted = [batch.expected.get(name) for name in names]
+        states = [batch.checkpoints.get(name) for name in names]
+        with _translated(self._log, names):
+            row = await self.connection.fetchrow(
+                _APPEND,
+                self._log._system,
+                None if self._key is None else pack_key(self._key),
+                names,
+                [None if body is None else pack_messages(body) for body in bodies],
+                [None if body is None else sum(map(len, body)) for body in bodies],
+                [None if at is None else at.epoch for at in wanted],
+                [None if at is None else at.seq for at in wanted],
+                [None if state is None else state[0] for state in states],
+                [None if state is None else state[1] for state in states],
+                batch.reply,
+            )
+            assert row is not None
+            if row["moved"] is not None:
+                raise Conflict(row["moved"])
+            await self._end(commit=True)
+        numbers = dict(zip(names, row["seqs"] or (), strict=True))
+        positions = {
+            name: Position(row["epoch"], seq) for name, seq in numbers.items() if seq is not None
+        }
+        return Outcome(True, batch.reply, positions)
+
+    async def refuse(self, reply: bytes) -> Outcome:
+        """Rolls back what the handler wrote, claims the key again and records the refusal."""
+        if self.known is not None:
+            return self.known
+        with _translated(self._log):
+            await self._end(commit=False)
+            self._transaction = self.connection.transaction()
+            await self.start()
+            if self.known is None and self._key is not None:
+                await self.connection.execute(
+                    "UPDATE rws_outcomes SET accepted = false, reply = $2 WHERE key = $1",
+                    pack_key(self._key),
+                    reply,
+                )
+            await self._end(commit=True)
+        return self.known or Outcome(False, reply)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the database can still be asked."""
+        try:
+            return not self.connection.is_closed()
+        except _FOREIGN:  # the pool took a broken connection back
+            return False
+
+    async def abandon(self) -> None:
+        """Rolls back what is still under way."""
+        if self._is_under_way:
+            try:
+                await self._end(commit=False)
+            except _FOREIGN:
+                # Cut or cancelled in the middle of BEGIN or COMMIT: only the end of the connection is a sure end.
+                with contextlib.suppress(*_FOREIGN):
+                    self.connection.terminate()
+
+    async def _end(self, *, commit: bool) -> None:
+        await (self._transaction.commit() if commit else self._transaction.rollback())
+        self._is_under_way = False

@@ -1,0 +1,346 @@
+"""A log in one SQLite file, for any number of processes of one host. What was committed survives the machine.
+
+Three threads: one writes (all commands that wait become one transaction), one reads, one looks every 20 ms whether another
+process committed. SQLite's `data_version` answers that without a read of the file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import attrs
+
+from ...errors import LogError, LogUnavailable, UsageError
+from ...wire import Position
+from .log import PAGE_BYTES
+from .records import Batch, Checkpoint, CommandKey, Outcome, Page, Retention
+from .sqlite_schema import connect, translate
+from .sqlite_tables import Tables
+
+__all__ = ["SqliteLog"]
+
+T = TypeVar("T")
+
+_MAX_GROUP: Final = 256
+"""Commands in one transaction; more would make the first of them wait for the last."""
+_PRUNE_PAUSE: Final = 0.001
+"""Seconds between the transactions of a `prune`, one for each stream, so that commands get their turn."""
+
+
+@attrs.frozen
+class _Job:
+    """One write; its result goes to the future."""
+
+    work: Callable[[Tables], Any]
+    future: asyncio.Future[Any]
+
+
+class SqliteLog:
+    """A log in a file.
+
+    Args:
+        path: The file; created when it does not exist, its directory is not.
+        dedup_seconds: How long outcomes are kept.
+        retention: What is kept of each stream.
+        poll_interval: Seconds between two looks for commits of other processes.
+        clock: Seconds since 1970, for ages and outcomes.
+
+    Raises:
+        UsageError: an empty path or `:memory:`; use `MemoryLog` for a log without a file.
+    """
+
+    is_transactional = False
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        dedup_seconds: float = 7 * 86_400.0,
+        retention: Retention | None = None,
+        poll_interval: float = 0.02,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if str(path) in ("", ".", ":memory:"):
+            raise UsageError(
+                f"{str(path)!r} is not a file for a log; give a path, or use MemoryLog()"
+            )
+        self.dedup_seconds = dedup_seconds
+        self._path = Path(path).absolute()
+        self._retention = retention or Retention()
+        self._poll_interval = poll_interval
+        self._clock = clock
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._committed = threading.Event()
+        self._followers: list[asyncio.Queue[frozenset[str] | None]] = []
+        self._is_open = False
+        self._threads: list[threading.Thread] = []
+        self._readers: ThreadPoolExecutor | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __repr__(self) -> str:
+        return f"SqliteLog({str(self._path)!r})"
+
+    async def open(self) -> None:
+        """Opens or creates the file.
+
+        Raises:
+            LogUnusable: no permission, the database of another program, another format.
+            LogUnavailable: another process holds the file, or the disk is full.
+        """
+        if self._is_open:
+            return
+        self._loop = asyncio.get_running_loop()
+        readers = ThreadPoolExecutor(1, thread_name_prefix="reactive-ws-log-read")
+        try:
+            databases = await self._loop.run_in_executor(readers, self._connect)
+        except BaseException:
+            readers.shutdown()
+            raise
+        writing, self._reading, following, seen = databases
+        self._readers = readers
+        self._reads = Tables(self._reading)
+        self._is_open = True
+        self._jobs = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=target, args=arguments, name=name, daemon=True)
+            for target, arguments, name in (
+                (self._write, (writing,), "reactive-ws-log-write"),
+                (self._watch, (following, seen), "reactive-ws-log-watch"),
+            )
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    async def close(self) -> None:
+        """Writes what waits, and closes the file. May be called twice."""
+        if not self._is_open or self._loop is None or self._readers is None:
+            return
+        self._is_open = False
+        self._jobs.put(None)
+        self._committed.set()
+        for thread in self._threads:
+            await self._loop.run_in_executor(self._readers, thread.join)
+        await self._loop.run_in_executor(self._readers, self._reading.close)
+        self._readers.shutdown()
+        for follower in self._followers:
+            follower.put_nowait(_END)
+
+    @contextlib.asynccontextmanager
+    async def begin(self, key: CommandKey | None) -> AsyncGenerator[_SqliteTransaction]:
+        """Looks the key up. Two runs of one command may go on beside each other; the first `commit` counts."""
+        known = None if key is None else await self._read(lambda tables: tables.known(key))
+        yield _SqliteTransaction(self, key, known)
+
+    async def read(
+        self, stream: str, after: Position | None, limit_bytes: int = PAGE_BYTES
+    ) -> Page:
+        """Returns a page; see `Log.read`."""
+        return await self._read(lambda tables: tables.page(stream, after, limit_bytes))
+
+    async def heads(self, pattern: str, born_after: str | None = None) -> Mapping[str, Position]:
+        """Returns positions by stream; see `Log.heads`."""
+        epoch, _, number = (born_after or "").rpartition(":")
+
+        def look(tables: Tables) -> dict[str, Position]:
+            after = int(number) if number.isdecimal() and epoch == tables.epoch() else -1
+            return tables.heads(pattern, after)
+
+        return await self._read(look)
+
+    async def mark(self) -> str:
+        """Returns a mark: the epoch and the number of commits so far."""
+        return await self._read(lambda tables: f"{tables.epoch()}:{tables.commits()}")
+
+    async def checkpoint(self, stream: str) -> Checkpoint | None:
+        """Returns the newest checkpoint of a stream."""
+        return await self._read(lambda tables: tables.checkpoint(stream))
+
+    async def outcomes(self, keys: Sequence[CommandKey]) -> Mapping[CommandKey, Outcome]:
+        """Returns what is known of these commands."""
+
+        def look(tables: Tables) -> dict[CommandKey, Outcome]:
+            found = {key: tables.known(key) for key in keys}
+            return {key: outcome for key, outcome in found.items() if outcome is not None}
+
+        return await self._read(look)
+
+    async def follow(self) -> AsyncIterator[frozenset[str] | None]:
+        """Iterates over changed streams; see `Log.follow`."""
+        follower: asyncio.Queue[frozenset[str] | None] = asyncio.Queue()
+        self._followers.append(follower)
+        try:
+            while self._is_open:
+                changed = await follower.get()
+                if changed is _END:
+                    return
+                yield changed
+        finally:
+            self._followers.remove(follower)
+
+    async def prune(self, folded: Sequence[str] = ()) -> None:
+        """Removes old entries and outcomes, one short transaction for each stream; see `Log.prune`."""
+        now, retention = self._clock(), self._retention
+        await self._submit(lambda tables: tables.prune_outcomes(now - self.dedup_seconds))
+        for name in await self._read(lambda tables: tables.overfull(retention, now)):
+            await self._submit(
+                partial(Tables.prune_stream, name=name, retention=retention, now=now, folded=folded)
+            )
+            await asyncio.sleep(_PRUNE_PAUSE)
+
+    async def renew(self) -> None:
+        """Begins a new epoch of every stream."""
+        await self._submit(lambda tables: tables.renew())
+
+    # --- threads --------------------------------------------------------------------------------------------------------
+
+    def _connect(self) -> tuple[sqlite3.Connection, sqlite3.Connection, sqlite3.Connection, int]:
+        """Opens a connection to write, one to read, one to follow; counts the commits so far."""
+        made: list[sqlite3.Connection] = []
+        try:
+            made += [connect(self._path) for _ in range(3)]
+            for database in made[1:]:
+                database.execute("PRAGMA query_only = ON")
+            return made[0], made[1], made[2], Tables(made[2]).commits()
+        except BaseException as error:
+            for database in made:
+                database.close()
+            if isinstance(error, sqlite3.Error):
+                raise translate(str(self._path), error) from error
+            raise
+
+    async def _read(self, look: Callable[[Tables], T]) -> T:
+        """Runs a read on the reading thread, all its queries at one moment."""
+        if not self._is_open or self._loop is None:
+            raise LogUnavailable(str(self._path), "it is closed; call open() first")
+        return await self._loop.run_in_executor(self._readers, self._read_now, look)
+
+    def _read_now(self, look: Callable[[Tables], T]) -> T:
+        try:
+            self._reading.execute("BEGIN")
+            try:
+                return look(self._reads)
+            finally:
+                self._reading.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise translate(str(self._path), error) from error
+
+    async def _submit(self, work: Callable[[Tables], T]) -> T:
+        """Runs a write on the writing thread, together with whatever else waits there."""
+        if not self._is_open or self._loop is None:
+            raise LogUnavailable(str(self._path), "it is closed; call open() first")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put(_Job(work, future))
+        return await future
+
+    def _write(self, database: sqlite3.Connection) -> None:
+        tables = Tables(database)
+        with contextlib.closing(database):
+            while (job := self._jobs.get()) is not None:
+                group, is_last = [job], False
+                with contextlib.suppress(queue.Empty):
+                    while len(group) < _MAX_GROUP:
+                        more = self._jobs.get_nowait()
+                        if more is None:
+                            is_last = True
+                            break
+                        group.append(more)
+                results = self._write_group(database, tables, group)
+                self._committed.set()
+                self._post(partial(_settle, results))
+                if is_last:
+                    return
+
+    def _write_group(
+        self, database: sqlite3.Connection, tables: Tables, group: list[_Job]
+    ) -> list[tuple[_Job, Any, BaseException | None]]:
+        """Runs all jobs in one transaction. A job that refuses writes nothing; a failure of the file fails all of them."""
+        results: list[tuple[_Job, Any, BaseException | None]] = []
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            for job in group:
+                try:
+                    results.append((job, job.work(tables), None))
+                except (LogError, UsageError) as error:
+                    results.append((job, None, error))
+            database.execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001 - the thread must live; every future gets the error
+            failure = (
+                translate(str(self._path), error) if isinstance(error, sqlite3.Error) else error
+            )
+            with contextlib.suppress(sqlite3.Error):
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
+            return [(job, None, failure) for job in group]
+        return results
+
+    def _watch(self, database: sqlite3.Connection, seen: int) -> None:
+        tables, version = Tables(database), -1
+        with contextlib.closing(database):
+            while self._is_open:
+                try:
+                    (now,) = database.execute("PRAGMA data_version").fetchone()
+                    if now != version:
+                        database.execute("BEGIN")
+                        commits = tables.commits()
+                        changed = tables.changed(seen)
+                        database.execute("COMMIT")
+                        version, seen = now, commits
+                        if changed:
+                            self._post(partial(self._tell, changed))
+                except sqlite3.Error:
+                    with contextlib.suppress(sqlite3.Error):
+                        database.execute("ROLLBACK")
+                    self._post(partial(self._tell, None))
+                self._committed.wait(self._poll_interval)
+                self._committed.clear()
+
+    def _post(self, function: Callable[[], None]) -> None:
+        # The loop is closed when the program ends without close(); there is nothing left to inform.
+        with contextlib.suppress(RuntimeError):
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(function)
+
+    def _tell(self, changed: frozenset[str] | None) -> None:
+        for follower in self._followers:
+            follower.put_nowait(changed)
+
+
+_END: Final[frozenset[str]] = frozenset({""})
+"""Ends a `follow`; no stream has an empty name."""
+
+
+def _settle(results: list[tuple[_Job, Any, BaseException | None]]) -> None:
+    for job, value, error in results:
+        if job.future.done():
+            continue
+        if error is None:
+            job.future.set_result(value)
+        else:
+            job.future.set_exception(error)
+
+
+class _SqliteTransaction:
+    connection = None
+
+    def __init__(self, log: SqliteLog, key: CommandKey | None, known: Outcome | None) -> None:
+        self.known = known
+        self._log = log
+        self._key = key
+
+    async def commit(self, batch: Batch) -> Outcome:
+        key, now = self._key, self._log._clock()
+        return await self._log._submit(lambda tables: tables.append(key, batch, now))
+
+    async def refuse(self, reply: bytes) -> Outcome:
+        key, now = self._key, self._log._clock()
+        return await self._log._submit(lambda tables: tables.refuse(key, reply, now))

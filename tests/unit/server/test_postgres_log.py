@@ -1,0 +1,188 @@
+"""The log in PostgreSQL: the handler's own rows, missing tables, restarts, secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from postgres_server import Postgres
+
+from reactive_ws.errors import Conflict, LogError, LogUnavailable, LogUnusable, UsageError
+from reactive_ws.server.logs import Batch, CommandKey, Outcome, PostgresLog
+from reactive_ws.server.logs.asyncpg_driver import Connection
+
+
+def rows(connection: object) -> Connection:
+    assert connection is not None
+    return connection  # type: ignore[return-value]
+
+
+@contextlib.asynccontextmanager
+async def opened(dsn: str) -> AsyncIterator[PostgresLog]:
+    log = PostgresLog(dsn)
+    await log.migrate()
+    await log.open()
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+async def stock(log: PostgresLog) -> int:
+    return int((await log._fetch("SELECT n FROM stock"))[0][0])
+
+
+def test_rows_of_the_handler_are_committed_with_the_entry_or_not_at_all(postgres: Postgres) -> None:
+    async def check() -> None:
+        async with opened(postgres.dsn()) as log:
+            await log._fetch("CREATE TABLE stock (n integer)")
+            await log._fetch("INSERT INTO stock VALUES (3)")
+            take = "UPDATE stock SET n = n - 1"
+            async with log.begin(CommandKey("", "c", "1")) as transaction:
+                await rows(transaction.connection).execute(take)
+                await transaction.commit(Batch({"s": [b"x"]}))
+            assert await stock(log) == 2
+            async with log.begin(CommandKey("", "c", "2")) as transaction:
+                await rows(transaction.connection).execute(take)
+                assert await transaction.refuse(b'"no"') == Outcome(False, b'"no"')
+            with pytest.raises(KeyError):
+                async with log.begin(CommandKey("", "c", "3")) as transaction:
+                    await rows(transaction.connection).execute(take)
+                    raise KeyError
+            head = (await log.read("s", None)).head
+            await log._fetch("SELECT 1")
+            async with log.begin(None) as transaction:
+                await transaction.commit(Batch({"s": [b"x"]}))
+            with pytest.raises(Conflict):
+                async with log.begin(CommandKey("", "c", "4")) as transaction:
+                    await rows(transaction.connection).execute(take)
+                    await transaction.commit(Batch({}, expected={"s": head}))
+            assert await stock(log) == 2
+
+    asyncio.run(check())
+
+
+def test_a_deadlock_in_the_rows_of_a_handler_runs_the_command_again(postgres: Postgres) -> None:
+    async def check() -> None:
+        async with opened(postgres.dsn()) as log:
+            await log._fetch("CREATE TABLE pair (id integer PRIMARY KEY, n integer)")
+            await log._fetch("INSERT INTO pair VALUES (1, 0), (2, 0)")
+            both = asyncio.Barrier(2)
+            conflicts: list[Conflict] = []
+
+            async def command(first: int, second: int) -> None:
+                try:
+                    async with log.begin(CommandKey("", "c", str(first))) as transaction:
+                        connection = rows(transaction.connection)
+                        await connection.execute("UPDATE pair SET n = n + 1 WHERE id = $1", first)
+                        await both.wait()
+                        await connection.execute("UPDATE pair SET n = n + 1 WHERE id = $1", second)
+                        await transaction.commit(Batch({"s": [b"x"]}))
+                except Conflict as conflict:
+                    conflicts.append(conflict)
+
+            await asyncio.gather(command(1, 2), command(2, 1))
+            assert len(conflicts) == 1
+            assert (await log.read("s", None)).head.seq == 1
+
+    asyncio.run(check())
+
+
+def test_a_resend_on_another_node_waits_for_the_first_run(postgres: Postgres) -> None:
+    async def check() -> None:
+        dsn = postgres.dsn()
+        async with opened(dsn) as one, opened(dsn) as two:
+            key = CommandKey("", "c", "1")
+            async with one.begin(key) as transaction:
+                second = two.begin(key)
+                resent = asyncio.create_task(second.__aenter__())
+                while not await one._fetch(
+                    "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                ):
+                    assert not resent.done()
+                outcome = await transaction.commit(Batch({"s": [b"x"]}))
+            assert (await resent).known == outcome
+            await second.__aexit__(None, None, None)
+
+    asyncio.run(check())
+
+
+def test_a_database_without_tables_says_which_command_makes_them(postgres: Postgres) -> None:
+    with pytest.raises(LogUnusable, match="run `reactive-ws log migrate URL` once"):
+        asyncio.run(PostgresLog(postgres.dsn()).open())
+
+
+def test_tables_of_another_format_are_refused(postgres: Postgres) -> None:
+    async def check() -> None:
+        dsn = postgres.dsn()
+        log = PostgresLog(dsn)
+        assert await log.migrate()
+        assert not await log.migrate()
+        async with opened(dsn) as other:
+            await other._fetch("UPDATE rws_about SET format = 7")
+        with pytest.raises(LogUnusable, match="format 7 and this version reads 1"):
+            await log.open()
+
+    asyncio.run(check())
+
+
+def test_a_server_that_is_not_there_and_a_database_that_does_not_exist(postgres: Postgres) -> None:
+    with pytest.raises(LogUnavailable):
+        asyncio.run(PostgresLog("postgresql://postgres@127.0.0.1:1/x").open())
+    url = f"postgresql://postgres@127.0.0.1:{postgres.port}/missing"
+    with pytest.raises(LogUnusable, match="the database does not exist; create it"):
+        asyncio.run(PostgresLog(url).open())
+
+
+def test_no_secret_of_the_url_is_in_a_repr_or_an_error() -> None:
+    log = PostgresLog("postgresql://me:secret@127.0.0.1:1/x?sslmode=disable")
+    assert repr(log) == "PostgresLog('postgresql://127.0.0.1:1/x')"
+    with pytest.raises(LogUnavailable) as raised:
+        asyncio.run(log.open())
+    assert "secret" not in f"{raised.value} {raised.value!r}"
+
+
+def test_a_url_of_another_kind_is_refused() -> None:
+    with pytest.raises(UsageError, match="postgresql://user@host/database"):
+        PostgresLog("mysql://x")
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_a_restart_of_the_database_fails_commands_and_loses_none(
+    postgres: Postgres, mode: str
+) -> None:
+    async def check() -> None:
+        async with opened(postgres.dsn()) as log:
+            signals = log.follow()
+            first = asyncio.ensure_future(anext(signals))
+            await asyncio.sleep(0)
+            await asyncio.to_thread(postgres.stop, mode)
+            with pytest.raises(LogError):
+                async with log.begin(CommandKey("", "c", "1")) as transaction:
+                    await transaction.commit(Batch({"s": [b"x"]}))
+            assert await first is None
+            await asyncio.to_thread(postgres.start)
+            async with log.begin(CommandKey("", "c", "1")) as transaction:
+                await transaction.commit(Batch({"s": [b"x"]}))
+            assert (await log.read("s", None)).head.seq == 1
+            while (changed := await anext(signals)) is not None:
+                assert changed == {"s"}
+            await signals.aclose()  # type: ignore[attr-defined]
+
+    asyncio.run(check())
+
+
+def test_renew_makes_every_old_position_one_that_cannot_be_continued(postgres: Postgres) -> None:
+    async def check() -> None:
+        async with opened(postgres.dsn()) as log:
+            async with log.begin(None) as transaction:
+                outcome = await transaction.commit(Batch({"s": [b"x"]}))
+            mark = await log.mark()
+            await log.renew()
+            page = await log.read("s", outcome.positions["s"])
+            assert (page.entries, page.head.seq) == (None, 1)
+            assert set(await log.heads("*", born_after=mark)) == {"s"}
+
+    asyncio.run(check())
