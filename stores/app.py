@@ -128,7 +128,7 @@ class Application:
         self.channels = Channels(
             domain,
             messages=service.messages,
-            follow=lambda name: service.channel(name).subscribe(_unheard),
+            follow=lambda name: service.messages(name, subscribe=True).subscribe(_unheard),
         )
         self.typing = TypingUsers(domain, send=send, now=now, later=later)
         self.offline = Offline(domain, service=service, report=report, resend=self._resend)

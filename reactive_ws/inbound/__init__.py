@@ -12,6 +12,7 @@ It knows neither sockets nor the state of the connection. `service` feeds it.
 
 from .async_handlers import AsyncHandler
 from .dispatcher import Dispatcher, name_of
+from .order import Inbound
 from .receiver import Burst, Receiver
 from .subscriptions import Subscriptions
 
@@ -19,6 +20,7 @@ __all__ = [
     "AsyncHandler",
     "Burst",
     "Dispatcher",
+    "Inbound",
     "Receiver",
     "Subscriptions",
     "name_of",

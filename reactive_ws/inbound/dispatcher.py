@@ -116,7 +116,7 @@ class Dispatcher:
             handler: What to call, and what `off` and the reports name.
             is_builtin: Comes before the user's handlers.
             call: What to call instead.
-            run: What to call with the envelopes of several messages in a row; see `Routing.on`.
+            run: What to call with the envelopes of several messages in a row; see `WebSocketService.on`.
 
         Raises:
             UnknownType: the class is not registered.
@@ -128,7 +128,7 @@ class Dispatcher:
         registration = _Registration(key, handler, _with_payload(what), run=run)
         return self._add(registration, is_builtin=is_builtin)
 
-    def subscribe(
+    def on_channel(
         self, pattern: str, handler: Callable[[Any, Envelope[Any]], Any]
     ) -> DisposableBase:
         """Calls `handler(payload, envelope)` for messages of channels that match."""

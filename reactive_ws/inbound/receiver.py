@@ -13,7 +13,7 @@ back that are for the protocol.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 from immutables import Map
@@ -51,7 +51,13 @@ _PATIENCE = 4
 """Full bursts of late that make a backlog."""
 _MAX_SECONDS = 0.002
 
-Report = Callable[[ErrorKind, Exception, bool], None]
+
+class Report(Protocol):
+    """Takes errors."""
+
+    def __call__(self, kind: ErrorKind, error: Exception, /, *, is_retryable: bool) -> None:
+        """Reports one error."""
+        ...
 
 
 @attrs.frozen
@@ -112,6 +118,12 @@ class Receiver:
         self._unknown: list[Envelope[Any]] = []
         self._protocol: list[Envelope[Any]] = []
 
+    def resume_positions(self) -> Mapping[str, Position]:
+        """Returns the positions to resume from, and goes on from there."""
+        positions = self.positions.get()
+        self.inbound.adopt(positions)
+        return positions
+
     def burst(self, frame: str | bytes | None, pull: Callable[[], str | bytes | None]) -> Burst:
         """Takes a frame and what `pull` gives after it, until the burst is over."""
         clock, counters = self.clock, self._counters
@@ -134,7 +146,7 @@ class Receiver:
                 self._end_run()
                 self._store_positions()
         except Exception as error:  # noqa: BLE001 - such as a store that was closed under a handler: this burst is lost
-            self._report(ErrorKind.APPLICATION, error, False)
+            self._report(ErrorKind.APPLICATION, error, is_retryable=False)
         # Halved and not forgotten: what the socket library holds ends with a short burst, and the next part is on its way.
         is_full = count >= _MAX_MESSAGES
         self._full = min(self._full + 1, 2 * _PATIENCE) if is_full else self._full // 2
@@ -226,7 +238,7 @@ class Receiver:
 
     def _rejected(self, error: MessageRejected, now: float) -> None:
         self._counters.messages_rejected += 1
-        self._report(ErrorKind.PROTOCOL, error, False)
+        self._report(ErrorKind.PROTOCOL, error, is_retryable=False)
         for message in self.inbound.skip(error.stream, error.epoch, error.seq, now):
             self._deliver(message)
 
@@ -235,7 +247,7 @@ class Receiver:
             error = MessageRejected(
                 f"a bad field was dropped: {problem}", type=envelope.type, id=envelope.id
             )
-            self._report(ErrorKind.PROTOCOL, error, False)
+            self._report(ErrorKind.PROTOCOL, error, is_retryable=False)
 
     def _for_protocol(self, envelope: Envelope[Any]) -> bool:
         self._protocol.append(envelope)
@@ -258,7 +270,7 @@ class Receiver:
         error = RequestFailed(payload.code, payload.message, retryable=payload.retryable)
         if payload.reply_to is not None:
             self._outbox.reject(payload.reply_to, error)
-        self._report(ErrorKind.APPLICATION, error, payload.retryable is True)
+        self._report(ErrorKind.APPLICATION, error, is_retryable=payload.retryable is True)
         self._deliver(envelope)
         return False
 
@@ -316,5 +328,5 @@ class Receiver:
         gaps = self.inbound.take_gaps()
         for gap in gaps:
             error = MessagesMissing(gap.stream, gap.expected, gap.got)
-            self._report(ErrorKind.PROTOCOL, error, True)
+            self._report(ErrorKind.PROTOCOL, error, is_retryable=True)
         return Burst(protocol, tuple({gap.stream: None for gap in gaps}), has_more)

@@ -1,6 +1,6 @@
-"""One timer for many deadlines: set at the earliest of them, and asked anew whenever one may have changed.
+"""One timer for many deadlines. A part whose deadline comes nearer says so; nothing polls.
 
-It knows nothing about what is due; `connection_loop` looks when it rings.
+It does not know what is due. `shell` looks when the alarm rings.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ __all__ = ["Alarm"]
 class Alarm:
     """A timer in the running loop.
 
+    It rings at the earliest deadline or before it: a deadline that moves away or is gone leaves the timer where it is. The
+    function that it calls looks what is due, and calls `set`.
+
     Args:
-        deadlines: Returns when something is due, in seconds of the loop's clock; None for never.
-        ring: Called at the earliest deadline or before it: who is called too early just looks again.
+        deadlines: Returns all deadlines, in seconds of the loop's clock; None for never.
+        ring: Called when the alarm rings.
     """
 
     def __init__(
@@ -32,16 +35,23 @@ class Alarm:
         return f"<Alarm {'off' if self._timer is None else f'at {self._at:g}'}>"
 
     def set(self) -> None:
-        """Sees to it that it rings at the earliest deadline; without one it is off."""
+        """Asks for all deadlines: rings at the earliest one, and is off when there is none."""
         due = min((time for time in self._deadlines() if time is not None), default=None)
+        if due is None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+        else:
+            self.no_later_than(due)
+
+    def no_later_than(self, due: float | None) -> None:
+        """Rings at `due` or before it. The other deadlines are as they were; None changes nothing."""
+        if due is None or (self._timer is not None and self._at <= due):
+            return
         if self._timer is not None:
-            if due is not None and self._at <= due:
-                return
             self._timer.cancel()
-            self._timer = None
-        if due is not None:
-            self._at = due
-            self._timer = self._loop.call_at(due, self._rang)
+        self._at = due
+        self._timer = self._loop.call_at(due, self._rang)
 
     def _rang(self) -> None:
         self._timer = None

@@ -1,6 +1,7 @@
 """An event loop in its own daemon thread, for programs whose main thread belongs to a GUI.
 
-It runs what is posted and knows nothing about connections; `service` starts one in `start()` and ends it in `stop()`.
+It runs what other threads post and knows nothing about connections. `runtime` starts one in `start()` and ends it in
+`stop()`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ __all__ = ["BackgroundThread"]
 
 
 class BackgroundThread:
-    """The thread. Made running; ended by `stop`, after which nothing of it is left."""
+    """The thread. It runs from the moment it is made until `stop`, which leaves nothing behind."""
 
     def __init__(self, name: str) -> None:
         self._is_up = threading.Event()
@@ -60,11 +61,11 @@ class BackgroundThread:
         function()
 
     def stop(self, is_idle: Callable[[], bool]) -> None:
-        """Ends the loop and waits for the thread; called on this very thread it only begins to end.
+        """Ends the loop and waits for the thread. On this very thread it only begins to end.
 
         Args:
-            is_idle: Asked in the loop when everything accepted has run, and while nothing can be; when it says no, because
-                somebody came in time, the thread goes on.
+            is_idle: Called in the loop after everything accepted has run, while no thread can post. When it returns
+                False, because a `connect()` came in time, the thread goes on.
         """
         decided: Pending[bool] = Pending()
         is_posted = self.post(lambda: self._decide(is_idle, decided))

@@ -1,174 +1,124 @@
-"""The reading half of a service's surface: handlers, channel patterns, streams of messages, server-side channels.
+"""The reading half of a service: handlers, channel patterns, streams of messages, subscriptions on the server.
 
-It only registers; `receiver` and `dispatcher` deliver. Every method may be called from any thread; handlers run on the
-service's loop, in the batch of their burst.
+It only registers; the receiver and the dispatcher deliver. Every method may be called from any thread. Handlers run on
+the service's loop, in the batch of their burst. `service` documents the public methods.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any
 
 from reactivex.abc import DisposableBase
 from reactivex.disposable import Disposable
 
-from ..connection import ErrorKind
 from ..inbound import AsyncHandler, Dispatcher, Receiver, Subscriptions, name_of
 from ..state import EventStream
 from ..wire import Envelope
+from .place import Place
 
-__all__ = ["Routing"]
-
-P = TypeVar("P")
+__all__ = ["Handlers"]
 
 
-class Routing:
-    """Base of `WebSocketService`."""
+class Handlers:
+    """What a program wants to hear.
 
-    _dispatcher: Dispatcher
-    _receiver: Receiver
+    Args:
+        dispatcher: Calls the handlers.
+        receiver: Gives the streams of messages.
+        subscriptions: The channels that the server is asked for.
+        place: Where the service runs.
+        failed: Called with the name of an async handler and what it raised.
+    """
 
-    def __init__(self) -> None:
-        self._routing_lock = threading.Lock()
-        self._subscriptions = Subscriptions()
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        receiver: Receiver,
+        subscriptions: Subscriptions,
+        place: Place,
+        failed: Callable[[str, Exception], None],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._receiver = receiver
+        self._subscriptions = subscriptions
+        self._place = place
+        self._failed = failed
+        self._lock = threading.Lock()
         self._async_handlers: dict[AsyncHandler, None] = {}
-
-    if TYPE_CHECKING:
-
-        def _subscriptions_changed(self) -> None: ...
-        def _report(
-            self,
-            kind: ErrorKind,
-            error: Exception,
-            is_retryable: bool,  # noqa: FBT001 - one signature for all reporters
-            source: str | None = None,
-            /,
-        ) -> None: ...
-
-    @overload
-    def on(
-        self,
-        key: type[P],
-        handler: Callable[[P], Any],
-        *,
-        run: Callable[[Sequence[Envelope[P]]], Any] | None = None,
-    ) -> DisposableBase: ...
-    @overload
-    def on(
-        self,
-        key: str,
-        handler: Callable[[Envelope[Any]], Any],
-        *,
-        run: Callable[[Sequence[Envelope[Any]]], Any] | None = None,
-    ) -> DisposableBase: ...
 
     def on(
         self,
         key: type[Any] | str,
         handler: Callable[[Any], Any],
-        *,
-        run: Callable[[Sequence[Envelope[Any]]], Any] | None = None,
+        run: Callable[[Sequence[Envelope[Any]]], Any] | None,
     ) -> DisposableBase:
-        """Calls `handler` with the payload of every message of a class, or with the envelopes of a type name.
-
-        A handler is short and synchronous. All its writes for one message take effect together, with those of the other
-        messages of the burst; if it raises, its own writes for that message are dropped and the error is reported.
-
-        Args:
-            key: A payload class or a type name.
-            handler: What to call for one message.
-            run: For handlers that must be fast: called instead with the envelopes of several messages that came in a row,
-                when all handlers of these messages have one. It must have the effect of `handler` for each in turn and
-                read nothing that other handlers of the type write. When it raises, `handler` is called for each.
-
-        Returns:
-            The registration; `dispose()` it or use it as a context manager.
-
-        Raises:
-            UnknownType: the class is not registered.
-        """
+        """Registers a handler for a class or a type name."""
         return self._dispatcher.on(key, handler, run=run)
-
-    @overload
-    def on_async(self, key: type[P], handler: Callable[[P], Awaitable[Any]]) -> DisposableBase: ...
-    @overload
-    def on_async(
-        self, key: str, handler: Callable[[Envelope[Any]], Awaitable[Any]]
-    ) -> DisposableBase: ...
 
     def on_async(
         self, key: type[Any] | str, handler: Callable[[Any], Awaitable[Any]]
     ) -> DisposableBase:
-        """Like `on` for slow work: calls come in order, one at a time, in a task; at most 1 000 may wait.
-
-        The handler runs after the burst's commit and outside its batch. A disconnect cancels it.
-
-        Raises:
-            UnknownType: the class is not registered.
-        """
-
-        def failed(name: str, error: Exception) -> None:
-            self._report(ErrorKind.APPLICATION, error, False, name)
-
-        worker = AsyncHandler(name_of(handler), handler, failed)
+        """Registers a slow handler."""
+        worker = AsyncHandler(name_of(handler), handler, self._failed)
         registration = self._dispatcher.on(key, handler, call=worker.give)
-        with self._routing_lock:
+        with self._lock:
             self._async_handlers[worker] = None
 
         def dispose() -> None:
             registration.dispose()
-            with self._routing_lock:
-                # One that still works stays listed: a disconnect cancels it.
+            with self._lock:
+                # A handler that still works stays listed, so that a disconnect cancels it.
                 if worker.task is None:
                     self._async_handlers.pop(worker, None)
 
         return Disposable(dispose)
 
     def off(self, key: type[Any] | str, handler: Callable[..., Any]) -> bool:
-        """Removes the newest registration of this handler for this class, type name or pattern.
-
-        Returns:
-            False when there was none.
-        """
+        """Removes the newest registration; False when there was none."""
         return self._dispatcher.off(key, handler)
 
-    def subscribe(
+    def on_channel(
         self, pattern: str, handler: Callable[[Any, Envelope[Any]], Any]
     ) -> DisposableBase:
-        """Calls `handler(payload, envelope)` for the messages of the channels that match: like `on` otherwise.
+        """Registers a handler for channels."""
+        return self._dispatcher.on_channel(pattern, handler)
 
-        Args:
-            pattern: A channel; `a.*` for everything below `a.` at any depth; `*` for all.
-            handler: Short and synchronous.
-        """
-        return self._dispatcher.subscribe(pattern, handler)
-
-    def messages(self, pattern: str = "*") -> EventStream[Envelope[Any]]:
-        """Returns the messages of the channels that match.
-
-        Emits: every message, after its handlers and their commit. Replays: nothing. Thread: the service's loop.
-        Ends: never. Can also be iterated with `async for`, in any loop.
-        """
-        return self._receiver.messages(pattern)
-
-    def channel(self, pattern: str) -> EventStream[Envelope[Any]]:
-        """Returns the messages of a channel for which the server must be asked.
-
-        The first subscription of any stream of this pattern subscribes on the server, the last one that is disposed
-        unsubscribes, and every new connection subscribes anew. What is disposed and subscribed again within one turn of
-        the loop is not sent.
-
-        Emits: every message whose channel matches, after its handlers. Replays: nothing. Thread: the service's loop.
-        Ends: never. Can also be iterated with `async for`, in any loop.
-        """
+    def messages(self, pattern: str, *, subscribe: bool) -> EventStream[Envelope[Any]]:
+        """Returns the messages of the channels that match; with `subscribe`, asks the server for them."""
+        if not subscribe:
+            return self._receiver.messages(pattern)
 
         def start() -> None:
             self._subscriptions.add(pattern)
-            self._subscriptions_changed()
+            self._say_soon()
 
         def stop() -> None:
             self._subscriptions.remove(pattern)
-            self._subscriptions_changed()
+            self._say_soon()
 
         return self._receiver.messages(pattern, on_start=start, on_stop=stop)
+
+    def cancel(self) -> set[asyncio.Task[None]]:
+        """Drops what waits for async handlers and cancels the calls that are under way; returns their tasks."""
+        tasks: set[asyncio.Task[None]] = set()
+        for handler in list(self._async_handlers):
+            handler.close()
+            if handler.task is not None:
+                tasks.add(handler.task)
+        return tasks
+
+    def _say_soon(self) -> None:
+        """Tells the server in the next turn of the loop what changed until then."""
+
+        def say() -> None:
+            if self._place.shell is not None:
+                self._place.shell.say_subscriptions()
+
+        def soon() -> None:
+            if self._place.shell is not None:
+                self._place.shell.loop.call_soon(say)
+
+        self._place.post(soon)

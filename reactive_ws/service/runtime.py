@@ -1,61 +1,88 @@
-"""When and where a service runs: start and stop, connect and disconnect, the loop, the thread, and what is published.
+"""Starts, stops, connects and disconnects a service, in the caller's loop or in a thread of its own.
 
-Base of `WebSocketService`. What is asked from another thread is posted to the loop; nothing here blocks except `stop`.
+It makes the shell of the moment, listens to it, and lets everything go when the shell has ended. What another thread
+asks for is posted to the loop. Only `stop` blocks. `service` documents the public methods.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import threading
-from collections.abc import Callable, Mapping
 
-from ..connection import ConnectionState, ErrorKind
+from ..connection import Connection, Counters, Decisions, ErrorKind, Logbook
 from ..engine import Domain, LoopHome
-from ..errors import ServiceClosed, UsageError
-from ..inbound import AsyncHandler, Dispatcher, Subscriptions
-from ..outbox import Delivery, DeliveryStatus, Pending, Storage
-from ..wire import Position
+from ..errors import UsageError
+from ..inbound import Dispatcher, Receiver, Subscriptions
+from ..outbox import Outbox, Pending
+from ..transport import Settings
 from .background_thread import BackgroundThread
-from .shell import ConnectionLoop
-from .status import Publishing, reason_of
+from .handlers import Handlers
+from .place import Place
+from .sender import Sender
+from .shell import Shell
+from .status import Reports, Status
 
-__all__ = ["Running"]
+__all__ = ["Runtime"]
 
-_logger = logging.getLogger("reactive_ws.service")
-
-_DRAIN = 5.0
-# Seconds between looks whether the loop that is waited for still lives.
 _LOOK = 0.2
+"""Seconds between looks whether the loop that is waited for still lives."""
 
 
-class Running(Publishing):
-    """The life of a service."""
+class Runtime:
+    """The life of a service. It is the `Listener` of the shell.
 
-    _domain: Domain
-    _dispatcher: Dispatcher
-    _storage: Storage | None
-    _async_handlers: dict[AsyncHandler, None]
-    _subscriptions: Subscriptions
+    Args:
+        settings: The options of the service.
+        domain: Whose home is the service's loop while the service runs.
+        place: Where the service runs; this class fills it.
+        decisions, outbox, receiver, subscriptions, dispatcher, counters, log: The parts that a shell needs.
+        handlers: Has async handlers, which a disconnect cancels.
+        sender: Takes messages, or refuses them after a disconnect.
+        status: Shows what happens.
+        reports: Takes the errors.
+    """
 
-    def __init__(self) -> None:
-        Publishing.__init__(self)
-        self._thread: BackgroundThread | None = None
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        domain: Domain,
+        place: Place,
+        decisions: Decisions,
+        outbox: Outbox,
+        receiver: Receiver,
+        subscriptions: Subscriptions,
+        dispatcher: Dispatcher,
+        counters: Counters,
+        log: Logbook,
+        handlers: Handlers,
+        sender: Sender,
+        status: Status,
+        reports: Reports,
+    ) -> None:
+        self._settings = settings
+        self._domain = domain
+        self._place = place
+        self._decisions = decisions
+        self._outbox = outbox
+        self._receiver = receiver
+        self._subscriptions = subscriptions
+        self._dispatcher = dispatcher
+        self._counters = counters
+        self._log = log
+        self._handlers = handlers
+        self._sender = sender
+        self._status = status
+        self._reports = reports
         self._starting = threading.Lock()
-        self._storage = None
-        self._is_accepting = True
         self._closing: list[Pending[None]] = []
         self._refresh: asyncio.Task[None] | None = None
 
-    # --- starting and ending --------------------------------------------------------------------------------------------
+    # --- what programs call -----------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Runs in an own daemon thread with an own loop, and connects. Does nothing when that is so already.
-
-        Raises:
-            UsageError: it runs in a loop already.
-        """
+        """Runs in a thread of its own, and connects."""
         begun: Pending[None] = Pending()
         while True:
             thread = self._own_thread()
@@ -65,73 +92,40 @@ class Running(Publishing):
             if thread.post(lambda: self._begin(begun)):
                 return
 
-    def _own_thread(self) -> BackgroundThread:
-        with self._starting:
-            if self._thread is None or self._thread.is_over:
-                if self._runner is not None:
-                    raise UsageError("the service runs in your event loop; use connect() there")
-                self._thread = BackgroundThread(f"reactive_ws {self._settings.shown_url}")
-            return self._thread
-
-    def stop(self, drain: float = _DRAIN) -> None:
-        """Disconnects after at most `drain` seconds and ends the thread of `start`. Any thread, any number of times.
-
-        Blocks until nothing is left. On the thread of the service's loop, such as in a handler, it cannot wait for
-        itself: there it begins to stop and returns at once. A `connect()` or `start()` meanwhile wins over it.
-
-        Raises:
-            UsageError: the service was connected in a loop of yours that does not run now.
-        """
-        thread, runner = self._thread, self._runner
-        if runner is not None and not (runner.loop.is_running() or runner.loop.is_closed()):
+    def stop(self, drain: float) -> None:
+        """Disconnects and ends the thread of `start`."""
+        place = self._place
+        thread, shell = place.thread, place.shell
+        if shell is not None and not (shell.loop.is_running() or shell.loop.is_closed()):
             raise UsageError("the service's event loop does not run; `await disconnect()` in it")
         over = self.disconnect(drain)
         if thread is None:
-            if runner is None or asyncio._get_running_loop() is not runner.loop:
-                self._wait_for(over, runner)
+            if shell is None or asyncio._get_running_loop() is not shell.loop:
+                self._wait_for(over, shell)
         elif thread.is_current:
-            over.then(lambda: thread.stop(self._is_idle))
+            over.then(lambda: thread.stop(place.is_idle))
         else:
             over.result()
-            thread.stop(self._is_idle)
+            thread.stop(place.is_idle)
             with self._starting:
-                if thread.is_over and self._thread is thread:
-                    self._thread = None
-
-    def _wait_for(self, over: Pending[None], runner: ConnectionLoop | None) -> None:
-        while True:
-            try:
-                return over.result(_LOOK)
-            except TimeoutError:
-                if runner is not None and runner.loop.is_closed():
-                    # It was closed around the disconnect, which ends no more by itself.
-                    if self._runner is runner:
-                        self._leave_dead_loop()
-                    self._settle_closing()
-                    over.settle(None)
+                if thread.is_over and place.thread is thread:
+                    place.thread = None
 
     def connect(self) -> Pending[None]:
-        """Starts to connect; while a retry is waited for, dials at once. Any thread, if the service has one of its own.
-
-        Returns:
-            Something to await or not: done when dialing has begun. See `wait_connected` for the connection itself.
-
-        Raises:
-            UsageError: there is no running loop, and `start()` was not called.
-        """
+        """Starts to connect."""
         begun: Pending[None] = Pending()
 
         def begin() -> None:
             self._begin(begun)
 
-        thread = self._thread
+        thread = self._place.thread
         if thread is not None and thread.is_over and thread.is_current:
-            # It cannot be had back; who asks on it for a connection gets another one.
+            # This thread is ending and cannot be used again; another one connects.
             thread = self._own_thread()
         if thread is not None and not thread.is_current and thread.post(begin):
             return begun
-        if self._runner is not None:
-            self._in_loop(begin)
+        if self._place.shell is not None:
+            self._place.post(begin)
         else:
             try:
                 asyncio.get_running_loop()
@@ -142,194 +136,108 @@ class Running(Publishing):
             begin()
         return begun
 
-    def _begin(self, begun: Pending[None]) -> None:
-        try:
-            self._is_accepting = True
-            self._bind().connect()
-            # Whoever waited for the end of a disconnect: there is none any more.
-            self._settle_closing()
-        except Exception as error:  # noqa: BLE001 - for whoever waits
-            begun.fail(error)
-            self._report(ErrorKind.APPLICATION, error, False)
-        else:
-            begun.settle(None)
-
-    def disconnect(self, drain: float = 0.0) -> Pending[None]:
-        """Closes for good: no retries, and `send` raises until the next `connect()`. Any thread.
-
-        Messages that were never sent fail, those in flight become uncertain.
-
-        Args:
-            drain: Seconds to wait for what is queued and in flight.
-
-        Returns:
-            Something to await or not: done when socket, tasks and timers are gone.
-        """
+    def disconnect(self, drain: float) -> Pending[None]:
+        """Closes for good."""
         over: Pending[None] = Pending()
 
         def end() -> None:
-            runner = self._runner
-            if runner is None:
-                self._outbox.settle()
-                self._poke()
-                if self._storage is not None:
-                    self._storage.close()
+            shell = self._place.shell
+            if shell is None:
+                self._sender.settle()
+                self._sender.close()
                 over.settle(None)
                 return
             self._closing.append(over)
-            runner.disconnect(drain)
+            shell.disconnect(drain)
 
-        self._is_accepting = False
-        self._in_loop(end)
+        self._sender.refuse()
+        self._place.post(end)
         return over
 
     def reconnect(self) -> None:
-        """Drops the socket and dials at once. Nothing that waits is lost. Any thread.
-
-        Raises:
-            UsageError: the service does not run.
-        """
+        """Drops the socket and dials at once."""
 
         def again() -> None:
-            self._is_accepting = True
-            if self._runner is not None:
-                self._runner.reconnect()
+            self._sender.accept()
+            if self._place.shell is not None:
+                self._place.shell.reconnect()
 
-        if self._runner is None:
+        if self._place.shell is None:
             self.connect()
         else:
-            self._in_loop(again)
+            self._place.post(again)
 
     def refresh_token(self) -> None:
-        """Asks the token provider anew and tells the server: in place with `FirstMessage`, else by reconnecting."""
+        """Asks the token provider anew and tells the server."""
 
         def refresh() -> None:
-            runner = self._runner
-            if runner is not None:
-                self._refresh = runner.loop.create_task(
-                    self._refresh_with(runner), name="reactive_ws-refresh"
+            shell = self._place.shell
+            if shell is not None:
+                self._refresh = shell.loop.create_task(
+                    self._refresh_with(shell), name="reactive_ws-refresh"
                 )
 
-        self._in_loop(refresh)
+        self._place.post(refresh)
 
-    async def wait_connected(self, timeout: float | None = None) -> None:
-        """Waits until the connection is ready. Any loop.
-
-        Raises:
-            TimeoutError: it is not within `timeout` seconds.
-            ConnectionFailed: the service gave up.
-            ServiceClosed: somebody disconnected.
-        """
-        connection = self._protocol.connection
-        if connection.is_connected:
-            return
-        if connection.state is ConnectionState.ERROR:
-            raise reason_of(connection)
-        waiter: Pending[None] = Pending()
-        self._waiting.append(waiter)
-        if self._protocol.connection is not connection:
-            # It changed between the look and the registration, on the service's thread.
-            self._serve_waiting(self._protocol.connection)
-        try:
-            async with asyncio.timeout(timeout):
-                await waiter
-        finally:
-            if waiter in self._waiting:
-                self._waiting.remove(waiter)
-
-    def sync(self, *streams: str) -> None:
-        """Asks the server for snapshots of these streams, now or when connected. Any thread.
-
-        In plain mode nothing is sent: such a server knows no snapshots.
-        """
+    def sync(self, streams: tuple[str, ...]) -> None:
+        """Asks the server for snapshots."""
 
         def ask() -> None:
-            if self._runner is not None:
-                self._runner.sync(streams)
+            if self._place.shell is not None:
+                self._place.shell.sync(streams)
 
-        self._in_loop(ask)
+        self._place.post(ask)
 
-    # --- the loop -------------------------------------------------------------------------------------------------------
+    # --- what the shell reports -------------------------------------------------------------------------------------------
 
-    def _positions(self) -> Mapping[str, Position]:
-        positions = self._receiver.positions.get()
-        self._receiver.inbound.adopt(positions)
-        return positions
+    def published(self, connection: Connection) -> None:
+        """Shows a new record of the connection."""
+        self._status.publish(connection)
 
-    def _in_loop(self, function: Callable[[], None]) -> None:
-        """Calls a function in the loop: at once when this is it, or when there is none."""
-        thread = self._thread
-        if thread is not None and not thread.is_current and thread.post(function):
-            # What it takes it runs, however near its end is.
+    def reported(self, kind: ErrorKind, error: Exception, *, is_retryable: bool) -> None:
+        """Reports an error."""
+        self._reports.error(kind, error, is_retryable=is_retryable)
+
+    def outbox_changed(self) -> None:
+        """Shows the outbox."""
+        self._status.outbox_changed()
+
+    def counted(self) -> None:
+        """Shows the metrics."""
+        self._status.counted()
+
+    def settled(self) -> None:
+        """A disconnect on purpose has decided what becomes of every message: takes no more."""
+        self._sender.refuse()
+        self._sender.fail_requests()
+
+    def token_expires(self) -> None:
+        """Replaces the token."""
+        self.refresh_token()
+
+    def ended(self) -> None:
+        """Everything is closed: lets the loop go, and resolves the disconnects when no task of the service is left."""
+        place = self._place
+        shell = place.shell
+        if shell is None:
             return
-        runner = self._runner
-        if runner is not None and runner.loop.is_closed():
-            self._leave_dead_loop()
-            runner = None
-        if runner is None or asyncio._get_running_loop() is runner.loop:
-            function()
-        else:
-            try:
-                runner.loop.call_soon_threadsafe(function)
-            except RuntimeError:
-                # The loop was closed between the look and the call.
-                self._in_loop(function)
-
-    def _is_idle(self) -> bool:
-        return self._runner is None
-
-    def _bind(self) -> ConnectionLoop:
-        loop = asyncio.get_running_loop()
-        if self._runner is not None and self._runner.loop.is_closed():
-            self._leave_dead_loop()
-        if self._runner is None:
-            if self._storage is not None:
-                self._storage.open()
-            self._runner = ConnectionLoop(
-                self._settings,
-                protocol=self._protocol,
-                outbox=self._outbox,
-                receiver=self._receiver,
-                counters=self._counters,
-                subscriptions=self._subscriptions,
-                publish=self._publish,
-                report=self._report,
-                changed=self._poke,
-                counted=self._touch_metrics,
-                settled=self._settled,
-                refresh=self.refresh_token,
-                log=self._log,
-                over=self._release,
-            )
-            self._dispatcher.clock = self._receiver.clock = loop.time
-            if self._domain.home is None:
-                self._domain.set_home(loop)
-        elif self._runner.loop is not loop:
-            raise UsageError("the service runs in another event loop; disconnect it there first")
-        return self._runner
-
-    def _release(self) -> None:
-        """Everything is closed: let the loop go, when the tasks of others in it are over too."""
-        runner = self._runner
-        if runner is None:
-            return
-        self._runner = None
+        place.shell = None
         tasks: set[asyncio.Task[None]] = set()
-        for handler in list(self._async_handlers):
-            handler.close()
-            if handler.task is not None:
-                tasks.add(handler.task)
-        if self._refresh is not None:
-            self._refresh.cancel()
-            tasks.add(self._refresh)
-        self._end_publishing()
-        if self._storage is not None:
-            # Waits for the thread's last commit, some milliseconds: after a disconnect no thread may be left.
-            self._storage.close()
-        home = self._domain.home
-        if isinstance(home, LoopHome) and home.loop is runner.loop:
-            self._domain.set_home(None)
-        self._dispatcher.clock = self._receiver.clock = self._now
+        # Tasks of a closed loop cannot even be cancelled.
+        with contextlib.suppress(RuntimeError):
+            tasks |= self._handlers.cancel()
+            if self._refresh is not None:
+                self._refresh.cancel()
+                tasks.add(self._refresh)
+        self._dispatcher.clock = self._receiver.clock = place.now
+        if shell.loop.is_closed():
+            tasks.clear()
+            # A closed loop delivers nothing.
+            self._leave_home(shell)
+            self._status.connection.set(self._decisions.connection)
+        self._status.end()
+        self._sender.close()
+        self._leave_home(shell)
         if not tasks:
             self._settle_closing()
         for task in tasks:
@@ -341,54 +249,80 @@ class Running(Publishing):
 
             task.add_done_callback(ended)
 
+    # --- how ------------------------------------------------------------------------------------------------------------
+
+    def _own_thread(self) -> BackgroundThread:
+        place = self._place
+        with self._starting:
+            if place.thread is None or place.thread.is_over:
+                if place.shell is not None:
+                    raise UsageError("the service runs in your event loop; use connect() there")
+                place.thread = BackgroundThread(f"reactive_ws {self._settings.shown_url}")
+            return place.thread
+
+    def _begin(self, begun: Pending[None]) -> None:
+        try:
+            self._sender.accept()
+            self._bind().connect()
+            # connect() cancelled the disconnects that were under way; this resolves their waiters.
+            self._settle_closing()
+        except Exception as error:  # noqa: BLE001 - raised where `begun` is awaited
+            begun.fail(error)
+            self._reports.error(ErrorKind.APPLICATION, error, is_retryable=False)
+        else:
+            begun.settle(None)
+
+    def _bind(self) -> Shell:
+        """Returns the shell in the running loop; makes it when there is none."""
+        place = self._place
+        loop = asyncio.get_running_loop()
+        if place.shell is not None and place.shell.loop.is_closed():
+            place.shell.leave_closed_loop()
+        if place.shell is None:
+            self._sender.open()
+            place.shell = Shell(
+                self._settings,
+                decisions=self._decisions,
+                outbox=self._outbox,
+                receiver=self._receiver,
+                counters=self._counters,
+                subscriptions=self._subscriptions,
+                log=self._log,
+                listener=self,
+            )
+            self._dispatcher.clock = self._receiver.clock = loop.time
+            if self._domain.home is None:
+                self._domain.set_home(loop)
+        elif place.shell.loop is not loop:
+            raise UsageError("the service runs in another event loop; disconnect it there first")
+        return place.shell
+
+    def _leave_home(self, shell: Shell) -> None:
+        home = self._domain.home
+        if isinstance(home, LoopHome) and home.loop is shell.loop:
+            self._domain.set_home(None)
+
+    def _wait_for(self, over: Pending[None], shell: Shell | None) -> None:
+        while True:
+            try:
+                return over.result(_LOOK)
+            except TimeoutError:
+                if shell is not None and shell.loop.is_closed():
+                    # It was closed around the disconnect, which can no longer end by itself.
+                    if self._place.shell is shell:
+                        shell.leave_closed_loop()
+                    self._settle_closing()
+                    over.settle(None)
+
     def _settle_closing(self) -> None:
         closing, self._closing = self._closing, []
         for over in closing:
             over.settle(None)
 
-    def _leave_dead_loop(self) -> None:
-        """The loop was closed around a running service, without a disconnect: what was in it is gone."""
-        self._protocol.disconnect(self._now())
-        self._outbox.settle()
-        # Tasks of a closed loop cannot even be cancelled.
-        with contextlib.suppress(RuntimeError):
-            self._release()
-        self._connection.set(self._protocol.connection)
-
-    async def _refresh_with(self, runner: ConnectionLoop) -> None:
+    async def _refresh_with(self, shell: Shell) -> None:
         try:
-            await runner.refresh_token()
+            await shell.refresh_token()
         except Exception as error:  # noqa: BLE001 - a provider is foreign code; the next dial asks it again
-            self._report(ErrorKind.AUTH, error, True)
+            self._reports.error(ErrorKind.AUTH, error, is_retryable=True)
         finally:
             self._refresh = None
-
-    def _settled(self) -> None:
-        self._is_accepting = False
-        self._receiver.requests.fail_all(ServiceClosed())
-
-    # --- what `sending` and `routing` need ------------------------------------------------------------------------------
-
-    def _subscriptions_changed(self) -> None:
-        """Somebody began or ceased to want a channel; what is to be said about it is looked up in the next turn."""
-
-        def look() -> None:
-            if self._runner is not None:
-                self._runner.say_subscriptions()
-
-        def soon() -> None:
-            if self._runner is not None:
-                self._runner.loop.call_soon(look)
-
-        self._in_loop(soon)
-
-    def _send_frame(self, frame: str | bytes, delivery: Delivery) -> None:
-        def go() -> None:
-            if self._runner is not None and self._runner.send_frame(frame):
-                delivery.advance(DeliveryStatus.SENT)
-            else:
-                delivery.advance(
-                    DeliveryStatus.FAILED, "not connected, and control messages do not wait"
-                )
-
-        self._in_loop(go)

@@ -1,128 +1,133 @@
-"""The writing half of a service's surface: send a message, ask a question.
+"""The writing half of a service: send a message, ask a question, give messages up.
 
-It stamps, encodes and queues; the outbox decides what becomes of a message and the line writes it. `send` may be called
-from any thread and never blocks.
+It stamps, encodes and queues; the outbox decides what becomes of a message, and the line writes it. `service` documents
+the public methods.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar
 
 from ..connection import Decisions, Logbook
 from ..errors import RequestTimeout, ServiceClosed
 from ..inbound import Receiver
 from ..outbox import Delivery, DeliveryStatus, Outbox, OutboxView, Storage
-from ..state import Store
+from ..state import ReadOnly
 from ..transport import Settings
 from ..wire import Envelope, Guarantee, MessageSend
+from .place import Place
 
-__all__ = ["Sending"]
+__all__ = ["Sender"]
 
 R = TypeVar("R")
 
 
-class Sending:
-    """Base of `WebSocketService`."""
+class Sender:
+    """Takes what a program sends. Any thread, except for `accept`, `refuse`, `close` and `fail_requests`.
 
-    _settings: Settings
-    _outbox: Outbox
-    _receiver: Receiver
-    _storage: Storage | None
-    _protocol: Decisions
-    _log: Logbook
-    _view: Store[OutboxView]
-    _is_accepting: bool
+    Args:
+        settings: The options of the service.
+        outbox: Takes the messages.
+        receiver: Has the open requests.
+        decisions: Knows whether there is a connection.
+        place: Where the service runs.
+        view: Shows the outbox.
+        log: Takes a line for each message that waits.
+        changed: Called after the outbox changed.
+        storage_failed: Called with what the durable outbox could not store or read.
 
-    if TYPE_CHECKING:
+    Raises:
+        JournalError: the durable outbox's file cannot be used.
+    """
 
-        def _now(self) -> float: ...
-        def _poke(self) -> None: ...
-        def _in_loop(self, function: Callable[[], None]) -> None: ...
-        def _send_frame(self, frame: str | bytes, delivery: Delivery) -> None: ...
-
-    @overload
-    def send(
+    def __init__(
         self,
-        message: str,
-        payload: Any = None,
+        settings: Settings,
         *,
-        channel: str | None = None,
-        time_to_live: float | None = None,
-    ) -> Delivery: ...
-    @overload
-    def send(
-        self, message: object, *, channel: str | None = None, time_to_live: float | None = None
-    ) -> Delivery: ...
+        outbox: Outbox,
+        receiver: Receiver,
+        decisions: Decisions,
+        place: Place,
+        view: ReadOnly[OutboxView],
+        log: Logbook,
+        changed: Callable[[], None],
+        storage_failed: Callable[[Exception], None],
+    ) -> None:
+        self._settings = settings
+        self._outbox = outbox
+        self._requests = receiver.requests
+        self._decisions = decisions
+        self._place = place
+        self._view = view
+        self._log = log
+        self._changed = changed
+        self._is_accepting = True
+        self._storage: Storage | None = None
+        path = outbox.options.path
+        if path is not None:
+            self._storage = Storage(
+                path,
+                outbox=outbox,
+                codec=settings.codec,
+                now=place.now,
+                post=place.post,
+                changed=changed,
+                failed=storage_failed,
+            )
+            outbox.on_over = self._storage.forget
+            changed()
 
-    def send(
-        self,
-        message: object,
-        payload: Any = None,
-        *,
-        channel: str | None = None,
-        time_to_live: float | None = None,
-    ) -> Delivery:
-        """Queues a message and returns at once. Any thread.
+    # --- for `runtime` --------------------------------------------------------------------------------------------------
 
-        How far delivery is promised is declared with the type: at-least-once messages are kept and resent with the same
-        id until the server acknowledges them, at-most-once ones are kept until they are written, volatile ones go now or
-        never.
+    def accept(self) -> None:
+        """Takes messages from now on."""
+        self._is_accepting = True
 
-        Args:
-            message: A payload of a registered class, or the name of a type.
-            payload: With a type name: plain JSON values.
-            channel: Routing name for the server.
-            time_to_live: Seconds after which the message is not sent for the first time any more.
+    def refuse(self) -> None:
+        """Takes no messages from now on."""
+        self._is_accepting = False
 
-        Returns:
-            What becomes of it; see `Delivery`.
+    def open(self) -> None:
+        """Takes the durable outbox's file, which `close` let go.
 
         Raises:
-            UnknownType: the class was never registered.
-            MessageRejected: the payload cannot be encoded.
-            OutboxFull: there is no room, and nothing may be dropped for it.
-            ServiceClosed: after `disconnect()` or `stop()`.
+            JournalError: the file cannot be used.
         """
+        if self._storage is not None:
+            self._storage.open()
+
+    def settle(self) -> None:
+        """Disconnected without a loop: gives every waiting message its final status."""
+        self._outbox.settle()
+        self._changed()
+
+    def close(self) -> None:
+        """Writes what the durable outbox has to write and lets its file go; its thread ends. Takes some milliseconds."""
+        if self._storage is not None:
+            self._storage.close()
+
+    def fail_requests(self) -> None:
+        """Ends every request that is open."""
+        self._requests.fail_all(ServiceClosed())
+
+    # --- for programs ---------------------------------------------------------------------------------------------------
+
+    def send(
+        self, message: object, payload: Any, channel: str | None, time_to_live: float | None
+    ) -> Delivery:
+        """Queues a message."""
         envelope, guarantee = self._envelope(message, payload, channel)
         return self._queue(envelope, guarantee, time_to_live)
 
-    def discard(self, *ids: str) -> None:
-        """Gives up on messages that wait, in the service's loop; ids of others are no error. Any thread.
-
-        What was never sent fails; what was is uncertain, because the server may have it.
-        """
-
-        def give_up() -> None:
-            self._outbox.discard(frozenset(ids))
-            self._poke()
-
-        self._in_loop(give_up)
-
     async def request(
-        self,
-        message: object,
-        payload: Any = None,
-        *,
-        reply: type[R],
-        timeout: float = 10.0,
-        channel: str | None = None,
+        self, message: object, payload: Any, reply: type[R], timeout: float, channel: str | None
     ) -> R:
-        """Sends a message and returns the payload of its reply.
-
-        A reply is a message of class `reply` that carries the request's id, or, without an id, the next one of that class.
-
-        Raises:
-            RequestTimeout: no reply within `timeout` seconds; the message may have been delivered.
-            RequestFailed: the server answered with an error.
-            DeliveryFailed: the message was not delivered.
-            ServiceClosed: after or by `disconnect()`.
-        """
+        """Sends a message and returns the payload of its reply."""
         envelope, guarantee = self._envelope(message, payload, channel)
         identity = envelope.id or ""
-        requests = self._receiver.requests
-        answer = requests.ask(identity, reply)
+        answer = self._requests.ask(identity, reply)
         try:
             delivery = self._queue(envelope, guarantee, timeout)
 
@@ -139,9 +144,34 @@ class Sending:
         except TimeoutError as error:
             raise RequestTimeout(timeout, reply.__name__) from error
         finally:
-            requests.forget(identity)
+            self._requests.forget(identity)
         result: R = arrived.payload
         return result
+
+    def discard(self, ids: frozenset[str]) -> None:
+        """Gives up on messages that wait."""
+
+        def give_up() -> None:
+            self._outbox.discard(ids)
+            self._changed()
+
+        self._place.post(give_up)
+
+    def clear(self) -> int:
+        """Gives up everything that waits; returns how many messages that were."""
+        count = self._outbox.clear()
+        self._changed()
+        return count
+
+    async def drain(self, timeout: float | None) -> None:
+        """Waits until the outbox is empty."""
+        async with asyncio.timeout(timeout):
+            while len(self._outbox):
+                # The view is shown a turn of the loop later than the outbox changes.
+                await asyncio.sleep(0)
+                await self._view.select(len).wait_for(lambda waiting: not waiting)
+
+    # --- how ------------------------------------------------------------------------------------------------------------
 
     def _envelope(
         self, message: object, payload: Any, channel: str | None
@@ -176,38 +206,25 @@ class Sending:
             envelope,
             frame,
             guarantee,
-            self._now(),
+            self._place.now(),
             time_to_live=time_to_live,
             is_durable=storage is not None,
             is_ready=storage is None,
         )
         if storage is not None:
             storage.store(entry)
-        if not self._protocol.connection.is_connected and not entry.is_over:
+        if not self._decisions.connection.is_connected and not entry.is_over:
             self._log.queued(envelope.type, len(self._outbox))
-        self._poke()
+        self._changed()
         return entry.delivery
 
-    async def drain(self, timeout: float | None = None) -> None:
-        """Waits until nothing waits to be sent or acknowledged any more. Any loop.
+    def _send_frame(self, frame: str | bytes, delivery: Delivery) -> None:
+        def go() -> None:
+            shell = self._place.shell
+            if shell is not None and shell.send_frame(frame):
+                delivery.advance(DeliveryStatus.SENT)
+            else:
+                reason = "not connected, and control messages do not wait"
+                delivery.advance(DeliveryStatus.FAILED, reason)
 
-        Raises:
-            TimeoutError: something still does after `timeout` seconds; it goes on waiting to be sent.
-        """
-        async with asyncio.timeout(timeout):
-            while len(self._outbox):
-                # The view is shown a turn of the loop later than the outbox changes.
-                await asyncio.sleep(0)
-                await self._view.select(len).wait_for(lambda waiting: not waiting)
-
-    def clear_outbox(self) -> int:
-        """Gives up everything that waits, also what is stored in a file. Any thread.
-
-        What was never sent fails, what is in flight becomes uncertain.
-
-        Returns:
-            How many messages were given up.
-        """
-        count = self._outbox.clear()
-        self._poke()
-        return count
+        self._place.post(go)

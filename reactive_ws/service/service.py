@@ -1,23 +1,33 @@
-"""The service: one WebSocket that stays, with everything a program wants to know and do about it.
+"""The service: one WebSocket that comes back by itself, with everything a program wants to know and do about it.
 
     async with WebSocketService("ws://localhost:8000/ws") as service:      inside your asyncio loop
         ...
 
     service = WebSocketService(); service.start(); ...; service.stop()     in its own thread, for GUI programs
 
-The surface is here, in `routing` (reading) and in `sending` (writing); what to do is decided in `protocol`, done in
-`connection_loop` and `receiver`. While it runs, the home of its domain is its loop: observers are called there.
+`WebSocketService` is a face: it builds the parts, gives each what it needs, and every public method is one call.
+
+    Runtime    starts, stops, connects, disconnects; makes the shell of the moment
+    Shell      performs what the decisions want, in the loop
+    Sender     the outbox: send, request, discard, drain
+    Handlers   on, on_channel, messages
+    Status     the stores connection, metrics, outbox; `Reports` has the errors
+    Place      the thread and the loop that the service runs in at the moment
+
+While it runs, the home of its domain is its loop: observers run there.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Self, TypeVar, overload
+
+from reactivex import Observable
+from reactivex.abc import DisposableBase
 
 from ..connection import (
     Backoff,
@@ -34,21 +44,24 @@ from ..connection import (
     Metrics,
 )
 from ..engine import Domain, default_domain
-from ..inbound import Dispatcher, Receiver
-from ..outbox import Outbox, OutboxOptions, OutboxView, Storage
-from ..state import EventSource, EventStream, ReadOnly, Selection, Store
+from ..errors import UsageError
+from ..inbound import Dispatcher, Receiver, Subscriptions
+from ..outbox import Delivery, Outbox, OutboxOptions, OutboxView, Pending
+from ..state import EventStream, ReadOnly, Selection, Store
 from ..transport import Auth, FirstMessage, Settings, address
 from ..transport import connect as websockets_connect
 from ..wire import Codec, Envelope, JsonCodec, Position, Registry, protocol_v1
-from .following import Following
-from .handlers import Routing
-from .runtime import Running
-from .sender import Sending
+from .handlers import Handlers
+from .place import Place
+from .runtime import Runtime
+from .sender import Sender
+from .status import Reports, Status
 from .suspension import suspension_clock
 
 __all__ = ["WebSocketService"]
 
-_logger = logging.getLogger("reactive_ws.service")
+P = TypeVar("P")
+R = TypeVar("R")
 
 # One for all services of a program: the state of a generator is 2.5 kB.
 _random = random.Random()
@@ -69,7 +82,7 @@ def _new_id() -> str:
     return str(uuid.uuid4())
 
 
-class WebSocketService(Running, Routing, Sending, Following):
+class WebSocketService:
     """A connection that comes back by itself.
 
     Args:
@@ -111,8 +124,6 @@ class WebSocketService(Running, Routing, Sending, Following):
         JournalError: the durable outbox's file cannot be used.
     """
 
-    _storage: Storage | None
-
     def __init__(
         self,
         url: str | None = None,
@@ -147,7 +158,6 @@ class WebSocketService(Running, Routing, Sending, Following):
         new_id: Callable[[], str] | None = None,
         suspended: Callable[[], float] | None = None,
     ) -> None:
-        Routing.__init__(self)
         target = address.resolve(url)
         shown = address.redact(target)
         if codec is None:
@@ -199,50 +209,74 @@ class WebSocketService(Running, Routing, Sending, Following):
             suspend_limit=_SUSPEND_LIMIT,
         )
         self._domain = domain if domain is not None else default_domain()
-        self._counters = Counters()
-        self._log = Logbook(self._now)
-        self._errors: EventSource[ErrorEvent] = EventSource("service.errors")
-        self._outbox = Outbox(outbox, on_drop=self._dropped)
-        self._dispatcher = Dispatcher(
-            registry, clock=self._now, on_failed=self._handler_failed, on_slow=self._handler_slow
+        place = self._place = Place()
+        counters, log = Counters(), Logbook(place.now)
+        reports = self._reports = Reports(place.now, counters, log)
+        waiting = Outbox(outbox, on_drop=reports.dropped)
+        dispatcher = Dispatcher(
+            registry,
+            clock=place.now,
+            on_failed=reports.handler_failed,
+            on_slow=reports.handler_slow,
         )
+        subscriptions = Subscriptions()
         self._receiver = Receiver(
             domain=self._domain,
             codec=codec,
-            dispatcher=self._dispatcher,
-            outbox=self._outbox,
-            subscriptions=self._subscriptions,
-            counters=self._counters,
-            clock=self._now,
-            report=self._report,
-            log=self._log,
+            dispatcher=dispatcher,
+            outbox=waiting,
+            subscriptions=subscriptions,
+            counters=counters,
+            clock=place.now,
+            report=reports.error,
+            log=log,
         )
-        self._protocol = Decisions(
+        self._decisions = Decisions(
             self._settings.decisions,
             rng=self._settings.rng,
             new_id=self._settings.new_id,
-            positions=self._positions,
-            backlog=self._outbox.__len__,
+            positions=self._receiver.resume_positions,
+            backlog=waiting.__len__,
         )
-        self._connection = Store(
-            self._protocol.connection, name="service.connection", domain=self._domain
+        self._status = Status(
+            domain=self._domain,
+            place=place,
+            decisions=self._decisions,
+            outbox=waiting,
+            inbound=self._receiver.inbound,
+            counters=counters,
+            log=log,
         )
-        self._metrics = Store(Metrics(shown), name="service.metrics", domain=self._domain)
-        self._view = Store(OutboxView(), name="service.outbox", domain=self._domain)
-        Running.__init__(self)
-        path = self._outbox.options.path
-        if path is not None:
-            self._storage = Storage(
-                path,
-                outbox=self._outbox,
-                codec=codec,
-                now=self._now,
-                post=self._in_loop,
-                changed=self._poke,
-                failed=self._storage_failed,
-            )
-            self._outbox.on_over = self._storage.forget
-            self._poke()
+        self._sender = Sender(
+            self._settings,
+            outbox=waiting,
+            receiver=self._receiver,
+            decisions=self._decisions,
+            place=place,
+            view=self._status.outbox.read_only,
+            log=log,
+            changed=self._status.outbox_changed,
+            storage_failed=reports.storage_failed,
+        )
+        self._handlers = Handlers(
+            dispatcher, self._receiver, subscriptions, place, reports.async_handler_failed
+        )
+        self._runtime = Runtime(
+            self._settings,
+            domain=self._domain,
+            place=place,
+            decisions=self._decisions,
+            outbox=waiting,
+            receiver=self._receiver,
+            subscriptions=subscriptions,
+            dispatcher=dispatcher,
+            counters=counters,
+            log=log,
+            handlers=self._handlers,
+            sender=self._sender,
+            status=self._status,
+            reports=reports,
+        )
 
     def __repr__(self) -> str:
         return f"<WebSocketService {self._settings.shown_url} {self.state.value}>"
@@ -264,22 +298,22 @@ class WebSocketService(Running, Routing, Sending, Following):
     @property
     def connection(self) -> ReadOnly[Connection]:
         """The connection: state, phase, attempt, cause."""
-        return self._connection.read_only
+        return self._status.connection.read_only
 
     @property
     def metrics(self) -> ReadOnly[Metrics]:
         """Counts and gauges; published with every change of the state, and at most once a second otherwise."""
-        return self._metrics.read_only
+        return self._status.metrics.read_only
 
     @property
     def latency(self) -> Selection[float | None]:
         """Seconds from a heartbeat to its answer. Replays: the newest; None before the first."""
-        return self._metrics.select(lambda metrics: metrics.round_trip)
+        return self._status.metrics.select(lambda metrics: metrics.round_trip)
 
     @property
     def outbox(self) -> ReadOnly[OutboxView]:
         """What waits to be sent or acknowledged; published at most once per turn of the loop."""
-        return self._view.read_only
+        return self._status.outbox.read_only
 
     @property
     def positions(self) -> Store[Mapping[str, Position]]:
@@ -289,7 +323,7 @@ class WebSocketService(Running, Routing, Sending, Following):
     @property
     def state(self) -> ConnectionState:
         """The state now. Any thread."""
-        return self._protocol.connection.state
+        return self._decisions.connection.state
 
     @property
     def is_connected(self) -> bool:
@@ -299,9 +333,312 @@ class WebSocketService(Running, Routing, Sending, Following):
     @property
     def errors(self) -> EventStream[ErrorEvent]:
         """Everything that went wrong. Replays: nothing. Thread: the service's. Ends: never."""
-        return self._errors.stream
+        return self._reports.events.stream
 
     @property
     def unhandled(self) -> EventStream[Envelope[Any]]:
         """Messages of no known type, after the commit of their burst. Replays: nothing. Ends: never."""
         return self._receiver.unhandled.stream
+
+    # --- where and when it runs -----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Runs in its own daemon thread with its own loop, and connects. Does nothing when it does so already.
+
+        Raises:
+            UsageError: it runs in your loop already.
+        """
+        self._runtime.start()
+
+    def stop(self, drain: float = _DRAIN) -> None:
+        """Disconnects after at most `drain` seconds and ends the thread of `start`. Any thread, any number of times.
+
+        Blocks until nothing is left. On the thread of the service's loop, such as in a handler, it cannot wait for
+        itself: there it begins to stop and returns at once. A `connect()` or `start()` meanwhile wins over it.
+
+        Raises:
+            UsageError: the service was connected in a loop of yours that does not run now.
+        """
+        self._runtime.stop(drain)
+
+    def connect(self) -> Pending[None]:
+        """Starts to connect; while the service waits for a retry, dials at once. Any thread, if the service has its own.
+
+        Returns:
+            Something to await or not: done when dialing has begun. See `wait_connected` for the connection itself.
+
+        Raises:
+            UsageError: there is no running loop, and `start()` was not called.
+        """
+        return self._runtime.connect()
+
+    def disconnect(self, drain: float = 0.0) -> Pending[None]:
+        """Closes for good: no retries, and `send` raises until the next `connect()`. Any thread.
+
+        Messages that were never sent fail; those in flight become uncertain.
+
+        Args:
+            drain: Seconds to wait for what is queued and in flight.
+
+        Returns:
+            Something to await or not: done when socket, tasks and timers are gone.
+        """
+        return self._runtime.disconnect(drain)
+
+    def reconnect(self) -> None:
+        """Drops the socket and dials at once. Nothing that waits is lost. Any thread.
+
+        Raises:
+            UsageError: the service does not run.
+        """
+        self._runtime.reconnect()
+
+    def refresh_token(self) -> None:
+        """Asks the token provider anew and tells the server: in place with `FirstMessage`, else by reconnecting."""
+        self._runtime.refresh_token()
+
+    async def wait_connected(self, timeout: float | None = None) -> None:
+        """Waits until the connection is ready. Any loop.
+
+        Raises:
+            TimeoutError: it is not within `timeout` seconds.
+            ConnectionFailed: the service gave up.
+            ServiceClosed: the program disconnected.
+        """
+        await self._status.wait_connected(timeout)
+
+    def connect_while(self, signed_in: Observable[Any]) -> DisposableBase:
+        """Connects when the stream gives something true, such as a token, and disconnects when it gives something false.
+
+        A different true value is a new token: the service sends it in place or takes it to a new connection, and nothing
+        that waits is lost. Disconnecting fails queued messages, because they belong to the user who signed out.
+
+            session = Store[Session | None](None)
+            service = WebSocketService(url, auth=Header(lambda: session.get().token))
+            service.connect_while(session.select(lambda s: s and s.token))
+
+        Args:
+            signed_in: A stream that gives its value at once, such as a selection of a store.
+
+        Returns:
+            The subscription; disposing it leaves the connection as it is.
+        """
+        last: list[Any] = [None]
+
+        def follow(value: Any) -> None:
+            before, last[0] = last[0], value
+            if not value:
+                if before:
+                    self.disconnect()
+            elif not before:
+                try:
+                    self.connect()
+                except UsageError:
+                    # No loop runs here: a program with a GUI, and the service needs its own thread.
+                    self.start()
+            elif value != before:
+                self.refresh_token()
+
+        return signed_in.subscribe(follow)
+
+    # --- reading --------------------------------------------------------------------------------------------------------
+
+    @overload
+    def on(
+        self,
+        key: type[P],
+        handler: Callable[[P], Any],
+        *,
+        run: Callable[[Sequence[Envelope[P]]], Any] | None = None,
+    ) -> DisposableBase: ...
+    @overload
+    def on(
+        self,
+        key: str,
+        handler: Callable[[Envelope[Any]], Any],
+        *,
+        run: Callable[[Sequence[Envelope[Any]]], Any] | None = None,
+    ) -> DisposableBase: ...
+
+    def on(
+        self,
+        key: type[Any] | str,
+        handler: Callable[[Any], Any],
+        *,
+        run: Callable[[Sequence[Envelope[Any]]], Any] | None = None,
+    ) -> DisposableBase:
+        """Calls `handler` with the payload of every message of a class, or with the envelopes of a type name.
+
+        A handler is short and synchronous. All its writes for one message take effect together, with those of the other
+        messages of the burst; if it raises, its own writes for that message are dropped and the error is reported.
+
+        Args:
+            key: A payload class or a type name.
+            handler: What to call for one message.
+            run: For handlers that must be fast: called instead with the envelopes of several messages that came in a row,
+                when all handlers of these messages have one. It must have the effect of `handler` for each in turn and
+                read nothing that other handlers of the type write. When it raises, `handler` is called for each.
+
+        Returns:
+            The registration; `dispose()` it or use it as a context manager.
+
+        Raises:
+            UnknownType: the class is not registered.
+        """
+        return self._handlers.on(key, handler, run)
+
+    @overload
+    def on_async(self, key: type[P], handler: Callable[[P], Awaitable[Any]]) -> DisposableBase: ...
+    @overload
+    def on_async(
+        self, key: str, handler: Callable[[Envelope[Any]], Awaitable[Any]]
+    ) -> DisposableBase: ...
+
+    def on_async(
+        self, key: type[Any] | str, handler: Callable[[Any], Awaitable[Any]]
+    ) -> DisposableBase:
+        """Like `on` for slow work: calls come in order, one at a time, in a task; at most 1 000 may wait.
+
+        The handler runs after the burst's commit and outside its batch. A disconnect cancels it.
+
+        Raises:
+            UnknownType: the class is not registered.
+        """
+        return self._handlers.on_async(key, handler)
+
+    def off(self, key: type[Any] | str, handler: Callable[..., Any]) -> bool:
+        """Removes the newest registration of this handler for this class, type name or pattern.
+
+        Returns:
+            False when there was none.
+        """
+        return self._handlers.off(key, handler)
+
+    def on_channel(
+        self, pattern: str, handler: Callable[[Any, Envelope[Any]], Any]
+    ) -> DisposableBase:
+        """Calls `handler(payload, envelope)` for the messages of the channels that match: like `on` otherwise.
+
+        It does not ask the server for the channel; `messages(pattern, subscribe=True)` does.
+
+        Args:
+            pattern: A channel; `a.*` for everything below `a.` at any depth; `*` for all.
+            handler: Short and synchronous.
+        """
+        return self._handlers.on_channel(pattern, handler)
+
+    def messages(
+        self, pattern: str = "*", *, subscribe: bool = False
+    ) -> EventStream[Envelope[Any]]:
+        """Returns the messages of the channels that match.
+
+        Emits: every message, after its handlers and their commit. Replays: nothing. Thread: the service's loop.
+        Ends: never. Can also be iterated with `async for`, in any loop.
+
+        Args:
+            pattern: A channel; `a.*` for everything below `a.` at any depth; `*` for all.
+            subscribe: Ask the server for the channel. The first observer of any such stream of this pattern subscribes
+                on the server, the last one that leaves unsubscribes, and every new connection subscribes anew.
+                Unsubscribing and resubscribing within one loop iteration sends nothing.
+        """
+        return self._handlers.messages(pattern, subscribe=subscribe)
+
+    def sync(self, *streams: str) -> None:
+        """Asks the server for snapshots of these streams, now or when connected. Any thread.
+
+        In plain mode it sends nothing: such a server knows no snapshots.
+        """
+        self._runtime.sync(streams)
+
+    # --- writing --------------------------------------------------------------------------------------------------------
+
+    @overload
+    def send(
+        self,
+        message: str,
+        payload: Any = None,
+        *,
+        channel: str | None = None,
+        time_to_live: float | None = None,
+    ) -> Delivery: ...
+    @overload
+    def send(
+        self, message: object, *, channel: str | None = None, time_to_live: float | None = None
+    ) -> Delivery: ...
+
+    def send(
+        self,
+        message: object,
+        payload: Any = None,
+        *,
+        channel: str | None = None,
+        time_to_live: float | None = None,
+    ) -> Delivery:
+        """Queues a message and returns at once. Any thread.
+
+        How far delivery is promised is declared with the type: at-least-once messages are kept and resent with the same
+        id until the server acknowledges them, at-most-once ones are kept until they are written, volatile ones go now or
+        never.
+
+        Args:
+            message: A payload of a registered class, or the name of a type.
+            payload: With a type name: plain JSON values.
+            channel: Routing name for the server.
+            time_to_live: Seconds after which the message is not sent for the first time any more.
+
+        Returns:
+            What becomes of it; see `Delivery`.
+
+        Raises:
+            UnknownType: the class was never registered.
+            MessageRejected: the payload cannot be encoded.
+            OutboxFull: there is no room, and nothing may be dropped for it.
+            ServiceClosed: after `disconnect()` or `stop()`.
+        """
+        return self._sender.send(message, payload, channel, time_to_live)
+
+    def discard(self, *ids: str) -> None:
+        """Gives up on messages that wait, in the service's loop; unknown ids are no error. Any thread.
+
+        A message that was never sent fails. One that was sent is uncertain, because the server may have it.
+        """
+        self._sender.discard(frozenset(ids))
+
+    async def request(
+        self,
+        message: object,
+        payload: Any = None,
+        *,
+        reply: type[R],
+        timeout: float = 10.0,
+        channel: str | None = None,
+    ) -> R:
+        """Sends a message and returns the payload of its reply.
+
+        A reply is a message of class `reply` that carries the request's id, or, without an id, the next one of that class.
+
+        Raises:
+            RequestTimeout: no reply within `timeout` seconds; the message may have been delivered.
+            RequestFailed: the server answered with an error.
+            DeliveryFailed: the message was not delivered.
+            ServiceClosed: after or by `disconnect()`.
+        """
+        return await self._sender.request(message, payload, reply, timeout, channel)
+
+    async def drain(self, timeout: float | None = None) -> None:
+        """Waits until the outbox is empty. Any loop.
+
+        Raises:
+            TimeoutError: something still waits after `timeout` seconds; it goes on waiting to be sent.
+        """
+        await self._sender.drain(timeout)
+
+    def clear_outbox(self) -> int:
+        """Gives up everything that waits, also what is stored in a file. Any thread.
+
+        What was never sent fails; what is in flight becomes uncertain.
+
+        Returns:
+            How many messages were given up.
+        """
+        return self._sender.clear()

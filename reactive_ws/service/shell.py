@@ -1,7 +1,8 @@
-"""The hands of the protocol: performs its effects in an event loop and tells it what happens.
+"""Performs the effects of the decisions in an event loop, and reports to the decisions what happens there.
 
-It owns the lines (sockets), the one timer, and the store of the connection. What it decides itself is only when to call
-whom; everything runs in the loop it was made in, and after the end nothing of it is left there.
+It owns the lines (sockets), the one timer, and what the connection itself says past everything that waits in the outbox:
+subscriptions, syncs, tokens. It decides only when to call what. Everything runs in the loop that it was made in, and
+after the end it leaves nothing there.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from ..connection import (
     Connection,
@@ -21,70 +22,83 @@ from ..connection import (
     Logbook,
 )
 from ..connection import effects as do
-from ..errors import DialFailed, MessageRejected, MessageTooBig
+from ..errors import DialFailed, MessageRejected, MessageTooBig, UnknownType
 from ..inbound import Burst, Receiver, Subscriptions
 from ..outbox import Outbox, Outgoing
 from ..transport import Dialer, Line, Settings, Socket, TokenWatch
-from ..wire import Auth, Guarantee, Hello
+from ..wire import Auth, Guarantee, Hello, Sync
 from .alarm import Alarm
-from .control import Control
 from .suspension import SleepWatch
 
-__all__ = ["ConnectionLoop"]
+__all__ = ["Listener", "Shell"]
 
 _logger = logging.getLogger("reactive_ws.connection")
 
 
-class ConnectionLoop(Control):
+class Listener(Protocol):
+    """What a shell reports to. The shell calls it in its loop."""
+
+    def published(self, connection: Connection) -> None:
+        """Takes every new record of the connection, in order."""
+        ...
+
+    def reported(self, kind: ErrorKind, error: Exception, *, is_retryable: bool) -> None:
+        """Takes every error."""
+        ...
+
+    def outbox_changed(self) -> None:
+        """The outbox may have changed."""
+        ...
+
+    def counted(self) -> None:
+        """Messages were counted."""
+        ...
+
+    def settled(self) -> None:
+        """A disconnect on purpose has decided what becomes of every message."""
+        ...
+
+    def token_expires(self) -> None:
+        """The token should be replaced."""
+        ...
+
+    def ended(self) -> None:
+        """Everything is closed and no task is left."""
+        ...
+
+
+class Shell:
     """The connection in one event loop, from `connect` until everything is closed.
 
     Args:
-        settings: What to do it with.
-        protocol, outbox, receiver, counters: The parts that outlive this loop.
+        settings: The options of the service.
+        decisions, outbox, receiver, counters: The parts that outlive this loop.
         subscriptions: The channels to subscribe to on every connection.
-        publish: Called with every new connection record, in order.
-        report: Called with every error.
-        changed: Called when the outbox may have changed.
-        counted: Called when messages were counted.
-        settled: Called when a disconnect on purpose has decided what becomes of every message.
-        refresh: Called when the token should be replaced.
-        log: Where messages are written down.
-        over: Called when everything is closed and no task is left.
+        log: Takes a line for each message.
+        listener: What to report to.
     """
 
     def __init__(
         self,
         settings: Settings,
         *,
-        protocol: Decisions,
+        decisions: Decisions,
         outbox: Outbox,
         receiver: Receiver,
         counters: Counters,
         subscriptions: Subscriptions,
-        publish: Callable[[Connection], None],
-        report: Callable[[ErrorKind, Exception, bool], None],
-        changed: Callable[[], None],
-        counted: Callable[[], None],
-        settled: Callable[[], None],
-        refresh: Callable[[], None],
         log: Logbook,
-        over: Callable[[], None],
+        listener: Listener,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self._settings = settings
-        self._protocol = protocol
+        self._decisions = decisions
         self._outbox = outbox
         self._receiver = receiver
         self._counters = counters
         self._subscriptions = subscriptions
-        self._publish = publish
-        self._report = report
-        self._changed = changed
-        self._counted = counted
-        self._settled = settled
-        self._refresh = refresh
         self._log = log
-        self._over = over
+        self._listener = listener
         self._dialer = Dialer(settings)
         self._line: Line | None = None
         self._lines: set[Line] = set()
@@ -101,28 +115,98 @@ class ConnectionLoop(Control):
 
     def connect(self) -> None:
         """Starts."""
-        self._perform(self._protocol.connect(self.loop.time()))
+        self._perform(self._decisions.connect(self.loop.time()))
 
     def reconnect(self) -> None:
         """Drops the socket and dials anew."""
-        self._perform(self._protocol.reconnect(self.loop.time()))
+        self._perform(self._decisions.reconnect(self.loop.time()))
 
     def disconnect(self, drain: float) -> None:
         """Closes, after at most `drain` seconds."""
-        self._perform(self._protocol.disconnect(self.loop.time(), drain))
+        self._perform(self._decisions.disconnect(self.loop.time(), drain))
+
+    def leave_closed_loop(self) -> None:
+        """Ends without a loop: it was closed around a running service, and what was in it is gone. Any thread."""
+        self._decisions.disconnect(self.loop.time())
+        self._outbox.settle()
+        self._listener.ended()
 
     def outbox_changed(self) -> None:
-        """Something was queued, stored, acknowledged or removed. Must not call `changed`, which calls this."""
+        """Wakes the writer. Must not call the listener's `outbox_changed`, which calls this."""
         if self._line is not None:
             self._line.wake()
         if not len(self._outbox):
-            self._perform(self._protocol.drained(self.loop.time()))
-        self._alarm.set()
+            self._perform(self._decisions.drained(self.loop.time()))
+        self._alarm.no_later_than(self._outbox.deadline)
+
+    # --- what the connection itself says, past everything that waits ------------------------------------------------------
+
+    def send_frame(self, frame: str | bytes) -> bool:
+        """Sends a frame past the outbox; False when there is no socket to take it."""
+        line = self._line
+        if line is None or line.is_over:
+            return False
+        line.send_control(frame)
+        self._counters.messages_sent += 1
+        return True
+
+    def sync(self, streams: tuple[str, ...]) -> None:
+        """Asks for snapshots, now or when there is a connection."""
+        self._unsynced.update(dict.fromkeys(streams))
+        self._send_syncs()
+
+    def say_subscriptions(self) -> None:
+        """Tells the server which subscriptions changed, and repeats those that it did not confirm in time."""
+        if self._has_protocol:
+            for payload in self._subscriptions.due(self.loop.time()):
+                self._send_control(payload)
+        self._alarm.no_later_than(self._subscriptions.deadline)
+
+    async def refresh_token(self) -> None:
+        """Gets a new token; sends it in place where that works, and reconnects with it elsewhere.
+
+        Raises:
+            Exception: what the provider raises; the connection stays as it is.
+        """
+        is_in_place = self._decisions.refresh(self.loop.time())
+        try:
+            token = await self._dialer.fresh_token(for_next_dial=not is_in_place)
+        except Exception:
+            self._token_watch.again(self.loop.time())
+            self._alarm.no_later_than(self._token_watch.deadline)
+            raise
+        decisions = self._decisions
+        if not is_in_place:
+            # A disconnect while the provider was asked is final.
+            is_closed = decisions.connection.state is ConnectionState.CLOSED
+            if not is_closed and not decisions.is_draining:
+                self.reconnect()
+        elif token is not None:
+            self._send_control(Auth(token))
+            self._token_watch.start(token, self.loop.time())
+            self._alarm.no_later_than(self._token_watch.deadline)
+
+    def _send_control(self, payload: Any, identity: str | None = None) -> None:
+        try:
+            frame = self._dialer.encode(payload, identity)
+        except (MessageRejected, UnknownType) as error:
+            self._listener.reported(ErrorKind.APPLICATION, error, is_retryable=False)
+            return
+        if self.send_frame(frame) and self._log.has_messages:
+            self._log.sent(self._settings.registry.of(payload.__class__).name, identity)
+
+    def _send_syncs(self) -> None:
+        if self._unsynced and self._has_protocol:
+            streams, self._unsynced = tuple(self._unsynced), {}
+            self._send_control(Sync(streams))
 
     # --- effects --------------------------------------------------------------------------------------------------------
 
     def _perform(self, effects: list[Effect]) -> None:
         """Performs effects in order; what observers cause meanwhile comes after them."""
+        if not effects and not self._to_do:
+            self._alarm.no_later_than(self._decisions.deadline)
+            return
         self._to_do.extend(effects)
         if self._is_performing:
             return
@@ -144,7 +228,7 @@ class ConnectionLoop(Control):
             self._sleep.stop()
         else:
             self._sleep.start(self.loop.time())
-        self._publish(connection)
+        self._listener.published(connection)
 
     def _open(self, effect: do.Dial) -> None:
         for older in list(self._lines):
@@ -160,11 +244,11 @@ class ConnectionLoop(Control):
         self._lines.add(self._line)
 
     def _send(self, effect: do.SendControl) -> None:
-        self.send_control(effect.payload, effect.id)
+        self._send_control(effect.payload, effect.id)
 
     def _send_auth(self, _effect: do.SendAuth) -> None:
         if self._dialer.token is not None:
-            self.send_control(Auth(self._dialer.token))
+            self._send_control(Auth(self._dialer.token))
 
     def _send_ping(self, _effect: do.SendProtocolPing) -> None:
         if self._line is not None:
@@ -187,7 +271,7 @@ class ConnectionLoop(Control):
         self.say_subscriptions()
         if self._settings.decisions.can_refresh:
             self._token_watch.start(self._dialer.token, self.loop.time())
-        self._counted()
+        self._listener.counted()
         self._receiver.inbound.ready(self.loop.time())
         self._outbox.online(has_acknowledgements=effect.has_acknowledgements)
         self._send_syncs()
@@ -200,7 +284,7 @@ class ConnectionLoop(Control):
         self._token_watch.deadline = None
         self._outbox.lost(effect.refusals)
         self._receiver.inbound.lost()
-        self._changed()
+        self._listener.outbox_changed()
 
     def _recovered(self, effect: do.StreamsRecovered) -> None:
         lost = self._receiver.inbound.recovered(effect.streams)
@@ -212,13 +296,13 @@ class ConnectionLoop(Control):
         self._subscriptions.lost()
         self._token_watch.stop()
         self._outbox.settle()
-        self._changed()
-        self._settled()
+        self._listener.outbox_changed()
+        self._listener.settled()
 
     def _raise(self, effect: do.RaiseError) -> None:
-        self._report(effect.kind, effect.exception, effect.is_retryable)
+        self._listener.reported(effect.kind, effect.exception, is_retryable=effect.is_retryable)
 
-    _actions: dict[type[Any], Callable[[ConnectionLoop, Any], None]] = {
+    _actions: dict[type[Any], Callable[[Shell, Any], None]] = {
         do.Publish: _show,
         do.Dial: _open,
         do.SendControl: _send,
@@ -240,24 +324,23 @@ class ConnectionLoop(Control):
         own = self._settings.codec.subprotocol
         has_subprotocol = own is not None and line.subprotocol == own
         now = self.loop.time()
-        self._protocol.heartbeat.frame_arrived(now)
-        self._perform(self._protocol.opened(line.generation, now, has_subprotocol=has_subprotocol))
+        self._decisions.heartbeat.frame_arrived(now)
+        self._perform(self._decisions.opened(line.generation, now, has_subprotocol=has_subprotocol))
 
     def line_burst(self, line: Line, frame: str | bytes) -> bool:
         """Frames arrived."""
         if line is not self._line:
-            self._protocol.stale_events += 1
+            self._decisions.stale_events += 1
             return False
-        self._protocol.heartbeat.last_frame_at = self.loop.time()
+        self._decisions.heartbeat.last_frame_at = self.loop.time()
         version = self._outbox.version
         burst = self._receiver.burst(frame, line.pull)
-        self._counted()
+        self._listener.counted()
         self._finish_burst(burst)
         if self._outbox.version != version:
             self.outbox_changed()
-            self._changed()
-        else:
-            self._alarm.set()
+            self._listener.outbox_changed()
+        self._alarm.no_later_than(self._receiver.inbound.deadline)
         return burst.has_more and not line.is_over
 
     def _finish_burst(self, burst: Burst) -> None:
@@ -267,13 +350,13 @@ class ConnectionLoop(Control):
                 self._peer_limit = payload.max_size
             generation = self._line.generation if self._line is not None else -1
             now = self.loop.time()
-            self._perform(self._protocol.received(generation, payload, now, envelope.id))
+            self._perform(self._decisions.received(generation, payload, now, envelope.id))
         if burst.unsynced:
             self.sync(burst.unsynced)
 
     def line_ponged(self, line: Line) -> None:
         """A WebSocket pong arrived."""
-        self._perform(self._protocol.pong(line.generation, self.loop.time()))
+        self._perform(self._decisions.pong(line.generation, self.loop.time()))
 
     def line_next(self, line: Line) -> Outgoing | None:
         """Returns what to write next; in resends the message says so."""
@@ -285,12 +368,12 @@ class ConnectionLoop(Control):
                 size = self._dialer.prepare(entry, self._peer_limit)
             except (MessageTooBig, MessageRejected) as error:
                 self._outbox.refused(entry, error)
-                self._report(ErrorKind.APPLICATION, error, False)
+                self._listener.reported(ErrorKind.APPLICATION, error, is_retryable=False)
                 continue
             self._counters.bytes_sent += size
             if entry.guarantee is Guarantee.AT_LEAST_ONCE:
-                # It waits for its acknowledgement from now on; without others only a deadline can go.
-                self._alarm.set()
+                # It waits for its acknowledgement from now on.
+                self._alarm.no_later_than(self._outbox.deadline)
             return entry
         return None
 
@@ -302,21 +385,21 @@ class ConnectionLoop(Control):
             self._log.sent(entry.envelope.type, entry.delivery.id)
         self._outbox.written(entry)
         if not len(self._outbox):
-            self._perform(self._protocol.drained(self.loop.time()))
-        self._changed()
+            self._perform(self._decisions.drained(self.loop.time()))
+        self._listener.outbox_changed()
 
     def line_cut_off(self, line: Line, entry: Outgoing) -> None:
         """The socket ended while it took a message."""
         del line
         self._outbox.cut_off(entry)
-        self._changed()
+        self._listener.outbox_changed()
 
     def line_failed(self, line: Line, error: Exception) -> None:
         """The dial failed or the socket ended."""
         failure = self._dialer.end(error) if line.has_opened else self._dialer.failure(error)
         if line is self._line:
             self._line = None
-        self._perform(self._protocol.failed(line.generation, failure, self.loop.time()))
+        self._perform(self._decisions.failed(line.generation, failure, self.loop.time()))
 
     def line_over(self, line: Line) -> None:
         """The last task of a line ends."""
@@ -324,18 +407,18 @@ class ConnectionLoop(Control):
         self._end_if_over()
 
     def _end_if_over(self) -> None:
-        state = self._protocol.connection.state
+        state = self._decisions.connection.state
         if state is ConnectionState.CLOSED and not self._lines and not self._is_performing:
             flight = self._dialer.close()
             if flight is not None:
-                flight.add_done_callback(lambda _: self._over())
+                flight.add_done_callback(lambda _: self._listener.ended())
             else:
-                self._over()
+                self._listener.ended()
 
     # --- time -----------------------------------------------------------------------------------------------------------
 
     def _deadlines(self) -> Iterable[float | None]:
-        yield self._protocol.deadline
+        yield self._decisions.deadline
         yield self._outbox.deadline
         yield self._receiver.inbound.deadline
         yield self._subscriptions.deadline
@@ -346,20 +429,21 @@ class ConnectionLoop(Control):
         now = self.loop.time()
         if self._sleep.has_slept(now):
             _logger.info("the computer slept; dialing anew")
-            self._perform(self._protocol.woke(now))
-        due = self._protocol.deadline
+            self._perform(self._decisions.woke(now))
+        due = self._decisions.deadline
         if due is not None and due <= now:
-            self._perform(self._protocol.tick(now))
+            self._perform(self._decisions.tick(now))
         due = self._outbox.deadline
         if due is not None and due <= now:
             if not self._outbox.tick(now):
                 text = "the server acknowledged nothing twice in a row"
-                self._perform(self._protocol.abandon(DialFailed(text), now))
+                self._perform(self._decisions.abandon(DialFailed(text), now))
             self.outbox_changed()
-            self._changed()
+            self._listener.outbox_changed()
         due = self._receiver.inbound.deadline
         if due is not None and due <= now:
             self._finish_burst(self._receiver.release(now))
         if self._token_watch.is_due(now):
-            self._refresh()
+            self._listener.token_expires()
         self.say_subscriptions()
+        self._alarm.set()

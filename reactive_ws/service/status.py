@@ -1,13 +1,13 @@
-"""What a service tells the world: connection records, metrics, the outbox, errors, and the log.
+"""What a service shows: errors and log lines, connection records, metrics, the outbox, and the wait for a connection.
 
-Base of `running`. Records are published in the order of the protocol's effects; what changes with every message is shown
-at most once per turn of the loop (outbox) or once a second (metrics). No payload and no secret is ever logged.
+`Status` publishes records in the order of the effects. It shows what changes with every message at most once per turn of
+the loop (outbox) or once a second (metrics). Neither class ever logs a payload or a secret.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
+from collections.abc import Callable
 from typing import Any
 
 from ..connection import (
@@ -20,57 +20,152 @@ from ..connection import (
     Logbook,
     Metrics,
 )
+from ..engine import Domain
 from ..errors import ConnectionFailed, ReactiveWSError, ServiceClosed, UsageError
-from ..inbound import Receiver
+from ..inbound import Inbound
 from ..outbox import Outbox, OutboxView, Outgoing, Pending
 from ..state import EventSource, Store
-from ..transport import Settings
 from ..wire import Envelope
-from .shell import ConnectionLoop
+from .place import Place
 
-__all__ = ["Publishing", "reason_of"]
+__all__ = ["Reports", "Status", "reason_of"]
 
 _METRICS_INTERVAL = 1.0
 
 
-class Publishing:
-    """The visible side of a running service."""
+class Reports:
+    """The errors of a service: an event and a log line for each. Any thread.
 
-    _settings: Settings
-    _protocol: Decisions
-    _outbox: Outbox
-    _receiver: Receiver
-    _counters: Counters
-    _log: Logbook
-    _errors: EventSource[ErrorEvent]
-    _connection: Store[Connection]
-    _metrics: Store[Metrics]
-    _view: Store[OutboxView]
+    Args:
+        now: Returns seconds of the service's clock.
+        counters: Counts the errors of handlers.
+        log: Takes the lines.
 
-    def __init__(self) -> None:
-        self._runner: ConnectionLoop | None = None
+    Attributes:
+        events: The source of `service.errors`.
+    """
+
+    def __init__(self, now: Callable[[], float], counters: Counters, log: Logbook) -> None:
+        self.events: EventSource[ErrorEvent] = EventSource("service.errors")
+        self._now = now
+        self._counters = counters
+        self._log = log
+
+    def error(
+        self, kind: ErrorKind, error: Exception, *, is_retryable: bool, source: str | None = None
+    ) -> None:
+        """Logs an error and emits its event."""
+        where = f" in {source}" if source else ""
+        what = str(error) if isinstance(error, ReactiveWSError) else type(error).__name__
+        # The lines of the connection tell the end of a connection and a failed dial.
+        if not isinstance(error, ConnectionFailed):
+            like_it = kind, type(error).__name__, source
+            self._log.warning(like_it, f"{kind.value} error{where}: {what}")
+        self.events.emit(ErrorEvent(kind, error, self._now(), is_retryable, source))
+
+    def handler_failed(self, name: str, error: Exception, envelope: Envelope[Any]) -> None:
+        """A handler raised."""
+        self._counters.handler_errors += 1
+        text = f"handler {name} failed for a {envelope.type!r} message"
+        self._log.error((name, type(error).__name__), text, error)
+        self.error(ErrorKind.APPLICATION, error, is_retryable=False, source=name)
+
+    def async_handler_failed(self, name: str, error: Exception) -> None:
+        """A handler of `on_async` raised, or has too much to do."""
+        self.error(ErrorKind.APPLICATION, error, is_retryable=False, source=name)
+
+    def handler_slow(self, name: str, seconds: float) -> None:
+        """A handler took too long."""
+        self._counters.slow_handlers += 1
+        text = f"handler {name} took {seconds * 1000:.0f} ms; use on_async for slow work"
+        self.error(ErrorKind.APPLICATION, UsageError(text), is_retryable=False, source=name)
+
+    def dropped(self, entry: Outgoing, reason: str) -> None:
+        """The outbox dropped a message."""
+        failure = entry.delivery.failure
+        self.error(ErrorKind.APPLICATION, failure, is_retryable=False, source=reason)
+
+    def storage_failed(self, error: Exception) -> None:
+        """The durable outbox could not store or read a message."""
+        source = "the durable outbox"
+        self.error(ErrorKind.APPLICATION, error, is_retryable=False, source=source)
+
+
+class Status:
+    """The visible side of a running service. Loop only, except for `outbox_changed` and `wait_connected`.
+
+    Args:
+        domain: Of the stores.
+        place: Where the service runs.
+        decisions: Has the record of the connection.
+        outbox: What waits.
+        inbound: Counts duplicates and gaps.
+        counters: The other counts.
+        log: Takes the lines about the connection.
+
+    Attributes:
+        connection, metrics, outbox: The stores that programs read.
+    """
+
+    def __init__(
+        self,
+        *,
+        domain: Domain,
+        place: Place,
+        decisions: Decisions,
+        outbox: Outbox,
+        inbound: Inbound,
+        counters: Counters,
+        log: Logbook,
+    ) -> None:
+        now = decisions.connection
+        self.connection = Store(now, name="service.connection", domain=domain)
+        self.metrics = Store(Metrics(now.url), name="service.metrics", domain=domain)
+        self.outbox = Store(OutboxView(), name="service.outbox", domain=domain)
+        self._place = place
+        self._decisions = decisions
+        self._outbox = outbox
+        self._inbound = inbound
+        self._counters = counters
+        self._log = log
         self._waiting: list[Pending[None]] = []
         self._is_poked = False
         self._shown_version = 0
         self._metrics_timer: asyncio.TimerHandle | None = None
 
-    def _now(self) -> float:
-        runner = self._runner
-        loop = runner.loop if runner is not None else asyncio._get_running_loop()
-        # Without any loop this is the clock that the loop will have.
-        return loop.time() if loop is not None else time.monotonic()
+    # --- the connection ---------------------------------------------------------------------------------------------------
 
-    def _publish(self, connection: Connection) -> None:
-        before = self._connection.get()
+    def publish(self, connection: Connection) -> None:
+        """Shows a new record of the connection."""
+        before = self.connection.get()
         if before.is_connected and connection.state is ConnectionState.DISCONNECTED:
-            self._counters.lost(self._now())
-        self._connection.set(connection)
+            self._counters.lost(self._place.now())
+        self.connection.set(connection)
         self._log.connection(connection, len(self._outbox))
         self._show_metrics()
         self._serve_waiting(connection)
 
+    async def wait_connected(self, timeout: float | None) -> None:
+        """Waits until the connection is ready. Any loop."""
+        connection = self._decisions.connection
+        if connection.is_connected:
+            return
+        if connection.state is ConnectionState.ERROR:
+            raise reason_of(connection)
+        waiter: Pending[None] = Pending()
+        self._waiting.append(waiter)
+        if self._decisions.connection is not connection:
+            # It changed between the look and the registration, on the service's thread.
+            self._serve_waiting(self._decisions.connection)
+        try:
+            async with asyncio.timeout(timeout):
+                await waiter
+        finally:
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+
     def _serve_waiting(self, connection: Connection) -> None:
-        """Tells whoever waits for a connection, if there is something to tell."""
+        """Resolves those who wait for a connection, if it is ready or will not come."""
         if not connection.is_connected and connection.state in (
             ConnectionState.CONNECTING,
             ConnectionState.DISCONNECTED,
@@ -84,106 +179,79 @@ class Publishing:
             else:
                 waiter.fail(reason_of(connection))
 
-    def _poke(self) -> None:
-        """The outbox may have changed; tells the loop once per turn. Any thread."""
+    # --- the outbox -------------------------------------------------------------------------------------------------------
+
+    def outbox_changed(self) -> None:
+        """The outbox may have changed: shows it and wakes the writer, once per turn of the loop. Any thread."""
         if self._is_poked:
             return
-        runner = self._runner
-        if runner is None:
+        shell = self._place.shell
+        if shell is None:
             # There is no loop that would show the metrics later.
             self._show_metrics()
             self._show_outbox()
             return
         self._is_poked = True
-        if asyncio._get_running_loop() is runner.loop:
-            runner.loop.call_soon(self._poked)
+        if asyncio._get_running_loop() is shell.loop:
+            shell.loop.call_soon(self._poked)
         else:
             try:
-                runner.loop.call_soon_threadsafe(self._poked)
+                shell.loop.call_soon_threadsafe(self._poked)
             except RuntimeError:
                 # The loop ended between the look and the call; the next connection finds what was queued.
                 self._is_poked = False
 
     def _poked(self) -> None:
         self._is_poked = False
-        if self._runner is not None:
-            self._runner.outbox_changed()
-            self._touch_metrics()
+        if self._place.shell is not None:
+            self._place.shell.outbox_changed()
+            self.counted()
         self._show_outbox()
 
     def _show_outbox(self) -> None:
         if self._outbox.version != self._shown_version:
             self._shown_version = self._outbox.version
-            self._view.set(self._outbox.view())
+            self.outbox.set(self._outbox.view())
 
-    def _touch_metrics(self) -> None:
-        if self._metrics_timer is None and self._runner is not None:
-            self._metrics_timer = self._runner.loop.call_later(
+    # --- the metrics ------------------------------------------------------------------------------------------------------
+
+    def counted(self) -> None:
+        """Something was counted: shows the metrics within a second."""
+        if self._metrics_timer is None and self._place.shell is not None:
+            self._metrics_timer = self._place.shell.loop.call_later(
                 _METRICS_INTERVAL, self._show_metrics
             )
 
-    def _show_metrics(self) -> None:
-        if self._metrics_timer is not None:
-            self._metrics_timer.cancel()
-            self._metrics_timer = None
-        inbound = self._receiver.inbound
-        self._counters.stale_events = self._protocol.stale_events
-        self._metrics.set(
-            self._counters.picture(
-                self._now(),
-                self._protocol.connection,
-                duplicates_dropped=inbound.duplicates,
-                gaps=inbound.gaps,
-                messages_dropped=self._outbox.dropped,
-                resent=self._outbox.resent,
-                queued_messages=len(self._outbox) - self._outbox.in_flight,
-                messages_in_flight=self._outbox.in_flight,
-                last_heartbeat_at=self._protocol.heartbeat.last_frame_at or None,
-                round_trip=self._protocol.heartbeat.round_trip,
-            )
-        )
-
-    def _report(
-        self,
-        kind: ErrorKind,
-        error: Exception,
-        is_retryable: bool,  # noqa: FBT001 - one signature for all reporters
-        source: str | None = None,
-        /,
-    ) -> None:
-        who = f" in {source}" if source else ""
-        what = str(error) if isinstance(error, ReactiveWSError) else type(error).__name__
-        # The end of a connection and a failed dial are told by the connection's own lines.
-        if not isinstance(error, ConnectionFailed):
-            like_it = kind, type(error).__name__, source
-            self._log.warning(like_it, f"{kind.value} error{who}: {what}")
-        self._errors.emit(ErrorEvent(kind, error, self._now(), is_retryable, source))
-
-    def _handler_failed(self, name: str, error: Exception, envelope: Envelope[Any]) -> None:
-        self._counters.handler_errors += 1
-        text = f"handler {name} failed for a {envelope.type!r} message"
-        self._log.error((name, type(error).__name__), text, error)
-        self._report(ErrorKind.APPLICATION, error, False, name)
-
-    def _handler_slow(self, name: str, seconds: float) -> None:
-        self._counters.slow_handlers += 1
-        text = f"handler {name} took {seconds * 1000:.0f} ms; use on_async for slow work"
-        self._report(ErrorKind.APPLICATION, UsageError(text), False, name)
-
-    def _dropped(self, entry: Outgoing, reason: str) -> None:
-        self._report(ErrorKind.APPLICATION, entry.delivery.failure, False, reason)
-
-    def _storage_failed(self, error: Exception) -> None:
-        self._report(ErrorKind.APPLICATION, error, False, "the durable outbox")
-
-    def _end_publishing(self) -> None:
+    def end(self) -> None:
+        """The service ends in this loop: shows the last outbox and leaves no timer."""
         self._is_poked = False
         if self._metrics_timer is not None:
             self._metrics_timer.cancel()
             self._metrics_timer = None
         self._show_outbox()
 
+    def _show_metrics(self) -> None:
+        if self._metrics_timer is not None:
+            self._metrics_timer.cancel()
+            self._metrics_timer = None
+        self._counters.stale_events = self._decisions.stale_events
+        outbox, heartbeat = self._outbox, self._decisions.heartbeat
+        self.metrics.set(
+            self._counters.picture(
+                self._place.now(),
+                self._decisions.connection,
+                duplicates_dropped=self._inbound.duplicates,
+                gaps=self._inbound.gaps,
+                messages_dropped=outbox.dropped,
+                resent=outbox.resent,
+                queued_messages=len(outbox) - outbox.in_flight,
+                messages_in_flight=outbox.in_flight,
+                last_heartbeat_at=heartbeat.last_frame_at or None,
+                round_trip=heartbeat.round_trip,
+            )
+        )
+
 
 def reason_of(connection: Connection) -> Exception:
-    """Returns what whoever waits for this connection is told."""
+    """Returns the exception that `wait_connected()` raises for this connection."""
     return connection.error or ServiceClosed()

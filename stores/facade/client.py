@@ -158,7 +158,7 @@ class Client:
         self, channel: str, handler: Callable[[Any, Envelope[Any]], Any]
     ) -> DisposableBase:
         """Calls `handler(payload, envelope)` for a channel, for `a.*`, or for `*`."""
-        return self.app.service.subscribe(channel, handler)
+        return self.app.service.on_channel(channel, handler)
 
     def unsubscribe(self, channel: str, handler: Callable[[Any, Envelope[Any]], Any]) -> None:
         """Removes a handler of `subscribe`."""

@@ -91,7 +91,7 @@ class WebSocketScope:
         """
         if self._is_over:
             raise UsageError("this use of the connection is over; call use_websocket() again")
-        registration = self._service.subscribe(channel, handler)
+        registration = self._service.on_channel(channel, handler)
         self._subscriptions.append((channel, handler, registration))
 
     def unsubscribe(self, channel: str, handler: ChannelHandler) -> None:
@@ -160,7 +160,7 @@ class ChannelScope:
             if scope is not None:
                 scope.handler(payload, envelope)
 
-        self._registration = service.subscribe(channel, forward)
+        self._registration = service.on_channel(channel, forward)
         self._finalizer = weakref.finalize(self, self._registration.dispose)
 
     def __repr__(self) -> str:

@@ -84,8 +84,8 @@ def in_a_foreign_loop(service: WebSocketService, act: Act) -> None:
 
 
 def in_the_services_loop(service: WebSocketService, act: Act) -> None:
-    assert service._runner is not None
-    service._runner.loop.call_soon_threadsafe(act)
+    assert service._place.shell is not None
+    service._place.shell.loop.call_soon_threadsafe(act)
 
 
 def in_a_handler(service: WebSocketService, act: Act) -> None:
@@ -270,7 +270,10 @@ def test_stop_returns_when_the_loop_of_the_service_ends_around_its_drain() -> No
     async def main() -> None:
         await service.connect()
         is_up.set()
-        while service._protocol.connection.phase is not Phase.CLOSING and not service._closing:
+        while (
+            service._decisions.connection.phase is not Phase.CLOSING
+            and not service._runtime._closing
+        ):
             await asyncio.sleep(0.005)
         is_stopping.set()
 
@@ -311,7 +314,7 @@ def test_a_connect_on_a_thread_that_ends_already_wins_too() -> None:
     with a_server() as server:
         service = a_service(server)
         service.start()
-        thread, is_idle = service._thread, service._is_idle
+        thread, is_idle = service._place.thread, service._place.is_idle
         late: list[Act] = [service.connect]
 
         def look() -> bool:
@@ -320,9 +323,9 @@ def test_a_connect_on_a_thread_that_ends_already_wins_too() -> None:
                 asyncio.get_running_loop().call_soon(late.pop())
             return is_idle()
 
-        service._is_idle = look  # type: ignore[method-assign]
+        service._place.is_idle = look  # type: ignore[method-assign]
         service.stop()
         assert eventually(lambda: service.is_connected)
-        assert service._thread is not thread
+        assert service._place.thread is not thread
         service.stop()
     assert threading.active_count() == threads

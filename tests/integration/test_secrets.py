@@ -371,7 +371,7 @@ class Watch:
     def places(self, *errors: BaseException) -> dict[str, str]:
         service = self.service
         stores = [service.connection, service.metrics, service.outbox, service.positions]
-        parts = [service, service._settings, service._protocol, service._receiver, service._outbox]
+        parts = [service, service._settings, service._decisions, service._receiver, service._sender]
         return {
             "log": "\n".join(self.ears.lines),
             "events": "\n".join(repr(event) for event in self.events),
@@ -428,7 +428,7 @@ async def run(watch: Watch) -> list[BaseException]:
         lambda record: record.state is ConnectionState.ERROR, 60
     )
     service.refresh_token()
-    await until(lambda: service._refresh is None)
+    await until(lambda: service._runtime._refresh is None)
     await service.disconnect()
     looking.cancel()
     watch.file.close()
@@ -495,7 +495,7 @@ async def test_a_connection_that_works_is_lost_and_is_refreshed_shows_no_token(
             await service.connection.select().wait_for(lambda r: not r.is_connected, 60)
             await service.wait_connected(60)
             service.refresh_token()
-            await until(lambda: service._refresh is None)
+            await until(lambda: service._runtime._refresh is None)
             assert await service.send(chat(2))
             await service.wait_connected(60)
             # With the first message it was told in place, else by dialing anew.

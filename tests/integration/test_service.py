@@ -328,7 +328,7 @@ async def test_a_plain_server_is_ready_when_open_and_gets_protocol_pings_and_no_
         service = make(server, heartbeat=Heartbeat(interval=0.02, timeout=10.0))
         async with service:
             await service.wait_connected(60)
-            service.channel("news").subscribe(print)
+            service.messages("news", subscribe=True).subscribe(print)
             assert await service.send(chat(1)) is DeliveryStatus.SENT
             assert await service.send("my.type", {"a": 1}, channel="x") is DeliveryStatus.SENT
             await until(lambda: service.metrics.get().round_trip is not None)
@@ -371,8 +371,8 @@ async def test_routing_by_class_type_and_channel_pattern() -> None:
         service = make(server)
         got: list[Any] = []
         service.on("other", lambda envelope: got.append(("other", envelope.payload)))
-        service.subscribe("a.*", lambda payload, envelope: got.append((envelope.channel, payload)))
-        service.subscribe("*", lambda payload, envelope: got.append(("*", envelope.type)))
+        service.on_channel("a.*", lambda payload, envelope: got.append((envelope.channel, payload)))
+        service.on_channel("*", lambda payload, envelope: got.append(("*", envelope.type)))
         unhandled: list[str] = []
         service.unhandled.subscribe(lambda envelope: unhandled.append(envelope.type))
         async with service:
@@ -502,9 +502,9 @@ async def test_channels_are_counted_and_subscribed_on_every_connection() -> None
     async with ScriptedServer() as server:
         service = make(server)
         async with service:
-            one = service.channel("news").subscribe(print)
+            one = service.messages("news", subscribe=True).subscribe(print)
             await service.wait_connected(60)
-            two = service.channel("news").subscribe(print)
+            two = service.messages("news", subscribe=True).subscribe(print)
             await until(lambda: len(server.received) == 1)
             server.drop()
             await until(lambda: len(server.received) == 2)

@@ -354,14 +354,14 @@ class SkipsStates(ServiceMachine):
 
     def make_service(self, world: World) -> WebSocketService:
         service = world.service()
-        publish = service._publish
+        publish = service._status.publish
 
         def wrong(connection: Connection) -> None:
             if connection.state is ConnectionState.RECONNECTING:
                 connection = attrs.evolve(connection, state=ConnectionState.CONNECTING)
             publish(connection)
 
-        service._publish = wrong  # type: ignore[method-assign]
+        service._status.publish = wrong  # type: ignore[method-assign]
         return service
 
 

@@ -163,7 +163,7 @@ async def fidget(simulation: Simulation, chance: random.Random) -> None:
                     await ended
                 await service.connect()
             elif what == "ask":
-                service.channel("x").subscribe(print).dispose()
+                service.messages("x", subscribe=True).subscribe(print).dispose()
                 service.sync("app")
             await asyncio.sleep(chance.choice([0.0, 0.0, 0.1, 1.0, 5.0]))
         await asyncio.sleep(100)

@@ -48,7 +48,7 @@ def test_patterns_match_as_documented(pattern: str, channel: str, is_match: bool
 def test_built_in_handlers_come_first_then_registration_order() -> None:
     rig = Rig()
     got: list[str] = []
-    rig.dispatcher.subscribe("session.*", lambda payload, envelope: got.append("pattern"))
+    rig.dispatcher.on_channel("session.*", lambda payload, envelope: got.append("pattern"))
     rig.dispatcher.on(SessionClosed, lambda payload: got.append(payload.session_id))
     rig.dispatcher.on("session.closed", lambda envelope: got.append(envelope.type))
     rig.dispatcher.on(SessionClosed, lambda payload: got.append("built in"), is_builtin=True)
@@ -119,7 +119,7 @@ def test_off_removes_the_newest_registration_of_a_handler() -> None:
 def test_a_message_of_no_known_type_is_known_only_to_a_handler_of_its_name() -> None:
     rig = Rig()
     unknown = Envelope("mine", 1, "x")
-    rig.dispatcher.subscribe("*", lambda payload, envelope: None)
+    rig.dispatcher.on_channel("*", lambda payload, envelope: None)
     assert not rig.dispatcher.dispatch(unknown)
     with rig.dispatcher.on("mine", lambda envelope: None):
         assert rig.dispatcher.dispatch(unknown)
@@ -147,7 +147,7 @@ def test_a_route_takes_runs_while_every_handler_of_it_does() -> None:
     assert not dispatcher.route(CLOSED).takes_runs
     dispatcher.on("session.closed", print, run=print)
     assert dispatcher.route(CLOSED).takes_runs
-    single = dispatcher.subscribe("session.*", print)
+    single = dispatcher.on_channel("session.*", print)
     assert not dispatcher.route(CLOSED).takes_runs
     single.dispose()
     assert dispatcher.route(CLOSED).takes_runs

@@ -89,7 +89,7 @@ async def flushing(world: World, server: ScriptedServer, service: WebSocketServi
 
 
 async def live(world: World, server: ScriptedServer, service: WebSocketService) -> None:
-    service.channel("x").subscribe(print)
+    service.messages("x", subscribe=True).subscribe(print)
     await service.connect()
     await service.wait_connected()
     await asyncio.sleep(35)

@@ -40,7 +40,9 @@ class Rig:
             log=Logbook(lambda: 0.0),
             counters=Counters(),
             clock=lambda: 0.0,
-            report=lambda kind, error, _: self.problems.append((kind, type(error).__name__)),
+            report=lambda kind, error, *, is_retryable: self.problems.append(
+                (kind, type(error).__name__)
+            ),
         )
 
     def failed(self, *what: Any) -> None:

@@ -158,7 +158,7 @@ async def test_5_a_new_token_loses_neither_the_outbox_nor_the_subscriptions() ->
         service = make(server, auth=Header(lambda: next(tokens)))
         await service.connect()
         await service.wait_connected()
-        service.channel("prices").subscribe(print)
+        service.messages("prices", subscribe=True).subscribe(print)
         deliveries = [service.send(chat(n)) for n in range(30)]
         await asyncio.sleep(1)
         server.acknowledge_after = 0.0
@@ -325,9 +325,9 @@ async def test_12_a_message_reaches_every_handler_whatever_the_others_do() -> No
 
         service.on("note", fail)
         service.on("note", lambda envelope: got.append(f"type {envelope.payload}"))
-        service.subscribe("a.b.*", lambda payload, _: got.append(f"a.b.* {payload}"))
-        service.subscribe("a.*", lambda payload, _: got.append(f"a.* {payload}"))
-        service.subscribe("note", lambda payload, _: got.append(f"channel {payload}"))
+        service.on_channel("a.b.*", lambda payload, _: got.append(f"a.b.* {payload}"))
+        service.on_channel("a.*", lambda payload, _: got.append(f"a.* {payload}"))
+        service.on_channel("note", lambda payload, _: got.append(f"channel {payload}"))
         await service.connect()
         await service.wait_connected()
         server.send_frame('{"type":"note","payload":1}')

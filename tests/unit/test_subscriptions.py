@@ -66,7 +66,10 @@ async def test_the_first_observer_subscribes_and_the_last_one_unsubscribes() -> 
         server = await world.server()
         service = world.service()
         got: list[Any] = []
-        first, second = service.channel("news.*"), service.channel("news.*")
+        first, second = (
+            service.messages("news.*", subscribe=True),
+            service.messages("news.*", subscribe=True),
+        )
         one = first.subscribe(lambda envelope: got.append(("one", envelope.payload)))
         await service.connect()
         await service.wait_connected()
@@ -95,11 +98,13 @@ async def test_swapping_one_listener_for_another_says_nothing() -> None:
         await service.connect()
         await service.wait_connected()
         got: list[Any] = []
-        old = service.channel("x").subscribe(print)
+        old = service.messages("x", subscribe=True).subscribe(print)
         await world.settle()
         for _ in range(3):
             old.dispose()
-            old = service.channel("x").subscribe(lambda envelope: got.append(envelope.payload))
+            old = service.messages("x", subscribe=True).subscribe(
+                lambda envelope: got.append(envelope.payload)
+            )
             await world.settle()
         server.send(Envelope("note", 1, "x"))
         await world.settle()
@@ -112,8 +117,8 @@ async def test_every_connection_restores_them_and_a_lost_confirmation_is_asked_f
     async with World() as world:
         server = await world.server()
         service = world.service()
-        service.channel("a").subscribe(print)
-        service.channel("b").subscribe(print)
+        service.messages("a", subscribe=True).subscribe(print)
+        service.messages("b", subscribe=True).subscribe(print)
         await service.connect()
         await service.wait_connected()
         await world.settle()
@@ -144,8 +149,8 @@ async def test_what_was_said_while_the_connection_broke_is_said_on_the_next_one(
         service = world.service()
         await service.connect()
         await service.wait_connected()
-        subscription = service.channel("a").subscribe(print)
-        service.channel("b").subscribe(print)
+        subscription = service.messages("a", subscribe=True).subscribe(print)
+        service.messages("b", subscribe=True).subscribe(print)
         await asyncio.sleep(0.05)
         world.network.reset()
         await asyncio.sleep(0.05)
@@ -162,7 +167,9 @@ async def test_a_server_without_the_protocol_is_told_nothing() -> None:
         server = await world.server(is_plain=True)
         service = world.service()
         got: list[Any] = []
-        service.channel("message.*").subscribe(lambda envelope: got.append(envelope.type))
+        service.messages("message.*", subscribe=True).subscribe(
+            lambda envelope: got.append(envelope.type)
+        )
         await service.connect()
         await service.wait_connected()
         server.send(MessageResponse("s", Message("m", "s", "a", "x", 0)))
@@ -177,7 +184,7 @@ async def test_after_disconnect_nothing_asks_any_more() -> None:
         server.answer("subscribe", None)
         server.acknowledge_after = NEVER
         service = world.service()
-        service.channel("a").subscribe(print)
+        service.messages("a", subscribe=True).subscribe(print)
         await service.connect()
         await service.wait_connected()
         await world.advance(2)

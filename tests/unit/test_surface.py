@@ -97,14 +97,14 @@ def test_a_stop_on_its_own_thread_returns_and_the_thread_ends_later() -> None:
     service = unconnectable()
     service.start()
     service.connect().result(60)
-    assert service._runner is not None
+    assert service._place.shell is not None
     returned = threading.Event()
 
     def stop() -> None:
         service.stop(drain=0)
         returned.set()
 
-    service._runner.loop.call_soon_threadsafe(stop)
+    service._place.shell.loop.call_soon_threadsafe(stop)
     assert returned.wait(60)
     # Whoever stops again waits for the end of the first.
     service.stop()
@@ -151,7 +151,7 @@ def test_two_loops_at_once_are_refused_and_the_first_one_keeps_it() -> None:
 
     async def bind() -> None:
         with pytest.raises(UsageError, match="another event loop"):
-            service._bind()
+            service._runtime._bind()
 
     async def begin() -> None:
         await service.connect()
@@ -176,7 +176,7 @@ async def test_waiting_for_a_connection_ends_with_it_in_time_or_with_the_reason(
         await service.connect()
         with pytest.raises(TimeoutError):
             await service.wait_connected(timeout=3)
-        assert service._waiting == []
+        assert service._status._waiting == []
         waiting = asyncio.create_task(service.wait_connected())
         await world.settle()
         await service.disconnect()
@@ -280,7 +280,7 @@ async def test_handlers_that_were_taken_back_hear_nothing_more() -> None:
 
         service.on(MessageResponse, by_class)
         service.on("message.response", by_name)
-        registration = service.subscribe("message.*", by_channel)
+        registration = service.on_channel("message.*", by_channel)
         async with service:
             await service.wait_connected()
             server.publish(answer(1))
@@ -319,13 +319,13 @@ async def test_a_slow_handler_that_was_taken_back_ends_what_it_began_and_begins_
                 await service.wait_connected()
                 server.publish(answer(1))
                 await world.settle()
-                (worker,) = service._async_handlers
+                (worker,) = service._handlers._async_handlers
                 registration = service.on_async(MessageResponse, slow)
                 registration.dispose()
-                assert list(service._async_handlers) == [worker]
+                assert list(service._handlers._async_handlers) == [worker]
                 await world.advance(10)
         assert log == ["r1 begins", "r1 ends"]
-        assert service._async_handlers == {}
+        assert service._handlers._async_handlers == {}
 
 
 @simulate

@@ -138,7 +138,7 @@ async def test_a_token_elsewhere_is_taken_to_a_planned_new_connection_and_nothin
         service = world.service(auth=Header(issuer))
         seen: list[str] = []
         service.connection.select(lambda c: c.state.name).subscribe(seen.append)
-        service.channel("prices").subscribe(print)
+        service.messages("prices", subscribe=True).subscribe(print)
         await service.connect()
         await service.wait_connected()
         await world.advance(260)
@@ -239,7 +239,7 @@ async def test_the_connection_follows_who_is_signed_in() -> None:
         assert seen == ["CLOSED"]
         token.set("anna")
         await service.wait_connected()
-        service.channel("inbox").subscribe(print)
+        service.messages("inbox", subscribe=True).subscribe(print)
         server.acknowledge_after = NEVER
         waiting = service.send(chat(1))
         await world.settle()
@@ -274,6 +274,6 @@ def test_without_a_loop_following_starts_the_services_own_thread() -> None:
     service.connect_while(token.select())
     assert service.state is ConnectionState.CLOSED
     token.set("anna")
-    assert service.state is not ConnectionState.CLOSED or service._thread is not None
+    assert service.state is not ConnectionState.CLOSED or service._place.thread is not None
     service.stop()
-    assert service._thread is None
+    assert service._place.thread is None

@@ -26,7 +26,7 @@ class ConnectionWatch:
     def __init__(self, service: WebSocketService, *, is_awake: bool) -> None:
         self._service = service
         self._is_awake = is_awake
-        self._stable_after = service._protocol._options.stable_after
+        self._stable_after = service._settings.decisions.stable_after
         self._retries = 0
         self._last: Connection | None = None
         self._broken: list[str] = []

@@ -95,7 +95,7 @@ class ServiceMachine(ServiceSteps):
             self.server = self.world.run(self.world.server())
             self.service = self.make_service(self.world)
             # Before the program's own handlers: one that raises must not hide what came.
-            self.service.subscribe("*", self._hear)
+            self.service.on_channel("*", self._hear)
             self.stores = self.attach(self.service) or {}
             self.world.call(self.service.connect)
             self.world.run(self.service.wait_connected(30))
