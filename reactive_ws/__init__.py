@@ -31,11 +31,12 @@ the socket library.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .engine import Commit, Domain, ErrorReport, batch, default_domain, shallow
+from .engine import Commit, Domain, ErrorReport, Home, batch, default_domain, shallow
 from .errors import ReactiveWSError
 from .state import (
     Derived,
     Entities,
+    EventStream,
     KeyChanges,
     KeyedStore,
     ReadOnly,
@@ -62,10 +63,18 @@ if TYPE_CHECKING:
         Phase,
         Verdict,
     )
-    from .outbox import Delivery, DeliveryStatus, OutboxOptions, Overflow
+    from .outbox import (
+        Delivery,
+        DeliveryStatus,
+        OutboxOptions,
+        OutboxView,
+        Overflow,
+        Pending,
+        Waiting,
+    )
     from .service import WebSocketService
     from .transport import FirstMessage, Header, Query, Subprotocol
-    from .wire import Codec, Envelope, Guarantee, JsonCodec, Registry, protocol_v1
+    from .wire import Codec, Envelope, Guarantee, JsonCodec, Position, Registry, protocol_v1
 
 __all__ = [
     "Backoff",
@@ -83,10 +92,12 @@ __all__ = [
     "ErrorEvent",
     "ErrorKind",
     "ErrorReport",
+    "EventStream",
     "FirstMessage",
     "Guarantee",
     "Header",
     "Heartbeat",
+    "Home",
     "Jitter",
     "JsonCodec",
     "KeyChanges",
@@ -94,8 +105,11 @@ __all__ = [
     "Meaning",
     "Metrics",
     "OutboxOptions",
+    "OutboxView",
     "Overflow",
+    "Pending",
     "Phase",
+    "Position",
     "Query",
     "ReactiveWSError",
     "ReadOnly",
@@ -104,6 +118,7 @@ __all__ = [
     "Store",
     "Subprotocol",
     "Verdict",
+    "Waiting",
     "WebSocketService",
     "batch",
     "default_domain",
@@ -132,7 +147,10 @@ _LATER = {
     "Delivery": "outbox",
     "DeliveryStatus": "outbox",
     "OutboxOptions": "outbox",
+    "OutboxView": "outbox",
     "Overflow": "outbox",
+    "Pending": "outbox",
+    "Waiting": "outbox",
     "WebSocketService": "service",
     "FirstMessage": "transport",
     "Header": "transport",
@@ -142,6 +160,7 @@ _LATER = {
     "Envelope": "wire",
     "Guarantee": "wire",
     "JsonCodec": "wire",
+    "Position": "wire",
     "Registry": "wire",
     "protocol_v1": "wire",
 }

@@ -22,11 +22,11 @@ The modules, from the bottom to the top:
 from .audience import UNSET, Audience, Link, SomeObservers, ignore
 from .batch import Batch, active_batch, batch, open_batches
 from .cell import Cell
-from .commit import Commit, ErrorReport, name_of
+from .commit import Changed, Commit, ErrorReport, name_of
 from .domain import Domain, default_domain
 from .equality import COMPARED, Equals, is_compared_by_identity, same, shallow, unchanged
 from .graph import Dependent, HasDependents
-from .home import LoopHome
+from .home import Home, LoopHome
 from .source import Root, SelectionNode, Source
 
 __all__ = [
@@ -35,12 +35,14 @@ __all__ = [
     "Audience",
     "Batch",
     "Cell",
+    "Changed",
     "Commit",
     "Dependent",
     "Domain",
     "Equals",
     "ErrorReport",
     "HasDependents",
+    "Home",
     "Link",
     "LoopHome",
     "Root",

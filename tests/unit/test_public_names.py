@@ -8,6 +8,7 @@ import inspect
 import re
 import subprocess
 import sys
+import typing
 from pathlib import Path
 from types import ModuleType
 
@@ -105,3 +106,45 @@ def test_a_program_that_only_uses_stores_loads_no_transport() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def returned(annotation: object) -> set[type]:
+    """Returns our classes that an annotation names."""
+    parts = (typing.get_origin(annotation), *typing.get_args(annotation))
+    found = {kind for part in parts if part is not None for kind in returned(part)}
+    if inspect.isclass(annotation) and annotation.__module__.startswith("reactive_ws."):
+        found.add(annotation)
+    return found
+
+
+def face_of(kind: type) -> ModuleType:
+    """Returns the face of the package that a class is in."""
+    return load(".".join(kind.__module__.split(".")[:2]))
+
+
+def test_what_a_public_method_returns_can_be_imported_from_a_face() -> None:
+    face = load("reactive_ws")
+    missing: set[str] = set()
+    for name in face.__all__:
+        owner = getattr(face, name)
+        if not inspect.isclass(owner):
+            continue
+        for method, member in inspect.getmembers(owner):
+            function = member.fget if isinstance(member, property) else member
+            if method.startswith("_") or not inspect.isfunction(function):
+                continue
+            if not function.__module__.startswith("reactive_ws"):
+                continue
+            names = {**vars(sys.modules[function.__module__]), **vars(typing), "Self": object}
+            try:
+                hints = typing.get_type_hints(function, names)
+            except NameError:
+                # An annotation that only type checkers can follow.
+                continue
+            found = returned(hints.get("return"))
+            missing |= {
+                f"{name}.{method} -> {kind.__name__}"
+                for kind in found
+                if kind.__name__ not in face_of(kind).__all__
+            }
+    assert missing == set()
