@@ -68,9 +68,10 @@ def _subjects(count: int) -> object:
 
 def _decoded(count: int) -> Iterator[Any]:
     from benchmarks.blaster import frame_of
-    from reactive_ws.wire.codec import JsonCodec
+    from reactive_ws.stores.wire import agent_chat
+    from reactive_ws.wire import JsonCodec
 
-    codec = JsonCodec()
+    codec = JsonCodec(agent_chat())
     for number in range(count):
         yield codec.decode(frame_of(number, 300, 1).decode()).payload
 

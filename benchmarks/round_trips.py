@@ -20,7 +20,8 @@ from typing import Any
 from benchmarks.answering import answering
 from benchmarks.timing import Metric
 from reactive_ws import Domain, OutboxOptions, Store, WebSocketService
-from reactive_ws.wire.envelope import Message, MessageSend
+from reactive_ws.stores.wire import agent_chat
+from reactive_ws.stores.wire.chat import Message, MessageSend
 
 __all__ = ["latency_rows", "send_rows"]
 
@@ -51,7 +52,7 @@ async def _our_trips(url: str, count: int) -> list[float]:
     took: list[float] = []
     domain = Domain()
     store = Store(-1, domain=domain)
-    service = WebSocketService(url, domain=domain, proxy=None)
+    service = WebSocketService(url, domain=domain, proxy=None, registry=agent_chat())
     back: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def see(number: int) -> None:
@@ -126,7 +127,7 @@ async def _bare_sends(url: str, count: int) -> float:
 
 async def _our_sends(url: str, count: int) -> float:
     """As fast as the outbox takes them: a hundred at a time, so that none is dropped."""
-    service = WebSocketService(url, domain=Domain(), proxy=None)
+    service = WebSocketService(url, domain=Domain(), proxy=None, registry=agent_chat())
     counted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     service.on("counted", lambda envelope: counted.set_result(envelope.payload["count"]))
     async with service:
@@ -149,7 +150,9 @@ async def _our_sends(url: str, count: int) -> float:
 
 async def _acknowledged(url: str, count: int, path: Path | None) -> float:
     """At-least-once messages: sent a hundred at a time, done when each is acknowledged."""
-    service = WebSocketService(url, domain=Domain(), proxy=None, outbox=OutboxOptions(path=path))
+    service = WebSocketService(
+        url, domain=Domain(), proxy=None, outbox=OutboxOptions(path=path), registry=agent_chat()
+    )
     async with service:
         await service.wait_connected(10)
         began = time.perf_counter()

@@ -15,7 +15,7 @@ from reactive_ws import DeliveryStatus, ReactiveWSError, Selection
 from reactive_ws.gui import QtLoop, connection_view
 from reactive_ws.gui.qt import ConnectionBanner, ConnectionStatus, ListModel
 from reactive_ws.stores import Application, Entry
-from reactive_ws.wire import Panel, Session
+from reactive_ws.stores.wire import Panel, Session
 
 STYLE = """
 * { font-family: 'DejaVu Sans'; font-size: 13px; color: #e2e8f0; background: #0f172a; }

@@ -16,7 +16,7 @@ from reactive_ws import DeliveryStatus, ReactiveWSError, Selection
 from reactive_ws.gui import TkLoop, connection_view
 from reactive_ws.gui.tk import ConnectionBanner, ConnectionStatus, TreeRows
 from reactive_ws.stores import Application, Entry
-from reactive_ws.wire import Panel, Session
+from reactive_ws.stores.wire import Panel, Session
 
 BACK, SURFACE, TEXT, MUTED, OWN = "#0f172a", "#111c33", "#e2e8f0", "#94a3b8", "#7dd3fc"
 FONT = ("DejaVu Sans", 10)

@@ -23,7 +23,6 @@ from reactivex.disposable import CompositeDisposable
 from reactive_ws.engine import Domain
 from reactive_ws.outbox import Delivery
 from reactive_ws.service import WebSocketService
-from reactive_ws.wire import MessageSend, SessionCreate
 
 from .carousel import Carousel
 from .catching_up import CatchingUp
@@ -37,7 +36,7 @@ from .outside import Handlers, Later, Runs, clocks
 from .sessions import Sessions
 from .state_file import keep
 from .typing import TypingUsers
-from .wire import command_center
+from .wire import MessageSend, SessionCreate, command_center
 
 __all__ = ["Application", "application"]
 

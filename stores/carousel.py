@@ -13,17 +13,10 @@ from msgspec import UNSET
 from reactive_ws.connection import ErrorKind
 from reactive_ws.engine import Domain
 from reactive_ws.state import ReadOnly, Selection, Store
-from reactive_ws.wire import (
-    Envelope,
-    Panel,
-    PanelChange,
-    PanelCreated,
-    PanelDeleted,
-    PanelUpdated,
-    Snapshot,
-)
+from reactive_ws.wire import Envelope
 
 from .outside import Handlers, Report, Sync
+from .wire import ChatSnapshot, Panel, PanelChange, PanelCreated, PanelDeleted, PanelUpdated
 
 __all__ = ["Carousel", "CarouselState"]
 
@@ -207,7 +200,7 @@ class Carousel:
     def _deleted(self, envelope: Envelope[PanelDeleted]) -> None:
         self.close(envelope.payload.panel_id)
 
-    def _replaced(self, envelope: Envelope[Snapshot]) -> None:
+    def _replaced(self, envelope: Envelope[ChatSnapshot]) -> None:
         panels = envelope.payload.panels
         if panels is not None:
             self._store.update(lambda state: replaced(state, panels))

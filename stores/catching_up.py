@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reactive_ws.wire import Envelope, SessionCreated, Snapshot
+from reactive_ws.wire import Envelope
 
 from .outside import Handlers, Sync
 from .sessions import SessionsState
+from .wire import ChatSnapshot, SessionCreated
 
 __all__ = ["CatchingUp"]
 
@@ -74,7 +75,7 @@ class CatchingUp:
             self._asked[stream] = now
             self._ask(stream)
 
-    def _came(self, envelope: Envelope[Snapshot]) -> None:
+    def _came(self, envelope: Envelope[ChatSnapshot]) -> None:
         snapshot = envelope.payload
         self._asked.pop(snapshot.stream, None)
         for session in snapshot.sessions or ():

@@ -11,9 +11,10 @@ import msgspec
 from reactive_ws.engine import Domain
 from reactive_ws.outbox import Delivery
 from reactive_ws.state import ReadOnly, Selection, Store
-from reactive_ws.wire import Envelope, Notification, NotificationNew, NotificationRead
+from reactive_ws.wire import Envelope
 
 from .outside import Handlers, Send
+from .wire import Notification, NotificationNew, NotificationRead
 
 __all__ = ["Notifications", "NotificationsState"]
 

@@ -19,9 +19,10 @@ from reactive_ws.engine import Domain
 from reactive_ws.outbox import Delivery, DeliveryStatus, OutboxView, Waiting
 from reactive_ws.service import WebSocketService
 from reactive_ws.state import ReadOnly, Selection, Store
-from reactive_ws.wire import Envelope, MessageReceived, MessageSend, moment
+from reactive_ws.wire import Envelope, MessageReceived, moment
 
 from .outside import Handlers, Report
+from .wire import MessageSend
 
 __all__ = ["FailedMessage", "Offline", "OfflineState", "WaitingMessage"]
 

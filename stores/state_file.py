@@ -19,7 +19,7 @@ from immutables import Map
 from reactive_ws.connection import ErrorKind
 from reactive_ws.middleware import PersistFile, PersistReport
 from reactive_ws.service import WebSocketService
-from reactive_ws.wire import Notification, Panel, Position, Session
+from reactive_ws.wire import Position
 
 from .carousel import Carousel, CarouselState
 from .history import Conversation, History
@@ -27,6 +27,7 @@ from .notifications import Notifications, NotificationsState
 from .offline import FailedMessage, Offline, OfflineState
 from .outside import Report
 from .sessions import Sessions, SessionsState
+from .wire import Notification, Panel, Session
 
 __all__ = ["keep"]
 

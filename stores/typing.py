@@ -12,9 +12,10 @@ from immutables import Map
 
 from reactive_ws.engine import Domain
 from reactive_ws.state import ReadOnly, Selection, Store
-from reactive_ws.wire import Envelope, Typing
+from reactive_ws.wire import Envelope
 
 from .outside import Handlers, Later, Send
+from .wire import Typing
 
 __all__ = ["Later", "TypingState", "TypingUsers"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from reactive_ws.stores import Application, command_center
+from reactive_ws.stores.wire.chat import Message, MessageResponse
 from reactive_ws.testing import ScriptedServer, World
-from reactive_ws.wire.envelope import Envelope, Message, MessageResponse
+from reactive_ws.wire.envelope import Envelope
 
 
 def application(world: World, url: str = "ws://server:80/ws", **options: Any) -> Application:

@@ -1,4 +1,4 @@
-"""Checks the table in docs/stores.md: each row's test passes as it is, and fails when the named function does nothing.
+"""Checks the table in seed_features.md: each row's test passes as it is, and fails when the named function does nothing.
 
     python tests/seed_features.py            all rows
     python tests/seed_features.py 5          every fifth one
@@ -24,7 +24,7 @@ from types import CodeType, FunctionType
 import attrs
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "stores.md"
+PAGE = ROOT / "tests" / "seed_features.md"
 ROW = re.compile(
     r"^\| (\d) \| ([\d,-]+) \| (.+?) \| `([\w.]+)` \| `([\w/]+\.py)::(\w+)` \|$", re.MULTILINE
 )

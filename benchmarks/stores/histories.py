@@ -8,7 +8,7 @@ from functools import cache
 from benchmarks.timing import Case, Metric, Run, metric
 from reactive_ws.stores.history.entry import Entry
 from reactive_ws.stores.history.timeline import Timeline
-from reactive_ws.wire.envelope import Message
+from reactive_ws.stores.wire.chat import Message
 
 __all__ = ["history_rows"]
 

@@ -3,7 +3,7 @@
     INFO      connecting to ..., connected to ..., state A -> B, reconnecting in 1.2 s (attempt 3 of 10), queued, flushed 7
     WARNING   lost: why; what went wrong in messages
     ERROR     gave up: why; handlers that raise, with their traceback
-    DEBUG     Sent message.send c1, Received message.received m7: type and id only
+    DEBUG     Sent order.add c1, Received message.received m7: type and id only
 
 A line that repeats itself is written five times a minute, and the next one says how many were left out: a peer with another
 codec must not fill the disk. It decides nothing; `publishing` and the connection's rooms call it.

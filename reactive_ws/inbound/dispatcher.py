@@ -30,7 +30,7 @@ Slow: TypeAlias = Callable[[str, float], None]
 
 _SLOW = 0.05
 _MAX_ROUTES = 4096
-"""Pairs of type and channel whose handlers are remembered; a channel per chat session must not fill the memory."""
+"""Pairs of type and channel whose handlers are remembered; channels that a server makes up must not fill the memory."""
 
 
 def matches(pattern: str, channel: str) -> bool:

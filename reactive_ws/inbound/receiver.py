@@ -75,6 +75,18 @@ class Burst:
     has_more: bool
 
 
+class _WithSubclasses(dict[type[Any], Any]):
+    """A table by class in which a subclass has the entry of its base, and any other class None.
+
+    The application's snapshot is such a subclass. An answer is kept, so that each class is looked up once.
+    """
+
+    def __missing__(self, payload: type[Any]) -> Any:
+        found = next((self[base] for base in payload.__mro__[1:] if base in self), None)
+        self[payload] = found
+        return found
+
+
 class Receiver:
     """The way in. Loop only, except for `messages`."""
 
@@ -204,7 +216,7 @@ class Receiver:
             self._log.received(envelope.type, envelope.id)
         if envelope.problems:
             self._repaired(envelope)
-        special = self._special.get(envelope.payload.__class__)
+        special = self._special[envelope.payload.__class__]
         if special is not None:
             self._end_run()
             ends_burst = special(self, envelope)
@@ -290,18 +302,20 @@ class Receiver:
         self._deliver(envelope)
         return False
 
-    _special: dict[type[Any], Callable[[Receiver, Envelope[Any]], bool]] = {
-        Hello: _for_protocol,
-        AuthOk: _for_protocol,
-        Resumed: _for_protocol,
-        GoAway: _for_protocol,
-        Ping: _for_heartbeat,
-        Pong: _for_heartbeat,
-        MessageReceived: _acknowledged,
-        ServerError: _complained,
-        Snapshot: _snapshot,
-        Subscribed: _subscribed,
-    }
+    _special: dict[type[Any], Callable[[Receiver, Envelope[Any]], bool] | None] = _WithSubclasses(
+        {
+            Hello: _for_protocol,
+            AuthOk: _for_protocol,
+            Resumed: _for_protocol,
+            GoAway: _for_protocol,
+            Ping: _for_heartbeat,
+            Pong: _for_heartbeat,
+            MessageReceived: _acknowledged,
+            ServerError: _complained,
+            Snapshot: _snapshot,
+            Subscribed: _subscribed,
+        }
+    )
 
     # --- the end of a burst ---------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from ..inbound import Receiver
 from ..outbox import Delivery, DeliveryStatus, Outbox, OutboxView, Storage
 from ..state import ReadOnly
 from ..transport import Settings
-from ..wire import Envelope, Guarantee, MessageSend
+from ..wire import Envelope, Guarantee
 from .place import Place
 
 __all__ = ["Sender"]
@@ -184,8 +184,8 @@ class Sender:
         else:
             row = settings.registry.of(type(message))
             name, body, guarantee = row.name, message, row.guarantee
-        # The server acknowledges a chat message by the message's own id.
-        identity = body.message.id if isinstance(body, MessageSend) else settings.new_id()
+        own = None if row is None or not isinstance(body, row.payload) else row.identity
+        identity = settings.new_id() if own is None else own(body)
         stamped: Envelope[Any] = Envelope(
             name, body, channel or name, identity, timestamp=settings.clock()
         )

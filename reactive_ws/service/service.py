@@ -413,9 +413,9 @@ class WebSocketService:
         A different true value is a new token: the service sends it in place or takes it to a new connection, and nothing
         that waits is lost. Disconnecting fails queued messages, because they belong to the user who signed out.
 
-            session = Store[Session | None](None)
-            service = WebSocketService(url, auth=Header(lambda: session.get().token))
-            service.connect_while(session.select(lambda s: s and s.token))
+            login = Store[Login | None](None)
+            service = WebSocketService(url, auth=Header(lambda: login.get().token))
+            service.connect_while(login.select(lambda now: now and now.token))
 
         Args:
             signed_in: A stream that gives its value at once, such as a selection of a store.

@@ -1,56 +1,36 @@
-"""What is said on the wire: envelopes, the registry of message types, control messages, codecs.
+"""The words of the wire: envelopes, the registry of message types, control messages, codecs.
 
-It knows no application and no connection. `outbox`, `inbound`, `transport` and `service` use it.
+It knows no application and no connection, and does no I/O. Packages above it take from it the types of what they pass on.
+An application registers its own types on a copy of `protocol_v1()`.
 
-    codec     frames <-> typed messages
-    control   the entities and payloads of wire protocol v1, one class for each row of its tables
-    envelope  the wire's vocabulary: envelope, the typed messages of protocol v1, and the registry of types
+    envelope  `Envelope`: one message with its address and position
+    control   payloads of the control messages of protocol v1
+    registry  `Registry`: which payload class has which type, and how far its delivery is promised
+    codec     frames to envelopes and back: the `Codec` protocol and `JsonCodec`
 """
 
 from .codec import Codec, JsonCodec
-from .envelope import (
+from .control import (
     Auth,
     AuthOk,
-    Envelope,
     GoAway,
-    Guarantee,
     Hello,
-    Message,
-    MessageDelta,
     MessageReceived,
-    MessageResponse,
-    MessageSend,
-    MessageType,
-    Notification,
-    NotificationNew,
-    NotificationRead,
-    Panel,
-    PanelChange,
-    PanelCreated,
-    PanelDeleted,
-    PanelUpdated,
     Ping,
     Pong,
     Position,
     Recovery,
-    Registry,
     Resume,
     Resumed,
     ServerError,
-    Session,
-    SessionClose,
-    SessionClosed,
-    SessionCreate,
-    SessionCreated,
     Snapshot,
     Subscribe,
     Subscribed,
     Sync,
-    Typing,
     Unsubscribe,
-    moment,
-    protocol_v1,
 )
+from .envelope import Envelope, moment
+from .registry import Guarantee, MessageType, Registry, protocol_v1
 
 __all__ = [
     "Auth",
@@ -61,20 +41,8 @@ __all__ = [
     "Guarantee",
     "Hello",
     "JsonCodec",
-    "Message",
-    "MessageDelta",
     "MessageReceived",
-    "MessageResponse",
-    "MessageSend",
     "MessageType",
-    "Notification",
-    "NotificationNew",
-    "NotificationRead",
-    "Panel",
-    "PanelChange",
-    "PanelCreated",
-    "PanelDeleted",
-    "PanelUpdated",
     "Ping",
     "Pong",
     "Position",
@@ -83,16 +51,10 @@ __all__ = [
     "Resume",
     "Resumed",
     "ServerError",
-    "Session",
-    "SessionClose",
-    "SessionClosed",
-    "SessionCreate",
-    "SessionCreated",
     "Snapshot",
     "Subscribe",
     "Subscribed",
     "Sync",
-    "Typing",
     "Unsubscribe",
     "moment",
     "protocol_v1",

@@ -21,10 +21,10 @@ from reactive_ws import DeliveryStatus, Selection
 from reactive_ws.gui import TextualLoop
 from reactive_ws.gui.status import connection_view
 from reactive_ws.gui.textual import ConnectionBanner, ConnectionStatus, ListRows
-from reactive_ws.wire import Panel, Session
 
 from ..app import Application
 from ..history import Entry
+from ..wire import Panel, Session
 
 __all__ = ["MARKS", "Chat"]
 

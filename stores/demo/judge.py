@@ -16,9 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from reactive_ws.wire import Message, Panel
-
 from ..app import Application
+from ..wire import Message, Panel
 from . import verdict
 from .record import Killed, read
 from .screen import Screen, Shown, load, save, screen_of

@@ -10,10 +10,11 @@ from reactivex import abc
 from reactivex.disposable import CompositeDisposable
 
 from reactive_ws.connection import ConnectionState
-from reactive_ws.wire import Envelope, MessageResponse
+from reactive_ws.wire import Envelope
 
 from ..app import Application
 from ..carousel import CarouselState
+from ..wire import MessageResponse
 
 __all__ = ["Narrator"]
 

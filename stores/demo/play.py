@@ -18,10 +18,10 @@ import attrs
 
 from reactive_ws.commands import CommandFailed
 from reactive_ws.outbox import DeliveryStatus
-from reactive_ws.wire import Message
 
 from ..app import Application
 from ..hub import Refuse, orders
+from ..wire import Message
 from .hub_child import HubChild
 from .judge import half_streamed
 from .narrator import Narrator

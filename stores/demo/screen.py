@@ -11,9 +11,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from reactive_ws.wire import Panel
-
 from ..app import Application
+from ..wire import Panel
 
 __all__ = ["Screen", "Shown", "load", "save", "screen_of"]
 

@@ -20,8 +20,8 @@ from textual.widget import Widget
 from textual.widgets import RichLog, Static
 
 from reactive_ws.outbox import OutboxView, Waiting
-from reactive_ws.wire import MessageSend
 
+from ..wire import MessageSend
 from .chat import MARKS, Chat
 from .outcome import Outcome
 from .play import Play

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from reactive_ws.wire import Panel
-
+from ..wire import Panel
 from .record import Accepted, Acknowledged, Killed, Line
 from .screen import Screen, Shown
 

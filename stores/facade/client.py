@@ -15,9 +15,10 @@ from reactivex.abc import DisposableBase
 from reactive_ws.connection import Connection, ConnectionState, ErrorEvent
 from reactive_ws.errors import ConnectionLost
 from reactive_ws.outbox import Delivery, Pending
-from reactive_ws.wire import Envelope, MessageSend
+from reactive_ws.wire import Envelope
 
 from ..app import Application, application
+from ..wire import MessageSend
 from .status import FiveState, ThreeState, five_state, three_state
 
 __all__ = ["Client", "ConnectionMetrics", "get_client"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 
-from reactive_ws.wire import Message, MessageSend, Ping
+from reactive_ws.wire import Ping
+
+from ..wire import Message, MessageSend
 
 __all__ = [
     "create_agent_message",

@@ -9,9 +9,8 @@ import enum
 
 import msgspec
 
-from reactive_ws.wire import Message, MessageDelta
-
 from ..collections import GrowingText
+from ..wire import Message, MessageDelta
 from .conversation import Conversation, at_epoch, complete, place_for, put
 from .entry import Entry, ToolCall
 

@@ -15,9 +15,9 @@ import attrs
 import msgspec
 
 from reactive_ws.outbox import DeliveryStatus
-from reactive_ws.wire import Message, MessageResponse, Snapshot
 
 from ..collections import GrowingText
+from ..wire import ChatSnapshot, Message, MessageResponse
 from .entry import Entry, Place
 from .timeline import Timeline
 
@@ -187,7 +187,7 @@ def _extended(state: Conversation, new: dict[str, Entry]) -> Conversation:
     return attrs.evolve(state, timeline=state.timeline.extended(entries), read=read)
 
 
-def merged(state: Conversation, snapshot: Snapshot) -> Conversation:
+def merged(state: Conversation, snapshot: ChatSnapshot) -> Conversation:
     """The newest messages of the session, as the server has them. One without a sequence is an answer that still grows."""
     state = at_epoch(state, snapshot.epoch)
     for message in snapshot.messages or ():

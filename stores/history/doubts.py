@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from reactive_ws.wire import MessageResponse, moment
+from reactive_ws.wire import moment
 
+from ..wire import MessageResponse
 from .conversation import Conversation
 
 __all__ = ["doubts_about", "dubious", "latest_likely"]

@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from reactive_ws.outbox import DeliveryStatus
-from reactive_ws.wire import Message
 
 from ..collections import GrowingText
+from ..wire import Message
 
 __all__ = ["WAITING", "Entry", "Place", "ToolCall"]
 

@@ -14,9 +14,9 @@ from typing import TypeVar
 from reactive_ws.engine import Domain, shallow
 from reactive_ws.outbox import Delivery, Pending
 from reactive_ws.state import KeyedStore, Selection, Store, derived
-from reactive_ws.wire import Message
 
 from ..outside import Handlers, Report, Runs, Send, Sync
+from ..wire import Message
 from .conversation import Conversation, bounded, read_up_to
 from .entry import Entry
 from .incoming import Incoming

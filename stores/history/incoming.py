@@ -12,19 +12,17 @@ from datetime import datetime
 
 from reactive_ws.connection import ErrorKind
 from reactive_ws.state import Store
-from reactive_ws.wire import (
-    Envelope,
-    Hello,
+from reactive_ws.wire import Envelope, Hello, MessageReceived
+
+from ..outside import Handlers, Report, Runs, Sync
+from ..wire import (
+    AiToolCall,
+    ChatSnapshot,
     MessageDelta,
-    MessageReceived,
     MessageResponse,
     SessionClosed,
     SessionCreated,
-    Snapshot,
 )
-
-from ..outside import Handlers, Report, Runs, Sync
-from ..wire import AiToolCall
 from .answers import Fit, called, fit, grown
 from .conversation import Conversation, all_answered, answered, began, ended, merged
 from .doubts import doubts_about, dubious, latest_likely
@@ -156,7 +154,7 @@ class Incoming:
         if session_id in self._known() and not self._get(session_id).is_over:
             self._change(session_id, ended)
 
-    def _merged(self, envelope: Envelope[Snapshot]) -> None:
+    def _merged(self, envelope: Envelope[ChatSnapshot]) -> None:
         snapshot = envelope.payload
         if snapshot.sessions is not None:
             open_ids = {session.id for session in snapshot.sessions}

@@ -16,10 +16,10 @@ import attrs
 
 from reactive_ws.connection import ErrorKind
 from reactive_ws.outbox import Pending
-from reactive_ws.wire import Message
 
 from ..collections import Vector
 from ..outside import Report, call
+from ..wire import Message
 from .conversation import Conversation
 from .entry import Entry, Place
 

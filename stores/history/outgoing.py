@@ -17,9 +17,10 @@ from reactive_ws.connection import ErrorKind
 from reactive_ws.engine import Domain
 from reactive_ws.outbox import Delivery, DeliveryStatus
 from reactive_ws.state import Store
-from reactive_ws.wire import Message, MessageReceived, MessageSend
+from reactive_ws.wire import MessageReceived
 
 from ..outside import Report, Send, call
+from ..wire import Message, MessageSend
 from .conversation import Conversation
 from .entry import Entry
 from .own_messages import acknowledged, advanced, answered_by_post, composed, withdrawn

@@ -9,8 +9,9 @@ import attrs
 import msgspec
 
 from reactive_ws.outbox import DeliveryStatus
-from reactive_ws.wire import Message, MessageReceived
+from reactive_ws.wire import MessageReceived
 
+from ..wire import Message
 from .conversation import Conversation, at_epoch, copied, end_of, place_for, put
 from .entry import Entry
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from reactive_ws.wire import Message
+from ..wire import Message
 
 __all__ = ["Reply", "assistant"]
 

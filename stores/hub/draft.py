@@ -10,16 +10,9 @@ from typing import Any
 import attrs
 import msgspec
 
-from reactive_ws.wire import (
-    Envelope,
-    Message,
-    MessageResponse,
-    Registry,
-    Session,
-    SessionCreated,
-    protocol_v1,
-)
+from reactive_ws.wire import Envelope, Registry
 
+from ..wire import Message, MessageResponse, Session, SessionCreated, agent_chat
 from .assistant import Reply, assistant
 from .state import APP, Broadcast, Change, Delete, Only, Output, Owed, Put, State, Step, Stream
 
@@ -31,14 +24,14 @@ class Rules:
     """How this hub behaves.
 
     Attributes:
-        registry: The message types; those that are not of protocol v1 are relayed to everybody.
+        registry: The message types; the hub relays those that are not of the agent chat to all clients.
         reply: Writes the answers.
         max_log: Entries kept of each stream for a resume, at least 1.
         max_history: Messages of a session in a snapshot.
         max_snapshot_size: Bytes of messages after which a snapshot goes back no further, so that clients can take it.
     """
 
-    registry: Registry = attrs.field(factory=protocol_v1)
+    registry: Registry = attrs.field(factory=agent_chat)
     reply: Reply = assistant
     max_log: int = attrs.field(default=5_000, validator=attrs.validators.ge(1))
     max_history: int = attrs.field(default=1_000, validator=attrs.validators.ge(0))

@@ -15,9 +15,23 @@ import msgspec
 from reactive_ws.wire import (
     Envelope,
     Guarantee,
+    MessageReceived,
+    Ping,
+    Pong,
+    Recovery,
+    Resume,
+    Resumed,
+    ServerError,
+    Subscribe,
+    Subscribed,
+    Sync,
+    Unsubscribe,
+)
+
+from ..wire import (
+    ChatSnapshot,
     Message,
     MessageDelta,
-    MessageReceived,
     MessageSend,
     Notification,
     NotificationNew,
@@ -27,25 +41,13 @@ from reactive_ws.wire import (
     PanelCreated,
     PanelDeleted,
     PanelUpdated,
-    Ping,
-    Pong,
-    Recovery,
-    Resume,
-    Resumed,
-    ServerError,
     Session,
     SessionClose,
     SessionClosed,
     SessionCreate,
-    Snapshot,
-    Subscribe,
-    Subscribed,
-    Sync,
     Typing,
-    Unsubscribe,
-    protocol_v1,
+    agent_chat,
 )
-
 from .draft import Draft, Refused, Rules
 from .grammar import ClosePanel, CreatePanel, Notify, Order, Refuse, UpdatePanel, orders
 from .state import APP, Broadcast, Delete, Only, Owed, Put, Replay, State, Step, Subscription
@@ -53,7 +55,7 @@ from .state import APP, Broadcast, Delete, Only, Owed, Put, Replay, State, Step,
 __all__ = ["advance", "apply", "refusal"]
 
 _PIECE = re.compile(r"\s*\S+")
-_OWN_TYPES = frozenset(row.name for row in protocol_v1())
+_OWN_TYPES = frozenset(row.name for row in agent_chat())
 
 
 def apply(state: State, envelope: Envelope[Any], sender: int, rules: Rules, now: float) -> Step:
@@ -260,11 +262,11 @@ def _sync(draft: Draft, envelope: Envelope[Sync]) -> None:
         if name == APP:
             sessions = sorted(state.sessions.values(), key=_age)
             panels = [panel for _, panel in sorted(state.panels.items(), key=lambda row: row[0])]
-            draft.answer(Snapshot(name, state.epoch, seq, tuple(sessions), tuple(panels)))
+            draft.answer(ChatSnapshot(name, state.epoch, seq, tuple(sessions), tuple(panels)))
         else:
             rules = draft.rules
             messages = state.conversation(name).last(rules.max_history, rules.max_snapshot_size)
-            draft.answer(Snapshot(name, state.epoch, seq, messages=messages))
+            draft.answer(ChatSnapshot(name, state.epoch, seq, messages=messages))
 
 
 def _age(session: Session) -> tuple[float, str]:

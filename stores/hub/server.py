@@ -32,9 +32,9 @@ from reactive_ws.wire import (
     Pong,
     Registry,
     Resume,
-    protocol_v1,
 )
 
+from ..wire import agent_chat
 from .admission import Authorize, checker, select_subprotocol, token_of
 from .assistant import Reply, assistant
 from .connection import Connection
@@ -80,7 +80,8 @@ class Hub:
         token_delay: Seconds before each word of an answer.
         authorize: Tells whether a token is good; None lets everybody in. The token comes as `Authorization: Bearer`
             header, as `token` in the query, as subprotocol, or in a first `auth` message, see `admission`.
-        registry: Message types; the user's own ones are relayed to all clients on the stream `app`.
+        registry: The application's message types, which the hub relays to all clients on the stream `app`; those of the
+                agent chat are added.
         auth_timeout: Seconds that a client has for its `auth` message.
         hold_time: Seconds that new messages are held back for a client that may be about to resume.
         heartbeat: Seconds, announced in `hello`.
@@ -126,7 +127,7 @@ class Hub:
             max_size,
             max_backlog,
         )
-        self._rules = Rules(registry or protocol_v1(), reply, max_log, max_history)
+        self._rules = Rules(agent_chat(registry), reply, max_log, max_history)
         self._codec: Codec = JsonCodec(self._rules.registry)
         self._pipeline: Pipeline | None = None
         self._server: Server | None = None

@@ -13,7 +13,9 @@ import attrs
 from immutables import Map
 from msgspec import Struct
 
-from reactive_ws.wire import Envelope, Message, Panel, Recovery, Session
+from reactive_ws.wire import Envelope, Recovery
+
+from ..wire import Message, Panel, Session
 
 __all__ = [
     "APP",

@@ -18,8 +18,9 @@ import msgspec
 from immutables import Map
 
 from reactive_ws.errors import FileUnusable, MessageRejected
-from reactive_ws.wire import Codec, Envelope, Message, Panel, Session
+from reactive_ws.wire import Codec, Envelope
 
+from ..wire import Message, Panel, Session
 from .state import Change, Conversation, Owed, Put, State, Stream
 
 __all__ = ["Storage"]

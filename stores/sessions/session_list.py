@@ -12,7 +12,7 @@ import attrs
 import msgspec
 from immutables import Map
 
-from reactive_ws.wire import Session
+from ..wire import Session
 
 __all__ = [
     "SessionsState",

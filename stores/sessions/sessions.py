@@ -14,8 +14,11 @@ from reactive_ws.connection import ErrorKind
 from reactive_ws.engine import Domain, shallow
 from reactive_ws.outbox import Delivery, DeliveryStatus
 from reactive_ws.state import ReadOnly, Selection, Store
-from reactive_ws.wire import (
-    Envelope,
+from reactive_ws.wire import Envelope
+
+from ..outside import Handlers, Later, Report, Runs, Send, Sync
+from ..wire import (
+    ChatSnapshot,
     MessageResponse,
     PanelDeleted,
     Session,
@@ -23,10 +26,7 @@ from reactive_ws.wire import (
     SessionClosed,
     SessionCreate,
     SessionCreated,
-    Snapshot,
 )
-
-from ..outside import Handlers, Later, Report, Runs, Send, Sync
 from .idle import IdleWatch
 from .session_list import (
     SessionsState,
@@ -196,7 +196,7 @@ class Sessions:
     def _is_gone(self, session_id: str) -> bool:
         return session_id in self._gone and self._store.get().get(session_id) is None
 
-    def _replaced(self, envelope: Envelope[Snapshot]) -> None:
+    def _replaced(self, envelope: Envelope[ChatSnapshot]) -> None:
         sessions = envelope.payload.sessions
         if sessions is not None:
             self._store.update(lambda state: replaced(state, sessions))

@@ -17,7 +17,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from reactive_ws.wire import MessageDelta, MessageResponse, MessageType, Registry, protocol_v1
+from reactive_ws.wire import MessageType, Registry
+
+from .chat import MessageDelta, MessageResponse, agent_chat
 
 __all__ = [
     "CHANNEL_EVENTS",
@@ -43,14 +45,14 @@ __all__ = [
 
 
 class _Wire(Struct, frozen=True, gc=False, rename="camel"):
-    """What all of them share."""
+    """Options that all payloads share."""
 
 
 # --- activity.* -------------------------------------------------------------------------------------------------------
 
 
 class Activity(_Wire, frozen=True, gc=False):
-    """Something that somebody does or has to do."""
+    """Something that a person does or has to do."""
 
     id: str
     kind: str = ""
@@ -82,7 +84,7 @@ class ActivityCompleted(_Wire, frozen=True, gc=False):
 
 
 class Customer(_Wire, frozen=True, gc=False):
-    """Somebody to do business with."""
+    """A person to do business with."""
 
     id: str
     name: str = ""
@@ -205,12 +207,12 @@ FAMILIES: tuple[str, ...] = ("activity", "customer", "notification", "ai", "camp
 
 
 def command_center(registry: Registry | None = None) -> Registry:
-    """Returns a registry with these types added; names that it has already keep their class.
+    """Returns a registry with these types and those of `agent_chat` added; names that it has already keep their class.
 
     Args:
-        registry: What to extend, on a copy; protocol v1 when None.
+        registry: The registry to extend, which stays as it is; `protocol_v1()` when None.
     """
-    extended = protocol_v1() if registry is None else registry.copy()
+    extended = agent_chat(registry)
     for row in _ROWS:
         if row.name not in extended:
             extended.add(row)

@@ -19,8 +19,7 @@ from reactive_ws.errors import OutboxFull
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.service.service import WebSocketService
-from reactive_ws.wire.control import Message
-from reactive_ws.wire.envelope import MessageSend
+from reactive_ws.stores.wire.chat import Message, MessageSend, agent_chat
 
 
 def say(line: str) -> None:
@@ -36,6 +35,7 @@ async def main(url: str, path: str, first: int, count: int) -> None:
         backoff=Backoff(initial=0.05, factor=1.0),
         outbox=OutboxOptions(path=path),
         rng=random.Random(first),
+        registry=agent_chat(),
     )
     say("open")
     await service.connect()

@@ -23,6 +23,7 @@ import pytest
 from reactive_ws.errors import MessagesMissing, OutboxFull
 from reactive_ws.outbox.delivery import Delivery, DeliveryStatus
 from reactive_ws.service.service import WebSocketService
+from reactive_ws.stores.wire.chat import ChatSnapshot, SessionClose, SessionClosed, agent_chat
 from reactive_ws.testing import (
     Bandwidth,
     BlackHole,
@@ -45,7 +46,7 @@ from reactive_ws.testing import (
     Truncate,
     World,
 )
-from reactive_ws.wire.envelope import GoAway, SessionClose, SessionClosed, Snapshot
+from reactive_ws.wire.control import GoAway
 
 Fault: TypeAlias = Callable[["Run"], Awaitable[None] | None]
 
@@ -177,14 +178,14 @@ async def play(seed: int, messages: int, faults: int) -> Outcome:
     """Sends so many messages, and publishes a fifth of that, while so many faults happen."""
     async with World() as world:
         run = Run(world, seed)
-        run.server = await world.server()
-        run.service = world.service(suspended=lambda: run.slept)
+        run.server = await world.server(registry=agent_chat())
+        run.service = world.service(suspended=lambda: run.slept, registry=agent_chat())
         heard: list[int] = []
         run.service.on(SessionClosed, lambda payload: heard.append(int(payload.session_id)))
         # A snapshot stands for everything up to its number.
         covered: set[int] = set()
         run.service.on(
-            Snapshot,
+            ChatSnapshot,
             lambda snapshot: covered.update(range(max(heard, default=0) + 1, snapshot.seq + 1)),
         )
         await run.service.connect()

@@ -19,6 +19,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from reactive_ws.stores.wire.chat import agent_chat
 from reactive_ws.testing import ScriptedServer
 
 _CHILD = Path(__file__).with_name("mortal_client.py")
@@ -69,7 +70,7 @@ async def read(child: Process, stored: set[int], until: str | None = None) -> st
 
 async def run(path: Path, chance: random.Random) -> Outcome:
     outcome = Outcome()
-    async with ScriptedServer("ws://127.0.0.1:0/ws") as server:
+    async with ScriptedServer("ws://127.0.0.1:0/ws", registry=agent_chat()) as server:
         url = server.url
         # The same port after every restart.
         server._url = server._url._replace(netloc=url.split("/")[2])

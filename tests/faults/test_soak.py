@@ -25,8 +25,8 @@ from websockets.exceptions import ConnectionClosed
 from reactive_ws.engine.domain import Domain
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.state.store import Store
+from reactive_ws.stores.wire.chat import SessionClose, SessionClosed, agent_chat
 from reactive_ws.testing import BlackHole, Hang, Latency, Refuse, Reset, Simulation, Stall
-from reactive_ws.wire.envelope import SessionClose, SessionClosed
 
 
 class ForgetfulServer:
@@ -201,6 +201,7 @@ async def soak(hours: float, early: float) -> tuple[Sample, Sample, dict[str, in
         clock=simulation.wall_clock,
         new_id=simulation.new_id,
         suspended=lambda: 0.0,
+        registry=agent_chat(),
     )
     service.on(SessionClosed, lambda _: count.update(lambda n: n + 1))
     seen = service.metrics.select().subscribe(lambda _: None)

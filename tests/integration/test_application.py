@@ -15,8 +15,9 @@ from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.stores import Application, application
 from reactive_ws.stores import app as app_module
 from reactive_ws.stores.hub import Hub
+from reactive_ws.stores.wire.chat import agent_chat
 from reactive_ws.stores.wire.command_center import command_center
-from reactive_ws.wire.envelope import Guarantee, protocol_v1
+from reactive_ws.wire.registry import Guarantee
 
 QUICK = Backoff(initial=0.02, cap=0.1)
 
@@ -252,7 +253,7 @@ def test_every_message_of_the_server_has_its_store() -> None:
     from_clients |= {"session.create", "session.close"}
     assert handled | of_the_service | from_clients == {row.name for row in command_center()}
     assert not handled & of_the_service
-    assert protocol_v1().get("message.send").guarantee is Guarantee.AT_LEAST_ONCE  # type: ignore[union-attr]
+    assert agent_chat().get("message.send").guarantee is Guarantee.AT_LEAST_ONCE  # type: ignore[union-attr]
 
 
 def test_the_usual_application_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from integration.test_service import chat, make
 from reactive_ws.errors import JournalError
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.outbox.outgoing import OutboxOptions
-from reactive_ws.wire.envelope import Typing
+from reactive_ws.stores.wire.chat import Typing
 
 
 def durable(path: Path) -> OutboxOptions:

@@ -13,9 +13,8 @@ from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import ConnectionLost, HandshakeRefused
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.service.service import WebSocketService
+from reactive_ws.stores.wire.chat import Message, MessageResponse, MessageSend, agent_chat
 from reactive_ws.transport.authentication import Query
-from reactive_ws.wire.control import Message
-from reactive_ws.wire.envelope import MessageResponse, MessageSend
 
 from .peers.foreign import part
 from .scripted_server import ScriptedServer, until
@@ -30,7 +29,11 @@ def make(url: str, **options: object) -> WebSocketService:
         "backoff": Backoff(initial=0.01, factor=1.0, cap=0.01),
         **options,
     }
-    return WebSocketService(url, connect=part("reactive_ws.transport.picows").connect, **given)  # type: ignore[arg-type]
+    return WebSocketService(
+        url,
+        connect=part("reactive_ws.transport.picows").connect,
+        **{"registry": agent_chat(), **given},
+    )  # type: ignore[arg-type]
 
 
 def chat(number: int) -> MessageSend:

@@ -15,8 +15,8 @@ from reactive_ws.connection.record import ConnectionState, Phase
 from reactive_ws.engine.domain import Domain
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.service.service import WebSocketService
-from reactive_ws.wire.control import Message
-from reactive_ws.wire.envelope import MessageReceived, MessageSend
+from reactive_ws.stores.wire.chat import Message, MessageSend, agent_chat
+from reactive_ws.wire.control import MessageReceived
 
 from .scripted_server import ScriptedServer
 
@@ -30,7 +30,7 @@ HOOK: list[Act] = []
 
 def a_service(server: ScriptedServer) -> WebSocketService:
     domain = Domain("test", on_error=lambda _: HOOK.pop()() if HOOK else None)
-    return WebSocketService(server.url, domain=domain, proxy=None)
+    return WebSocketService(server.url, domain=domain, proxy=None, registry=agent_chat())
 
 
 @contextmanager
@@ -263,7 +263,9 @@ async def test_in_your_own_loop_stop_is_a_disconnect_from_this_loop_and_from_oth
 
 
 def test_stop_returns_when_the_loop_of_the_service_ends_around_its_drain() -> None:
-    service = WebSocketService("ws://127.0.0.1:9/", domain=Domain("test"), proxy=None)
+    service = WebSocketService(
+        "ws://127.0.0.1:9/", domain=Domain("test"), proxy=None, registry=agent_chat()
+    )
     delivery = service.send(MessageSend("s", Message("c1", "s", "user", "x", 0)))
     is_up, is_stopping = threading.Event(), threading.Event()
 
@@ -293,7 +295,9 @@ def test_stop_returns_when_the_loop_of_the_service_ends_around_its_drain() -> No
 def test_many_threads_that_start_at_once_start_one_thread() -> None:
     threads = threading.active_count()
     for _ in range(20):
-        service = WebSocketService("ws://127.0.0.1:9/", domain=Domain("test"), proxy=None)
+        service = WebSocketService(
+            "ws://127.0.0.1:9/", domain=Domain("test"), proxy=None, registry=agent_chat()
+        )
         ready = threading.Barrier(4)
 
         def start(service: WebSocketService = service, ready: threading.Barrier = ready) -> None:

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from reactive_ws.errors import FileUnusable, ListenFailed
 from reactive_ws.stores.hub import Hub
-from reactive_ws.wire.envelope import Message
+from reactive_ws.stores.wire.chat import Message
 
 
 def run(body: Coroutine[Any, Any, None]) -> None:

@@ -35,8 +35,9 @@ from reactive_ws.middleware import logger as log_commits
 from reactive_ws.middleware import persist
 from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.service.service import WebSocketService
+from reactive_ws.stores.wire.chat import Message, MessageSend, agent_chat
 from reactive_ws.transport.authentication import Auth, FirstMessage, Header, Query, Subprotocol
-from reactive_ws.wire.envelope import Message, MessageSend, Position
+from reactive_ws.wire.control import Position
 
 SECRET = 's3cr3t/+"é ~value'
 CORE = "s3cr3t"
@@ -335,6 +336,7 @@ class Watch:
         self.service = WebSocketService(
             url,
             **{
+                "registry": agent_chat(),
                 "domain": domain,
                 "auth": auth,
                 "proxy": None,
@@ -594,7 +596,7 @@ def test_an_address_that_cannot_be_dialled_is_shown_without_its_secrets() -> Non
         f"ws:///ws?token={quote(SECRET)}",
     ):
         with pytest.raises(BadAddress) as caught:
-            WebSocketService(url, domain=Domain("test"))
+            WebSocketService(url, domain=Domain("test"), registry=agent_chat())
         shown = f"{caught.value} {caught.value!r} {caught.value.__cause__}"
         assert found({"exception": shown}) == []
 

@@ -31,20 +31,18 @@ from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.state.store import Store
-from reactive_ws.transport.authentication import FirstMessage, Header, Query, Subprotocol
-from reactive_ws.wire.envelope import (
-    Envelope,
-    Guarantee,
+from reactive_ws.stores.wire.chat import (
     Message,
-    MessageReceived,
     MessageResponse,
     MessageSend,
-    Position,
-    ServerError,
     SessionCreated,
     Typing,
-    protocol_v1,
+    agent_chat,
 )
+from reactive_ws.transport.authentication import FirstMessage, Header, Query, Subprotocol
+from reactive_ws.wire.control import MessageReceived, Position, ServerError
+from reactive_ws.wire.envelope import Envelope
+from reactive_ws.wire.registry import Guarantee
 
 QUICK = Backoff(initial=0.02, factor=1.0, cap=0.02)
 
@@ -58,7 +56,7 @@ def make(server: ScriptedServer | str, **options: Any) -> WebSocketService:
         "rng": random.Random(1),
         **options,
     }
-    return WebSocketService(url, **options)
+    return WebSocketService(url, **{"registry": agent_chat(), **options})
 
 
 def chat(number: int) -> MessageSend:
@@ -411,7 +409,7 @@ async def test_messages_are_iterated_after_their_effects() -> None:
 
 
 async def test_requests_are_answered_failed_and_timed_out() -> None:
-    registry = protocol_v1()
+    registry = agent_chat()
 
     @registry.message("ask", guarantee=Guarantee.AT_MOST_ONCE)
     class Ask(Typing, frozen=True):

@@ -13,15 +13,16 @@ from reactive_ws.engine.domain import Domain
 from reactive_ws.outbox.delivery import Delivery, DeliveryStatus
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.stores.hub import Hub
-from reactive_ws.transport.authentication import Auth, FirstMessage, Header, Query, Subprotocol
-from reactive_ws.wire.envelope import (
+from reactive_ws.stores.wire.chat import (
     Message,
     MessageDelta,
     MessageResponse,
     MessageSend,
     PanelCreated,
     SessionCreate,
+    agent_chat,
 )
+from reactive_ws.transport.authentication import Auth, FirstMessage, Header, Query, Subprotocol
 
 PATIENCE = 60.0
 ROUNDS = 4
@@ -53,7 +54,10 @@ def test_every_message_has_one_effect_and_one_answer_however_often_the_hub_is_ki
                     is_complete.set()
 
         service = WebSocketService(
-            f"ws://127.0.0.1:{port}/ws", domain=Domain("test"), backoff=Backoff(0.05, 1.0, 0.2)
+            f"ws://127.0.0.1:{port}/ws",
+            domain=Domain("test"),
+            backoff=Backoff(0.05, 1.0, 0.2),
+            registry=agent_chat(),
         )
         service.on(MessageDelta, grow)
         service.on(MessageResponse, answered)
@@ -93,7 +97,9 @@ def test_every_message_has_one_effect_and_one_answer_however_often_the_hub_is_ki
 def test_the_hub_understands_every_way_in_which_the_service_sends_a_token(auth: Auth) -> None:
     async def body() -> None:
         async with Hub(authorize=lambda token: token == "sécret") as hub:
-            service = WebSocketService(hub.url, auth=auth, domain=Domain("test"))
+            service = WebSocketService(
+                hub.url, auth=auth, domain=Domain("test"), registry=agent_chat()
+            )
             async with service:
                 await service.wait_connected(PATIENCE)
                 delivery = service.send(SessionCreate("s1", "First"))

@@ -9,13 +9,8 @@ from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.stores.history.answers import grown
 from reactive_ws.stores.history.conversation import Conversation, answered, merged
 from reactive_ws.stores.history.own_messages import acknowledged, advanced, composed
-from reactive_ws.wire.envelope import (
-    Message,
-    MessageDelta,
-    MessageReceived,
-    MessageResponse,
-    Snapshot,
-)
+from reactive_ws.stores.wire.chat import ChatSnapshot, Message, MessageDelta, MessageResponse
+from reactive_ws.wire.control import MessageReceived
 
 TEXTS = st.text("ab ", min_size=1, max_size=12)
 
@@ -88,9 +83,9 @@ def test_after_a_snapshot_the_conversation_is_the_servers(
         ids = [entry.id for entry in state.timeline]
         assert len(ids) == len(set(ids))
     everything = tuple(messages) if begun is None else (*messages, begun)
-    state = merged(state, Snapshot("s", "e", 99, messages=everything))
+    state = merged(state, ChatSnapshot("s", "e", 99, messages=everything))
     assert [(e.id, e.content, e.is_growing) for e in state.timeline] == [
         (message.id, message.content, message is begun) for message in everything
     ]
-    again = merged(state, Snapshot("s", "e", 99, messages=everything))
+    again = merged(state, ChatSnapshot("s", "e", 99, messages=everything))
     assert list(again.timeline) == list(state.timeline)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from reactive_ws.connection.record import Metrics
 from reactive_ws.state.store import Store
+from reactive_ws.stores.wire.chat import agent_chat
 from reactive_ws.testing import ClientSnapshot, World
 from reactive_ws.testing.generating.garbage import GARBAGE, wire_garbage
 from reactive_ws.testing.generating.profiles import PROFILES
@@ -32,8 +33,8 @@ def no_logs(caplog: pytest.LogCaptureFixture) -> None:
 
 def _withstand(frames: list[str | bytes], *, is_harmless: bool) -> None:
     with World() as world:
-        server = world.run(world.server())
-        service = world.service(max_size=2**20)
+        server = world.run(world.server(registry=agent_chat()))
+        service = world.service(max_size=2**20, registry=agent_chat())
         seen: Store[tuple[Any, ...]] = Store((), domain=world.domain)
 
         def take(envelope: Envelope[Any]) -> None:
@@ -77,13 +78,20 @@ def _can_be_sent(frame: str | bytes) -> bool:
 
 
 @settings(PROFILES["quick"], max_examples=100)
-@given(st.lists(wire_garbage(rows=HARMLESS).map(lambda garbage: garbage.frame), max_size=10))
+@given(
+    st.lists(
+        wire_garbage(rows=HARMLESS, registry=agent_chat()).map(lambda garbage: garbage.frame),
+        max_size=10,
+    )
+)
 def test_garbage_changes_nothing(frames: list[str | bytes]) -> None:
     _withstand(frames, is_harmless=True)
 
 
 @settings(PROFILES["quick"], max_examples=100)
-@given(st.lists(wire_garbage().map(lambda garbage: garbage.frame), max_size=10))
+@given(
+    st.lists(wire_garbage(registry=agent_chat()).map(lambda garbage: garbage.frame), max_size=10)
+)
 def test_no_garbage_raises(frames: list[str | bytes]) -> None:
     _withstand(frames, is_harmless=False)
 
@@ -98,7 +106,9 @@ def test_random_bytes_change_nothing(frames: list[str | bytes]) -> None:
 @settings(PROFILES["deep"], max_examples=10_000)
 @given(
     st.lists(
-        wire_garbage(rows=HARMLESS).map(lambda garbage: garbage.frame), min_size=10, max_size=10
+        wire_garbage(rows=HARMLESS, registry=agent_chat()).map(lambda garbage: garbage.frame),
+        min_size=10,
+        max_size=10,
     )
 )
 def test_a_hundred_thousand_frames_of_garbage_change_nothing(frames: list[str | bytes]) -> None:

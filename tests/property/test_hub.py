@@ -14,25 +14,22 @@ from reactive_ws.stores.hub.draft import Rules
 from reactive_ws.stores.hub.reactions import advance, apply
 from reactive_ws.stores.hub.state import APP, Broadcast, Only, Replay, State, Step
 from reactive_ws.stores.hub.storage import Storage
-from reactive_ws.wire.codec import JsonCodec
-from reactive_ws.wire.envelope import (
-    Envelope,
+from reactive_ws.stores.wire.chat import (
+    ChatSnapshot,
     Message,
     MessageDelta,
-    MessageReceived,
     MessageResponse,
     MessageSend,
     PanelCreated,
     PanelDeleted,
     PanelUpdated,
-    Position,
-    Resume,
-    ServerError,
     SessionClose,
     SessionCreate,
-    Snapshot,
-    Sync,
+    agent_chat,
 )
+from reactive_ws.wire.codec import JsonCodec
+from reactive_ws.wire.control import MessageReceived, Position, Resume, ServerError, Sync
+from reactive_ws.wire.envelope import Envelope
 
 RULES = Rules(max_log=1_000)
 SESSIONS = st.sampled_from(["s1", "s2", APP])
@@ -153,7 +150,7 @@ def test_a_snapshot_and_what_follows_it_are_as_good_as_having_been_there(
     cut = data.draw(st.integers(0, len(actions)))
     run.perform(actions[:cut], talk)
     run.hear("sync", Sync((APP,)), "y1")
-    snapshot: Snapshot = run.payloads(Snapshot)[-1]
+    snapshot: ChatSnapshot = run.payloads(ChatSnapshot)[-1]
     run.perform(actions[cut:], talk)
     run.hear("resume", Resume({APP: Position("e", snapshot.seq)}), "r1")
     (replay,) = run.steps[-1].outputs
@@ -179,12 +176,12 @@ def test_what_is_loaded_after_a_kill_goes_on_as_if_nothing_had_been(
     actions: list[tuple[Any, ...]], talk: list[tuple[str, str]]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        storage = Storage(Path(folder) / "hub.db", JsonCodec())
+        storage = Storage(Path(folder) / "hub.db", JsonCodec(agent_chat()))
         run = Run(storage.load())
         run.perform(actions, talk)
         storage.commit(change for step in run.steps for change in step.changes)
         storage.close()
-        again = Storage(Path(folder) / "hub.db", JsonCodec())
+        again = Storage(Path(folder) / "hub.db", JsonCodec(agent_chat()))
         loaded = Run(again.load())
         again.close()
     # Said once more, all of it: acknowledged where it was, without effect.
@@ -238,7 +235,7 @@ FRAMES = st.fixed_dictionaries(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(FRAMES, max_size=8))
 def test_no_frame_whatever_can_break_the_hub(frames: list[str]) -> None:
-    codec = JsonCodec()
+    codec = JsonCodec(agent_chat())
     run = Run(State(epoch="e"))
     for frame in frames:
         try:

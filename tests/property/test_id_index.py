@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reactive_ws.stores.history import id_index
 from reactive_ws.stores.history.entry import Entry
 from reactive_ws.stores.history.id_index import IdIndex
-from reactive_ws.wire.envelope import Message
+from reactive_ws.stores.wire.chat import Message
 
 names = st.integers(0, 30).map(str)
 steps = st.lists(

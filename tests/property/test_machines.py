@@ -20,20 +20,13 @@ from reactive_ws.errors import UsageError
 from reactive_ws.outbox.outgoing import OutboxView
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.state.store import Store
+from reactive_ws.stores.wire.chat import NotificationRead, agent_chat
 from reactive_ws.testing import NEVER, ClientSnapshot, Duplicate, Transcript, World
 from reactive_ws.testing.generating.profiles import PROFILES
-from reactive_ws.testing.machines.service_machine import ServiceMachine
+from reactive_ws.testing.machines.service_machine import Command, Event, ServiceMachine
 from reactive_ws.testing.machines.store_machine import StoreMachine
-from reactive_ws.wire.envelope import (
-    Guarantee,
-    MessageType,
-    NotificationRead,
-    Position,
-    Registry,
-    SessionClose,
-    SessionClosed,
-    protocol_v1,
-)
+from reactive_ws.wire.control import Position
+from reactive_ws.wire.registry import Guarantee, MessageType, Registry
 
 QUICK = PROFILES["quick"]
 
@@ -203,7 +196,7 @@ class Counter(ServiceMachine):
     def attach(self, service: WebSocketService) -> dict[str, Store[int]]:
         assert self.world is not None
         counter = Store(0, domain=self.world.domain)
-        service.on("session.closed", lambda envelope: self.count(counter))
+        service.on("machine.event", lambda envelope: self.count(counter))
         return {"counter": counter}
 
     def count(self, counter: Store[int]) -> None:
@@ -270,18 +263,21 @@ def test_a_snapshot_says_which_stores_it_has() -> None:
 
 def test_a_snapshot_shows_the_whole_client_under_one_commit() -> None:
     with World() as world:
-        server, service = world.run(world.server()), world.service()
+        server, service = (
+            world.run(world.server(registry=ServiceMachine.registry)),
+            world.service(registry=ServiceMachine.registry),
+        )
         count = Store(0, domain=world.domain)
-        service.on("session.closed", lambda envelope: count.update(lambda n: n + 1))
+        service.on("machine.event", lambda envelope: count.update(lambda n: n + 1))
         world.call(service.connect)
         world.run(service.wait_connected(10))
-        world.call(lambda: server.publish(SessionClosed("a")))
+        world.call(lambda: server.publish(Event("a")))
         server.acknowledge_after = NEVER
-        service.send(SessionClose("b"))
+        service.send(Command("b"))
         world.run(world.settle())
         snapshot = ClientSnapshot.of(service, {"count": count})
         assert snapshot.connection.is_connected
-        assert [entry.type for entry in snapshot.outbox.entries] == ["session.close"]
+        assert [entry.type for entry in snapshot.outbox.entries] == ["machine.command"]
         assert dict(snapshot.positions) == {"app": Position("epoch-1", 1)}
         assert snapshot.values == {"count": 1}
 
@@ -300,12 +296,13 @@ def test_a_step_that_fails_keeps_its_frames(
     (path,) = tmp_path.iterdir()
     assert f"every frame of this run: {path}" in caught.value.__notes__
     frames = Transcript.read(path).frames
-    assert "session.closed" in [frame.text for frame in frames if frame.what == "down"][-1]
+    assert "machine.event" in [frame.text for frame in frames if frame.what == "down"][-1]
 
 
 class Notifications(ServiceMachine):
     """Events that are not the ones of the examples."""
 
+    registry: ClassVar[Registry] = agent_chat()
     events: ClassVar[Any] = st.builds(NotificationRead, st.sampled_from("abc"))
 
 
@@ -342,9 +339,9 @@ class LosesWhatItSent(ServiceMachine):
     def make_service(self, world: World) -> WebSocketService:
         rows = tuple(
             MessageType(row.name, row.payload, Guarantee.AT_MOST_ONCE, row.required)
-            if row.name == "session.close"
+            if row.name == "machine.command"
             else row
-            for row in protocol_v1()
+            for row in self.registry
         )
         return world.service(registry=Registry(rows))
 
@@ -353,7 +350,7 @@ class SkipsStates(ServiceMachine):
     """Shows a reconnect as a first connect."""
 
     def make_service(self, world: World) -> WebSocketService:
-        service = world.service()
+        service = world.service(registry=self.registry)
         publish = service._status.publish
 
         def wrong(connection: Connection) -> None:
@@ -369,14 +366,14 @@ class NeverComesBack(ServiceMachine):
     """Forgets to dial again after a connection was lost."""
 
     def make_service(self, world: World) -> WebSocketService:
-        return world.service(max_attempts=0)
+        return world.service(max_attempts=0, registry=self.registry)
 
 
 class TakesMessagesAsTheyCome(ServiceMachine):
     """Knows neither duplicates nor gaps."""
 
     def make_service(self, world: World) -> WebSocketService:
-        service = world.service()
+        service = world.service(registry=self.registry)
         inbound = service._receiver.inbound
         accept = inbound.accept
 
@@ -390,7 +387,7 @@ class TakesMessagesAsTheyCome(ServiceMachine):
 
 class RaisesInAHandler(ServiceMachine):
     def attach(self, service: WebSocketService) -> None:
-        service.on("session.closed", lambda envelope: self.names[envelope.payload.session_id])
+        service.on("machine.event", lambda envelope: self.names[envelope.payload.name])
 
     names: ClassVar[dict[str, str]] = {"a": ""}
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from reactive_ws.connection.record import ErrorKind
 from reactive_ws.stores import command_center
+from reactive_ws.stores.wire.chat import Panel, PanelCreated, SessionCreated
 from reactive_ws.stores.wire.command_center import CHANNEL_EVENTS
 from reactive_ws.testing import World
 from reactive_ws.testing.generating.profiles import PROFILES
-from reactive_ws.wire.envelope import Panel, PanelCreated, SessionCreated
 
 IDS = st.sampled_from(["a", "b", "own", ""])
 SESSIONS = st.sampled_from(["s", "t", "unknown", ""])

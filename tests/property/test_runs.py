@@ -13,7 +13,8 @@ from reactive_ws.stores.history import timeline
 from reactive_ws.stores.history.answers import grown
 from reactive_ws.stores.history.conversation import Conversation, all_answered, answered
 from reactive_ws.stores.history.own_messages import acknowledged, composed
-from reactive_ws.wire.envelope import Message, MessageDelta, MessageReceived, MessageResponse
+from reactive_ws.stores.wire.chat import Message, MessageDelta, MessageResponse
+from reactive_ws.wire.control import MessageReceived
 
 
 def message(number: int, sequence: int | None) -> Message:

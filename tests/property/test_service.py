@@ -13,6 +13,7 @@ from reactive_ws.engine.domain import Domain
 from reactive_ws.outbox.delivery import Delivery, DeliveryStatus
 from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.state.store import Store
+from reactive_ws.stores.wire.chat import Message, MessageResponse, MessageSend, agent_chat
 from reactive_ws.testing import (
     BlackHole,
     Hang,
@@ -25,8 +26,6 @@ from reactive_ws.testing import (
     Stall,
     World,
 )
-from reactive_ws.wire.control import Message
-from reactive_ws.wire.envelope import MessageResponse, MessageSend
 
 MESSAGES = 40
 
@@ -79,9 +78,11 @@ async def run(simulation: Simulation, chance: random.Random) -> None:
     states: list[str] = []
     failures: list[Exception] = []
     before = asyncio.all_tasks()
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         world = World()
-        service = world.service(server.url, domain=domain, rng=random.Random(chance.random()))
+        service = world.service(
+            server.url, domain=domain, rng=random.Random(chance.random()), registry=agent_chat()
+        )
         service.connection.select(lambda c: c.state.name).subscribe(states.append)
 
         def take(payload: MessageResponse) -> None:
@@ -136,12 +137,13 @@ def test_whatever_the_program_does_every_delivery_ends_and_the_service_comes_to_
 async def fidget(simulation: Simulation, chance: random.Random) -> None:
     network = simulation.network
     network.apply(Latency(0.05, 0.02))
-    async with ScriptedServer(is_plain=chance.random() < 0.5) as server:
+    async with ScriptedServer(is_plain=chance.random() < 0.5, registry=agent_chat()) as server:
         world = World()
         service = world.service(
             server.url,
             rng=random.Random(1),
             outbox=OutboxOptions(limit=chance.choice([5, 1000])),
+            registry=agent_chat(),
         )
         deliveries: dict[int, Delivery] = {}
         await service.connect()

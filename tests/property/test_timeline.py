@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from reactive_ws.stores.history import timeline
 from reactive_ws.stores.history.entry import Entry, Place
 from reactive_ws.stores.history.timeline import Timeline
-from reactive_ws.wire.envelope import Message
+from reactive_ws.stores.wire.chat import Message
 
 
 def entry(identity: str, place: Place | None, text: str = "") -> Entry:

@@ -23,14 +23,8 @@ from reactive_ws.stores import (
     application,
 )
 from reactive_ws.stores.facade import Client, FiveState
-from reactive_ws.wire.envelope import (
-    Envelope,
-    Message,
-    MessageResponse,
-    Panel,
-    PanelCreated,
-    Session,
-)
+from reactive_ws.stores.wire.chat import Message, MessageResponse, Panel, PanelCreated, Session
+from reactive_ws.wire.envelope import Envelope
 
 
 def cases(app: Application) -> None:

@@ -11,6 +11,18 @@ from pathlib import Path
 import pytest
 from import_rules import FLOORS, Tree
 
+import reactive_ws
+from reactive_ws.stores.wire import (
+    ChatSnapshot,
+    Message,
+    Notification,
+    Panel,
+    PanelChange,
+    Session,
+    agent_chat,
+)
+from reactive_ws.wire import protocol_v1
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -38,6 +50,41 @@ def test_the_longest_chain_of_modules_in_a_package_is_six(tree: Tree, package: s
 
 def test_the_framework_imports_neither_an_application_nor_a_toolkit(tree: Tree) -> None:
     assert tree.foreign() == []
+
+
+def _identifiers(source: ast.Module) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(source):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.ClassDef(name=name):
+                found.add(name)
+            case ast.alias(name=name):
+                found.add(name)
+            case _:
+                pass
+    return found
+
+
+def chat_names() -> tuple[set[str], re.Pattern[str]]:
+    """Returns the chat's class names, and a pattern of its type names that have a dot, and so are not English words."""
+    control = {row.name for row in protocol_v1()}
+    own = [row for row in agent_chat() if row.name not in control or row.payload is ChatSnapshot]
+    names = [re.escape(row.name) for row in own if "." in row.name]
+    entities = {Message, Notification, Panel, PanelChange, Session}
+    classes = {each.__name__ for each in entities | {row.payload for row in own}}
+    return classes, re.compile(rf"\b({'|'.join(names)})\b")
+
+
+def test_the_framework_names_no_type_of_the_chat(tree: Tree) -> None:
+    classes, types = chat_names()
+    assert len(classes) > 15
+    assert classes & set(dir(reactive_ws)) == set()
+    for module, path in tree.paths.items():
+        if module.startswith("reactive_ws.stores"):
+            continue
+        text = path.read_text()
+        assert _identifiers(ast.parse(text)) & classes == set(), module
+        assert types.findall(text) == [], module
 
 
 def test_every_package_is_on_a_floor(tree: Tree) -> None:

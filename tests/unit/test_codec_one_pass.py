@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactive_ws.errors import MessageRejected
+from reactive_ws.stores.wire.chat import SessionClosed, agent_chat
 from reactive_ws.wire.codec import JsonCodec
-from reactive_ws.wire.envelope import Envelope, SessionClosed
+from reactive_ws.wire.envelope import Envelope
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-9, 9) | st.text(max_size=4),
@@ -55,7 +56,7 @@ def outcome(codec: JsonCodec, frame: str) -> Any:
 def test_one_pass_and_the_long_way_agree(
     kind: str, rest: dict[str, Any], separators: tuple[str, str]
 ) -> None:
-    codec = JsonCodec()
+    codec = JsonCodec(agent_chat())
     first = json.dumps({"type": kind, **rest}, separators=separators)
     last = json.dumps({**rest, "type": kind}, separators=separators)
     expected = outcome(codec, last)
@@ -75,14 +76,14 @@ def test_one_pass_and_the_long_way_agree(
     ],
 )
 def test_odd_frames_of_a_known_type_are_read_the_long_way(frame: str) -> None:
-    warm = JsonCodec()
+    warm = JsonCodec(agent_chat())
     for kind in ("session.closed", "pong"):
         outcome(warm, json.dumps({"type": kind, "payload": {"sessionId": "a"}}))
-    assert outcome(warm, frame) == outcome(JsonCodec(), frame)
+    assert outcome(warm, frame) == outcome(JsonCodec(agent_chat()), frame)
 
 
 def test_the_channel_of_a_message_without_one_is_its_type() -> None:
-    codec = JsonCodec()
+    codec = JsonCodec(agent_chat())
     frame = '{"type":"session.closed","payload":{"sessionId":"a"}}'
     closed = Envelope("session.closed", SessionClosed("a"), "session.closed")
     assert [codec.decode(frame), codec.decode(frame)] == [closed, closed]

@@ -22,7 +22,7 @@ from reactive_ws.errors import (
     HeartbeatTimeout,
     Unauthorized,
 )
-from reactive_ws.wire.envelope import (
+from reactive_ws.wire.control import (
     AuthOk,
     GoAway,
     Hello,

@@ -9,7 +9,8 @@ from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import UnknownType
 from reactive_ws.inbound.dispatcher import Dispatcher, matches
 from reactive_ws.state.store import Store
-from reactive_ws.wire.envelope import Envelope, SessionClosed, protocol_v1
+from reactive_ws.stores.wire.chat import SessionClosed, agent_chat
+from reactive_ws.wire.envelope import Envelope
 
 CLOSED = Envelope("session.closed", SessionClosed("s"), "session.closed")
 
@@ -20,7 +21,7 @@ class Rig:
         self.failed: list[tuple[str, str]] = []
         self.slow: list[tuple[str, float]] = []
         self.dispatcher = Dispatcher(
-            protocol_v1(),
+            agent_chat(),
             clock=lambda: self.now,
             on_failed=lambda name, error, _: self.failed.append((name, str(error))),
             on_slow=lambda name, seconds: self.slow.append((name, seconds)),

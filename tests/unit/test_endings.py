@@ -13,10 +13,9 @@ import pytest
 
 from reactive_ws.connection.record import ConnectionState, Phase
 from reactive_ws.service.service import WebSocketService
+from reactive_ws.stores.wire.chat import Message, MessageResponse, MessageSend, agent_chat
 from reactive_ws.testing import NEVER, Latency, ScriptedServer, World, simulate
 from reactive_ws.transport.authentication import FirstMessage
-from reactive_ws.wire.control import Message
-from reactive_ws.wire.envelope import MessageResponse, MessageSend
 
 
 def chat(number: int) -> MessageSend:
@@ -129,8 +128,10 @@ async def test_a_disconnect_at_any_moment_is_prompt_final_and_leaves_nothing(
 ) -> None:
     async with World() as world:
         world.network.apply(Latency(0.01))
-        server = await world.server()
-        service = world.service(auth=FirstMessage("token") if moment is authenticating else None)
+        server = await world.server(registry=agent_chat())
+        service = world.service(
+            auth=FirstMessage("token") if moment is authenticating else None, registry=agent_chat()
+        )
         before = Count.now(world)
         await moment(world, server, service)
         dials = len(world.network.attempts)
@@ -156,8 +157,8 @@ async def test_connect_while_closing_never_makes_two_live_sockets(
 ) -> None:
     async with World() as world:
         world.network.apply(Latency(0.01))
-        server = await world.server()
-        service = world.service()
+        server = await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         await moment(world, server, service)
         most = 0
         for _ in range(5):
@@ -181,8 +182,8 @@ async def test_connect_while_closing_never_makes_two_live_sockets(
 @simulate
 async def test_everything_may_be_called_from_inside_everything(what: str, where: str) -> None:
     async with World() as world:
-        server = await world.server()
-        service = world.service()
+        server = await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         calls: list[str] = []
 
         def act(*_: Any) -> None:
@@ -228,8 +229,8 @@ async def test_everything_may_be_called_from_inside_everything(what: str, where:
 @simulate
 async def test_drain_waits_for_what_waits_and_clearing_ends_the_wait() -> None:
     async with World() as world:
-        server = await world.server()
-        service = world.service()
+        server = await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         await service.drain()
         await service.connect()
         await service.wait_connected()

@@ -3,7 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 from reactive_ws.inbound.order import Gap, Inbound
-from reactive_ws.wire.envelope import Envelope, Position, Recovery, Snapshot
+from reactive_ws.stores.wire.chat import ChatSnapshot
+from reactive_ws.wire.control import Position, Recovery
+from reactive_ws.wire.envelope import Envelope
 
 
 def at(seq: int, epoch: str = "e", stream: str = "s") -> Envelope[Any]:
@@ -71,11 +73,11 @@ def test_a_snapshot_replaces_the_position_and_releases_what_follows_it() -> None
     inbound = Inbound()
     for n in (1, 3, 5, 6):
         inbound.accept(at(n), 0.0)
-    is_new, following = inbound.snapshot(Snapshot("s", "e", 4))
+    is_new, following = inbound.snapshot(ChatSnapshot("s", "e", 4))
     assert (is_new, seqs(following)) == (True, [5, 6])
     assert inbound.deadline is None
-    assert inbound.snapshot(Snapshot("s", "e", 5)) == (False, ())
-    assert inbound.snapshot(Snapshot("s", "f", 2)) == (True, ())
+    assert inbound.snapshot(ChatSnapshot("s", "e", 5)) == (False, ())
+    assert inbound.snapshot(ChatSnapshot("s", "f", 2)) == (True, ())
 
 
 def test_a_resume_that_was_not_recovered_moves_the_position() -> None:
@@ -158,10 +160,10 @@ def test_what_does_not_fit_before_the_connection_has_caught_up_comes_again() -> 
 
 def test_a_snapshot_of_an_unknown_stream_or_epoch_says_where_it_is() -> None:
     inbound = Inbound()
-    assert inbound.snapshot(Snapshot("s", "e", 4)) == (True, ())
+    assert inbound.snapshot(ChatSnapshot("s", "e", 4)) == (True, ())
     assert inbound.take_moved() == {"s": Position("e", 4)}
     assert seqs(inbound.accept(at(4), 0.0)) == []
-    assert inbound.snapshot(Snapshot("s", "f", 2)) == (True, ())
+    assert inbound.snapshot(ChatSnapshot("s", "f", 2)) == (True, ())
     assert inbound.take_moved() == {"s": Position("f", 2)}
     assert seqs(inbound.accept(at(3, epoch="f"), 0.0)) == [3]
     assert inbound.gaps == 0

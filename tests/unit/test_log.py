@@ -8,9 +8,8 @@ import logging
 import pytest
 
 from reactive_ws.connection.logbook import Logbook
+from reactive_ws.stores.wire.chat import Message, MessageResponse, MessageSend, agent_chat
 from reactive_ws.testing import World, simulate
-from reactive_ws.wire.control import Message
-from reactive_ws.wire.envelope import MessageResponse, MessageSend
 
 
 def chat(number: int) -> MessageSend:
@@ -30,8 +29,8 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_the_lines_of_an_outage(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "reactive_ws")
     async with World() as world:
-        server = await world.server()
-        service = world.service(max_attempts=10)
+        server = await world.server(registry=agent_chat())
+        service = world.service(max_attempts=10, registry=agent_chat())
         await service.connect()
         await service.wait_connected()
         await service.send(chat(1))
@@ -75,9 +74,9 @@ async def test_the_lines_of_an_outage(caplog: pytest.LogCaptureFixture) -> None:
 async def test_giving_up_is_one_line_that_says_why(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "reactive_ws")
     async with World() as world:
-        server = await world.server()
+        server = await world.server(registry=agent_chat())
         server.refuse_handshake(404)
-        service = world.service()
+        service = world.service(registry=agent_chat())
         await service.connect()
         await world.advance(10)
         assert lines(caplog) == [
@@ -91,8 +90,8 @@ async def test_messages_are_lines_with_type_and_id_when_debugging_and_payloads_a
 ) -> None:
     caplog.set_level(logging.DEBUG, "reactive_ws")
     async with World() as world:
-        server = await world.server()
-        service = world.service()
+        server = await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         await service.connect()
         await service.wait_connected()
         await service.send(chat(1))
@@ -113,8 +112,8 @@ async def test_a_peer_with_another_codec_does_not_fill_the_disk(
 ) -> None:
     caplog.set_level(logging.INFO, "reactive_ws")
     async with World() as world:
-        server = await world.server()
-        service = world.service()
+        server = await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         await service.connect()
         await service.wait_connected()
         caplog.clear()

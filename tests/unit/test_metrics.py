@@ -11,9 +11,9 @@ import pytest
 from reactive_ws.connection.metrics import Counters
 from reactive_ws.connection.record import Connection, ConnectionState, Metrics
 from reactive_ws.outbox.outgoing import OutboxOptions
+from reactive_ws.stores.wire.chat import Message, MessageSend, agent_chat
 from reactive_ws.testing import NEVER, Latency, World, simulate
-from reactive_ws.wire.control import Message
-from reactive_ws.wire.envelope import Envelope, MessageSend
+from reactive_ws.wire.envelope import Envelope
 
 
 def chat(number: int) -> MessageSend:
@@ -23,8 +23,10 @@ def chat(number: int) -> MessageSend:
 @simulate
 async def test_everything_is_counted_in_one_frozen_record() -> None:
     async with World() as world:
-        server = await world.server()
-        service = world.service("ws://server:80/ws?user=me", outbox=OutboxOptions(limit=4))
+        server = await world.server(registry=agent_chat())
+        service = world.service(
+            "ws://server:80/ws?user=me", outbox=OutboxOptions(limit=4), registry=agent_chat()
+        )
         service.on("note", lambda envelope: 1 // envelope.payload)
         dropped = [service.send("note", n) for n in range(6)]
         assert [delivery.status.value for delivery in dropped[:2]] == ["failed"] * 2
@@ -82,7 +84,7 @@ async def test_everything_is_counted_in_one_frozen_record() -> None:
 @simulate
 async def test_state_and_attempt_are_in_the_record_while_waiting_and_uptime_is_not() -> None:
     async with World() as world:
-        service = world.service("ws://nobody:1/")
+        service = world.service("ws://nobody:1/", registry=agent_chat())
         await service.connect()
         await world.advance(5)
         metrics = service.metrics.get()
@@ -95,8 +97,8 @@ async def test_state_and_attempt_are_in_the_record_while_waiting_and_uptime_is_n
 async def test_the_latency_is_a_stream_of_its_own() -> None:
     async with World() as world:
         world.network.apply(Latency(0.1))
-        await world.server()
-        service = world.service()
+        await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         seen: list[Any] = []
         service.latency.subscribe(seen.append)
         await service.connect()
@@ -113,8 +115,8 @@ async def test_the_latency_is_a_stream_of_its_own() -> None:
 @simulate
 async def test_three_losses_in_five_minutes_are_hinted_at_until_they_are_long_ago() -> None:
     async with World() as world:
-        server = await world.server()
-        service = world.service()
+        server = await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         hints: list[str | None] = []
         service.metrics.select(lambda metrics: metrics.hint).subscribe(hints.append)
         await service.connect()

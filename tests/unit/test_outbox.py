@@ -8,7 +8,8 @@ from reactive_ws.errors import JournalError, MessageTooBig, OutboxFull, RequestF
 from reactive_ws.outbox.delivery import DeliveryStatus as Status
 from reactive_ws.outbox.outgoing import OutboxOptions, Outgoing, Overflow
 from reactive_ws.outbox.queue import Outbox
-from reactive_ws.wire.envelope import Envelope, Guarantee
+from reactive_ws.wire.envelope import Envelope
+from reactive_ws.wire.registry import Guarantee
 
 SURE, LOOSE, VOLATILE = Guarantee.AT_LEAST_ONCE, Guarantee.AT_MOST_ONCE, Guarantee.VOLATILE
 

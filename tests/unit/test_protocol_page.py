@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -11,17 +12,28 @@ import pytest
 
 from reactive_ws.connection.close_policy import ClosePolicy, Verdict
 from reactive_ws.connection.transitions import diagram
+from reactive_ws.stores.wire.chat import (
+    Message,
+    Notification,
+    Panel,
+    PanelChange,
+    Session,
+    agent_chat,
+)
 from reactive_ws.testing.conformance.connect_checks import ConnectRule
-from reactive_ws.wire.envelope import protocol_v1
+from reactive_ws.wire.control import Position, Recovery
+from reactive_ws.wire.registry import MessageType, protocol_v1
 
-PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "protocol.md").read_text("utf-8")
+CHAT_PAGE = (DOCS / "stores.md").read_text("utf-8")
 POLICY = ClosePolicy()
 REST = "everything else"
 
 
-def rows(head: str) -> list[list[str]]:
+def rows(head: str, page: str = PAGE) -> list[list[str]]:
     """Returns the cells of the table that begins with this head."""
-    _, found, rest = PAGE.partition(f"| {head} |")
+    _, found, rest = page.partition(f"| {head} |")
     assert found, f"the page has no table {head!r}"
     lines = rest.splitlines()[2:]
     end = next((at for at, line in enumerate(lines) if not line.startswith("|")), len(lines))
@@ -46,31 +58,38 @@ def payload_of(kind: type) -> str:
     return ", ".join(f"{each.encode_name}{'' if each.required else '?'}" for each in fields)
 
 
-def test_every_type_is_on_the_page_with_its_payload_and_its_guarantee() -> None:
-    expected = [
-        [f"`{row.name}`", f"`{{{payload_of(row.payload)}}}`", row.guarantee.value]
-        for row in protocol_v1()
+def of(rows: Iterable[MessageType]) -> list[list[str]]:
+    """Returns what the table of a page says about these types, without the direction."""
+    return [
+        [f"`{row.name}`", f"`{{{payload_of(row.payload)}}}`", row.guarantee.value] for row in rows
     ]
-    written = [
-        [name, payload, promise]
-        for name, _, payload, promise in rows("Type | Direction | Payload | Guarantee")
-    ]
-    assert written == expected
 
 
-def test_every_entity_is_on_the_page_with_its_fields() -> None:
-    import reactive_ws.wire.control as payloads
+def written(page: str) -> list[list[str]]:
+    table = rows("Type | Direction | Payload | Guarantee", page)
+    return [[name, payload, promise] for name, _, payload, promise in table]
 
-    for name in (
-        "Message",
-        "Panel",
-        "PanelChange",
-        "Session",
-        "Notification",
-        "Position",
-        "Recovery",
-    ):
-        assert f"`{name} {{{payload_of(getattr(payloads, name))}}}`" in PAGE
+
+def test_every_control_message_is_on_the_page_with_its_payload_and_its_guarantee() -> None:
+    assert written(PAGE) == of(protocol_v1())
+
+
+def test_every_type_of_the_chat_is_on_its_page_with_its_payload_and_its_guarantee() -> None:
+    control = {row.name for row in protocol_v1()} - {"snapshot"}
+    chat = sorted(
+        (row for row in agent_chat() if row.name not in control), key=lambda row: row.name
+    )
+    assert sorted(written(CHAT_PAGE)) == of(chat)
+
+
+@pytest.mark.parametrize("entity", [Position, Recovery])
+def test_every_entity_is_on_the_page_with_its_fields(entity: type) -> None:
+    assert f"`{entity.__name__} {{{payload_of(entity)}}}`" in PAGE
+
+
+@pytest.mark.parametrize("entity", [Message, Notification, Panel, PanelChange, Session])
+def test_every_entity_of_the_chat_is_on_its_page_with_its_fields(entity: type) -> None:
+    assert f"`{entity.__name__} {{{payload_of(entity)}}}`" in CHAT_PAGE
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from reactive_ws.inbound.receiver import Burst, Receiver
 from reactive_ws.inbound.subscriptions import Subscriptions
 from reactive_ws.outbox.queue import Outbox
 from reactive_ws.state.store import Store
+from reactive_ws.stores.wire.chat import agent_chat
 from reactive_ws.wire.codec import JsonCodec
-from reactive_ws.wire.envelope import Envelope, protocol_v1
+from reactive_ws.wire.envelope import Envelope
 
 
 class Rig:
@@ -25,7 +26,7 @@ class Rig:
         self.problems: list[tuple[ErrorKind, str]] = []
         self.domain = Domain()
         self.commits: list[int] = []
-        registry = protocol_v1()
+        registry = agent_chat()
         self.dispatcher = Dispatcher(
             registry, clock=lambda: 0.0, on_failed=self.failed, on_slow=self.failed
         )

@@ -9,7 +9,9 @@ import pytest
 from reactive_ws.errors import RequestFailed, ServiceClosed
 from reactive_ws.inbound.requests import Requests
 from reactive_ws.outbox.pending import Pending
-from reactive_ws.wire.envelope import Envelope, MessageReceived, ServerError, Typing
+from reactive_ws.stores.wire.chat import Typing
+from reactive_ws.wire.control import MessageReceived, ServerError
+from reactive_ws.wire.envelope import Envelope
 
 
 def typing(identity: str | None = None, user: str = "u") -> Envelope[Any]:

@@ -6,28 +6,22 @@ import asyncio
 
 from reactive_ws.errors import MessagesMissing
 from reactive_ws.service.service import WebSocketService
+from reactive_ws.stores.wire.chat import ChatSnapshot, SessionClosed, agent_chat
 from reactive_ws.testing import ScriptedServer, World, simulate
-from reactive_ws.wire.envelope import (
-    Envelope,
-    Position,
-    Recovery,
-    Resume,
-    Resumed,
-    SessionClosed,
-    Snapshot,
-)
+from reactive_ws.wire.control import Position, Recovery, Resume, Resumed
+from reactive_ws.wire.envelope import Envelope
 
 
 def hear(service: WebSocketService) -> list[str]:
     """What arrives: names of sessions, and `= n` for a snapshot at number n."""
     heard: list[str] = []
     service.on(SessionClosed, lambda payload: heard.append(payload.session_id))
-    service.on(Snapshot, lambda snapshot: heard.append(f"= {snapshot.epoch} {snapshot.seq}"))
+    service.on(ChatSnapshot, lambda snapshot: heard.append(f"= {snapshot.epoch} {snapshot.seq}"))
     return heard
 
 
 async def begin(world: World, server: ScriptedServer) -> tuple[WebSocketService, list[str]]:
-    service = world.service()
+    service = world.service(registry=agent_chat())
     heard = hear(service)
     await service.connect()
     await service.wait_connected()
@@ -46,7 +40,7 @@ async def come_back(world: World, server: ScriptedServer, service: WebSocketServ
 @simulate
 async def test_a_log_that_was_trimmed_past_the_position_leads_to_a_snapshot() -> None:
     async with World() as world:
-        server = await world.server()
+        server = await world.server(registry=agent_chat())
         service, heard = await begin(world, server)
         await server.stop()
         for number in (3, 4, 5):
@@ -69,7 +63,7 @@ async def test_a_log_that_was_trimmed_past_the_position_leads_to_a_snapshot() ->
 @simulate
 async def test_a_server_that_restarts_with_its_data_replays_what_was_missed() -> None:
     async with World() as world:
-        server = await world.server()
+        server = await world.server(registry=agent_chat())
         service, heard = await begin(world, server)
         await server.stop()
         server.publish(SessionClosed("3"))
@@ -83,7 +77,7 @@ async def test_a_server_that_restarts_with_its_data_replays_what_was_missed() ->
 @simulate
 async def test_a_server_that_restarts_without_its_data_is_asked_for_a_snapshot() -> None:
     async with World() as world:
-        server = await world.server()
+        server = await world.server(registry=agent_chat())
         service, heard = await begin(world, server)
         await server.stop()
         server.new_epoch("epoch-2")
@@ -99,7 +93,7 @@ async def test_a_server_that_restarts_without_its_data_is_asked_for_a_snapshot()
 @simulate
 async def test_an_epoch_that_changes_in_mid_replay_starts_anew_and_asks_for_a_snapshot() -> None:
     async with World() as world:
-        server = await world.server()
+        server = await world.server(registry=agent_chat())
         service, heard = await begin(world, server)
         await server.stop()
         for number in (3, 4, 5):

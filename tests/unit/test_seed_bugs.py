@@ -22,17 +22,21 @@ from reactive_ws.errors import GaveUp, RequestFailed
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.service.service import WebSocketService
+from reactive_ws.stores.wire.chat import Message, MessageSend, Typing, agent_chat
 from reactive_ws.testing import BlackHole, DieAfter, ScriptedServer, Simulation, World, simulate
 from reactive_ws.transport.authentication import Header
-from reactive_ws.wire.control import Message
-from reactive_ws.wire.envelope import Envelope, MessageSend, ServerError, Subscribe, Typing
+from reactive_ws.wire.control import ServerError, Subscribe
+from reactive_ws.wire.envelope import Envelope
 
 ACKNOWLEDGED = DeliveryStatus.ACKNOWLEDGED
 
 
 def make(server: ScriptedServer | str, **options: Any) -> WebSocketService:
     url = server if isinstance(server, str) else server.url
-    return World().service(url, **{"domain": Domain("test"), "rng": random.Random(7), **options})
+    return World().service(
+        url,
+        **{"registry": agent_chat(), "domain": Domain("test"), "rng": random.Random(7), **options},
+    )
 
 
 def now() -> float:
@@ -56,7 +60,7 @@ def effects(server: ScriptedServer) -> list[str | None]:
 @simulate
 async def test_1_a_socket_that_dies_in_mid_flush_loses_no_tail() -> None:
     """`while queue: m = shift(); if OPEN: send(m)` threw away everything behind the death of the socket."""
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         deliveries = [service.send(chat(n)) for n in range(50)]
         server.misbehave(DieAfter(7))
@@ -96,7 +100,7 @@ class Raising:
 async def test_2_a_send_that_raises_in_mid_flush_neither_repeats_nor_loses_the_queue() -> None:
     """`forEach(send); queue = []` kept the whole queue when a send raised, and sent its beginning twice."""
     Raising.is_armed, Raising.count = True, 0
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server, connect=Raising.connect)
         deliveries = [service.send("note", n) for n in range(6)]
         await service.connect()
@@ -115,7 +119,7 @@ async def test_2_a_send_that_raises_in_mid_flush_neither_repeats_nor_loses_the_q
 @simulate
 async def test_3_what_could_not_be_flushed_stays_before_newer_messages() -> None:
     """The queue was cleared first; what then failed was queued again behind newer messages, or lost with the process."""
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server, outbox=OutboxOptions(window=3))
         deliveries = [service.send(chat(n)) for n in range(5)]
         server.misbehave(DieAfter(1))
@@ -134,7 +138,7 @@ async def test_3_what_could_not_be_flushed_stays_before_newer_messages() -> None
 @pytest.mark.parametrize("code", [1000, 1001])
 async def test_4_a_graceful_restart_of_the_server_is_no_reason_to_stay_away(code: int) -> None:
     """1000 and 1001 were final, and they are what a handler that returns and a server that restarts send."""
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         seen = states(service)
         await service.connect()
@@ -153,7 +157,7 @@ async def test_4_a_graceful_restart_of_the_server_is_no_reason_to_stay_away(code
 async def test_5_a_new_token_loses_neither_the_outbox_nor_the_subscriptions() -> None:
     """A token refresh called disconnect(), and that cleared the queue."""
     tokens = iter(("first", "second"))
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         server.acknowledge_after = float("inf")
         service = make(server, auth=Header(lambda: next(tokens)))
         await service.connect()
@@ -195,7 +199,7 @@ class Late:
 @simulate
 async def test_6_the_late_end_of_an_old_socket_does_not_hurt_the_new_one() -> None:
     """A late `onclose` of socket 1 stopped the heartbeat of socket 2 and showed it as disconnected."""
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server, connect=Late.connect)
         seen = states(service)
         await service.connect()
@@ -214,7 +218,7 @@ async def test_6_the_late_end_of_an_old_socket_does_not_hurt_the_new_one() -> No
 @simulate
 async def test_7_a_close_on_purpose_stays_and_connecting_twice_makes_one_socket() -> None:
     """`onclose` of an intentional close scheduled a reconnect; connect() during a dial made a second socket."""
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         for _ in range(3):
             service.connect()
@@ -232,7 +236,7 @@ async def test_7_a_close_on_purpose_stays_and_connecting_twice_makes_one_socket(
 @simulate
 async def test_8_an_outage_with_many_failed_dials_is_announced_once() -> None:
     """Every retry went reconnecting, connecting, error, reconnecting: the status line flickered."""
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         seen = states(service)
         attempts: list[int] = []
@@ -254,7 +258,7 @@ async def test_8_an_outage_with_many_failed_dials_is_announced_once() -> None:
 @simulate
 async def test_9_an_error_of_the_application_is_no_error_of_the_connection() -> None:
     """`case 'error': setState('error')` showed a dead connection while the socket was open."""
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         seen = states(service)
         problems: list[ErrorEvent] = []
@@ -274,7 +278,7 @@ async def test_9_an_error_of_the_application_is_no_error_of_the_connection() -> 
 @simulate
 async def test_10_a_half_open_connection_is_noticed() -> None:
     """Pings went out and nobody missed their answers."""
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         await service.connect()
         await service.wait_connected()
@@ -292,7 +296,7 @@ async def test_10_a_half_open_connection_is_noticed() -> None:
 async def test_11_no_secret_of_the_url_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     """`metrics.url` was the URL with its query, where the token was, and the console had it too."""
     caplog.set_level(logging.DEBUG)
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(f"{server.url}?token=SECRET-1&user=me", auth=Header("SECRET-2"))
         shown: list[object] = [service]
         service.connection.select().subscribe(shown.append)
@@ -315,7 +319,7 @@ async def test_11_no_secret_of_the_url_is_shown(caplog: pytest.LogCaptureFixture
 @simulate
 async def test_12_a_message_reaches_every_handler_whatever_the_others_do() -> None:
     """No channel was a TypeError, a handler that raised starved the others, and `a.b.c` did not match `a.b.*`."""
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         got: list[str] = []
 
@@ -345,7 +349,7 @@ async def test_12_a_message_reaches_every_handler_whatever_the_others_do() -> No
 @simulate
 async def test_13_equal_numbers_of_two_streams_and_missing_numbers_eat_nothing() -> None:
     """Duplicates were found by "id OR sequence number": streams ate each other's messages, no number sorted as NaN."""
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         got: list[object] = []
         service.on("note", lambda envelope: got.append(envelope.payload))
@@ -372,7 +376,7 @@ async def test_13_equal_numbers_of_two_streams_and_missing_numbers_eat_nothing()
 @simulate
 async def test_14_a_loss_is_shown_as_disconnected_before_it_is_shown_as_reconnecting() -> None:
     """A test of that design expected RECONNECTING or ERROR right after a close; its machine had DISCONNECTED between."""
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         seen: list[Connection] = []
         await service.connect()
@@ -393,7 +397,7 @@ async def test_14_a_loss_is_shown_as_disconnected_before_it_is_shown_as_reconnec
 async def test_15_ten_minutes_without_a_server_strand_nobody() -> None:
     """Five attempts were over after 31 s: nearly everybody gave up for ever in a two-minute outage."""
     network = Simulation.current().network
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         patient, limited = make(server), make(server, max_attempts=5)
         await patient.connect()
         await limited.connect()

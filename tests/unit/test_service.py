@@ -20,23 +20,26 @@ from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.state.store import Store
-from reactive_ws.testing import NEVER, BlackHole, Drop, ScriptedServer, Simulation, World, simulate
-from reactive_ws.transport.authentication import FirstMessage, Header
-from reactive_ws.wire.control import Message
-from reactive_ws.wire.envelope import (
-    GoAway,
-    Hello,
+from reactive_ws.stores.wire.chat import (
+    Message,
     MessageResponse,
     MessageSend,
     SessionClose,
     SessionClosed,
     Typing,
+    agent_chat,
 )
+from reactive_ws.testing import NEVER, BlackHole, Drop, ScriptedServer, Simulation, World, simulate
+from reactive_ws.transport.authentication import FirstMessage, Header
+from reactive_ws.wire.control import GoAway, Hello
 
 
 def make(server: ScriptedServer | str = "ws://server:80/ws", **options: Any) -> WebSocketService:
     url = server if isinstance(server, str) else server.url
-    return World().service(url, **{"domain": Domain("test"), "rng": random.Random(7), **options})
+    return World().service(
+        url,
+        **{"registry": agent_chat(), "domain": Domain("test"), "rng": random.Random(7), **options},
+    )
 
 
 def now() -> float:
@@ -61,7 +64,7 @@ def trace(service: WebSocketService) -> list[str]:
 
 @simulate
 async def test_a_dead_connection_is_noticed_forty_seconds_after_it_became_ready() -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         await service.connect()
         await service.wait_connected()
@@ -76,7 +79,7 @@ async def test_a_dead_connection_is_noticed_forty_seconds_after_it_became_ready(
 
 @simulate
 async def test_a_busy_server_that_never_answers_pings_is_alive() -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         server.answer("ping", None)
         service = make(server)
         await service.connect()
@@ -90,7 +93,7 @@ async def test_a_busy_server_that_never_answers_pings_is_alive() -> None:
 
 @simulate
 async def test_an_accept_then_close_server_is_not_hammered() -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         await service.connect()
         while now() < 600:
@@ -104,7 +107,7 @@ async def test_an_accept_then_close_server_is_not_hammered() -> None:
 @simulate
 async def test_a_hanging_dial_is_given_up_after_the_dial_timeout_and_leaks_nothing() -> None:
     service = make(max_attempts=1)
-    async with ScriptedServer():
+    async with ScriptedServer(registry=agent_chat()):
         Simulation.current().network.hang()
         await service.connect()
         with pytest.raises(GaveUp, match="within 10 s"):
@@ -118,7 +121,7 @@ async def test_a_hanging_dial_is_given_up_after_the_dial_timeout_and_leaks_nothi
 @simulate
 async def test_waking_from_sleep_dials_anew_at_once() -> None:
     slept = 0.0
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server, suspended=lambda: slept)
         seen = trace(service)
         await service.connect()
@@ -135,7 +138,7 @@ async def test_waking_from_sleep_dials_anew_at_once() -> None:
 @simulate
 async def test_disconnect_in_any_phase_leaves_no_task_and_no_timer() -> None:
     loop = asyncio.get_running_loop()
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         for phase in ("dialing", "backing off", "live", "draining", "at once"):
             server.acknowledge_after = NEVER if phase == "draining" else 0.0
             service = make(server if phase != "backing off" else "ws://nobody:1/")
@@ -158,7 +161,7 @@ async def test_disconnect_in_any_phase_leaves_no_task_and_no_timer() -> None:
 
 @simulate
 async def test_disconnect_then_connect_then_a_drop_reconnects() -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         await service.connect()
         await service.wait_connected()
@@ -174,7 +177,7 @@ async def test_disconnect_then_connect_then_a_drop_reconnects() -> None:
 
 @simulate
 async def test_connecting_many_times_opens_one_socket() -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         for _ in range(5):
             await service.connect()
@@ -187,7 +190,7 @@ async def test_connecting_many_times_opens_one_socket() -> None:
 
 @simulate
 async def test_a_disconnect_from_a_handler_ends_everything() -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         got: list[str] = []
 
@@ -209,7 +212,7 @@ async def test_a_disconnect_from_a_handler_ends_everything() -> None:
 
 @simulate
 async def test_an_observer_that_connects_again_when_closed_gets_its_connection() -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         times = 0
 
@@ -249,7 +252,7 @@ async def test_time_to_live_counts_from_the_send_also_before_the_first_connect()
 async def test_the_time_to_live_of_a_lonely_at_most_once_message_ends_at_its_moment(
     is_online: bool,
 ) -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server, heartbeat=None)
         if not is_online:
             Simulation.current().network.refuse()
@@ -270,7 +273,7 @@ async def test_the_time_to_live_of_a_lonely_at_most_once_message_ends_at_its_mom
 
 @contextlib.asynccontextmanager
 async def taking_at_most_1000_bytes() -> AsyncGenerator[WebSocketService]:
-    async with ScriptedServer() as server, make(server) as service:
+    async with ScriptedServer(registry=agent_chat()) as server, make(server) as service:
         await service.wait_connected()
         server.send(Hello("epoch-1", max_size=1000))
         await asyncio.sleep(1)
@@ -299,7 +302,7 @@ async def test_the_limit_counts_bytes_whatever_the_letters() -> None:
 
 
 def test_ids_are_random_uuids() -> None:
-    service = WebSocketService("ws://server/", domain=Domain("test"))
+    service = WebSocketService("ws://server/", domain=Domain("test"), registry=agent_chat())
     ids = [service.send("a.type").id for _ in range(100)]
     known = [uuid.UUID(identity) for identity in ids]
     assert [str(one) for one in known] == ids
@@ -310,7 +313,7 @@ def test_ids_are_random_uuids() -> None:
 
 @simulate
 async def test_the_message_that_made_the_server_close_with_1009_is_found() -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
 
         def judge(
             peer: Any, message: Any, original: Any = server._take_effect, **more: Any
@@ -344,7 +347,7 @@ async def test_a_fresh_token_goes_out_in_place_with_first_message_and_else_by_re
         calls += 1
         return f"t{calls}"
 
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         first = make(server, auth=FirstMessage(provider))
         async with first:
             await first.wait_connected()
@@ -369,7 +372,7 @@ async def test_a_fresh_token_goes_out_in_place_with_first_message_and_else_by_re
 
 @simulate
 async def test_overload_and_retry_after_slow_the_dials_down() -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         server.refuse_handshake(503, {"Retry-After": "120"})
         service = make(server)
         await service.connect()
@@ -380,7 +383,7 @@ async def test_overload_and_retry_after_slow_the_dials_down() -> None:
 
 @simulate
 async def test_a_lame_duck_server_is_left_politely_and_asked_again_in_time() -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         await service.connect()
         await service.wait_connected()
@@ -409,7 +412,7 @@ async def test_bursts_commit_together_and_not_more_than_64_at_once() -> None:
     domain = Domain("test")
     count = Store(0, domain=domain)
     commits: list[int] = []
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server, domain=domain)
         service.on(MessageResponse, lambda _: count.update(lambda n: n + 1))
         count.select().subscribe(commits.append)
@@ -426,7 +429,7 @@ async def test_bursts_commit_together_and_not_more_than_64_at_once() -> None:
 
 @simulate
 async def test_requests_end_with_the_service() -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         await service.connect()
         await service.wait_connected()
@@ -439,7 +442,9 @@ async def test_requests_end_with_the_service() -> None:
 
 def test_a_service_whose_loop_died_under_it_starts_again_in_the_next_one() -> None:
     domain = Domain("test")
-    service = WebSocketService("ws://127.0.0.1:9/", domain=domain, proxy=None, connect=connect)
+    service = WebSocketService(
+        "ws://127.0.0.1:9/", domain=domain, proxy=None, connect=connect, registry=agent_chat()
+    )
 
     async def abandon() -> None:
         await service.connect()
@@ -474,7 +479,10 @@ async def test_a_disconnect_and_connect_in_one_turn_of_the_loop_part_old_message
 async def test_what_waits_for_a_gap_at_a_disconnect_comes_again_with_the_next_connection() -> None:
     heard: list[str] = []
     async with World() as world:
-        server, service = await world.server(), world.service()
+        server, service = (
+            await world.server(registry=agent_chat()),
+            world.service(registry=agent_chat()),
+        )
         service.on(SessionClosed, lambda closed: heard.append(closed.session_id))
         await service.connect()
         await service.wait_connected()
@@ -497,7 +505,10 @@ async def test_what_waits_for_a_gap_at_a_disconnect_comes_again_with_the_next_co
 async def test_what_overtakes_a_slow_answer_to_the_resume_waits_for_it() -> None:
     heard: list[str] = []
     async with World() as world:
-        server, service = await world.server(), world.service()
+        server, service = (
+            await world.server(registry=agent_chat()),
+            world.service(registry=agent_chat()),
+        )
         service.on(SessionClosed, lambda closed: heard.append(closed.session_id))
         await service.connect()
         await service.wait_connected()
@@ -520,7 +531,7 @@ async def test_what_overtakes_a_slow_answer_to_the_resume_waits_for_it() -> None
 @simulate
 async def test_the_metrics_of_a_service_that_never_connected_show_what_waits() -> None:
     async with World() as world:
-        service = world.service()
+        service = world.service(registry=agent_chat())
         shown: list[int] = []
         service.metrics.select(lambda metrics: metrics.queued_messages).subscribe(shown.append)
         deliveries = [service.send(SessionClose(name)) for name in "ab"]

@@ -16,11 +16,13 @@ from reactive_ws.outbox.journal import Journal
 from reactive_ws.outbox.outgoing import OutboxOptions, Outgoing
 from reactive_ws.outbox.queue import Outbox
 from reactive_ws.outbox.storage import Storage
+from reactive_ws.stores.wire.chat import SessionClose, agent_chat
 from reactive_ws.wire.codec import JsonCodec
-from reactive_ws.wire.envelope import Envelope, Guarantee, SessionClose
+from reactive_ws.wire.envelope import Envelope
+from reactive_ws.wire.registry import Guarantee
 
 LONG = 60.0
-CODEC = JsonCodec()
+CODEC = JsonCodec(agent_chat())
 
 
 class Rig:

@@ -6,9 +6,10 @@ import asyncio
 from typing import Any
 
 from reactive_ws.inbound.subscriptions import Subscriptions
+from reactive_ws.stores.wire.chat import Message, MessageResponse, agent_chat
 from reactive_ws.testing import NEVER, Drop, Latency, ScriptedServer, World, simulate
-from reactive_ws.wire.control import Message
-from reactive_ws.wire.envelope import Envelope, MessageResponse, Subscribe, Subscribed, Unsubscribe
+from reactive_ws.wire.control import Subscribe, Subscribed, Unsubscribe
+from reactive_ws.wire.envelope import Envelope
 
 
 def said(server: ScriptedServer) -> list[tuple[int, str, str]]:
@@ -63,8 +64,8 @@ def test_each_subscription_is_asked_for_again_in_its_own_time_until_it_is_confir
 @simulate
 async def test_the_first_observer_subscribes_and_the_last_one_unsubscribes() -> None:
     async with World() as world:
-        server = await world.server()
-        service = world.service()
+        server = await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         got: list[Any] = []
         first, second = (
             service.messages("news.*", subscribe=True),
@@ -93,8 +94,8 @@ async def test_the_first_observer_subscribes_and_the_last_one_unsubscribes() -> 
 @simulate
 async def test_swapping_one_listener_for_another_says_nothing() -> None:
     async with World() as world:
-        server = await world.server()
-        service = world.service()
+        server = await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         await service.connect()
         await service.wait_connected()
         got: list[Any] = []
@@ -115,8 +116,8 @@ async def test_swapping_one_listener_for_another_says_nothing() -> None:
 @simulate
 async def test_every_connection_restores_them_and_a_lost_confirmation_is_asked_for_again() -> None:
     async with World() as world:
-        server = await world.server()
-        service = world.service()
+        server = await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         service.messages("a", subscribe=True).subscribe(print)
         service.messages("b", subscribe=True).subscribe(print)
         await service.connect()
@@ -145,8 +146,8 @@ async def test_every_connection_restores_them_and_a_lost_confirmation_is_asked_f
 async def test_what_was_said_while_the_connection_broke_is_said_on_the_next_one() -> None:
     async with World() as world:
         world.network.apply(Latency(0.2))
-        server = await world.server()
-        service = world.service()
+        server = await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         await service.connect()
         await service.wait_connected()
         subscription = service.messages("a", subscribe=True).subscribe(print)
@@ -164,8 +165,8 @@ async def test_what_was_said_while_the_connection_broke_is_said_on_the_next_one(
 @simulate
 async def test_a_server_without_the_protocol_is_told_nothing() -> None:
     async with World() as world:
-        server = await world.server(is_plain=True)
-        service = world.service()
+        server = await world.server(is_plain=True, registry=agent_chat())
+        service = world.service(registry=agent_chat())
         got: list[Any] = []
         service.messages("message.*", subscribe=True).subscribe(
             lambda envelope: got.append(envelope.type)
@@ -180,10 +181,10 @@ async def test_a_server_without_the_protocol_is_told_nothing() -> None:
 @simulate
 async def test_after_disconnect_nothing_asks_any_more() -> None:
     async with World() as world:
-        server = await world.server()
+        server = await world.server(registry=agent_chat())
         server.answer("subscribe", None)
         server.acknowledge_after = NEVER
-        service = world.service()
+        service = world.service(registry=agent_chat())
         service.messages("a", subscribe=True).subscribe(print)
         await service.connect()
         await service.wait_connected()

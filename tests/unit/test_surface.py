@@ -19,17 +19,11 @@ from reactive_ws.errors import (
 )
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.service.service import WebSocketService
+from reactive_ws.stores.wire.chat import Message, MessageResponse, MessageSend, Typing, agent_chat
 from reactive_ws.testing import NEVER, World, simulate
 from reactive_ws.transport.authentication import FirstMessage, Header
-from reactive_ws.wire.control import Message
-from reactive_ws.wire.envelope import (
-    Envelope,
-    MessageResponse,
-    MessageSend,
-    ServerError,
-    Sync,
-    Typing,
-)
+from reactive_ws.wire.control import ServerError, Sync
+from reactive_ws.wire.envelope import Envelope
 
 S = ConnectionState
 
@@ -48,7 +42,12 @@ def unconnectable(**options: Any) -> WebSocketService:
     async def connect(*_: Any, **__: Any) -> Any:
         await asyncio.Event().wait()
 
-    return WebSocketService("ws://nowhere/", domain=Domain("test"), connect=connect, **options)
+    return WebSocketService(
+        "ws://nowhere/",
+        domain=Domain("test"),
+        connect=connect,
+        **{"registry": agent_chat(), **options},
+    )
 
 
 # --- running ----------------------------------------------------------------------------------------------------------
@@ -117,8 +116,8 @@ def test_a_stop_on_its_own_thread_returns_and_the_thread_ends_later() -> None:
 @simulate
 async def test_a_service_belongs_to_one_loop_at_a_time() -> None:
     async with World() as world:
-        await world.server()
-        service = world.service()
+        await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         await service.connect()
         with pytest.raises(UsageError, match="use connect\\(\\) there"):
             service.start()
@@ -170,9 +169,9 @@ def test_two_loops_at_once_are_refused_and_the_first_one_keeps_it() -> None:
 @simulate
 async def test_waiting_for_a_connection_ends_with_it_in_time_or_with_the_reason() -> None:
     async with World() as world:
-        server = await world.server()
+        server = await world.server(registry=agent_chat())
         world.network.hang()
-        service = world.service()
+        service = world.service(registry=agent_chat())
         await service.connect()
         with pytest.raises(TimeoutError):
             await service.wait_connected(timeout=3)
@@ -194,8 +193,8 @@ async def test_waiting_for_a_connection_ends_with_it_in_time_or_with_the_reason(
 @simulate
 async def test_a_sync_is_sent_now_or_with_the_next_connection_once() -> None:
     async with World() as world:
-        server = await world.server()
-        service = world.service()
+        server = await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         service.sync("lost")
         await service.connect()
         service.sync("a", "b")
@@ -212,8 +211,8 @@ async def test_a_sync_is_sent_now_or_with_the_next_connection_once() -> None:
 async def test_a_provider_that_fails_a_refresh_is_reported_and_the_connection_stays() -> None:
     tokens = iter(["first"])
     async with World() as world:
-        server = await world.server()
-        service = world.service(auth=FirstMessage(lambda: next(tokens)))
+        server = await world.server(registry=agent_chat())
+        service = world.service(auth=FirstMessage(lambda: next(tokens)), registry=agent_chat())
         await service.connect()
         await service.wait_connected()
         service.refresh_token()
@@ -238,8 +237,8 @@ async def test_a_token_that_comes_after_a_disconnect_does_not_bring_the_connecti
         return f"token {len(calls)}"
 
     async with World() as world:
-        server = await world.server()
-        service = world.service(auth=Header(provider))
+        server = await world.server(registry=agent_chat())
+        service = world.service(auth=Header(provider), registry=agent_chat())
         await service.connect()
         await service.wait_connected()
         server.acknowledge_after = NEVER
@@ -265,8 +264,8 @@ async def test_a_token_that_comes_after_a_disconnect_does_not_bring_the_connecti
 @simulate
 async def test_handlers_that_were_taken_back_hear_nothing_more() -> None:
     async with World() as world:
-        server = await world.server()
-        service = world.service()
+        server = await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         heard: list[str] = []
 
         def by_class(payload: MessageResponse) -> None:
@@ -305,8 +304,8 @@ async def test_handlers_that_were_taken_back_hear_nothing_more() -> None:
 @simulate
 async def test_a_slow_handler_that_was_taken_back_ends_what_it_began_and_begins_nothing() -> None:
     async with World() as world:
-        server = await world.server()
-        service = world.service()
+        server = await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         log: list[str] = []
 
         async def slow(payload: MessageResponse) -> None:
@@ -331,8 +330,8 @@ async def test_a_slow_handler_that_was_taken_back_ends_what_it_began_and_begins_
 @simulate
 async def test_a_slow_handler_that_raises_is_an_error_event_with_its_name() -> None:
     async with World() as world:
-        server = await world.server()
-        service = world.service()
+        server = await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
 
         async def broken(_: MessageResponse) -> None:
             raise LookupError("no")
@@ -354,8 +353,8 @@ async def test_a_slow_handler_that_raises_is_an_error_event_with_its_name() -> N
 @simulate
 async def test_a_request_is_answered_refused_or_given_up() -> None:
     async with World() as world:
-        server = await world.server()
-        service = world.service()
+        server = await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         async with service:
             await service.wait_connected()
             asking = asyncio.create_task(service.request(Typing("c", "u"), reply=MessageResponse))
@@ -378,7 +377,7 @@ async def test_a_request_is_answered_refused_or_given_up() -> None:
 @simulate
 async def test_a_request_whose_message_fails_fails_at_once() -> None:
     async with World() as world:
-        service = world.service()
+        service = world.service(registry=agent_chat())
         with pytest.raises(DeliveryFailed, match="not connected"):
             await service.request(Typing("c", "u"), reply=MessageResponse)
         await service.disconnect()
@@ -390,8 +389,8 @@ async def test_a_request_whose_message_fails_fails_at_once() -> None:
 @simulate
 async def test_discarded_messages_are_gone_from_the_view_and_are_not_sent() -> None:
     async with World() as world:
-        server = await world.server()
-        service = world.service()
+        server = await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         first, second = service.send(chat(1)), service.send(chat(2))
         service.discard("c1", "nobody")
         assert [entry.id for entry in service.outbox.get().entries] == ["c2"]
@@ -405,8 +404,8 @@ async def test_discarded_messages_are_gone_from_the_view_and_are_not_sent() -> N
 @simulate
 async def test_control_messages_of_the_program_go_now_or_fail() -> None:
     async with World() as world:
-        server = await world.server()
-        service = world.service()
+        server = await world.server(registry=agent_chat())
+        service = world.service(registry=agent_chat())
         early = service.send(Sync(("a",)))
         assert (early.status, early.reason) == (
             DeliveryStatus.FAILED,
@@ -425,8 +424,8 @@ async def test_control_messages_of_the_program_go_now_or_fail() -> None:
 @simulate
 async def test_send_does_what_is_promised_in_each_state() -> None:
     async with World() as world:
-        server = await world.server()
-        service = world.service(max_attempts=1)
+        server = await world.server(registry=agent_chat())
+        service = world.service(max_attempts=1, registry=agent_chat())
         states: list[tuple[str, str]] = []
 
         def send(number: int, state: S | None = None) -> None:

@@ -16,11 +16,10 @@ from reactive_ws.errors import Unauthorized
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.state.store import Store
+from reactive_ws.stores.wire.chat import Message, MessageSend, agent_chat
 from reactive_ws.testing import NEVER, World, simulate
 from reactive_ws.transport.authentication import FirstMessage, Header
 from reactive_ws.transport.token_expiry import TokenWatch, expires_at, refresh_delay
-from reactive_ws.wire.control import Message
-from reactive_ws.wire.envelope import MessageSend
 
 
 def chat(number: int) -> MessageSend:
@@ -116,9 +115,9 @@ def test_a_token_that_is_over_or_came_again_is_not_replaced() -> None:
 @simulate
 async def test_a_token_in_the_first_message_is_replaced_in_place_again_and_again() -> None:
     async with World() as world:
-        server = await world.server()
+        server = await world.server(registry=agent_chat())
         issuer = Issuer(world, 300.0)
-        service = world.service(auth=FirstMessage(issuer))
+        service = world.service(auth=FirstMessage(issuer), registry=agent_chat())
         await service.connect()
         await service.wait_connected()
         await world.advance(1000)
@@ -133,9 +132,9 @@ async def test_a_token_in_the_first_message_is_replaced_in_place_again_and_again
 @simulate
 async def test_a_token_elsewhere_is_taken_to_a_planned_new_connection_and_nothing_is_lost() -> None:
     async with World() as world:
-        server = await world.server()
+        server = await world.server(registry=agent_chat())
         issuer = Issuer(world, 300.0)
-        service = world.service(auth=Header(issuer))
+        service = world.service(auth=Header(issuer), registry=agent_chat())
         seen: list[str] = []
         service.connection.select(lambda c: c.state.name).subscribe(seen.append)
         service.messages("prices", subscribe=True).subscribe(print)
@@ -165,9 +164,9 @@ async def test_a_token_elsewhere_is_taken_to_a_planned_new_connection_and_nothin
 @simulate
 async def test_a_provider_that_fails_is_asked_again_while_the_connection_lives_on() -> None:
     async with World() as world:
-        server = await world.server()
+        server = await world.server(registry=agent_chat())
         issuer = Issuer(world, 300.0)
-        service = world.service(auth=Header(issuer))
+        service = world.service(auth=Header(issuer), registry=agent_chat())
         await service.connect()
         await service.wait_connected()
         issuer.failures = 2
@@ -184,15 +183,15 @@ async def test_a_provider_that_fails_is_asked_again_while_the_connection_lives_o
 @simulate
 async def test_a_fixed_token_and_a_closed_connection_are_not_refreshed() -> None:
     async with World() as world:
-        server = await world.server()
+        server = await world.server(registry=agent_chat())
         soon = world.simulation.wall_clock().timestamp() + 60
-        service = world.service(auth=Header(jwt(soon)))
+        service = world.service(auth=Header(jwt(soon)), registry=agent_chat())
         await service.connect()
         await service.wait_connected()
         await world.advance(100)
         assert len(server.connections) == 1
         issuer = Issuer(world, 100.0)
-        other = world.service(auth=Header(issuer))
+        other = world.service(auth=Header(issuer), registry=agent_chat())
         await other.connect()
         await other.wait_connected()
         await other.disconnect()
@@ -203,7 +202,7 @@ async def test_a_fixed_token_and_a_closed_connection_are_not_refreshed() -> None
 @simulate
 async def test_an_unauthorized_refresh_leaves_the_connection_until_the_server_ends_it() -> None:
     async with World() as world:
-        await world.server()
+        await world.server(registry=agent_chat())
         answers: list[Any] = ["good", Unauthorized("signed out"), Unauthorized("signed out")]
 
         def provider() -> str:
@@ -212,7 +211,7 @@ async def test_an_unauthorized_refresh_leaves_the_connection_until_the_server_en
                 raise answer
             return str(answer)
 
-        service = world.service(auth=Header(provider))
+        service = world.service(auth=Header(provider), registry=agent_chat())
         await service.connect()
         await service.wait_connected()
         service.refresh_token()
@@ -229,9 +228,9 @@ async def test_an_unauthorized_refresh_leaves_the_connection_until_the_server_en
 @simulate
 async def test_the_connection_follows_who_is_signed_in() -> None:
     async with World() as world:
-        server = await world.server()
+        server = await world.server(registry=agent_chat())
         token = Store[str | None](None, domain=world.domain)
-        service = world.service(auth=Header(lambda: token.get() or ""))
+        service = world.service(auth=Header(lambda: token.get() or ""), registry=agent_chat())
         seen: list[str] = []
         service.connection.select(lambda c: c.state.name).subscribe(seen.append)
         following = service.connect_while(token.select())
@@ -270,7 +269,9 @@ async def test_the_connection_follows_who_is_signed_in() -> None:
 def test_without_a_loop_following_starts_the_services_own_thread() -> None:
     domain = Domain("gui")
     token = Store[str | None](None, domain=domain)
-    service = WebSocketService("ws://127.0.0.1:9/", domain=domain, proxy=None)
+    service = WebSocketService(
+        "ws://127.0.0.1:9/", domain=domain, proxy=None, registry=agent_chat()
+    )
     service.connect_while(token.select())
     assert service.state is ConnectionState.CLOSED
     token.set("anna")

@@ -26,7 +26,7 @@ __all__ = ["GARBAGE", "Garbage", "wire_garbage", "wrong_types"]
 
 Frame = str | bytes
 _NOTHING: dict[str, Any] = {}
-_NO_NAMES: tuple[Any, ...] = (None, True, 5, 1.5, [], {}, ["typing"])
+_NO_NAMES: tuple[Any, ...] = (None, True, 5, 1.5, [], {}, ["subscribe"])
 _WRONG: tuple[Any, ...] = (None, True, -7, 1.5, "text", [], [None], {}, {"a": 1})
 
 
@@ -133,11 +133,11 @@ def _put(value: Any, path: tuple[str | int, ...], new: Any) -> None:
 
 
 def _number_in_seq(number: str) -> str:
-    return f'{{"type": "typing", "seq": {number}, "payload": {{"conversationId": "c", "userId": "u"}}}}'
+    return f'{{"type": "subscribe", "seq": {number}, "payload": {{"channel": "c"}}}}'
 
 
 def _number_in_payload(number: str) -> str:
-    return f'{{"type": "panel.updated", "payload": {{"panel": {{"id": "p", "data": {{"n": {number}}}}}}}}}'
+    return f'{{"type": "unknown.type", "payload": {{"n": {number}}}}}'
 
 
 def _placed(place: Callable[[str], str], number: str) -> str:
@@ -166,7 +166,7 @@ def _cut(frame: str, place: int) -> str:
 
 def _surrogate(surrogate: str, *, is_escaped: bool) -> str:
     inside = f"\\u{ord(surrogate):04x}" if is_escaped else surrogate
-    return f'{{"type": "typing", "payload": {{"conversationId": "{inside}", "userId": "u"}}}}'
+    return f'{{"type": "subscribe", "payload": {{"channel": "{inside}"}}}}'
 
 
 def _retyped(frame: str, name: str) -> str:
@@ -196,7 +196,7 @@ def _built(
 
 
 _PLACES = st.integers(0, 10_000)
-_FULL = '{"type": "typing", "payload": {"conversationId": "c", "userId": "u"}}'
+_FULL = '{"type": "subscribe", "payload": {"channel": "c"}}'
 
 _ROWS: dict[str, Callable[[Registry], SearchStrategy[Frame]]] = {
     "deep nesting": lambda _: _built(

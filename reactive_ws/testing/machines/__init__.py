@@ -11,12 +11,14 @@ Needs Hypothesis.
 """
 
 from .client_snapshot import ClientSnapshot
-from .service_machine import ServiceMachine
+from .service_machine import Command, Event, ServiceMachine
 from .store_machine import StoreMachine
 from .world import World
 
 __all__ = [
     "ClientSnapshot",
+    "Command",
+    "Event",
     "ServiceMachine",
     "StoreMachine",
     "World",

@@ -14,11 +14,12 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition
 from hypothesis.strategies import SearchStrategy
+from msgspec import Struct
 
 from ...outbox import OutboxOptions
 from ...service import WebSocketService
 from ...state import ReadOnly
-from ...wire import Envelope, SessionClose, SessionClosed
+from ...wire import Envelope, Guarantee, Registry, protocol_v1
 from ..generating import seeds
 from ..simulation import Latency
 from ..watching import Promise
@@ -26,7 +27,7 @@ from .client_snapshot import ClientSnapshot
 from .service_steps import EVENTS, Failing, ServiceSteps
 from .world import World
 
-__all__ = ["ServiceMachine"]
+__all__ = ["Command", "Event", "ServiceMachine"]
 
 _NAMES = st.text("abc", min_size=1, max_size=3)
 _PATIENCE = 300.0
@@ -36,19 +37,38 @@ _CLEAN_PATIENCE = 30.0
 """The same without faults: nothing is lost or late, and one heartbeat shows that the connection lasts."""
 
 
+_TYPES = protocol_v1()
+
+
+@_TYPES.message("machine.command", guarantee=Guarantee.AT_LEAST_ONCE)
+class Command(Struct, frozen=True):
+    """A command that the program of a `ServiceMachine` sends by default."""
+
+    name: str
+
+
+@_TYPES.message("machine.event")
+class Event(Struct, frozen=True):
+    """An event that the server of a `ServiceMachine` publishes by default."""
+
+    name: str
+
+
 class ServiceMachine(ServiceSteps):
     """Plays a service against a scripted server. Override what is below `# what a subclass says`.
 
     Attributes:
         commands: Draws what the program sends: payloads of at-least-once types.
         events: Draws what the server publishes in its stream.
+        registry: The message types of server and service; those of `commands` and `events` must be in it.
         initial_model: The model before the first event; never changed in place.
         promise: What is demanded of the commands.
         has_faults: Whether the network and the server misbehave; False gives a clean run.
     """
 
-    commands: ClassVar[SearchStrategy[Any]] = st.builds(SessionClose, _NAMES)
-    events: ClassVar[SearchStrategy[Any]] = st.builds(SessionClosed, _NAMES)
+    commands: ClassVar[SearchStrategy[Any]] = st.builds(Command, _NAMES)
+    events: ClassVar[SearchStrategy[Any]] = st.builds(Event, _NAMES)
+    registry: ClassVar[Registry] = _TYPES
     initial_model: ClassVar[Any] = ()
     promise: ClassVar[Promise] = Promise.EFFECTIVELY_ONCE
 
@@ -67,7 +87,7 @@ class ServiceMachine(ServiceSteps):
 
         Its window is small: few messages are enough to fill it.
         """
-        return world.service(outbox=OutboxOptions(window=4))
+        return world.service(registry=self.registry, outbox=OutboxOptions(window=4))
 
     def attach(self, service: WebSocketService) -> Mapping[str, ReadOnly[Any]] | None:
         """Registers handlers and makes stores in `self.world.domain`; returns the stores that `observe` needs, by name."""
@@ -92,7 +112,7 @@ class ServiceMachine(ServiceSteps):
         self.world = World(seed, order=order)
         self.world.__enter__()
         with Failing(self):
-            self.server = self.world.run(self.world.server())
+            self.server = self.world.run(self.world.server(registry=self.registry))
             self.service = self.make_service(self.world)
             # Before the program's own handlers: one that raises must not hide what came.
             self.service.on_channel("*", self._hear)

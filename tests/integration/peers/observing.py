@@ -13,7 +13,7 @@ from reactive_ws.engine.domain import Domain
 from reactive_ws.outbox.delivery import Delivery, DeliveryStatus
 from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.service.service import WebSocketService
-from reactive_ws.wire.envelope import Message, MessageSend
+from reactive_ws.stores.wire.chat import Message, MessageSend, agent_chat
 
 PATIENCE = 60.0
 HEARTBEAT = Heartbeat(interval=0.4, timeout=1.0)
@@ -35,6 +35,7 @@ class Observed:
         self.service = WebSocketService(
             url,
             **{
+                "registry": agent_chat(),
                 "domain": Domain("test"),
                 "proxy": None,
                 "backoff": Backoff(initial=0.1, factor=1.0, cap=0.1),

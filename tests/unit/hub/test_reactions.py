@@ -8,24 +8,18 @@ import pytest
 from reactive_ws.stores.hub.draft import Rules
 from reactive_ws.stores.hub.reactions import advance, apply
 from reactive_ws.stores.hub.state import APP, Broadcast, Only, Replay, State, Step, Subscription
-from reactive_ws.wire.envelope import (
-    Envelope,
-    Guarantee,
-    Hello,
+from reactive_ws.stores.wire.chat import (
     Message,
     MessageSend,
     NotificationRead,
-    Ping,
-    Position,
-    Resume,
     SessionClose,
     SessionCreate,
-    Subscribe,
-    Sync,
     Typing,
-    Unsubscribe,
-    protocol_v1,
+    agent_chat,
 )
+from reactive_ws.wire.control import Hello, Ping, Position, Resume, Subscribe, Sync, Unsubscribe
+from reactive_ws.wire.envelope import Envelope
+from reactive_ws.wire.registry import Guarantee
 
 NOW = 1_700_000_000_000.0
 ME = 7
@@ -235,7 +229,7 @@ def test_what_is_not_for_clients_or_not_known_is_refused() -> None:
 
 
 def test_a_type_of_the_users_own_is_relayed_and_acknowledged_as_it_was_registered() -> None:
-    registry = protocol_v1()
+    registry = agent_chat()
 
     @registry.message("my.vote", guarantee=Guarantee.AT_LEAST_ONCE)
     class Vote(msgspec.Struct, frozen=True):

@@ -15,8 +15,8 @@ from websockets.http11 import Request
 from reactive_ws.errors import ListenFailed
 from reactive_ws.stores.hub import Hub
 from reactive_ws.stores.hub.admission import token_of
+from reactive_ws.stores.wire.chat import Message
 from reactive_ws.testing import simulate
-from reactive_ws.wire.envelope import Message
 
 PROTOCOL = "reactive-ws.v1"
 

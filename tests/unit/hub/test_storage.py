@@ -11,8 +11,9 @@ from reactive_ws.stores.hub.draft import Rules
 from reactive_ws.stores.hub.reactions import advance, apply
 from reactive_ws.stores.hub.state import State
 from reactive_ws.stores.hub.storage import Storage
+from reactive_ws.stores.wire.chat import Message, MessageSend, SessionClose, agent_chat
 from reactive_ws.wire.codec import JsonCodec
-from reactive_ws.wire.envelope import Envelope, Message, MessageSend, SessionClose
+from reactive_ws.wire.envelope import Envelope
 
 RULES = Rules(max_log=4)
 
@@ -38,22 +39,22 @@ def written(storage: Storage, state: State, envelope: Envelope[Any], pieces: int
 
 
 def test_a_new_file_is_an_empty_hub_that_keeps_its_epoch(tmp_path: Path) -> None:
-    first = Storage(tmp_path / "hub.db", JsonCodec())
+    first = Storage(tmp_path / "hub.db", JsonCodec(agent_chat()))
     epoch = first.load().epoch
     first.close()
-    second = Storage(tmp_path / "hub.db", JsonCodec())
+    second = Storage(tmp_path / "hub.db", JsonCodec(agent_chat()))
     assert second.load() == State(epoch=epoch)
     second.close()
 
 
 def test_what_was_committed_is_loaded_as_it_was(tmp_path: Path) -> None:
-    storage = Storage(tmp_path / "hub.db", JsonCodec())
+    storage = Storage(tmp_path / "hub.db", JsonCodec(agent_chat()))
     state = storage.load()
     state = said(storage, state, "m1", "panel create A\npanel create B\nnotify N: n", pieces=99)
     state = said(storage, state, "m2", "panel update A: text\npanel close B", pieces=99)
     state = said(storage, state, "m3", "half an answer", pieces=2)
     storage.close()
-    again = Storage(tmp_path / "hub.db", JsonCodec())
+    again = Storage(tmp_path / "hub.db", JsonCodec(agent_chat()))
     loaded = again.load()
     again.close()
     assert loaded.sessions == state.sessions
@@ -68,25 +69,25 @@ def test_what_was_committed_is_loaded_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_closed_session_stays_closed(tmp_path: Path) -> None:
-    storage = Storage(tmp_path / "hub.db", JsonCodec())
+    storage = Storage(tmp_path / "hub.db", JsonCodec(agent_chat()))
     state = said(storage, storage.load(), "m1", "hello")
     written(storage, state, Envelope("session.close", SessionClose("s1"), "session.close", "c1"))
     storage.close()
-    again = Storage(tmp_path / "hub.db", JsonCodec())
+    again = Storage(tmp_path / "hub.db", JsonCodec(agent_chat()))
     assert list(again.load().closed) == ["s1"]
     again.close()
 
 
 def test_a_second_hub_is_refused_while_the_first_has_the_file(tmp_path: Path) -> None:
-    first = Storage(tmp_path / "hub.db", JsonCodec())
+    first = Storage(tmp_path / "hub.db", JsonCodec(agent_chat()))
     with pytest.raises(FileUnusable, match="is in use by another hub"):
-        Storage(tmp_path / "hub.db", JsonCodec())
+        Storage(tmp_path / "hub.db", JsonCodec(agent_chat()))
     first.close()
-    Storage(tmp_path / "hub.db", JsonCodec()).close()
+    Storage(tmp_path / "hub.db", JsonCodec(agent_chat())).close()
 
 
 def test_a_commit_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
-    storage = Storage(tmp_path / "hub.db", JsonCodec())
+    storage = Storage(tmp_path / "hub.db", JsonCodec(agent_chat()))
     state = storage.load()
     message = MessageSend("s1", Message("m1", "s1", "user", "hello", 1.0))
     step = apply(state, Envelope("message.send", message, "message.send", "m1"), 1, RULES, 5.0)
@@ -111,14 +112,14 @@ def test_files_that_cannot_be_used_say_why(tmp_path: Path) -> None:
         database.execute("CREATE TABLE theirs (x)")
     database.close()
     newer = tmp_path / "newer.db"
-    Storage(newer, JsonCodec()).close()
+    Storage(newer, JsonCodec(agent_chat())).close()
     with sqlite3.connect(newer) as database:
         database.execute("PRAGMA user_version = 99")
     database.close()
     said_so = []
     for path in (text, foreign, newer, tmp_path, tmp_path / "missing" / "hub.db"):
         with pytest.raises(FileUnusable) as caught:
-            Storage(path, JsonCodec())
+            Storage(path, JsonCodec(agent_chat()))
         said_so.append(caught.value.reason)
     assert said_so == [
         "is not a data file of a hub; choose another one",
@@ -130,13 +131,13 @@ def test_files_that_cannot_be_used_say_why(tmp_path: Path) -> None:
 
 
 def test_a_damaged_row_is_reported_as_damage(tmp_path: Path) -> None:
-    storage = Storage(tmp_path / "hub.db", JsonCodec())
+    storage = Storage(tmp_path / "hub.db", JsonCodec(agent_chat()))
     said(storage, storage.load(), "m1", "hello")
     storage.close()
     with sqlite3.connect(tmp_path / "hub.db") as database:
         database.execute("UPDATE messages SET value = '{}'")
     database.close()
-    again = Storage(tmp_path / "hub.db", JsonCodec())
+    again = Storage(tmp_path / "hub.db", JsonCodec(agent_chat()))
     with pytest.raises(FileUnusable, match="is damaged"):
         again.load()
     again.close()

@@ -8,16 +8,16 @@ from typing import Any
 
 from app_world import connected, problems, said, texts
 
-from reactive_ws.testing import World, simulate
-from reactive_ws.wire.envelope import (
+from reactive_ws.stores.wire.chat import (
     MessageDelta,
-    MessageReceived,
     Panel,
     PanelChange,
     PanelCreated,
     PanelDeleted,
     PanelUpdated,
 )
+from reactive_ws.testing import World, simulate
+from reactive_ws.wire.control import MessageReceived
 
 
 def frame(kind: str, payload: Any, **fields: Any) -> str:

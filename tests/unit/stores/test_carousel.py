@@ -14,15 +14,15 @@ from reactive_ws.stores.carousel import (
     stepped,
     updated,
 )
-from reactive_ws.wire.envelope import (
-    Envelope,
+from reactive_ws.stores.wire.chat import (
+    ChatSnapshot,
     Panel,
     PanelChange,
     PanelCreated,
     PanelDeleted,
     PanelUpdated,
-    Snapshot,
 )
+from reactive_ws.wire.envelope import Envelope
 
 
 def panel(identity: str, title: str = "") -> Panel:
@@ -113,8 +113,8 @@ def test_messages_change_the_carousel_and_an_unknown_panel_is_reported_and_fetch
     give("panel.created", PanelCreated(panel("a")))
     give("panel.updated", PanelUpdated(PanelChange("a", title="new")))
     give("panel.updated", PanelUpdated(PanelChange("ghost", title="new")))
-    give("snapshot", Snapshot("app", "e", 1, panels=(panel("a"), panel("b"))))
-    give("snapshot", Snapshot("s", "e", 1, messages=()))
+    give("snapshot", ChatSnapshot("app", "e", 1, panels=(panel("a"), panel("b"))))
+    give("snapshot", ChatSnapshot("s", "e", 1, messages=()))
     give("panel.deleted", PanelDeleted("a"))
     assert seen == [[], ["a"], ["new"], ["a", "b"], ["b"]]
     assert (asked, reported) == (["app"], [(ErrorKind.PROTOCOL, True)])

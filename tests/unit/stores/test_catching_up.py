@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from app_world import connected, envelopes
 
+from reactive_ws.stores.wire.chat import MessageDelta
 from reactive_ws.testing import Drop, World, simulate
-from reactive_ws.wire.envelope import MessageDelta
 
 
 @simulate

@@ -6,6 +6,7 @@ import pytest
 from app_world import connected, problems, texts
 
 from reactive_ws.stores import ToolCall, command_center
+from reactive_ws.stores.wire.chat import Message, Notification, NotificationNew, NotificationRead
 from reactive_ws.stores.wire.command_center import (
     CHANNEL_EVENTS,
     FAMILIES,
@@ -27,7 +28,6 @@ from reactive_ws.stores.wire.command_center import (
     SystemUpdate,
 )
 from reactive_ws.testing import World, simulate
-from reactive_ws.wire.envelope import Message, Notification, NotificationNew, NotificationRead
 
 EVENTS: dict[str, object] = {
     "activity.created": ActivityCreated(Activity("a")),

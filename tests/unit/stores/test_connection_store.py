@@ -148,7 +148,7 @@ async def test_a_cleared_queue_fails_what_was_never_sent() -> None:
 
 @simulate
 async def test_a_server_error_is_shown_and_the_connection_stays() -> None:
-    from reactive_ws.wire.envelope import ServerError
+    from reactive_ws.wire.control import ServerError
 
     async with World() as world:
         scripted, app = await connected(world)

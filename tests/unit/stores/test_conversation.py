@@ -10,13 +10,8 @@ from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.stores.history.answers import Fit, fit, grown
 from reactive_ws.stores.history.conversation import Conversation, answered, at_epoch, began, merged
 from reactive_ws.stores.history.own_messages import acknowledged, advanced, composed, withdrawn
-from reactive_ws.wire.envelope import (
-    Message,
-    MessageDelta,
-    MessageReceived,
-    MessageResponse,
-    Snapshot,
-)
+from reactive_ws.stores.wire.chat import ChatSnapshot, Message, MessageDelta, MessageResponse
+from reactive_ws.wire.control import MessageReceived
 
 QUEUED, SENT = DeliveryStatus.QUEUED, DeliveryStatus.SENT
 ACKNOWLEDGED, FAILED = DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.FAILED
@@ -65,7 +60,7 @@ def test_whatever_arrives_first_there_is_one_entry(order: tuple[int, ...]) -> No
         lambda state: state if ids(state) else composed(state, message("m", "hi")),
         lambda state: acknowledged(state, MessageReceived("m", 7), "e"),
         lambda state: answered(state, MessageResponse("s", message("m", "hi", 7)), "e"),
-        lambda state: merged(state, Snapshot("s", "e", 9, messages=(message("m", "hi", 7),))),
+        lambda state: merged(state, ChatSnapshot("s", "e", 9, messages=(message("m", "hi", 7),))),
     ]
     state = Conversation()
     for step in order:
@@ -113,7 +108,7 @@ def test_a_snapshot_merges_by_id_and_an_answer_without_sequence_goes_on() -> Non
     state = composed(Conversation(), message("mine"))
     state = answered(state, response("b", sequence=2), "e")
     found = (message("a", sequence=1), message("b", sequence=2), message("c", "Hel"))
-    state = merged(state, Snapshot("s", "e", 9, messages=found))
+    state = merged(state, ChatSnapshot("s", "e", 9, messages=found))
     assert shown(state) == [("a", "a"), ("b", "b"), ("mine", "mine"), ("c", "Hel")]
     assert state.is_loaded
     state = grown(state, delta("c", 3, "lo", done=True), "e", 5.0)
@@ -122,7 +117,7 @@ def test_a_snapshot_merges_by_id_and_an_answer_without_sequence_goes_on() -> Non
 
 def test_a_snapshot_does_not_undo_a_complete_answer() -> None:
     state = answered(Conversation(), response("a", "whole"), "e")
-    state = merged(state, Snapshot("s", "e", 1, messages=(message("a", "who"),)))
+    state = merged(state, ChatSnapshot("s", "e", 1, messages=(message("a", "who"),)))
     assert shown(state) == [("a", "whole")]
 
 
@@ -131,7 +126,7 @@ def test_what_is_said_in_a_new_epoch_comes_after_what_was_said_before() -> None:
     state = answered(state, response("old 2", sequence=2), "first")
     state = grown(state, delta("cut short", 0, "He"), "first", 5.0)
     state = composed(state, message("mine"))
-    state = merged(state, Snapshot("s", "second", 1, messages=(message("new 1", sequence=1),)))
+    state = merged(state, ChatSnapshot("s", "second", 1, messages=(message("new 1", sequence=1),)))
     assert ids(state) == ["old 1", "old 2", "cut short", "new 1", "mine"]
     assert not any(entry.is_growing for entry in state.timeline)
     state = acknowledged(state, MessageReceived("mine", 2), "second")

@@ -21,9 +21,7 @@ from reactive_ws.gui import AsyncioLoop, ConnectionView, Look, Theme
 from reactive_ws.gui.status import connection_view
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.stores.facade import Client
-from reactive_ws.testing import Mute, World, simulate
-from reactive_ws.transport.authentication import Query
-from reactive_ws.wire.envelope import (
+from reactive_ws.stores.wire.chat import (
     Notification,
     NotificationNew,
     Panel,
@@ -35,6 +33,8 @@ from reactive_ws.wire.envelope import (
     SessionCreated,
     Typing,
 )
+from reactive_ws.testing import Mute, World, simulate
+from reactive_ws.transport.authentication import Query
 
 PLAIN = Backoff(initial=1.0, factor=2.0, jitter=Jitter.NONE)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from reactive_ws.stores.history.conversation import Conversation, answered
 from reactive_ws.stores.history.doubts import doubts_about, dubious, latest_likely
-from reactive_ws.wire.envelope import Message, MessageResponse
+from reactive_ws.stores.wire.chat import Message, MessageResponse
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NOW_MS = NOW.timestamp() * 1000.0

@@ -30,8 +30,10 @@ from reactive_ws.stores.facade import (
     use_channel,
     use_websocket,
 )
+from reactive_ws.stores.wire.chat import MessageResponse, PanelDeleted, Typing
 from reactive_ws.testing import Mute, World, simulate
-from reactive_ws.wire.envelope import Envelope, MessageResponse, PanelDeleted, Ping, Typing
+from reactive_ws.wire.control import Ping
+from reactive_ws.wire.envelope import Envelope
 
 
 def test_three_and_five_words_for_six_states() -> None:

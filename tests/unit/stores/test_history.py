@@ -14,17 +14,16 @@ from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import OutboxFull
 from reactive_ws.outbox.delivery import Delivery, DeliveryStatus
 from reactive_ws.stores.history.history import History
-from reactive_ws.wire.envelope import (
-    Envelope,
-    Hello,
+from reactive_ws.stores.wire.chat import (
+    ChatSnapshot,
     Message,
     MessageDelta,
-    MessageReceived,
     MessageResponse,
     MessageSend,
     SessionCreated,
-    Snapshot,
 )
+from reactive_ws.wire.control import Hello, MessageReceived
+from reactive_ws.wire.envelope import Envelope
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -145,7 +144,7 @@ def test_a_message_of_one_session_wakes_only_its_observers() -> None:
 def test_a_missing_piece_is_reported_and_the_session_fetched() -> None:
     desk = Desk()
     desk.give("session.created", SessionCreated("s"))
-    desk.give("snapshot", Snapshot("s", "e", 0, messages=()))
+    desk.give("snapshot", ChatSnapshot("s", "e", 0, messages=()))
     desk.give("message.delta", MessageDelta("s", "a", 0, "Hel"))
     desk.give("message.delta", MessageDelta("s", "a", 5, "world"))
     assert (desk.shown(), desk.synced) == ([("Hel", None)], ["s"])
@@ -153,7 +152,7 @@ def test_a_missing_piece_is_reported_and_the_session_fetched() -> None:
         "protocol: a piece of answer a is missing before character 5"
     ]
     found = (Message("a", "s", "assistant", "Hello world", 0.0),)
-    desk.give("snapshot", Snapshot("s", "e", 5, messages=found))
+    desk.give("snapshot", ChatSnapshot("s", "e", 5, messages=found))
     desk.give("message.delta", MessageDelta("s", "a", 11, "!", done=True))
     assert desk.shown() == [("Hello world!", None)]
     desk.give("message.delta", MessageDelta("s", "a", 12, "?"))

@@ -12,7 +12,7 @@ from reactive_ws.engine.domain import Domain
 from reactive_ws.state.store import Store
 from reactive_ws.stores.sessions.idle import IdleWatch
 from reactive_ws.stores.sessions.session_list import SessionsState
-from reactive_ws.wire.envelope import Session
+from reactive_ws.stores.wire.chat import Session
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

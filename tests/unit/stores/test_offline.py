@@ -9,8 +9,9 @@ from reactive_ws.connection.backoff import Backoff, Jitter
 from reactive_ws.connection.record import ConnectionState
 from reactive_ws.errors import DeliveryError
 from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.stores.wire.chat import NotificationRead
 from reactive_ws.testing import World, simulate
-from reactive_ws.wire.envelope import NotificationRead, ServerError
+from reactive_ws.wire.control import ServerError
 
 PLAIN = Backoff(initial=60.0, jitter=Jitter.NONE, cap=60.0)
 

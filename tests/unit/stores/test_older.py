@@ -10,8 +10,8 @@ import pytest
 from app_world import connected, problems, said, texts
 
 from reactive_ws.stores import OlderRequest
+from reactive_ws.stores.wire.chat import Message
 from reactive_ws.testing import World, simulate
-from reactive_ws.wire.envelope import Message
 
 
 def message(number: int) -> Message:

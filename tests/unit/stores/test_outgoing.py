@@ -9,8 +9,8 @@ from app_world import application, connected, envelopes, problems, said, server,
 
 from reactive_ws.errors import DeliveryFailed
 from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.stores.wire.chat import Message, MessageResponse
 from reactive_ws.testing import World, simulate
-from reactive_ws.wire.envelope import Message, MessageResponse
 
 
 @simulate

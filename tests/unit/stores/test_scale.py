@@ -12,7 +12,8 @@ from reactive_ws.engine.domain import Domain
 from reactive_ws.stores.collections.growing_text import GrowingText
 from reactive_ws.stores.history.conversation import Conversation, all_answered
 from reactive_ws.stores.history.history import History
-from reactive_ws.wire.envelope import Envelope, Message, MessageDelta, MessageResponse
+from reactive_ws.stores.wire.chat import Message, MessageDelta, MessageResponse
+from reactive_ws.wire.envelope import Envelope
 
 
 def response(number: int, session_id: str = "s") -> MessageResponse:

@@ -9,15 +9,15 @@ from app_world import connected, envelopes, problems, said, texts
 
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.stores import OlderRequest
-from reactive_ws.testing import World, simulate
-from reactive_ws.wire.envelope import (
+from reactive_ws.stores.wire.chat import (
+    ChatSnapshot,
     Message,
     PanelDeleted,
     Session,
     SessionClosed,
     SessionCreated,
-    Snapshot,
 )
+from reactive_ws.testing import World, simulate
 
 
 @simulate
@@ -91,7 +91,7 @@ async def test_what_happened_during_an_outage_comes_with_the_resume() -> None:
 async def test_a_response_for_an_unknown_session_is_kept_and_reported() -> None:
     async with World() as world:
         server, app = await connected(world)
-        server.publish(Snapshot("app", "epoch-1", 0, sessions=(Session("known"),)))
+        server.publish(ChatSnapshot("app", "epoch-1", 0, sessions=(Session("known"),)))
         await world.settle()
         server.publish(said("m1", "who am I?", 1, "stranger"), "stranger")
         server.publish(said("m2", "fine", 1, "known"), "known")
@@ -129,7 +129,7 @@ async def test_what_is_over_leaves_nothing_that_is_counted_or_grows() -> None:
         assert set(state.last_activity) == {"b", "c"}
         assert set(state.panel_activity) == {"p-b", "p-c"}
         assert dict(state.renamed) == {}
-        server.publish(Snapshot("app", "epoch-1", 99, sessions=(Session("c"),)))
+        server.publish(ChatSnapshot("app", "epoch-1", 99, sessions=(Session("c"),)))
         await world.settle()
         assert unread[-1] == 1
         assert (texts(app, "b"), app.history.select_unread("c").get()) == (["news"], 1)
@@ -167,7 +167,7 @@ async def test_a_session_that_is_there_again_has_news_again() -> None:
         await world.settle()
         server.publish(SessionCreated("a"))
         server.publish(
-            Snapshot("app", "epoch-1", 99, sessions=(Session("a"), Session("b"), Session("c")))
+            ChatSnapshot("app", "epoch-1", 99, sessions=(Session("a"), Session("b"), Session("c")))
         )
         await world.settle()
         for name in ("a", "b"):
@@ -186,7 +186,7 @@ async def test_an_unknown_session_leaves_no_activity_when_the_server_does_not_kn
         server.publish(said("m1", "who am I?", 1, "stranger"), "stranger")
         await world.settle()
         assert set(app.sessions.state.get().last_activity) == {"stranger"}
-        server.publish(Snapshot("app", "epoch-1", 0, sessions=()))
+        server.publish(ChatSnapshot("app", "epoch-1", 0, sessions=()))
         await world.settle()
         assert set(app.sessions.state.get().last_activity) == set()
         assert app.history.unread.get() == 0

@@ -16,8 +16,8 @@ from reactive_ws.stores.errors import Errors
 from reactive_ws.stores.notifications import Notifications
 from reactive_ws.stores.sessions.sessions import Sessions
 from reactive_ws.stores.typing import TypingUsers
-from reactive_ws.wire.envelope import (
-    Envelope,
+from reactive_ws.stores.wire.chat import (
+    ChatSnapshot,
     Message,
     MessageResponse,
     Notification,
@@ -28,9 +28,9 @@ from reactive_ws.wire.envelope import (
     SessionClosed,
     SessionCreate,
     SessionCreated,
-    Snapshot,
     Typing,
 )
+from reactive_ws.wire.envelope import Envelope
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -119,8 +119,10 @@ def test_a_snapshot_replaces_the_sessions_and_keeps_those_on_their_way() -> None
     give(sessions, "session.created", SessionCreated("gone"))
     give(sessions, "session.created", SessionCreated("kept", "old"))
     sessions.create("on its way")
-    give(sessions, "snapshot", Snapshot("app", "e", 1, (Session("new"), Session("kept", "new"))))
-    give(sessions, "snapshot", Snapshot("a", "e", 1, messages=()))
+    give(
+        sessions, "snapshot", ChatSnapshot("app", "e", 1, (Session("new"), Session("kept", "new")))
+    )
+    give(sessions, "snapshot", ChatSnapshot("a", "e", 1, messages=()))
     found = [(one.id, one.title) for one in sessions.state.get().sessions]
     assert found == [("kept", "new"), ("a", "on its way"), ("new", "")]
 

@@ -8,7 +8,8 @@ from typing import Any
 from app_world import said
 
 from reactive_ws.stores import Application
-from reactive_ws.wire.envelope import Envelope, SessionClosed, SessionCreated
+from reactive_ws.stores.wire.chat import SessionClosed, SessionCreated
+from reactive_ws.wire.envelope import Envelope
 
 
 def envelope(type_name: str, payload: object) -> Envelope[Any]:

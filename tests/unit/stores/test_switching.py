@@ -12,8 +12,8 @@ from reactive_ws.errors import UsageError
 from reactive_ws.outbox.pending import Pending
 from reactive_ws.stores import Application
 from reactive_ws.stores.facade import ConversationConnection
+from reactive_ws.stores.wire.chat import SessionCreated
 from reactive_ws.testing import World, simulate
-from reactive_ws.wire.envelope import SessionCreated
 
 
 @simulate

@@ -21,6 +21,10 @@ def test_the_page_has_blocks() -> None:
     assert len(BLOCKS) >= 9
 
 
+TYPES = BLOCKS[next(at for at, block in enumerate(BLOCKS) if "types = protocol_v1()" in block)]
+"""The block that declares the message types, which later blocks use."""
+
+
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
 def test_a_block_runs(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"block_{number}"
@@ -31,6 +35,8 @@ def test_a_block_runs(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.register_profile("page", PROFILES["quick"], max_examples=15)
     settings.load_profile("page")
     try:
+        if BLOCKS[number] != TYPES:
+            exec(TYPES.partition("@simulate")[0], module.__dict__)
         exec(compile(padding + BLOCKS[number], str(PAGE), "exec"), module.__dict__)
         tests = [value for key, value in vars(module).items() if key.startswith("test_")]
         cases = [value for key, value in vars(module).items() if key.startswith("Test")]

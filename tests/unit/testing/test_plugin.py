@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from reactive_ws.stores.wire.chat import SessionClosed, agent_chat
 from reactive_ws.testing import Transcript, World, simulate
 from reactive_ws.testing.generating.profiles import PROFILES
 from reactive_ws.testing.server.replay import replay
-from reactive_ws.wire.envelope import SessionClosed
 
 ROOT = str(Path(__file__).parents[3])
 TEST = """
@@ -122,7 +122,10 @@ def test_a_failed_run_keeps_every_frame_and_says_where(
     @simulate
     async def fails() -> None:
         async with World() as world:
-            server, service = await world.server(), world.service()
+            server, service = (
+                await world.server(registry=agent_chat()),
+                world.service(registry=agent_chat()),
+            )
             await service.connect()
             await service.wait_connected(10)
             server.publish(SessionClosed("x"))
@@ -142,7 +145,10 @@ def test_a_transcript_can_be_replayed_to_another_client() -> None:
     @simulate
     async def record() -> Transcript:
         async with World() as world:
-            server, service = await world.server(), world.service()
+            server, service = (
+                await world.server(registry=agent_chat()),
+                world.service(registry=agent_chat()),
+            )
             await service.connect()
             await service.wait_connected(10)
             server.publish(SessionClosed("x"))
@@ -156,7 +162,10 @@ def test_a_transcript_can_be_replayed_to_another_client() -> None:
     @simulate
     async def again(transcript: Transcript) -> None:
         async with World() as world:
-            server, service = await world.server(), world.service()
+            server, service = (
+                await world.server(registry=agent_chat()),
+                world.service(registry=agent_chat()),
+            )
             service.on(SessionClosed, heard.append)
             playing = asyncio.create_task(replay(transcript, server))
             await service.connect()

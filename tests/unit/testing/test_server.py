@@ -13,6 +13,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from reactive_ws.stores.wire.chat import SessionClose, Typing, agent_chat
 from reactive_ws.testing import (
     NEVER,
     Delay,
@@ -25,7 +26,7 @@ from reactive_ws.testing import (
     Transcript,
     simulate,
 )
-from reactive_ws.wire.envelope import GoAway, Ping, SessionClose, Typing
+from reactive_ws.wire.control import GoAway, Ping
 
 V1 = ["reactive-ws.v1"]
 
@@ -34,7 +35,7 @@ V1 = ["reactive-ws.v1"]
 async def talking(
     server: ScriptedServer | None = None, *, has_hello: bool = True
 ) -> AsyncIterator[tuple[ScriptedServer, ClientConnection]]:
-    server = server or ScriptedServer()
+    server = server or ScriptedServer(registry=agent_chat())
     async with server, connect(server.url, proxy=None, subprotocols=V1) as client:  # type: ignore[arg-type]
         if has_hello:
             assert (await hear(client))["type"] == "hello"
@@ -67,7 +68,7 @@ def now() -> float:
 
 
 @simulate
-async def test_left_alone_it_speaks_protocol_v1() -> None:
+async def test_left_alone_it_speaks_agent_chat() -> None:
     async with talking() as (server, client):
         assert client.subprotocol == "reactive-ws.v1"
         await tell(client, "ping", id="p1")
@@ -91,7 +92,10 @@ async def test_left_alone_it_speaks_protocol_v1() -> None:
 
 @simulate
 async def test_a_plain_server_says_nothing_by_itself() -> None:
-    async with talking(ScriptedServer(is_plain=True), has_hello=False) as (server, client):
+    async with talking(ScriptedServer(is_plain=True, registry=agent_chat()), has_hello=False) as (
+        server,
+        client,
+    ):
         assert client.subprotocol is None
         await tell(client, "ping", id="p1")
         await tell(client, "session.close", **close_session("a"))
@@ -101,7 +105,10 @@ async def test_a_plain_server_says_nothing_by_itself() -> None:
 
 @simulate
 async def test_a_client_that_does_not_offer_the_subprotocol_gets_no_hello() -> None:
-    async with ScriptedServer() as server, connect(server.url, proxy=None) as client:
+    async with (
+        ScriptedServer(registry=agent_chat()) as server,
+        connect(server.url, proxy=None) as client,
+    ):
         assert await hear_all(client) == []
 
 
@@ -238,7 +245,10 @@ async def test_mischief_can_be_done_to_acknowledgements_only() -> None:
 async def test_acknowledgements_come_at_once_late_or_never(
     after: float, times: list[float]
 ) -> None:
-    async with talking(ScriptedServer(acknowledge_after=after)) as (_, client):
+    async with talking(ScriptedServer(acknowledge_after=after, registry=agent_chat())) as (
+        _,
+        client,
+    ):
         started = now()
         await tell(client, "session.close", **close_session("a"))
         heard = []
@@ -254,7 +264,7 @@ async def test_acknowledgements_come_at_once_late_or_never(
 async def test_a_known_id_has_no_second_effect_but_a_second_acknowledgement(
     is_deduplicating: bool, effects: int
 ) -> None:
-    server = ScriptedServer(is_deduplicating=is_deduplicating)
+    server = ScriptedServer(is_deduplicating=is_deduplicating, registry=agent_chat())
     async with talking(server) as (_, client):
         for _ in range(2):
             await tell(client, "session.close", **close_session("a"))
@@ -289,7 +299,7 @@ async def test_it_closes_with_any_code(code: int) -> None:
 
 @simulate
 async def test_it_refuses_handshakes_with_any_status_and_headers() -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         server.refuse_handshake(503, {"Retry-After": "7", "Date": "Thu, 01 Jan 1970 00:00:00 GMT"})
         server.refuse_handshake(401, times=2)
         seen: list[tuple[int, str | None]] = []
@@ -307,7 +317,7 @@ async def test_it_refuses_handshakes_with_any_status_and_headers() -> None:
 
 @simulate
 async def test_a_handshake_can_hang_and_go_on() -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         server.hang_handshake()
         with pytest.raises(TimeoutError):
             await connect(server.url, proxy=None, open_timeout=30)
@@ -360,7 +370,7 @@ async def test_answers_can_be_replaced() -> None:
 
 @simulate
 async def test_it_can_stop_and_start_again_with_its_memory() -> None:
-    server = ScriptedServer()
+    server = ScriptedServer(registry=agent_chat())
     async with talking(server) as (_, client):
         server.publish(SessionClose("a"))
         await server.stop(1012)
@@ -376,7 +386,7 @@ async def test_it_can_stop_and_start_again_with_its_memory() -> None:
 
 @simulate
 async def test_waiting_for_a_connection_that_does_not_come_says_so() -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         with pytest.raises(LookupError):
             _ = server.peer
         with pytest.raises(AssertionError, match="1 connections were expected, there were 0"):
@@ -411,7 +421,10 @@ def test_the_same_seed_writes_the_same_transcript_which_can_be_read_again(tmp_pa
 
 def test_it_also_serves_real_sockets() -> None:
     async def run() -> str:
-        async with talking(ScriptedServer("ws://127.0.0.1:0/ws")) as (_, client):
+        async with talking(ScriptedServer("ws://127.0.0.1:0/ws", registry=agent_chat())) as (
+            _,
+            client,
+        ):
             await tell(client, "ping", id="1")
             return str((await hear(client))["id"])
 
@@ -419,7 +432,7 @@ def test_it_also_serves_real_sockets() -> None:
 
 
 def test_a_message_can_be_sent_as_payload_or_envelope() -> None:
-    server = ScriptedServer()
+    server = ScriptedServer(registry=agent_chat())
     message = server.send(SessionClose("a"), id="x", channel="c")
     assert (message.type, message.id, message.channel) == ("session.close", "x", "c")
     assert server.send(message) is message
@@ -428,7 +441,7 @@ def test_a_message_can_be_sent_as_payload_or_envelope() -> None:
 @pytest.mark.parametrize("status", [200, 204, 301, 304, 418, 429, 499, 503, 522, 599])
 @simulate
 async def test_a_refusal_has_any_status_also_one_of_no_standard(status: int) -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         server.refuse_handshake(status, {"Retry-After": "7"})
         with pytest.raises(InvalidStatus) as caught:
             await connect(server.url, proxy=None, process_exception=lambda error: error)
@@ -439,12 +452,12 @@ async def test_a_refusal_has_any_status_also_one_of_no_standard(status: int) -> 
 @pytest.mark.parametrize("status", [0, 101, 199, 1000])
 def test_a_status_that_refuses_nothing_is_refused(status: int) -> None:
     with pytest.raises(ValueError, match="use a status from 200 to 999"):
-        ScriptedServer().refuse_handshake(status)
+        ScriptedServer(registry=agent_chat()).refuse_handshake(status)
 
 
 @simulate
 async def test_who_gave_up_while_a_handshake_hung_uses_up_no_refusal() -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         server.hang_handshake()
         with pytest.raises(TimeoutError):
             await connect(server.url, proxy=None, open_timeout=1)
@@ -458,7 +471,7 @@ async def test_who_gave_up_while_a_handshake_hung_uses_up_no_refusal() -> None:
 
 @simulate
 async def test_what_was_expected_is_said_without_addresses_and_who_is_not_there() -> None:
-    async with ScriptedServer() as server:
+    async with ScriptedServer(registry=agent_chat()) as server:
         with pytest.raises(
             AssertionError, match=r"a message that <lambda> accepts \(test_server.py:\d+\)"
         ) as caught:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from reactive_ws.testing import ServiceMachine
+from reactive_ws.testing.machines import Event
 from reactive_ws.testing.machines.service_steps import Failing
-from reactive_ws.wire.envelope import SessionClosed
 
 
 def test_a_step_inside_of_a_step_explains_its_failure_once(
@@ -16,7 +16,7 @@ def test_a_step_inside_of_a_step_explains_its_failure_once(
 ) -> None:
     monkeypatch.setenv("REACTIVE_WS_TRANSCRIPTS", str(tmp_path))
     machine = ServiceMachine()
-    machine.begin(first=SessionClosed("a"), seed=0, order=None)
+    machine.begin(first=Event("a"), seed=0, order=None)
     error = ValueError("on purpose")
     with pytest.raises(ValueError, match="on purpose"), Failing(machine), Failing(machine):
         raise error

@@ -20,6 +20,7 @@ from msgspec import Struct, inspect
 
 from reactive_ws.connection.backoff import Backoff
 from reactive_ws.errors import MessageRejected
+from reactive_ws.stores.wire.chat import agent_chat
 from reactive_ws.testing import Heal, Simulation, Timed, simulate
 from reactive_ws.testing.generating import strategies
 from reactive_ws.testing.generating.garbage import (
@@ -31,7 +32,8 @@ from reactive_ws.testing.generating.garbage import (
 )
 from reactive_ws.testing.generating.schema import sample, wire_values
 from reactive_ws.wire.codec import JsonCodec
-from reactive_ws.wire.envelope import Envelope, MessageType, Registry, protocol_v1
+from reactive_ws.wire.envelope import Envelope
+from reactive_ws.wire.registry import MessageType, Registry, protocol_v1
 
 thousand = settings(max_examples=1_000, derandomize=True, database=None)
 some = settings(max_examples=200, derandomize=True, database=None)
@@ -80,14 +82,14 @@ def presence(kind: inspect.Type, value: Any, path: str) -> Iterator[tuple[str, b
 
 
 def reach_everything(chosen: int) -> None:
-    registry = protocol_v1()
+    registry = agent_chat()
     kinds = {row.name: inspect.type_info(row.payload) for row in registry}
     seen_types: Counter[str] = Counter()
     seen: dict[str, set[bool]] = defaultdict(set)
 
     @seed(chosen)
     @settings(max_examples=1_000, derandomize=False, database=None)
-    @given(strategies.wire_objects())
+    @given(strategies.wire_objects(registry=registry))
     def collect(message: dict[str, Any]) -> None:
         name = message["type"]
         seen_types[name] += 1

@@ -12,6 +12,7 @@ import pytest
 from reactive_ws.connection.record import ConnectionState
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.state.store import Store
+from reactive_ws.stores.wire.chat import SessionClose, SessionClosed, agent_chat
 from reactive_ws.testing import (
     NotSimulated,
     Promise,
@@ -21,13 +22,15 @@ from reactive_ws.testing import (
     World,
     simulate,
 )
-from reactive_ws.wire.envelope import SessionClose, SessionClosed
 
 
 @simulate(seed=1)
 async def test_a_service_reconnects_and_loses_nothing_across_a_black_hole() -> None:
     async with World() as world:
-        server, service = await world.server(), world.service()
+        server, service = (
+            await world.server(registry=agent_chat()),
+            world.service(registry=agent_chat()),
+        )
         states = Recorder(service.connection.select(lambda connection: connection.state.name))
         heard: list[SessionClosed] = []
         service.on(SessionClosed, heard.append)
@@ -61,8 +64,8 @@ async def test_a_service_reconnects_and_loses_nothing_across_a_black_hole() -> N
 
 def test_outside_of_a_simulation_a_world_opens_its_own() -> None:
     with World(seed=3) as world:
-        server = world.run(world.server())
-        service = world.service()
+        server = world.run(world.server(registry=agent_chat()))
+        service = world.service(registry=agent_chat())
         world.call(service.connect)
         delivery = service.send(SessionClose("a"))
         world.history.accepted(delivery.id)
@@ -77,7 +80,10 @@ def test_outside_of_a_simulation_a_world_opens_its_own() -> None:
 @simulate
 async def test_a_handler_that_raises_fails_the_check() -> None:
     world = World()
-    server, service = await world.server(), world.service()
+    server, service = (
+        await world.server(registry=agent_chat()),
+        world.service(registry=agent_chat()),
+    )
 
     def broken(_: SessionClosed) -> None:
         raise KeyError("no such session")
@@ -136,8 +142,8 @@ def test_async_with_needs_a_simulation() -> None:
 def test_two_worlds_of_one_seed_write_the_same_transcript() -> None:
     def play() -> bytes:
         with World(seed=5) as world:
-            server: ScriptedServer = world.run(world.server())
-            service = world.service()
+            server: ScriptedServer = world.run(world.server(registry=agent_chat()))
+            service = world.service(registry=agent_chat())
             world.call(service.connect)
             for number in range(5):
                 service.send(SessionClose(str(number)))
@@ -154,12 +160,12 @@ def test_two_worlds_of_one_seed_write_the_same_transcript() -> None:
 
 PROGRAM = """
 import hashlib
-from reactive_ws.wire.envelope import SessionClose, SessionClosed
+from reactive_ws.stores.wire.chat import SessionClose, SessionClosed, agent_chat
 from reactive_ws.testing import Drop, Latency, Reset, Split, World
 
 with World(11, order=3) as world:
-    server = world.run(world.server())
-    service = world.service()
+    server = world.run(world.server(registry=agent_chat()))
+    service = world.service(registry=agent_chat())
     world.call(service.connect)
     world.run(service.wait_connected(10))
     world.network.apply(Latency(0.02, jitter=0.1))
@@ -202,8 +208,8 @@ async def test_a_failure_says_who_is_not_connected_and_who_listens() -> None:
         with pytest.raises(TimeoutError) as caught:
             async with World() as world:
                 for url in urls:
-                    await world.server(url)
-                service = world.service()
+                    await world.server(url, registry=agent_chat())
+                service = world.service(registry=agent_chat())
                 await service.connect()
                 await service.wait_connected(10)
         (note,) = (note for note in caught.value.__notes__ if said in note)
@@ -217,7 +223,10 @@ async def test_a_failure_says_who_is_not_connected_and_who_listens() -> None:
 async def test_a_failure_says_what_handlers_raised_meanwhile() -> None:
     with pytest.raises(AssertionError, match="nothing came") as caught:
         async with World() as world:
-            server, service = await world.server(), world.service()
+            server, service = (
+                await world.server(registry=agent_chat()),
+                world.service(registry=agent_chat()),
+            )
             service.on(SessionClosed, lambda payload: {}[payload.session_id])
             await service.connect()
             await service.wait_connected(10)

@@ -14,7 +14,7 @@ from reactive_ws.stores.demo.judge import half_streamed, stored
 from reactive_ws.stores.demo.record import Accepted, Acknowledged, Killed, Line, Record, read
 from reactive_ws.stores.demo.screen import Screen, Shown, save
 from reactive_ws.stores.demo.verdict import Kill, Verdict, decide
-from reactive_ws.wire.envelope import Message, Panel
+from reactive_ws.stores.wire.chat import Message, Panel
 
 COUNT = 30
 KILLED = Killed("killed-1.db", "m3.reply", 5)
