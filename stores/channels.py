@@ -10,11 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
-from immutables import Map
 from reactivex.abc import DisposableBase
 
 from reactive_ws.engine import Domain
-from reactive_ws.state import EventStream, ReadOnly, Selection, Store
+from reactive_ws.state import EventStream, Map, ReadOnly, Selection, Store
 from reactive_ws.wire import Envelope
 
 from .outside import Handlers

@@ -14,11 +14,11 @@ from typing import Any, Protocol, TypeAlias
 
 import attrs
 import msgspec
-from immutables import Map
 
 from reactive_ws.connection import ErrorKind
 from reactive_ws.middleware import PersistFile, PersistReport
 from reactive_ws.service import WebSocketService
+from reactive_ws.state import Map
 from reactive_ws.wire import Position
 
 from .carousel import Carousel, CarouselState

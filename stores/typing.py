@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
-from immutables import Map
 
 from reactive_ws.engine import Domain
-from reactive_ws.state import ReadOnly, Selection, Store
+from reactive_ws.state import Map, ReadOnly, Selection, Store
 from reactive_ws.wire import Envelope
 
 from .outside import Handlers, Later, Send

@@ -16,13 +16,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import attrs
-from immutables import Map
 
 from ..connection import Counters, ErrorKind, Logbook
 from ..engine import Batch, Domain, active_batch, batch
 from ..errors import MessageRejected, MessagesMissing, RequestFailed
 from ..outbox import Outbox
-from ..state import EventSource, EventStream, Store
+from ..state import EventSource, EventStream, Map, Store
 from ..wire import (
     AuthOk,
     Codec,

@@ -13,6 +13,7 @@ The modules, in reading order:
     key_changes  `KeyChanges`: the keys that one commit of a keyed store added, updated and removed
     key_source   the observed keys of a keyed store
     keyed        `KeyedStore`: entities by key; a change of one entity calls only the observers that need it
+    persistent_map  `Map`: the persistent map behind keyed stores, in C or in Python
     snapshot     `snapshot`: several values as they were at one commit
     events       `EventSource` and `EventStream`: events that no store keeps
 """
@@ -23,6 +24,7 @@ from .entities import Entities
 from .events import EventSource, EventStream
 from .key_changes import KeyChanges
 from .keyed import KeyedStore
+from .persistent_map import Map
 from .selection import Selection
 from .snapshot import snapshot
 from .store import ReadOnly, Store, reset_all
@@ -34,6 +36,7 @@ __all__ = [
     "EventStream",
     "KeyChanges",
     "KeyedStore",
+    "Map",
     "ReadOnly",
     "Selection",
     "Store",

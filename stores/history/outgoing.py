@@ -11,12 +11,11 @@ from functools import partial
 from typing import TypeAlias
 
 import attrs
-from immutables import Map
 
 from reactive_ws.connection import ErrorKind
 from reactive_ws.engine import Domain
 from reactive_ws.outbox import Delivery, DeliveryStatus
-from reactive_ws.state import Store
+from reactive_ws.state import Map, Store
 from reactive_ws.wire import MessageReceived
 
 from ..outside import Report, Send, call

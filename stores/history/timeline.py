@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator, KeysView, Sequence
 
 import attrs
-from immutables import Map
+
+from reactive_ws.state import Map
 
 from ..collections import Vector
 from .entry import WAITING, Entry, Place

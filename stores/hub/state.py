@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
 import attrs
-from immutables import Map
 from msgspec import Struct
 
+from reactive_ws.state import Map
 from reactive_ws.wire import Envelope, Recovery
 
 from ..wire import Message, Panel, Session

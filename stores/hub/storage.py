@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from immutables import Map
 
 from reactive_ws.errors import FileUnusable, MessageRejected
+from reactive_ws.state import Map
 from reactive_ws.wire import Codec, Envelope
 
 from ..wire import Message, Panel, Session

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import attrs
 import msgspec
-from immutables import Map
+
+from reactive_ws.state import Map
 
 from ..wire import Session
 
