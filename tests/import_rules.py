@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import attrs
@@ -55,6 +55,24 @@ TOOLKITS = frozenset({"tkinter", "PySide6", "PyQt6", "gi", "textual", "wx", "kiv
 
 LONGEST_CHAIN = {"gui": 7}
 """Longest chain of imports between the modules of a package; 6 where nothing is said."""
+
+
+@cache
+def _import_statements(text: str) -> list[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """Returns the import statements of a module, and whether only type checkers see each."""
+    found: list[tuple[ast.Import | ast.ImportFrom, bool]] = []
+
+    def look(node: ast.AST, *, is_for_types: bool) -> None:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.append((node, is_for_types))
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            is_for_types = True
+        if isinstance(node, ast.stmt | ast.mod | ast.ExceptHandler | ast.match_case):
+            for inner in ast.iter_child_nodes(node):
+                look(inner, is_for_types=is_for_types)
+
+    look(ast.parse(text), is_for_types=False)
+    return found
 
 
 @attrs.frozen
@@ -104,41 +122,33 @@ class Tree:
 
     def _imports_of(self, module: str) -> Iterator[Import]:
         package = self.package_of(module)
-        tree = ast.parse(self.paths[module].read_text())
-        for_types = {
-            id(inner)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-            for inner in ast.walk(node)
-        }
-        for node in ast.walk(tree):
-            is_for_types = id(node) in for_types
+        for node, is_for_types in _import_statements(self.paths[module].read_text()):
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     yield Import(module, alias.name, None, node.lineno, is_for_types)
-            elif isinstance(node, ast.ImportFrom):
-                target = node.module or ""
-                if node.level:
-                    parts = package.split(".")
-                    base = ".".join(parts[: len(parts) - node.level + 1])
-                    target = f"{base}.{target}" if target else base
-                for alias in node.names:
-                    inner = f"{target}.{alias.name}"
-                    is_own = target == package and inner in self.paths
-                    if is_own or (
-                        inner in self.paths and not self._is_a_name_of_the_face(target, alias.name)
-                    ):
-                        yield Import(module, inner, None, node.lineno, is_for_types)
-                    else:
-                        yield Import(module, target, alias.name, node.lineno, is_for_types)
+                continue
+            target = node.module or ""
+            if node.level:
+                parts = package.split(".")
+                base = ".".join(parts[: len(parts) - node.level + 1])
+                target = f"{base}.{target}" if target else base
+            for alias in node.names:
+                inner = f"{target}.{alias.name}"
+                is_own = target == package and inner in self.paths
+                if is_own or (
+                    inner in self.paths and not self._is_a_name_of_the_face(target, alias.name)
+                ):
+                    yield Import(module, inner, None, node.lineno, is_for_types)
+                else:
+                    yield Import(module, target, alias.name, node.lineno, is_for_types)
 
     def _is_a_name_of_the_face(self, package: str, name: str) -> bool:
         if package not in self.paths or not self.is_face(package):
             return False
-        for node in ast.parse(self.paths[package].read_text()).body:
-            if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names):
-                return True
-        return False
+        return any(
+            isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names)
+            for node, _ in _import_statements(self.paths[package].read_text())
+        )
 
     # --- rules --------------------------------------------------------------------------------------------------------
 

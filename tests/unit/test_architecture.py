@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,8 @@ def test_every_package_is_on_a_floor(tree: Tree) -> None:
 
 
 def faces() -> list[str]:
-    return [module for module in Tree(ROOT).paths if Tree(ROOT).is_face(module)]
+    whole = Tree(ROOT)
+    return [module for module in whole.paths if whole.is_face(module)]
 
 
 @pytest.mark.parametrize("face", faces())
@@ -110,8 +112,9 @@ def test_a_face_names_its_modules_in_its_docstring_and_what_is_public(
 # --- the check itself -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tmp_path = tmp_path_factory.mktemp("copy")
     for folder in ("reactive_ws", "stores"):
         shutil.copytree(
             ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("stores", "__pycache__")
@@ -119,9 +122,15 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def plant(root: Path, module: str, line: str) -> None:
+@contextmanager
+def planted(root: Path, module: str, line: str) -> Iterator[Tree]:
     path = root / module
-    path.write_text(f"{path.read_text()}\n{line}\n")
+    text = path.read_text()
+    path.write_text(f"{text}\n{line}\n")
+    try:
+        yield Tree(root)
+    finally:
+        path.write_text(text)
 
 
 @pytest.mark.parametrize(
@@ -152,11 +161,11 @@ def plant(root: Path, module: str, line: str) -> None:
     ],
 )
 def test_a_planted_import_is_found(
-    copy: Path, module: str, line: str, found_by: Callable[[Tree], list[object]]
+    tree: Tree, copy: Path, module: str, line: str, found_by: Callable[[Tree], list[object]]
 ) -> None:
-    assert found_by(Tree(copy)) == []
-    plant(copy, module, line)
-    assert len(found_by(Tree(copy))) == 1
+    assert found_by(tree) == []
+    with planted(copy, module, line) as broken:
+        assert len(found_by(broken)) == 1
 
 
 def test_a_chain_of_modules_that_is_too_long_is_found(tmp_path: Path) -> None:
