@@ -15,8 +15,8 @@ from contextvars import ContextVar, Token
 from threading import get_ident
 from typing import Any, TypeAlias
 
-from ..errors import DomainMismatch, StoreClosed
-from .domain import Commit, Domain
+from ..errors import DomainMismatch
+from .domain import Domain
 from .source import Root, Source, Writable
 
 __all__ = ["Batch", "active_batch", "batch", "open_batches", "outside_batches"]
@@ -128,7 +128,7 @@ class Batch:
         self._savepoints = []
 
     def commit(self) -> None:
-        """Publishes everything in one commit and sees to its delivery.
+        """Publishes everything in one commit and delivers it.
 
         Raises:
             StoreClosed: one of the stores was closed meanwhile; nothing is published.
@@ -139,30 +139,17 @@ class Batch:
         if domain is None:
             return
         while True:
-            results: list[tuple[Writable, Any, Any]] = []
             changes: list[tuple[Writable, Any, Any]] = []
+            unchanged: list[tuple[Writable, Any]] = []
             for source, write in writes.items():
                 now = source._value
                 value = write.value if now is write.base else _replay(source, write.steps)
-                results.append((source, now, value))
-                if not source._unchanged(now, value):
-                    changes.append((source, now, source._settled(now, value)))
-            if not changes:
-                return
-            depth = domain._depth_of_write(changes[0][0])
-            commit = Commit(tuple(changes), get_ident(), depth)
-            with domain._lock:
-                number = domain._number
-                for source, now, _ in results:
-                    if source._value is not now:
-                        break
+                if source._unchanged(now, value):
+                    unchanged.append((source, now))
                 else:
-                    for source, _, _ in changes:
-                        if source._is_shut:
-                            raise StoreClosed(source.name)
-                    if domain._enqueue(commit, number):
-                        break
-        domain._see_to_delivery()
+                    changes.append((source, now, source._settled(now, value)))
+            if not changes or domain.commit(changes, expected=unchanged):
+                return
 
 
 def _replay(source: Writable, steps: list[_Step]) -> Any:

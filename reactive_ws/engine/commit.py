@@ -22,6 +22,8 @@ class Changed(Protocol):
     name: str
     _value: Any
     _delivered: Any
+    _is_shut: bool
+    _domain: Any
 
     def _serve(self, number: int, value: Any) -> None:
         """Delivers one value to its observers, and then to the derived values above it."""

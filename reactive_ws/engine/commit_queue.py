@@ -24,7 +24,7 @@ from itertools import starmap
 from threading import get_ident
 from typing import Any, Protocol
 
-from ..errors import UsageError
+from ..errors import FeedbackLoop, UsageError
 from .commit import Commit, CommitHook, ErrorReport, log_report, name_of
 from .home import Home, home_of, is_lost
 
@@ -36,6 +36,8 @@ _MORE_COMMITS = 64
 """How many commits beyond its own one call delivers before it hands the rest over."""
 _BACKLOG = 10_000
 """Undelivered commits that are worth a report; none is dropped."""
+_MAX_DEPTH = 100
+"""Length of a chain of writes caused by writes that counts as a loop."""
 _HANDED_OVER = -1
 """Stands for the delivering thread between the hand-over and the start of the next one."""
 
@@ -83,6 +85,8 @@ class CommitQueue:
         self._is_inside: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
         self._unlock = self._lock.release
         self._number = 0
+        # How many `exclusive` blocks this domain is in; they are of one thread.
+        self._holds = 0
         self._queue: deque[Commit] = deque()
         self._joins: deque[tuple[int, Joining]] = deque()
         self._dirty: list[Packable] = []
@@ -140,6 +144,8 @@ class CommitQueue:
 
     def _see_to_delivery(self) -> None:
         """Delivers what is queued, or wakes who will. Called after a commit, without the lock."""
+        if self._holds and self._is_inside():
+            return
         home = self._home
         if home is not None and not home.is_current() and self._wake(home):
             return
@@ -408,6 +414,13 @@ class CommitQueue:
         if self._strict_errors and self._deliverer != get_ident():
             errors, self._strict_errors = self._strict_errors, []
             raise ExceptionGroup(f"observers of domain {self.name!r} failed", errors)
+
+    def _depth_of_write(self, store: str) -> int:
+        """Returns the depth of a write made now, one more than its cause's when an observer makes it."""
+        depth = self._depth_here()
+        if depth >= _MAX_DEPTH:
+            raise FeedbackLoop(store, depth)
+        return depth
 
     def _depth_here(self) -> int:
         """Returns the depth of what this thread's observers cause now: 0 when none is running."""

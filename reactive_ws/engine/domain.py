@@ -16,14 +16,15 @@ import asyncio
 import concurrent.futures
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from threading import get_ident
-from typing import Protocol
+from typing import Any, Protocol
 
 from reactivex.abc import DisposableBase
 from reactivex.disposable import Disposable
 
-from ..errors import DomainMismatch, FeedbackLoop, UsageError
+from ..errors import DomainMismatch, StoreClosed, UsageError
 from .commit import Changed, Commit, CommitHook, ErrorReport
 from .commit_queue import CommitQueue
 from .home import Home, home_of
@@ -36,10 +37,6 @@ class Belonging(Protocol):
 
     _domain: Domain
     name: str
-
-
-_MAX_DEPTH = 100
-"""Length of a chain of writes caused by writes that is taken for a loop."""
 
 
 class Domain(CommitQueue):
@@ -111,16 +108,79 @@ class Domain(CommitQueue):
 
         return Disposable(remove)
 
-    def report(self, kind: str, error: Exception, store: str, who: object) -> None:
-        """Reports an exception in the user's code to the error hook of this domain. Any thread.
+    def commit(
+        self,
+        changes: Sequence[tuple[Changed, Any, Any]],
+        *,
+        expected: Sequence[tuple[Changed, Any]] = (),
+        closing: Sequence[Changed] = (),
+    ) -> bool:
+        """Writes several stores of this domain in one commit, unless another commit came between. Any thread.
 
-        For packages that call functions of the user on behalf of a store. In a strict domain the next delivering call
-        raises it too.
+        The one way to write: stores, batches and `undo` use it. It compares nothing and ignores an open batch. Inside
+        `exclusive()` the observers get the commit when the block ends; elsewhere as after every write.
+
+        Args:
+            changes: (store, old value, new value) of each store that changes.
+            expected: (store, value) of each other store that the new values depend on.
+            closing: Stores that end with this commit, after their last value.
+
+        Returns:
+            False, and nothing is written, when a store does not have its old or expected value.
+
+        Raises:
+            StoreClosed: a store in `changes` is closed.
+            FeedbackLoop: the write is the last link of a chain of writes that is too long.
+            DomainMismatch: a store in `changes` is of another domain.
+        """
+        depth = self._depth_of_write(changes[0][0].name) if changes else 0
+        commit = Commit(tuple(changes), get_ident(), depth, tuple(closing))
+        while True:
+            with self._lock:
+                number = self._number
+                for store, value in expected:
+                    if store._value is not value:
+                        return False
+                for store, old, _ in changes:
+                    if store._value is not old:
+                        return False
+                    if store._is_shut:
+                        raise StoreClosed(store.name)
+                    if store._domain is not self:
+                        raise DomainMismatch(self.name, store._domain.name)
+                if self._enqueue(commit, number):
+                    break
+                # A signal handler or a finalizer wrote on this thread meanwhile: look again.
+        self._see_to_delivery()
+        return True
+
+    @contextmanager
+    def exclusive(self) -> Generator[None, None, None]:
+        """Keeps other threads from committing during a `with` block. For middleware that keeps its own record.
+
+        The block must only read and assign: no function of a user, nothing that waits. What `commit` writes inside is
+        delivered when the block ends.
+        """
+        with self._lock:
+            self._holds += 1
+            try:
+                yield
+            finally:
+                self._holds -= 1
+        self._see_to_delivery()
+
+    def pending(self) -> tuple[Commit, ...]:
+        """Returns the commits that wait for delivery, oldest first, without the one under delivery. Any thread."""
+        with self._lock:
+            return tuple(self._queue)
+
+    def report(self, kind: str, error: Exception, store: str, who: object) -> None:
+        """Gives an exception of a user's function to the error hook of this domain. For middleware. Any thread.
 
         Args:
             kind: What the function is for; see `ErrorReport`.
             error: What it raised.
-            store: The name of the store.
+            store: Name of the store that it worked for.
             who: The function.
         """
         self._report(kind, error, store, who)
@@ -151,13 +211,6 @@ class Domain(CommitQueue):
         """Returns the living stores of this domain."""
         with self._lock:
             return list(self._stores)
-
-    def _depth_of_write(self, store: Changed) -> int:
-        """Returns the depth of a write made now, one more than its cause's when an observer makes it."""
-        depth = self._depth_here()
-        if depth >= _MAX_DEPTH:
-            raise FeedbackLoop(store.name, depth)
-        return depth
 
     def _check(self, source: Belonging) -> None:
         if source._domain is not self:

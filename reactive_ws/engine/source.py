@@ -255,9 +255,6 @@ class Source(Audience):
 class Writable(Changed, Protocol):
     """What batches and readers need to know of a store."""
 
-    _domain: Domain
-    _is_shut: bool
-
     def _unchanged(self, old: Any, new: Any) -> bool:
         """Whether `new` counts as no change."""
         ...

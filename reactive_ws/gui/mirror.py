@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+import attrs
 from reactivex import abc
 
 from ..engine import Domain, ErrorReport, Source, batch
@@ -27,18 +28,12 @@ class Mirror(ReadOnly[T_co], abc.DisposableBase):
     domain always show one commit. Ends, completing its streams, by `dispose` or with the loop.
     """
 
-    __slots__ = ("__weakref__", "_kept", "_room", "_store", "_upstream")
+    __slots__ = ("__weakref__", "_kept", "_room", "_store")
 
-    def __init__(self, room: Mirrors, store: ReadOnly[T_co]) -> None:
+    def __init__(self, room: Mirrors, store: ReadOnly[T_co], kept: Store[Any]) -> None:
         self._room = room
         self._store = store
-        self._kept: Store[Any] = Store(
-            store.get(),
-            name=f"mirror of {store._origin.name}",
-            domain=room.domain,
-            equals=_is_same,
-        )
-        self._upstream: abc.DisposableBase | None = None
+        self._kept = kept
 
     def __repr__(self) -> str:
         return f"<Mirror of {self._store!r}>"
@@ -62,50 +57,60 @@ class Mirror(ReadOnly[T_co], abc.DisposableBase):
         self._room.remove(self)
 
 
+@attrs.define(eq=False)
+class _Following:
+    """What one mirror shows, and its subscription to the store."""
+
+    store: ReadOnly[Any]
+    kept: Store[Any]
+    upstream: abc.DisposableBase
+
+
 class Mirrors:
     """All mirrors of one loop, and the domain they live in. UI thread."""
 
     def __init__(self, ui: Framed) -> None:
         self._ui = ui
-        self._all: list[Mirror[Any]] = []
+        self._all: dict[Mirror[Any], _Following] = {}
         self.domain = Domain("ui", on_error=self._report)
         ui.on_close(self._close)
 
     def add(self, store: ReadOnly[T]) -> Mirror[T]:
-        mirror = Mirror(self, store)
+        name = f"mirror of {getattr(store, 'name', 'a value')}"
+        kept: Store[Any] = Store(store.get(), name=name, domain=self.domain, equals=_is_same)
+        mirror = Mirror(self, store, kept)
         if self._ui.is_closed:
             return mirror
-        self._all.append(mirror)
-        mirror._upstream = store.select().subscribe(self._changed)
+        upstream = store.select().subscribe(self._changed)
+        self._all[mirror] = _Following(store, kept, upstream)
         return mirror
 
     def remove(self, mirror: Mirror[Any]) -> None:
-        upstream, mirror._upstream = mirror._upstream, None
-        if upstream is not None:
-            upstream.dispose()
-            self._all.remove(mirror)
-            mirror._kept.close()
+        following = self._all.pop(mirror, None)
+        if following is not None:
+            following.upstream.dispose()
+            following.kept.close()
 
     def _changed(self, _: object) -> None:
         self._ui.frame.request_early(self, self._refresh)
 
     def _refresh(self) -> None:
-        by_domain: dict[Domain, list[Mirror[Any]]] = {}
-        for mirror in self._all:
-            by_domain.setdefault(mirror._store._origin._domain, []).append(mirror)
+        by_domain: dict[Domain, list[_Following]] = {}
+        for following in self._all.values():
+            by_domain.setdefault(following.store.domain, []).append(following)
         # Read before the batch opens, and per domain at one commit, so that no two mirrors disagree.
         values = [(mirrors, self._values(mirrors)) for mirrors in by_domain.values()]
         with batch(self.domain):
             for mirrors, them in values:
                 for mirror, value in zip(mirrors, them, strict=True):
-                    mirror._kept.set(value)
+                    mirror.kept.set(value)
 
-    def _values(self, mirrors: list[Mirror[Any]]) -> tuple[Any, ...]:
+    def _values(self, mirrors: list[_Following]) -> tuple[Any, ...]:
         try:
-            return snapshot(*(mirror._store for mirror in mirrors))
+            return snapshot(*(mirror.store for mirror in mirrors))
         except Exception as error:  # noqa: BLE001 - a derived value that fails; the mirrors keep what they show
             self._ui.on_error(error)
-            return tuple(mirror._kept.get() for mirror in mirrors)
+            return tuple(mirror.kept.get() for mirror in mirrors)
 
     def _report(self, report: ErrorReport) -> None:
         if isinstance(report.error, Exception):

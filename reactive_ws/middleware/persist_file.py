@@ -234,7 +234,7 @@ class PersistFile:
                     f"{self!r} has key {name!r} or its store already; give another key="
                 )
             is_old = self._is_older(name, version)
-            member.saved = store._value
+            member.saved = store.committed
             if self._load(name, member):
                 # Equal values are not replaced, and a keyed store makes its own snapshot: the next write compares texts.
                 member.saved = UNSET
@@ -242,7 +242,7 @@ class PersistFile:
             self._cells |= {store}
             if store.domain not in self._hooks:
                 self._hooks[store.domain] = store.domain.on_commit(self._on_commit)
-        if self._state.is_outdated or is_old or store._value is not member.saved:
+        if self._state.is_outdated or is_old or store.committed is not member.saved:
             # Another thread wrote before the hook was there, or a migrated or bad row must be replaced.
             self._start_timer()
 
@@ -325,7 +325,7 @@ class PersistFile:
         if self._is_closed:
             raise UsageError(f"{self!r} is closed")
 
-    def _disown(self) -> None:
+    def disown(self) -> None:
         """Leaves the file to the parent process. In a child after a fork, where the locks may be held for good."""
         self._is_closed = True
         self._file_lock, self._timer_lock = threading.RLock(), threading.Lock()
@@ -346,7 +346,7 @@ class PersistFile:
         def make(row: Saved) -> Any:
             part = member.decode(row)
             try:
-                return part if merge is None else merge(store._value, part)
+                return part if merge is None else merge(store.committed, part)
             except Exception as error:
                 raise BadState("corrupt", f"merge raised {type(error).__name__}") from error
 
@@ -406,10 +406,10 @@ class PersistFile:
         """Returns the values of all stores; those of one domain as they were at one commit."""
         values: dict[str, Any] = {}
         for domain in self._hooks:
-            with domain._lock:
+            with domain.exclusive():
                 for key, member in self._members.items():
                     if member.store.domain is domain:
-                        values[key] = member.store._value
+                        values[key] = member.store.committed
         return values
 
     def _encode(self, rows: dict[str, Saved], key: str, member: _Member, value: Any) -> bool:
@@ -450,7 +450,7 @@ def _after_fork() -> None:
     global _open_lock
     _open_lock = threading.Lock()
     for file in _open_files:
-        file._disown()
+        file.disown()
     _open_files.clear()
 
 

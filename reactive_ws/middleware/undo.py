@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from threading import get_ident
 from typing import Any, Self, TypeVar, overload
 
 from ..engine import Cell, Commit, Equals, active_batch, same, unchanged
@@ -44,7 +43,7 @@ class UndoHistory:
         restore: _Restore,
         equals: Equals[Any],
     ) -> None:
-        domain = cell._domain
+        domain = cell.domain
         self._cell = cell
         self._domain = domain
         self._limit = limit
@@ -58,13 +57,13 @@ class UndoHistory:
         self._revision: int = 0
         self._is_disposed = False
         while True:
-            value = cell._value
+            value = cell.committed
             parts = [part(value)]
-            with domain._lock:
-                if cell._value is value:
+            with domain.exclusive():
+                if cell.committed is value:
                     self._parts: list[Any] = parts
                     self._last = value
-                    self._seen = domain._number
+                    self._seen = domain.number
                     self._hook = domain.on_commit(self._on_commit)
                     return
 
@@ -110,7 +109,7 @@ class UndoHistory:
     def clear(self) -> None:
         """Forgets all steps, back and forth; the store keeps its value."""
         self._catch_up()
-        with self._domain._lock:
+        with self._domain.exclusive():
             self._parts = [self._parts[self._index]]
             self._index = 0
             self._revision += 1
@@ -118,7 +117,7 @@ class UndoHistory:
 
     def dispose(self) -> None:
         """Stops recording and forgets everything; `can_undo` and `can_redo` become False and end."""
-        with self._domain._lock:
+        with self._domain.exclusive():
             if self._is_disposed:
                 return
             self._is_disposed = True
@@ -146,30 +145,30 @@ class UndoHistory:
         """
         last = self._last
         values: list[Any] = []
-        for commit in self._domain._queue:
+        for commit in self._domain.pending():
             if commit.number > self._seen:
                 for source, old, new in commit.changes:
                     if source is self._cell:
                         values += [new] if old is last else [old, new]
                         last = new
-        now = self._cell._value
+        now = self._cell.committed
         return values if now is last else [*values, now]
 
     def _catch_up(self) -> None:
         """Records everything that was committed. Runs user functions; called without the lock."""
         while True:
-            with self._domain._lock:
+            with self._domain.exclusive():
                 if self._is_disposed:
                     return
                 values = self._missing()
-                revision, number = self._revision, self._domain._number
+                revision, number = self._revision, self._domain.number
                 if not values:
                     self._seen = number
                     return
                 parts, index = list(self._parts), self._index
             for value in values:
                 index = self._add(parts, index, value)
-            with self._domain._lock:
+            with self._domain.exclusive():
                 if self._revision == revision:
                     self._parts, self._index, self._seen = parts, index, number
                     self._last = values[-1]
@@ -181,7 +180,7 @@ class UndoHistory:
         try:
             part = self._part(value)
         except Exception as error:  # noqa: BLE001 - the user's partialize; the store is not concerned
-            self._domain._report("hook", error, self._cell.name, self._part)
+            self._domain.report("hook", error, self._cell.name, self._part)
             return index
         if unchanged(self._equals, parts[index], part):
             # No step, but a redo to this place shall find the latest.
@@ -203,7 +202,7 @@ class UndoHistory:
         domain, cell = self._domain, self._cell
         while True:
             self._catch_up()
-            with domain._lock:
+            with domain.exclusive():
                 if self._is_disposed:
                     return 0
                 revision, now, here = self._revision, self._last, self._index
@@ -213,20 +212,23 @@ class UndoHistory:
                 target = self._parts[there]
                 between = self._parts[min(here, there) + 1 : max(here, there) + 1]
             value = self._restore(now, target, between)
-            depth = domain._depth_of_write(cell)
-            with domain._lock:
+            with domain.exclusive():
                 if self._revision != revision or self._missing():
                     continue
-                if cell._is_shut:
-                    raise StoreClosed(cell.name)
+                before = self._index
                 self._index = there
-                self._last = value
-                self._revision += 1
                 changes = [] if value is now else [(cell, now, value)]
-                self._commit([*changes, *self._flag_changes()], depth)
-                self._seen = domain._number
-            domain._see_to_delivery()
-            return abs(there - here)
+                is_done = False
+                try:
+                    is_done = self._commit([*changes, *self._flag_changes()], cell)
+                finally:
+                    if not is_done:
+                        self._index = before
+                if is_done:
+                    self._last = value
+                    self._revision += 1
+                    self._seen = domain.number
+                    return abs(there - here)
 
     def _flag_changes(self) -> list[tuple[Cell[Any], Any, Any]]:
         """Returns the changes of `can_undo` and `can_redo` that the place asks for. Under the lock."""
@@ -234,21 +236,19 @@ class UndoHistory:
             (self._can_undo, self._index > 0),
             (self._can_redo, self._index < len(self._parts) - 1),
         )
-        return [(flag, flag._value, now) for flag, now in flags if flag._value is not now]
+        return [(flag, flag.committed, now) for flag, now in flags if flag.committed is not now]
 
     def _publish_flags(self) -> None:
-        with self._domain._lock:
-            changes = self._flag_changes()
-            if not changes or self._can_undo._is_shut:
-                return
-            self._commit(changes, self._domain._depth_of_write(changes[0][0]))
-        self._domain._see_to_delivery()
+        with self._domain.exclusive():
+            while changes := self._flag_changes():
+                if self._can_undo.is_closed or self._domain.commit(changes):
+                    return
 
-    def _commit(self, changes: list[tuple[Cell[Any], Any, Any]], depth: int) -> None:
-        """Makes one commit. Under the lock; the caller then sees to delivery."""
-        commit = Commit(tuple(changes), get_ident(), depth)
-        while changes and not self._domain._enqueue(commit, self._domain._number):
-            pass
+    def _commit(self, changes: list[tuple[Cell[Any], Any, Any]], cell: Cell[Any]) -> bool:
+        """Makes one commit of the store and the flags; False when the store changed meanwhile."""
+        if cell.is_closed:
+            raise StoreClosed(cell.name)
+        return not changes or self._domain.commit(changes)
 
 
 @overload
@@ -322,5 +322,5 @@ def _put_entities(
     now: Entities[Any, Any], part: Entities[Any, Any], between: list[Entities[Any, Any]]
 ) -> Entities[Any, Any]:
     """Returns the snapshot `part` with the keys noted that differ from now, so that only their observers are told."""
-    touched = dict.fromkeys(key for step in between for key in step._touched)
+    touched = dict.fromkeys(key for step in between for key in step.touched_keys())
     return part.touching(touched).since(now, operator.is_)

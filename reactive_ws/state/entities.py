@@ -162,6 +162,10 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         """Whether the same keys came in the same order."""
         return self._keys is other._keys or self.in_order() == other.in_order()
 
+    def touched_keys(self) -> tuple[K, ...]:
+        """Returns the keys that the change which made this mapping touched."""
+        return self._touched
+
     def changed_keys(self) -> tuple[K, ...]:
         """Returns the touched keys that read differently than before."""
         if not self._still_none:

@@ -161,7 +161,11 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                 return
 
     def _publish_one(self, old: Entities[K, V], value: Entities[K, V], key: K, entity: V) -> bool:
-        """What `_publish` does, in a shorter way while nobody looks at more than single keys."""
+        """Does what `_publish` does, in a shorter way, while observers look at single keys only.
+
+        The one second copy of the write path. Through `_publish` the row `keyed_1000` costs 18 % more and misses its
+        target. `tests/unit/test_commit.py` runs both ways on the same random operations.
+        """
         domain = self._domain
         me = get_ident()
         is_direct, is_locked = False, True

@@ -7,7 +7,6 @@ writes at once are `batch`. Nothing here knows a message, a socket or a toolkit.
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import get_ident
 from typing import Any, Generic, TypeVar, overload
 
 from ..engine import (
@@ -41,6 +40,11 @@ class ReadOnly(Generic[T_co]):
     @property
     def _origin(self) -> Source:
         raise NotImplementedError  # pragma: no cover - abstract
+
+    @property
+    def domain(self) -> Domain:
+        """The domain whose order its commits have."""
+        return self._origin.domain
 
     def get(self) -> T_co:
         """Returns the newest committed value; inside a batch the batch's. Any thread, never blocks."""
@@ -164,51 +168,8 @@ class Store(Cell[T], ReadOnly[T]):
         if is_same:
             self._check_open()
             return
-        # From here on what `_publish` does, written out for the commonest case, because a call more is a tenth of the
-        # whole: nobody delivers, and only plain observers are concerned.
-        if not self._others:
-            domain = self._domain
-            me = get_ident()
-            is_direct, is_locked = False, True
-            try:
-                domain._acquire()
-                if not (
-                    domain._deliverer
-                    or domain._is_busy
-                    or self._is_shut
-                    or self._others
-                    or self._value is not old
-                ):
-                    is_direct = True
-                    domain._deliverer = me
-                    self._value = self._delivered = value
-                    domain._number += 1
-                domain._unlock()
-                is_locked = False
-                if is_direct:
-                    slots = self._slots
-                    if len(slots) == 1:
-                        # One observer is the most common number, and `_tell` costs a tenth of the whole.
-                        call = slots[0]
-                        try:
-                            call(value)
-                        except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
-                            domain._failed("observer", error, self.name, call)
-                    else:
-                        self._tell(value)
-                    if domain._is_busy:
-                        domain._end_direct()
-                        return
-                    domain._deliverer = 0
-                    if domain._is_busy:
-                        domain._look_again()  # type: ignore[unreachable]  # see `deliverer`
-                    return
-            except BaseException:
-                # Also an interrupt (Ctrl-C) between any two lines above, after which neither lock nor mark may stay.
-                domain._recover(is_locked=is_locked, is_direct=is_direct)
-                raise
         if not self._publish(old, value):
-            # Somebody came between, perhaps with an equal value.
+            # Another write came between, perhaps with an equal value.
             self._update(lambda _: value)
 
     def update(self, function: Callable[[T], T]) -> None:

@@ -20,13 +20,14 @@ class ConnectionWatch:
 
     Args:
         service: Whose connection it is.
+        stable_after: Seconds that a connection must last before retries count anew, as the service has it.
         is_awake: Whether the computer never sleeps: waking up is the one reason to count retries anew that no record shows.
     """
 
-    def __init__(self, service: WebSocketService, *, is_awake: bool) -> None:
+    def __init__(self, service: WebSocketService, *, stable_after: float, is_awake: bool) -> None:
         self._service = service
         self._is_awake = is_awake
-        self._stable_after = service._settings.decisions.stable_after
+        self._stable_after = stable_after
         self._retries = 0
         self._last: Connection | None = None
         self._broken: list[str] = []

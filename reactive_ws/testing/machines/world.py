@@ -102,7 +102,14 @@ class World:
         }
         service = WebSocketService(url, **{**own, **options})
         self.services.append(service)
-        self._watches.append(ConnectionWatch(service, is_awake="suspended" not in options))
+        parameters = inspect.signature(WebSocketService).parameters
+        self._watches.append(
+            ConnectionWatch(
+                service,
+                stable_after=options.get("stable_after", parameters["stable_after"].default),
+                is_awake="suspended" not in options,
+            )
+        )
         connection = service.connection
         self.watch(connection.select(), name="service.connection", current=connection.get)
         self._subscriptions.append(service.errors.subscribe(self.errors.append))
