@@ -5,6 +5,9 @@ threads confirm and discard at once. The visible value is derived: all pending c
 computed at most once a commit. Does not know what makes a change pending: `service` and programs call this.
 """
 
+# The classes of this module share names with an underscore.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from collections.abc import Callable

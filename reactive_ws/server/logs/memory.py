@@ -1,5 +1,8 @@
 """A log in the memory of one process, for tests, demos and programs that may forget. Several nodes can share it."""
 
+# The classes of this module share names with an underscore.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio

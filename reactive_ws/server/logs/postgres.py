@@ -5,6 +5,9 @@ locked for one append and one flush only. A refusal rolls back, claims again and
 names only; a node that lost its listening connection, and each node every few seconds, compares all heads.
 """
 
+# The classes of this module share names with an underscore.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio

@@ -4,6 +4,9 @@ Three threads: one writes (all commands that wait become one transaction), one r
 process committed. SQLite's `data_version` answers that without a read of the file.
 """
 
+# The classes of this module share names with an underscore.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio
