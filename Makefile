@@ -24,7 +24,7 @@ define new_venv
 	$(PYTHON) -m venv --clear $(1)
 endef
 
-.PHONY: demo test test-deep coverage check format screenshots bench bench-quick bench-deep clean setup
+.PHONY: release demo test test-deep coverage check format screenshots bench bench-quick bench-deep clean setup
 
 setup: $(READY) $(CHECK_READY) $(NODE_PEERS)
 
@@ -82,6 +82,17 @@ format: $(CHECK_READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Builds and checks the distributions. Dry by default; `make release RELEASE="--url https://... --tag"` creates the tag.
+RELEASE ?=
+
+.venv-release/.ready: tools/release.py
+	$(call new_venv,.venv-release)
+	.venv-release/bin/python -m pip install --quiet --disable-pip-version-check build twine
+	touch $@
+
+release: .venv-release/.ready
+	.venv-release/bin/python tools/release.py $(RELEASE)
+
 screenshots: $(READY)
 	xvfb-run -a -s "-screen 0 1280x900x24" env QT_QPA_PLATFORM=offscreen $(BIN)/python tests/gui/screenshots.py
 
@@ -104,5 +115,5 @@ $(BENCH_READY): pyproject.toml constraints.txt benchmarks/peers.txt benchmarks/p
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-demo $(BENCH) benchmarks/peers_node/node_modules $(PEERS)/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
+	rm -rf $(VENV) .venv-demo .venv-release $(BENCH) benchmarks/peers_node/node_modules $(PEERS)/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
 	find reactive_ws stores tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +

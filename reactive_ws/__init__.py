@@ -130,7 +130,10 @@ __all__ = [
     "snapshot",
 ]
 
-# By room; the same as for the type checkers above.
+__version__: str
+"""The installed version; `0+unknown` in a source tree that was never installed."""
+
+# By package; the same as for the type checkers above.
 _LATER = {
     "Backoff": "connection",
     "ClosePolicy": "connection",
@@ -167,11 +170,22 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _installed_version()
     room = _LATER.get(name)
     if room is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(f".{room}", __name__), name)
     return found
+
+
+def _installed_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("reactive-ws")
+    except PackageNotFoundError:
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:
