@@ -70,7 +70,7 @@ def test_a_version_without_a_heading_in_the_changelog_is_refused(
 ) -> None:
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## Unreleased\n\n## 1.2.0\n")
     release.check_changelog(tmp_path, "1.2.0")
-    with pytest.raises(release.ReleaseFailed, match="has no heading '## 1.2'"):
+    with pytest.raises(release.ReleaseFailed, match=r"has no heading '## 1\.2'"):
         release.check_changelog(tmp_path, "1.2")
-    with pytest.raises(release.ReleaseFailed, match="has no heading '## 1.2.1'"):
+    with pytest.raises(release.ReleaseFailed, match=r"has no heading '## 1\.2\.1'"):
         release.check_changelog(tmp_path, "1.2.1")
