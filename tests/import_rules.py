@@ -36,8 +36,9 @@ FLOORS: dict[str, int] = {
     "testing": 6,
     "commands": 7,
     "stores": 8,
+    "__main__": 9,
 }
-"""Floor of each package of the framework; the face of `reactive_ws` stands above all but the application."""
+"""Floor of each package of the framework, and of `python -m reactive_ws`; the face of `reactive_ws` stands above all but the application."""
 
 STORES_FLOORS: dict[str, int] = {
     "wire": 1,
