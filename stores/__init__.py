@@ -1,26 +1,27 @@
-"""Ready-made stores for an agent-chat application with panels, and the model for your own.
+"""Ready-made stores for a chat with an agent and its panels, and the model for stores of your own.
 
-    app             Application: builds the stores over one service and wires them; application(): the usual one
-    connection      what a status line shows; status_line: it in words, ticking
-    catching_up     what is asked for on a connection; clocks: the time, timers and ids when nobody gives others
-    history         what was said: History over conversation (one session), timeline (order), entry (one line)
-    incoming        what the server's messages make of it; answers: how an answer grows; doubts: what is strange
-    outgoing        own messages on their way; own_messages: what becomes of one; calls: functions that the user gives
-    older           pages of earlier messages
-    sessions        which chats there are; session_list: the state; idle: in which nothing happens
-    carousel        the panels beside the chat
-    notifications   notices for the user
-    channels        the last events and their streams; channel_events: their types
-    offline         what waits in the outbox, and what failed
-    typing          who types where
-    errors          what went wrong, for people
-    state_file      what survives the process
-    facade          the vocabularies of other clients
-    ports           what stores need from outside, as types
-    vector, id_index, growing_text   the structures that keep long histories and long answers cheap
-    demo            the command `reactive-ws demo`
+The framework does not know this layer. A user interface reads its streams and calls its actions. Each store file has the same
+order: state, reducers, store, actions. The packages and modules, from the ground up:
 
-Each store file has the same order: state, reducers, store, actions. UI code reads streams and calls actions.
+    wire           message types of the chat, and registries with them
+    collections    immutable collections for long histories
+    outside        functions and clocks that stores need from outside, as types
+    history        messages of each session
+    sessions       sessions, their order, and which of them are idle
+    connection     the connection, for a status line
+    status_line    the connection in words, ticking
+    carousel       panels beside the chat
+    notifications  notices for the user
+    channels       the last event of each type, and streams of events
+    offline        messages that wait in the outbox, and messages that failed
+    typing         which users type in which session
+    errors         errors in words for users
+    catching_up    requests for snapshots on a new connection
+    state_file     state that survives the process
+    app            `Application`: builds the stores over one service; `application()` returns the usual one
+    hub            a small server that speaks chat, for demos and tests
+    facade         the same stores under the names of other clients
+    demo           the command `reactive-ws demo`
 """
 
 from .app import Application, application

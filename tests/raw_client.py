@@ -88,7 +88,7 @@ def command(*words: str, **options: Any) -> subprocess.Popen[str]:
     """Starts `reactive-ws` in a process of its own."""
     options.setdefault("cwd", ROOT)
     return subprocess.Popen(
-        [sys.executable, "-m", "reactive_ws.commands", *words],
+        [sys.executable, "-m", "reactive_ws", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,18 +1,17 @@
-"""What was said in each session: own messages, answers, older pages.
+"""The messages of each chat session: own messages, answers of the server, older pages.
 
-It renders nothing.
+It renders nothing and owns no connection. `Application` makes one `History` and gives it the functions to send and to sync.
 
-    answers       how an answer grows
-    conversation  what was said in one session
-    doubts        what is strange about a message that is taken all the same: each is one line for the error store
-    entry         `Entry`
-    history       the history store: what was said, session by session
-    id_index      `IdIndex`: which entry has an id, for the newest entries of a session, as an immutable value
-    incoming      what the server's messages make of the histories
-    older         older messages of a session
-    outgoing      own messages on their way
-    own_messages  what becomes of an own message
+    entry         `Entry`: one line of a session
     timeline      `Timeline`: the entries of one session in order, each id once, as an immutable value
+    conversation  `Conversation`: the state of one session, and its reducers
+    answers       how an answer grows word by word
+    doubts        faults of messages that the history takes nevertheless, as lines for the error store
+    own_messages  the changes of an own message, from `queued` to `acknowledged` or `failed`
+    incoming      the server's messages as changes of conversations
+    older         `OlderRequest`: pages of earlier messages
+    outgoing      own messages on their way
+    history       `History`: the store
 """
 
 from .conversation import Conversation

@@ -18,9 +18,8 @@ import attrs
 
 from reactive_ws.state import Map
 
-from ..collections import Vector
+from ..collections import IdIndex, Vector
 from .entry import WAITING, Entry, Place
-from .id_index import IdIndex
 
 __all__ = ["INDEXED", "Timeline"]
 
@@ -34,11 +33,15 @@ def _empty_vector() -> Vector[Entry]:
     return Vector()
 
 
+def _no_ids() -> IdIndex[Entry]:
+    return IdIndex()
+
+
 def _nothing_open() -> Map[str, Place]:
     return Map()
 
 
-def _trimmed(recent: IdIndex, settled: Vector[Entry]) -> IdIndex:
+def _trimmed(recent: IdIndex[Entry], settled: Vector[Entry]) -> IdIndex[Entry]:
     """Returns the ids to know: when there are `_SPARE` too many, the oldest are forgotten, all at once."""
     excess = len(recent) - INDEXED
     if excess <= _SPARE:
@@ -64,7 +67,7 @@ class Timeline:
     settled: Vector[Entry] = attrs.field(factory=_empty_vector)
     waiting: Vector[Entry] = attrs.field(factory=_empty_vector)
     dropped: int = 0
-    _recent: IdIndex = attrs.field(factory=IdIndex)
+    _recent: IdIndex[Entry] = attrs.field(factory=_no_ids)
     _open: Map[str, Place] = attrs.field(factory=_nothing_open)
     _arrivals: int = 0
 

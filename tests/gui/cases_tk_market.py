@@ -27,7 +27,7 @@ def test_the_table_shows_the_last_state_of_every_book_and_was_painted_once_a_fra
     recording = str(ROOT / "tests" / "data" / "coinbase-2021-04-17.jsonl.gz")
     server = subprocess.Popen(
         [
-            *(sys.executable, "-m", "reactive_ws.commands", "replay", recording),
+            *(sys.executable, "-m", "reactive_ws", "replay", recording),
             *("--port", "0", "--speed", "max"),
         ],
         stdout=subprocess.PIPE,

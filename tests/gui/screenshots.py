@@ -194,7 +194,7 @@ def market(_: HubInThread) -> None:
     recording = str(ROOT / "tests" / "data" / "coinbase-2021-04-17.jsonl.gz")
     server = subprocess.Popen(
         [
-            *(sys.executable, "-m", "reactive_ws.commands"),
+            *(sys.executable, "-m", "reactive_ws"),
             *("replay", recording, "--port", "0", "--speed", "4"),
         ],
         stdout=subprocess.PIPE,

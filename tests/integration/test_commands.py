@@ -233,7 +233,7 @@ def test_output_that_finds_no_room_is_one_line() -> None:
     for words in (("--help",), ("hub", "--port", "0")):
         with open("/dev/full", "w") as full:
             done = subprocess.run(
-                [sys.executable, "-m", "reactive_ws.commands", *words],
+                [sys.executable, "-m", "reactive_ws", *words],
                 stdout=full,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -246,7 +246,7 @@ def test_output_that_finds_no_room_is_one_line() -> None:
 
 
 def test_output_that_nobody_reads_is_no_traceback() -> None:
-    words = [sys.executable, "-m", "reactive_ws.commands", "--help"]
+    words = [sys.executable, "-m", "reactive_ws", "--help"]
     reader, writer = subprocess.PIPE, subprocess.PIPE
     with subprocess.Popen(
         words, stdout=reader, stderr=writer, text=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}

@@ -61,7 +61,7 @@ def test_the_shell_blocks_run_one_after_the_other_in_one_shell() -> None:
     script, servers = re.subn(r"--port (\d+) &$", r"--port \1 & until_it_listens \1", script, flags=re.MULTILINE)  # fmt: skip
     assert servers == 3
     script = script.replace(".venv/bin/python", sys.executable)
-    script = script.replace(".venv/bin/reactive-ws", f"{sys.executable} -m reactive_ws.commands")
+    script = script.replace(".venv/bin/reactive-ws", f"{sys.executable} -m reactive_ws")
     with subprocess.Popen(
         ["bash", "-c", LISTENS + script],
         cwd=ROOT,

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_ws.stores.history import id_index
+from reactive_ws.stores.collections import id_index
+from reactive_ws.stores.collections.id_index import IdIndex
 from reactive_ws.stores.history.entry import Entry
-from reactive_ws.stores.history.id_index import IdIndex
 from reactive_ws.stores.wire.chat import Message
 
 names = st.integers(0, 30).map(str)

@@ -49,6 +49,10 @@ def test_the_longest_chain_of_modules_in_a_package_is_six(tree: Tree, package: s
     assert len(tree.longest_chains()[package]) <= 6, tree.longest_chains()[package]
 
 
+def test_no_chain_of_modules_is_too_long(tree: Tree) -> None:
+    assert tree.too_long_chains() == []
+
+
 def test_the_framework_imports_neither_an_application_nor_a_toolkit(tree: Tree) -> None:
     assert tree.foreign() == []
 

@@ -7,22 +7,22 @@ It changes nothing.
     recorder  what a stream did and when
 """
 
-from .history import Entry, History, Promise, Step, Verdict, judge
+from .history import History, Judgement, Noted, Promise, Step, judge
 from .monitor import BrokenRules, Monitor, Rule, Violation
 from .recorder import Event, Kind, Recorder, assert_marbles
 
 __all__ = [
     "BrokenRules",
-    "Entry",
     "Event",
     "History",
+    "Judgement",
     "Kind",
     "Monitor",
+    "Noted",
     "Promise",
     "Recorder",
     "Rule",
     "Step",
-    "Verdict",
     "Violation",
     "assert_marbles",
     "judge",

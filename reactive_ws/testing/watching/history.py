@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-__all__ = ["Entry", "History", "Promise", "Step", "Verdict", "judge"]
+__all__ = ["History", "Judgement", "Noted", "Promise", "Step", "judge"]
 
 
 class Promise(enum.Enum):
@@ -37,7 +37,7 @@ class Step(enum.Enum):
 
 
 @attrs.frozen
-class Entry:
+class Noted:
     """One line of a history.
 
     Attributes:
@@ -59,7 +59,7 @@ class History:
     """
 
     def __init__(self, clock: Callable[[], float] | None = None) -> None:
-        self.entries: list[Entry] = []
+        self.entries: list[Noted] = []
         self._clock = clock
 
     def __repr__(self) -> str:
@@ -81,16 +81,16 @@ class History:
         """The client told its user that a message will not arrive, or that nobody knows."""
         self._note(Step.DROPPED, id)
 
-    def judge(self, promise: Promise, *, is_finished: bool = True) -> Verdict:
+    def judge(self, promise: Promise, *, is_finished: bool = True) -> Judgement:
         """Returns the verdict on what was written so far; see `judge`."""
         return judge(self.entries, promise, is_finished=is_finished)
 
     def _note(self, step: Step, id: str) -> None:  # noqa: A002
-        self.entries.append(Entry(0.0 if self._clock is None else self._clock(), step, id))
+        self.entries.append(Noted(0.0 if self._clock is None else self._clock(), step, id))
 
 
 @attrs.frozen
-class Verdict:
+class Judgement:
     """What became of the messages of a history: ids, in the order in which they were accepted or first received.
 
     Attributes:
@@ -136,7 +136,7 @@ class Verdict:
             raise AssertionError(f"{self.promise.value} was promised, but {said}")
 
 
-def judge(entries: Iterable[Entry], promise: Promise, *, is_finished: bool = True) -> Verdict:
+def judge(entries: Iterable[Noted], promise: Promise, *, is_finished: bool = True) -> Judgement:
     """Classifies every message of a history against a promise.
 
     Args:
@@ -169,7 +169,7 @@ def judge(entries: Iterable[Entry], promise: Promise, *, is_finished: bool = Tru
                         reordered[entry.id] = None
                     furthest = max(furthest, place)
     missing = [each for each in places if each not in received]
-    return Verdict(
+    return Judgement(
         promise,
         delivered=tuple(each for each in places if each in received),
         lost=tuple(each for each in missing if each not in dropped),

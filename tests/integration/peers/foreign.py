@@ -152,7 +152,7 @@ class HubProgram(Peer):
     def command(self) -> list[str]:
         options = f"--port {self.port} --token-delay 0{self.goaway}"
         data = ["--data", str(self.folder / "hub.db")]
-        return [sys.executable, "-m", "reactive_ws.commands", "hub", *options.split(), *data]
+        return [sys.executable, "-m", "reactive_ws", "hub", *options.split(), *data]
 
     async def received(self) -> list[str]:
         async with raw_client(self.url) as client:

@@ -255,7 +255,7 @@ def test_the_command_creates_shows_and_renews_a_log(tmp_path: Path) -> None:
 
     def run(*words: str) -> tuple[int, str]:
         done = subprocess.run(
-            [sys.executable, "-m", "reactive_ws.commands", "log", *words],
+            [sys.executable, "-m", "reactive_ws", "log", *words],
             capture_output=True,
             text=True,
             check=False,

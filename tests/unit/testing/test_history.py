@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reactive_ws.testing import Entry, History, Promise, Step, judge
+from reactive_ws.testing import History, Noted, Promise, Step, judge
 
 STEPS = {"+": Step.ACCEPTED, ">": Step.RECEIVED, "!": Step.ACKNOWLEDGED, "x": Step.DROPPED}
 
 
-def history(text: str) -> list[Entry]:
-    return [Entry(0.0, STEPS[word[0]], word[1:]) for word in text.split()]
+def history(text: str) -> list[Noted]:
+    return [Noted(0.0, STEPS[word[0]], word[1:]) for word in text.split()]
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,11 @@ def test_a_history_is_written_step_by_step() -> None:
     written.accepted("b")
     written.dropped("b")
     assert written.entries == [
-        Entry(0.0, Step.ACCEPTED, "a"),
-        Entry(1.0, Step.RECEIVED, "a"),
-        Entry(2.0, Step.ACKNOWLEDGED, "a"),
-        Entry(3.0, Step.ACCEPTED, "b"),
-        Entry(4.0, Step.DROPPED, "b"),
+        Noted(0.0, Step.ACCEPTED, "a"),
+        Noted(1.0, Step.RECEIVED, "a"),
+        Noted(2.0, Step.ACKNOWLEDGED, "a"),
+        Noted(3.0, Step.ACCEPTED, "b"),
+        Noted(4.0, Step.DROPPED, "b"),
     ]
     written.judge(Promise.EFFECTIVELY_ONCE).check()
 
@@ -97,7 +97,7 @@ def test_a_history_is_written_step_by_step() -> None:
 def test_the_classes_of_accepted_messages_are_a_partition(
     steps: Sequence[tuple[Step, str]],
 ) -> None:
-    entries = [Entry(0.0, step, name) for step, name in steps]
+    entries = [Noted(0.0, step, name) for step, name in steps]
     verdict = judge(entries, Promise.AT_MOST_ONCE)
     accepted = {name for step, name in steps if step is Step.ACCEPTED}
     parts = [verdict.delivered, verdict.lost, verdict.dropped]

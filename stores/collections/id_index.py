@@ -1,41 +1,40 @@
-"""`IdIndex`: which entry has an id, for the newest entries of a session, as an immutable value.
+"""`IdIndex`: values by id, for the newest values of a growing collection, as an immutable value.
 
-A few dicts, of which only the last, a small one, is copied when ids are added; it is joined with its neighbour when it is
-full. A lookup asks them all, and a run of ids is compared with each in one go. A persistent hash trie does the same with
-a node or two for each id, and in a flood these nodes were most of what the garbage collector looked at; dicts of
-strings and entries it does not look at. It knows no order; which ids are to be forgotten says `timeline`.
+It holds a few dicts. A change copies only the last one, which is small; a full one is joined with its neighbour. A lookup
+asks all of them, and compares a run of ids with each at once. A persistent hash trie needs a node or two for each id. In a
+flood the garbage collector spent most of its time on these nodes; it does not look at dicts of strings. The index knows no
+order: its owner says which ids to remove.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, KeysView
 from itertools import chain
-
-from .entry import Entry
+from typing import Generic, TypeVar
 
 __all__ = ["IdIndex"]
+
+V = TypeVar("V")
 
 _FRESH = 64
 """Ids of the dict that is copied with every change."""
 _CHUNK = 1024
-"""Ids of the others: large, so that there are few to ask, and small, so that forgetting the oldest copies little."""
+"""Ids of the other dicts. Large dicts make lookups cheap, small ones make the removal of the oldest ids cheap."""
 
 
-class IdIndex:
-    """An immutable mapping from ids to entries. Every change returns a new one.
+class IdIndex(Generic[V]):
+    """An immutable mapping from ids to values. Every change returns a new one.
 
     Args:
-        chunks: Dicts without common ids; the last is the one that grows. Nobody may change them.
+        chunks: Dicts without common ids; the last is the one that grows. No caller may change them.
         size: How many ids they have together; counted when None.
     """
 
     __slots__ = ("_chunks", "_size")
 
-    def __init__(
-        self, chunks: tuple[dict[str, Entry], ...] = ({},), size: int | None = None
-    ) -> None:
+    def __init__(self, chunks: tuple[dict[str, V], ...] = ({},), size: int | None = None) -> None:
         self._chunks = chunks
-        # Who adds knows how many there are then.
+        # A method that adds ids knows their number.
         self._size = sum(map(len, chunks)) if size is None else size
 
     def __len__(self) -> int:
@@ -47,8 +46,8 @@ class IdIndex:
     def __contains__(self, identity: str) -> bool:
         return self.get(identity) is not None
 
-    def get(self, identity: str) -> Entry | None:
-        """Returns the entry with this id, or None."""
+    def get(self, identity: str) -> V | None:
+        """Returns the value with this id, or None."""
         for chunk in self._chunks:
             found = chunk.get(identity)
             if found is not None:
@@ -59,7 +58,7 @@ class IdIndex:
         """Whether one of these ids is here; cheaper than asking for each."""
         return not all(chunk.keys().isdisjoint(ids) for chunk in self._chunks)
 
-    def extended(self, new: dict[str, Entry]) -> IdIndex:
+    def extended(self, new: dict[str, V]) -> IdIndex[V]:
         """Returns an index with these ids too, none of which is here."""
         chunks, size = self._chunks, self._size + len(new)
         joined = chunks[-1] | new
@@ -71,19 +70,19 @@ class IdIndex:
             older = older[:-1]
         return IdIndex((*older, joined, {}), size)
 
-    def set(self, identity: str, entry: Entry) -> IdIndex:
-        """Returns an index in which this id means this entry."""
+    def set(self, identity: str, value: V) -> IdIndex[V]:
+        """Returns an index in which this id means this value."""
         chunks = self._chunks
         for at, chunk in enumerate(chunks):
             if identity in chunk:
-                changed = {**chunk, identity: entry}
+                changed = {**chunk, identity: value}
                 return IdIndex((*chunks[:at], changed, *chunks[at + 1 :]), self._size)
-        return self.extended({identity: entry})
+        return self.extended({identity: value})
 
-    def without(self, ids: Iterable[str]) -> IdIndex:
+    def without(self, ids: Iterable[str]) -> IdIndex[V]:
         """Returns an index without these ids; it is cheap when they are those that were added first."""
         gone = set(ids)
-        kept: list[dict[str, Entry]] = []
+        kept: list[dict[str, V]] = []
         for chunk in self._chunks:
             found = gone & chunk.keys() if gone else gone
             rest = chunk
