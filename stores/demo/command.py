@@ -7,10 +7,14 @@ import asyncio
 import contextlib
 import functools
 import logging
+import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
+import threading
+from collections.abc import Generator
 from pathlib import Path
 
 from reactive_ws.commands import Command, non_negative, whole_number
@@ -57,6 +61,7 @@ def _run(arguments: argparse.Namespace) -> int:
         with (
             HubChild(directory, token_delay=_TOKEN_DELAY) as hub,
             Record(directory / "record.jsonl") as record,
+            _ending_with_the_terminal(hub, directory),
         ):
             try:
                 return asyncio.run(_demo(hub, record, directory, arguments, seed))
@@ -67,7 +72,7 @@ def _run(arguments: argparse.Namespace) -> int:
 async def _demo(
     hub: HubChild, record: Record, directory: Path, arguments: argparse.Namespace, seed: int
 ) -> int:
-    _end_when_told()
+    _end_on_sigterm()
     narrator = Narrator()
     narrator.say("note", f"seed {seed}, about {arguments.seconds:g} s of talk")
     obstacle = None if arguments.plain else why_no_screen()
@@ -102,15 +107,38 @@ async def _demo(
     return 0 if outcome.verdict.has_passed else 1
 
 
-def _end_when_told() -> None:
-    """SIGTERM and a closed terminal end the demo like Ctrl-C does, so that no child is left."""
+def _end_on_sigterm() -> None:
+    """Makes SIGTERM end the demo like Ctrl-C, so that no child process stays."""
     task = asyncio.current_task()
-    loop = asyncio.get_running_loop()
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and task is not None:
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(number, task.cancel)
+    if task is not None:
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+
+@contextlib.contextmanager
+def _ending_with_the_terminal(hub: HubChild, directory: Path) -> Generator[None, None, None]:
+    """Ends the process, its hub and its files when the terminal is closed (SIGHUP).
+
+    The event loop cannot do that: with the terminal gone, the main thread waits in Textual for a screen that takes no more
+    output. Python runs this handler in the main thread also then.
+    """
+    number = getattr(signal, "SIGHUP", None)
+    is_main = threading.current_thread() is threading.main_thread()
+    if number is None or not is_main or signal.getsignal(number) is signal.SIG_IGN:
+        yield
+        return
+
+    def end(*_: object) -> None:
+        hub.kill()
+        shutil.rmtree(directory, ignore_errors=True)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    before = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 command = Command(

@@ -1,9 +1,10 @@
-"""The judge, a process of its own that is given files and an address and trusts nobody.
+"""The judge of the demo: a process that gets files and an address, and that shares no state with the client.
 
-    python -m stores.demo.judge look URL SCREEN                          connect afresh, write down what is shown
-    python -m stores.demo.judge decide RECORD DATA SCREEN SCREEN         compare, print the verdict as JSON
+    judge look URL SCREEN                     connects as a new client and writes its screen into a file
+    judge decide RECORD DATA SCREEN SCREEN    compares the files and prints the verdict as JSON
 
-`decide` starts when the hub has ended: it reads the hub's tables itself, without the hub's code. What counts is `verdict`.
+`decide` starts after the end of the hub. It reads the tables of the hub itself, without the code of the hub. The rules of
+the verdict are in `verdict`.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ from . import verdict
 from .record import Killed, read
 from .screen import Screen, Shown, load, save, screen_of
 
-__all__ = ["decide", "half_streamed", "look", "stored"]
+__all__ = ["decide", "half_streamed", "look", "main", "stored"]
 
 _LOOK_TIMEOUT = 60.0
 
 
 async def look(url: str, target: Path) -> None:
-    """Connects a client that knows nothing, waits until it knows everything, and writes its screen.
+    """Connects a new client, waits until it has loaded all sessions, and writes its screen.
 
     Raises:
-        TimeoutError: it is not shown everything in a minute.
+        TimeoutError: the client has not loaded everything after a minute.
     """
     app = Application.at(url)
     try:
@@ -50,12 +51,12 @@ async def look(url: str, target: Path) -> None:
 
 
 def decide(record: Path, data: Path, screens: dict[str, Path]) -> verdict.Verdict:
-    """Returns the verdict on what the files hold.
+    """Returns the verdict on the files.
 
     Args:
         record: The client's write-ahead record.
         data: The hub's data file.
-        screens: What each client is shown, by a name for it.
+        screens: The screen of each client, by the name of the client.
 
     Raises:
         OSError, sqlite3.Error, msgspec.DecodeError: a file cannot be read.
@@ -74,10 +75,10 @@ def decide(record: Path, data: Path, screens: dict[str, Path]) -> verdict.Verdic
 
 
 def stored(data: Path) -> Screen:
-    """Returns what a hub's data file holds.
+    """Returns the content of the data file of a hub.
 
     Raises:
-        OSError, sqlite3.Error, msgspec.DecodeError: it cannot be read.
+        OSError, sqlite3.Error, msgspec.DecodeError: the file cannot be read.
     """
     with closing(_open(data)) as database:
         sessions: dict[str, list[Shown]] = {}
@@ -93,7 +94,7 @@ def half_streamed(data: Path) -> int:
     """Returns how many answers in a hub's data file are begun and not complete.
 
     Raises:
-        OSError, sqlite3.Error: it cannot be read.
+        OSError, sqlite3.Error: the file cannot be read.
     """
     with closing(_open(data)) as database:
         owed = [
@@ -107,7 +108,8 @@ def _open(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path)
 
 
-def _main(words: list[str]) -> int:
+def main(words: list[str]) -> int:
+    """Runs the judge with these arguments and returns the exit code."""
     if words[:1] == ["look"] and len(words) == 3:
         asyncio.run(look(words[1], Path(words[2])))
         return 0
@@ -118,7 +120,3 @@ def _main(words: list[str]) -> int:
         return 0 if found.has_passed else 1
     sys.stderr.write(f"{__doc__}\n")
     return 2
-
-
-if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1:]))

@@ -20,6 +20,9 @@ from .verdict import Verdict
 
 __all__ = ["perform"]
 
+_JUDGE = "import sys; from reactive_ws.stores.demo.judge import main; sys.exit(main(sys.argv[1:]))"
+"""Not `python -m`: the face of the package imports the module first, and Python then warns about a second copy."""
+
 
 async def perform(play: Play, directory: Path, seconds: float) -> Outcome:
     """Runs a play from the first connection to the verdict and returns how it ended.
@@ -50,8 +53,8 @@ async def perform(play: Play, directory: Path, seconds: float) -> Outcome:
 
 
 async def _judge(*words: str) -> bytes:
-    """Runs the judge in a process of its own and returns what it prints."""
-    line, environment = python("-m", "reactive_ws.stores.demo.judge", *words)
+    """Runs the judge in a process of its own and returns its output."""
+    line, environment = python("-c", _JUDGE, *words)
     process = await asyncio.create_subprocess_exec(
         *line,
         env=environment,

@@ -84,6 +84,13 @@ class Terminal:
     def press(self, keys: str) -> None:
         os.write(self.ours, keys.encode())
 
+    def hang_up(self) -> None:
+        """Closes the terminal, as its window does. The kernel sends SIGHUP to the programs in it."""
+        theirs, self._theirs = self._theirs, os.open(os.devnull, os.O_RDONLY)
+        os.close(theirs)
+        ours, self.ours = self.ours, os.dup(self._theirs)
+        os.close(ours)
+
     def until(self, condition: Callable[[], object]) -> None:
         end = time.monotonic() + PATIENCE
         while not condition():
@@ -183,6 +190,18 @@ def test_a_signal_leaves_the_terminal_clean_and_no_process(
     terminal.process.send_signal(number)
     assert terminal.wait() == code
     terminal.until(terminal.is_clean)
+    terminal.until(lambda: left_over(terminal.process.pid) == [])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", ["hub started", "hub killed (SIGKILL)"])
+def test_a_closed_terminal_ends_the_program_and_its_hub(
+    start: Start, tmp_path: Path, moment: str
+) -> None:
+    terminal = start("--seconds", "8")
+    terminal.until(lambda: moment in terminal.text)
+    terminal.hang_up()
+    assert terminal.wait() == -signal.SIGHUP
     terminal.until(lambda: left_over(terminal.process.pid) == [])
     assert list(tmp_path.iterdir()) == []
 

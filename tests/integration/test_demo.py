@@ -126,6 +126,15 @@ def test_it_can_be_interrupted_at_any_time_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_warning_that_is_an_error_does_not_fail_the_demo(
+    demos: list[subprocess.Popen[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    process = start(demos, tmp_path, "--seconds", "1")
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, err, out.splitlines()[-1]) == (0, "", "passed")
+
+
 def test_a_hub_that_ends_by_itself_ends_the_demo_with_one_line(
     demos: list[subprocess.Popen[str]], tmp_path: Path
 ) -> None:
