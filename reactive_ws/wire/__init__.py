@@ -20,6 +20,7 @@ from .control import (
     Pong,
     Position,
     Recovery,
+    Refusal,
     Resume,
     Resumed,
     ServerError,
@@ -28,6 +29,7 @@ from .control import (
     Subscribed,
     Sync,
     Unsubscribe,
+    Unsubscribed,
 )
 from .envelope import Envelope, moment
 from .registry import Guarantee, MessageType, Registry, protocol_v1
@@ -47,6 +49,7 @@ __all__ = [
     "Pong",
     "Position",
     "Recovery",
+    "Refusal",
     "Registry",
     "Resume",
     "Resumed",
@@ -56,6 +59,7 @@ __all__ = [
     "Subscribed",
     "Sync",
     "Unsubscribe",
+    "Unsubscribed",
     "moment",
     "protocol_v1",
 ]

@@ -6,6 +6,8 @@ them. Fields have Python names in code and camelCase names on the wire. `registr
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Struct
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "Pong",
     "Position",
     "Recovery",
+    "Refusal",
     "Resume",
     "Resumed",
     "ServerError",
@@ -26,6 +29,7 @@ __all__ = [
     "Subscribed",
     "Sync",
     "Unsubscribe",
+    "Unsubscribed",
 ]
 
 
@@ -33,13 +37,28 @@ class _Wire(Struct, frozen=True, gc=False, rename="camel"):
     """Options that all payloads share."""
 
 
-class Hello(_Wire, frozen=True, gc=False):
-    """First frame of the server. `heartbeat` in seconds, `max_size` in bytes."""
+class Hello(_Wire, frozen=True, gc=False, omit_defaults=True):
+    """The first frame of each side.
 
-    epoch: str
+    Attributes:
+        epoch: Unused by servers whose streams have epochs of their own.
+        heartbeat: Seconds between two pings, asked for by the server.
+        max_size: Bytes of the largest frame that the sender takes.
+        resume: Whether the server can resume.
+        features: Names of optional parts that the sender knows.
+        window: Bytes that a client may leave unconfirmed.
+        dedup: Seconds for which the server keeps the outcome of a command.
+        client: A client's own random name, stored with its outbox.
+    """
+
+    epoch: str = ""
     heartbeat: float | None = None
     max_size: int | None = None
     resume: bool = False
+    features: tuple[str, ...] = ()
+    window: int | None = None
+    dedup: float | None = None
+    client: str | None = None
 
 
 class Auth(_Wire, frozen=True, gc=False):
@@ -59,8 +78,14 @@ class Ping(_Wire, frozen=True, gc=False):
     """Are you there? The envelope's id comes back in the pong."""
 
 
-class Pong(_Wire, frozen=True, gc=False):
-    """Yes. Without an id it answers the oldest ping."""
+class Pong(_Wire, frozen=True, gc=False, omit_defaults=True):
+    """The answer to a ping. Without an id it answers the oldest ping.
+
+    Attributes:
+        mark: The server named every stream that began before it to the client.
+    """
+
+    mark: str | None = None
 
 
 class Position(_Wire, frozen=True, gc=False):
@@ -70,30 +95,70 @@ class Position(_Wire, frozen=True, gc=False):
     seq: int
 
 
-class Recovery(_Wire, frozen=True, gc=False):
-    """The answer for one stream of a resume. `recovered`: everything after the position follows."""
+class Recovery(_Wire, frozen=True, gc=False, omit_defaults=True):
+    """The answer for one stream of a resume.
+
+    Attributes:
+        recovered: Everything after the client's position follows. False: the stream goes on after `seq`.
+        epoch, seq: The newest entry of the stream.
+        new: The client did not name the stream; when recovered, it follows from its first entry.
+    """
 
     recovered: bool
     epoch: str
     seq: int
+    new: bool | None = None
 
 
-class Resume(_Wire, frozen=True, gc=False):
-    """Send what followed these positions."""
+class Refusal(_Wire, frozen=True, gc=False):
+    """The answer for a channel that the client may not hear."""
 
-    streams: dict[str, Position]
+    code: str
 
 
-class Resumed(_Wire, frozen=True, gc=False):
-    """The answer to a resume, stream by stream."""
+class Resume(_Wire, frozen=True, gc=False, omit_defaults=True):
+    """Send what followed these positions. A resume may have several frames, all but the last with `more`.
+
+    Attributes:
+        streams: Positions, from a client that sends no `hello`.
+        subscriptions: Names and patterns that the client wants to hear.
+        mark: The newest mark that the client got.
+        positions: The last entry of each stream that took effect.
+        pending: Ids of commands whose outcome the client does not know.
+        state: Names and patterns of streams; a snapshot follows for each that cannot be recovered.
+        more: Another frame of this resume follows.
+    """
+
+    streams: dict[str, Position] = {}
+    subscriptions: tuple[str, ...] = ()
+    mark: str | None = None
+    positions: dict[str, Position] = {}
+    pending: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
+    more: bool = False
+
+
+class Resumed(_Wire, frozen=True, gc=False, omit_defaults=True):
+    """The answer to a resume, stream by stream, in one or more frames.
+
+    Attributes:
+        streams: The answer for each stream.
+        refused: Channels that the client may not hear.
+        mark: See `Pong`; it comes with the last frame.
+        more: Another frame of this answer follows.
+    """
 
     streams: dict[str, Recovery]
+    refused: dict[str, Refusal] = {}
+    mark: str | None = None
+    more: bool = False
 
 
-class Sync(_Wire, frozen=True, gc=False):
-    """Send a snapshot of each of these streams."""
+class Sync(_Wire, frozen=True, gc=False, omit_defaults=True):
+    """Send a snapshot of each of these streams, and first the outcome of each pending command that is known."""
 
     streams: tuple[str, ...]
+    pending: tuple[str, ...] = ()
 
 
 class Snapshot(_Wire, frozen=True, gc=False, omit_defaults=True):
@@ -104,10 +169,11 @@ class Snapshot(_Wire, frozen=True, gc=False, omit_defaults=True):
     seq: int
 
 
-class Subscribe(_Wire, frozen=True, gc=False):
-    """Start to send what happens on this channel."""
+class Subscribe(_Wire, frozen=True, gc=False, omit_defaults=True):
+    """Start to send what happens on this channel, after a position when the channel is one stream."""
 
     channel: str
+    position: Position | None = None
 
 
 class Unsubscribe(_Wire, frozen=True, gc=False):
@@ -117,28 +183,55 @@ class Unsubscribe(_Wire, frozen=True, gc=False):
 
 
 class Subscribed(_Wire, frozen=True, gc=False, omit_defaults=True):
-    """The subscription holds, from this position when the channel is an ordered stream."""
+    """The subscription holds.
+
+    Attributes:
+        channel: The name or pattern.
+        stream, epoch, seq: The newest entry, when the channel is one stream.
+        streams: The answer for each stream that the client now follows.
+    """
 
     channel: str
     stream: str | None = None
     epoch: str | None = None
     seq: int | None = None
+    streams: dict[str, Recovery] = {}
+
+
+class Unsubscribed(_Wire, frozen=True, gc=False, omit_defaults=True):
+    """The subscription ended: the client asked for it, or lost the right, as the code says."""
+
+    channel: str
+    code: str | None = None
 
 
 class MessageReceived(_Wire, frozen=True, gc=False, omit_defaults=True):
-    """The acknowledgement of any message with an id: it took effect and will not be lost."""
+    """The acknowledgement of any message with an id: it took effect and will not be lost.
+
+    Attributes:
+        message_id: The id.
+        sequence: A number that the application gives the message.
+        positions: Where its effects are, by stream.
+        reply: What the handler returned.
+    """
 
     message_id: str
     sequence: int | None = None
+    positions: dict[str, Position] = {}
+    reply: Any = None
 
 
 class ServerError(_Wire, frozen=True, gc=False, omit_defaults=True):
-    """An application error. `reply_to` is the id of the message that it answers."""
+    """An application error. `reply_to` is the id of the message that it answers.
+
+    `retryable`: the client may send the message again, after `after` seconds.
+    """
 
     code: str
     message: str
     reply_to: str | None = None
     retryable: bool | None = None
+    after: float | None = None
 
 
 class GoAway(_Wire, frozen=True, gc=False):

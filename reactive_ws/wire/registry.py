@@ -30,6 +30,7 @@ from .control import (
     Subscribed,
     Sync,
     Unsubscribe,
+    Unsubscribed,
 )
 
 __all__ = ["Guarantee", "MessageType", "Registry", "protocol_v1"]
@@ -215,6 +216,7 @@ _PROTOCOL_V1 = Registry(
         MessageType("subscribe", Subscribe, _CONTROL),
         MessageType("unsubscribe", Unsubscribe, _CONTROL),
         MessageType("subscribed", Subscribed, _CONTROL),
+        MessageType("unsubscribed", Unsubscribed, _CONTROL),
         MessageType("message.received", MessageReceived, _CONTROL),
         MessageType("error", ServerError, _CONTROL),
         MessageType("goaway", GoAway, _CONTROL, required=False),

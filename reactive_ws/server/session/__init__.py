@@ -1,0 +1,62 @@
+"""The server's side of protocol v1 for one client: no socket, no clock, no log, only what is to be asked and written.
+
+`reactive_ws.server` drives a session with a real log and a real socket. The hub and the scripted server of
+`reactive_ws.testing` are to stand on it too.
+
+Modules in reading order:
+
+    records    settings, questions, answers, effects
+    frames     the texts of frames
+    following  which streams a client follows, and which of them have more
+    session    `ServerSession`
+"""
+
+from .frames import encode_entry, snapshot_frames, with_cause
+from .records import (
+    Accepted,
+    Ask,
+    Authenticate,
+    Close,
+    Effect,
+    EncodedEntry,
+    EncodedPage,
+    Failure,
+    FindOutcomes,
+    MakeMark,
+    MakeState,
+    Question,
+    ReadHeads,
+    ReadPage,
+    Rights,
+    Run,
+    SessionSettings,
+    StateAt,
+    Write,
+)
+from .session import ServerSession
+
+__all__ = [
+    "Accepted",
+    "Ask",
+    "Authenticate",
+    "Close",
+    "Effect",
+    "EncodedEntry",
+    "EncodedPage",
+    "Failure",
+    "FindOutcomes",
+    "MakeMark",
+    "MakeState",
+    "Question",
+    "ReadHeads",
+    "ReadPage",
+    "Rights",
+    "Run",
+    "ServerSession",
+    "SessionSettings",
+    "StateAt",
+    "Write",
+    "encode_entry",
+    "snapshot_frames",
+    "with_cause",
+]

@@ -1,0 +1,86 @@
+"""The texts of a session's frames: entries with their position, the cause for one client, states in parts. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from ...wire import Position
+from ..logs import Entry
+from .records import EncodedEntry
+
+__all__ = ["encode_entry", "snapshot_frames", "with_cause", "without_position"]
+
+_text = msgspec.json.Encoder().encode
+_MORE = ',"more":true'
+_OVERHEAD = 512
+"""Bytes of a snapshot frame around its piece of the state, besides the stream's name."""
+
+
+def encode_entry(entry: Entry) -> EncodedEntry:
+    """Returns the frames of an entry, made once for all clients."""
+    at = entry.position
+    place = f',"stream":{_json(entry.stream)},"epoch":{_json(at.epoch)},"seq":{at.seq}'
+    last = len(entry.messages) - 1
+    frames = tuple(
+        f"{message.decode()[:-1]}{place}{_MORE if index < last else ''}}}"
+        for index, message in enumerate(entry.messages)
+    )
+    # A position in UTF-8 is at most a few bytes longer than in text; the longest message decides.
+    size = max(len(message) for message in entry.messages) + len(place.encode()) + 64
+    return EncodedEntry(at, frames, size, entry.cause)
+
+
+def with_cause(frame: str, command_id: str) -> str:
+    """Returns the frame with the id of the command that led to it."""
+    return f'{frame[:-1]},"cause":{_json(command_id)}}}'
+
+
+def without_position(message: bytes) -> str:
+    """Returns a message as a client in plain mode gets it."""
+    return message.decode()
+
+
+def snapshot_frames(
+    stream: str, at: Position, state: bytes, max_size: int, *, is_flat: bool
+) -> Iterator[str]:
+    """Iterates over the frames of a snapshot.
+
+    Args:
+        stream, at: What the state is of, and its last entry.
+        state: The JSON text of the state.
+        max_size: Bytes of the largest frame that the client takes.
+        is_flat: Write the fields of the state beside the position, in one frame, for a client that sent no `hello`.
+    """
+    text = state.decode()
+    place = f'"stream":{_json(stream)},"epoch":{_json(at.epoch)},"seq":{at.seq}'
+    if is_flat:
+        fields = text[1:-1].strip() if text[:1] == "{" else ""
+        yield f'{{"type":"snapshot","payload":{{{place}{"," if fields else ""}{fields}}}}}'
+        return
+    # A piece is a JSON string inside the frame: a character may become six bytes there.
+    room = max(max_size - _OVERHEAD - 2 * len(place), 1)
+    if len(state) <= room:
+        yield f'{{"type":"snapshot","payload":{{{place},"part":1,"parts":1,"state":{text}}}}}'
+        return
+    pieces = list(_pieces(text, room))
+    for number, piece in enumerate(pieces, 1):
+        yield (
+            f'{{"type":"snapshot","payload":{{{place},"part":{number},"parts":{len(pieces)},"state":{piece}}}}}'
+        )
+
+
+def _pieces(text: str, room: int) -> Iterator[str]:
+    """Cuts a text between code points into JSON strings of at most `room` bytes."""
+    start, step = 0, max(room // 2, 1)
+    while start < len(text):
+        length = step
+        while len(_text(text[start : start + length])) > room and length > 1:
+            length = max(length // 2, 1)
+        yield _json(text[start : start + length])
+        start += length
+
+
+def _json(text: str) -> str:
+    return _text(text).decode()

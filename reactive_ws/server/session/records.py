@@ -1,0 +1,226 @@
+"""Records of a session: its settings, the questions that it asks, and the effects that it wants. No logic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import attrs
+
+from ...wire import Envelope, Position
+from ..logs import CommandKey
+
+__all__ = [
+    "Accepted",
+    "Ask",
+    "Authenticate",
+    "Close",
+    "Effect",
+    "EncodedEntry",
+    "EncodedPage",
+    "Failure",
+    "FindOutcomes",
+    "MakeMark",
+    "MakeState",
+    "Question",
+    "ReadHeads",
+    "ReadPage",
+    "Rights",
+    "Run",
+    "SessionSettings",
+    "StateAt",
+    "Write",
+]
+
+
+@attrs.frozen
+class SessionSettings:
+    """The words of a server's `hello`, and the limits of one connection.
+
+    Attributes:
+        heartbeat: Seconds between two pings of a client.
+        max_size: Bytes of the largest message that the server takes.
+        window: Bytes that a client may leave unconfirmed; None leaves it to the client.
+        dedup: Seconds for which outcomes are kept.
+        needs_auth: Whether a client has to send a token in an `auth` message, because its request had none.
+        auth_timeout: Seconds that it has for that.
+        channels: Channels that every client hears without a `subscribe`.
+        max_channels: Subscriptions of one client.
+        max_marked: Streams with entries that one client has not taken yet; beyond it the server cuts it off.
+        max_waiting: Messages of one client that wait for their turn; beyond it the server reads no further.
+    """
+
+    heartbeat: float = 30.0
+    max_size: int = 2**20
+    window: int | None = None
+    dedup: float | None = None
+    needs_auth: bool = False
+    auth_timeout: float = 10.0
+    channels: tuple[str, ...] = ()
+    max_channels: int = 1_000
+    max_marked: int = 10_000
+    max_waiting: int = 1_000
+
+
+# --- questions: the node answers each through `ServerSession.answered` or `ServerSession.failed` ------------------------------------
+
+
+@attrs.frozen
+class Authenticate:
+    """Whose token is this? Answer: the identity as text; None refuses."""
+
+    token: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Rights:
+    """Which of these channels may the client not hear? Answer: a refusal code for each of those."""
+
+    channels: Sequence[str]
+
+
+@attrs.frozen
+class MakeMark:
+    """Answer: a mark of the log."""
+
+
+@attrs.frozen
+class ReadHeads:
+    """Answer: positions by stream, see `Log.heads`."""
+
+    pattern: str
+    born_after: str | None = None
+
+
+@attrs.frozen
+class ReadPage:
+    """The next entries of a stream. Answer: an `EncodedPage`. An `after` without an epoch reads from number 1."""
+
+    stream: str
+    after: Position
+    limit_bytes: int
+
+
+@attrs.frozen
+class FindOutcomes:
+    """Answer: outcomes by key, see `Log.outcomes`."""
+
+    keys: Sequence[CommandKey]
+
+
+@attrs.frozen
+class MakeState:
+    """Answer: a `StateAt`; None when the server has no state of this stream."""
+
+    stream: str
+
+
+@attrs.frozen
+class Run:
+    """A message of the client to handle. Answer: `Accepted`, `Failure`, or None when nothing is to be said."""
+
+    envelope: Envelope[Any]
+    key: CommandKey | None
+    identity: str
+
+
+Question: TypeAlias = (
+    Authenticate | Rights | MakeMark | ReadHeads | ReadPage | FindOutcomes | MakeState | Run
+)
+
+
+# --- answers ------------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class EncodedEntry:
+    """An entry as it is written: one text for each message, with its position and without `cause`.
+
+    Attributes:
+        position: Where it is.
+        frames: The JSON texts.
+        size: Bytes of the longest of them in UTF-8.
+        cause: The command that led to it.
+    """
+
+    position: Position
+    frames: tuple[str, ...]
+    size: int
+    cause: CommandKey | None = None
+
+
+@attrs.frozen
+class EncodedPage:
+    """A page of a stream, see `Page`."""
+
+    head: Position
+    entries: Sequence[EncodedEntry] | None
+    more: bool = False
+
+
+@attrs.frozen
+class StateAt:
+    """The state of a stream at a position, as JSON text."""
+
+    position: Position
+    state: bytes
+
+
+@attrs.frozen
+class Accepted:
+    """A message took effect.
+
+    Attributes:
+        positions: Where its effects are.
+        reply: The JSON text of the handler's reply.
+    """
+
+    positions: Mapping[str, Position] = attrs.field(factory=dict[str, Position])
+    reply: bytes | None = None
+
+
+@attrs.frozen
+class Failure:
+    """A message had no effect.
+
+    Attributes:
+        code: A word that programs understand.
+        message: A sentence that people understand.
+        is_retryable: Whether the same message may be accepted later.
+        after: Seconds after which the client may send it again.
+    """
+
+    code: str
+    message: str
+    is_retryable: bool = False
+    after: float | None = None
+
+
+# --- effects: the shell performs them in their order --------------------------------------------------------------------
+
+
+@attrs.frozen
+class Write:
+    """Write this frame."""
+
+    frame: str
+
+
+@attrs.frozen
+class Ask:
+    """Answer this question, with its number."""
+
+    number: int
+    question: Question
+
+
+@attrs.frozen
+class Close:
+    """Close the connection; `is_abort` without waiting for the client."""
+
+    code: int
+    reason: str
+    is_abort: bool = False
+
+
+Effect: TypeAlias = Write | Ask | Close

@@ -1,0 +1,747 @@
+"""`ServerSession`: the server's side of protocol v1 for one client, without I/O and without a clock.
+
+The shell tells it what happens (`opened`, `received`, `answered`, `changed`, `took`, `tick`), and performs the effects that it gets
+back, in their order. A session holds no entry of a stream: it knows what it wrote of each, and asks for a page when the socket
+has room. Work that needs answers is a generator that yields questions; each of four lanes runs one generator at a time:
+
+    control   hello, auth, resume, sync, subscribe, unsubscribe, in the order in which they came
+    command   messages of the application, in the order in which they came
+    pages     what is next of the marked streams
+    mark      which streams began since the last mark
+
+Rules that hold in every interleaving: an answer to `pending` is looked up after the heads or the state were read, and written
+before what follows them. A stream is written only after a `resumed` or `subscribed` named it. A command's acknowledgement waits
+for its own lane only, so that a slow handler delays neither pings nor `sync`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any, Final
+
+import attrs
+import msgspec
+
+from ...errors import LogError, MessageRejected
+from ...wire import (
+    Auth,
+    AuthOk,
+    Codec,
+    Envelope,
+    GoAway,
+    Guarantee,
+    Hello,
+    MessageReceived,
+    Ping,
+    Pong,
+    Position,
+    Recovery,
+    Refusal,
+    Registry,
+    Resume,
+    Resumed,
+    ServerError,
+    Subscribe,
+    Subscribed,
+    Sync,
+    Unsubscribe,
+    Unsubscribed,
+)
+from ..logs import PAGE_BYTES, CommandKey, Outcome, is_pattern, matches, name_problem
+from .following import Following
+from .frames import snapshot_frames, with_cause
+from .records import (
+    Accepted,
+    Ask,
+    Authenticate,
+    Close,
+    Effect,
+    EncodedPage,
+    Failure,
+    FindOutcomes,
+    MakeMark,
+    MakeState,
+    Question,
+    ReadHeads,
+    ReadPage,
+    Rights,
+    Run,
+    SessionSettings,
+    StateAt,
+    Write,
+)
+
+__all__ = ["ServerSession"]
+
+_Work = Generator[Question, Any, None]
+
+_MAX_PENDING: Final = 20_000
+"""Commands and positions in one resume; a client keeps at most 10 000 of each."""
+_LOOK_UP: Final = 500
+"""Commands in one question for outcomes."""
+_FIRST_WORD: Final = 0.5
+"""Seconds that a client has to send its `resume` before the channels begin that every client hears."""
+_CLIENT_SIZE: Final = 2**20
+"""Bytes of the largest frame, for a client that does not say its own limit."""
+_FRAME_OVERHEAD: Final = 256
+_CONTROL = (Hello, Auth, Resume, Sync, Subscribe, Unsubscribe)
+
+UNAUTHORIZED: Final = 4401
+TRY_LATER: Final = 1013
+POLICY: Final = 1008
+RESTART: Final = 1012
+
+
+class _Lane(enum.Enum):
+    CONTROL = "control"
+    COMMAND = "command"
+    PAGES = "pages"
+    MARK = "mark"
+
+
+@attrs.define
+class _Gathered:
+    """The frames of one resume, until the last of them is there."""
+
+    channels: dict[str, None] = attrs.Factory(dict[str, None])
+    positions: dict[str, Position] = attrs.Factory(dict[str, Position])
+    pending: list[str] = attrs.Factory(list[str])
+    state: dict[str, None] = attrs.Factory(dict[str, None])
+    mark: str | None = None
+
+
+class ServerSession:
+    """One client's connection. Every method returns the effects that it leads to.
+
+    Args:
+        settings: What the server says and allows.
+        registry: The types of messages.
+        codec: Reads and writes control frames.
+        identity: What `authorize` made of the request; None while an `auth` message has to come.
+    """
+
+    def __init__(
+        self,
+        settings: SessionSettings,
+        registry: Registry,
+        codec: Codec,
+        *,
+        identity: str | None = "",
+    ) -> None:
+        self.settings = settings
+        self.identity = identity
+        self.client = ""
+        self._registry = registry
+        self._codec = codec
+        self._following = Following()
+        self._gathered: _Gathered | None = None
+        self._has_greeted = False
+        self._client_size = _CLIENT_SIZE
+        self._mark: str | None = None
+        self._next_mark: tuple[str, list[str]] | None = None
+        self._has_room = True
+        self._is_closed = False
+        self._opened_at = 0.0
+        self._must_retry = False
+        self._newborn: set[str] = set()
+        self._effects: list[Effect] = []
+        self._numbers = 0
+        self._asked: dict[int, _Lane] = {}
+        self._running: dict[_Lane, _Work] = {}
+        self._waiting: dict[_Lane, deque[Callable[[], _Work]]] = {lane: deque() for lane in _Lane}
+
+    # --- what can be asked ----------------------------------------------------------------------------------------------
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names and patterns that the client hears."""
+        return self._following.channels
+
+    @property
+    def wants_input(self) -> bool:
+        """Whether the shell goes on reading; false while too many messages wait for their turn."""
+        return sum(map(len, self._waiting.values())) < self.settings.max_waiting
+
+    def hears(self, stream: str) -> bool:
+        """Tells whether the client hears a channel or stream."""
+        return self._following.is_heard(stream)
+
+    # --- what happens ---------------------------------------------------------------------------------------------------
+
+    def opened(self, now: float) -> list[Effect]:
+        """The connection is open. `now` in seconds, of any clock that only goes forward."""
+        self._opened_at = now
+        settings = self.settings
+        self._say(
+            "hello",
+            Hello(
+                heartbeat=settings.heartbeat,
+                max_size=settings.max_size,
+                resume=True,
+                features=("cause", "more", "snapshot-parts"),
+                window=settings.window,
+                dedup=settings.dedup,
+            ),
+        )
+        return self._take()
+
+    def received(self, frame: str | bytes) -> list[Effect]:
+        """A frame arrived."""
+        if self._is_closed:
+            return []
+        try:
+            envelope = self._codec.decode(frame)
+        except MessageRejected as error:
+            self._say("error", ServerError("bad_message", str(error), error.id, retryable=False))
+            return self._take()
+        payload: Any = envelope.payload
+        if isinstance(payload, Ping):
+            self._say("pong", Pong(mark=self._known_mark()), id=envelope.id)
+            self._start(_Lane.MARK, self._renew_mark)
+        elif isinstance(payload, _CONTROL):
+            self._start(_Lane.CONTROL, lambda: self._control(envelope))
+        else:
+            if self._missing_channels():
+                self._start(_Lane.CONTROL, self._default_channels)
+            # Behind the control messages that came before it: a command may follow its `hello` in the same write.
+            self._start(_Lane.CONTROL, lambda: self._queue_command(envelope))
+        return self._take()
+
+    def answered(self, number: int, answer: Any) -> list[Effect]:
+        """A question was answered."""
+        lane = self._asked.pop(number, None)
+        if lane is not None and not self._is_closed:
+            self._step(lane, lambda work: work.send(answer))
+        return self._take()
+
+    def failed(self, number: int, error: BaseException) -> list[Effect]:
+        """A question cannot be answered."""
+        lane = self._asked.pop(number, None)
+        if lane is not None and not self._is_closed:
+            try:
+                self._step(lane, lambda work: work.throw(error))
+            except Exception as raised:
+                if raised is not error:
+                    raise
+                self._give_up(lane, error)
+        return self._take()
+
+    def changed(self, streams: Iterable[str] | None) -> list[Effect]:
+        """Streams have new entries; None when any may have."""
+        if self._is_closed or not self._following.channels:
+            return []
+        if streams is None:
+            self._start(_Lane.MARK, self._compare_heads)
+        else:
+            for stream in streams:
+                if self._following.is_heard(stream):
+                    self._begin(stream)
+            self._check_marked()
+        self._start_pages()
+        return self._take()
+
+    def took(self, *, has_room: bool) -> list[Effect]:
+        """The socket took what was written; `has_room` when it takes more at once."""
+        self._has_room = has_room
+        self._start_pages()
+        return self._take()
+
+    def tick(self, now: float) -> list[Effect]:
+        """Time passed; call it about once a second."""
+        if self.identity is None and now - self._opened_at > self.settings.auth_timeout:
+            self._close(UNAUTHORIZED, "no auth message came in time")
+        if self._must_retry:
+            self._must_retry = False
+            self._start(_Lane.MARK, self._compare_heads)
+        if now - self._opened_at > _FIRST_WORD and self._missing_channels():
+            self._start(_Lane.CONTROL, self._default_channels)
+        self._start_pages()
+        return self._take()
+
+    def leaving(self, after: float) -> list[Effect]:
+        """The server ends soon; the client is to come back elsewhere after so many seconds."""
+        self._say("goaway", GoAway(after))
+        return self._take()
+
+    def said(self, name: str, payload: Any) -> list[Effect]:
+        """Writes a message without a position, for this client alone."""
+        if not self._is_closed:
+            self._say(name, payload)
+        return self._take()
+
+    def revoked(self, channel: str, code: str) -> list[Effect]:
+        """The client lost the right to hear a channel."""
+        if self._following.drop_channel(channel):
+            self._say("unsubscribed", Unsubscribed(channel, code))
+        return self._take()
+
+    def closed(self) -> list[Effect]:
+        """The connection ended; open questions need no answer."""
+        self._is_closed = True
+        for work in self._running.values():
+            work.close()
+        self._running.clear()
+        self._asked.clear()
+        return self._take()
+
+    # --- lanes ----------------------------------------------------------------------------------------------------------
+
+    def _take(self) -> list[Effect]:
+        effects, self._effects = self._effects, []
+        return effects
+
+    def _say(self, name: str, payload: Any, id: str | None = None) -> None:  # noqa: A002 - the wire's name
+        self._effects.append(Write(str(self._codec.encode(Envelope(name, payload, id=id)))))
+
+    def _close(self, code: int, reason: str, *, is_abort: bool = False) -> None:
+        if not self._is_closed:
+            self._effects.append(Close(code, reason, is_abort))
+            self._is_closed = True
+
+    def _start(self, lane: _Lane, work: Callable[[], _Work]) -> None:
+        """Runs work on a lane, behind what is there."""
+        if lane in (_Lane.MARK, _Lane.PAGES) and work in self._waiting[lane]:
+            # It looks at everything there is, and has not begun: once is enough.
+            return
+        self._waiting[lane].append(work)
+        self._next(lane)
+
+    def _next(self, lane: _Lane) -> None:
+        while lane not in self._running and self._waiting[lane] and not self._is_closed:
+            self._running[lane] = self._waiting[lane].popleft()()
+            self._step(lane, lambda work: work.send(None))
+
+    def _step(self, lane: _Lane, step: Callable[[_Work], Question]) -> None:
+        """Lets the work of a lane go on until its next question, or its end."""
+        work = self._running.get(lane)
+        if work is None:
+            return
+        try:
+            question = step(work)
+        except StopIteration:
+            self._end(lane)
+        else:
+            self._numbers += 1
+            self._asked[self._numbers] = lane
+            self._effects.append(Ask(self._numbers, question))
+
+    def _end(self, lane: _Lane) -> None:
+        self._running.pop(lane, None)
+        if lane is _Lane.CONTROL:
+            # What changed while the heads were read.
+            newborn, self._newborn = self._newborn, set()
+            for stream in newborn:
+                if self._following.is_heard(stream):
+                    self._begin(stream)
+            self._check_marked()
+        self._next(lane)
+        if lane is not _Lane.PAGES:
+            self._start_pages()
+
+    def _give_up(self, lane: _Lane, error: BaseException) -> None:
+        """The work of a lane ended with an error that it did not expect: of the log, or of the application."""
+        if lane is _Lane.CONTROL and isinstance(error, LogError):
+            self._close(TRY_LATER, "the log is not available")
+        elif lane is _Lane.CONTROL:
+            text = "the server failed; its log says why"
+            self._say("error", ServerError("internal", text, retryable=True))
+        else:
+            self._must_retry = True
+        self._end(lane)
+
+    # --- control --------------------------------------------------------------------------------------------------------
+
+    def _control(self, envelope: Envelope[Any]) -> _Work:
+        match envelope.payload:
+            case Auth(token=token):
+                yield from self._authenticate(token, envelope.id)
+            case Hello() as hello:
+                self._greet(hello)
+            case _ if self.identity is None:
+                self._close(UNAUTHORIZED, "the first message must be auth")
+            case Resume() as resume:
+                yield from self._gather(resume, envelope.id)
+            case Sync() as sync:
+                yield from self._sync(sync)
+            case Subscribe() as subscribe:
+                yield from self._subscribe(subscribe, envelope.id)
+            case Unsubscribe(channel=channel):
+                self._following.drop_channel(channel)
+                self._say("unsubscribed", Unsubscribed(channel), envelope.id)
+            case _:
+                pass
+
+    def _greet(self, hello: Hello) -> None:
+        self._has_greeted = True
+        self.client = (hello.client or "")[:200]
+        if hello.max_size is not None and hello.max_size > 0:
+            self._client_size = max(hello.max_size, 1024)
+
+    def _authenticate(self, token: str, id: str | None) -> _Work:  # noqa: A002 - the wire's name
+        identity = yield Authenticate(token)
+        if identity is None:
+            self._close(UNAUTHORIZED, "the token was refused")
+            return
+        self.identity = identity
+        self._say("auth.ok", AuthOk(), id)
+        if self._following.channels:
+            for channel, code in (yield Rights(self._following.channels)).items():
+                self._following.drop_channel(channel)
+                self._say("unsubscribed", Unsubscribed(channel, code))
+
+    def _gather(self, resume: Resume, id: str | None) -> _Work:  # noqa: A002 - the wire's name
+        gathered = self._gathered = self._gathered or _Gathered()
+        gathered.channels.update(dict.fromkeys(resume.subscriptions))
+        gathered.positions.update({**resume.streams, **resume.positions})
+        # A client that sends no `hello` names the streams that it wants to hear by their positions.
+        if not self._has_greeted:
+            gathered.channels.update(dict.fromkeys(resume.streams))
+        gathered.pending += resume.pending
+        gathered.state.update(dict.fromkeys(resume.state))
+        gathered.mark = resume.mark or gathered.mark
+        if max(len(gathered.pending), len(gathered.positions)) > _MAX_PENDING:
+            self._close(POLICY, f"a resume has at most {_MAX_PENDING} commands and positions")
+        elif len(gathered.channels) > self.settings.max_channels:
+            self._close(POLICY, f"at most {self.settings.max_channels} subscriptions are allowed")
+        elif not resume.more:
+            self._gathered = None
+            yield from self._recover(gathered, id)
+
+    def _recover(self, resume: _Gathered, id: str | None) -> _Work:  # noqa: A002 - the wire's name
+        refused = yield from self._allow([*resume.channels, *self.settings.channels])
+        mark = yield MakeMark()
+        found: dict[str, Recovery] = {}
+        lost: list[str] = []
+        heads: dict[str, Position] = {}
+        born: set[str] = set()
+        for channel in self._following.channels:
+            heads |= yield ReadHeads(channel)
+            if resume.mark is not None:
+                born |= set((yield ReadHeads(channel, resume.mark)))
+        for stream in resume.positions:
+            if (
+                stream not in heads
+                and self._following.is_heard(stream)
+                and not name_problem(stream)
+            ):
+                heads |= {stream: (yield ReadPage(stream, Position("", 0), 1)).head}
+        moves: dict[str, Position] = {}
+        for stream, head in heads.items():
+            at = resume.positions.get(stream)
+            is_new = at is None
+            if at is None and stream in born:
+                at = Position(head.epoch, 0)
+            is_there = at is not None and (yield from self._can_continue(stream, at, head))
+            found[stream] = Recovery(is_there, head.epoch, head.seq, new=True if is_new else None)
+            moves[stream] = at if is_there and at is not None else head
+            if not is_there and any(matches(one, stream) for one in resume.state):
+                lost.append(stream)
+        acknowledged = yield from self._outcomes(resume.pending)
+        self._write_resumed(found, refused, mark, id)
+        self._mark = mark
+        self._acknowledge(acknowledged)
+        # From here on the pages of these streams may be written.
+        self._move(moves, heads)
+        yield from self._write_states(lost, resume.pending)
+
+    def _move(self, moves: dict[str, Position], heads: dict[str, Position]) -> None:
+        for stream, position in moves.items():
+            self._following.move(stream, position)
+        self._following.compare(heads)
+
+    def _can_continue(
+        self, stream: str, at: Position, head: Position
+    ) -> Generator[Question, Any, bool]:
+        if at == head:
+            return True
+        if at.epoch != head.epoch or at.seq > head.seq:
+            return False
+        page: EncodedPage = yield ReadPage(stream, at, 1)
+        return page.entries is not None
+
+    def _allow(self, channels: Sequence[str]) -> Generator[Question, Any, dict[str, str]]:
+        """Subscribes to what the client may hear; returns the code of each refusal."""
+        channels = list(dict.fromkeys(channels))
+        refused = {
+            channel: "bad_channel"
+            for channel in channels
+            if not is_pattern(channel) and name_problem(channel) is not None
+        }
+        wanted = [
+            channel
+            for channel in channels
+            if channel not in refused and channel not in self._following.channels
+        ]
+        if wanted:
+            refused |= yield Rights(wanted)
+        for channel in wanted:
+            if channel not in refused:
+                self._following.add_channel(channel)
+        return refused
+
+    def _write_resumed(
+        self,
+        found: dict[str, Recovery],
+        refused: dict[str, str],
+        mark: str,
+        id: str | None,  # noqa: A002
+    ) -> None:
+        """Writes `resumed` in as many frames as the client's limit asks for."""
+        room = self._client_size - 2 * _FRAME_OVERHEAD
+        part: dict[str, Recovery] = {}
+        refusals: dict[str, Refusal] = {}
+        size = 0
+
+        def flush(*, is_last: bool) -> None:
+            # The mark comes with the last frame: before it, some streams are not named yet.
+            told = mark if is_last else None
+            self._say("resumed", Resumed(dict(part), dict(refusals), told, more=not is_last), id)
+            part.clear()
+            refusals.clear()
+
+        rows: list[tuple[str, Recovery | Refusal]] = list(found.items())
+        rows += [(name, Refusal(code)) for name, code in refused.items()]
+        for name, row in rows:
+            cost = 6 * len(name.encode()) + 160
+            if size + cost > room and size:
+                flush(is_last=False)
+                size = 0
+            size += cost
+            if isinstance(row, Recovery):
+                part[name] = row
+            else:
+                refusals[name] = row
+        flush(is_last=True)
+
+    def _sync(self, sync: Sync) -> _Work:
+        heard = [name for name in dict.fromkeys(sync.streams) if self._following.is_heard(name)]
+        for name in dict.fromkeys(sync.streams):
+            if name not in heard:
+                text = f"stream {name[:60]!r} is not subscribed; send subscribe first"
+                self._say("error", ServerError("not_subscribed", text, retryable=False))
+        yield from self._write_states(heard, list(sync.pending))
+
+    def _write_states(self, streams: Sequence[str], pending: Sequence[str]) -> _Work:
+        left = list(pending)
+        for stream in streams:
+            state: StateAt | None = yield MakeState(stream)
+            # Looked up after the state was read: every command in the state is acknowledged before it.
+            found = yield from self._outcomes(left)
+            self._acknowledge(found)
+            left = [one for one in left if one not in found]
+            if state is None:
+                page = yield ReadPage(stream, Position("", 0), 1)
+                state = StateAt(page.head, b"{}")
+            if stream not in self._following:
+                self._following.move(stream, state.position)
+            for frame in snapshot_frames(
+                stream,
+                state.position,
+                state.state,
+                self._client_size,
+                is_flat=not self._has_greeted,
+            ):
+                self._effects.append(Write(frame))
+
+    def _subscribe(self, subscribe: Subscribe, id: str | None) -> _Work:  # noqa: A002 - the wire's name
+        channel = subscribe.channel
+        if len(self._following.channels) >= self.settings.max_channels:
+            text = (
+                f"at most {self.settings.max_channels} subscriptions are allowed; end another one"
+            )
+            self._say("error", ServerError("too_many", text, id, retryable=False))
+            return
+        refused = yield from self._allow([channel])
+        if channel in refused:
+            text = f"channel {channel[:60]!r} is refused: {refused[channel]}"
+            self._say("error", ServerError(refused[channel], text, id, retryable=False))
+            return
+        found: dict[str, Recovery] = {}
+        heads: dict[str, Position] = dict((yield ReadHeads(channel)))
+        position = subscribe.position
+        if not heads and not is_pattern(channel):
+            heads[channel] = (yield ReadPage(channel, Position("", 0), 1)).head
+        moves: dict[str, Position] = {}
+        for stream, head in heads.items():
+            if stream in self._following:
+                continue
+            at = position if stream == channel else None
+            is_there = at is not None and (yield from self._can_continue(stream, at, head))
+            found[stream] = Recovery(is_there, head.epoch, head.seq, new=None if at else True)
+            moves[stream] = at if is_there and at is not None else head
+        place = self._following.written(channel) or heads.get(channel)
+        answer = Subscribed(channel, streams=found)
+        if place is not None:
+            answer = Subscribed(channel, channel, place.epoch, place.seq, found)
+        self._say("subscribed", answer, id)
+        self._move(moves, heads)
+
+    def _missing_channels(self) -> list[str]:
+        if self.identity is None:
+            return []
+        return [one for one in self.settings.channels if one not in self._following.channels]
+
+    def _default_channels(self) -> _Work:
+        """Begins the channels that every client hears, for a client that does not resume."""
+        missing = self._missing_channels()
+        refused = yield from self._allow(missing)
+        for channel in missing:
+            if channel in refused:
+                continue
+            for stream, head in (yield ReadHeads(channel)).items():
+                if stream not in self._following:
+                    self._following.move(stream, head)
+
+    # --- commands -------------------------------------------------------------------------------------------------------
+
+    def _queue_command(self, envelope: Envelope[Any]) -> _Work:
+        yield from ()
+        if self.identity is None:
+            self._close(UNAUTHORIZED, "the first message must be auth")
+        else:
+            self._start(_Lane.COMMAND, lambda: self._run(envelope))
+
+    def _run(self, envelope: Envelope[Any]) -> _Work:
+        row = self._registry.get(envelope.type)
+        is_sure = row is not None and row.guarantee is Guarantee.AT_LEAST_ONCE
+        key = None
+        if is_sure:
+            if envelope.id is None:
+                text = (
+                    f"a message of type {envelope.type!r} needs an id, because it is acknowledged"
+                )
+                self._say("error", ServerError("no_id", text, retryable=False))
+                return
+            if len(envelope.id) > 200:
+                text = "an id has at most 200 characters"
+                self._say("error", ServerError("bad_id", text, envelope.id[:200], retryable=False))
+                return
+            key = CommandKey(self.identity or "", self.client, envelope.id)
+        result = yield Run(envelope, key, self.identity or "")
+        if isinstance(result, Failure):
+            error = ServerError(
+                result.code,
+                result.message,
+                envelope.id,
+                retryable=result.is_retryable,
+                after=result.after,
+            )
+            self._say("error", error)
+        elif isinstance(result, Accepted) and envelope.id is not None and is_sure:
+            self._acknowledge({envelope.id: Outcome(True, result.reply, result.positions)})
+
+    def _outcomes(self, pending: Sequence[str]) -> Generator[Question, Any, dict[str, Outcome]]:
+        found: dict[str, Outcome] = {}
+        for start in range(0, len(pending), _LOOK_UP):
+            ids = pending[start : start + _LOOK_UP]
+            keys = [CommandKey(self.identity or "", self.client, one) for one in ids]
+            outcomes = yield FindOutcomes(keys)
+            found |= {key.id: outcome for key, outcome in outcomes.items()}
+        return found
+
+    def _acknowledge(self, outcomes: dict[str, Outcome]) -> None:
+        for command, outcome in outcomes.items():
+            if outcome.accepted:
+                reply = None if outcome.reply is None else msgspec.Raw(outcome.reply)
+                positions = {name: at for name, at in outcome.positions.items() if self.hears(name)}
+                sequence = next((at.seq for at in outcome.positions.values()), None)
+                self._say(
+                    "message.received",
+                    MessageReceived(command, sequence, positions=positions, reply=reply),
+                )
+            else:
+                code, text = msgspec.json.decode(
+                    outcome.reply or b'["refused",""]', type=tuple[str, str]
+                )
+                self._say("error", ServerError(code, text, command, retryable=False))
+
+    # --- pages ----------------------------------------------------------------------------------------------------------
+
+    def _begin(self, stream: str) -> None:
+        """Follows a stream that began after the subscription: from its first entry on."""
+        if stream in self._following:
+            self._following.mark(stream)
+        elif _Lane.CONTROL in self._running:
+            # Its heads are being read; they decide whether it is new.
+            self._newborn.add(stream)
+        else:
+            self._following.move(stream, Position("", 0))
+            self._following.mark(stream)
+
+    def _check_marked(self) -> None:
+        if self._following.marked > self.settings.max_marked:
+            limit = self.settings.max_marked
+            self._close(POLICY, f"more than {limit} streams wait for this client", is_abort=True)
+
+    def _start_pages(self) -> None:
+        if self._has_room and self._following.marked and _Lane.PAGES not in self._running:
+            self._start(_Lane.PAGES, self._page)
+
+    def _page(self) -> _Work:
+        while self._has_room and (stream := self._following.next()) is not None:
+            at = self._following.written(stream)
+            if at is None:
+                continue
+            page: EncodedPage = yield ReadPage(stream, at, min(PAGE_BYTES, self._client_size))
+            if self._following.written(stream) != at:
+                continue
+            self._write_page(stream, page)
+
+    def _write_page(self, stream: str, page: EncodedPage) -> None:
+        if page.entries is None:
+            self._lose(stream, page.head)
+            return
+        for entry in page.entries:
+            if entry.size > self._client_size:
+                self._lose(stream, entry.position)
+                continue
+            cause = entry.cause
+            is_own = (
+                cause is not None
+                and cause.client == self.client
+                and cause.identity == (self.identity or "")
+            )
+            for frame in entry.frames:
+                written = with_cause(frame, cause.id) if is_own and cause is not None else frame
+                self._effects.append(Write(written))
+            self._following.move(stream, entry.position)
+        if page.more:
+            self._following.mark(stream)
+
+    def _lose(self, stream: str, head: Position) -> None:
+        """The client cannot get every entry: it goes on behind the gap, and asks for the state."""
+        self._following.move(stream, head)
+        self._say("resumed", Resumed({stream: Recovery(False, head.epoch, head.seq)}))
+
+    # --- marks ----------------------------------------------------------------------------------------------------------
+
+    def _known_mark(self) -> str | None:
+        """Returns the newest mark of which every older stream was named to the client."""
+        if self._next_mark is not None:
+            mark, unnamed = self._next_mark
+            if not set(unnamed) & set(self._following.unnamed()):
+                self._mark, self._next_mark = mark, None
+        return self._mark
+
+    def _renew_mark(self) -> _Work:
+        if self._mark is None:
+            return
+        mark = yield MakeMark()
+        unnamed: list[str] = []
+        for channel in self._following.channels:
+            unnamed += self._following.newborn((yield ReadHeads(channel, self._mark)))
+        for stream in unnamed:
+            self._begin(stream)
+        # Streams that the changes named already, and of which no page was written yet.
+        unnamed += self._following.unnamed()
+        self._next_mark = (mark, unnamed)
+
+    def _compare_heads(self) -> _Work:
+        for channel in self._following.channels:
+            heads = yield ReadHeads(channel)
+            for stream in self._following.newborn(heads):
+                self._begin(stream)
+            self._following.compare(heads)
+        self._check_marked()

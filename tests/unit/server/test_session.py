@@ -1,0 +1,436 @@
+"""The session, frame by frame: greeting, tokens, rights, refusals, snapshots in parts, limits."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from session_world import registry
+
+from reactive_ws.errors import LogUnavailable
+from reactive_ws.server.logs import Entry, Outcome
+from reactive_ws.server.session import (
+    Accepted,
+    Ask,
+    Authenticate,
+    Close,
+    EncodedPage,
+    Failure,
+    FindOutcomes,
+    MakeMark,
+    MakeState,
+    ReadHeads,
+    ReadPage,
+    Rights,
+    Run,
+    ServerSession,
+    SessionSettings,
+    StateAt,
+    Write,
+    encode_entry,
+    snapshot_frames,
+)
+from reactive_ws.wire import JsonCodec, Position
+
+E5 = Position("e", 5)
+NOTE = '{"type":"note","id":"?","payload":{"streams":[]}}'
+
+
+def session(**fields: Any) -> ServerSession:
+    identity = fields.pop("identity", "ada")
+    types = registry()
+    return ServerSession(SessionSettings(**fields), types, JsonCodec(types), identity=identity)
+
+
+def said(effects: Any) -> list[dict[str, Any]]:
+    return [json.loads(effect.frame) for effect in effects if isinstance(effect, Write)]
+
+
+def asked(effects: Any) -> list[Any]:
+    return [effect.question for effect in effects if isinstance(effect, Ask)]
+
+
+class Answers:
+    """Answers every question at once, from a table; what is said and asked is kept."""
+
+    def __init__(self, one: ServerSession, **answers: Any) -> None:
+        self.one = one
+        self.said: list[dict[str, Any]] = []
+        self.asked: list[Any] = []
+        self.closed: Close | None = None
+        self.answers = {
+            "Rights": {},
+            "MakeMark": "m1",
+            "ReadHeads": {},
+            "ReadPage": EncodedPage(Position("e", 0), ()),
+            "FindOutcomes": {},
+            "Authenticate": "ada",
+            "MakeState": StateAt(E5, b"{}"),
+            "Run": Accepted(),
+            **answers,
+        }
+
+    def do(self, effects: Any) -> Answers:
+        for effect in effects:
+            if isinstance(effect, Write):
+                self.said.append(json.loads(effect.frame))
+            elif isinstance(effect, Close):
+                self.closed = effect
+            else:
+                self.asked.append(effect.question)
+                answer = self.answers[type(effect.question).__name__]
+                if isinstance(answer, list):
+                    answer = answer.pop(0)
+                if isinstance(answer, BaseException):
+                    self.do(self.one.failed(effect.number, answer))
+                else:
+                    self.do(self.one.answered(effect.number, answer))
+        return self
+
+    def hear(self, kind: str, payload: Any = None, **fields: Any) -> Answers:
+        return self.do(self.one.received(json.dumps({"type": kind, "payload": payload, **fields})))
+
+
+def test_the_first_frame_says_what_the_server_can_and_allows() -> None:
+    (hello,) = said(session(heartbeat=20.0, max_size=5000, dedup=60.0).opened(0.0))
+    assert hello == {
+        "type": "hello",
+        "payload": {
+            "heartbeat": 20.0,
+            "maxSize": 5000,
+            "resume": True,
+            "features": ["cause", "more", "snapshot-parts"],
+            "dedup": 60.0,
+        },
+    }
+
+
+def test_a_ping_is_answered_while_a_handler_runs_and_before_auth() -> None:
+    one = session()
+    assert isinstance(
+        asked(one.received('{"type":"note","id":"1","payload":{"streams":[]}}'))[0], Run
+    )
+    assert said(one.received('{"type":"ping","id":"p"}')) == [
+        {"type": "pong", "id": "p", "payload": {}}
+    ]
+    assert said(session(identity=None).received('{"type":"ping"}')) == [
+        {"type": "pong", "payload": {}}
+    ]
+
+
+def test_commands_run_one_at_a_time_in_order() -> None:
+    one = session()
+    frames = [NOTE.replace("?", str(n)) for n in range(2)]
+    first = one.received(frames[0])
+    assert one.received(frames[1]) == []
+    (ask,) = [effect for effect in first if isinstance(effect, Ask)]
+    second = one.answered(ask.number, Accepted({"s": E5}, b'{"n":1}'))
+    assert said(second) == [
+        {
+            "type": "message.received",
+            "payload": {"messageId": "0", "sequence": 5, "reply": {"n": 1}},
+        }
+    ]
+    assert asked(second)[0].envelope.id == "1"
+
+
+def test_positions_in_an_acknowledgement_are_those_of_streams_that_the_client_hears() -> None:
+    result = Accepted({"s": E5, "secret": E5})
+    answers = Answers(session(), Run=result).hear("subscribe", {"channel": "s"})
+    answers.hear("note", {"streams": []}, id="1")
+    assert answers.said[-1]["payload"]["positions"] == {"s": {"epoch": "e", "seq": 5}}
+
+
+def test_a_refusal_and_a_failure_are_errors_that_name_the_message() -> None:
+    failure = Failure("busy", "try again", is_retryable=True, after=2.0)
+    answers = Answers(session(), Run=failure).hear("note", {"streams": []}, id="1")
+    assert answers.said == [
+        {
+            "type": "error",
+            "payload": {
+                "code": "busy",
+                "message": "try again",
+                "replyTo": "1",
+                "retryable": True,
+                "after": 2.0,
+            },
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ("no json", "bad_message"),
+        ("[]", "bad_message"),
+        ('{"type":1}', "bad_message"),
+        ('{"type":"resume","payload":{"positions":5}}', None),
+        ('{"type":"subscribe","payload":{}}', "bad_message"),
+        ('{"type":"note","id":"1","payload":{"streams":7}}', "bad_message"),
+        ('{"type":"note","payload":{"streams":[]}}', "no_id"),
+        ('{"type":"note","id":"%s","payload":{"streams":[]}}' % ("x" * 201), "bad_id"),
+    ],
+)
+def test_nonsense_is_answered_and_the_connection_lives(frame: str, code: str | None) -> None:
+    answers = Answers(session())
+    answers.do(answers.one.received(frame))
+    if code is not None:
+        assert [message["payload"]["code"] for message in answers.said] == [code]
+    assert answers.closed is None
+    assert said(answers.one.received('{"type":"ping"}')) != []
+
+
+def test_a_binary_frame_is_answered() -> None:
+    assert said(session().received(b"\x00"))[0]["payload"]["code"] == "bad_message"
+
+
+@given(st.text() | st.binary())
+def test_no_frame_breaks_a_session(frame: str | bytes) -> None:
+    answers = Answers(session())
+    answers.do(answers.one.received(frame))
+    assert answers.closed is None
+
+
+# --- tokens and rights ------------------------------------------------------------------------------------------------
+
+
+def test_hello_auth_and_resume_in_one_go() -> None:
+    answers = Answers(session(identity=None), ReadHeads={"s": E5})
+    answers.hear("hello", {"client": "c", "maxSize": 9000}).hear("auth", {"token": "t"})
+    answers.hear("resume", {"subscriptions": ["s"]})
+    assert [message["type"] for message in answers.said] == ["auth.ok", "resumed"]
+    assert answers.said[1]["payload"] == {
+        "streams": {"s": {"recovered": False, "epoch": "e", "seq": 5, "new": True}},
+        "mark": "m1",
+    }
+    assert answers.one.identity == "ada"
+
+
+def test_a_bad_token_and_a_command_before_the_token_close() -> None:
+    refused = Answers(session(identity=None), Authenticate=None).hear("auth", {"token": "t"})
+    assert refused.closed == Close(4401, "the token was refused")
+    early = Answers(session(identity=None)).hear("note", {"streams": []}, id="1")
+    assert early.closed == Close(4401, "the first message must be auth")
+    assert Answers(session(identity=None)).hear("sync", {"streams": []}).closed is not None
+
+
+def test_a_client_without_token_is_closed_in_time() -> None:
+    one = session(identity=None, auth_timeout=3.0)
+    one.opened(100.0)
+    assert one.tick(102.0) == []
+    assert one.tick(103.5) == [Close(4401, "no auth message came in time")]
+
+
+def test_a_token_is_in_no_repr() -> None:
+    effects = session(identity=None).received('{"type":"auth","payload":{"token":"secret"}}')
+    assert "secret" not in repr(effects)
+
+
+def test_what_may_not_be_heard_is_refused_by_name() -> None:
+    answers = Answers(session(), Rights={"b": "forbidden"}, ReadHeads={"a": E5})
+    answers.hear("resume", {"subscriptions": ["a", "b", "bad*name"]})
+    assert answers.said[0]["payload"]["refused"] == {
+        "bad*name": {"code": "bad_channel"},
+        "b": {"code": "forbidden"},
+    }
+    assert answers.one.channels == ("a",)
+    answers.hear("subscribe", {"channel": "b"}, id="7")
+    assert answers.said[1]["payload"] == {
+        "code": "forbidden",
+        "message": "channel 'b' is refused: forbidden",
+        "replyTo": "7",
+        "retryable": False,
+    }
+
+
+def test_a_right_that_is_lost_ends_the_subscription_with_a_fresh_token_or_at_once() -> None:
+    answers = Answers(session(), Rights=[{}, {"a": "gone"}])
+    answers.hear("subscribe", {"channel": "a"}).hear("auth", {"token": "new"})
+    assert answers.said[-1] == {"type": "unsubscribed", "payload": {"channel": "a", "code": "gone"}}
+    other = Answers(session()).hear("subscribe", {"channel": "a"})
+    other.do(other.one.revoked("a", "banned"))
+    assert other.said[-1]["payload"] == {"channel": "a", "code": "banned"}
+    assert not other.one.hears("a")
+
+
+def test_sync_of_a_stream_that_is_not_heard_is_refused() -> None:
+    answers = Answers(session()).hear("sync", {"streams": ["secret"]})
+    assert answers.said[0]["payload"]["code"] == "not_subscribed"
+    assert not any(isinstance(question, MakeState) for question in answers.asked)
+
+
+# --- resume -----------------------------------------------------------------------------------------------------------
+
+
+def page(stream: str, *seqs: int, cause: Any = None, more: bool = False) -> EncodedPage:
+    entries = [
+        encode_entry(Entry(stream, Position("e", seq), [b'{"type":"noted"}'], cause))
+        for seq in seqs
+    ]
+    return EncodedPage(Position("e", 9), entries, more)
+
+
+def test_pending_commands_are_looked_up_after_the_heads_and_answered_before_the_replay() -> None:
+    key = ("ada", "c", "x1")
+    answers = Answers(session(), ReadHeads={"s": Position("e", 9)}, ReadPage=page("s", 8, 9))
+    answers.answers["FindOutcomes"] = {}
+    answers.hear("hello", {"client": "c"})
+    from reactive_ws.server.logs import CommandKey
+
+    answers.answers["FindOutcomes"] = {CommandKey(*key): Outcome(True, None, {"s": E5})}
+    positions = {"s": {"epoch": "e", "seq": 7}}
+    answers.hear("resume", {"subscriptions": ["s"], "positions": positions, "pending": ["x1"]})
+    kinds = [type(question) for question in answers.asked]
+    assert kinds.index(ReadHeads) < kinds.index(FindOutcomes)
+    assert [message["type"] for message in answers.said] == [
+        "resumed",
+        "message.received",
+        "noted",
+        "noted",
+    ]
+    assert answers.said[0]["payload"]["streams"] == {
+        "s": {"recovered": True, "epoch": "e", "seq": 9}
+    }
+
+
+def test_state_is_sent_at_once_where_the_client_asks_for_it_and_the_stream_is_lost() -> None:
+    answers = Answers(
+        session(), ReadHeads={"s": E5}, MakeState=StateAt(Position("e", 6), b'{"n":1}')
+    ).hear("hello", {"client": "c"})
+    old = {"s": {"epoch": "gone", "seq": 7}}
+    answers.hear("resume", {"subscriptions": ["s"], "positions": old, "state": ["s"]})
+    assert answers.said[-1] == {
+        "type": "snapshot",
+        "payload": {
+            "stream": "s",
+            "epoch": "e",
+            "seq": 6,
+            "part": 1,
+            "parts": 1,
+            "state": {"n": 1},
+        },
+    }
+
+
+def test_cause_is_told_only_to_the_client_whose_command_it_was() -> None:
+    from reactive_ws.server.logs import CommandKey
+
+    for client, wanted in (("mine", "x1"), ("other", None)):
+        cause = CommandKey("ada", "mine", "x1")
+        answers = Answers(
+            session(), ReadHeads={"s": Position("e", 8)}, ReadPage=page("s", 9, cause=cause)
+        ).hear("hello", {"client": client})
+        answers.hear("subscribe", {"channel": "s"})
+        answers.do(answers.one.changed({"s"}))
+        assert answers.said[-1].get("cause") == wanted
+
+
+def test_an_entry_that_the_client_cannot_take_is_a_gap_that_is_told() -> None:
+    large = encode_entry(
+        Entry("s", Position("e", 9), [b'{"type":"noted","payload":"%s"}' % (b"x" * 3000)])
+    )
+    answers = Answers(
+        session(),
+        ReadHeads={"s": Position("e", 8)},
+        ReadPage=EncodedPage(Position("e", 9), [large]),
+    ).hear("hello", {"client": "c", "maxSize": 2000})
+    answers.hear("subscribe", {"channel": "s"}).do(answers.one.changed({"s"}))
+    assert answers.said[-1] == {
+        "type": "resumed",
+        "payload": {"streams": {"s": {"recovered": False, "epoch": "e", "seq": 9}}},
+    }
+
+
+def test_nothing_is_read_while_the_socket_has_no_room() -> None:
+    answers = Answers(session(), ReadHeads={"s": Position("e", 8)}, ReadPage=page("s", 9))
+    answers.hear("subscribe", {"channel": "s"}).do(answers.one.took(has_room=False))
+    answers.do(answers.one.changed({"s"}))
+    assert not any(isinstance(question, ReadPage) for question in answers.asked)
+    answers.do(answers.one.took(has_room=True))
+    assert answers.said[-1]["type"] == "noted"
+
+
+def test_a_client_with_too_many_marked_streams_is_cut_off() -> None:
+    heads = {f"s/{n}": E5 for n in range(5)}
+    answers = Answers(session(max_marked=4), ReadHeads=heads).hear("subscribe", {"channel": "s/*"})
+    answers.do(answers.one.took(has_room=False))
+    answers.do(answers.one.changed(list(heads)))
+    assert answers.closed == Close(1008, "more than 4 streams wait for this client", is_abort=True)
+
+
+def test_a_log_that_is_away_closes_a_resume_and_only_delays_pages() -> None:
+    away = LogUnavailable("log", "away")
+    assert Answers(session(), MakeMark=away).hear("resume", {}).closed == Close(
+        1013, "the log is not available"
+    )
+    answers = Answers(session(), ReadHeads={"s": E5}, ReadPage=[away, page("s", 6)])
+    answers.hear("subscribe", {"channel": "s"}).do(answers.one.changed({"s"}))
+    assert answers.closed is None
+    answers.answers["ReadHeads"] = {"s": Position("e", 6)}
+    answers.do(answers.one.tick(1.0))
+    assert answers.said[-1]["seq"] == 6
+
+
+def test_too_many_subscriptions_are_refused() -> None:
+    answers = Answers(session(max_channels=1)).hear("subscribe", {"channel": "a"})
+    answers.hear("subscribe", {"channel": "b"})
+    assert answers.said[-1]["payload"]["code"] == "too_many"
+    closed = Answers(session(max_channels=1)).hear("resume", {"subscriptions": ["a", "b"]}).closed
+    assert closed is not None
+    assert closed.code == 1008
+
+
+def test_reading_stops_while_too_many_messages_wait() -> None:
+    one = session(max_waiting=3)
+    for number in range(4):
+        assert one.wants_input
+        one.received(NOTE.replace("?", str(number)))
+    assert not one.wants_input
+
+
+def test_every_client_hears_the_channels_of_the_server() -> None:
+    answers = Answers(session(channels=("*",)), ReadHeads={"s": Position("e", 8)})
+    answers.answers["ReadPage"] = page("s", 9)
+    answers.do(answers.one.opened(10.0)).do(answers.one.tick(10.1))
+    assert answers.one.channels == ()
+    answers.do(answers.one.tick(11.0)).do(answers.one.changed({"s"}))
+    assert answers.said[-1]["seq"] == 9
+
+
+def test_goaway_and_nothing_after_the_end() -> None:
+    one = session()
+    assert said(one.leaving(5.0)) == [{"type": "goaway", "payload": {"after": 5.0}}]
+    one.closed()
+    assert one.received('{"type":"ping"}') == []
+    assert one.said("noted", None) == []
+
+
+# --- snapshots --------------------------------------------------------------------------------------------------------
+
+
+@given(st.text(min_size=1, max_size=3000), st.integers(1100, 4000))
+def test_the_parts_of_a_state_fit_and_join_to_its_text(text: str, max_size: int) -> None:
+    state = json.dumps({"text": text}, ensure_ascii=False).encode("utf-8", "replace")
+    frames = list(snapshot_frames("s", E5, state, max_size, is_flat=False))
+    assert max(len(frame.encode()) for frame in frames) <= max_size
+    parts = [json.loads(frame)["payload"] for frame in frames]
+    assert [part["part"] for part in parts] == list(range(1, len(parts) + 1))
+    assert {part["parts"] for part in parts} == {len(parts)}
+    if len(parts) > 1:
+        assert json.loads("".join(part["state"] for part in parts)) == json.loads(state)
+    else:
+        assert parts[0]["state"] == json.loads(state)
+
+
+def test_a_client_without_hello_gets_the_fields_of_the_state_beside_its_position() -> None:
+    (frame,) = snapshot_frames("s", E5, b'{"n":1}', 9000, is_flat=True)
+    assert json.loads(frame)["payload"] == {"stream": "s", "epoch": "e", "seq": 5, "n": 1}
+
+
+def test_questions_are_distinct() -> None:
+    assert Rights(["a"]) != Rights(["b"])
+    assert Authenticate("a") != Authenticate("b")
+    assert MakeMark() == MakeMark()
