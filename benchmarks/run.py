@@ -35,7 +35,7 @@ from benchmarks import (
     storm_rows,
     table,
 )
-from benchmarks.stores import graphs, histories, keys, writing
+from benchmarks.stores import graphs, histories, keys, live_views, writing
 from benchmarks.timing import Metric
 
 __all__ = ["main"]
@@ -47,6 +47,7 @@ _GROUPS: dict[str, Group] = {
     "store_write": lambda quick: writing.write_rows(2 if quick else 15, is_quick=quick),
     "select": lambda quick: writing.select_rows(2 if quick else 11, is_quick=quick),
     "keyed": lambda quick: keys.keyed_rows(3 if quick else 11, is_quick=quick),
+    "view": lambda quick: live_views.view_rows(3 if quick else 11, is_quick=quick),
     "derived_kairo": lambda quick: graphs.kairo_rows(1 if quick else 9),
     "derived_cellx": lambda quick: graphs.cellx_rows(1 if quick else 9, is_quick=quick),
     "derived_static": lambda quick: graphs.static_rows(1 if quick else 5),

@@ -12,6 +12,7 @@ imports only from packages on lower floors, and from their faces:
     floor 4   inbound       order, duplicates and gaps; routing; one burst is one commit
               transport     one socket: address, credentials, dialing, reading, writing
               editing       changes that can be taken back: optimistic patches
+              views         live views of keyed stores: sorted, filtered, grouped, joined
               middleware    persist, undo, logger, inspector over public hooks
               gui           event loops of toolkits, frames, lists, widgets
     floor 5   service       `WebSocketService`: the parts put together

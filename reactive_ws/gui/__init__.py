@@ -8,7 +8,6 @@
     mirror          stores as the user interface sees them
     connection_view what a status line, an indicator and a banner show; theme: its symbols, colours and words
     tk_widgets, qt_widgets, textual_widgets     ConnectionStatus, ConnectionIndicator, ConnectionBanner for each toolkit
-    list_changes    the row operations between two lists, by key
     tk_lists, qt_lists, textual_lists           lists on the screen that keep their selection and scroll position
     binding         a stream shown in a widget; watching: until the widget is gone
 
@@ -21,7 +20,6 @@ Modules in reading order:
     conflation    `conflate`, for state, and `batched`, for events
     frames        the frame clock: what wants to be painted is painted together, a limited number of times a second
     glib_loop     `GLibLoop`: GLib's main loop, for GTK and other programs with PyGObject
-    list_changes  what must be done to a list on the screen so that it shows another one: few row operations, by key
     loop          `UiLoop`
     manual_loop   `ManualLoop`
     mirror        `Mirror`

@@ -14,6 +14,7 @@ The modules, in reading order:
     key_source   the observed keys of a keyed store
     keyed        `KeyedStore`: entities by key; a change of one entity calls only the observers that need it
     persistent_map  `Map`: the persistent map behind keyed stores, in C or in Python
+    incremental  `incremental`: a value of keyed stores that is computed from what each commit changed
     snapshot     `snapshot`: several values as they were at one commit
     events       `EventSource` and `EventStream`: events that no store keeps
 """
@@ -22,6 +23,7 @@ from .computed import Derived
 from .derived import derived, derived_all
 from .entities import Entities
 from .events import EventSource, EventStream
+from .incremental import Delta, incremental
 from .key_changes import KeyChanges
 from .keyed import KeyedStore
 from .persistent_map import Map
@@ -30,6 +32,7 @@ from .snapshot import snapshot
 from .store import ReadOnly, Store, reset_all
 
 __all__ = [
+    "Delta",
     "Derived",
     "Entities",
     "EventSource",
@@ -42,6 +45,7 @@ __all__ = [
     "Store",
     "derived",
     "derived_all",
+    "incremental",
     "reset_all",
     "snapshot",
 ]

@@ -25,7 +25,7 @@ __all__ = ["Derived"]
 R_co = TypeVar("R_co", covariant=True)
 
 
-class _Failure:
+class Failure:
     """Stands where the value would be when the function raised."""
 
     __slots__ = ("error", "traceback")
@@ -42,12 +42,12 @@ class _Failure:
 def _calculate(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     """Returns the value, or the failure of the function or of the first argument that is one."""
     for argument in arguments:
-        if argument.__class__ is _Failure:
+        if argument.__class__ is Failure:
             return argument
     try:
         return function(*arguments)
     except Exception as error:  # noqa: BLE001 - kept as the value, raised by get(), reported by the caller
-        return _Failure(error)
+        return Failure(error)
 
 
 def _value_or_error(result: Any) -> Any:
@@ -56,7 +56,7 @@ def _value_or_error(result: Any) -> Any:
     Raises:
         Exception: what the function raised.
     """
-    if result.__class__ is not _Failure:
+    if result.__class__ is not Failure:
         return result
     try:
         # With the traceback that it had, or each read would make it longer.
@@ -240,21 +240,25 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         elif kept is not None and _is_same_input(kept[0], arguments):
             result = kept[1]
         else:
-            result = _calculate(self._function, arguments)
+            result = self._evaluate_ahead(arguments)
             if (
                 ahead is not None
-                and result.__class__ is not _Failure
-                and ahead[2].__class__ is not _Failure
+                and result.__class__ is not Failure
+                and ahead[2].__class__ is not Failure
                 and unchanged(self._equals, ahead[2], result, self)
             ):
                 result = ahead[2]
         # A failure that nobody waits for would keep this value alive, through its traceback.
-        if result.__class__ is not _Failure or self._is_observed():
+        if result.__class__ is not Failure or self._is_observed():
             self._ahead = (number, arguments, result)
         try:
             return result
         finally:
             del result, arguments
+
+    def _evaluate_ahead(self, arguments: tuple[Any, ...]) -> Any:
+        """Runs the function for a reader."""
+        return _calculate(self._function, arguments)
 
     def _roots(self) -> tuple[Root, ...]:
         return self._whole_plan()[1]
@@ -290,7 +294,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         else:
             result = self._evaluate_guarded(arguments)
         before, notified = self._delivered, self._notified
-        is_failure = result.__class__ is _Failure
+        is_failure = result.__class__ is Failure
         is_same = (
             not is_failure
             and notified is not UNSET
@@ -312,7 +316,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         if is_same:
             if self._waiting:
                 SomeObservers(self, self._take_waiting())._tell(result)
-            return before.__class__ is _Failure
+            return before.__class__ is Failure
         if self._waiting:
             self._take_waiting()
         self._notified = result
@@ -333,7 +337,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             self._domain._failed("derive", error, self.name, self._function)
             interrupted = RuntimeError(f"the function of {self!r} was interrupted")
             interrupted.__cause__ = error
-            return _Failure(interrupted)
+            return Failure(interrupted)
 
     def _fill(self) -> tuple[Any, ...]:
         """Computes what nobody has computed yet below this value. On the delivering thread."""
@@ -346,7 +350,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             arguments = tuple([source._delivered for source in node._sources])
             node._delivered = node._evaluate_guarded(arguments)
             node._kept = arguments, node._delivered
-            if node._delivered.__class__ is not _Failure:
+            if node._delivered.__class__ is not Failure:
                 node._notified = node._delivered
             del arguments
         return tuple([source._delivered for source in self._sources])
@@ -404,7 +408,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             if ahead is not None and ahead[0] == node._joined:
                 node._kept = ahead[1], ahead[2]
                 node._delivered = ahead[2]
-                if ahead[2].__class__ is not _Failure:
+                if ahead[2].__class__ is not Failure:
                     node._notified = ahead[2]
 
     def _is_same(self, old: Any, new: Any) -> bool:

@@ -36,13 +36,24 @@ class _Keys(Generic[K]):
         "_fresh",
         "_fresh_count",
         "_in_order",
+        "lineage",
+        "lost_places",
         "next_place",
         "places",
     )
 
-    def __init__(self, places: Map[K, int], next_place: int) -> None:
+    def __init__(
+        self,
+        places: Map[K, int],
+        next_place: int,
+        lineage: object = None,
+        lost_places: int = 0,
+    ) -> None:
         self.places = places
         self.next_place = next_place
+        # Keys that were made from each other have one lineage, and count the places that keys lost since its begin.
+        self.lineage = object() if lineage is None else lineage
+        self.lost_places = lost_places
         self._in_order: tuple[K, ...] | None = None
         # An older order, the first place that is not in it, and a chain of the keys that came since, newest first.
         self._base: tuple[K, ...] | None = None
@@ -84,7 +95,7 @@ class _Keys(Generic[K]):
             places: The new places, in which those of `keys` are the last.
             keys: Those that come, in their order.
         """
-        made = _Keys(places, self.next_place + len(keys))
+        made = _Keys(places, self.next_place + len(keys), self.lineage, self.lost_places)
         self._pass_on(made, keys)
         return made
 
@@ -94,7 +105,8 @@ class _Keys(Generic[K]):
         Args:
             places: The places that are left.
         """
-        made = _Keys(places, self.next_place)
+        lost = self.lost_places + len(self.places) - len(places)
+        made = _Keys(places, self.next_place, self.lineage, lost)
         self._pass_on(made, ())
         return made
 
@@ -158,6 +170,33 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         """Returns the keys in the order in which they came; the same tuple while no key comes or goes."""
         return self._keys.in_order()
 
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Returns the value under a key, or `default`."""
+        return self._values.get(key, default)
+
+    def place_of(self, key: K) -> int:
+        """Returns a number that is larger for keys that came later.
+
+        Raises:
+            KeyError: no such key.
+        """
+        return self._keys.places[key]
+
+    def keeps_places_of(self, older: Entities[K, V_co]) -> bool:
+        """Whether all keys but the touched ones have the places that they had in the snapshot before this one."""
+        keys, before = self._keys, older._keys
+        if keys is before:
+            return True
+        if keys.lineage is not before.lineage:
+            return False
+        places, places_before = keys.places, before.places
+        lost = 0
+        for key in self._touched:
+            place = places_before.get(key)
+            if place is not None and places.get(key) != place:
+                lost += 1
+        return keys.lost_places == before.lost_places + lost
+
     def is_ordered_like(self, other: Entities[K, Any]) -> bool:
         """Whether the same keys came in the same order."""
         return self._keys is other._keys or self.in_order() == other.in_order()
@@ -217,7 +256,10 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         touched = (old,) if self._values.get(new, _MISSING) is value else (old, new)
         values = self._values.delete(old).set(new, value)
         places = self._keys.places.delete(old).set(new, place)
-        return _made(values, _Keys(places, self._keys.next_place), touched)._compared_with(self)
+        keys = self._keys
+        lost = keys.lost_places + (2 if new in keys.places else 1)
+        moved = _Keys(places, keys.next_place, keys.lineage, lost)
+        return _made(values, moved, touched)._compared_with(self)
 
     def instead_of(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
         """Returns this mapping with all keys noted under which `older` has another object, or none."""

@@ -61,6 +61,7 @@ ROWS = (
         ("history", ["history_append_1k", "history_window", "history_cut", "history_prepend"]),
         ("import", ["import_time", "import_everything"]),
         ("keyed", ["keyed_1000"]),
+        ("view", ["view_1000"]),
         ("latency", ["latency_p50", "latency_p99", "latency_p999"]),
         ("market", ["pipeline_market"]),
         ("memory", ["memory_observer", "memory_key", "memory_message", "memory_idle_service"]),

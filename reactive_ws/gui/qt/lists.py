@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from reactivex import Observable
 
 from ...state import ReadOnly
-from ..list_changes import Change, Insert, Move, Remove, apply_changes, list_changes
+from ...views import Change, Insert, Move, Remove, apply_changes, list_changes
 from .loop import QtLoop
 
 __all__ = ["ListModel"]

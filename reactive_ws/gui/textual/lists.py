@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar
 from reactivex import Observable
 
 from ...state import ReadOnly
+from ...views import Change, Insert, Move, Remove, apply_changes, list_changes
 from ..asyncio_loop import TextualLoop
-from ..list_changes import Change, Insert, Move, Remove, apply_changes, list_changes
 
 __all__ = ["ListRows"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from reactivex import Observable
 
 from ...state import ReadOnly
-from ..list_changes import Change, Insert, Move, Remove, apply_changes, list_changes
+from ...views import Change, Insert, Move, Remove, apply_changes, list_changes
 from .loop import TkLoop
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""What must be done to a list on the screen so that it shows another one: few row operations, by key.
+"""The operations that turn one list into another: few row operations, by key.
 
-Pure. A list widget that gets these keeps its selection, scroll position and focus, which one that is filled anew loses.
-Used by `qt_lists`, `tk_lists` and `textual_lists`.
+Pure. A list widget that gets these keeps its selection, its scroll position and the focus; a list that is filled again loses
+them. `rows` and the lists of `gui` call this.
 """
 
 from __future__ import annotations

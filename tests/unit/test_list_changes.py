@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_ws.gui.list_changes import Insert, Move, Remove, Update, apply_changes, list_changes
+from reactive_ws.views import Insert, Move, Remove, Update, apply_changes, list_changes
 
 Row = tuple[int, str]
 

@@ -1,0 +1,201 @@
+"""Values of keyed stores that are computed from what changed, not from all entities.
+
+An `incremental` value is a derived value with a second function: `build` makes it of whole snapshots, `step` makes the next
+one of the one before and the keys that a commit touched. A step runs when it is certain which commits lie between. In all
+other cases (the first read, a batch, keys that got another place) `build` runs. So both functions must give the same value.
+`views` builds its lists and sums on this; programs may too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, ClassVar, Final, Generic, TypeVar, cast
+
+from ..engine import Equals
+from ..errors import UsageError
+from .computed import Derived, Failure
+from .entities import Entities
+from .keyed import KeyedStore
+
+__all__ = ["Delta", "incremental"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+T = TypeVar("T")
+
+_MISSING: Final = object()
+
+
+class Delta(Generic[K, V]):
+    """The difference that one commit made to one keyed store.
+
+    Attributes:
+        old: The snapshot before.
+        new: The snapshot after it.
+        keys: The keys that were written, removed or added in between, each once.
+    """
+
+    __slots__ = ("keys", "new", "old")
+
+    MISSING: ClassVar[Any] = _MISSING
+
+    def __init__(self, old: Entities[K, V], new: Entities[K, V], keys: tuple[K, ...]) -> None:
+        self.old = old
+        self.new = new
+        self.keys = keys
+
+    def changes(self) -> list[tuple[K, Any, Any, int, int]]:
+        """Returns (key, old entity, new entity, old place, new place) of each key.
+
+        An entity that is not there is `Delta.MISSING`, its place -1.
+        Keys that came later have larger places.
+        """
+        old, new = self.old, self.new
+        before, now = old._values, new._values
+        places, places_before = new._keys.places, old._keys.places
+        if places is places_before:
+            # No key came or went, so each has one place.
+            return [
+                (key, before.get(key, _MISSING), now.get(key, _MISSING), place, place)
+                for key in self.keys
+                for place in (places.get(key, -1),)
+            ]
+        return [
+            (
+                key,
+                before.get(key, _MISSING),
+                now.get(key, _MISSING),
+                places_before.get(key, -1),
+                places.get(key, -1),
+            )
+            for key in self.keys
+        ]
+
+    def __repr__(self) -> str:
+        return f"<Delta of {len(self.keys)} keys>"
+
+
+class _Incremental(Derived[T]):
+    """A derived value that goes on from its last value where it can."""
+
+    __slots__ = ("_step",)
+
+    def __init__(
+        self,
+        stores: tuple[KeyedStore[Any, Any], ...],
+        build: Callable[..., T],
+        step: Callable[..., T],
+        equals: Equals[T] | None,
+        name: str | None,
+    ) -> None:
+        super().__init__(stores, build, equals, name)
+        self._step = step
+
+    def _evaluate_guarded(self, arguments: tuple[Any, ...]) -> Any:
+        # While this value is observed, each commit of its stores comes here, one after the other.
+        kept = self._kept
+        if kept is None or kept[1].__class__ is Failure:
+            return super()._evaluate_guarded(arguments)
+        if len(arguments) == 1:
+            (new,) = arguments
+            old = kept[0][0]
+            if not new.keeps_places_of(old):
+                return super()._evaluate_guarded(arguments)
+            try:
+                return self._step(kept[1], Delta(old, new, new._touched))
+            except Exception:  # noqa: BLE001 - the whole says whether the user's function fails, and with which error
+                return super()._evaluate_guarded(arguments)
+        deltas: list[Delta[Any, Any]] = []
+        for old, new in zip(kept[0], arguments, strict=True):
+            if old is new:
+                deltas.append(Delta(old, new, ()))
+            elif new.keeps_places_of(old):
+                deltas.append(Delta(old, new, new._touched))
+            else:
+                return super()._evaluate_guarded(arguments)
+        try:
+            return self._step(kept[1], *deltas)
+        except Exception:  # noqa: BLE001 - the whole says whether the user's function fails, and with which error
+            return super()._evaluate_guarded(arguments)
+
+    def _evaluate_ahead(self, arguments: tuple[Any, ...]) -> Any:
+        chains = self._chains(arguments)
+        if chains is None:
+            return super()._evaluate_ahead(arguments)
+        value, snapshots = chains
+        try:
+            return self._step(value, *map(_delta, snapshots))
+        except Exception:  # noqa: BLE001 - as above
+            return super()._evaluate_ahead(arguments)
+
+    def _chains(
+        self, arguments: tuple[Any, ...]
+    ) -> tuple[T, list[list[Entities[Any, Any]]]] | None:
+        """Returns the value delivered last and, of each store, its snapshots from that one to the argument.
+
+        None when a snapshot in between is not known, or when a key got another place.
+        """
+        domain = self._domain
+        with domain._lock:
+            kept = self._kept
+            if kept is None or kept[1].__class__ is Failure:
+                return None
+            found: list[list[Entities[Any, Any]]] = []
+            for source, base, now in zip(self._sources, kept[0], arguments, strict=True):
+                later = [
+                    (old, new)
+                    for commit in domain._queue
+                    for changed, old, new in commit.changes
+                    if cast("object", changed) is source
+                ]
+                # The commit whose delivery has begun is in no queue; its snapshot is what the next one replaced.
+                chain = [later[0][0] if later else source._capture(), *(new for _, new in later)]
+                if not any(snapshot is now for snapshot in chain):
+                    chain = [now] if base is now else []
+                while any(snapshot is base for snapshot in chain[1:]):
+                    del chain[0]
+                if not chain or not any(snapshot is now for snapshot in chain):
+                    return None
+                if chain[0] is not base:
+                    chain.insert(0, base)
+                while chain[-1] is not now:
+                    chain.pop()
+                found.append(chain)
+        for chain in found:
+            for old, new in pairwise(chain):
+                if not new.keeps_places_of(old):
+                    return None
+        return kept[1], found
+
+
+def _delta(chain: list[Entities[Any, Any]]) -> Delta[Any, Any]:
+    keys = dict.fromkeys(key for snapshot in chain[1:] for key in snapshot._touched)
+    return Delta(chain[0], chain[-1], tuple(keys))
+
+
+def incremental(
+    *stores: KeyedStore[Any, Any],
+    build: Callable[..., T],
+    step: Callable[..., T],
+    equals: Equals[T] | None = None,
+    name: str | None = None,
+) -> Derived[T]:
+    """Returns a derived value of keyed stores that is kept up to date by what each commit changed.
+
+    Like every derived value it is consistent with the commit it belongs to and costs nothing without an observer.
+
+    Args:
+        stores: Keyed stores of one domain.
+        build: Makes the value of one snapshot for each store; a pure function.
+        step: Makes the next value of the last one and one `Delta` for each store; a pure function, which changes no value
+            in place. When it raises, `build` runs.
+        equals, name: As for `derived`.
+
+    Raises:
+        DomainMismatch: the stores are of different domains.
+        UsageError: no store, or one that is not a keyed store.
+    """
+    if not stores or not all(isinstance(store, KeyedStore) for store in stores):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError("incremental() takes keyed stores; of other values take derived(...)")
+    return _Incremental(stores, build, step, equals, name or build.__qualname__)

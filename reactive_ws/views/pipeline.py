@@ -1,0 +1,175 @@
+"""The rows of a view, made of whole snapshots or of the last rows and what changed.
+
+A pipeline says where items come from (the entities of one store, or pairs of two), which of them are kept, and how they are
+sorted. `build` and `step` are the two functions that `state.incremental` asks for. Pure; `view` puts pipelines together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from operator import itemgetter
+from typing import Any, Final, TypeAlias
+
+import attrs
+
+from ..state import Delta, Entities, Map
+from .rows import Row, Rows
+
+__all__ = ["MISSING", "Joined", "Pipeline", "with_key", "without"]
+
+MISSING: Final[Any] = Delta.MISSING
+"""Stands where there is no item."""
+
+_Snapshot: TypeAlias = "Entities[Any, Any]"
+_Delta: TypeAlias = "Delta[Any, Any]"
+_Reverse: TypeAlias = "Map[Any, Map[Any, None]]"
+
+_SOME = 8
+"""A commit that touches more than one key in so many costs less when the rows are built again."""
+
+_sort_key: Callable[[Row], Any] = itemgetter(0)
+
+
+@attrs.frozen
+class Joined:
+    """The rows of a join, and which keys of the left store look at a key of the right one."""
+
+    rows: Rows[Any, Any]
+    reverse: _Reverse
+
+
+@attrs.frozen
+class Pipeline:
+    """A description of what a view shows.
+
+    Attributes:
+        keeps: Whether an item is shown; None: all are.
+        sort_key: What items are sorted by; None: the order in which their keys came.
+        is_reversed: Whether they are in falling order. Equal ones are in the order of their keys in both cases.
+        on: The key of the right store that an entity of the left one looks at; None: there is one store only.
+    """
+
+    keeps: Callable[[Any], object] | None = None
+    sort_key: Callable[[Any], Any] | None = None
+    is_reversed: bool = False
+    on: Callable[[Any], Any] | None = None
+
+    @property
+    def sign(self) -> int:
+        """The factor of places, so that equal rows read in rising order from the end, too."""
+        return -1 if self.is_reversed else 1
+
+    # --- one store ----------------------------------------------------------------------------------------------------
+
+    def build(self, now: _Snapshot) -> Rows[Any, Any]:
+        """Returns the rows of a whole snapshot."""
+        return self.rows_of(now, [(key, now.get(key)) for key in now.in_order()])
+
+    def step(self, rows: Rows[Any, Any], delta: _Delta) -> Rows[Any, Any]:
+        """Returns the rows after a change."""
+        if len(delta.keys) * _SOME > len(delta.new) + _SOME:
+            return self.build(delta.new)
+        return self.rows_changed(rows, delta.changes())
+
+    # --- two stores ---------------------------------------------------------------------------------------------------
+
+    def build_joined(self, left: _Snapshot, right: _Snapshot) -> Joined:
+        """Returns the rows of two whole snapshots: pairs of an entity and the one it looks at, or None."""
+        on = self.on
+        assert on is not None
+        pairs: list[tuple[Any, Any]] = []
+        looking: dict[Any, dict[Any, None]] = {}
+        for key in left.in_order():
+            entity = left.get(key)
+            other = on(entity)
+            pairs.append((key, (entity, right.get(other))))
+            looking.setdefault(other, {})[key] = None
+        reverse = Map({other: Map(keys) for other, keys in looking.items()})
+        return Joined(self.rows_of(left, pairs), reverse)
+
+    def step_joined(self, joined: Joined, left: _Delta, right: _Delta) -> Joined:
+        """Returns the rows of a join after a change of one store or of both."""
+        on = self.on
+        assert on is not None
+        reverse = joined.reverse
+        keys = dict.fromkeys(left.keys)
+        for other in right.keys:
+            for key in reverse.get(other, ()):
+                keys[key] = None
+        if len(keys) * _SOME > len(left.new) + _SOME:
+            return self.build_joined(left.new, right.new)
+
+        def pair(entity: Any, snapshot: _Snapshot) -> Any:
+            return MISSING if entity is MISSING else (entity, snapshot.get(on(entity)))
+
+        everything = Delta(left.old, left.new, tuple(keys)).changes()
+        changes = [
+            (key, pair(was, right.old), pair(now, right.new), place_before, place)
+            for key, was, now, place_before, place in everything
+        ]
+        for key, was, now, _, _ in left.changes():
+            before = MISSING if was is MISSING else on(was)
+            after = MISSING if now is MISSING else on(now)
+            if before is not MISSING:
+                reverse = without(reverse, before, key)
+            if after is not MISSING:
+                reverse = with_key(reverse, after, key, None)
+        return Joined(self.rows_changed(joined.rows, changes), reverse)
+
+    # --- rows ---------------------------------------------------------------------------------------------------------
+
+    def rows_of(self, now: _Snapshot, items: list[tuple[Any, Any]]) -> Rows[Any, Any]:
+        """Returns the rows of items that are in the order of their keys."""
+        keeps, sort_key = self.keeps, self.sort_key
+        sign = self.sign
+        rows = [
+            (None if sort_key is None else sort_key(item), sign * now.place_of(key), key, item)
+            for key, item in items
+            if keeps is None or keeps(item)
+        ]
+        if self.is_reversed:
+            rows.reverse()
+        if sort_key is not None:
+            # Sorting is stable, so that the places decide without being compared.
+            rows.sort(key=_sort_key)
+        return Rows[Any, Any].of(rows, is_reversed=self.is_reversed)
+
+    def rows_changed(
+        self, rows: Rows[Any, Any], changes: Iterable[tuple[Any, Any, Any, int, int]]
+    ) -> Rows[Any, Any]:
+        """Returns rows after some items changed; each as `Delta.changes` gives it."""
+        keeps, sort_key = self.keeps, self.sort_key
+        sign = self.sign
+        gone: list[tuple[Any, int]] = []
+        come: list[Row] = []
+        for key, was, now, place_before, place in changes:
+            before = None
+            is_there = was is not MISSING and (keeps is None or keeps(was))
+            if is_there:
+                before = None if sort_key is None else sort_key(was)
+            if now is not MISSING and (keeps is None or keeps(now)):
+                value = None if sort_key is None else sort_key(now)
+                if is_there and place == place_before and _is_equal(before, value):
+                    # It stays where it is, under the sort key that it has.
+                    come.append((before, sign * place, key, now))
+                    continue
+                come.append((value, sign * place, key, now))
+            if is_there:
+                gone.append((before, sign * place_before))
+        return rows.changed(gone, come) if gone or come else rows
+
+
+def with_key(groups: Any, group: Any, key: Any, item: Any) -> Any:
+    """Returns groups with an item in one of them; a group that is not there is made."""
+    empty: Map[Any, Any] = Map()
+    return groups.set(group, groups.get(group, empty).set(key, item))
+
+
+def without(reverse: Any, group: Any, key: Any) -> Any:
+    """Returns groups without a key in one of them; a group without keys goes."""
+    keys = reverse[group].delete(key)
+    return reverse.set(group, keys) if keys else reverse.delete(group)
+
+
+def _is_equal(left: Any, right: Any) -> bool:
+    return left is right or (not left < right and not right < left)

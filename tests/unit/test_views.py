@@ -1,0 +1,362 @@
+"""Live views: what each shows, that observers share one computation, errors, reads ahead of delivery, memory."""
+
+from __future__ import annotations
+
+import gc
+import math
+import weakref
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import attrs
+import pytest
+
+from reactive_ws import Domain, ErrorReport, KeyedStore, Store, batch, derived
+from reactive_ws.errors import DomainMismatch, UsageError
+from reactive_ws.state import Delta, incremental
+from reactive_ws.views import Insert, Move, Remove, Rows, Update, list_changes, view
+
+
+@attrs.frozen
+class Todo:
+    title: str
+    due: int = 0
+    is_done: bool = False
+    owner: str = ""
+
+
+def due_of(todo: Todo) -> int:
+    return todo.due
+
+
+def is_open(todo: Todo) -> bool:
+    return not todo.is_done
+
+
+def todos_of(*todos: Todo, domain: Domain | None = None) -> KeyedStore[str, Todo]:
+    return KeyedStore(
+        {todo.title: todo for todo in todos}, domain=domain or Domain(strict=True), name="todos"
+    )
+
+
+A, B, C = Todo("a", 3, owner="x"), Todo("b", 1, owner="y"), Todo("c", 2, owner="x")
+
+
+def titles(rows: Any) -> str:
+    return "".join(todo.title for todo in rows)
+
+
+def test_a_view_is_filtered_and_sorted_and_reads_like_a_sequence() -> None:
+    store = todos_of(A, B, C, Todo("d", 0, is_done=True))
+    rows = view(store).where(is_open).sorted_by(due_of).get()
+    assert (titles(rows), len(rows), rows[0], rows[-1], rows[1:]) == ("bca", 3, B, A, (C, A))
+    assert (rows.keys(), next(iter(rows.items())), rows.key_at(2)) == (
+        ("b", "c", "a"),
+        ("b", B),
+        "a",
+    )
+    assert (rows[::-1], rows[5:], B in rows, rows.index(C)) == ((A, C, B), (), True, 1)
+    falling = view(store).where(is_open).sorted_by(due_of, reverse=True).get()
+    assert (titles(falling), falling[0], falling[1:3], falling.key_at(0)) == ("acb", A, (C, B), "a")
+    for index in (3, -4):
+        with pytest.raises(IndexError, match="there are 3 rows"):
+            rows[index]
+    with pytest.raises(IndexError, match="got index -1"):
+        rows.key_at(-1)
+
+
+def test_equal_sort_keys_are_in_the_order_in_which_their_keys_came() -> None:
+    store = todos_of(Todo("a", 1), Todo("b", 2), Todo("c", 1), Todo("d", 2))
+    rising, falling = view(store).sorted_by(due_of), view(store).sorted_by(due_of, reverse=True)
+    for it in (rising, falling):
+        it.select().subscribe(lambda _: None)
+    assert (titles(rising.get()), titles(falling.get())) == ("acbd", "bdac")
+    store.upsert("e", Todo("e", 1))
+    store.rename("b", "f")
+    store.upsert("f", Todo("f", 1))
+    assert (titles(rising.get()), titles(falling.get())) == ("afced", "dafce")
+
+
+def test_each_commit_gives_one_value_and_an_unchanged_view_gives_none() -> None:
+    store = todos_of(A, B)
+    seen: list[str] = []
+    view(store).where(is_open).sorted_by(due_of).select().subscribe(
+        lambda rows: seen.append(titles(rows))
+    )
+    store.upsert("c", C)
+    store.upsert("z", Todo("z", is_done=True))
+    with batch(store.domain):
+        store.remove("a")
+        store.upsert("b", attrs.evolve(B, due=9))
+    assert seen == ["ba", "bca", "cb"]
+
+
+def test_all_observers_of_a_view_share_its_rows() -> None:
+    store = todos_of(A, B, C)
+    asked: list[str] = []
+
+    def due(todo: Todo) -> int:
+        asked.append(todo.title)
+        return todo.due
+
+    by_due = view(store).sorted_by(due)
+    for _ in range(10):
+        by_due.select().subscribe(lambda _: None)
+    total = derived(by_due, len)
+    total.select().subscribe(lambda _: None)
+    asked.clear()
+    store.upsert("d", Todo("d", 5))
+    assert asked == ["d"]
+    store.upsert("d", Todo("d", 6))
+    # Once for the entity that it takes out, once for the one that it puts in.
+    assert asked == ["d", "d", "d"]
+
+
+def test_a_change_of_one_entity_looks_at_no_other_entity() -> None:
+    store = KeyedStore({str(n): Todo(str(n), n) for n in range(5000)}, domain=Domain(strict=True))
+    asked: list[str] = []
+
+    def is_wanted(todo: Todo) -> bool:
+        asked.append(todo.title)
+        return todo.due % 2 == 0
+
+    it = view(store).where(is_wanted)
+    views = [it, it.sorted_by(due_of), it.sorted_by(due_of, reverse=True)]
+    values = [it.count(), it.sum_by(due_of), it.index(due_of), it.group_by(due_of)]
+    for one in (*views, *values):
+        one.select().subscribe(lambda _: None)
+    asked.clear()
+    store.upsert("7", Todo("7", 8))
+    store.remove("11")
+    store.upsert("new", Todo("new", 2))
+    assert len(asked) <= len((*views, *values)) * 4
+    assert set(asked) == {"7", "11", "new"}
+    assert titles(views[1].get()[:3]) == "02new"
+
+
+def test_counts_sums_groups_and_indexes_follow() -> None:
+    store = todos_of(A, B, C)
+    everything = view(store)
+    count, total = everything.where(is_open).count(), everything.sum_by(due_of)
+    groups = everything.sorted_by(due_of).group_by(lambda todo: todo.owner)
+    index = everything.index(lambda todo: todo.owner)
+    mine: list[str] = []
+    groups.select(lambda now: now.get("x")).subscribe(lambda rows: mine.append(titles(rows or ())))
+    for one in (count, total, index):
+        one.select().subscribe(lambda _: None)
+    assert (count.get(), total.get(), set(groups.get()), set(index.get())) == (
+        3, 6, {"x", "y"}, {"x", "y"},
+    )  # fmt: skip
+    store.upsert("b", attrs.evolve(B, is_done=True, due=7, owner="x"))
+    assert (count.get(), total.get(), set(groups.get()), set(index.get())) == (2, 12, {"x"}, {"x"})
+    store.upsert("d", Todo("d", owner="z"))
+    assert set(index.get()["x"]) == {"a", "b", "c"}
+    assert mine == ["ca", "cab"]
+
+
+def test_a_sum_of_floats_is_the_float_nearest_to_the_true_sum() -> None:
+    store = KeyedStore(dict.fromkeys(range(10), 0.1), domain=Domain(strict=True))
+    total = view(store).sum_by(lambda number: number)
+    total.select().subscribe(lambda _: None)
+    for key in range(1000):
+        store.upsert(key % 10, 1e16 * (key % 3) + 0.1)
+    for key in range(10):
+        store.upsert(key, 0.1)
+    assert total.get() == math.fsum([0.1] * 10) == 1.0
+    store.upsert(0, math.inf)
+    assert total.get() == math.inf
+    store.upsert(1, -math.inf)
+    assert math.isnan(total.get())
+    store.upsert(0, math.nan)
+    assert math.isnan(total.get())
+    store.upsert(0, 5e-324)
+    store.upsert(1, 1.5)
+    assert total.get() == math.fsum([5e-324, 1.5, *[0.1] * 8])
+
+
+def test_other_numbers_add_from_their_start_and_decimals_are_refused() -> None:
+    store = KeyedStore({1: 1, 2: 2}, domain=Domain())
+    numbers = view(store)
+    assert numbers.sum_by(lambda n: timedelta(n), start=timedelta()).get() == timedelta(3)
+    assert numbers.sum_by(lambda n: Fraction(n, 3), start=Fraction()).get() == 1
+    assert numbers.sum_by(lambda n: n * 0.5).get() == 1.5
+    with pytest.raises(TypeError, match="return a fractions"):
+        numbers.sum_by(lambda n: Decimal(n)).get()  # type: ignore[call-overload]
+
+
+def test_a_window_moves_with_its_offset_and_hears_of_its_own_rows_only() -> None:
+    domain = Domain(strict=True)
+    store = KeyedStore({n: n for n in range(100)}, domain=domain)
+    offset = Store(10, domain=domain)
+    window = view(store).sorted_by(lambda n: n).window(offset, 3)
+    seen: list[tuple[int, ...]] = []
+    window.select().subscribe(seen.append)
+    store.upsert(200, 99)
+    offset.set(50)
+    store.remove(51)
+    store.remove(1)
+    assert seen == [(10, 11, 12), (50, 51, 52), (50, 52, 53), (52, 53, 54)]
+    assert view(store).top(2, lambda n: n).get() == (99, 99)
+    assert view(store).top(2, lambda n: n, smallest=True).get() == (0, 2)
+    with pytest.raises(UsageError, match="no negative offset"):
+        view(store).window(-1, 3)
+
+
+def test_a_join_follows_both_stores() -> None:
+    domain = Domain(strict=True)
+    todos, owners = todos_of(A, B, C, domain=domain), KeyedStore({"x": "Xia"}, domain=domain)
+    joined = view(todos).join(owners, lambda todo: todo.owner)
+    seen: list[list[tuple[str, str | None]]] = []
+    joined.select().subscribe(lambda rows: seen.append([(a.title, b) for a, b in rows]))
+    owners.upsert("y", "Yan")
+    with batch(domain):
+        owners.remove("x")
+        todos.remove("b")
+    assert seen == [
+        [("a", "Xia"), ("b", None), ("c", "Xia")],
+        [("a", "Xia"), ("b", "Yan"), ("c", "Xia")],
+        [("a", None), ("c", None)],
+    ]
+    assert (joined.count().get(), joined.sum_by(lambda pair: pair[0].due).get()) == (2, 5)
+    missing = joined.where(lambda pair: pair[1] is None).sorted_by(lambda pair: pair[0].due)
+    assert [pair[0].title for pair in missing.get()] == ["c", "a"]
+
+
+def test_the_doors_refuse_what_cannot_work() -> None:
+    store, other = todos_of(A), KeyedStore({"x": 1}, domain=Domain("other"))
+    with pytest.raises(UsageError, match="takes a KeyedStore; got Store"):
+        view(Store(1))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="takes a function of an entity"):
+        view(store).sorted_by("due")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="join\\(\\) comes first"):
+        view(store).where(is_open).join(other, lambda todo: todo.owner)
+    with pytest.raises(DomainMismatch):
+        view(store).join(other, lambda todo: todo.owner)
+    with pytest.raises(UsageError, match="takes a KeyedStore"):
+        view(store).join({}, lambda todo: todo.owner)  # type: ignore[arg-type]
+    joined = view(store).join(store, lambda todo: todo.owner)
+    for method in (joined.group_by, joined.index):
+        with pytest.raises(UsageError, match="works on the entities of one store"):
+            method(lambda pair: pair)
+    with pytest.raises(UsageError, match="incremental\\(\\) takes keyed stores"):
+        incremental(Store(1), build=len, step=len)  # type: ignore[arg-type]
+
+
+def test_an_error_in_a_function_of_a_view_is_reported_and_the_view_lives_on() -> None:
+    reports: list[ErrorReport] = []
+    store = todos_of(A, B, domain=Domain(on_error=reports.append))
+    it = view(store).sorted_by(lambda todo: 1 / todo.due)
+    seen: list[str] = []
+    it.select().subscribe(lambda rows: seen.append(titles(rows)))
+    store.upsert("z", Todo("z", 0))
+    with pytest.raises(ZeroDivisionError):
+        it.get()
+    store.upsert("y", Todo("y", 4))
+    store.remove("z")
+    assert (seen, [report.kind for report in reports]) == (["ab", "yab"], ["derive", "derive"])
+
+
+def test_a_function_that_is_not_pure_costs_a_new_start_and_no_wrong_row() -> None:
+    store = todos_of(A, B, C)
+    sign = 1
+    it = view(store).sorted_by(lambda todo: sign * todo.due)
+    it.select().subscribe(lambda _: None)
+    sign = -1
+    store.upsert("a", attrs.evolve(A, due=9))
+    assert titles(it.get()) == "acb"
+
+
+class Asleep:
+    """A home that delivers when the test says so."""
+
+    def __init__(self) -> None:
+        self.posted: deque[Callable[[], None]] = deque()
+
+    def post(self, function: Callable[[], None], /) -> None:
+        self.posted.append(function)
+
+    def is_current(self) -> bool:
+        return False
+
+
+def test_a_read_ahead_of_delivery_goes_on_from_what_was_delivered() -> None:
+    home = Asleep()
+    domain = Domain(strict=True, home=home)
+    store = KeyedStore({n: Todo(str(n), n) for n in range(2000)}, domain=domain)
+    asked: list[str] = []
+
+    def due(todo: Todo) -> int:
+        asked.append(todo.title)
+        return todo.due
+
+    it = view(store).sorted_by(due)
+    seen: list[Rows[int, Todo]] = []
+    it.select().subscribe(seen.append)
+    asked.clear()
+    for n in range(5):
+        store.upsert(n, Todo(f"new {n}", 5000 - n))
+    assert [todo.title for todo in it.get()[-5:]] == [f"new {n}" for n in (4, 3, 2, 1, 0)]
+    assert len(asked) <= 10
+    while home.posted:
+        home.posted.popleft()()
+    assert [rows[-1].title for rows in seen] == ["1999", *["new 0"] * 5]
+    assert seen[-1].keys() == it.get().keys()
+
+
+def test_the_changes_between_any_two_values_are_few_and_say_moves() -> None:
+    store = KeyedStore({n: n for n in range(1000)}, domain=Domain(strict=True))
+    it = view(store).sorted_by(lambda n: n)
+    it.select().subscribe(lambda _: None)
+    first = it.get()
+    store.upsert(10, 990.5)  # type: ignore[arg-type]
+    assert it.get().changes_since(first) == (Move(10, 990), Update(990, 990.5))
+    store.remove(500)
+    store.upsert("new", 0.5)  # type: ignore[arg-type]
+    assert set(it.get().changes_since(first)) == {
+        Move(10, 990), Insert(1, 0.5), Remove(500), Update(990, 990.5),
+    }  # fmt: skip
+    assert first.changes_since(first) == ()
+    assert list_changes(list(first), list(it.get()), lambda n: n) != ()
+
+
+def test_an_incremental_value_steps_and_builds_when_places_changed() -> None:
+    store = KeyedStore({"a": 1, "b": 2}, domain=Domain(strict=True))
+    runs: list[str] = []
+
+    def build(now: Any) -> int:
+        runs.append("build")
+        return sum(now.values())
+
+    def step(total: int, delta: Delta[str, int]) -> int:
+        runs.append("step")
+        for _, was, now, _, _ in delta.changes():
+            total += (0 if now is Delta.MISSING else now) - (0 if was is Delta.MISSING else was)
+        return total
+
+    total = incremental(store, build=build, step=step, name="total")
+    total.select().subscribe(lambda _: None)
+    store.upsert("a", 5)
+    store.remove("b")
+    assert (total.get(), runs, repr(total)) == (
+        5,
+        ["build", "step", "step"],
+        "<Derived 'total' of 1 sources>",
+    )
+    store.replace_all({"z": 1, "a": 5})
+    assert (total.get(), runs[-1]) == (6, "build")
+
+
+def test_a_view_that_is_dropped_is_gone_and_keeps_no_rows() -> None:
+    store = todos_of(A, B)
+    it = view(store).sorted_by(due_of)
+    subscription = it.select().subscribe(lambda _: None)
+    rows, held = weakref.ref(it.get()), weakref.ref(it)
+    subscription.dispose()
+    store.upsert("c", C)
+    del it
+    gc.collect()
+    assert (rows(), held(), store.observer_count) == (None, None, 0)
