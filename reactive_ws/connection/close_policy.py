@@ -30,6 +30,8 @@ from ..errors import (
     DialFailed,
     HandshakeRefused,
     HeartbeatTimeout,
+    ProxyRefused,
+    RedirectRefused,
     Unauthorized,
 )
 from .record import ErrorKind
@@ -57,7 +59,8 @@ class Verdict(enum.Enum):
     REFRESH_TOKEN = "refresh token"
     """Retry with a forced token refresh, once per outage; then give up."""
     FATAL = "fatal"
-    """Trying again cannot help."""
+    """Trying again cannot help, unless the same service was connected before: then it is RETRY_SLOWLY. The network in
+    between changed, as with the login page of a hotel, or the server is being replaced."""
     STOP = "stop"
     """The server is done; close without a retry."""
 
@@ -170,6 +173,12 @@ class ClosePolicy:
             return self.for_code(error.code, was_received=error.was_received)
         if isinstance(error, HandshakeRefused):
             return self.for_status(error.status)
+        if isinstance(error, ProxyRefused):
+            # A proxy that refuses says nothing about the server's token.
+            is_refusal = error.status < 500 and error.status not in (408, 425, 429)
+            return Meaning(Verdict.FATAL if is_refusal else Verdict.RETRY, ErrorKind.NETWORK)
+        if isinstance(error, RedirectRefused):
+            return _FATAL
         if isinstance(error, HeartbeatTimeout):
             return Meaning(kind=ErrorKind.HEARTBEAT)
         if isinstance(error, DialFailed):

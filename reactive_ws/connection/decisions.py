@@ -17,7 +17,18 @@ from typing import Any
 
 import attrs
 
-from ..errors import ConnectionLost, DialFailed, GaveUp, HeartbeatTimeout, Unauthorized
+from ..errors import (
+    BadAddress,
+    BadCertificate,
+    ConnectionLost,
+    DialFailed,
+    GaveUp,
+    HandshakeRefused,
+    HeartbeatTimeout,
+    ProxyRefused,
+    RedirectRefused,
+    Unauthorized,
+)
 from ..wire import AuthOk, GoAway, Hello, Ping, Pong, Position, Resume, Resumed, Sync
 from . import effects as do
 from .close_policy import CloseCode, Meaning, Verdict
@@ -28,6 +39,16 @@ from .record import Connection, ErrorKind, Phase
 from .transitions import ConnectionState, Event, follow
 
 __all__ = ["Decisions"]
+
+_FROM_OUTSIDE = (
+    BadAddress,
+    BadCertificate,
+    ConnectionLost,
+    HandshakeRefused,
+    ProxyRefused,
+    RedirectRefused,
+)
+"""Failures that a login page, an intercepting proxy or a deployment causes for a while. A bug is not among them."""
 
 
 class Decisions:
@@ -69,6 +90,7 @@ class Decisions:
         self._can_resume = False
         self._connected_at = 0.0
         self._is_refreshed = False
+        self._has_worked = False
         self._force_token = False
         self._retry_at: float | None = None
         self._handshake_until: float | None = None
@@ -341,6 +363,8 @@ class Decisions:
         self._quiet()
 
     def _quiet(self) -> None:
+        if self.connection.is_connected:
+            self._has_worked = True
         self._has_socket = False
         self._retry_at = self._handshake_until = None
         self.heartbeat.stop()
@@ -369,6 +393,7 @@ class Decisions:
         self, error: Exception, now: float, event: Event, *, delay: float | None = None
     ) -> None:
         """Decides what follows the end of a connection or of a dial."""
+        had_worked = self._has_worked
         was_connected = self.connection.state is ConnectionState.CONNECTED
         if was_connected and now - self._connected_at >= self._options.stable_after:
             self._start_over()
@@ -377,7 +402,10 @@ class Decisions:
         self._generation += 1
         meaning = self._options.policy.meaning_of(error)
         self._effects.append(do.ConnectionEnded(meaning.refusals))
-        verdict, fatal = self._judge(meaning, error)
+        verdict, fatal = self._judge(meaning, error, has_worked=had_worked)
+        if fatal is not None:
+            # A server that lets in and then refuses, such as one with a policy of its own, has not worked.
+            self._has_worked = had_worked
         if verdict is Verdict.STOP:
             self._stop(error, now)
             return
@@ -418,11 +446,18 @@ class Decisions:
             Event.DISCONNECT, now, phase=None, attempt=0, next_retry_at=None, cause=str(error)
         )
 
-    def _judge(self, meaning: Meaning, error: Exception) -> tuple[Verdict, Exception | None]:
+    def _judge(
+        self, meaning: Meaning, error: Exception, *, has_worked: bool
+    ) -> tuple[Verdict, Exception | None]:
         """Returns the verdict, and the exception to give up with when it is fatal."""
-        verdict = meaning.verdict
-        if verdict is Verdict.REFRESH_TOKEN:
-            if not self._options.can_refresh or self._is_refreshed:
+        options, verdict = self._options, meaning.verdict
+        if verdict is Verdict.REFRESH_TOKEN and not (options.has_token or options.can_refresh):
+            # Without a token of ours the refusal is about something else.
+            verdict = Verdict.FATAL
+        elif verdict is Verdict.REFRESH_TOKEN:
+            if not options.can_refresh or self._is_refreshed:
                 return Verdict.FATAL, Unauthorized(str(error))
             self._is_refreshed = self._force_token = True
+        if verdict is Verdict.FATAL and has_worked and isinstance(error, _FROM_OUTSIDE):
+            return Verdict.RETRY_SLOWLY, None
         return verdict, error if verdict is Verdict.FATAL else None

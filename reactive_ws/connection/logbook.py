@@ -6,7 +6,7 @@
     DEBUG     Sent order.add c1, Received message.received m7: type and id only
 
 A line that repeats itself is written five times a minute, and the next one says how many were left out: a peer with another
-codec must not fill the disk. It decides nothing; `publishing` and the connection's rooms call it.
+codec must not fill the disk. A text that a server chose cannot forge another line. It decides nothing; `publishing` and the connection's rooms call it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from ..errors import one_line
 from .record import Connection, ConnectionState, Phase
 
 __all__ = ["Logbook"]
@@ -49,11 +50,13 @@ class Logbook:
 
     def sent(self, kind: str, identity: str | None) -> None:
         """A message was written to the socket."""
-        _message_logger.debug("Sent %s %s", kind, identity or "-")
+        if self.has_messages:
+            _message_logger.debug("Sent %s %s", one_line(kind), one_line(identity or "-"))
 
     def received(self, kind: str, identity: str | None) -> None:
         """A message came."""
-        _message_logger.debug("Received %s %s", kind, identity or "-")
+        if self.has_messages:
+            _message_logger.debug("Received %s %s", one_line(kind), one_line(identity or "-"))
 
     def queued(self, kind: str, waiting: int) -> None:
         """A message waits for the connection."""
@@ -112,4 +115,4 @@ class Logbook:
             self._written.clear()
         self._written[kind] = began, lines + 1, 0
         more = f" ({left_out} more like it were left out)" if left_out else ""
-        logger.log(level, "%s%s", text, more, exc_info=error)
+        logger.log(level, "%s%s", one_line(text), more, exc_info=error)

@@ -1,7 +1,7 @@
 """Every exception of the framework, sorted by whose fault it is and whether a retry helps.
 
-Each exception carries its data as attributes and builds its text in `__str__`. The package holds no logic and imports
-nothing. All other packages raise these exceptions; user code imports them to catch them.
+Each exception carries its data as attributes and builds its text in `__str__`, on one line. `one_line` does that for texts
+of others in logs. The package imports nothing. All other packages raise these exceptions; user code imports them to catch them.
 
 ReactiveWSError
 ├── UsageError                  a mistake in the program: fix the call
@@ -14,6 +14,8 @@ ReactiveWSError
 ├── ConnectionFailed            the network or the server
 │   ├── DialFailed              refused, timed out, no such host, not a WebSocket server: retried
 │   ├── HandshakeRefused        an HTTP status instead of 101
+│   ├── ProxyRefused            the proxy opened no tunnel
+│   ├── RedirectRefused         a redirect to another origin, to an insecure address, or in a loop
 │   ├── ConnectionLost          the connection ended after it was open
 │   ├── HeartbeatTimeout        nothing arrived in time
 │   ├── BadCertificate          TLS verification failed: not retried
@@ -59,6 +61,8 @@ from .connection import (
     GaveUp,
     HandshakeRefused,
     HeartbeatTimeout,
+    ProxyRefused,
+    RedirectRefused,
     Unauthorized,
 )
 from .delivery import (
@@ -79,7 +83,7 @@ from .message import (
     RequestTimeout,
     UnknownType,
 )
-from .root import ReactiveWSError
+from .root import ReactiveWSError, one_line
 from .usage import (
     BadAddress,
     DomainMismatch,
@@ -116,7 +120,9 @@ __all__ = [
     "MessageTooBig",
     "MessagesMissing",
     "OutboxFull",
+    "ProxyRefused",
     "ReactiveWSError",
+    "RedirectRefused",
     "RequestFailed",
     "RequestTimeout",
     "ServiceClosed",
@@ -124,4 +130,5 @@ __all__ = [
     "Unauthorized",
     "UnknownType",
     "UsageError",
+    "one_line",
 ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from http import HTTPStatus
+
 import attrs
 
-from .root import ReactiveWSError
+from .root import ReactiveWSError, one_line
 
 __all__ = [
     "BadCertificate",
@@ -14,8 +17,16 @@ __all__ = [
     "GaveUp",
     "HandshakeRefused",
     "HeartbeatTimeout",
+    "ProxyRefused",
+    "RedirectRefused",
     "Unauthorized",
 ]
+
+
+_SIGN_IN = (
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+    HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED,
+)
 
 
 class ConnectionFailed(ReactiveWSError):
@@ -42,12 +53,66 @@ class HandshakeRefused(ConnectionFailed):
     Attributes:
         status: The HTTP status code.
         retry_after: Seconds that the server asked to wait, or None.
+        body: The first 2000 characters of the answer, without secrets.
+        headers: At most 50 headers of the answer in lower case, without cookies and secrets; 200 characters each.
     """
 
     status: int
     retry_after: float | None = None
+    body: str = attrs.field(default="", kw_only=True, repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], kw_only=True, repr=False)
 
-    text = "the server answered the handshake with HTTP {status}; check URL and token"
+    def __str__(self) -> str:
+        return f"the server answered the handshake with HTTP {self.status}; {_advice(self.status)}"
+
+
+def _advice(status: int) -> str:
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return "check the token"
+    if status in _SIGN_IN:
+        return "sign in to the network first"
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        return "it is busy or still starting"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "it has a fault of its own"
+    if status >= HTTPStatus.BAD_REQUEST:
+        return "check the URL"
+    return "it is a web page; check the URL, and sign in if the network has a login page"
+
+
+@attrs.define(eq=False, slots=False)
+class ProxyRefused(ConnectionFailed):
+    """The proxy between this program and the server did not open a tunnel.
+
+    Attributes:
+        status: The HTTP status code of the proxy's answer.
+    """
+
+    status: int
+
+    def __str__(self) -> str:
+        if self.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            advice = "it wants a user and a password: pass proxy='http://user:password@host:port'"
+        else:
+            advice = "check proxy= and the environment's proxy variables"
+        return f"the proxy answered with HTTP {self.status}; {advice}"
+
+
+@attrs.define(eq=False, slots=False)
+class RedirectRefused(ConnectionFailed):
+    """The server answered the handshake with a redirect that this client does not follow.
+
+    Attributes:
+        status: The HTTP status code.
+        location: The target of the redirect, without user, password and query.
+        reason: Why it was not followed, and what to do if it is meant.
+    """
+
+    status: int
+    location: str
+    reason: str
+
+    text = "the server redirected to {location} with HTTP {status}; not followed: {reason}"
 
 
 @attrs.define(eq=False, slots=False)
@@ -65,7 +130,7 @@ class ConnectionLost(ConnectionFailed):
     was_received: bool = attrs.field(default=True, kw_only=True)
 
     def __str__(self) -> str:
-        reason = f" ({self.reason})" if self.reason else ""
+        reason = f" ({one_line(self.reason)})" if self.reason else ""
         return f"connection closed with code {self.code}{reason}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from .root import ReactiveWSError
+from .root import ReactiveWSError, one_line
 
 __all__ = [
     "MessageError",
@@ -41,7 +41,7 @@ class MessageRejected(MessageError):
 
     def __str__(self) -> str:
         what = f"a {self.type!r} message" if self.type is not None else "a frame"
-        return f"{what} was rejected: {self.reason}"
+        return one_line(f"{what} was rejected: {self.reason}")
 
 
 @attrs.define(eq=False, slots=False)

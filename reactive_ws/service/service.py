@@ -22,7 +22,7 @@ from __future__ import annotations
 import os
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self, TypeVar, overload
 
@@ -48,7 +48,7 @@ from ..errors import UsageError
 from ..inbound import Dispatcher, Receiver, Subscriptions
 from ..outbox import Delivery, Outbox, OutboxOptions, OutboxView, Pending
 from ..state import EventStream, ReadOnly, Selection, Store
-from ..transport import Auth, FirstMessage, Settings, address
+from ..transport import Auth, FirstMessage, Provider, Settings, address
 from ..transport import connect as websockets_connect
 from ..wire import Codec, Envelope, JsonCodec, Position, Registry, protocol_v1
 from .handlers import Handlers
@@ -86,7 +86,8 @@ class WebSocketService:
     """A connection that comes back by itself.
 
     Args:
-        url: Where to; `REACTIVE_WS_URL` or `ws://localhost:8000/ws` when None. `http(s)` becomes `ws(s)`.
+        url: Where to; `REACTIVE_WS_URL` or `ws://localhost:8000/ws` when None. `http(s)` becomes `ws(s)`. A function
+            without arguments that returns the URL, sync or async, runs on every dial: for signed URLs that expire.
 
     What it speaks:
         domain: Of the service's stores, and of all stores its handlers write; the default domain when None. Its home is
@@ -114,6 +115,8 @@ class WebSocketService:
         proxy: True for the environment's proxy, None for none, or its URL.
         ssl: An `ssl.SSLContext` when the default one will not do.
         unix_socket: Path of a Unix socket to dial instead of the URL's host; the URL still names `Host` and path.
+        redirects: Other origins to which the server may redirect, such as `["wss://eu.example.com"]`. Tokens, `headers`
+            and `subprotocols` stay at the origin of the URL.
 
     For tests:
         connect: Opens a socket, like `websockets.asyncio.client.connect`.
@@ -126,7 +129,7 @@ class WebSocketService:
 
     def __init__(
         self,
-        url: str | None = None,
+        url: str | Provider | None = None,
         *,
         # What it speaks
         domain: Domain | None = None,
@@ -151,6 +154,7 @@ class WebSocketService:
         proxy: str | bool | None = True,
         ssl: Any = None,
         unix_socket: str | os.PathLike[str] | None = None,
+        redirects: Iterable[str] = (),
         # For tests
         connect: Callable[..., Any] = websockets_connect,
         rng: random.Random | None = None,
@@ -158,8 +162,7 @@ class WebSocketService:
         new_id: Callable[[], str] | None = None,
         suspended: Callable[[], float] | None = None,
     ) -> None:
-        target = address.resolve(url)
-        shown = address.redact(target)
+        target, shown = address.target(url)
         if codec is None:
             codec = JsonCodec(registry)
         if registry is None:
@@ -194,6 +197,7 @@ class WebSocketService:
                 stable_after=stable_after,
                 heartbeat=heartbeat,
                 has_first_message=isinstance(auth, FirstMessage),
+                has_token=auth is not None,
                 can_refresh=auth is not None and not isinstance(auth.token, str),
             ),
             auth=auth,
@@ -207,6 +211,7 @@ class WebSocketService:
             close_timeout=close_timeout,
             suspended=suspended or _SUSPENDED,
             suspend_limit=_SUSPEND_LIMIT,
+            redirects=address.origins(redirects),
         )
         self._domain = domain if domain is not None else default_domain()
         place = self._place = Place()

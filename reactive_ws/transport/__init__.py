@@ -1,18 +1,22 @@
-"""One socket: address, credentials, dialing, reading, writing, and foreign exceptions translated.
+"""Opens one socket, reads and writes it, and translates foreign exceptions.
 
-It does not know what messages mean. `service` uses it.
+It does not know what messages mean and decides nothing about retries. The shell of `service` uses it. Programs name the ways
+of a token (`Header`, `Query`, `Subprotocol`, `FirstMessage`) and, with the extra `fast`, `reactive_ws.transport.picows.connect`.
 
-    address         where to dial
-    authentication  how a token gets to the server
-    dialing         how a socket is opened and what is written on it: token, headers, subprotocols, frames
-    failures        the border to `websockets` and the operating system
-    line            one socket with its two tasks
-    picows          `connect` of the socket library picows, in the shape that the service needs
-    redaction       A logger for `websockets` that shows no secrets
-    settings        everything a service can be told, in one frozen record
-    token_expiry    when a token should be replaced, read from the token itself
-    traffic         the byte counts of one socket
+    provider        calls a function of the program that gives a token or a URL
+    address         makes the URL to dial, its redacted form and its origin
+    authentication  puts a token into a dial
+    token_expiry    reads from a token when to replace it
+    settings        all options of a service in one frozen record
+    redirects       decides whether a redirect is followed, and what goes along
+    redaction       a logger for `websockets` that shows no secrets
+    failures        translates exceptions of `websockets`, TLS and the operating system
+    traffic         counts the bytes of one socket
+    racing          opens a TCP connection to the first address of a name that answers
     websockets      `connect` of the library `websockets`, with counted bytes and without redirects
+    picows          `connect` of the library `picows`, in the shape that the service needs
+    line            one socket with its two tasks
+    dialing         opens sockets: URL, token, redirects; makes the frames of messages
 """
 
 from . import address
@@ -20,6 +24,7 @@ from .address import resolve
 from .authentication import Auth, FirstMessage, Header, Query, Subprotocol
 from .dialing import Dialer
 from .line import Line, Socket
+from .provider import Provider
 from .settings import Settings
 from .token_expiry import TokenWatch
 from .traffic import Traffic
@@ -31,6 +36,7 @@ __all__ = [
     "FirstMessage",
     "Header",
     "Line",
+    "Provider",
     "Query",
     "Settings",
     "Socket",

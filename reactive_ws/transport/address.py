@@ -1,22 +1,28 @@
-"""Where to dial: the default URL, `http(s)` spelled as `ws(s)`, and the redacted form that may be shown.
+"""Makes the URL to dial: the default, `http(s)` spelled as `ws(s)`, the redacted form that may be shown, the origin.
 
-It opens nothing. `service` resolves an address once and shows only `redact`ed URLs from then on.
+It opens nothing. `WebSocketService` resolves an address once, `Dialer` resolves what a URL provider or a redirect says.
+Everything else shows `redact`ed URLs only.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from ..errors import BadAddress
+from ..errors import BadAddress, UsageError
+from .provider import Provider
 
-__all__ = ["DEFAULT_URL", "redact", "resolve"]
+__all__ = ["DEFAULT_URL", "origin", "origins", "redact", "resolve", "target"]
 
 DEFAULT_URL = "ws://localhost:8000/ws"
 """Dialled when neither the program nor `REACTIVE_WS_URL` names a URL."""
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+_PORTS = {"ws": 80, "wss": 443}
+_BARE_HOST = re.compile(r"([A-Za-z0-9.-]{1,253}:[0-9]{1,5})(?:[/?#].*)?", re.DOTALL)
+"""A host with a port and no scheme: the usual slip of the pen, and nothing secret before the path."""
 
 
 def resolve(url: str | None = None, *, environment: Mapping[str, str] | None = None) -> str:
@@ -36,12 +42,48 @@ def resolve(url: str | None = None, *, environment: Mapping[str, str] | None = N
     host = parts.hostname
     scheme = _SCHEMES.get(parts.scheme.lower())
     if scheme is None:
+        bare = _BARE_HOST.fullmatch(text)
+        if bare is not None:
+            raise BadAddress(bare[1], f"the scheme is missing; did you mean ws://{bare[1]}?")
         raise BadAddress(
             redact(text), "the scheme must be ws, wss, http or https, as in ws://host:8000/ws"
         )
     if not host:
         raise BadAddress(redact(text), "the host is missing, write it as in ws://host:8000/ws")
     return urlunsplit(parts._replace(scheme=scheme, fragment=""))
+
+
+def target(url: str | Provider | None) -> tuple[str | Provider, str]:
+    """Returns what a service dials and how it may be shown: a URL and its redacted form, or a provider and words for it.
+
+    Raises:
+        BadAddress: a WebSocket URL cannot be made of it.
+    """
+    if callable(url):
+        return url, "(a URL of the provider)"
+    found = resolve(url)
+    return found, redact(found)
+
+
+def origins(urls: Iterable[str]) -> frozenset[str]:
+    """Returns the origins of URLs such as `wss://eu.example.com`.
+
+    Raises:
+        BadAddress: one is not a URL.
+        UsageError: `urls` is one string.
+    """
+    if isinstance(urls, str):
+        raise UsageError(f"redirects= takes a list of origins: write redirects=[{redact(urls)!r}]")
+    return frozenset(origin(resolve(url)) for url in urls)
+
+
+def origin(url: str) -> str:
+    """Returns scheme, host and port of a resolved URL, as in `wss://host:443`."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    if ":" in host:
+        host = f"[{host}]"
+    return f"{parts.scheme}://{host}:{parts.port or _PORTS[parts.scheme]}"
 
 
 def _parts(url: str) -> SplitResult | None:
@@ -56,7 +98,7 @@ def _parts(url: str) -> SplitResult | None:
 def redact(url: str) -> str:
     """Returns the URL without user, password, query and fragment, safe for logs and stores.
 
-    What cannot even be parsed is replaced as a whole.
+    A text that is not a URL becomes `***` as a whole.
     """
     parts = _parts(url)
     if parts is None:
@@ -68,7 +110,7 @@ def redact(url: str) -> str:
     if "@" in parts.netloc:
         place = f"***@{place}"
     if not parts.netloc:
-        # Without a host everything is in the path, and with it whatever was meant to be secret.
+        # Without a host everything is in the path, a secret too.
         return f"{parts.scheme}:***" if parts.scheme else "***"
     shown = SplitResult(parts.scheme, place, parts.path, "***" if parts.query else "", "")
     return urlunsplit(shown)

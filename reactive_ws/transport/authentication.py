@@ -1,30 +1,29 @@
-"""How a token gets to the server: as a header (recommended), in the query, as a subprotocol, or as the first message.
+"""Puts a token into a dial: as a header (recommended), in the query, as a subprotocol, or as the first message.
 
-    Header        nobody logs it; browsers cannot set it, Python can
+    Header        no server logs it; browsers cannot set it, Python can
     Query         servers and proxies write it into their access logs
     Subprotocol   for servers made for browsers: "bearer.<token in base64url>" beside the real subprotocol
     FirstMessage  an `auth` message after the handshake; can be refreshed without a new connection
 
-A token is a string, or a provider that is called on every dial: a function without arguments, or one that takes `force`
-(True when the server refused the last token), sync or async. A provider that raises is retried like a network error;
-`Unauthorized` from it is final. Tokens are held in memory only and appear in no repr, log or exception: what a provider
-raises may quote them in its text, so only its type and its place are told.
+A token is a string, or a provider: a function that returns one, sync or async, without arguments or with `force` (True when
+the server refused the last token). Every dial calls it. A provider that raises is retried like a network error; `Unauthorized`
+from it ends the retries. Tokens live in memory only, and no repr, log or exception shows one. `Dialer` uses it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import inspect
 import json
-import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
-from urllib.parse import quote, quote_plus, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit, urlunsplit
 
 import attrs
 
-from ..errors import DialFailed, Unauthorized
+from .provider import Answer, Provider, ask
 
 __all__ = [
     "Auth",
@@ -37,7 +36,7 @@ __all__ = [
     "spellings",
 ]
 
-Token: TypeAlias = str | Callable[..., str | Awaitable[str]]
+Token: TypeAlias = str | Provider
 
 
 @attrs.frozen
@@ -77,7 +76,7 @@ Auth: TypeAlias = Header | Query | Subprotocol | FirstMessage
 
 @attrs.frozen
 class Credentials:
-    """What a dial needs. Everything but the header names is secret.
+    """The parts of a dial that depend on the token. Everything but the header names is secret.
 
     Attributes:
         url: With the token in its query, if it goes there.
@@ -92,21 +91,12 @@ class Credentials:
     secrets: frozenset[str] = attrs.field(default=frozenset(), repr=False)
 
 
-@attrs.frozen
-class _Answer:
-    """What a provider said. asyncio shows the results of tasks in their reprs; this one shows nothing."""
-
-    token: str = attrs.field(default="", repr=False)
-    refused: str | None = None
-    failed: str | None = None
-
-
 class Tokens:
-    """Asks a provider, one call at a time: who comes while one is under way gets its result. Loop only."""
+    """Asks a provider, one call at a time; calls meanwhile share the answer. Loop only."""
 
     def __init__(self, auth: Auth | None) -> None:
         self._auth = auth
-        self._flight: asyncio.Task[_Answer] | None = None
+        self._flight: asyncio.Task[Answer] | None = None
         self._is_forced = False
         source = auth.token if auth is not None else None
         self._takes_force = callable(source) and _takes_force(source)
@@ -114,15 +104,29 @@ class Tokens:
     def __repr__(self) -> str:
         return f"<Tokens of {self._auth!r}>"
 
-    async def credentials(self, url: str, token: str | None) -> Credentials:
-        """Returns what a dial with this token needs."""
-        return _credentials(self._auth, url, token)
+    def credentials(
+        self, url: str, token: str | None, *, is_redirected: bool = False
+    ) -> Credentials:
+        """Returns the parts of a dial with this token.
+
+        Args:
+            url: What to dial.
+            token: None for a dial without one.
+            is_redirected: Whether the server chose the URL; then a token that is in its query already stays alone there.
+        """
+        auth = self._auth
+        if is_redirected and isinstance(auth, Query):
+            names = {name for name, _ in parse_qsl(urlsplit(url).query)}
+            if auth.name in names:
+                hidden = _credentials(auth, url, token).secrets
+                return Credentials(url, secrets=hidden)
+        return _credentials(auth, url, token)
 
     async def token(self, *, force: bool = False) -> str | None:
         """Returns the token for a dial; None without authentication.
 
         Raises:
-            Unauthorized: the provider says so.
+            Unauthorized: the provider raised it.
             DialFailed: the provider raised something else, or returned no string.
         """
         auth = self._auth
@@ -134,18 +138,14 @@ class Tokens:
         if flight is None or flight.done() or (force and not self._is_forced):
             self._is_forced = force
             flight = self._flight = asyncio.get_running_loop().create_task(
-                self._ask(auth.token, force=force), name="reactive_ws-token"
+                ask(self._question(auth.token, force=force), "token"), name="reactive_ws-token"
             )
         try:
             answer = await asyncio.shield(flight)
         finally:
             if flight.done() and self._flight is flight:
                 self._flight = None
-        if answer.refused is not None:
-            raise Unauthorized(answer.refused)
-        if answer.failed is not None:
-            raise DialFailed(answer.failed)
-        return answer.token
+        return answer.get()
 
     def close(self) -> asyncio.Task[Any] | None:
         """Cancels a call that is under way; returns its task to be waited for."""
@@ -154,26 +154,8 @@ class Tokens:
             flight.cancel()
         return flight
 
-    async def _ask(self, source: Callable[..., str | Awaitable[str]], *, force: bool) -> _Answer:
-        try:
-            answer: Any = source(force=force) if self._takes_force else source()
-            if inspect.isawaitable(answer):
-                answer = await answer
-        except Unauthorized as error:
-            return _Answer(refused=error.reason)
-        except Exception as error:  # noqa: BLE001 - a provider is foreign code; whatever it raises is retried
-            return _Answer(
-                failed=f"the token provider raised {type(error).__name__}{_place(error)}"
-            )
-        if not isinstance(answer, str):
-            kind = type(answer).__name__
-            return _Answer(failed=f"the token provider returned {kind}, not a string")
-        return _Answer(answer)
-
-
-def _place(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    return f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    def _question(self, source: Provider, *, force: bool) -> Callable[[], Any]:
+        return functools.partial(source, force=force) if self._takes_force else source
 
 
 def _takes_force(source: Callable[..., Any]) -> bool:

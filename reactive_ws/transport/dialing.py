@@ -1,7 +1,7 @@
-"""How a socket is opened and what is written on it: token, headers, subprotocols, frames.
+"""Opens sockets: asks for URL and token, follows redirects, and makes the frames of messages.
 
-One for the life of a connection loop. It knows the secrets and sees to it that nobody else does: the logger that it gives
-to `websockets` is a redacting one, and foreign exceptions leave it translated.
+One for the life of a connection loop. It knows the secrets and keeps them: the logger that it gives to `websockets` redacts,
+and the exceptions that leave it are our own, without secrets.
 """
 
 from __future__ import annotations
@@ -10,13 +10,18 @@ import asyncio
 import logging
 from typing import Any
 
-from ..errors import MessageTooBig
+from websockets.exceptions import InvalidStatus
+
+from ..errors import MessageRejected, MessageTooBig, RedirectRefused
 from ..outbox import Outgoing
 from ..wire import Envelope, Guarantee
-from .authentication import Tokens, spellings
+from .address import redact, resolve
+from .authentication import FirstMessage, Tokens, spellings
 from .failures import of_close, of_dial
 from .line import Socket
+from .provider import ask
 from .redaction import RedactingLogger
+from .redirects import MAX_REDIRECTS, REDIRECTS, Place, follow, too_many
 from .settings import Settings
 from .websockets import adapted
 
@@ -27,42 +32,90 @@ class Dialer:
     """Opens sockets. Loop only.
 
     Attributes:
-        token: The token of the newest dial; secret.
+        token: The token of the newest dial; secret. None after a redirect to another origin.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.token: str | None = None
         self._is_token_fresh = False
+        self._shown = settings.shown_url
         self._settings = settings
         self._tokens = Tokens(settings.auth)
         self._connect = adapted(settings.connect)
         self._redacting = RedactingLogger(logging.getLogger("reactive_ws.websockets"))
 
     def __repr__(self) -> str:
-        return f"<Dialer of {self._settings.shown_url}>"
+        return f"<Dialer of {self._shown}>"
 
     async def dial(self, *, force: bool) -> Socket:
         """Opens a socket.
 
         Raises:
-            Exception: whatever the network, the server, the provider or `websockets` raise; see `failure`.
+            Exception: an exception of the network, the server, a provider or the socket library; see `failure`.
         """
-        settings = self._settings
+        place = Place(await self._address())
         if not self._is_token_fresh:
             self.token = await self._tokens.token(force=force)
         self._is_token_fresh = False
-        token = self.token
-        credentials = await self._tokens.credentials(settings.url, token)
-        self._redacting.hide(credentials.secrets, {**settings.headers, **credentials.headers})
+        redirects = 0
+        while True:
+            self._shown = redact(place.url)
+            try:
+                return await self._open(place, is_redirected=redirects > 0)
+            except InvalidStatus as error:
+                status, location = (
+                    error.response.status_code,
+                    error.response.headers.get("Location"),
+                )
+                if status not in REDIRECTS or location is None:
+                    raise
+                redirects += 1
+                if redirects > MAX_REDIRECTS:
+                    raise too_many(place, status) from None
+                place = self._followed(place, status, location)
+
+    async def _address(self) -> str:
+        settings = self._settings
+        if isinstance(settings.url, str):
+            return settings.url
+        answer = await ask(settings.url, "URL")
+        return resolve(answer.get())
+
+    def _followed(self, place: Place, status: int, location: str) -> Place:
+        settings = self._settings
+        found = follow(place, status, location, settings.redirects)
+        if not found.is_home:
+            self.token = None
+            reason = None
+            if isinstance(settings.auth, FirstMessage):
+                reason = (
+                    "a FirstMessage token stays at its origin, and the server there waits for it"
+                )
+            elif "unix" in settings.connect_options:
+                reason = "a Unix socket has no other origin"
+            if reason is not None:
+                raise RedirectRefused(status, redact(found.url), reason)
+        return found
+
+    async def _open(self, place: Place, *, is_redirected: bool) -> Socket:
+        settings = self._settings
+        options = dict(settings.connect_options)
+        credentials = self._tokens.credentials(place.url, self.token, is_redirected=is_redirected)
+        headers = {**settings.headers, **credentials.headers}
+        offers = [*settings.subprotocols, *credentials.subprotocols]
+        self._redacting.hide(credentials.secrets, headers)
+        if not place.is_home:
+            headers, offers = {}, []
+            options.pop("origin", None)
         own = settings.codec.subprotocol
-        first = () if own is None else (own,)
-        offers = dict.fromkeys((*first, *settings.subprotocols, *credentials.subprotocols))
+        if own is not None:
+            offers.insert(0, own)
         socket: Socket = await self._connect(
             credentials.url,
-            subprotocols=list(offers) or None,
-            additional_headers={**settings.headers, **credentials.headers},
+            subprotocols=list(dict.fromkeys(offers)) or None,
+            additional_headers=headers,
             logger=self._redacting,
-            **settings.connect_options,
+            **options,
         )
         return socket
 
@@ -80,8 +133,7 @@ class Dialer:
 
     def failure(self, error: Exception) -> Exception:
         """Returns what a failed dial means, without secrets."""
-        settings = self._settings
-        return of_dial(error, settings.shown_url, settings.clock(), self._redacting.redact)
+        return of_dial(error, self._shown, self._settings.clock(), self._redacting.redact)
 
     def end(self, error: Exception) -> Exception:
         """Returns what the end of an open socket means; a close reason that quotes a secret loses it."""
@@ -100,24 +152,22 @@ class Dialer:
         """
         settings = self._settings
         name = settings.registry.of(payload.__class__).name
-        return settings.codec.encode(
+        frame = settings.codec.encode(
             Envelope(name, payload, id=identity or settings.new_id(), timestamp=settings.clock())
         )
+        _size_of(frame, name)
+        return frame
 
     def prepare(self, entry: Outgoing, limit: int | None) -> int:
         """Makes the frame of this transmission and returns its bytes; a resend says that it is one.
 
         Raises:
             MessageTooBig: the server takes at most `limit` bytes.
-            MessageRejected: the codec cannot write it.
+            MessageRejected: the codec cannot write it, or its frame is nothing that a socket takes.
         """
         if entry.transmissions > 1:
             entry.frame = self.reencode(entry)
-        frame = entry.frame
-        size = len(frame)
-        # Most text is ASCII, which a string knows of itself; then this is what its bytes are too.
-        if isinstance(frame, str) and not frame.isascii():
-            size = len(frame.encode())
+        size = _size_of(entry.frame, entry.envelope.type)
         if limit is not None and size > limit:
             raise MessageTooBig(size, limit)
         return size
@@ -136,3 +186,20 @@ class Dialer:
             redelivered=True,
         )
         return self._settings.codec.encode(entry.envelope)
+
+
+def _size_of(frame: object, kind: str) -> int:
+    """Returns the bytes of a frame; a codec of the program may have returned anything."""
+    if isinstance(frame, str):
+        # Most text is ASCII, which a string knows of itself; then this is what its bytes are too.
+        if frame.isascii():
+            return len(frame)
+        try:
+            return len(frame.encode())
+        except UnicodeEncodeError:
+            reason = "the codec returned text with a lone surrogate, which UTF-8 cannot write"
+            raise MessageRejected(reason, type=kind) from None
+    if isinstance(frame, bytes | bytearray):
+        return len(frame)
+    found = type(frame).__name__
+    raise MessageRejected(f"the codec returned {found}, not str or bytes", type=kind)

@@ -1,8 +1,12 @@
-"""`connect` of the socket library picows, in the shape that the service needs: `WebSocketService(url, connect=fast.connect)`.
+"""`connect` of the socket library picows, in the shape that the service needs. It needs the extra `fast`.
 
-Needs the extra `fast`. picows 2.3 has the interface of `websockets` but exceptions of its own, no `transport`, and 0 for a
-close without a code; here they are translated. What still differs: it dials no Unix sockets, takes no extensions, and its
-transport logs addresses (no secrets) to the logger `aiofastnet`. It decides nothing; `service` calls it when told to.
+    from reactive_ws.transport import picows
+
+    service = WebSocketService(url, connect=picows.connect)
+
+picows 2.3 has the interface of `websockets` but exceptions of its own, no `transport`, and 0 for a close without a code; here
+they are translated. It dials no Unix sockets, takes no extensions, and its transport logs addresses (no secrets) to the logger
+`aiofastnet`. It counts no bytes; on Linux `Traffic` asks the kernel. `Dialer` calls it when the program passes it.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ from websockets.frames import Close
 from websockets.http11 import Response
 from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
+
+from .racing import open_socket
 
 try:
     import picows
@@ -54,7 +60,7 @@ async def connect(
 
     Raises:
         InvalidURI, InvalidStatus, InvalidHandshake: as `websockets` raises them.
-        OSError: nobody listens.
+        OSError: no server listens there.
         TimeoutError: the handshake took longer than `open_timeout` seconds.
     """
     library: Any = picows
@@ -77,6 +83,9 @@ async def connect(
             max_frame_size=size or 2**31 - 1,
             logger=logger,
         )
+
+    async def race(parsed: Any) -> Any:
+        return await open_socket(parsed.host, parsed.port)
 
     headers = [*(additional_headers or {}).items(), ("User-Agent", _AGENT)]
     if origin is not None:
@@ -101,6 +110,8 @@ async def connect(
             extra_headers=headers,
             proxy=proxy or None,
             logger_name=logger,
+            max_redirects=0,
+            socket_factory=None if proxy else race,
         )
     except picows.WSInvalidURL as error:
         raise ours.InvalidURI(url, "isn't a WebSocket URL") from error
@@ -109,7 +120,10 @@ async def connect(
     except picows.WSHandshakeError as error:
         raise ours.InvalidHandshake(str(error)) from error
     except ProxyError as error:
-        # It may be busy, too: dialing again is worth while, as it is with `websockets`.
+        status = error.error_code
+        if status is not None and status >= 100:
+            answer = Response(status, "", Headers())
+            raise ours.InvalidProxyStatus(answer) from error
         raise ours.ProxyError(str(error)) from error
     except theirs.InvalidHandshake as error:
         raise ours.InvalidHandshake(str(error)) from error
@@ -137,7 +151,7 @@ class _Connection(picows_connection.ClientConnection):
 
 
 class _Transport:
-    """What is used of an asyncio transport."""
+    """The part of an asyncio transport that a service uses."""
 
     def __init__(self, core: Any) -> None:
         self._core = core
@@ -170,7 +184,7 @@ class FastSocket:
 
     @property
     def subprotocol(self) -> str | None:
-        """What the server selected."""
+        """The subprotocol that the server selected."""
         selected: str | None = self._connection.subprotocol
         return selected
 

@@ -1,4 +1,4 @@
-"""Everything a service can be told, in one frozen record. `service` fills it from its arguments; its rooms read it."""
+"""Holds all options of a service in one frozen record. `WebSocketService` fills it; the parts of the service read it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import attrs
 from ..connection import DecisionOptions
 from ..wire import Codec, Registry
 from .authentication import Auth
+from .provider import Provider
 
 __all__ = ["Settings"]
 
@@ -21,14 +22,15 @@ class Settings:
     """See the arguments of `WebSocketService`.
 
     Attributes:
-        url: What to dial; secret, because it may hold a token.
-        shown_url: The same, redacted.
-        connect: Opens a socket, like `websockets.asyncio.client.connect`.
+        url: The URL, or a provider that every dial calls; secret, because it may hold a token.
+        shown_url: The same, redacted; words for a provider.
+        redirects: Origins besides the URL's own to which a redirect may lead, as `address.origin` writes them.
+        connect: Opens a socket, like `websockets.asyncio.client.connect`. It must not follow redirects.
         suspended: Seconds that the computer has slept so far, on some scale.
         suspend_limit: Seconds by which `suspended` must jump to count as a wake-up.
     """
 
-    url: str = attrs.field(repr=False)
+    url: str | Provider = attrs.field(repr=False)
     shown_url: str
     codec: Codec
     registry: Registry
@@ -44,3 +46,4 @@ class Settings:
     close_timeout: float
     suspended: Callable[[], float] | None
     suspend_limit: float
+    redirects: frozenset[str] = frozenset()

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from websockets.asyncio import client
+from websockets.proxy import get_proxy
+from websockets.uri import parse_uri
+
+from .racing import open_socket
 
 __all__ = ["Connection", "adapted", "connect"]
-
-_NEXT_ADDRESS_AFTER = 0.25
-"""Seconds until the next address of a name is tried beside the first, as RFC 8305 section 8 recommends."""
 
 
 class Connection(client.ClientConnection):
@@ -47,23 +49,43 @@ class Connection(client.ClientConnection):
         super().connection_lost(exc)
 
 
-class connect(client.connect):  # noqa: N801 - `websockets` names it so
+class _Dial(client.connect):
+    """A dial of `websockets` that follows no redirect."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Returns the answer as it is."""
+        return exc
+
+
+async def connect(
+    url: str,
+    *,
+    open_timeout: float | None = 10.0,
+    proxy: str | Literal[True] | None = True,
+    **options: Any,
+) -> client.ClientConnection:
     """Opens a connection; the arguments are those of `websockets.asyncio.client.connect`.
 
     Raises:
         InvalidStatus: the server answered with another status than 101, a redirect among them.
         InvalidURI, InvalidHandshake, OSError, TimeoutError: as `websockets` raises them.
     """
-
-    def __init__(self, uri: str, **options: Any) -> None:
-        options.setdefault("create_connection", Connection)
-        if "unix" not in options and "sock" not in options and _knows_happy_eyeballs():
-            options.setdefault("happy_eyeballs_delay", _NEXT_ADDRESS_AFTER)
-        super().__init__(uri, **options)
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        """Follows no redirect."""
-        return exc
+    place = parse_uri(url)
+    if proxy is True:
+        proxy = get_proxy(place)
+    options.setdefault("create_connection", Connection)
+    sock: socket.socket | None = None
+    try:
+        async with asyncio.timeout(open_timeout):
+            if proxy is None and not options.keys() & {"unix", "sock", "host", "port"}:
+                sock = await open_socket(place.host, place.port)
+            if sock is not None:
+                options["sock"] = sock
+            return await _Dial(url, open_timeout=None, proxy=proxy, **options)
+    except BaseException:
+        if sock is not None:
+            sock.close()
+        raise
 
 
 def adapted(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,8 +94,3 @@ def adapted(function: Callable[..., Any]) -> Callable[..., Any]:
         return connect if function is client.connect else function
     part: Any = function  # pyright: ignore[reportUnknownVariableType] - what it returns is not known
     return functools.partial(adapted(part.func), *part.args, **part.keywords)
-
-
-def _knows_happy_eyeballs() -> bool:
-    # uvloop's loop is none of asyncio's and takes no such argument.
-    return isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from integration.peers.foreign import part
-from websockets.asyncio.client import connect
+from websockets.asyncio import client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Close
 
 from reactive_ws.testing import ConnectRule, Unfit, check_connect
 from reactive_ws.testing.conformance.connect_checks import CHECKS
+from reactive_ws.transport import connect
 
 
 def broken(factory: Callable[..., Awaitable[Any]]) -> list[str]:
@@ -35,8 +36,12 @@ def test_every_rule_has_a_check() -> None:
     assert list(CHECKS) == list(ConnectRule)
 
 
-def test_the_client_of_websockets_keeps_every_rule() -> None:
+def test_the_default_connect_keeps_every_rule() -> None:
     asyncio.run(check_connect(connect))
+
+
+def test_what_differs_in_websockets_itself_is_known() -> None:
+    assert broken(client.connect) == ["CLOSE_TIMEOUT", "REDIRECT"]
 
 
 def test_a_socket_that_forgets_why_it_was_closed_is_rejected() -> None:
@@ -51,7 +56,13 @@ def test_a_socket_that_forgets_why_it_was_closed_is_rejected() -> None:
     async def forgetful(url: str, **options: Any) -> Any:
         return Forgetful(await connect(url, **options))
 
-    assert broken(forgetful) == ["CLOSE_CODE", "EMPTY_CLOSE", "NO_CLOSE_FRAME", "TOO_BIG"]
+    assert broken(forgetful) == [
+        "CLOSE_CODE",
+        "EMPTY_CLOSE",
+        "NO_CLOSE_FRAME",
+        "CLOSE_TIMEOUT",
+        "TOO_BIG",
+    ]
 
 
 def test_a_socket_that_switches_tasks_for_a_frame_that_is_there_is_rejected() -> None:
@@ -87,7 +98,7 @@ def test_a_factory_with_exceptions_a_logger_and_a_taste_of_its_own_is_rejected()
         except InvalidStatus as error:
             raise Unavailable(error.response.status_code) from error
 
-    assert broken(opinionated) == ["HANDSHAKE", "STATUS", "LOGGER"]
+    assert broken(opinionated) == ["HANDSHAKE", "STATUS", "REDIRECT", "LOGGER"]
 
 
 def test_a_socket_that_cannot_be_aborted_is_rejected() -> None:
@@ -116,8 +127,10 @@ def test_what_differs_in_picows_itself_is_known() -> None:
         "NO_CLOSE_FRAME",
         "OWN_CLOSE",
         "ABORT",
+        "CLOSE_TIMEOUT",
         "TOO_BIG",
         "STATUS",
+        "REDIRECT",
         "NO_SERVER",
         "BAD_URL",
         "LOGGER",

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from reactive_ws.errors import BadAddress
-from reactive_ws.transport.address import DEFAULT_URL, redact, resolve
+from reactive_ws.errors import BadAddress, UsageError
+from reactive_ws.transport.address import DEFAULT_URL, origin, origins, redact, resolve
 
 
 def test_the_url_comes_from_the_program_then_the_environment_then_the_default() -> None:
@@ -39,3 +39,28 @@ def test_what_could_not_be_read_is_not_quoted_by_a_cause_either() -> None:
         resolve("ws://user:secret/@host/ws")
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("url", "meant"),
+    [
+        ("127.0.0.1:8000", "ws://127.0.0.1:8000?"),
+        ("localhost:8000/ws", "ws://localhost:8000?"),
+        ("example.com:443?token=secret", "ws://example.com:443?"),
+    ],
+)
+def test_a_forgotten_scheme_is_named_with_what_was_meant(url: str, meant: str) -> None:
+    with pytest.raises(BadAddress) as caught:
+        resolve(url)
+    assert f"did you mean {meant}" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_origin_is_scheme_host_and_port() -> None:
+    assert origin("ws://Host.Example/ws?x") == "ws://host.example:80"
+    assert origin("wss://user:pw@[::1]/") == "wss://[::1]:443"
+    assert origins(["https://a.example/x", "ws://b:8"]) == {"wss://a.example:443", "ws://b:8"}
+    with pytest.raises(UsageError, match=r"redirects=\['wss://a/'\]"):
+        origins("wss://a/")
+    with pytest.raises(BadAddress):
+        origins(["ftp://a"])

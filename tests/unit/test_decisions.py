@@ -14,12 +14,15 @@ from reactive_ws.connection.heartbeat import Heartbeat
 from reactive_ws.connection.options import DecisionOptions
 from reactive_ws.connection.record import ConnectionState, Phase
 from reactive_ws.errors import (
+    BadAddress,
     BadCertificate,
     ConnectionLost,
     DialFailed,
     GaveUp,
     HandshakeRefused,
     HeartbeatTimeout,
+    ProxyRefused,
+    RedirectRefused,
     Unauthorized,
 )
 from reactive_ws.wire.control import (
@@ -213,6 +216,56 @@ def test_failures_are_judged_by_the_table(error: Exception, state: S) -> None:
     rig.connect()
     rig.fail(error)
     assert rig.state is state
+
+
+OUTSIDE = [
+    ConnectionLost(1008),
+    ConnectionLost(4500),
+    HandshakeRefused(404),
+    HandshakeRefused(403),
+    RedirectRefused(302, "ws://login.example/", "another origin"),
+    ProxyRefused(407),
+    BadCertificate("self-signed"),
+    BadAddress("***", "not a URL"),
+]
+
+
+@pytest.mark.parametrize("error", OUTSIDE, ids=repr)
+def test_a_service_that_worked_retries_slowly_what_is_fatal_for_a_new_one(error: Exception) -> None:
+    fresh = Rig()
+    fresh.connect()
+    fresh.fail(error)
+    assert fresh.state is S.ERROR
+    rig = Rig()
+    rig.up()
+    rig.now = 3.0
+    rig.fail(ConnectionLost(1006))
+    rig.tick()
+    rig.now = 4.0
+    rig.fail(error)
+    assert rig.state is S.RECONNECTING
+    assert rig.protocol.deadline == 9.0
+    rig.tick()
+    rig.open()
+    assert rig.state is S.CONNECTED
+
+
+def test_a_server_that_lets_in_and_refuses_has_not_worked() -> None:
+    rig = Rig()
+    for _ in range(2):
+        rig.up()
+        rig.fail(ConnectionLost(1008))
+        assert rig.state is S.ERROR
+
+
+def test_a_bug_and_a_dead_token_stay_fatal_after_a_service_worked() -> None:
+    for error in (RuntimeError("a bug"), Unauthorized()):
+        rig = Rig()
+        rig.up()
+        rig.fail(ConnectionLost(1006))
+        rig.tick()
+        rig.fail(error)
+        assert rig.state is S.ERROR
 
 
 def test_a_refused_token_is_refreshed_once_per_outage() -> None:

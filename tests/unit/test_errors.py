@@ -8,7 +8,8 @@ import pytest
 
 from reactive_ws import errors
 
-CLASSES = [getattr(errors, name) for name in errors.__all__]
+CLASSES = [found for name in errors.__all__ if inspect.isclass(found := getattr(errors, name))]
+NAMES = [cls.__name__ for cls in CLASSES]
 EXAMPLES: dict[str, errors.ReactiveWSError] = {
     type(example).__name__: example
     for example in (
@@ -20,6 +21,8 @@ EXAMPLES: dict[str, errors.ReactiveWSError] = {
         errors.IllegalTransition("CLOSED", "lost"),
         errors.DialFailed("connection refused"),
         errors.HandshakeRefused(403, 5.0),
+        errors.ProxyRefused(407),
+        errors.RedirectRefused(302, "wss://other/ws", "another origin"),
         errors.ConnectionLost(1006, "gone"),
         errors.HeartbeatTimeout(10.0),
         errors.BadCertificate("self-signed"),
@@ -44,7 +47,7 @@ ABSTRACT = {
 
 
 def test_every_error_has_an_example_here() -> None:
-    assert set(EXAMPLES) | ABSTRACT == set(errors.__all__)
+    assert set(EXAMPLES) | ABSTRACT == set(NAMES)
 
 
 @pytest.mark.parametrize("error", EXAMPLES.values(), ids=EXAMPLES.keys())
@@ -69,15 +72,44 @@ def test_the_tree_in_the_docstring_is_the_tree_of_classes() -> None:
     for line in errors.__doc__.splitlines():
         bare = line.lstrip("│├└─ ")
         name = bare.split(" ")[0]
-        if name in errors.__all__:
+        if name in NAMES:
             depth = (len(line) - len(bare)) // 4
             if depth:
                 bases = [base.__name__ for base in getattr(errors, name).__bases__]
                 assert parents[depth - 1] in bases
             parents[depth] = name
             drawn.append(name)
-    assert sorted(drawn) == sorted(errors.__all__)
+    assert sorted(drawn) == sorted(NAMES)
 
 
 def test_every_error_is_reachable_from_the_root() -> None:
-    assert all(inspect.isclass(cls) and issubclass(cls, errors.ReactiveWSError) for cls in CLASSES)
+    assert all(issubclass(cls, errors.ReactiveWSError) for cls in CLASSES)
+
+
+EVIL = "x\n2026-01-01 CRITICAL admin\x1b[2J\u2028\u202e\ud800"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.ConnectionLost(4000, EVIL),
+        errors.MessageRejected(EVIL, type=EVIL),
+        errors.DialFailed(EVIL),
+        errors.RequestFailed(EVIL, EVIL, retryable=False),
+        errors.UsageError(EVIL),
+        errors.GaveUp(3, EVIL),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_text_of_others_stays_on_one_line_and_is_kept_as_it_came(
+    error: errors.ReactiveWSError,
+) -> None:
+    text = str(error)
+    assert text.isprintable()
+    assert "\\n2026-01-01" in text or "\\\\n2026-01-01" in text
+    assert EVIL in (*vars(error).values(), *error.args)
+
+
+def test_letters_of_every_language_and_spaces_stay_as_they_are() -> None:
+    text = "übergroß 12\xa0000 \u65e5\u672c\u8a9e \U0001f600"
+    assert errors.one_line(text) == text

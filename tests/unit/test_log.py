@@ -80,7 +80,7 @@ async def test_giving_up_is_one_line_that_says_why(caplog: pytest.LogCaptureFixt
         await service.connect()
         await world.advance(10)
         assert lines(caplog) == [
-            "ERROR connection: gave up: the server answered the handshake with HTTP 404; check URL and token"
+            "ERROR connection: gave up: the server answered the handshake with HTTP 404; check the URL"
         ]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "tcp_server",
 ]
 
+CLOSE_TIMEOUT = 0.5
 MAX_SIZE = 4_096
 """Bytes; what the factory is told."""
 
@@ -86,7 +88,7 @@ class Bench:
             "open_timeout": None,
             "ping_interval": None,
             "ping_timeout": None,
-            "close_timeout": 0.5,
+            "close_timeout": CLOSE_TIMEOUT,
             "max_size": MAX_SIZE,
             "compression": None,
             "proxy": None,
@@ -98,6 +100,10 @@ class Bench:
         return socket
 
     def answer(self, socket: ServerConnection, request: Request) -> Response | None:
+        if request.path == "/moved":
+            response = socket.respond(http.HTTPStatus.TEMPORARY_REDIRECT, "moved\n")
+            response.headers["Location"] = "/"
+            return response
         if request.path != "/busy":
             return None
         response = socket.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "busy\n")
@@ -153,6 +159,23 @@ async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     """A server that closes at once."""
     del reader
     writer.close()
+
+
+async def close_and_stay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A WebSocket server that sends a close frame and keeps TCP open."""
+    protocol = ServerProtocol()
+    protocol.receive_data(await reader.readuntil(b"\r\n\r\n"))
+    (request,) = protocol.events_received()
+    assert isinstance(request, Request)
+    protocol.send_response(protocol.accept(request))
+    writer.writelines([*protocol.data_to_send(), b"\x88\x02\x10\xe1"])
+    try:
+        # It ends when the client drops the connection.
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1024):
+                pass
+    finally:
+        writer.close()
 
 
 @contextlib.asynccontextmanager

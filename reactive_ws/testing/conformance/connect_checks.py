@@ -13,7 +13,16 @@ from typing import Any
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
-from .connect_bench import Bench, CheckFailed, babble, expect, hang_up, tcp_server
+from .connect_bench import (
+    CLOSE_TIMEOUT,
+    Bench,
+    CheckFailed,
+    babble,
+    close_and_stay,
+    expect,
+    hang_up,
+    tcp_server,
+)
 
 __all__ = ["CHECKS", "ConnectRule"]
 
@@ -36,9 +45,13 @@ class ConnectRule(enum.Enum):
     NO_CLOSE_FRAME = "an end without a close frame raises ConnectionClosed with `rcvd` None"
     OWN_CLOSE = "`close(code, reason)` sends both; then `send` raises ConnectionClosed"
     ABORT = "`transport.abort()` drops the socket at once, and `wait_closed` returns"
+    CLOSE_TIMEOUT = (
+        "a peer that keeps TCP open after its close frame is dropped after `close_timeout`"
+    )
     TOO_BIG = "a message over `max_size` ends the connection, and `sent` says 1009"
     REFUSED = "OSError when nobody listens"
     STATUS = "InvalidStatus with status and headers when the server answers with something but 101"
+    REDIRECT = "a redirect is raised as InvalidStatus with its headers, and not followed"
     NO_SERVER = "InvalidHandshake or OSError when the other side does not speak HTTP"
     BAD_URL = "InvalidURI for what is no WebSocket URL"
     CANCELLED_DIAL = "a cancelled dial leaves no socket open"
@@ -183,6 +196,18 @@ async def _abort(bench: Bench) -> None:
     expect(peer.close_code == 1006, f"the server saw close code {peer.close_code}, not 1006")
 
 
+async def _close_timeout(bench: Bench) -> None:
+    async with tcp_server(close_and_stay) as port:
+        socket = await bench.dial(port=port, subprotocols=None)
+        try:
+            async with asyncio.timeout(_GONE_WITHIN + CLOSE_TIMEOUT):
+                received = (await _end_of(socket)).rcvd
+        except TimeoutError:
+            raise CheckFailed("the socket stays open") from None
+        code = None if received is None else int(received.code)
+        expect(code == 4321, f"`rcvd` is {received!r}, not code 4321")
+
+
 async def _too_big(bench: Bench) -> None:
     socket = await bench.dial()
     await socket.send("big")
@@ -214,6 +239,13 @@ async def _status(bench: Bench) -> None:
     headers: Mapping[str, str] = error.response.headers
     told = (int(error.response.status_code), headers.get("Retry-After"))
     expect(told == (503, "7"), f"status and Retry-After are {told!r}, not (503, '7')")
+
+
+async def _redirect(bench: Bench) -> None:
+    error = await _raises(bench.dial("/moved"), InvalidStatus)
+    headers: Mapping[str, str] = error.response.headers
+    told = (int(error.response.status_code), headers.get("Location"))
+    expect(told == (307, "/"), f"status and Location are {told!r}, not (307, '/')")
 
 
 async def _no_server(bench: Bench) -> None:
@@ -306,9 +338,11 @@ CHECKS: Mapping[ConnectRule, Callable[[Bench], Awaitable[None]]] = {
     ConnectRule.NO_CLOSE_FRAME: _no_close_frame,
     ConnectRule.OWN_CLOSE: _own_close,
     ConnectRule.ABORT: _abort,
+    ConnectRule.CLOSE_TIMEOUT: _close_timeout,
     ConnectRule.TOO_BIG: _too_big,
     ConnectRule.REFUSED: _refused,
     ConnectRule.STATUS: _status,
+    ConnectRule.REDIRECT: _redirect,
     ConnectRule.NO_SERVER: _no_server,
     ConnectRule.BAD_URL: _bad_url,
     ConnectRule.CANCELLED_DIAL: _cancelled_dial,

@@ -103,16 +103,21 @@ class Truncate:
 
 @attrs.frozen
 class Refuse:
-    """The next `times` connections are refused; None refuses all."""
+    """The next `times` connections are refused; None refuses all. With `host`, only those to this address of a simulation."""
 
     times: int | None = attrs.field(default=None, validator=attrs.validators.optional(_POSITIVE))
+    host: str | None = None
 
 
 @attrs.frozen
 class Hang:
-    """The next `times` connections are neither accepted nor refused; None means all. They time out after 127 s."""
+    """The next `times` connections are neither accepted nor refused; None means all. They time out after 127 s.
+
+    With `host`, only those to this address of a simulation: a firewall, or an address family without a route.
+    """
 
     times: int | None = attrs.field(default=None, validator=attrs.validators.optional(_POSITIVE))
+    host: str | None = None
 
 
 @attrs.frozen

@@ -299,10 +299,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
             raise self.refuse(
                 "TLS", "use a ws:// address; certificates belong in tests with real sockets"
             )
-        if options.get("sock") is not None:
-            raise self.refuse("a real socket", "pass host and port of a server of this simulation")
         if self._network is None:
             raise self.refuse("a connection", "this loop has no network; use Simulation")
+        if options.get("sock") is not None:
+            return self._network.adopt(protocol_factory, options["sock"])
         return await self._network.connect(protocol_factory, host, port)
 
     async def create_server(
@@ -320,8 +320,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self._network.listen(protocol_factory, host, port)
 
     async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
-        """Every name is the address of itself."""
-        return [(2, 1, 6, "", (host, port))]
+        """Returns the addresses that the network knows for a name; without more, a name is its own address."""
+        names = (host,) if self._network is None else self._network.addresses(host)
+        return [(2, 1, 6, "", (name, port)) for name in names]
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        """Connects a socket to an address of the in-memory network."""
+        if self._network is None:
+            raise self.refuse("a connection", "this loop has no network; use Simulation")
+        await self._network.connect_socket(sock, *address)
 
     def run_in_executor(
         self,

@@ -8,12 +8,14 @@ methods, or values of `faults` given to `apply`; they hold for the open connecti
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 import urllib.request
 from collections.abc import Callable
 from random import Random
 from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import attrs
 
@@ -85,8 +87,12 @@ class Network:
         self._black_holes: set[Direction] = set()
         self._stalled_until = 0.0
         self._truncate: Truncate | None = None
-        self._refusals: _Countdown = _Countdown(0)
-        self._hangs: _Countdown = _Countdown(0)
+        self._refusals: dict[str | None, _Countdown] = {}
+        self._hangs: dict[str | None, _Countdown] = {}
+        self._addresses: dict[str, tuple[str, ...]] = {}
+        self._connected: WeakKeyDictionary[socket.socket, tuple[str, int, Factory]] = (
+            WeakKeyDictionary()
+        )
         self._healed = asyncio.Event()
 
     def attach(
@@ -143,10 +149,10 @@ class Network:
                 self._truncate = fault
                 for link in self.links:
                     _truncate(link, fault)
-            case Refuse(times):
-                self._refusals = _Countdown(times)
-            case Hang(times):
-                self._hangs = _Countdown(times)
+            case Refuse(times, host):
+                self._refusals[host] = _Countdown(times)
+            case Hang(times, host):
+                self._hangs[host] = _Countdown(times)
             case Heal():
                 self._heal()
 
@@ -155,13 +161,21 @@ class Network:
         for timed in plan:
             self._here.call_later(timed.at, self.apply, timed.fault)
 
-    def refuse(self, times: int | None = None) -> None:
-        """Refuses the next `times` connections, or all."""
-        self.apply(Refuse(times))
+    def refuse(self, times: int | None = None, host: str | None = None) -> None:
+        """Refuses the next `times` connections, or all; with `host`, only those to this address."""
+        self.apply(Refuse(times, host))
 
-    def hang(self, times: int | None = None) -> None:
-        """Lets the next `times` connections, or all, wait for an answer that does not come."""
-        self.apply(Hang(times))
+    def hang(self, times: int | None = None, host: str | None = None) -> None:
+        """Lets the next `times` connections, or all, wait for an answer that does not come; or only those to `host`."""
+        self.apply(Hang(times, host))
+
+    def resolve(self, name: str, *addresses: str) -> None:
+        """Gives a name several addresses, in the order in which a resolver returns them."""
+        self._addresses[_host(name)] = tuple(_host(address) for address in addresses)
+
+    def addresses(self, name: Any) -> tuple[str, ...]:
+        """Returns the addresses of a name; a name that `resolve` does not know is its own address."""
+        return self._addresses.get(_host(name), (_host(name),))
 
     def black_hole(self, direction: Direction = Direction.BOTH) -> None:
         """Lets nothing arrive, and tells nobody."""
@@ -182,17 +196,46 @@ class Network:
     # --- the loop's side ----------------------------------------------------------------------------------------------
 
     async def connect(self, factory: Callable[[], P], host: Any, port: Any) -> tuple[Any, P]:
-        """Opens a connection.
+        """Opens a connection; a name with several addresses is tried address by address, as asyncio does.
 
         Raises:
-            ConnectionRefusedError: nobody listens there, or a fault refuses it.
+            ConnectionRefusedError: no server listens there, or a fault refuses it.
             TimeoutError: a fault let it hang for 127 s.
             NotSimulated: the address is the proxy that an environment variable names.
         """
+        *firsts, last = self.addresses(host)
+        for address in firsts:
+            with contextlib.suppress(OSError):
+                return self._open(factory, address, int(port), await self._reach(address, port))
+        return self._open(factory, last, int(port), await self._reach(last, port))
+
+    async def connect_socket(self, sock: socket.socket, host: Any, port: Any) -> None:
+        """Connects a socket to one address; `adopt` makes a connection of it.
+
+        Raises:
+            ConnectionRefusedError, TimeoutError, NotSimulated: as `connect`.
+        """
         host, port = _host(host), int(port)
-        loop = self._here
+        self._connected[sock] = (host, port, await self._reach(host, port))
+
+    def adopt(self, factory: Callable[[], P], sock: socket.socket) -> tuple[Any, P]:
+        """Makes a connection of a socket that `connect_socket` connected.
+
+        Raises:
+            NotSimulated: it did not.
+        """
+        found = self._connected.pop(sock, None)
+        if found is None:
+            raise self._refuse("a real socket", "pass host and port of a server of this simulation")
+        # The socket of the operating system is the name of the connection only; nothing travels through it.
+        sock.close()
+        host, port, listener = found
+        return self._open(factory, host, port, listener)
+
+    async def _reach(self, host: Any, port: Any) -> Factory:
+        host, port = _host(host), int(port)
         self._refuse_proxy(host, port)
-        self.attempts.append(Attempt(loop.time(), host, port))
+        self.attempts.append(Attempt(self._here.time(), host, port))
         self._dials_under_way += 1
         try:
             await asyncio.sleep(sum(conditions.latency for conditions in self._conditions.values()))
@@ -200,13 +243,23 @@ class Network:
             self._dials_under_way -= 1
         await self._get_through(host, port)
         listener = self._listeners.get((host, port)) or self._listeners.get(("", port))
-        if listener is None or self._refusals.take():
+        if listener is None or _take(self._refusals, host):
             raise ConnectionRefusedError(
                 errno.ECONNREFUSED, f"Connect call failed ({host!r}, {port})"
             )
+        return listener
+
+    def _open(
+        self, factory: Callable[[], P], host: str, port: int, listener: Factory
+    ) -> tuple[Any, P]:
         self._link_number += 1
         link = Link(
-            loop, self._random, self._link_number, (host, port), self._conditions, self.links.remove
+            self._here,
+            self._random,
+            self._link_number,
+            (host, port),
+            self._conditions,
+            self.links.remove,
         )
         self.links.append(link)
         if self._truncate is not None:
@@ -220,7 +273,7 @@ class Network:
         loop = self._here
         if loop.time() < self._stalled_until:
             await asyncio.sleep(self._stalled_until - loop.time())
-        if self._black_holes or self._hangs.take():
+        if self._black_holes or _take(self._hangs, host):
             self._healed = asyncio.Event() if self._healed.is_set() else self._healed
             try:
                 async with asyncio.timeout(_CONNECT_TIMEOUT):
@@ -270,8 +323,8 @@ class Network:
         self._black_holes.clear()
         self._stalled_until = 0.0
         self._truncate = None
-        self._refusals = _Countdown(0)
-        self._hangs = _Countdown(0)
+        self._refusals.clear()
+        self._hangs.clear()
         self._healed.set()
         for link in tuple(self.links):
             link.heal()
@@ -301,6 +354,10 @@ class _Countdown:
             return False
         self._times -= 1
         return True
+
+
+def _take(countdowns: dict[str | None, _Countdown], host: str) -> bool:
+    return any(one.take() for name in (None, host) if (one := countdowns.get(name)) is not None)
 
 
 class VirtualServer(asyncio.AbstractServer):
