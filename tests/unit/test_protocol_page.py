@@ -130,4 +130,4 @@ def test_the_rules_that_picows_breaks_have_the_names_of_rules() -> None:
         rule for cells in rows("Rule | In `picows.websockets`") for rule in cells[0].split(", ")
     ]
     assert set(named) <= {rule.name for rule in ConnectRule}
-    assert len(named) == len(set(named)) == 10
+    assert len(named) == len(set(named)) == 12
