@@ -39,10 +39,13 @@ EXAMPLES: dict[str, errors.ReactiveWSError] = {
         errors.JournalError("outbox.db", "the disk is full"),
         errors.FileUnusable("feed.gz", "is no recording"),
         errors.ListenFailed("127.0.0.1", 8000, "the port is in use"),
+        errors.Conflict("todos"),
+        errors.LogUnavailable("app.db", "the disk does not answer"),
+        errors.LogUnusable("app.db", "it has no schema"),
     )
 }
 ABSTRACT = {
-    "ReactiveWSError", "UsageError", "ConnectionFailed", "MessageError", "DeliveryError",
+    "ReactiveWSError", "UsageError", "ConnectionFailed", "MessageError", "DeliveryError", "LogError",
 }  # fmt: skip
 
 
