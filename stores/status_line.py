@@ -1,26 +1,31 @@
-"""The connection in words, and a stream of them that goes on while somebody looks: "Connected (45s)".
+"""The connection in words, and a stream of them that ticks while it has an observer: "Connected (45s)".
 
-It decides nothing about the connection; `connection` shows it. Its timer runs only while the stream has an observer and
-the words change with time.
+It decides nothing about the connection. The words follow the rules of `reactive_ws.gui.status`. The timer runs only while the
+stream has an observer and the words change with time.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from reactivex.abc import DisposableBase
 
-from reactive_ws.connection import Connection, ConnectionState
+from reactive_ws.connection import Connection
 from reactive_ws.engine import Domain
+from reactive_ws.gui.status import Words, connection_text, next_text_change
 from reactive_ws.state import ReadOnly, Selection, Store, derived
 
 from .outside import Later
 
 __all__ = ["StatusLine", "status_text"]
 
-_ROUNDING = 1e-6
-"""Seconds: a timer that fires this much early is on time, or 3.0000001 s would be shown as 4."""
+_WORDS = Words(
+    connecting="Connecting...",
+    waiting="Reconnecting in {seconds} s ({attempt})...",
+    dialing="Reconnecting now ({attempt})...",
+    closed="Disconnected",
+)
+"""A line of text has no animation: the dots say that something is under way."""
 
 
 # --- reducers ---------------------------------------------------------------------------------------------------------
@@ -33,39 +38,18 @@ def status_text(connection: Connection, now: float) -> str:
         connection: The connection.
         now: Seconds of the service's clock.
     """
-    state = connection.state
-    if state is ConnectionState.CONNECTED:
-        return f"Connected ({max(0, math.floor(now - connection.since + _ROUNDING))}s)"
-    if state is ConnectionState.RECONNECTING:
-        attempt = f"attempt {connection.attempt}"
-        if connection.max_attempts is not None:
-            attempt += f" of {connection.max_attempts}"
-        left = 0.0 if connection.next_retry_at is None else connection.next_retry_at - now
-        seconds = math.ceil(left - _ROUNDING)
-        return f"Reconnecting {f'in {seconds} s' if seconds > 0 else 'now'} ({attempt})..."
-    if state is ConnectionState.ERROR:
-        return f"Not connected: {connection.cause or 'gave up'}"
-    return "Connecting..." if state is ConnectionState.CONNECTING else "Disconnected"
-
-
-def next_change(connection: Connection, now: float) -> float | None:
-    """Returns in how many seconds the words change by themselves; None when they do not."""
-    if connection.state is ConnectionState.CONNECTED:
-        return 1.0 - (max(0.0, now - connection.since) + _ROUNDING) % 1.0 + _ROUNDING
-    if connection.next_retry_at is not None and connection.next_retry_at > now:
-        return (connection.next_retry_at - now - _ROUNDING) % 1.0 + _ROUNDING
-    return None
+    return connection_text(connection, now=now, words=_WORDS)
 
 
 # --- store ------------------------------------------------------------------------------------------------------------
 
 
 class StatusLine:
-    """The words as a stream. Made by `ConnectionStore`.
+    """The words as a stream; `ConnectionStore` makes it.
 
     Args:
-        domain: Of its store; the service's.
-        connection: Whose words these are.
+        domain: The service's domain.
+        connection: The connection.
         now: Seconds of the service's clock.
         later: Starts a timer.
     """
@@ -94,8 +78,8 @@ class StatusLine:
 
     @property
     def text(self) -> Selection[str]:
-        """The words, at least once a second anew while they change."""
-        # Nobody looked since the last tick: the first value must not be an old one.
+        """The words; while they change with time, it emits at least once a second."""
+        # Without an observer there was no tick: the first value must not be an old one.
         self._time.set(self._now())
         return Selection(
             self._text.select()._audience, lambda: status_text(self._connection.get(), self._now())
@@ -114,7 +98,7 @@ class StatusLine:
         self._end_timer()
         now = self._now()
         self._time.set(now)
-        delay = next_change(self._connection.get(), now)
+        delay = next_text_change(self._connection.get(), now=now)
         if delay is not None:
             self._cancel = self._later(delay, self._tick)
 

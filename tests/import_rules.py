@@ -171,7 +171,7 @@ class Tree:
     def _room(self, module: str) -> tuple[str, ...]:
         """The package on a floor: ("engine",), or ("stores", "history")."""
         parts = module.split(".")[1:]
-        if not parts or parts == ["__main__"]:
+        if not parts:
             return ()
         if parts[0] != "stores":
             return (parts[0],)

@@ -6,7 +6,7 @@ It paints nothing: the toolkits' widgets do.
     theme            how a connection looks and what is said about it
 """
 
-from .connection_view import ConnectionView, connection_view
+from .connection_view import ConnectionView, connection_text, connection_view, next_text_change
 from .theme import Look, Theme, Words
 
 __all__ = [
@@ -14,5 +14,7 @@ __all__ = [
     "Look",
     "Theme",
     "Words",
+    "connection_text",
     "connection_view",
+    "next_text_change",
 ]

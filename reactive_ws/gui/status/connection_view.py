@@ -16,9 +16,17 @@ from reactivex import Observable, abc
 from ...connection import Connection, ConnectionState, Metrics
 from ...state import ReadOnly, derived
 from ..loop import UiLoop
-from .theme import Theme
+from .theme import Theme, Words
 
-__all__ = ["ConnectionView", "Service", "connection_view", "next_change", "view_at"]
+__all__ = [
+    "ConnectionView",
+    "Service",
+    "connection_text",
+    "connection_view",
+    "next_change",
+    "next_text_change",
+    "view_at",
+]
 
 _BUSY = (ConnectionState.CONNECTING, ConnectionState.RECONNECTING)
 _LOST = (ConnectionState.DISCONNECTED, ConnectionState.RECONNECTING, ConnectionState.ERROR)
@@ -112,7 +120,7 @@ def view_at(
         state=connection.state,
         symbol=look.symbol,
         colour=look.colour,
-        text=_text(connection, now, theme),
+        text=connection_text(connection, now=now, words=words),
         busy=frames[frame % len(frames)] if is_busy else "",
         queued=queued,
         queue_text=""
@@ -127,11 +135,17 @@ def view_at(
     )
 
 
-def _text(connection: Connection, now: float, theme: Theme) -> str:
-    words = theme.words
+def connection_text(connection: Connection, *, now: float, words: Words) -> str:
+    """Returns the connection in words, such as "Connected (45s)".
+
+    Args:
+        connection: The connection.
+        now: Seconds of the service's clock.
+        words: The texts.
+    """
     match connection.state:
         case ConnectionState.CONNECTED:
-            return words.connected.format(age=_age(now - connection.since, theme))
+            return words.connected.format(age=_age(now - connection.since, words))
         case ConnectionState.CONNECTING:
             return words.connecting
         case ConnectionState.DISCONNECTED:
@@ -155,14 +169,14 @@ def _seconds_left(connection: Connection, now: float) -> int:
     return max(0, math.ceil(connection.next_retry_at - now - _HAIR))
 
 
-def _age(seconds: float, theme: Theme) -> str:
+def _age(seconds: float, words: Words) -> str:
     whole = max(0, int(seconds + _HAIR / 2))
     minutes, hours = whole // 60, whole // 3600
     if hours:
-        return theme.words.hours.format(hours=hours, minutes=minutes % 60)
+        return words.hours.format(hours=hours, minutes=minutes % 60)
     if minutes:
-        return theme.words.minutes.format(minutes=minutes, seconds=whole % 60)
-    return theme.words.seconds.format(seconds=whole)
+        return words.minutes.format(minutes=minutes, seconds=whole % 60)
+    return words.seconds.format(seconds=whole)
 
 
 def _banner(connection: Connection, theme: Theme) -> str:
@@ -186,22 +200,27 @@ def _metrics(metrics: Metrics, theme: Theme) -> tuple[str, ...]:
     )
 
 
+def next_text_change(connection: Connection, *, now: float) -> float | None:
+    """Returns in how many seconds `connection_text` changes by time alone; None when it does not."""
+    if connection.state is ConnectionState.CONNECTED:
+        return 1.0 - max(0.0, now - connection.since) % 1.0 + _HAIR
+    if connection.next_retry_at is not None and connection.next_retry_at > now:
+        return ((connection.next_retry_at - now) % 1.0 or 1.0) + _HAIR
+    return None
+
+
 def next_change(
     connection: Connection, *, now: float, lost_since: float | None, grace: float, theme: Theme
 ) -> float | None:
     """Returns in how many seconds the view changes by time alone; None when it does not."""
-    moments: list[float] = []
-    age = max(0.0, now - connection.since)
-    if connection.state is ConnectionState.CONNECTED:
-        moments.append(1.0 - age % 1.0)
+    text = next_text_change(connection, now=now)
+    moments = [] if text is None else [text]
     if connection.state in _BUSY and len(theme.busy_frames) > 1:
-        moments.append(theme.busy_interval - age % theme.busy_interval)
-    if connection.next_retry_at is not None and connection.next_retry_at > now:
-        left = connection.next_retry_at - now
-        moments.append(left % 1.0 or 1.0)
+        age = max(0.0, now - connection.since)
+        moments.append(theme.busy_interval - age % theme.busy_interval + _HAIR)
     if lost_since is not None and now - lost_since < grace:
-        moments.append(lost_since + grace - now)
-    return min(moments) + _HAIR if moments else None
+        moments.append(lost_since + grace - now + _HAIR)
+    return min(moments, default=None)
 
 
 def connection_view(
