@@ -10,6 +10,7 @@ The modules, from the bottom to the top:
     equality      decides whether a new value counts as a change: the default rule, and `shallow`
     home          the thread that runs the observers of a domain, reached without blocking
     commit        the records that hooks and error hooks receive: `Commit`, `ErrorReport`
+    checks        refuses what a program passes in by mistake, and says what to write
     graph         updates derived values, lowest first, each at most once per commit
     commit_queue  delivers the commits of one domain: in order, on one thread at a time, at the home
     domain        the public face of one order of commits: `commit`, `on_commit`, `settled`, `set_home`
@@ -21,7 +22,16 @@ The modules, from the bottom to the top:
 
 from .audience import UNSET, Audience, Link, SomeObservers, ignore
 from .batch import Batch, active_batch, batch, open_batches
-from .cell import Cell
+from .cell import Cell, Lifecycle, lifecycle_of
+from .checks import (
+    check_comparer,
+    check_function,
+    check_kind,
+    check_result,
+    check_seconds,
+    refuse_copy,
+    warn_without_gil,
+)
 from .commit import Changed, Commit, ErrorReport, name_of
 from .domain import Domain, default_domain
 from .equality import COMPARED, Equals, is_compared_by_identity, same, shallow, unchanged
@@ -43,6 +53,7 @@ __all__ = [
     "ErrorReport",
     "HasDependents",
     "Home",
+    "Lifecycle",
     "Link",
     "LoopHome",
     "Root",
@@ -51,12 +62,22 @@ __all__ = [
     "Source",
     "active_batch",
     "batch",
+    "check_comparer",
+    "check_function",
+    "check_kind",
+    "check_result",
+    "check_seconds",
     "default_domain",
     "ignore",
     "is_compared_by_identity",
+    "lifecycle_of",
     "name_of",
     "open_batches",
+    "refuse_copy",
     "same",
     "shallow",
     "unchanged",
+    "warn_without_gil",
 ]
+
+warn_without_gil()

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from reactivex.abc import DisposableBase
 
+from .checks import refuse_copy
 from .commit_queue import CommitQueue
 
 __all__ = ["UNSET", "Audience", "Link", "SomeObservers", "ignore", "tell_in_order"]
@@ -71,6 +72,8 @@ class Link(DisposableBase):
         self._index = -1
         self._serial = 0
         self._seen: Any = UNSET
+
+    __reduce_ex__ = refuse_copy
 
     def dispose(self) -> None:
         """Ends the subscription: no delivery starts after this returned."""

@@ -13,9 +13,9 @@ from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar, Token
 from threading import get_ident
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
-from ..errors import DomainMismatch
+from ..errors import DomainMismatch, UsageError
 from .domain import Domain
 from .source import Root, Source, Writable
 
@@ -261,5 +261,11 @@ def batch(domain: Domain | None = None) -> AbstractContextManager[None, None]:
     Raises:
         DomainMismatch: a store of another domain was written.
         StoreClosed: a written store was closed.
+        UsageError: `domain` is no domain.
     """
+    if domain is not None and not isinstance(cast("Any", domain), Domain):
+        raise UsageError(
+            f"batch() takes a domain, or nothing; got {type(domain).__name__}."
+            " Write `with batch():`, or `with batch(store.domain):`"
+        )
     return _Scope(domain)

@@ -17,12 +17,13 @@ from reactivex.scheduler import TimeoutScheduler
 
 from ..errors import StoreClosed
 from .batch import active_batch, open_batches, outside_batches
+from .checks import check_comparer, check_function, check_kind, check_result, check_seconds
 from .domain import Domain, default_domain
 from .equality import Equals, same, unchanged
 from .graph import Dependent, propagate
 from .source import Root, Source
 
-__all__ = ["Cell"]
+__all__ = ["Cell", "Lifecycle", "lifecycle_of"]
 
 T = TypeVar("T")
 
@@ -46,6 +47,9 @@ class Cell(Root, Generic[T]):
         linger: float = 0.0,
         scheduler: SchedulerBase | None = None,
     ) -> None:
+        check_kind(name, str, "name=", '"messages"')
+        check_kind(domain, Domain, "domain=", 'Domain("mine")')
+        check_comparer(equals)
         domain = default_domain() if domain is None else domain
         super().__init__(domain, f"store {next(_names)}" if name is None else name)
         self._value: T = initial
@@ -55,10 +59,7 @@ class Cell(Root, Generic[T]):
         self._is_shut = False
         # How many derived values start from here, or from a key of it.
         self._reached = 0
-        self._lifecycle: Lifecycle | None = None
-        if on_start is not None or on_stop is not None:
-            timer = TimeoutScheduler.singleton() if scheduler is None else scheduler
-            self._lifecycle = Lifecycle(on_start, on_stop, linger, timer)
+        self._lifecycle = lifecycle_of(on_start, on_stop, linger, scheduler)
         with domain._lock:
             domain._stores.add(self)
 
@@ -107,12 +108,14 @@ class Cell(Root, Generic[T]):
                 # Read once and before the function runs, or a write that came meanwhile would pass for what it saw.
                 base = self._value
                 value = function(open_batch.read(self, base))
+                check_result(value, function)
                 step = (True, value) if is_set else (False, function)
                 open_batch.write(self, value, step, base)
                 return
         while True:
             old = self._value
             value = function(old)
+            check_result(value, function)
             if unchanged(self._equals, old, value, self):
                 self._check_open()
                 return
@@ -269,3 +272,25 @@ class Lifecycle:
             finally:
                 with self._lock:
                     self._is_running = False
+
+
+def lifecycle_of(
+    on_start: Callable[[], object] | None,
+    on_stop: Callable[[], object] | None,
+    linger: float,
+    scheduler: SchedulerBase | None,
+) -> Lifecycle | None:
+    """Returns the callbacks of a store, or None without any.
+
+    Raises:
+        UsageError: one of them is no plain function, or `linger` is no number of seconds.
+    """
+    check_seconds(linger, "linger=")
+    check_kind(scheduler, SchedulerBase, "scheduler=", "TimeoutScheduler()")
+    if on_start is None and on_stop is None:
+        return None
+    for callback, option in ((on_start, "on_start="), (on_stop, "on_stop=")):
+        if callback is not None:
+            check_function(callback, option, "start a task in it: `lambda: loop.create_task(f())`")
+    timer = TimeoutScheduler.singleton() if scheduler is None else scheduler
+    return Lifecycle(on_start, on_stop, linger, timer)

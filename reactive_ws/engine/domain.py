@@ -25,6 +25,7 @@ from reactivex.abc import DisposableBase
 from reactivex.disposable import Disposable
 
 from ..errors import DomainMismatch, StoreClosed, UsageError
+from .checks import check_function, check_kind, refuse_copy
 from .commit import Changed, Commit, CommitHook, ErrorReport
 from .commit_queue import CommitQueue
 from .home import Home, home_of
@@ -58,10 +59,19 @@ class Domain(CommitQueue):
         on_error: Callable[[ErrorReport], None] | None = None,
         strict: bool = False,
     ) -> None:
+        check_kind(name, str, "name=", '"mine"')
+        if on_error is not None:
+            check_function(
+                on_error,
+                "on_error=",
+                "start a task in it: `lambda report: loop.create_task(f(report))`",
+            )
         super().__init__(name, home, on_error, strict=strict)
         # Whether any store ever ended; until then nobody has to look for the ends of derived values.
         self._has_ended = False
         self._stores: weakref.WeakSet[Changed] = weakref.WeakSet()
+
+    __reduce_ex__ = refuse_copy
 
     def __repr__(self) -> str:
         return f"<Domain {self.name!r} at commit {self._number}>"
@@ -95,6 +105,11 @@ class Domain(CommitQueue):
         Middleware builds on this. A hook that raises is reported and called again next time. Adding a function twice
         calls it twice; what is disposed is called no more, not even for the commit that is being delivered.
         """
+        check_function(
+            hook,
+            "a commit hook",
+            "start a task in it: `lambda commit: loop.create_task(f(commit))`",
+        )
         with self._lock:
             mine = CommitHook(hook, self._number)
             self._hooks = (*self._hooks, mine)

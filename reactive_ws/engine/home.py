@@ -74,6 +74,13 @@ def home_of(place: asyncio.AbstractEventLoop | concurrent.futures.Executor | Hom
     if isinstance(place, asyncio.AbstractEventLoop):
         return LoopHome(place)
     if isinstance(place, concurrent.futures.Executor):
+        # By name for the second: it is new in Python 3.14.
+        is_elsewhere = isinstance(place, concurrent.futures.ProcessPoolExecutor)
+        if is_elsewhere or type(place).__name__ == "InterpreterPoolExecutor":
+            raise UsageError(
+                f"a {type(place).__name__} cannot be a home: its functions run where the observers are not;"
+                " use a ThreadPoolExecutor(1)"
+            )
         return ExecutorHome(place)
     if callable(getattr(place, "post", None)) and callable(getattr(place, "is_current", None)):
         return place

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from .audience import UNSET, Audience, Link, SomeObservers, tell_in_order
+from .checks import refuse_copy
 from .commit import Changed
 from .domain import Domain
 from .equality import COMPARED, Equals, same, unchanged
@@ -56,6 +57,8 @@ class Source(Audience):
         # Of each node its `_pair`, because walking selectors and parts in two lists costs a tenth more.
         self._pairs: list[list[Any]] = []
         self._dead_nodes = 0
+
+    __reduce_ex__ = refuse_copy
 
     @property
     def domain(self) -> Domain:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
-from ..engine import Equals, SelectionNode, Source
+from ..engine import Equals, SelectionNode, Source, check_comparer, check_function, check_kind
 from ..errors import UsageError
 from .computed import Derived
 from .selection import Selection
 from .store import ReadOnly
 
 __all__ = ["Derived", "derived", "derived_all"]
+
+_AT_ONCE = "compute at once; do what takes time in a task that writes a store"
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -33,7 +35,14 @@ def _source_of(value: ReadOnly[Any] | Selection[Any]) -> Source:
             source, part = audience._source, audience._share()
             audience._as_source = Derived((source,), part, audience._equals, None)
         return audience._as_source
-    raise UsageError(f"{value!r} cannot be a source of a derived value")
+    kind = type(value).__name__
+    if kind == "KeyedStore":
+        raise UsageError(
+            "a KeyedStore is no source by itself; write store.select_all(), or store.select(key) for one entity"
+        )
+    raise UsageError(
+        f"a source is a store, a selection or a derived value; got {kind} {value!r:.80}"
+    )
 
 
 @overload
@@ -125,6 +134,9 @@ def derived(
     *sources, function = arguments
     if not sources or not callable(function):
         raise UsageError("derived() takes one or more sources and then a function of their values")
+    check_function(function, "the function of derived()", _AT_ONCE)
+    check_comparer(equals)
+    check_kind(name, str, "name=", '"total"')
     return Derived(tuple(map(_source_of, sources)), function, equals, name)
 
 
@@ -148,5 +160,8 @@ def derived_all(
     found = tuple(map(_source_of, sources))
     if not found:
         raise UsageError("derived_all() takes at least one source")
+    check_function(function, "the function of derived_all()", _AT_ONCE)
+    check_comparer(equals)
+    check_kind(name, str, "name=", '"total"')
     label = getattr(function, "__qualname__", None) if name is None else name
     return Derived(found, lambda *values: function(values), equals, label)

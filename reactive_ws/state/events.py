@@ -16,6 +16,8 @@ from typing import Any, Generic, TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
+from ..engine import check_function, refuse_copy
+
 __all__ = ["EventSource", "EventStream"]
 
 T = TypeVar("T")
@@ -39,6 +41,8 @@ class EventStream(Observable[T]):
         super().__init__()
         self._source = source
 
+    __reduce_ex__ = refuse_copy
+
     def __repr__(self) -> str:
         return f"<EventStream {self._source.name!r}>"
 
@@ -60,6 +64,11 @@ class EventStream(Observable[T]):
         listener: Any = on_next
         if hasattr(listener, "on_next"):
             listener = listener.on_next
+        check_function(
+            listener,
+            "an observer",
+            "iterate with `async for event in stream`, or start a task in it",
+        )
         return self._source.add(listener)
 
     def __aiter__(self) -> AsyncIterator[T]:
@@ -98,6 +107,8 @@ class EventSource(Generic[T]):
         self._on_stop = on_stop
         self._lock = threading.Lock()
         self._observers: tuple[_Listener[T], ...] = ()
+
+    __reduce_ex__ = refuse_copy
 
     def emit(self, event: T) -> None:
         """Gives the event to everybody who listens now, in the order of their subscriptions."""

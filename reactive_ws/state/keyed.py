@@ -25,6 +25,9 @@ from ..engine import (
     HasDependents,
     SelectionNode,
     Source,
+    check_comparer,
+    check_function,
+    check_result,
     is_compared_by_identity,
     open_batches,
     same,
@@ -88,6 +91,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
             linger=linger,
             scheduler=scheduler,
         )
+        check_comparer(equals)
         self._entity_equals: Equals[V] = same if equals is None else equals
         # The class of the entities written last, if they are told apart by identity.
         self._by_identity: type[Any] | None = None
@@ -230,8 +234,11 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
         def change(now: Entities[K, V]) -> Entities[K, V]:
             if default is Unset.UNSET or key in now:
-                return self._with_one(key, function(now[key]), now)
+                entity = function(now[key])
+                check_result(entity, function)
+                return self._with_one(key, entity, now)
             entity = function(default)
+            check_result(entity, function)
             return now if entity is default else self._with_one(key, entity, now)
 
         self._update(change)
@@ -293,6 +300,8 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         self, selector: Callable[[Mapping[K, V]], T], *, equals: Equals[T] | None = None
     ) -> Selection[T]:
         """Returns the stream of a part of the snapshot; see `ReadOnly.select`."""
+        check_function(selector, "a selector", "compute the part at once, and await elsewhere")
+        check_comparer(equals)
         node = SelectionNode(self, selector, equals)
         return Selection(node, lambda: node._part_of(self._read()))
 

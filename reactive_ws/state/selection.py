@@ -11,13 +11,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from reactivex import Observable, abc
 
-from ..engine import Audience, active_batch, ignore
+from ..engine import Audience, active_batch, check_function, check_seconds, ignore, refuse_copy
+from ..errors import UsageError
 
 __all__ = ["Selection"]
+
+_INSTEAD = (
+    "iterate with `async for value in selection`,"
+    " or start a task: `lambda value: loop.create_task(f(value))`"
+)
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -38,6 +44,18 @@ class Selection(Observable[T_co], Generic[T_co]):
 
     def __repr__(self) -> str:
         return f"<Selection of store {self._audience._label()!r}>"
+
+    __reduce_ex__ = refuse_copy
+
+    def __iter__(self) -> NoReturn:
+        """Refuses a plain `for`, which would never end.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(
+            "a selection has no end to iterate to; write `async for value in selection`, or take selection.get()"
+        )
 
     def get(self) -> T_co:
         """Returns the value now, also ahead of delivery; inside a batch the batch's. Any thread.
@@ -81,6 +99,9 @@ class Selection(Observable[T_co], Generic[T_co]):
         elif isinstance(given, abc.ObserverBase) or callable(getattr(given, "on_next", None)):
             observer = cast("abc.ObserverBase[T_co]", given)
             given, on_completed = observer.on_next, observer.on_completed
+        check_function(given, "an observer", _INSTEAD)
+        if on_completed is not None:
+            check_function(on_completed, "on_completed", _INSTEAD)
         return self._audience._join(given, on_completed)
 
     async def wait_for(
@@ -99,6 +120,10 @@ class Selection(Observable[T_co], Generic[T_co]):
             TimeoutError: no such value in time.
             RuntimeError: the store was closed first.
         """
+        if predicate is not None:
+            check_function(predicate, "a predicate", "compute at once, and await afterwards")
+        if timeout is not None:
+            check_seconds(timeout, "timeout=")
         loop = asyncio.get_running_loop()
         found: asyncio.Future[Any] = loop.create_future()
 

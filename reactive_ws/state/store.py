@@ -18,8 +18,11 @@ from ..engine import (
     Source,
     active_batch,
     batch,
+    check_comparer,
+    check_function,
     default_domain,
     open_batches,
+    refuse_copy,
     same,
     unchanged,
 )
@@ -30,6 +33,9 @@ __all__ = ["ReadOnly", "Store", "reset_all"]
 T = TypeVar("T")
 R = TypeVar("R")
 T_co = TypeVar("T_co", covariant=True)
+
+
+_AT_ONCE = "compute the part at once, and await elsewhere"
 
 
 class ReadOnly(Generic[T_co]):
@@ -72,6 +78,9 @@ class ReadOnly(Generic[T_co]):
             equals: When two parts in a row count as no change; see `equality.same` for the default.
         """
         source = self._origin
+        check_comparer(equals)
+        if selector is not None:
+            check_function(selector, "a selector", _AT_ONCE)
         if selector is None and equals is None:
             return Selection(source, self.get)
         node = SelectionNode(source, _whole if selector is None else selector, equals)
@@ -89,6 +98,8 @@ class View(ReadOnly[T_co]):
 
     def __init__(self, store: ReadOnly[T_co]) -> None:
         self._store = store
+
+    __reduce_ex__ = refuse_copy
 
     def __repr__(self) -> str:
         return f"<ReadOnly {self._origin.name!r} = {self.get()!r}>"

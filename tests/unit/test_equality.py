@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import decimal
 import enum
@@ -9,10 +10,11 @@ import fractions
 import math
 import operator
 import uuid
-from collections import namedtuple
-from typing import Any
+from collections import UserList, deque, namedtuple
+from typing import Any, Self
 
 import attrs
+import msgspec
 import pytest
 
 from reactive_ws.engine.domain import Domain
@@ -53,6 +55,26 @@ class Point:
     y: object
 
 
+@dataclasses.dataclass
+class Record:
+    x: object
+    y: object
+
+
+class Row(msgspec.Struct):
+    x: int
+
+
+class Marked(tuple[str, ...]):
+    """A tuple with an attribute, which its `==` does not compare."""
+
+    def __new__(cls, items: str, *, mark: int = 0) -> Self:
+        made = super().__new__(cls, items)
+        made.mark = mark  # type: ignore[attr-defined]
+        return made
+
+
+INSTANT = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 Pair = namedtuple("Pair", "left right")  # noqa: PYI024 - the untyped kind is the case
 NAN = math.nan
 
@@ -67,9 +89,13 @@ NAN = math.nan
         (0, False, False),
         (1, 1.0, False),
         (1.5, 3 / 2, True),
-        (0.0, -0.0, True),
+        (0.0, -0.0, False),
+        (0.0, 0.0 * 1, True),
+        (complex(0, 0.0), complex(0, -0.0), False),
         (NAN, NAN, True),
-        (NAN, float("nan"), False),
+        (NAN, float("nan"), True),
+        ((NAN,), (float("nan"),), True),
+        ((0.0,), (-0.0,), False),
         (1j, complex(0, 1), True),
         ("ab", str(b"ab", "ascii"), True),
         (b"ab", bytes([97, 98]), True),
@@ -86,7 +112,12 @@ NAN = math.nan
         (dt.time(1), dt.time(1), True),
         (dt.timedelta(1), dt.timedelta(hours=24), True),
         (uuid.UUID(int=1), uuid.UUID(int=1), True),
-        (decimal.Decimal("1.0"), decimal.Decimal("1.00"), True),
+        (decimal.Decimal("1.0"), decimal.Decimal("1.00"), False),
+        (decimal.Decimal("1.0"), decimal.Decimal("1.0"), True),
+        (INSTANT, INSTANT.astimezone(dt.timezone(dt.timedelta(hours=1))), False),
+        (INSTANT, INSTANT.replace(fold=1), False),
+        ((INSTANT,), (INSTANT.replace(fold=1),), False),
+        (Marked("ab"), Marked("ab"), False),
         (fractions.Fraction(1, 2), fractions.Fraction(2, 4), True),
         ((), (), True),
         ((1, "a"), (1, "".join("a")), True),
@@ -141,7 +172,20 @@ def test_identity_decides_before_anything_is_asked(domain: Domain) -> None:
         (Point(1, "a"), Point(1, "a"), True),
         (Point(1, "a"), Point(1, "b"), False),
         (Point([], 1), Point([], 1), False),
-        ({1}, {1}, False),
+        ({1}, {1}, True),
+        ({1}, {2}, False),
+        (frozenset({1}), frozenset({1}), True),
+        (deque([1, 2]), deque([1, 2]), True),
+        (deque([1, 2]), deque([1, 3]), False),
+        (bytearray(b"a"), bytearray(b"a"), True),
+        (range(3), range(3), True),
+        (Record(1, "a"), Record(1, "a"), True),
+        (Record(1, "a"), Record(1, "b"), False),
+        (Row(1), Row(1), True),
+        (Row(1), Row(2), False),
+        (Marked("ab"), Marked("ab"), True),
+        (Marked("ab", mark=1), Marked("ab", mark=2), False),
+        (UserList([1]), UserList([1]), True),
         (5, 5, True),
         (5, "5", False),
         (Loud(), Loud(), False),

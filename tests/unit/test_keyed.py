@@ -430,7 +430,7 @@ def test_hooks_see_the_snapshots_before_and_after(
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (Decimal("1.50"), Decimal("1.5")),
+        (Decimal("1.50"), Decimal("1.50")),
         ((1, "a"), (1, "a")),
         ("x" * 99, "x" * 98 + "x"),
         (10**30, 10**30 + 0),

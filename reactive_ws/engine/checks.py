@@ -1,0 +1,121 @@
+"""Checks of what a program passes in: functions, options, copies. Each refusal says what to write instead.
+
+It knows no stores. All modules of `engine` and `state` may use it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import sys
+import warnings
+from types import CoroutineType
+from typing import Any, NoReturn
+
+from ..errors import UsageError
+
+__all__ = [
+    "check_comparer",
+    "check_function",
+    "check_kind",
+    "check_result",
+    "check_seconds",
+    "refuse_copy",
+    "warn_without_gil",
+]
+
+
+def check_function(given: Any, role: str, instead: str) -> None:
+    """Refuses what cannot be called, and an `async def`, whose body a store would never run.
+
+    Args:
+        given: What the program passed.
+        role: What the function is for, such as "an observer".
+        instead: What to write in place of an `async def`.
+
+    Raises:
+        UsageError: it is no plain function.
+    """
+    if not callable(given):
+        raise UsageError(
+            f"{role} is a function, such as `lambda value: value.name`; got {given!r:.80}"
+        )
+    call = getattr(type(given), "__call__", None)  # noqa: B004 - an object may have an async one
+    if inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(call):
+        name = getattr(given, "__qualname__", type(given).__qualname__)
+        raise UsageError(
+            f"{role} is a plain function, and {name} is an `async def`, which would never run; {instead}"
+        )
+
+
+def check_result(value: Any, function: object) -> None:
+    """Refuses the coroutine that an `async def` returned in place of a value.
+
+    Raises:
+        UsageError: the value is a coroutine.
+    """
+    if value.__class__ is CoroutineType:
+        value.close()
+        name = getattr(function, "__qualname__", type(function).__qualname__)
+        raise UsageError(
+            f"{name} is an `async def`, and a store computes at once; await first, and then write the result with set()"
+        )
+
+
+def check_comparer(given: Any) -> None:
+    """Refuses an `equals=` that is no plain function; None is the default rule.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if given is not None:
+        check_function(given, "equals=", "compare at once, such as `operator.eq` or `shallow`")
+
+
+def check_kind(given: Any, kind: type[Any], option: str, example: str) -> None:
+    """Refuses an option of another type.
+
+    Raises:
+        UsageError: it is not None and no instance of `kind`.
+    """
+    if given is not None and not isinstance(given, kind):
+        raise UsageError(
+            f"{option} takes a {kind.__name__}, such as {example}; got {type(given).__name__} {given!r:.80}"
+        )
+
+
+def check_seconds(given: Any, option: str) -> None:
+    """Refuses a number of seconds that is negative, endless or no number.
+
+    Raises:
+        UsageError: it is one of these.
+    """
+    is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    if not is_number or not math.isfinite(given) or given < 0:
+        raise UsageError(f"{option} takes seconds, 0 or more, such as 0.5; got {given!r:.80}")
+
+
+def refuse_copy(thing: Any, _protocol: object = None) -> NoReturn:
+    """Stands as `__reduce_ex__` in classes whose instances belong to their observers.
+
+    `copy`, `deepcopy` and `pickle` all ask for it.
+
+    Raises:
+        UsageError: always.
+    """
+    raise UsageError(
+        f"a {type(thing).__name__} cannot be copied or pickled, because its observers belong to it;"
+        " copy the value: Store(store.get()), or pickle store.get()"
+    )
+
+
+def warn_without_gil() -> None:
+    """Warns when the interpreter runs without its global lock, on which the store engine relies."""
+    is_gil_enabled = getattr(sys, "_is_gil_enabled", None)
+    if is_gil_enabled is not None and not is_gil_enabled():
+        warnings.warn(
+            "reactive_ws does not support free-threaded Python: observers may see values out of order or twice."
+            " Run it with PYTHON_GIL=1 or with a build that has the global interpreter lock.",
+            RuntimeWarning,
+            stacklevel=2,
+        )

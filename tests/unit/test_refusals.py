@@ -1,0 +1,152 @@
+"""What a program passes in by mistake is refused at once, with a text that says what to write."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import copy
+import functools
+import pickle
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from reactive_ws.engine import Domain, batch, warn_without_gil
+from reactive_ws.errors import UsageError
+from reactive_ws.state import EventSource, KeyedStore, Store, derived, derived_all
+
+
+async def later(*_: object) -> Any:
+    raise AssertionError("never runs")
+
+
+class Later:
+    """An object whose call is an `async def`."""
+
+    async def __call__(self, *_: object) -> Any:
+        raise AssertionError("never runs")
+
+
+ASYNC = [later, functools.partial(later, 1), Later()]
+
+
+def things() -> dict[str, Any]:
+    """Returns one of everything that observers belong to."""
+    domain = Domain("test")
+    store = Store({"a": 1}, name="store", domain=domain)
+    keyed = KeyedStore({"a": 1}, domain=domain)
+    events: EventSource[int] = EventSource("events")
+    return {
+        "domain": domain,
+        "store": store,
+        "keyed": keyed,
+        "read-only": store.read_only,
+        "selection": store.select(),
+        "part": store.select(len),
+        "derived": derived(store, len),
+        "subscription": store.select().subscribe(),
+        "event source": events,
+        "event stream": events.stream,
+    }
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, pickle.dumps])
+@pytest.mark.parametrize("name", things())
+def test_what_has_observers_is_not_copied(how: Callable[[Any], Any], name: str) -> None:
+    thing = things()[name]
+    with pytest.raises(UsageError, match="cannot be copied or pickled"):
+        how(thing)
+    if how is not copy.copy:
+        with pytest.raises(UsageError, match="cannot be copied or pickled"):
+            how([thing])
+
+
+@pytest.mark.parametrize("function", ASYNC, ids=["function", "partial", "object"])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda store, _, f: store.select().subscribe(f),
+        lambda store, _, f: store.select().subscribe(None, None, f),
+        lambda store, _, f: store.select(f),
+        lambda store, _, f: store.select(equals=f),
+        lambda store, _, f: derived(store, f),
+        lambda store, _, f: derived_all([store], f),
+        lambda store, _, f: derived(store, len, equals=f),
+        lambda store, _, f: store.update(f),
+        lambda _, keyed, f: keyed.update("a", f),
+        lambda _, keyed, f: keyed.update("b", f, default=1),
+        lambda _, keyed, f: keyed.select_part(f),
+        lambda store, _, f: store.domain.on_commit(f),
+        lambda _, __, f: Store(0, equals=f),
+        lambda _, __, f: Store(0, on_start=f),
+        lambda _, __, f: KeyedStore(equals=f),
+        lambda _, __, f: Domain(on_error=f),
+        lambda _, __, f: EventSource("events").stream.subscribe(f),
+        lambda store, _, f: asyncio.run(store.select().wait_for(f)),
+    ],
+)
+def test_an_async_def_is_refused_by_name(
+    use: Callable[[Any, Any, Any], object], function: Any
+) -> None:
+    domain = Domain("test")
+    store, keyed = Store("a", domain=domain), KeyedStore({"a": 1}, domain=domain)
+    with pytest.raises(UsageError, match=r"(later|partial|Later) is an `async def`"):
+        use(store, keyed, function)
+    assert (store.get(), dict(keyed.get_all()), domain.number) == ("a", {"a": 1}, 0)
+
+
+def test_an_async_def_is_refused_in_a_batch_too() -> None:
+    store = Store(0, domain=Domain("test"))
+    with pytest.raises(UsageError, match="await first"), batch():
+        store.update(later)
+    assert store.get() == 0
+
+
+@pytest.mark.parametrize(
+    ("use", "text"),
+    [
+        (lambda store: batch(store), "batch\\(store.domain\\)"),
+        (lambda store: store.select("name"), "lambda value: value.name"),
+        (lambda store: store.select().subscribe(5), "an observer is a function"),
+        (lambda _: Store(0, domain="x"), "domain= takes a Domain"),
+        (lambda _: Store(0, name=5), "name= takes a str"),
+        (lambda _: Store(0, equals="eq"), "equals= is a function"),
+        (lambda _: Store(0, on_start=5), "on_start= is a function"),
+        (lambda _: Store(0, linger=-1), "linger= takes seconds"),
+        (lambda _: Store(0, linger=float("nan")), "linger= takes seconds"),
+        (lambda _: Store(0, linger="1"), "linger= takes seconds"),
+        (lambda _: Store(0, scheduler=5), "scheduler= takes a SchedulerBase"),
+        (lambda _: Domain(5), "name= takes a str"),
+        (lambda _: Domain(on_error=5), "on_error= is a function"),
+        (lambda _: Domain(home="here"), "a home is"),
+        (lambda store: derived(store, len, name=5), "name= takes a str"),
+        (lambda _: derived(KeyedStore({}), len), "store.select_all"),
+        (lambda _: derived(5, len), "a store, a selection or a derived value"),
+        (lambda store: list(store.select()), "async for"),
+        (lambda store: store.domain.on_commit(5), "a commit hook is a function"),
+    ],
+)
+def test_a_wrong_argument_says_what_to_write(use: Callable[[Any], object], text: str) -> None:
+    with pytest.raises(UsageError, match=text):
+        use(Store("a", domain=Domain("test")))
+
+
+def test_a_pool_of_processes_cannot_be_a_home() -> None:
+    with (
+        concurrent.futures.ProcessPoolExecutor(1) as executor,
+        pytest.raises(UsageError, match="ThreadPoolExecutor"),
+    ):
+        Domain("test", home=executor)
+
+
+def test_an_interpreter_without_its_lock_brings_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_without_gil()
+        assert caught == []
+        monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+        warn_without_gil()
+    assert ["free-threaded" in str(it.message) for it in caught] == [True]
