@@ -9,6 +9,9 @@ It knows no application: the chat's commands `hub` and `demo` belong to `reactiv
     listening    binds the address that a serving command listens on, or says why it cannot
     recording    reads and writes recorded traffic
     replay       the command `reactive-ws replay`
+    record       the command `reactive-ws record`
+    new          the command `reactive-ws new`
+    completion   the command `reactive-ws completion`
     log          the command `reactive-ws log`
     program      main: parses the command line, runs one command, turns errors into exit codes
 """

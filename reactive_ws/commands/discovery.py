@@ -10,6 +10,9 @@ __all__ = ["entries", "load"]
 
 _GROUP = "reactive_ws.commands"
 _BUILT_IN = {
+    "completion": "reactive_ws.commands.completion:command",
+    "new": "reactive_ws.commands.new:command",
+    "record": "reactive_ws.commands.record:command",
     "log": "reactive_ws.commands.log:command",
     "replay": "reactive_ws.commands.replay:command",
 }

@@ -28,6 +28,12 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line instead of a usage dump."""
 
     def error(self, message: str) -> NoReturn:
+        known = [option for action in self._actions for option in action.option_strings]
+        for word in message.removeprefix("unrecognized arguments: ").split():
+            near = difflib.get_close_matches(word.partition("=")[0], known, 1, 0.6)
+            if near and word.startswith("--") and message.startswith("unrecognized"):
+                message += f"; did you mean {near[0]!r}?"
+                break
         raise CommandFailed(f"{message} (see `{self.prog} --help`)", 2)
 
 

@@ -2,17 +2,21 @@
 
 import asyncio
 import gzip
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from raw_client import PATIENCE, ROOT, outcome, raw_client, serving
+from raw_client import PATIENCE, ROOT, command, outcome, raw_client, serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+
+from reactive_ws.commands.recording import read_recording
 
 GOOD_LINE = b'{"t":0,"dir":"in","frame":{"type":"tick"}}\n'
 
@@ -49,9 +53,30 @@ def test_help_of_the_hub_shows_the_grammar() -> None:
     [
         (("hbu",), 2, "reactive-ws hbu: there is no such command; did you mean 'hub'?"),
         (("rePlay",), 2, "did you mean 'replay'?"),
-        (("zzz",), 2, "hub, replay"),
+        (("zzz",), 2, "there are completion, demo, hub"),
         (("--verbose",), 2, "unknown option '--verbose' (see `reactive-ws --help`)"),
-        (("hub", "--prot", "1"), 2, "unrecognized arguments: --prot 1"),
+        (("hub", "--prot", "1"), 2, "unrecognized arguments: --prot 1; did you mean '--port'?"),
+        (
+            ("demo", "--secnds=3"),
+            2,
+            "unrecognized arguments: --secnds=3; did you mean '--seconds'?",
+        ),
+        (("hub", "--zzzzz"), 2, "unrecognized arguments: --zzzzz (see"),
+        (
+            ("new", "my-app"),
+            2,
+            "'my-app' cannot be the name of a package; use letters, digits and _",
+        ),
+        (("new", "class"), 2, "'class' cannot be the name of a package"),
+        (("new", "tests"), 2, "the name 'tests' is taken; choose another one"),
+        (
+            ("record", "ws://127.0.0.1:1/ws", "/nowhere/x"),
+            1,
+            "'/nowhere/x' cannot be written: no such file",
+        ),
+        (("record", "ws://127.0.0.1:1/ws", str(ROOT / "README.md")), 1, "exists already"),
+        (("record", "ws://x", "x.jsonl", "--send", "{"), 2, "--send takes JSON"),
+        (("completion", "csh"), 2, "invalid choice: 'csh'"),
         (("hub", "--port", "65536"), 2, "'65536' is no port; give a number from 0 to 65535"),
         (("hub", "--port", "-1"), 2, "--port"),
         (("hub", "--port", "http"), 2, "'http' is no port"),
@@ -137,6 +162,89 @@ def test_an_echo_server_sends_every_frame_back() -> None:
 
     with serving("hub", "--echo", "--port", "0") as (_, url):
         asyncio.run(talk(url))
+
+
+def test_a_feed_is_recorded_and_replayed(tmp_path: Path) -> None:
+    feed = b"".join(b'{"t":%d,"dir":"in","frame":{"n":%d}}\n' % (n, n) for n in range(3))
+    (tmp_path / "feed.jsonl").write_bytes(feed)
+    for name in ("copy.jsonl", "copy.jsonl.gz"):
+        with serving("replay", "feed.jsonl", "--speed", "max", "--port", "0", cwd=tmp_path) as (
+            _,
+            url,
+        ):
+            code, out, err = outcome("record", url, name, "--send", '{"sub": [1]}', cwd=tmp_path)
+        assert (code, out, err) == (0, "recorded 4 frames\n", "")
+        frames = read_recording(tmp_path / name)
+        assert [(frame.is_incoming, frame.text) for frame in frames] == [
+            *((False, '{"sub":[1]}'), (True, '{"n":0}'), (True, '{"n":1}'), (True, '{"n":2}'))
+        ]
+    assert outcome("record", url, "none.jsonl", cwd=tmp_path)[0] == 1
+    assert not (tmp_path / "none.jsonl").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_recording_and_keeps_it(tmp_path: Path, signum: int) -> None:
+    (tmp_path / "feed.jsonl").write_bytes(GOOD_LINE + GOOD_LINE.replace(b"0", b"100000", 1))
+    with serving("replay", "feed.jsonl", "--port", "0", cwd=tmp_path) as (_, url):
+        with command("record", url, "copy.jsonl", cwd=tmp_path) as program:
+            for _ in range(6_000):
+                if (tmp_path / "copy.jsonl").exists() and (tmp_path / "copy.jsonl").stat().st_size:
+                    break
+                time.sleep(0.01)
+            program.send_signal(signum)
+            out, err = program.communicate(timeout=PATIENCE)
+        assert (program.returncode, out, err) == (0, "recorded 1 frames\n", "")
+    assert [frame.text for frame in read_recording(tmp_path / "copy.jsonl")] == ['{"type":"tick"}']
+
+
+def test_a_new_application_works_with_its_test_and_with_the_hub(tmp_path: Path) -> None:
+    assert outcome("new", "todo", cwd=tmp_path)[:2] == (
+        0,
+        "wrote todo/; todo/README.md shows how to run and test it\n",
+    )
+    assert "exists already" in complaint("new", "todo", code=1, cwd=tmp_path)
+    folder = tmp_path / "todo"
+    run = {"cwd": folder, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "capture_output": True}
+    for words in (
+        ("-m", "pytest", "-q", "-p", "no:asyncio", "-p", "no:cacheprovider", "-W", "error"),
+        ("-m", "mypy", "--strict", "--cache-dir", str(tmp_path), "todo", "tests"),
+    ):
+        done = subprocess.run([sys.executable, *words], text=True, check=False, **run)
+        assert done.returncode == 0, done.stdout + done.stderr
+    with serving("hub", "--types", "todo.messages:registry", "--port", "0", cwd=folder) as (_, url):
+        program = (folder / "todo" / "main.py").read_text()
+        assert program.count("ws://127.0.0.1:8000/ws") == 1
+        (folder / "todo" / "main.py").write_text(program.replace("ws://127.0.0.1:8000/ws", url))
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "todo.main", "green", "tea"],
+            text=True,
+            check=False,
+            **run,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-2:] == ["- green tea", "x green tea"]
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    code, script, err = outcome("completion", "bash")
+    assert (code, err) == (0, "")
+    ask = (
+        'COMP_WORDS=(reactive-ws {words}); COMP_CWORD={at}; _reactive_ws; echo "${{COMPREPLY[@]}}"'
+    )
+    for words, at, wanted in (("re", 1, "record replay"), ("replay --s", 2, "--speed")):
+        done = subprocess.run(
+            ["bash", "-c", script + ask.format(words=words, at=at)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.strip() == wanted
+    assert (
+        "complete -c reactive-ws -n '__fish_seen_subcommand_from hub' -l port\n"
+        in (outcome("completion", "fish")[1])
+    )
+    assert outcome("completion", "zsh")[1].endswith(script)
 
 
 TYPES = """

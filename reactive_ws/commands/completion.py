@@ -1,0 +1,81 @@
+"""The command `reactive-ws completion SHELL`: prints a script that completes commands and options in a shell.
+
+The script holds the words of this installation. It calls nothing of this package while the user types.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from .command import Command, CommandFailed
+from .discovery import entries, load
+
+__all__ = ["command", "script_for", "words"]
+
+_BASH = """\
+_reactive_ws() {{
+    local words
+    case "${{COMP_WORDS[1]}}" in
+{cases}
+        *) words="{commands}" ;;
+    esac
+    if [ "$COMP_CWORD" = 1 ]; then words="{commands}"; fi
+    COMPREPLY=($(compgen -o default -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
+}}
+complete -o default -F _reactive_ws reactive-ws
+"""
+_ZSH = "autoload -U +X bashcompinit && bashcompinit\n"
+
+
+def words() -> dict[str, list[str]]:
+    """Returns the options of each command that can be loaded."""
+    found: dict[str, list[str]] = {}
+    for name, entry in entries().items():
+        parser = argparse.ArgumentParser(add_help=True)
+        try:
+            load(entry).configure(parser)
+        except CommandFailed:
+            continue
+        found[name] = [
+            option
+            for action in parser._actions
+            for option in action.option_strings
+            if option.startswith("--")
+        ]
+    return found
+
+
+def script_for(shell: str) -> str:
+    """Returns the script for `bash`, `zsh` or `fish`."""
+    found = words()
+    if shell == "fish":
+        lines = [f"complete -c reactive-ws -n __fish_use_subcommand -a '{' '.join(found)}'"]
+        lines += [
+            f"complete -c reactive-ws -n '__fish_seen_subcommand_from {name}' -l {option[2:]}"
+            for name, options in found.items()
+            for option in options
+        ]
+        return "\n".join(lines) + "\n"
+    cases = "\n".join(
+        f'        {name}) words="{" ".join(options)}" ;;' for name, options in found.items()
+    )
+    script = _BASH.format(cases=cases, commands=" ".join([*found, "--help", "--version"]))
+    return _ZSH + script if shell == "zsh" else script
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    print(script_for(arguments.shell), end="")
+    return 0
+
+
+command = Command(
+    name="completion",
+    help="print a script that completes commands and options in a shell",
+    configure=_configure,
+    run=_run,
+    epilog='bash: add the line  eval "$(reactive-ws completion bash)"  to ~/.bashrc',
+)
