@@ -94,7 +94,7 @@ def test_mistakes_in_calling_say_where_help_is(
         (["-x"], "reactive-ws: unknown option '-x' (see `reactive-ws --help`)\n"),
         (
             ["thing", "--cuont", "1"],
-            "reactive-ws thing: unrecognized arguments: --cuont 1 (see `reactive-ws thing --help`)\n",
+            "reactive-ws thing: unrecognized arguments: --cuont 1; did you mean '--count'? (see `reactive-ws thing --help`)\n",
         ),
     ]:
         assert main(words) == 2
@@ -139,8 +139,14 @@ def test_our_own_commands_are_found_without_an_installation(
 ) -> None:
     monkeypatch.setattr(discovery, "entry_points", lambda **_: [])
     found = discovery.entries()
-    assert list(found) == ["log", "replay"]
-    assert [discovery.load(entry).name for entry in found.values()] == ["log", "replay"]
+    assert list(found) == ["completion", "log", "new", "record", "replay"]
+    assert [discovery.load(entry).name for entry in found.values()] == [
+        "completion",
+        "log",
+        "new",
+        "record",
+        "replay",
+    ]
 
 
 def test_what_is_no_command_is_refused() -> None:
