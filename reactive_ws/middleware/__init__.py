@@ -20,7 +20,7 @@ Modules in reading order:
     endings         saves before SIGTERM or SIGHUP ends the process
     persist_file    `PersistFile`: when stores are loaded and saved
     persist         `persist`: the short way for one store
-    undo            undo and redo for one store
+    undo            undo and redo for one store or several
     logger          one log line for each change of a store or of a whole domain
     inspector       the last commits of a domain: which stores, which thread, when; never the values
 """
@@ -32,7 +32,7 @@ from .persist import persist
 from .persist_file import PersistFile
 from .persist_report import PersistReport
 from .storage import FileStorage, StateStorage
-from .undo import UndoHistory, undo
+from .undo import UndoEntry, UndoHistory, undo
 
 __all__ = [
     "CommitRecord",
@@ -43,6 +43,7 @@ __all__ = [
     "PersistReport",
     "StateCodec",
     "StateStorage",
+    "UndoEntry",
     "UndoHistory",
     "inspect",
     "logger",

@@ -228,7 +228,7 @@ class Rows(Sequence[V_co], Generic[K, V_co]):
         Costs the rows in chunks that are not shared, not the number of all rows. Any two values of one view can be
         compared, also when others came between.
         """
-        return tuple(_changes(older, self))
+        return tuple(_changes(older._root, self._root, is_reversed=self._is_reversed))
 
     # --- for views ----------------------------------------------------------------------------------------------------
 
@@ -329,8 +329,10 @@ class _Region:
         self.before = before
 
 
-def _changes(older: Rows[Any, Any], newer: Rows[Any, Any]) -> Iterator[Change[Any]]:
-    regions = _regions(older, newer)
+def _changes(
+    older: _Node | None, newer: _Node | None, *, is_reversed: bool
+) -> Iterator[Change[Any]]:
+    regions = _regions(older, newer, is_reversed=is_reversed)
     yield from _moves_between(regions)
     offset = 0
     for region in regions:
@@ -350,10 +352,9 @@ def _changes(older: Rows[Any, Any], newer: Rows[Any, Any]) -> Iterator[Change[An
         offset += len(region.new)
 
 
-def _regions(older: Rows[Any, Any], newer: Rows[Any, Any]) -> list[_Region]:
+def _regions(older: _Node | None, newer: _Node | None, *, is_reversed: bool) -> list[_Region]:
     """Returns the rows that differ, between shared nodes. Shared nodes have the same order in both."""
-    is_reversed = newer._is_reversed
-    old, new = _differing(older._root, newer._root)
+    old, new = _differing(older, newer)
     if is_reversed:
         old.reverse()
         new.reverse()

@@ -320,8 +320,8 @@ def moves_between_nodes_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     """A row that moves from one node to another is only inserted."""
     changes = rows._changes
 
-    def planted(older: Any, newer: Any) -> Any:
-        found = list(changes(older, newer))
+    def planted(older: Any, newer: Any, **options: Any) -> Any:
+        found = list(changes(older, newer, **options))
         return [it for it in found if not isinstance(it, rows.Move)]
 
     patch.setattr(rows, "_changes", planted)

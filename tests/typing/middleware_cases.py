@@ -19,6 +19,7 @@ from reactive_ws.middleware import (
     PersistFile,
     StateCodec,
     StateStorage,
+    UndoEntry,
     UndoHistory,
     inspect,
     logger,
@@ -106,6 +107,11 @@ def undo_cases() -> None:
     assert_type(history.can_redo.get(), bool)
     undo(settings, partialize=theme_of, merge=with_theme, equals=str.__eq__)
     undo(names)
+    assert_type(undo(settings, names, group_within=0.5), UndoHistory)
+    assert_type(history.entries(), tuple[UndoEntry, ...])
+    assert_type(history.jump(1), int)
+    with history.transaction("name"), history.paused():
+        pass
 
     undo(settings, partialize=theme_of)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     undo(names, partialize=count_of, merge=with_count)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]

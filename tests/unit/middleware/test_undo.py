@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -12,7 +14,7 @@ import pytest
 from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Domain, ErrorReport
 from reactive_ws.engine.equality import shallow
-from reactive_ws.errors import StoreClosed, UsageError
+from reactive_ws.errors import DomainMismatch, StoreClosed, UsageError
 from reactive_ws.middleware import undo
 from reactive_ws.state.keyed import KeyedStore
 from reactive_ws.state.store import Store
@@ -394,3 +396,131 @@ def test_threads_that_write_and_undo_leave_each_write_at_most_once_and_in_order(
     for number in (1, 2, 3):
         own = [write for thread, write in reversed(states) if thread == number]
         assert own == sorted(set(own))
+
+
+# --- larger steps -------------------------------------------------------------------------------------------------------
+
+
+def test_a_transaction_is_one_step_whose_commits_observers_see_while_it_runs() -> None:
+    store, other = Store(0, domain=(domain := Domain(strict=True))), Store("", domain=domain)
+    history, seen = undo(store, other), list[tuple[int, str]]()
+    store.select().subscribe(lambda value: seen.append((value, other.get())))
+    with history.transaction("move"):
+        store.set(1)
+        other.set("x")
+        with history.transaction("inner"):
+            store.set(2)
+    store.set(3)
+    assert seen == [(0, ""), (1, ""), (2, "x"), (3, "x")]
+    assert [(it.index, it.name, it.is_current) for it in history.entries()] == [
+        (0, None, False), (1, "move", False), (2, None, True),
+    ]  # fmt: skip
+    assert history.undo(2) == 2
+    assert (store.get(), other.get(), history.redo(), store.get(), other.get()) == (
+        0,
+        "",
+        1,
+        2,
+        "x",
+    )
+
+
+def test_a_transaction_that_raises_is_taken_back_and_leaves_no_step() -> None:
+    store = Store(0, domain=Domain(strict=True))
+    history = undo(store)
+    store.set(1)
+    with pytest.raises(KeyError), history.transaction():
+        store.set(2)
+        store.set(3)
+        raise KeyError
+    assert (store.get(), len(history.entries()), history.can_redo.get()) == (1, 2, False)
+    with (
+        batch(store.domain),
+        pytest.raises(UsageError, match="outside of batch"),
+        history.transaction(),
+    ):
+        pass
+
+
+def test_an_undo_inside_a_transaction_ends_its_step() -> None:
+    store = Store(0, domain=Domain(strict=True))
+    history = undo(store)
+    with history.transaction():
+        store.set(1)
+        history.undo()
+        store.set(2)
+        store.set(3)
+    assert (history.undo(5), store.get()) == (1, 0)
+
+
+def test_changes_that_come_soon_after_each_other_are_one_step() -> None:
+    now = 0.0
+    store = Store("", domain=Domain(strict=True))
+    history = undo(store, group_within=1.0, clock=lambda: now)
+    for seconds, text in ((0.0, "a"), (0.75, "ab"), (1.0, "abc"), (1.25, "abcd"), (0.5, "abcde")):
+        now += seconds
+        store.set(text)
+    assert [it.made_at for it in history.entries()] == [0.0, 1.75, 3.5]
+    history.undo()
+    assert store.get() == "abc"
+    store.set("abcx")
+    assert (history.undo(), store.get()) == (1, "abc")
+
+
+def test_what_changes_in_a_pause_belongs_to_the_step_before() -> None:
+    keyed: KeyedStore[str, int] = KeyedStore({"a": 0, "b": 0}, domain=Domain(strict=True))
+    history, seen = undo(keyed), list[int | None]()
+    keyed.select("b").subscribe(seen.append)
+    keyed.upsert("a", 1)
+    with history.paused():
+        keyed.upsert("b", 7)
+    keyed.upsert("a", 2)
+    history.undo()
+    assert dict(keyed.get_all()) == {"a": 1, "b": 7}
+    history.undo()
+    assert (dict(keyed.get_all()), seen) == ({"a": 0, "b": 0}, [0, 7, 0])
+
+
+def test_a_jump_goes_over_several_steps_in_one_commit() -> None:
+    store = Store(0, domain=(domain := Domain(strict=True)))
+    history = undo(store)
+    for value in range(1, 6):
+        store.set(value)
+    number, seen = domain.number, list[int]()
+    store.select().subscribe(seen.append)
+    assert (history.jump(2), store.get(), domain.number - number) == (3, 2, 1)
+    assert (history.jump(2), history.jump(5), seen) == (0, 3, [5, 2, 5])
+    with pytest.raises(UsageError, match="there are 6 entries; got index 6"):
+        history.jump(6)
+
+
+def test_several_stores_must_be_of_one_domain_and_take_no_part() -> None:
+    store = Store(0, domain=Domain())
+    with pytest.raises(DomainMismatch):
+        undo(store, Store(0, domain=Domain()))
+    with pytest.raises(UsageError, match="each once"):
+        undo(store, store)
+    with pytest.raises(UsageError, match="each once"):
+        undo()
+    with pytest.raises(UsageError, match="one plain store"):
+        undo(store, Store(0, domain=store.domain), equals=lambda a, b: a == b)  # type: ignore[call-overload]
+
+
+def test_a_disposed_history_keeps_no_value() -> None:
+    class Value:
+        pass
+
+    store: Store[Value | None] = Store(Value(), domain=Domain(strict=True))
+    history = undo(store)
+    store.set(Value())
+    values = [weakref.ref(store.get()), weakref.ref(history._line.steps[0].parts[0])]
+    store.set(None)
+    store._initial = None
+    history.dispose()
+    gc.collect()
+    assert [value() for value in values] == [None, None]
+    assert (history.entries(), history.undo(), history.redo(), history.jump(0)) == ((), 0, 0, 0)
+    with history.transaction(), history.paused():
+        store.set(None)
+    history.clear()
+    assert repr(history) == f"<UndoHistory of {store.name!r}: 0 back, 0 forth>"
