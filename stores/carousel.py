@@ -1,7 +1,7 @@
 """The carousel store: the panels in order, and which one is active.
 
-The server creates, changes and deletes panels; going from one to another, their order and closing one for oneself are the
-user's and are not sent. It draws nothing: `Panel.data` is for whoever draws panels of that kind.
+The server creates, changes and deletes panels. The user goes from one to another, orders them and closes them for himself;
+nothing of that is sent. The store draws nothing: `Panel.data` is for the code that draws panels of that kind.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class Carousel:
 
     @property
     def handlers(self) -> Handlers:
-        """What this store does about the server's messages; for the composition root."""
+        """Handlers for the server's messages, by type name; `Application` registers them."""
         return {
             "panel.created": self._created,
             "panel.updated": self._updated,

@@ -1,8 +1,7 @@
 """Asks the server for what is not known yet: the sessions and panels on the first connection, then each new session.
 
-What is known already is resumed or fetched anew by the service itself. It holds no state but what is asked for at the moment,
-so that the missing beginning of an answer is asked for once and not with every piece: again only when no snapshot comes for a
-while. Called by the composition root.
+The service itself resumes the streams that it knows. This module holds only the requests under way: it asks once for the
+missing beginning of an answer, not with every piece, and again when no snapshot comes for a while. `Application` calls it.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ __all__ = ["CatchingUp"]
 _APP = "app"
 """The stream of sessions, panels and notifications."""
 _PATIENCE = 10.0
-"""Seconds until who misses something asks again for a snapshot that did not come; a server under load may need some."""
+"""Seconds after which a snapshot that did not come is requested again; a server under load may need some."""
 
 
 class CatchingUp:
@@ -52,7 +51,7 @@ class CatchingUp:
 
     @property
     def handlers(self) -> Handlers:
-        """What is done about the server's messages, by type name; after the stores did their part."""
+        """Handlers for the server's messages, by type name; `Application` calls them after those of the stores."""
         return {"snapshot": self._came, "session.created": self._created}
 
     def connected(self, is_connected: bool) -> None:  # noqa: FBT001 - a stream gives one argument

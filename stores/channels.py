@@ -35,7 +35,7 @@ def _no_counts() -> Map[str, int]:
 
 @attrs.frozen
 class ChannelsState:
-    """What happened on the channels.
+    """The last events of the channels.
 
     Attributes:
         latest: The last event by type.
@@ -59,7 +59,7 @@ def happened(state: ChannelsState, event: Envelope[Any]) -> ChannelsState:
 
 
 class Channels:
-    """What happens on the channels. Made by `Application`.
+    """The events of the channels, as state and as streams; `Application` makes it.
 
     Args:
         domain: Of its store.
@@ -104,7 +104,7 @@ class Channels:
 
     @property
     def handlers(self) -> Handlers:
-        """What this store does about the server's messages; for the composition root."""
+        """Handlers for the server's messages, by type name; `Application` registers them."""
         return dict.fromkeys(CHANNEL_EVENTS, self._happened)
 
     def _happened(self, envelope: Envelope[Any]) -> None:
@@ -113,5 +113,5 @@ class Channels:
     # --- actions --------------------------------------------------------------------------------------------------------
 
     def follow(self, channel: str) -> DisposableBase:
-        """Asks the server for a channel until the returned disposable is disposed, on every connection anew."""
+        """Asks the server for a channel until the returned disposable is disposed, and again on every connection."""
         return self._follow(channel)

@@ -30,7 +30,7 @@ __all__ = ["ConnectionStore", "ConnectionSummary", "status_text"]
 
 @attrs.frozen
 class _Memory:
-    """What the service forgets."""
+    """Facts about earlier connections, which the service does not keep."""
 
     last_connected_at: datetime | None = None
     last_heartbeat_at: datetime | None = None
@@ -45,7 +45,7 @@ class ConnectionSummary:
     Attributes:
         connection: State, attempt, next retry, cause.
         metrics: Counts and gauges.
-        queue: What waits to be sent or acknowledged, in order.
+        queue: The messages that wait to be sent or acknowledged, in order.
         last_connected_at: When the connection last became ready, UTC.
         last_heartbeat_at: When the server last answered a ping, UTC.
         server: What the server said about itself; None in plain mode.
@@ -86,7 +86,7 @@ class ConnectionStore:
     """The connection. Made by `Application`.
 
     Args:
-        domain: Of its store; the service's.
+        domain: The service's domain.
         service: Whose connection it is.
         clock: Wall clock, UTC.
         now: Seconds of the service's clock.
@@ -148,7 +148,7 @@ class ConnectionStore:
     def status_text(self) -> Selection[str]:
         """The connection in words, such as "Connected (45s)" or "Reconnecting in 3 s (attempt 2 of 10)...".
 
-        Ticks by itself while somebody looks; see `status_line`.
+        It ticks while it has an observer; see `status_line`.
         """
         return self._line.text
 
@@ -179,7 +179,7 @@ class ConnectionStore:
 
     @property
     def last_error(self) -> Selection[ErrorEvent | None]:
-        """What last went wrong with the connection, until `clear_error`."""
+        """The last error of the connection, until `clear_error`."""
         return self._memory.select(lambda memory: memory.last_error)
 
     @property
@@ -189,7 +189,7 @@ class ConnectionStore:
 
     @property
     def queue(self) -> Selection[tuple[Waiting, ...]]:
-        """What waits to be sent or acknowledged, in order."""
+        """The messages that wait to be sent or acknowledged, in order."""
         return self._service.outbox.select(lambda now: now.entries)
 
     @property
@@ -204,12 +204,12 @@ class ConnectionStore:
 
     @property
     def handlers(self) -> Handlers:
-        """What this store does about the server's messages; for the composition root."""
+        """Handlers for the server's messages, by type name; `Application` registers them."""
         return {"hello": self._greeted, "pong": self._beat}
 
     @property
     def subscription(self) -> DisposableBase:
-        """What keeps it up to date; the composition root disposes it."""
+        """The subscriptions that keep the store up to date; `Application` disposes them."""
         return self._watch
 
     def _turned(self, is_connected: bool) -> None:  # noqa: FBT001 - a stream gives one argument

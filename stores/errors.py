@@ -34,7 +34,7 @@ class AppError:
         time: When it last happened, UTC.
         count: How often it happened.
         is_retryable: Whether it is tried again, or trying again may help.
-        source: Who failed, such as the name of a handler; None for the connection itself.
+        source: The part that failed, such as the name of a handler; None for the connection itself.
     """
 
     number: int
@@ -63,7 +63,7 @@ _TITLES: Final[Mapping[ErrorKind, str]] = {
 
 @attrs.frozen
 class ErrorsState:
-    """What went wrong, the latest last.
+    """The errors, the latest last.
 
     Attributes:
         errors: The entries that are shown.
@@ -93,7 +93,7 @@ def occurred(state: ErrorsState, error: AppError, limit: int) -> ErrorsState:
 
 
 def dismissed(state: ErrorsState, number: int) -> ErrorsState:
-    """Somebody has read an entry."""
+    """The user has read an entry."""
     return attrs.evolve(state, errors=tuple(one for one in state.errors if one.number != number))
 
 
@@ -101,7 +101,7 @@ def dismissed(state: ErrorsState, number: int) -> ErrorsState:
 
 
 class Errors:
-    """What went wrong. Made by `Application`.
+    """The errors in words for users; `Application` makes it.
 
     Args:
         domain: Of its store.
@@ -119,7 +119,7 @@ class Errors:
 
     @property
     def state(self) -> ReadOnly[ErrorsState]:
-        """What went wrong, the latest last."""
+        """The errors, the latest last."""
         return self._store.read_only
 
     @property

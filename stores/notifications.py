@@ -1,6 +1,6 @@
 """The notifications store: notices for the user, and how many are unread.
 
-Reading one is told to the server, and what was read elsewhere is read here.
+The store sends read marks to the server, and applies read marks from other devices.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Notifications:
 
     @property
     def handlers(self) -> Handlers:
-        """What this store does about the server's messages; for the composition root."""
+        """Handlers for the server's messages, by type name; `Application` registers them."""
         return {"notification.new": self._arrived, "notification.read": self._was_read}
 
     def _arrived(self, envelope: Envelope[NotificationNew]) -> None:

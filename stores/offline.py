@@ -41,7 +41,7 @@ class WaitingMessage:
         id, type: Of the message.
         status: How far it has come.
         attempts: Transmissions so far, in this process.
-        since: When it was sent first, UTC, also by an earlier process; None when nobody knows.
+        since: When it was sent first, UTC, also by an earlier process; None when unknown.
         payload: What it says.
     """
 
@@ -75,7 +75,7 @@ class FailedMessage:
 
 @attrs.frozen
 class OfflineState:
-    """What is not delivered.
+    """The messages that are not delivered.
 
     Attributes:
         waiting: In the order of sending.
@@ -90,7 +90,7 @@ class OfflineState:
 
 
 def waits(state: OfflineState, view: OutboxView) -> OfflineState:
-    """This is in the outbox now; what is sent again is not failed any more."""
+    """The outbox changed; a message that is sent again is no longer failed."""
     waiting = tuple(map(_shown, view.entries))
     ids = {one.id for one in waiting}
     failed = tuple(one for one in state.failed if one.id not in ids)
@@ -104,7 +104,7 @@ def gave_up(state: OfflineState, message: FailedMessage, limit: int) -> OfflineS
 
 
 def forgot(state: OfflineState, message_id: str) -> OfflineState:
-    """Nobody wants to hear of a failed message any more."""
+    """The user gave up a failed message."""
     failed = tuple(one for one in state.failed if one.id != message_id)
     return attrs.evolve(state, failed=failed)
 
@@ -125,10 +125,10 @@ def _time(timestamp: datetime | float | None) -> datetime | None:
 
 
 class Offline:
-    """What is not delivered. Made by `Application`.
+    """The messages that are not delivered; `Application` makes it.
 
     Args:
-        domain: Of its store; the service's.
+        domain: The service's domain.
         service: Whose outbox it is.
         report: See `ports`.
         resend: Sends a failed chat message again and shows it; for the composition root to give.
@@ -158,7 +158,7 @@ class Offline:
 
     @property
     def state(self) -> ReadOnly[OfflineState]:
-        """What waits and what failed."""
+        """The messages that wait and those that failed."""
         return self._store.read_only
 
     @property
@@ -168,12 +168,12 @@ class Offline:
 
     @property
     def waiting(self) -> Selection[tuple[WaitingMessage, ...]]:
-        """What is not acknowledged yet, in the order of sending."""
+        """The messages without an acknowledgement, in the order of sending."""
         return self._store.select(lambda state: state.waiting)
 
     @property
     def failed(self) -> Selection[tuple[FailedMessage, ...]]:
-        """What was not delivered, the latest last."""
+        """The messages that failed, the latest last."""
         return self._store.select(lambda state: state.failed)
 
     @property
@@ -185,12 +185,12 @@ class Offline:
 
     @property
     def handlers(self) -> Handlers:
-        """What this store does about the server's messages; for the composition root."""
+        """Handlers for the server's messages, by type name; `Application` registers them."""
         return {"message.received": self._received}
 
     @property
     def subscription(self) -> DisposableBase:
-        """What keeps it up to date; the composition root disposes it."""
+        """The subscriptions that keep the store up to date; `Application` disposes them."""
         return self._watch
 
     def _changed(self, view: OutboxView) -> None:
@@ -231,7 +231,7 @@ class Offline:
     # --- actions --------------------------------------------------------------------------------------------------------
 
     def retry(self, message_id: str) -> None:
-        """Tries again: what failed is sent anew, and for what waits the connection is dialled now. Any thread.
+        """Sends failed messages again, and dials now for those that wait. Any thread.
 
         Raises:
             KeyError: no such message waits or failed.

@@ -1,4 +1,4 @@
-"""What of an application survives the process, and how: sessions, panels, notifications, read marks, failed messages, and
+"""The state of an application that survives the process: sessions, panels, notifications, read marks, failed messages, and
 the position in the stream that changes them.
 
 Histories are not kept: they may be large, and the server shows the newest part of them again. That is why no position of a
@@ -142,7 +142,7 @@ def _offline_with(state: OfflineState, part: tuple[_Failed, ...]) -> OfflineStat
 
 
 def _part_of_history(conversations: Mapping[str, Conversation]) -> dict[str, _ReadMark]:
-    # Sessions without sequences have no place that the next process would find again, and nobody goes to those that are over.
+    # Sessions without sequences have no place that the next process would find again, and the user cannot open closed ones.
     return {
         session_id: (one.epoch, one.read[1])
         for session_id, one in conversations.items()
@@ -174,7 +174,7 @@ def _positions_with(
 
 
 class Kept(Protocol):
-    """What is kept of an application; every `Application` is one."""
+    """The parts of an application that are kept; every `Application` is one."""
 
     sessions: Sessions
     carousel: Carousel

@@ -1,6 +1,6 @@
-"""The typing store: who types where. Somebody who was not heard of for a few seconds does not type any more.
+"""The typing store: which users type in which conversation. A user without an event for a few seconds is removed.
 
-The only store with a timer: one, for the first that expires, and none when nobody types.
+It has one timer, for the first user that expires, and none while no user types.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def _nobody() -> Map[tuple[str, str], float]:
 
 @attrs.frozen
 class TypingState:
-    """Until when somebody counts as typing: seconds of the clock by (conversation id, user id)."""
+    """The time until which a user counts as typing: seconds of the clock by (conversation id, user id)."""
 
     until: Map[tuple[str, str], float] = attrs.field(factory=_nobody)
 
     def users(self, conversation_id: str) -> tuple[str, ...]:
-        """Returns who types in a conversation, sorted by id."""
+        """Returns the users that type in a conversation, sorted by id."""
         return tuple(sorted(user for where, user in self.until if where == conversation_id))
 
 
@@ -41,12 +41,12 @@ class TypingState:
 
 
 def typed(state: TypingState, typing: Typing, until: float) -> TypingState:
-    """Somebody types."""
+    """A user types."""
     return TypingState(state.until.set((typing.conversation_id, typing.user_id), until))
 
 
 def expired(state: TypingState, now: float) -> TypingState:
-    """Those who were not heard of for too long do not type any more."""
+    """Removes the users whose last typing event is too old."""
     over = [key for key, until in state.until.items() if until <= now]
     if not over:
         return state
@@ -60,15 +60,15 @@ def expired(state: TypingState, now: float) -> TypingState:
 
 
 class TypingUsers:
-    """Who types. Made by `Application`.
+    """The users that type; `Application` makes it.
 
     Args:
-        domain: Of its store.
+        domain: The service's domain.
         send: See `ports`.
         now: Monotonic seconds.
         later: Starts a timer.
-        lasts: Seconds that somebody counts as typing.
-        interval: Seconds between two messages that say that we type.
+        lasts: Seconds after an event for which a user counts as typing.
+        interval: Seconds between two own typing messages.
     """
 
     def __init__(
@@ -95,16 +95,16 @@ class TypingUsers:
 
     @property
     def state(self) -> ReadOnly[TypingState]:
-        """Who types, in all conversations."""
+        """The users that type, in all conversations."""
         return self._store.read_only
 
     def users(self, conversation_id: str) -> Selection[tuple[str, ...]]:
-        """Returns the stream of who types in a conversation."""
+        """Returns the stream of the users that type in a conversation."""
         return self._store.select(lambda state: state.users(conversation_id))
 
     @property
     def handlers(self) -> Handlers:
-        """What this store does about the server's messages; for the composition root."""
+        """Handlers for the server's messages, by type name; `Application` registers them."""
         return {"typing": self._typed}
 
     def _typed(self, envelope: Envelope[Typing]) -> None:
@@ -146,7 +146,7 @@ class TypingUsers:
         self.tell(conversation_id, user_id)
 
     def clear(self) -> None:
-        """Forgets who types and ends the timer, as when the connection is lost."""
+        """Removes all users and ends the timer, as when the connection is lost."""
         cancel, self._cancel = self._cancel, None
         if cancel is not None:
             cancel()

@@ -1,4 +1,4 @@
-"""What a command of `reactive-ws` is, and how one says that it failed.
+"""A command of `reactive-ws`, and the exception that says that it failed.
 
 Commands are found through the entry point group `reactive_ws.commands`; each entry names a `Command`. A user's mistake
 is a `CommandFailed` or any of the package's own errors: one line on stderr, no traceback.
@@ -62,13 +62,13 @@ def host_name(text: str) -> str:
 
 
 def port_number(text: str) -> int:
-    """Returns the TCP port that was typed, for `add_argument(type=...)`.
+    """Returns the TCP port of a typed text, for `add_argument(type=...)`.
 
     Raises:
-        argparse.ArgumentTypeError: it is no number from 0 to 65535.
+        argparse.ArgumentTypeError: the text is not a number from 0 to 65535.
     """
     if not text.isascii() or not text.isdigit() or int(text[:6]) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a number from 0 to 65535")
     return int(text)
 
 
@@ -76,13 +76,13 @@ def whole_number(text: str) -> int:
     """Returns the whole number that was typed, for `add_argument(type=...)`.
 
     Raises:
-        argparse.ArgumentTypeError: it is none.
+        argparse.ArgumentTypeError: the text is not a whole number.
     """
     try:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no whole number; give one such as 7"
+            f"{text!r} is not a whole number; give one such as 7"
         ) from None
 
 
@@ -90,12 +90,12 @@ def non_negative(text: str) -> float:
     """Returns the number of seconds that was typed, for `add_argument(type=...)`.
 
     Raises:
-        argparse.ArgumentTypeError: it is no finite number, or negative.
+        argparse.ArgumentTypeError: the number is negative or not finite.
     """
     try:
         value = float(text)
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds; give 0 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds; give 0 or more")
     return value

@@ -30,7 +30,7 @@ def load(entry: EntryPoint) -> Command:
     """Returns the command of an entry point.
 
     Raises:
-        CommandFailed: it cannot be imported, or is no Command.
+        CommandFailed: the import fails, or the object is not a `Command`.
     """
     try:
         command = entry.load()
@@ -38,6 +38,6 @@ def load(entry: EntryPoint) -> Command:
         raise CommandFailed(f"command {entry.name!r} cannot be loaded: {error}") from error
     if not isinstance(command, Command):
         raise CommandFailed(
-            f"command {entry.name!r} cannot be loaded: {entry.value} is no reactive_ws Command"
+            f"command {entry.name!r} cannot be loaded: {entry.value} is not a reactive_ws Command"
         )
     return command

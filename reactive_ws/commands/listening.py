@@ -15,7 +15,7 @@ from ..errors import ListenFailed
 __all__ = ["listen", "url_of"]
 
 _log = logging.getLogger("reactive_ws.hub.socket")
-# Strangers that knock with garbage are no news, and the library's debug output shows tokens.
+# Garbage from strangers is not worth a line, and the library's debug output shows tokens.
 _log.setLevel(logging.CRITICAL)
 
 
@@ -54,7 +54,7 @@ def url_of(server: Server, host: str, path: str = "/ws") -> str:
 def _reason(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return "it is in use; stop the other program or choose another port (0 takes a free one)"
-    # Newer Pythons try every address of a name and then say only that none could be had.
+    # Newer Pythons try every address of a name and then report only that they could bind none.
     if error.errno in (None, errno.EADDRNOTAVAIL):
         return "this machine does not have that address; use 127.0.0.1 or 0.0.0.0"
     if error.errno in (errno.EACCES, errno.EPERM):

@@ -24,7 +24,7 @@ __all__ = ["RecordedFrame", "read_recording"]
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _MAX_LINE = 1 << 26
-"""Bytes; a file that is no recording, such as a disk image, may be one line and larger than the memory."""
+"""Bytes; a file that is not a recording, such as a disk image, may be one line and larger than the memory."""
 
 
 @attrs.frozen
@@ -52,7 +52,7 @@ def read_recording(path: str | Path) -> tuple[RecordedFrame, ...]:
     """Returns all frames of a recording, in order.
 
     Raises:
-        FileUnusable: it cannot be opened, is no recording, is cut off, or its times go back.
+        FileUnusable: the file cannot be opened, is not a recording, is cut off, or its times go back.
     """
     try:
         with Path(path).open("rb") as file:
@@ -76,13 +76,13 @@ def _frames(path: str, lines: BinaryIO) -> Iterator[RecordedFrame]:
     before = 0.0
     for number, line in enumerate(iter(partial(lines.readline, _MAX_LINE), b""), 1):
         if len(line) == _MAX_LINE:
-            raise FileUnusable(path, f"is no recording: line {number} is longer than 64 MiB")
+            raise FileUnusable(path, f"is not a recording: line {number} is longer than 64 MiB")
         try:
             entry = decode(line)
             text = bytes(entry.frame).decode()
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise FileUnusable(path, f"is no recording: line {number}: {error}") from error
+            raise FileUnusable(path, f"is not a recording: line {number}: {error}") from error
         if entry.t < before:
-            raise FileUnusable(path, f"is no recording: line {number}: its time goes back")
+            raise FileUnusable(path, f"is not a recording: line {number}: its time goes back")
         before = entry.t
         yield RecordedFrame(entry.t, entry.dir == "in", text)

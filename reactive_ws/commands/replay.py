@@ -121,7 +121,7 @@ def _speed(text: str) -> float:
         value = math.nan
     if not value >= 0:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no speed; give a factor such as 1 or 10, or 0 or max to not wait at all"
+            f"{text!r} is not a speed; give a factor such as 1 or 10, or 0 or max to not wait at all"
         )
     return value or math.inf
 

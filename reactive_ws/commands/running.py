@@ -1,4 +1,4 @@
-"""How a server that runs as a program is told to end: SIGTERM is a normal end, Ctrl-C is quiet and left to asyncio."""
+"""Ends a server that runs as a program: SIGTERM is a normal end; Ctrl-C is quiet and left to asyncio."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["termination"]
 
 @contextlib.contextmanager
 def termination() -> Generator[asyncio.Event, None, None]:
-    """Gives an event that SIGTERM sets. Enter it before anybody is told that the server runs.
+    """Gives an event that SIGTERM sets. Enter it before the server reports that it runs.
 
     On Windows, and outside of the main thread, the event is never set: there is no such signal to handle.
     """

@@ -1,8 +1,8 @@
 """`GrowingText`: an immutable text that is cheap to extend, for answers that arrive word by word.
 
 Pieces are joined like the digits of a counter: two of about the same length become one. So there are never more than a
-few dozen pieces, and a word costs the same after a thousand words and after a hundred thousand, where `old + word` would
-copy the whole answer for each. It knows no messages; `entry` uses it.
+few dozen pieces. A word costs the same after a thousand words and after a hundred thousand; `old + word` would copy the
+whole answer for each. It knows no messages; `history.entry` uses it.
 """
 
 from __future__ import annotations

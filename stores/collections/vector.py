@@ -1,8 +1,8 @@
 """`Vector`: an immutable sequence that is cheap to change anywhere, at any length.
 
-A counted tree whose leaves are tuples of at most 256 items, so appending, inserting, replacing, cutting and reading a
-window cost a few short tuple copies at a thousand items and at a million. The only room that knows this structure;
-`timeline` uses it. It knows no messages, and it does not sort: `find` expects whoever inserts to keep the order.
+It is a counted tree whose leaves are tuples of at most 256 items. Appending, inserting, replacing, cutting and reading a
+window cost a few short tuple copies, at a thousand items and at a million. `history.timeline` uses it. It knows no messages
+and does not sort: `find` expects the caller of `insert` to keep the order.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class _Branch:
 
     def __init__(self, children: tuple[_Node, ...], size: int | None = None) -> None:
         self.children = children
-        # Counting 64 children is most of the cost of a change; who changes one item knows the new size.
+        # Counting 64 children is most of the cost of a change; a method that changes one item knows the new size.
         self.size = sum(map(_size, children)) if size is None else size
         self._ends: array[int] | None = None
 
     @property
     def ends(self) -> array[int]:
-        """How many items there are up to and with each child; counted when somebody looks for the first time."""
+        """How many items there are up to and with each child; counted on the first look."""
         ends = self._ends
         if ends is None:
             # Not a list, whose numbers would lie all over the memory.
@@ -235,7 +235,7 @@ def _step(branch: _Branch, place: int) -> tuple[int, int]:
     """Returns the number of the child with this place, and the place in that child."""
     children, ends = branch.children, branch._ends
     if ends is None:
-        # Chats are written at their ends, and there the branches are new, so that nobody has counted their children.
+        # Chats are written at their ends, and there the branches are new, and their children are not counted yet.
         last_start = branch.size - _size(children[-1])
         if place >= last_start:
             return len(children) - 1, place - last_start

@@ -1,7 +1,7 @@
-"""`reactive-ws demo`: a chat whose server is killed in the middle, and a judge who looks for what got lost.
+"""`reactive-ws demo`: a chat whose server is killed in the middle, and a judge that looks for lost messages.
 
 Three processes. The client is this one; the hub is a child, killed with SIGKILL while at least 20 messages are
-unacknowledged and an answer is half streamed; the judge is a child that trusts nobody: it is given files.
+unacknowledged and an answer is half streamed; the judge is a child that trusts no other process and reads their files.
 
     command      arguments, children, exit code
     performance  from the first connection to the verdict
@@ -12,7 +12,7 @@ unacknowledged and an answer is half streamed; the judge is a child that trusts 
     record       the client's write-ahead record
     hub_child    the hub in a child process: start, kill, start again on the same port
     screen       what a client is shown, as a file
-    judge        record, data file and screens -> verdict; also the second client that looks afresh
+    judge        record, data file and screens -> verdict; also the second client, with an empty memory
 """
 
 from .command import command

@@ -76,7 +76,7 @@ class Chat(App[R], Generic[R]):
         self.panels.border_title = "Panels"
 
     def body(self) -> Widget:
-        """What lies between the banner and the input line."""
+        """The part between the banner and the input line."""
         return Horizontal(self.sessions, self.entries, self.panels)
 
     def compose(self) -> ComposeResult:

@@ -35,7 +35,7 @@ __all__ = ["command"]
 _TERMINATED = 143
 """128 plus the number of SIGTERM, as shells have it."""
 _LEFT = 130
-"""What a program interrupted by its user returns; nothing was judged."""
+"""The exit code after Ctrl-C; nothing was judged."""
 _TOKEN_DELAY = 0.008
 """Seconds before each word of an answer: slow enough to be caught in the middle, fast enough to be done soon."""
 

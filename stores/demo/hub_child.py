@@ -24,7 +24,7 @@ _START_TIMEOUT = 60.0
 """Seconds; a cold start on a slow machine takes ten."""
 _STOP_TIMEOUT = 20.0
 _PORT_TRIES = 20
-"""Somebody else may sit on the port for a moment between a kill and the next start."""
+"""Another program may take the port for a moment between a kill and the next start."""
 
 
 def python(*arguments: str) -> tuple[list[str], dict[str, str]]:

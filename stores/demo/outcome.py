@@ -27,7 +27,7 @@ class Outcome:
 
     @property
     def lines(self) -> list[str]:
-        """What is said about it; the last line is "passed" or "FAILED"."""
+        """The report in lines; the last one is "passed" or "FAILED"."""
         verdict = self.verdict
         lines = [f"judge: {finding}" for finding in verdict.findings[:_MOST_FINDINGS]]
         if len(verdict.findings) > len(lines):

@@ -42,7 +42,7 @@ async def perform(play: Play, directory: Path, seconds: float) -> Outcome:
         await app.service.wait_connected()
         await play.perform(seconds)
         save(screen_of(app), client)
-        narrator.say("note", "a second client connects afresh")
+        narrator.say("note", "a second client connects with an empty memory")
         await _judge("look", hub.url, str(second))
         reconnects = app.service.metrics.get().reconnects
         await app.service.disconnect()

@@ -33,7 +33,7 @@ __all__ = ["Play"]
 _NAMES = ("alpha", "beta", "gamma")
 _PANELS = ("Plan", "Budget", "Sketch")
 _PATIENCE = 60.0
-"""Seconds without any progress until it gives up; a slow machine is no lost message."""
+"""Seconds without any progress until it gives up; a slow machine must not look like a lost message."""
 _ROUND = 10.0
 """Seconds of talk for one kill. Each round has sessions of its own: a snapshot shows the newest 1 000 messages of one."""
 _MAX_STORMS = 50
@@ -45,9 +45,9 @@ class Play:
 
     Attributes:
         app: The stores, connected.
-        hub: Runs.
+        hub: The running hub.
         record: Where accepted messages go.
-        narrator: Who tells.
+        narrator: Writes the story.
         rng: Decides everything that is random.
     """
 
@@ -76,7 +76,7 @@ class Play:
         await self._settle()
 
     def accept(self, session_id: str | None, text: str) -> str | None:
-        """Says what somebody typed: a message like any other, recorded, promised and judged.
+        """Sends a message that the user typed; it is recorded, promised and judged like all others.
 
         Returns:
             None, or why it is not accepted.
@@ -193,7 +193,7 @@ class Play:
             self.record.note(Acknowledged(identity))
 
     async def _settle(self) -> None:
-        """Waits until everything is acknowledged and answered; gives up when nothing happens any more."""
+        """Waits until everything is acknowledged and answered; gives up when nothing happens for too long."""
         self.narrator.say("note", "nothing more to say; waiting for the answers")
         owing, since = -1, time.monotonic()
         while (
@@ -203,7 +203,7 @@ class Play:
                 owing, since = left, time.monotonic()
             self.hub.check()
             await asyncio.sleep(0.05)
-        # What is typed from here on would be promised to nobody.
+        # A message that is typed from here on would have no judge.
         self._is_over = True
         if left:
             self.narrator.say("note", f"gave up waiting: {left} are missing")

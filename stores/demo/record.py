@@ -87,8 +87,8 @@ def read(path: Path) -> list[Line]:
     """Returns the lines of a record; a last line that was cut off by a crash is left out.
 
     Raises:
-        OSError: it cannot be read.
-        msgspec.DecodeError: it is no record.
+        OSError: the file cannot be read.
+        msgspec.DecodeError: the file is not a record.
     """
     lines = path.read_bytes().split(b"\n")[:-1]
     return [msgspec.json.decode(line, type=Line) for line in lines]

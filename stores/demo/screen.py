@@ -1,7 +1,7 @@
-"""What a client is shown at one moment, as a file: the sessions with their messages, and the panels.
+"""The state that a client shows at one moment, as a file: sessions with their messages, and panels.
 
-The client writes its own at the end, the second client writes what it sees after connecting afresh, and the judge
-compares. Built from the stores only, like a user interface.
+The client writes its own at the end. The second client, which starts with an empty memory, writes what it sees, and the
+judge compares the two. The state comes from the stores only, as in a user interface.
 """
 
 from __future__ import annotations

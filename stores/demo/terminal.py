@@ -29,7 +29,7 @@ from .play import Play
 __all__ = ["DemoScreen", "show"]
 
 _CLOSES_AFTER = 20
-"""Seconds that the verdict stays when nobody touches a key."""
+"""Seconds that the verdict stays when no key is pressed."""
 _QUEUE_LINES = 30
 _COLOURS = {"hub": "#f87171", "state": "#fbbf24", "note": "#94a3b8"}
 _HINT = "type to write · q or Ctrl+C leaves"
@@ -40,7 +40,7 @@ class DemoScreen(Chat[Outcome]):
     """One performance on a terminal. It ends with the outcome, or with None when the user left before.
 
     Args:
-        play: Whose stores are shown, and who takes what is typed.
+        play: Its stores are shown, and it takes the typed messages.
         perform: Runs the play up to the verdict.
 
     Attributes:
@@ -159,9 +159,9 @@ class DemoScreen(Chat[Outcome]):
         await super().on_event(event)
 
     def _notice(self, key: events.Key) -> None:
-        """What a key does before it goes its way."""
+        """Handles a key before the focused widget does."""
         if self._outcome is not None:
-            # Not to be taken away from somebody who reads.
+            # A user who reads the verdict must not lose it.
             self._closes_in = -1
             self.verdict.border_subtitle = "q closes"
         elif key.is_printable and key.character != "q" and self.focused is not self.input:

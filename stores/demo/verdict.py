@@ -1,7 +1,7 @@
 """The judgement itself: pure functions from what was accepted and what three witnesses show to a verdict.
 
-The witnesses are the hub's data file, the client, and a second client that connected afresh. Everything that was accepted must
-be with each of them exactly once and in the order in which it was accepted, and so must one answer to each message.
+The witnesses are the hub's data file, the client, and a second client that started with an empty memory. Each must
+have every accepted message exactly once, in the order of acceptance, and one answer to each.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MINIMUM = 20
 
 
 class Kill(Struct, frozen=True):
-    """What was under way when the hub was killed.
+    """The messages under way when the hub was killed.
 
     Attributes:
         unacknowledged: Messages that were accepted and not acknowledged.
@@ -41,14 +41,14 @@ class Kill(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """What the judge found.
+    """The findings of the judge.
 
     Attributes:
         accepted, acknowledged: Messages in the client's record.
         lost: Messages and answers that a witness does not have, or has with another text.
-        duplicated: Messages and answers that a witness has more than once, or that nobody said.
+        duplicated: Messages and answers that a witness has more than once, or that was never sent.
         out_of_order: Messages and answers that a witness has in a wrong place.
-        kills: What was under way at each kill.
+        kills: The messages under way at each kill.
         findings: Each in a sentence.
     """
 
@@ -137,7 +137,9 @@ class _Court:
                 self._order(name, [one.id for one in data.sessions.get(session_id, [])], shown)
         for session_id in screen.sessions.keys() - self._by_session.keys():
             for one in screen.sessions[session_id]:
-                self._find(self.duplicated, one.id, f"{name} has {one.text!r}, which nobody said")
+                self._find(
+                    self.duplicated, one.id, f"{name} has {one.text!r}, which was never sent"
+                )
         self._panels(name, screen.panels, data.panels)
 
     def _compare(self, name: str, expected: Mapping[str, str], shown: Sequence[Shown]) -> None:
@@ -152,7 +154,7 @@ class _Court:
         for identity, count in counts.items():
             if identity not in expected:
                 text = texts[identity].text
-                self._find(self.duplicated, identity, f"{name} has {text!r}, which nobody said")
+                self._find(self.duplicated, identity, f"{name} has {text!r}, which was never sent")
             elif count > 1:
                 text = expected[identity]
                 self._find(self.duplicated, identity, f"{name} has {text!r} {count} times")

@@ -61,7 +61,7 @@ class ConversationConnection:
         self._app: Application | None = None
         self._conversation_id: str | None = None
         self._address: str | None = None
-        # Two switches at once would leave a connection that nobody knows.
+        # Two switches at once would leave a connection without an owner.
         self._lock = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -111,7 +111,7 @@ class ConversationConnection:
             try:
                 await app.__aenter__()
             except BaseException:
-                # Nobody else knows it: a later switch to the same address makes another one.
+                # It has no other owner: a later switch to the same address makes another one.
                 app.service.disconnect()
                 app.close()
                 raise
@@ -129,5 +129,5 @@ class ConversationConnection:
             try:
                 await app.__aexit__(None, None, None)
             finally:
-                # Also when nobody waits for the end any more: the service goes on to it by itself.
+                # Also when no caller waits for the end: the service reaches it by itself.
                 app.close()

@@ -5,8 +5,8 @@
 
     use_channel(app, "ai.*", show, owner=view)  an object is the owner: it ends when the object is gone
 
-They count who uses a service: the first one that wants it connects it, the last one disconnects it. A connection that somebody
-else made is left as it is.
+They count the uses of a service: the first use connects it, the end of the last one disconnects it. A connection that other
+code made is left as it is.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class WebSocketScope:
         self._service.connect()
 
     def disconnect(self) -> None:
-        """Disconnects for good, for all who use the connection."""
+        """Disconnects for all uses of the connection; it stays closed."""
         self._service.disconnect()
 
     def dispose(self) -> None:
@@ -191,8 +191,8 @@ def use_websocket(
     """Returns a use of a connection that ends with a `with` block, with `dispose`, or with its owner.
 
     Args:
-        source: Whose connection.
-        auto_connect: Whether it is connected for as long as somebody uses it; one that is connected already stays so.
+        source: The application or client with the connection.
+        auto_connect: Whether the first use connects it and the end of the last use disconnects it.
         owner: When this object is gone the use ends; it must allow weak references, and handlers must not hold it.
     """
     scope = WebSocketScope(_service_of(source), auto_connect=auto_connect)
@@ -211,11 +211,11 @@ def use_channel(
     """Calls `handler(payload, envelope)` for a channel until the returned scope, or its owner, ends.
 
     Args:
-        source: Whose connection.
+        source: The application or client with the connection.
         channel: A channel, `a.*`, or `*`.
         handler: Short and synchronous.
         owner: When this object is gone the subscription ends; the handler must not hold it. Without an owner, keep the
-            scope: it ends when nobody holds it any more.
+            scope: it ends when no reference to it is left.
     """
     scope = ChannelScope(_service_of(source), channel, handler)
     if owner is not None:

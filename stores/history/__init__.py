@@ -6,7 +6,7 @@ It renders nothing and owns no connection. `Application` makes one `History` and
     timeline      `Timeline`: the entries of one session in order, each id once, as an immutable value
     conversation  `Conversation`: the state of one session, and its reducers
     answers       how an answer grows word by word
-    doubts        faults of messages that the history takes nevertheless, as lines for the error store
+    doubts        faults of messages that are taken nevertheless
     own_messages  the changes of an own message, from `queued` to `acknowledged` or `failed`
     incoming      the server's messages as changes of conversations
     older         `OlderRequest`: pages of earlier messages

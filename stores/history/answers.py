@@ -76,7 +76,7 @@ def called(
     epoch: str | None,
     timestamp: float,
 ) -> Conversation:
-    """A tool is used for an answer, or has given its result; an answer that nobody saw yet begins with it."""
+    """A tool is used for an answer, or has given its result. The answer begins with it when it is not here yet."""
     state = at_epoch(state, epoch)
     entry = state.timeline.find(message_id)
     if entry is None:

@@ -1,4 +1,4 @@
-"""What was said in one session: the state, and the pure functions that say what each message makes of it.
+"""The state of one session, and the pure functions that apply each message to it.
 
 One entry per id, whatever arrives first: the own message when it is sent, its acknowledgement, the server's copy, pieces of
 an answer, the whole answer, a snapshot. Sequences of different epochs of the server are kept apart: what was said before
@@ -44,18 +44,18 @@ __all__ = [
 
 @attrs.frozen(eq=False)
 class Conversation:
-    """What was said in a session.
+    """The state of one session.
 
     Attributes:
         timeline: The entries in order.
         epoch: The server's epoch in which the newest sequences were given; None before the first.
         era: Number of that epoch, counted here.
-        is_loaded: Whether what was said before we came is here too, as far as the server shows it.
+        is_loaded: Whether messages from before the first contact are here too, as far as the server shows them.
         read: The last place that was read; None before anything is known of that.
-        has_older: Whether there are older messages than these; None while nobody knows.
+        has_older: Whether there are older messages than these; None while that is unknown.
         is_loading_older: Whether older ones are being fetched.
         loaded_older: How many older ones were fetched; the bound on the length grows by them.
-        is_over: Whether the session was closed: nobody goes there, so nothing in it is news.
+        is_over: Whether the session was closed: the user cannot open it, so nothing in it counts as unread.
     """
 
     timeline: Timeline = attrs.field(factory=Timeline)
@@ -86,7 +86,7 @@ class Conversation:
 
     @property
     def dropped(self) -> int:
-        """How many of the oldest entries are not held any more."""
+        """How many of the oldest entries were removed."""
         return self.timeline.dropped
 
 
@@ -113,7 +113,7 @@ def began(state: Conversation) -> Conversation:
 
 
 def ended(state: Conversation) -> Conversation:
-    """The session was closed. Answers that were on their way are shown, and are no news either."""
+    """The session was closed. Answers that were on their way are shown, and do not count as unread."""
     return attrs.evolve(read_up_to(state, state.timeline.last_place), is_over=True)
 
 
@@ -133,14 +133,14 @@ def bounded(state: Conversation, limit: int) -> Conversation:
 
 
 def answered(state: Conversation, response: MessageResponse, epoch: str | None) -> Conversation:
-    """A whole message: an answer, somebody else's message, or the server's copy of an own one."""
+    """A whole message: an answer, another user's message, or the server's copy of an own one."""
     return copied(at_epoch(state, epoch), response.message)
 
 
 def all_answered(
     state: Conversation, responses: Iterable[tuple[MessageResponse, str | None]]
 ) -> Conversation:
-    """What `answered` makes of one response after the other; those that only add to the end are added together.
+    """Applies several responses as `answered` does one by one; those that only add to the end are added together.
 
     Args:
         state: What was.
@@ -201,7 +201,7 @@ def merged(state: Conversation, snapshot: ChatSnapshot) -> Conversation:
             entry = Entry(head, growing=text, tool_calls=calls)
             state = put(state, entry, old.place if old else None)
     if state.read is None:
-        # What was said before we came is no news.
+        # Messages from before the first contact do not count as unread.
         state = attrs.evolve(state, read=state.timeline.last_place or (state.era, 0, 0))
     return attrs.evolve(state, is_loaded=True)
 
@@ -235,7 +235,7 @@ def end_of(state: Conversation) -> Place:
 
 
 def complete(entry: Entry) -> Entry:
-    """Returns an entry whose text does not grow any more."""
+    """Returns an entry whose text is complete."""
     return msgspec.structs.replace(entry, head=entry.message, growing=None)
 
 

@@ -1,4 +1,4 @@
-"""What is strange about a message that is taken all the same: each is one line for the error store.
+"""Faults of messages that are taken nevertheless: each is one line for the error store.
 
 A message that cannot be taken at all never comes here: the codec rejects it. Nothing is changed here; `incoming` asks.
 """

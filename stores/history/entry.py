@@ -49,9 +49,9 @@ class Entry(Struct, frozen=True, gc=False):
 
     Attributes:
         head: The message; while the text grows, without it. Use `message`.
-        at: What is kept of `place`. Nearly all entries are in the place that their message's sequence says; of these only
-            the era is kept, because a tuple of its own for each would be half of the memory of an entry, and most of what
-            the garbage collector has to look at in a flood. Made by `placed`.
+        at: The stored part of `place`. Nearly all entries are in the place that their message's sequence says, and store only
+            the era. A tuple for each would be half of the memory of an entry, and most of the work of the garbage
+            collector in a flood. `placed` makes it.
         growing: The text so far of an answer that is being given; None when the text is complete.
         status: How far an own message has come; None for messages of others.
         reason: Why an own message failed or is uncertain.

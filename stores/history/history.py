@@ -126,7 +126,7 @@ class History:
         return self._part(session_id, lambda now: now.unread)
 
     def select_dropped(self, session_id: str) -> Selection[int]:
-        """Returns the stream of how many of a session's oldest messages are not held any more."""
+        """Returns the stream of how many of a session's oldest messages were removed."""
         return self._part(session_id, lambda now: now.dropped)
 
     @property
@@ -147,12 +147,12 @@ class History:
 
     @property
     def handlers(self) -> Handlers:
-        """What this store does about the server's messages; for the composition root."""
+        """Handlers for the server's messages, by type name; `Application` registers them."""
         return self._incoming.handlers
 
     @property
     def runs(self) -> Runs:
-        """What this store does about several messages of a type in a row; for the composition root."""
+        """Handlers for several messages of a type in a row; `Application` registers them."""
         return self._incoming.runs
 
     def _change(self, session_id: str, reducer: Callable[[Conversation], Conversation]) -> None:
@@ -220,10 +220,10 @@ class History:
         """Fetches a page of messages before the oldest one that is here. Any thread.
 
         One load a session at a time: a call during one returns that one. Whether there are more says
-        `get(session_id).has_older`; after the last page nothing is fetched any more.
+        `get(session_id).has_older`; after the last page nothing more is fetched.
 
         Args:
-            session_id: Whose messages.
+            session_id: The session.
             loader: Gets an `OlderRequest`; a plain function is called here and now, an async one is awaited in the
                 running loop, or in a thread of its own where there is none.
             count: At most so many.
@@ -232,12 +232,12 @@ class History:
             ValueError: `count` is less than 1.
 
         Returns:
-            How many messages came. What the loader raises is raised for whoever waits, and is in the error store.
+            How many messages came. An exception of the loader is raised for the caller that waits, and is in the error store.
         """
         return self._older.load(session_id, loader, count)
 
     def forget(self, session_id: str) -> None:
-        """Lets go of what was said in a session, as when it was closed and nobody looks at it any more. Any thread.
+        """Drops the messages of a session, for one that was closed and is not shown. Any thread.
 
         What is on its way out is sent, and what is said in the session later is shown. While the session is open the server
         may show the rest again: on the next connection, or when a piece of an answer does not fit.

@@ -1,4 +1,4 @@
-"""What the server's messages make of the histories: acknowledgements, answers, pieces of answers, tools, snapshots.
+"""Applies the server's messages to the histories: acknowledgements, answers, pieces of answers, tools, snapshots.
 
 It finds out what fits and what is strange, reports that, and leaves the change to the reducers of `conversation`,
 `own_messages` and `answers`. It holds no state; `history` does, and hands this to the composition root.
@@ -70,7 +70,7 @@ class Incoming:
 
     @property
     def handlers(self) -> Handlers:
-        """What is done about the server's messages, by type name."""
+        """Handlers for the server's messages, by type name."""
         return {
             "hello": self._greeted,
             "message.received": self._received,
@@ -86,7 +86,7 @@ class Incoming:
 
     @property
     def runs(self) -> Runs:
-        """What is done about several messages of a type in a row."""
+        """Handlers for several messages of a type in a row."""
         return {"message.response": self._all_answered, "ai.response": self._all_answered}
 
     def _greeted(self, envelope: Envelope[Hello]) -> None:
@@ -150,7 +150,7 @@ class Incoming:
         self._settle(envelope.payload.session_id)
 
     def _settle(self, session_id: str) -> None:
-        # Nobody goes to a session that is not there: what is unread in it would be counted for ever.
+        # The user cannot open a session that is gone: its unread messages would count forever.
         if session_id in self._known() and not self._get(session_id).is_over:
             self._change(session_id, ended)
 

@@ -31,7 +31,7 @@ __all__ = ["Loader", "OlderLoads", "OlderRequest", "preceded"]
 
 @attrs.frozen
 class OlderRequest:
-    """What a loader is asked for.
+    """A request to a loader.
 
     Attributes:
         session_id: Whose messages.

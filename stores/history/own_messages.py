@@ -1,4 +1,4 @@
-"""What becomes of an own message: composed, on its way, acknowledged, taken by a function of the user, or failed.
+"""The changes of an own message: composed, on its way, acknowledged, taken by a function of the user, or failed.
 
 Pure functions over `conversation`; `outgoing` and `incoming` call them.
 """

@@ -5,7 +5,7 @@
 
 Changes, windows and lookups do not depend on the length. Ids are indexed for everything that waits and for at least the
 newest 4 096 settled entries; older ones are found by their place, because the server's copy of an old message has its sequence.
-So an entry that old which never had a sequence is not recognised any more when its id comes again.
+So an old entry without a sequence is not recognised when its id comes again.
 
 It knows places and ids, and nothing about what a message means: that is `history`.
 """

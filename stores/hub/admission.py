@@ -1,4 +1,4 @@
-"""Who is let in: the subprotocol, and the token wherever a client may have put it. Pure functions of the request."""
+"""Admission of a client: the subprotocol, and the token wherever a client may put it. Pure functions of the request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the hub answers when nobody injects something cleverer: it repeats, so that every answer can be predicted.
+"""The usual answers of the hub: it repeats the question, so that every answer can be predicted.
 
 An answer is a pure function of the message and of what came of its orders: the hub may ask twice and must get the same.
 """

@@ -146,7 +146,7 @@ def _authorizer(path: str) -> Callable[[str], bool]:
     try:
         expected = Path(path).read_text("utf-8").strip().encode()
     except UnicodeDecodeError as error:
-        raise FileUnusable(path, "is no text file; write the token into it") from error
+        raise FileUnusable(path, "is not a text file; write the token into it") from error
     except OSError as error:
         what = (error.strerror or str(error)).lower()
         raise FileUnusable(

@@ -60,7 +60,7 @@ class Connection:
         self._queue(self._codec.encode(envelope))
 
     def hear(self, envelope: Envelope[Any], frame: str | bytes) -> None:
-        """Queues, holds back or leaves out a message that is for everybody. `frame` is how it reads with its position."""
+        """Queues, holds back or leaves out a message for all clients. `frame` is its text with its position."""
         if not self._wants(envelope):
             return
         if self.is_plain:

@@ -1,4 +1,4 @@
-"""What can be ordered from the hub by talking to it: one order a line, anything else is talk.
+"""The orders that a chat message may give to the hub: one order a line; any other line is talk.
 
     panel create TITLE          a new text panel
     panel update TITLE: TEXT    a new text for that panel
@@ -37,7 +37,7 @@ what a message may order, one order a line; anything else is talk and is answere
 """The grammar as the command line shows it."""
 
 _MAX_TITLE = 200
-"""Characters; a title is a line in somebody's user interface."""
+"""Characters; a title is one line in a user interface."""
 
 
 @attrs.frozen

@@ -1,8 +1,8 @@
-"""Steps in their order: each is written before anybody hears of it. The one owner of the hub's state and of its file.
+"""Performs steps in order: each is written before a client hears of it. It alone owns the hub's state and its file.
 
-With a data file the steps that pile up while one transaction is written become the next one (group commit), and what a
-step sends goes out only after its commit, so that nobody ever saw what a crash can undo. Without a file it goes out at
-once. Knows no sockets; `server` takes steps here and gets them back to deliver.
+With a data file, the steps that pile up while one transaction is written become the next one (group commit). A step sends
+only after its commit, so that no client ever sees what a crash can undo. Without a file it sends at once. It knows no
+sockets: `server` puts steps in and gets them back to deliver.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Pipeline:
     Args:
         data: The data file, None for memory only.
         codec: For the frames in the file.
-        deliver: Called on the loop with each step, in order, once it cannot be undone any more.
+        deliver: Called on the loop with each step, in order, once it can no longer be undone.
         on_failure: Called once when the file could not be written; no step is taken or delivered after that.
     """
 
@@ -85,7 +85,7 @@ class Pipeline:
     def take(self, step: Step) -> None:
         """The step has happened. It is delivered when it is written, in the order of the calls.
 
-        After a failure, and once `close` was called, it has not: nobody hears of it and its sender will say it again.
+        After a failure, and after `close`, it has not: no client hears of it, and its sender sends it again.
         """
         if self.has_failed or self._is_closing:
             return
@@ -103,7 +103,7 @@ class Pipeline:
         await self._has_room.wait()
 
     async def failed(self) -> None:
-        """Waits for ever, or raises the `FileUnusable` that stopped the writing."""
+        """Raises the `FileUnusable` that stopped the writing; does not return before."""
         await asyncio.shield(self._failure)
 
     async def close(self) -> None:
@@ -136,6 +136,6 @@ class Pipeline:
         if error is None:
             return
         self._failure.set_exception(error)
-        self._failure.exception()  # Not everybody asks `failed`; all see that the connections end.
+        self._failure.exception()  # Not every program awaits `failed`; all see that the connections end.
         self._has_room.set()
         self._on_failure()

@@ -1,4 +1,4 @@
-"""What the hub does about each message of a client: `apply` and `advance`, pure functions from state to `Step`.
+"""Reactions of the hub to a client's messages: `apply` and `advance`, pure functions from state to `Step`.
 
 A step is all or nothing: a message that is refused changes nothing. No clock, no socket, no file here. `server` calls
 `apply` for every message that arrives and `advance` once for every piece of an answer.

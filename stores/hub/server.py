@@ -1,7 +1,7 @@
 """The hub itself: a WebSocket server that performs what `reactions` decides. For demos and tests; one process, one loop.
 
-Everything that happens is a `Step` that goes through the `pipeline`. The hub is no place for access rights: whoever may
-connect may say everything, and everything that is said is for all.
+Everything that happens is a `Step` that goes through the `pipeline`. The hub has no access rights: a client that may
+connect may send everything, and every client gets everything.
 """
 
 from __future__ import annotations
@@ -78,10 +78,10 @@ class Hub:
             start is a new epoch.
         reply: Writes the answers, see `assistant.Reply`.
         token_delay: Seconds before each word of an answer.
-        authorize: Tells whether a token is good; None lets everybody in. The token comes as `Authorization: Bearer`
+        authorize: Returns whether a token is good; None admits every client. The token comes as `Authorization: Bearer`
             header, as `token` in the query, as subprotocol, or in a first `auth` message, see `admission`.
         registry: The application's message types, which the hub relays to all clients on the stream `app`; those of the
-                agent chat are added.
+            agent chat are added.
         auth_timeout: Seconds that a client has for its `auth` message.
         hold_time: Seconds that new messages are held back for a client that may be about to resume.
         heartbeat: Seconds, announced in `hello`.
@@ -175,7 +175,7 @@ class Hub:
 
     @property
     def state(self) -> State:
-        """What the hub knows now; may be a transaction ahead of what clients were told."""
+        """The state of the hub now; it may be a transaction ahead of what clients got."""
         return _started(self._pipeline).state
 
     # --- start and end --------------------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ class Hub:
             await self._server.wait_closed()
 
     async def wait_failed(self) -> None:
-        """Waits until the data file cannot be written any more, then raises; for ever when all goes well.
+        """Waits until the data file can no longer be written, then raises. It does not return when all goes well.
 
         Raises:
             FileUnusable: why. Nothing that was acknowledged is lost; close the hub.
@@ -316,7 +316,7 @@ class Hub:
         await pipeline.room()
 
     def _answer(self, session_id: str) -> None:
-        """Starts to speak in a session when something is owed there and nobody speaks yet."""
+        """Starts the task that answers in a session, when an answer is owed and no task runs."""
         said = self.state.conversation(session_id)
         if said.asked > said.answered and session_id not in self._speakers:
             self._speakers[session_id] = asyncio.create_task(self._speak(session_id))

@@ -1,4 +1,4 @@
-"""What the hub knows, as one immutable value. This room holds it and its arithmetic; it decides nothing.
+"""The state of the hub as one immutable value, with its arithmetic. It decides nothing.
 
 `reactions` applies messages to it, `storage` keeps it in a file, `server` holds the newest. Streams are named after
 their session; what belongs to no session (sessions, panels, notifications, foreign types) is in the stream `app`.
@@ -64,7 +64,7 @@ class Owed(Struct, frozen=True, gc=False):
 
 @attrs.frozen
 class Conversation:
-    """What was said in a session.
+    """The messages of one session.
 
     Attributes:
         messages: Complete messages by sequence, 1 to `length`.
@@ -108,7 +108,7 @@ class Stream:
     entries: Map[int, Envelope[Any]] = _EMPTY
 
     def after(self, seq: int) -> tuple[Envelope[Any], ...] | None:
-        """Returns what followed `seq`, or None when that is not known any more, or was never said."""
+        """Returns the entries after `seq`; None when they are no longer known, or `seq` never existed."""
         if not self.first - 1 <= seq <= self.seq:
             return None
         return tuple(self.entries[number] for number in range(seq + 1, self.seq + 1))

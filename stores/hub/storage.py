@@ -26,7 +26,7 @@ from .state import Change, Conversation, Owed, Put, State, Stream
 __all__ = ["Storage"]
 
 _APPLICATION = 0x52575348
-"""SQLite's application_id of our files ("RWSH"), so that nobody's other database is taken for one."""
+"""SQLite's application_id of our files ("RWSH"), so that another program's database is not taken for one."""
 _VERSION = 1
 _LOCK_TIMEOUT = 0.5
 """Seconds; a hub that was just told to stop may still be closing its file."""
@@ -228,7 +228,7 @@ class Storage:
         logs: dict[str, dict[int, Envelope[Any]]] = {}
         for key, number, value in self._database.execute("SELECT key, number, value FROM log"):
             logs.setdefault(key, {})[number] = self._codec.decode(value)
-        # The log keeps its newest entry for ever, so its ends are those of the stream.
+        # The log never drops its newest entry, so its ends are those of the stream.
         return Map(
             (key, Stream(max(entries), min(entries), Map(entries))) for key, entries in logs.items()
         )

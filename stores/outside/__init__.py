@@ -1,10 +1,10 @@
-"""What the stores need from outside, as types, and the usual clocks.
+"""Functions, clocks and timers that the stores need from outside, as types, and the usual ones.
 
-It imports no store.
+The stores import no clock and no service: `Application` gives them these functions, and a test gives its own.
 
-    calls   calls functions that a user gives, sync or async, and tells what came of them
-    clocks  what the time is, how to be called later, and new ids, when nobody gives others
-    ports   what stores need from the outside, as plain types
+    ports   types of the functions that stores need
+    clocks  the usual clock, timer and ids
+    calls   calls functions of the user, sync or async, and reports their results
 """
 
 from . import clocks

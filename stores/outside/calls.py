@@ -1,7 +1,7 @@
-"""Calls functions that a user gives, sync or async, and tells what came of them: the way out to somebody's REST client.
+"""Calls functions that a user gives, sync or async, and reports their results; for a REST client, for example.
 
-A plain function is called at once, on the calling thread. What an async one returns is awaited in the running loop, or,
-where there is none, in a thread of its own, so that a click handler never waits. It retries nothing and reports nothing.
+It calls a plain function at once, on the calling thread. It awaits an async one in the running loop. Without a loop it uses
+a thread of its own, so that a click handler never waits. It retries nothing and reports nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def call(
         if not inspect.isawaitable(result):
             done(result)
             return
-    except Exception as error:  # noqa: BLE001 - foreign code; whoever called hears of it
+    except Exception as error:  # noqa: BLE001 - foreign code; the caller receives it
         failed(error)
         return
 
@@ -46,7 +46,7 @@ def call(
         except asyncio.CancelledError as error:
             failed(error)
             raise
-        except Exception as error:  # noqa: BLE001 - foreign code; whoever called hears of it
+        except Exception as error:  # noqa: BLE001 - foreign code; the caller receives it
             failed(error)
 
     try:

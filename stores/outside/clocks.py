@@ -1,4 +1,4 @@
-"""What the time is, how to be called later, and new ids, when nobody gives others: for the composition root.
+"""The usual clocks, timers and ids; `Application` takes them when the user gives no others.
 
 Tests give virtual ones instead. Nothing here knows a store.
 """

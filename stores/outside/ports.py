@@ -1,4 +1,4 @@
-"""What stores need from the outside, as plain types: how to send, how to ask for a snapshot, how to report, what time it is.
+"""Types of the functions that stores need from outside: to send, to ask for a snapshot, to report, to know the time.
 
 The composition root (`app`) fills them from a service; tests fill them with lists. Nothing is implemented here.
 """
@@ -15,10 +15,10 @@ from reactive_ws.wire import Envelope
 __all__ = ["Handlers", "Later", "Report", "Runs", "Send", "Sync"]
 
 Handlers: TypeAlias = Mapping[str, Callable[[Envelope[Any]], None]]
-"""What a store does about messages, by type name. Called on the service's thread, in the batch of a burst."""
+"""Handlers of a store, by type name. The service calls them on its thread, in the batch of a burst."""
 
 Runs: TypeAlias = Mapping[str, Callable[[Sequence[Envelope[Any]]], None]]
-"""What a store does about several messages of a type that came in a row: the same as its handler one after the other."""
+"""Handlers for several messages of a type in a row, with the effect of one handler call for each."""
 
 Send: TypeAlias = Callable[[object], Delivery]
 """Queues a command and returns at once; raises `OutboxFull`, `ServiceClosed` or `MessageRejected` when it cannot."""

@@ -44,14 +44,14 @@ class IdleWatch:
         self._cancel: Callable[[], None] | None = None
 
     def look(self) -> None:
-        """Notes who is idle by now, and waits for the next one."""
+        """Marks the sessions that are idle by now, and waits for the next one."""
         self.end()
         now = self._clock()
         self._store.update(lambda state: fell_idle(state, now, self._after))
         self.wait()
 
     def wait(self) -> None:
-        """Starts the timer, unless it runs or nobody can fall idle."""
+        """Starts the timer, unless it runs or no session can become idle."""
         if self._cancel is not None:
             return
         state = self._store.get()

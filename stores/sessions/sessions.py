@@ -85,7 +85,7 @@ class Sessions:
         self._idle = IdleWatch(
             self._store, clock=clock, later=later, after=timedelta(seconds=idle_after)
         )
-        # Answers that were on their way when their session was closed are no surprise.
+        # Answers may still be on their way when their session is closed.
         self._gone: dict[str, None] = {}
 
     def __repr__(self) -> str:
@@ -127,7 +127,7 @@ class Sessions:
 
     @property
     def handlers(self) -> Handlers:
-        """What this store does about the server's messages; for the composition root."""
+        """Handlers for the server's messages, by type name; `Application` registers them."""
         return {
             "session.created": self._created,
             "session.closed": self._closed,
@@ -139,7 +139,7 @@ class Sessions:
 
     @property
     def runs(self) -> Runs:
-        """What this store does about several messages of a type in a row; for the composition root."""
+        """Handlers for several messages of a type in a row; `Application` registers them."""
         return {"message.response": self._all_answered, "ai.response": self._all_answered}
 
     def _created(self, envelope: Envelope[SessionCreated]) -> None:
@@ -239,7 +239,7 @@ class Sessions:
             delivery.watch(lambda status: self._advanced(session.id, status, before))
 
     def restored(self) -> None:
-        """What an earlier process knew is here; for the composition root, before connecting."""
+        """Takes the sessions of an earlier process; `Application` calls it before connecting."""
         self._idle.look()
 
     def rename(self, session_id: str, title: str) -> None:

@@ -37,7 +37,7 @@ EXAMPLES: dict[str, errors.ReactiveWSError] = {
         errors.OutboxFull(100),
         errors.DeliveryFailed("m1", "the service was disconnected"),
         errors.JournalError("outbox.db", "the disk is full"),
-        errors.FileUnusable("feed.gz", "is no recording"),
+        errors.FileUnusable("feed.gz", "is not a recording"),
         errors.ListenFailed("127.0.0.1", 8000, "the port is in use"),
         errors.Conflict("todos"),
         errors.LogUnavailable("app.db", "the disk does not answer"),

@@ -30,19 +30,22 @@ def test_frames_come_out_exactly_as_recorded(tmp_path: Path, pack: type) -> None
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"hello", "is no recording: line 1: JSON is malformed"),
-        (GOOD + b"\n", "is no recording: line 4: Input data was truncated"),
+        (b"hello", "is not a recording: line 1: JSON is malformed"),
+        (GOOD + b"\n", "is not a recording: line 4: Input data was truncated"),
         (
             GOOD + b'{"t":1,"dir":"in"}',
-            "is no recording: line 4: Object missing required field `frame`",
+            "is not a recording: line 4: Object missing required field `frame`",
         ),
         (
             GOOD + b'{"t":1,"dir":"up","frame":1}',
-            "is no recording: line 4: Invalid enum value 'up'",
+            "is not a recording: line 4: Invalid enum value 'up'",
         ),
-        (GOOD + b'{"t":0.4,"dir":"in","frame":1}', "is no recording: line 4: its time goes back"),
-        (b'{"t":-1,"dir":"in","frame":1}', "is no recording: line 1: its time goes back"),
-        (b"\xff\xfe\x00", "is no recording: line 1: JSON is malformed"),
+        (
+            GOOD + b'{"t":0.4,"dir":"in","frame":1}',
+            "is not a recording: line 4: its time goes back",
+        ),
+        (b'{"t":-1,"dir":"in","frame":1}', "is not a recording: line 1: its time goes back"),
+        (b"\xff\xfe\x00", "is not a recording: line 1: JSON is malformed"),
         (gzip.compress(GOOD)[:-12], "is cut off or damaged"),
         (gzip.compress(GOOD)[:12] + b"\x00" * 40, "is cut off or damaged"),
         (gzip.compress(GOOD) + b"more", "is cut off or damaged"),

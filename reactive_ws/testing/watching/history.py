@@ -1,7 +1,7 @@
 """Did every message arrive, once, in order? A `History` is written while a test runs; `judge` compares it with a promise.
 
-The client's side writes `accepted` (it took the message), `acknowledged` (it was told that the message arrived) and `dropped` (it
-told its user that the message will not arrive); the receiving side writes `received`, once for each time that the message took
+The client's side writes `accepted` (it took the message), `acknowledged` (the server confirmed it) and `dropped` (it
+reported that the message will not arrive); the receiving side writes `received`, once for each time that the message took
 effect. Linear time, no search: ids say which message is which.
 """
 
@@ -28,7 +28,7 @@ class Promise(enum.Enum):
 
 
 class Step(enum.Enum):
-    """What happened to a message."""
+    """One step of a message."""
 
     ACCEPTED = "accepted"
     RECEIVED = "received"
@@ -74,11 +74,11 @@ class History:
         self._note(Step.RECEIVED, id)
 
     def acknowledged(self, id: str) -> None:  # noqa: A002
-        """The client was told that a message arrived."""
+        """The server confirmed a message to the client."""
         self._note(Step.ACKNOWLEDGED, id)
 
     def dropped(self, id: str) -> None:  # noqa: A002
-        """The client told its user that a message will not arrive, or that nobody knows."""
+        """The client reported that a message will not arrive, or that its end is unknown."""
         self._note(Step.DROPPED, id)
 
     def judge(self, promise: Promise, *, is_finished: bool = True) -> Judgement:
@@ -91,17 +91,17 @@ class History:
 
 @attrs.frozen
 class Judgement:
-    """What became of the messages of a history: ids, in the order in which they were accepted or first received.
+    """The ends of the messages of a history: ids, in the order in which they were accepted or first received.
 
     Attributes:
-        promise: What was promised.
+        promise: The promise that was judged.
         delivered: Accepted and received.
         lost: Accepted, never received, and not reported as dropped.
         dropped: Reported as dropped, and never received.
         duplicated: Received more than once.
         invented: Received, but never accepted before.
         reordered: Received for the first time after a message that was accepted later.
-        acknowledged_but_lost: The client was told that it arrived, and it did not.
+        acknowledged_but_lost: Acknowledged, and never received.
         is_finished: Whether messages under way count as lost.
     """
 
@@ -117,7 +117,7 @@ class Judgement:
 
     @property
     def broken(self) -> dict[str, tuple[str, ...]]:
-        """What breaks the promise: name of the class, and the ids in it."""
+        """The faults that break the promise: name of the class, and the ids in it."""
         rules = ["invented", "reordered", "acknowledged_but_lost"]
         if self.promise is not Promise.AT_LEAST_ONCE:
             rules.append("duplicated")
@@ -141,7 +141,7 @@ def judge(entries: Iterable[Noted], promise: Promise, *, is_finished: bool = Tru
 
     Args:
         entries: What happened, in order.
-        promise: What was promised.
+        promise: The promise that was judged.
         is_finished: False while messages may still be under way: then nothing counts as lost yet.
     """
     places: dict[str, int] = {}

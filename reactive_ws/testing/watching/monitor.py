@@ -23,7 +23,7 @@ _NOTHING: Any = object()
 
 
 class Rule(enum.Enum):
-    """What a stream must keep."""
+    """The rules that a stream must keep."""
 
     GRAMMAR = "values, then at most one end, then nothing"
     ONE_THREAD = "all values after the first come on one thread"
@@ -194,7 +194,7 @@ class Monitor(Generic[T]):
 
 
 class _Watching(abc.ObserverBase[Any]):
-    """The observer. It is no reactivex Observer: that one would hide what comes after the end."""
+    """The observer. It is not a reactivex `Observer`, because that would hide calls after the end."""
 
     def __init__(self, monitor: Monitor[Any]) -> None:
         self._monitor = monitor

@@ -1,4 +1,4 @@
-"""What a stream did and when: a `Recorder` for one stream, and `assert_marbles` to compare it with a drawing.
+"""The calls of a stream and their times: a `Recorder` for one stream, and `assert_marbles` to compare it with a drawing.
 
 For a list of values `recorder.values` is enough; drawings are for tests about time. The rules that every stream must keep
 are checked by `monitor`.
@@ -25,7 +25,7 @@ _MAX_COLUMNS = 1_000
 
 
 class Kind(enum.Enum):
-    """What a stream can do."""
+    """The kinds of calls of a stream."""
 
     NEXT = "next"
     ERROR = "error"
@@ -152,7 +152,7 @@ def assert_marbles(
 
     Raises:
         AssertionError: they differ; the text shows both.
-        ValueError: the drawing is no drawing.
+        ValueError: the drawing has a character without a meaning.
         UsageError: something happened on a real clock, whose times no drawing can foresee.
     """
     meanings = dict(values or {})

@@ -151,7 +151,7 @@ def test_our_own_commands_are_found_without_an_installation(
 
 def test_what_is_no_command_is_refused() -> None:
     for value, reason in [
-        ("reactive_ws.errors:UsageError", "is no reactive_ws Command"),
+        ("reactive_ws.errors:UsageError", "is not a reactive_ws Command"),
         ("reactive_ws.errors:nothing", "has no attribute 'nothing'"),
         ("no_such_package.x:command", "No module named"),
     ]:
@@ -162,7 +162,7 @@ def test_what_is_no_command_is_refused() -> None:
 @pytest.mark.parametrize("text", ["-1", "65536", "http", "", "²"])
 def test_a_port_is_a_number_up_to_65535(text: str) -> None:
     assert (port_number("0"), port_number("65535")) == (0, 65535)
-    with pytest.raises(argparse.ArgumentTypeError, match="is no port"):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a port"):
         port_number(text)
 
 
@@ -176,7 +176,7 @@ def test_seconds_are_finite_and_not_negative(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "x", "1.5"])
 def test_a_seed_is_a_whole_number(text: str) -> None:
     assert whole_number("-7") == -7
-    with pytest.raises(argparse.ArgumentTypeError, match="is no whole number"):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a whole number"):
         whole_number(text)
 
 
@@ -198,7 +198,7 @@ def test_the_token_of_the_hub_comes_from_a_file_that_must_hold_one(tmp_path: Pat
     with pytest.raises(CommandFailed, match="is empty"):
         hub_command._authorizer(str(file))
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(FileUnusable, match="is no text file"):
+    with pytest.raises(FileUnusable, match="is not a text file"):
         hub_command._authorizer(str(file))
 
 
@@ -257,7 +257,7 @@ def test_speeds_are_factors_or_as_fast_as_it_goes() -> None:
         math.inf,
     ]
     for text in ("-1", "nan", "fast"):
-        with pytest.raises(argparse.ArgumentTypeError, match="is no speed"):
+        with pytest.raises(argparse.ArgumentTypeError, match="is not a speed"):
             replay_command._speed(text)
 
 
