@@ -7,6 +7,9 @@ at 100 000 rows, but their copies grow with the square root of the rows. `sorted
 observer could not keep what it was given. Knows no store: `pipeline` makes the rows.
 """
 
+# The classes of this module share names with an underscore.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
