@@ -198,7 +198,7 @@ def measure(program: Program, way: str, load: Load) -> Measure:
 
 def _time_wakes(ui: UiLoop, wakes: list[float]) -> Callable[[], None]:
     """Notes the processor time of each time the toolkit calls the loop, until the returned function is called."""
-    run_posted, start_timer = ui._run_posted, ui._start_timer
+    run_posted, start_timer = ui.run_posted, ui.start_timer
 
     def timed(function: Callable[[], None]) -> Callable[[], None]:
         def call() -> None:
@@ -211,11 +211,11 @@ def _time_wakes(ui: UiLoop, wakes: list[float]) -> Callable[[], None]:
     def start(delay: float, function: Callable[[], None]) -> Callable[[], None]:
         return start_timer(delay, timed(function))
 
-    ui._run_posted = timed(run_posted)  # type: ignore[method-assign]
-    ui._start_timer = start  # type: ignore[method-assign]
+    ui.run_posted = timed(run_posted)  # type: ignore[method-assign]
+    ui.start_timer = start  # type: ignore[method-assign]
 
     def stop() -> None:
-        del ui._run_posted, ui._start_timer
+        del ui.run_posted, ui.start_timer
 
     return stop
 

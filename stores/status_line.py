@@ -23,6 +23,7 @@ _WORDS = Words(
     connecting="Connecting...",
     waiting="Reconnecting in {seconds} s ({attempt})...",
     dialing="Reconnecting now ({attempt})...",
+    failed="Not connected: {cause}",
     closed="Disconnected",
 )
 """A line of text has no animation: the dots say that something is under way."""

@@ -18,6 +18,8 @@ class FakeService:
         self.connections = Store(Connection(), domain=domain)
         self.counts = Store(Metrics(), domain=domain)
         self.waiting: Store[tuple[str, ...]] = Store((), domain=domain)
+        self.room = Store(True, domain=domain)
+        self.dials = 0
 
     @property
     def connection(self) -> ReadOnly[Connection]:
@@ -30,6 +32,13 @@ class FakeService:
     @property
     def outbox(self) -> ReadOnly[tuple[str, ...]]:
         return self.waiting.read_only
+
+    @property
+    def can_send(self) -> ReadOnly[bool]:
+        return self.room.read_only
+
+    def connect(self) -> None:
+        self.dials += 1
 
     def become(self, state: ConnectionState, **changes: Any) -> None:
         self.connections.update(lambda now: attrs.evolve(now, state=state, **changes))

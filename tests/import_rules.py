@@ -53,7 +53,12 @@ STORES_FLOORS: dict[str, int] = {
 }
 """Floor of each package of the application layer; the modules and the face of `reactive_ws.stores` are on floor 3."""
 
-TOOLKITS = frozenset({"tkinter", "PySide6", "PyQt6", "gi", "textual", "wx", "kivy", "pygame"})
+TOOLKITS = frozenset(
+    {"tkinter", "PySide6", "PyQt6", "gi", "textual", "wx", "kivy", "nicegui", "pygame"}
+)
+
+ADAPTERS = {"textual": f"{FRAMEWORK}.gui.textual"}
+"""Packages that may import their toolkit, because only programs with this toolkit import the package."""
 
 LONGEST_CHAIN = {"gui": 7}
 """Longest chain of imports between the modules of a package; 6 where nothing is said."""
@@ -279,6 +284,17 @@ class Tree:
             if not f"{found.module}.".startswith(f"{APPLICATION}.")
             and (
                 f"{found.target}.".startswith((f"{APPLICATION}.", "stores."))
-                or (not found.is_for_types and found.target.split(".")[0] in TOOLKITS)
+                or (
+                    not found.is_for_types
+                    and found.target.split(".")[0] in TOOLKITS
+                    and not self._is_an_adapter(found.module, found.target.split(".")[0])
+                )
+                or (
+                    found.target in ADAPTERS.values()
+                    and self.package_of(found.module) != found.target
+                )
             )
         ]
+
+    def _is_an_adapter(self, module: str, toolkit: str) -> bool:
+        return ADAPTERS.get(toolkit) == self.package_of(module)

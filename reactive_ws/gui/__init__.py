@@ -1,31 +1,30 @@
-"""User interfaces on streams: any toolkit, any thread, one repaint per frame.
+"""Shows stores in user interfaces: any toolkit, any thread, one repaint a frame.
 
-    loop            UiLoop: post, later, frame, scheduler, mirror, bind, scope; what every toolkit's loop can do
-    tk_loop, qt_loop, glib_loop, asyncio_loop, manual_loop          the adapters: a wake and a timer each
-    frames          the frame clock
-    scheduler       a reactivex scheduler on the UI thread
-    conflation      conflate, for state; batched, for events
-    mirror          stores as the user interface sees them
-    connection_view what a status line, an indicator and a banner show; theme: its symbols, colours and words
-    tk_widgets, qt_widgets, textual_widgets     ConnectionStatus, ConnectionIndicator, ConnectionBanner for each toolkit
-    tk_lists, qt_lists, textual_lists           lists on the screen that keep their selection and scroll position
-    binding         a stream shown in a widget; watching: until the widget is gone
+A `UiLoop` stands for the event loop of a toolkit. `ui.bind(stream, target, setter)` writes the newest value of a stream into a
+widget, a variable or any other object. It does so on the UI thread, at most once a frame. Packages for toolkits add lists that keep
+their selection and position, and widgets that show the connection.
 
-Nothing here imports a toolkit: you hand yours in.
+It does not connect, send or decide: a service does, and this package reads the service's stores. Programs with a user
+interface call it. Importing it imports no toolkit: the program hands in its root window or its toolkit's module. Only
+`gui.textual` imports its toolkit, so import it where Textual is installed.
 
 Modules in reading order:
 
-    asyncio_loop  `AsyncioLoop` and `TextualLoop`: user interfaces that live in an asyncio loop
-    binding       `bind`: a stream shown in a widget, for as long as there is a widget
-    conflation    `conflate`, for state, and `batched`, for events
-    frames        the frame clock: what wants to be painted is painted together, a limited number of times a second
-    glib_loop     `GLibLoop`: GLib's main loop, for GTK and other programs with PyGObject
-    loop          `UiLoop`
-    manual_loop   `ManualLoop`
-    mirror        `Mirror`
-    scheduler     A `reactivex` scheduler over a `UiLoop`
-    ui_thread     what streams need of a user interface's thread, as a role: `UiThread`. Every `UiLoop` has it
-    watching      who wants to know when a widget is gone: one hook into the toolkit per widget, however many ask
+    ui_thread      roles: what streams need of the thread of a user interface
+    loop           `UiLoop`: the contract of an event loop
+    frames         `FrameClock`: calls all painters together, a limited number of times a second
+    scheduler      `UiScheduler`: a `reactivex` scheduler on the UI thread
+    conflation     `conflate` for state, `batched` for events
+    mirror         `Mirror`: a store that changes between frames only
+    watching       `Watch`: calls functions when an object goes
+    binding        `bind`: writes a stream into a target
+    plain          `plain`: makes a text from a server safe to show
+    manual_loop    `ManualLoop`: a loop that tests and games turn themselves
+    asyncio_loop   `AsyncioLoop`, `TextualLoop`
+    glib_loop      `GLibLoop`
+
+Packages: `rows` (what lists of all toolkits share), `status` (what connection widgets show), and the toolkits `tk`, `qt` and
+`textual`.
 """
 
 from .asyncio_loop import AsyncioLoop, TextualLoop
@@ -34,8 +33,9 @@ from .glib_loop import GLibLoop
 from .loop import UiLoop
 from .manual_loop import ManualLoop
 from .mirror import Mirror
+from .plain import plain
 from .qt import QtLoop
-from .status import ConnectionView, Look, Theme, Words, connection_view
+from .status import ConnectionView, Theme, Words, connection_view
 from .tk import TkLoop
 
 __all__ = [
@@ -43,7 +43,6 @@ __all__ = [
     "ConnectionView",
     "Events",
     "GLibLoop",
-    "Look",
     "ManualLoop",
     "Mirror",
     "QtLoop",
@@ -55,4 +54,5 @@ __all__ = [
     "batched",
     "conflate",
     "connection_view",
+    "plain",
 ]

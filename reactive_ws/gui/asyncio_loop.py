@@ -1,7 +1,7 @@
-"""`AsyncioLoop` and `TextualLoop`: user interfaces that live in an asyncio loop.
+"""`AsyncioLoop` and `TextualLoop`: user interfaces that run in an asyncio loop.
 
-There the service can live too (`async with service:`), in the same loop. qasync, NiceGUI and prompt_toolkit are asyncio
-loops as well.
+The service can run in the same loop (`async with service:`). Jupyter, prompt_toolkit and urwid are asyncio programs too. A
+program with qasync uses `QtLoop`, because its widgets are those of Qt.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ __all__ = ["AsyncioLoop", "TextualLoop"]
 class AsyncioLoop(UiLoop):
     """A user interface in an asyncio loop.
 
-    Its UI thread is whatever code that loop runs. Closes when a wake finds the loop closed; a program that goes on
-    after its user interface ended calls `close`.
+    Its UI thread is the thread that runs the loop. Before the loop runs, the thread that made this object counts as the UI
+    thread. This object closes when a wake finds the loop closed; a program that outlives its user interface calls `close`.
 
     Args:
         loop: The loop; the running one when None.
         options: What `UiLoop` takes.
 
     Raises:
-        RuntimeError: no loop is given and none is running.
+        RuntimeError: `loop` is None and no loop runs.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None, **options: Any) -> None:
@@ -39,27 +39,29 @@ class AsyncioLoop(UiLoop):
         return self._loop.time()
 
     def is_ui_thread(self) -> bool:
-        """Whether this loop is running this code."""
-        return asyncio._get_running_loop() is self._loop
+        """Whether the loop runs this code, or the caller builds the user interface before the loop runs."""
+        if self._loop.is_running():
+            return asyncio._get_running_loop() is self._loop
+        return super().is_ui_thread()
 
-    def _wake(self) -> None:
-        self._loop.call_soon_threadsafe(self._run_posted)
+    def wake(self) -> None:
+        self._loop.call_soon_threadsafe(self.run_posted)
 
-    def _start_timer(self, delay: float, function: Callable[[], None]) -> Callable[[], None]:
+    def start_timer(self, delay: float, function: Callable[[], None]) -> Callable[[], None]:
         return self._loop.call_later(delay, function).cancel
 
 
 class _App(Protocol):
-    """What is needed of a `textual.app.App`."""
+    """The part of a `textual.app.App` that `TextualLoop` needs."""
 
     @property
     def is_running(self) -> bool: ...
 
 
 class TextualLoop(AsyncioLoop):
-    """The loop of a Textual application. Make it in the application's `on_mount`, or later.
+    """The loop of a Textual application. Make it in the application's `compose` or `on_mount`, or later.
 
-    Closes when the application has ended; call `close` in `on_unmount` to have it at once.
+    It closes when the application has ended. Call `close` in `on_unmount` to close it at once.
 
     Args:
         app: The application.
@@ -71,15 +73,50 @@ class TextualLoop(AsyncioLoop):
         self._app = weakref.ref(app)
         self._attached: weakref.WeakSet[Any] = weakref.WeakSet()
 
-    def _run_posted(self) -> None:
+    def run_posted(self) -> None:
+        """Closes the loop when the application has ended, and runs posted functions otherwise."""
         app = self._app()
         if app is None or not app.is_running:
             self.close()
-        super()._run_posted()
+        super().run_posted()
 
-    def is_alive(self, widget: Any) -> bool:
-        """Whether a widget was not removed. One that is not mounted yet counts as alive."""
-        if widget.is_attached and not widget._pruning:
-            self._attached.add(widget)
+    def is_alive(self, thing: Any) -> bool:
+        """Whether the application has not removed the widget. A widget that is not mounted yet counts as alive."""
+        if thing is None or not _is_widget(thing):
+            return thing is not None
+        if thing.is_attached and not thing._pruning:
+            self._attached.add(thing)
             return True
-        return widget not in self._attached and not widget._pruning
+        return thing not in self._attached and not thing._pruning
+
+    def on_gone(self, thing: Any, gone: Callable[[], None]) -> None:
+        """Calls `gone` when the widget's message pump ends, which `remove` waits for."""
+        if not _is_widget(thing):
+            return
+        reference = weakref.ref(thing)
+
+        def hook() -> None:
+            widget = reference()
+            task = None if widget is None else widget._task
+            if task is None:
+                # Removed before it was ever mounted.
+                gone()
+            else:
+                task.add_done_callback(_ignoring(gone))
+
+        if thing._task is None:
+            # Its pump starts when it is mounted; this is the first message that the pump reads.
+            thing.call_later(hook)
+        else:
+            hook()
+
+
+def _is_widget(thing: Any) -> bool:
+    return hasattr(thing, "is_attached") and hasattr(thing, "_task")
+
+
+def _ignoring(function: Callable[[], None]) -> Callable[[object], None]:
+    def call(_: object) -> None:
+        function()
+
+    return call

@@ -1,20 +1,20 @@
-"""`bind`: a stream shown in a widget, for as long as there is a widget.
+"""`bind`: writes the newest value of a stream into a target, once a frame, for as long as the target lives.
 
-Called by `UiLoop.bind`. Knows no toolkit: whether a widget is alive and when it goes is the adapter's answer.
+`UiLoop.bind` calls it. It knows no toolkit: the adapter says whether an object is alive and when it goes.
 """
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from reactivex import Observable, abc
-from reactivex.disposable import SingleAssignmentDisposable
+from reactivex.disposable import CompositeDisposable, Disposable, SingleAssignmentDisposable
 
 from ..state import ReadOnly
 from .conflation import conflate
-from .frames import Framed
+from .ui_thread import FramedUi
+from .watching import weak_reference
 
 __all__ = ["bind"]
 
@@ -23,33 +23,36 @@ W = TypeVar("W")
 
 
 def bind(
-    ui: Framed,
+    ui: FramedUi,
     stream: Observable[T] | ReadOnly[T],
-    widget: W,
+    target: W,
     setter: Callable[[W, T], object],
+    until: Any = None,
 ) -> abc.DisposableBase:
-    """Calls `setter(widget, value)` with the newest value of `stream`, at most once a frame; see `UiLoop.bind`."""
+    """Calls `setter(target, value)` with the newest value of `stream`, at most once a frame; see `UiLoop.bind`."""
     source = stream.select() if isinstance(stream, ReadOnly) else stream
-    reference = weakref.ref(widget)
+    reference = weak_reference(target) if until is None else None
+    find: Callable[[], Any] = _holding(target) if reference is None else reference
+    owner_reference = None if until is None else weak_reference(until)
     subscription = SingleAssignmentDisposable()
+    end = CompositeDisposable(subscription)
 
     def show(value: T) -> None:
-        living = reference()
-        if living is None or not ui.is_alive(living):
-            subscription.dispose()
+        living = find()
+        is_owned = owner_reference is None or ui.is_alive(owner_reference())
+        if living is None or not is_owned or not ui.is_alive(living):
+            end.dispose()
         else:
             setter(living, value)
 
-    forget = ui.watch(widget, subscription.dispose)
+    if until is not None:
+        end.add(Disposable(ui.watch(until, end.dispose)))
+    if weak_reference(target) is not None:
+        end.add(Disposable(ui.watch(target, end.dispose)))
     subscription.disposable = source.pipe(conflate(ui)).subscribe(show)
-    return _Binding(subscription, forget)
+    return end
 
 
-class _Binding(abc.DisposableBase):
-    def __init__(self, subscription: abc.DisposableBase, forget: Callable[[], None]) -> None:
-        self._subscription = subscription
-        self._forget = forget
-
-    def dispose(self) -> None:
-        self._subscription.dispose()
-        self._forget()
+def _holding(thing: Any) -> Callable[[], Any]:
+    # A function of its own, so that `show` reaches a weakly held target by its reference only.
+    return lambda: thing

@@ -1,7 +1,7 @@
-"""`conflate`, for state, and `batched`, for events: a stream on the UI thread, in frames, however much arrives.
+"""`conflate` for state and `batched` for events: a stream on the UI thread, in frames, however many values arrive.
 
-State may be conflated, because the newest value says it all; events may not, because each one matters. A service's stores
-are state; notices, sounds and single answers are events. The frame clock decides when; this decides what.
+A program may conflate state, because the newest value replaces the older ones. It may not conflate events, because each one
+counts. The stores of a service are state; notices, sounds and single answers are events.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, TypeVar
 import attrs
 from reactivex import Observable, abc
 
-from .frames import Framed
+from .ui_thread import FramedUi
 
 __all__ = ["Events", "batched", "conflate"]
 
@@ -23,13 +23,13 @@ T = TypeVar("T")
 _NOTHING: Any = object()
 
 
-def conflate(ui: Framed) -> Callable[[Observable[T]], Observable[T]]:
-    """Returns an operator that hands on the newest value, at most once a frame.
+def conflate(ui: FramedUi) -> Callable[[Observable[T]], Observable[T]]:
+    """Returns an operator that emits the newest value, at most once a frame.
 
-    Emits: the first value at once when subscribed on the UI thread, so that no widget is empty for a frame; then the
-        newest value of each frame in which there was one; the last value always.
+    Emits: the first value at once when subscribed on the UI thread, so that a widget is never empty for a frame. Then the
+        newest value of each frame that had one, and always the last value.
     Replays: what its source replays.
-    Thread: the UI thread. An observer that raises is reported to `ui.on_error` and gets the next value.
+    Thread: the UI thread. The loop reports an observer that raises to `ui.on_error` and calls it with the next value.
     Ends: after the last value; silently when the loop closes. Nothing comes after `dispose`.
     """
 
@@ -46,11 +46,11 @@ def conflate(ui: Framed) -> Callable[[Observable[T]], Observable[T]]:
 
 @attrs.frozen
 class Events(Generic[T]):
-    """What came since the last frame.
+    """The events since the last frame.
 
     Attributes:
         items: The events, oldest first.
-        dropped: How many more came that there was no room for.
+        dropped: Number of events that were dropped because there was no room.
     """
 
     items: tuple[T, ...]
@@ -61,19 +61,19 @@ class Events(Generic[T]):
 
 
 def batched(
-    ui: Framed, *, max_events: int = 1_000, keep: Literal["newest", "oldest"] = "newest"
+    ui: FramedUi, *, max_events: int = 1_000, keep: Literal["newest", "oldest"] = "newest"
 ) -> Callable[[Observable[T]], Observable[Events[T]]]:
-    """Returns an operator that hands on all events of a frame together.
+    """Returns an operator that emits all events of a frame together.
 
     Emits: one `Events` per frame in which something came.
     Replays: nothing of its own.
-    Thread: the UI thread. An observer that raises is reported to `ui.on_error` and gets the next events.
+    Thread: the UI thread. The loop reports an observer that raises to `ui.on_error` and calls it with the next events.
     Ends: after the last events; silently when the loop closes. Nothing comes after `dispose`.
 
     Args:
-        ui: Whose frames.
+        ui: The loop with the frames.
         max_events: How many events may wait for one frame.
-        keep: Which ones stay when there are more; what is dropped is counted.
+        keep: Which events stay when there are more; `Events` counts the others.
 
     Raises:
         ValueError: `max_events` below 1.
@@ -93,9 +93,9 @@ def batched(
 
 
 class _Framed(abc.DisposableBase, ABC):
-    """One subscription whose values wait for the frame. Its own key at the frame clock."""
+    """One subscription whose values wait for the frame. It is its own key at the frame clock."""
 
-    def __init__(self, ui: Framed, observer: abc.ObserverBase[Any]) -> None:
+    def __init__(self, ui: FramedUi, observer: abc.ObserverBase[Any]) -> None:
         self._ui = ui
         self._observer = observer
         self._lock = threading.RLock()
@@ -129,11 +129,11 @@ class _Framed(abc.DisposableBase, ABC):
 
     @abstractmethod
     def _take(self) -> Any:
-        """Returns what waits, or _NOTHING. Called under the lock."""
+        """Returns the values that wait, or _NOTHING. The caller holds the lock."""
 
     @abstractmethod
     def _clear(self) -> None:
-        """Forgets what waits. Called under the lock."""
+        """Drops the values that wait. The caller holds the lock."""
 
     def _failed(self, error: Exception) -> None:
         self._finish(lambda: self._observer.on_error(error))
@@ -171,22 +171,22 @@ class _Framed(abc.DisposableBase, ABC):
 
 
 class _Conflated(_Framed):
-    def __init__(self, ui: Framed, observer: abc.ObserverBase[Any]) -> None:
+    def __init__(self, ui: FramedUi, observer: abc.ObserverBase[Any]) -> None:
         super().__init__(ui, observer)
         self._value: Any = _NOTHING
         self._is_pending = False
         self._is_first = True
 
     def _next(self, value: Any) -> None:
-        # The producer pays for this with every write, so there is no lock: the value is set before the flag is read here,
-        # and the flag is reset before the value is read there. At worst a value is shown twice, and none is lost.
+        # Every write of the producer pays for this, so it takes no lock. Here the value is set before the flag is read, and
+        # `_take` resets the flag before it reads the value. At worst an observer gets a value twice; it misses none.
         self._value = value
         if self._is_pending:
             return
         if self._is_first:
             with self._lock:
                 is_first, self._is_first = self._is_first, False
-            # Later values may already come on other threads while the first is being shown on this one.
+            # Other threads may send later values while this one shows the first.
             if is_first and not self._is_joined and self._ui.is_ui_thread():
                 if not self._is_dead:
                     self._value = _NOTHING
@@ -206,7 +206,7 @@ class _Conflated(_Framed):
 class _Batched(_Framed):
     def __init__(
         self,
-        ui: Framed,
+        ui: FramedUi,
         observer: abc.ObserverBase[Any],
         max_events: int,
         keep: Literal["newest", "oldest"],

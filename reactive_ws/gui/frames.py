@@ -1,28 +1,27 @@
-"""The frame clock: what wants to be painted is painted together, a limited number of times a second.
+"""`FrameClock`: calls all painters together, a limited number of times a second.
 
-Like a browser's requestAnimationFrame, with keys: however often a key asks between two frames, it is called once. Used by
-`conflation` and `mirror`; no timer runs while nobody asks.
+It works like a browser's requestAnimationFrame, with keys: a key that requests a frame many times is called once. `conflation`
+and `mirror` use it. No timer runs while no key has requested a frame.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Protocol
 
 from .ui_thread import UiThread
 
-__all__ = ["FrameClock", "Framed"]
+__all__ = ["FrameClock"]
 
 _REST = 0.001
-"""Seconds that lie at least between two frames, however slow they are: room for the toolkit to paint."""
+"""Least number of seconds between two frames, in which the toolkit paints."""
 
 
 class FrameClock:
-    """Runs requested functions in frames. Belongs to a `UiLoop`, as its `frame`.
+    """Runs requested functions in frames. A `UiLoop` has one as its `frame`.
 
-    A frame stops for a moment when the loop's budget is over, so that one full of slow painters does not freeze the
-    program; the rest of it follows before any function is called a second time.
+    A frame pauses when the loop's budget is over, so that slow painters do not freeze the program. The rest of the frame
+    runs before the clock calls any function a second time.
     """
 
     def __init__(self, ui: UiThread) -> None:
@@ -40,22 +39,22 @@ class FrameClock:
 
     @property
     def number(self) -> int:
-        """How many frames there were. Any thread."""
+        """Number of frames so far. Any thread."""
         return self._number
 
     def request(self, key: object, function: Callable[[], object]) -> None:
-        """Calls `function` in the next frame, instead of what `key` asked for before. Any thread; never blocks.
+        """Calls `function` in the next frame, in place of the earlier request of `key`. Any thread; never blocks.
 
-        Functions run in the order of their first request. A request made inside a frame is for the next one.
+        Functions run in the order of their first request. A request made inside a frame waits for the next frame.
         """
         self._request(self._wanted_now, key, function)
 
     def request_early(self, key: object, function: Callable[[], object]) -> None:
-        """As `request`, but before all others of that frame; what it requests is still painted in the same frame."""
+        """Like `request`, but before all other functions; what `function` requests runs in the same frame."""
         self._request(self._early_now, key, function)
 
     def cancel(self, key: object) -> None:
-        """Forgets what `key` asked for. Any thread."""
+        """Drops what `key` has requested. Any thread."""
         with self._lock:
             for requests in (self._early, self._wanted, self._running):
                 requests.pop(key, None)
@@ -118,9 +117,3 @@ class FrameClock:
 
     def _go_on(self) -> None:
         self._run(self._ui.now() + self._ui.budget)
-
-
-class Framed(UiThread, Protocol):
-    """A user interface's thread that has a frame clock."""
-
-    frame: FrameClock

@@ -1,8 +1,9 @@
-"""`GLibLoop`: GLib's main loop, for GTK and other programs with PyGObject."""
+"""`GLibLoop`: the main loop of GLib, for GTK and other programs with PyGObject."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -12,9 +13,9 @@ __all__ = ["GLibLoop"]
 
 
 class GLibLoop(UiLoop):
-    """The default main context of GLib. Make it on the thread that runs it.
+    """The default main context of GLib. Make it on the thread that runs this context.
 
-    GLib does not say when a program ends: connect `close` to your application's `shutdown`.
+    GLib does not tell when a program ends: connect `close` to the `shutdown` signal of your application.
 
     Args:
         glib: The module `gi.repository.GLib`.
@@ -25,22 +26,22 @@ class GLibLoop(UiLoop):
         self._glib = glib
         super().__init__(**options)
 
-    def _on_gone(self, widget: Any, gone: Callable[[], None]) -> None:
-        try:
-            widget.connect("destroy", _ignoring(gone))
-        except TypeError:
-            # No widget of GTK: it goes when it is collected.
-            return
+    def on_gone(self, thing: Any, gone: Callable[[], None]) -> None:
+        """Calls `gone` at the `destroy` signal of a GTK widget; other objects go when Python collects them."""
+        connect = getattr(thing, "connect", None)
+        if connect is not None:
+            with suppress(TypeError):
+                connect("destroy", _ignoring(gone))
 
-    def _wake(self) -> None:
-        # The default priority of idle sources is below drawing, which may starve them.
+    def wake(self) -> None:
+        # Idle sources have a lower priority than drawing by default, so drawing could starve them.
         self._glib.idle_add(self._woken, priority=self._glib.PRIORITY_DEFAULT)
 
     def _woken(self) -> bool:
-        self._run_posted()
+        self.run_posted()
         return False
 
-    def _start_timer(self, delay: float, function: Callable[[], None]) -> Callable[[], None]:
+    def start_timer(self, delay: float, function: Callable[[], None]) -> Callable[[], None]:
         is_over = False
 
         def fire() -> bool:
@@ -52,7 +53,7 @@ class GLibLoop(UiLoop):
         source = self._glib.timeout_add(max(1, round(delay * 1000.0)), fire)
 
         def cancel() -> None:
-            # Taking back a source that is gone would print a warning.
+            # GLib prints a warning for a source that has ended.
             if not is_over:
                 self._glib.source_remove(source)
 

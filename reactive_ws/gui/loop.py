@@ -1,7 +1,7 @@
-"""`UiLoop`: one contract for every toolkit's event loop, so that streams reach widgets the same way everywhere.
+"""`UiLoop`: the contract of a toolkit's event loop, so that streams reach widgets in the same way in every toolkit.
 
-An adapter (`tk_loop`, `qt_loop`, `glib_loop`, `asyncio_loop`, `manual_loop`) supplies a thread-safe wake that never blocks
-and a timer; everything else is here. Nothing here knows a store: that is `conflation`, `mirror` and `binding`.
+An adapter is a subclass with two methods: `wake`, which any thread may call and which never blocks, and `start_timer`. It may
+override `is_alive`, `on_gone` and `release`. All else is in this class. `testing.check_ui_loop` checks an adapter.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from reactivex import Observable
 from reactivex.abc import DisposableBase
 from reactivex.disposable import CompositeDisposable
 
+from ..engine import Domain
 from ..errors import UsageError
 from ..state import ReadOnly
 from .binding import bind
@@ -33,7 +34,7 @@ T = TypeVar("T")
 W = TypeVar("W")
 
 _REST = 0.001
-"""Seconds between two wakes while posted work remains: room for the toolkit to paint and to take input."""
+"""Seconds between two wakes while posted work remains, in which the toolkit paints and takes input."""
 
 
 def _excepthook(error: Exception) -> None:
@@ -41,21 +42,21 @@ def _excepthook(error: Exception) -> None:
 
 
 class UiLoop(ABC):
-    """The event loop of a user interface.
+    """The event loop of a user interface. Make it on the UI thread.
 
-    Made on the UI thread. It closes by itself when the root window or application ends; what is posted then is refused,
-    so a background thread never waits for a user interface that is gone.
+    It closes when the root window or the application ends. `post` then returns False, so a background thread never waits
+    for a user interface that has ended.
 
     Args:
-        fps: At most how many frames a second.
-        budget: Seconds of work per wake. When they are over, the toolkit gets its turn before the rest is done.
-        on_error: Called on the UI thread with each exception of a posted function, timer or observer;
-            `sys.excepthook` when None. The stream whose observer failed lives on.
+        fps: Most frames a second.
+        budget: Seconds of work for one wake. After them the toolkit has its turn before the loop does the rest.
+        on_error: The loop calls it on the UI thread with each exception of a posted function, a timer or an observer;
+            `sys.excepthook` when None. The stream of that observer lives on.
 
     Attributes:
-        fps, budget, on_error: As given; may be set at any time.
+        fps, budget, on_error: As given; the program may set them at any time.
         frame: The frame clock.
-        scheduler: A `reactivex` scheduler that runs on the UI thread, usable from every thread.
+        scheduler: A `reactivex` scheduler that runs on the UI thread; every thread may use it.
     """
 
     def __init__(
@@ -83,35 +84,44 @@ class UiLoop(ABC):
         self._closers: dict[int, Callable[[], object]] = {}
         self._timers: dict[int, Cancel] = {}
         self._last_key = 0
-        self._watch = Watch(self._on_gone)
+        self._watch = Watch(self.on_gone)
         self._mirrors = Mirrors(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}{' closed' if self._is_closed else ''}>"
 
-    # --- what an adapter supplies -------------------------------------------------------------------------------------
+    # --- what an adapter supplies; programs do not call these ---------------------------------------------------------
 
     @abstractmethod
-    def _wake(self) -> None:
-        """Makes the UI thread call `_run_posted` soon. From any thread, under the lock: must not block.
+    def wake(self) -> None:
+        """Makes the UI thread call `run_posted` soon. The loop calls it on any thread, under its lock: never block.
 
         Raises:
-            Exception: the user interface is gone; the loop closes then.
+            Exception: the user interface has ended; the loop then closes.
         """
 
     @abstractmethod
-    def _start_timer(self, delay: float, function: Callable[[], None]) -> Cancel:
-        """Calls `function` on the UI thread after `delay` seconds, once. UI thread only."""
+    def start_timer(self, delay: float, function: Callable[[], None]) -> Cancel:
+        """Calls `function` on the UI thread after `delay` seconds, once; returns what cancels it. UI thread."""
 
-    def _release(self) -> None:  # noqa: B027 - most adapters hold nothing
-        """Gives back what the adapter holds. UI thread; called once, by `close`."""
+    def is_alive(self, thing: Any) -> bool:
+        """Whether a program may still write to `thing`. UI thread.
 
-    def _on_gone(self, widget: Any, gone: Callable[[], None]) -> None:  # noqa: B027 - collection is enough for some
-        """Makes the toolkit call `gone` when it destroys `widget`, without keeping it alive. UI thread."""
+        Args:
+            thing: A widget, any other target of `bind`, or None for an object that Python has collected. Return True
+                for objects that the toolkit does not know.
+        """
+        return thing is not None
 
-    def is_alive(self, widget: Any) -> bool:
-        """Whether `widget` may still be written to. UI thread."""
-        return widget is not None
+    def on_gone(self, thing: Any, gone: Callable[[], None]) -> None:  # noqa: B027 - collection is enough for some
+        """Makes the toolkit call `gone` when it destroys `thing`, without keeping `thing` alive. UI thread.
+
+        The loop calls it once for each object. `gone` may run more than once. Ignore objects that the toolkit does not
+        know: their bindings end when Python collects them.
+        """
+
+    def release(self) -> None:  # noqa: B027 - most adapters hold nothing
+        """Frees what the adapter holds. `close` calls it once, on the UI thread."""
 
     # --- work ---------------------------------------------------------------------------------------------------------
 
@@ -129,12 +139,12 @@ class UiLoop(ABC):
         return self._is_closed
 
     def post(self, function: Callable[[], object]) -> bool:
-        """Runs `function` on the UI thread, soon, after what was posted before. Any thread; never blocks.
+        """Runs `function` on the UI thread, soon, after the functions posted before. Any thread; never blocks.
 
-        Also before the toolkit's loop runs: it is kept until then.
+        A program may post before the toolkit's loop runs.
 
         Returns:
-            False when the loop is closed; `function` is dropped then.
+            False when the loop is closed; the loop then drops `function`.
         """
         with self._lock:
             if self._is_closed:
@@ -144,21 +154,21 @@ class UiLoop(ABC):
                 return True
             self._is_woken = True
             try:
-                self._wake()
-            except Exception:  # noqa: BLE001 - each toolkit has its own way to say that it is gone
+                self.wake()
+            except Exception:  # noqa: BLE001 - each toolkit has its own error for this
                 self._is_closed = True
                 self._posted.clear()
                 return False
         return True
 
     def later(self, delay: float, function: Callable[[], object]) -> Cancel:
-        """Runs `function` after `delay` seconds. UI thread; from others use `scheduler` or `post`.
+        """Runs `function` after `delay` seconds. UI thread; other threads use `scheduler` or `post`.
 
         Returns:
-            A function that takes it back. UI thread.
+            A function that cancels the timer. UI thread.
 
         Raises:
-            UsageError: on another thread.
+            UsageError: another thread called it.
         """
         if not self.is_ui_thread():
             raise UsageError("later() is for the UI thread; use post() or scheduler from others")
@@ -175,21 +185,21 @@ class UiLoop(ABC):
             if stop is not None and not self._is_closed:
                 stop()
 
-        self._timers[key] = self._start_timer(max(0.0, delay), fire)
+        self._timers[key] = self.start_timer(max(0.0, delay), fire)
         return cancel
 
     def guard(self, function: Callable[..., object], *arguments: object) -> None:
-        """Calls `function`; an exception goes to `on_error` and no further."""
+        """Calls `function` and gives its exception to `on_error`."""
         try:
             function(*arguments)
-        except Exception as error:  # noqa: BLE001 - one broken label must not stop the others
+        except Exception as error:  # noqa: BLE001 - one broken painter must not stop the others
             try:
                 self.on_error(error)
             except Exception as second:  # noqa: BLE001 - the last resort must not fail too
                 _excepthook(second)
 
-    def _run_posted(self) -> None:
-        """Runs what was posted until the budget is over. Adapters call it on the UI thread after a wake."""
+    def run_posted(self) -> None:
+        """Runs posted functions until the budget is over. Adapters call it on the UI thread after a wake."""
         with self._lock:
             # From here on a post wakes again: a function may open a modal dialog, which runs a loop of its own.
             self._is_woken = False
@@ -207,20 +217,20 @@ class UiLoop(ABC):
         self._rest()
 
     def _rest(self) -> None:
-        """Lets the toolkit have its turn. A wake that comes meanwhile would starve painting and input."""
+        """Gives the toolkit its turn. A wake during the rest does nothing, or it would starve painting and input."""
         if self._is_closed or self._is_resting:
             return
         self._is_resting = True
-        self._start_timer(_REST, self._end_rest)
+        self.start_timer(_REST, self._end_rest)
 
     def _end_rest(self) -> None:
         self._is_resting = False
-        self._run_posted()
+        self.run_posted()
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def on_close(self, function: Callable[[], object]) -> Cancel:
-        """Calls `function` when the loop closes. Any thread; returns a function that takes it back."""
+        """Calls `function` when the loop closes; returns a function that cancels this. Any thread."""
         key = self._next_key()
         self._closers[key] = function
 
@@ -235,9 +245,9 @@ class UiLoop(ABC):
             return self._last_key
 
     def close(self) -> None:
-        """Ends everything: nothing posted or timed runs any more, streams bound to this loop end. UI thread.
+        """Ends the loop: it drops posted functions and timers, and ends all bindings. UI thread.
 
-        Called by itself with the root window or application. Calling it twice does no harm.
+        The loop calls it when the root window or the application ends. A second call does nothing.
         """
         with self._lock:
             self._is_closed = True
@@ -250,7 +260,7 @@ class UiLoop(ABC):
         for function in closers:
             self.guard(function)
         if is_first:
-            self._release()
+            self.release()
 
     # --- streams and widgets ------------------------------------------------------------------------------------------
 
@@ -258,37 +268,53 @@ class UiLoop(ABC):
         """Returns a replica of `store` that changes between frames only. UI thread; see `Mirror`."""
         return self._mirrors.add(store)
 
+    @property
+    def domain(self) -> Domain:
+        """The domain of the mirrors: stores in it can be combined with mirrors. UI thread."""
+        return self._mirrors.domain
+
     def bind(
         self,
         stream: Observable[T] | ReadOnly[T],
-        widget: W,
+        target: W,
         setter: Callable[[W, T], object],
+        *,
+        until: Any = None,
     ) -> DisposableBase:
-        """Shows a stream in a widget: calls `setter(widget, value)` at most once a frame, with the newest value.
+        """Calls `setter(target, value)` with the newest value of a stream, at most once a frame. UI thread.
 
-        The first value is shown before this returns. Ends when the widget is destroyed or collected, or with the loop.
-        UI thread.
+        The setter gets the first value before this returns. The binding ends with the loop, when the toolkit destroys or
+        Python collects `target` or `until`, and when the program disposes what this returns.
 
         Args:
             stream: A selection or another Observable, a store or a mirror.
-            widget: Held weakly. For the loop `setter` should use its argument, not a widget of its own.
-            setter: What raises is reported; the next value is shown again.
+            target: A widget, or any other object: a Tk variable, an item of a Qt table, a view model, a tag. The binding
+                holds it weakly where Python can, so the program keeps it; with `until` it holds it strongly.
+            setter: Use its first argument, not a widget of the enclosing scope, which the binding would keep alive. The
+                loop reports an exception to `on_error` and calls the setter again with the next value.
+            until: A widget that ends the binding when it goes; None when the target itself does.
+
+        Raises:
+            UsageError: Python has no weak references to `until`, so nothing tells when it goes.
         """
-        return bind(self, stream, widget, setter)
+        return bind(self, stream, target, setter, until)
 
     def scope(self, widget: Any) -> CompositeDisposable:
-        """Returns a collection of disposables that are disposed when `widget` is destroyed. UI thread."""
+        """Returns a collection of disposables that the loop disposes when `widget` goes. UI thread."""
         things = CompositeDisposable()
         self.watch(widget, things.dispose)
         return things
 
-    def watch(self, widget: Any, on_gone: Callable[[], object]) -> Cancel:
-        """Calls `on_gone` when the toolkit destroys `widget`, or when it is collected. UI thread.
+    def watch(self, thing: Any, on_gone: Callable[[], object]) -> Cancel:
+        """Calls `on_gone` when the toolkit destroys `thing`, or when Python collects it. UI thread.
 
         Returns:
-            A function that takes it back.
+            A function that cancels this.
+
+        Raises:
+            UsageError: Python has no weak references to `thing`.
         """
-        return self._watch.add(widget, on_gone)
+        return self._watch.add(thing, on_gone)
 
 
 def _nothing() -> None:

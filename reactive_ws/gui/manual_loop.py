@@ -1,6 +1,6 @@
-"""`ManualLoop`: a user interface without a toolkit, turned by hand. For unit tests, games and other loops of your own.
+"""`ManualLoop`: a user interface without a toolkit, for unit tests, games and other loops that a program turns itself.
 
-In a test, time is what you say it is: `ui.run(0.1)`. In a game, call `run_until_now()` once per picture.
+A test moves the time: `ui.run(0.1)`. A game with pygame or DearPyGui calls `run_until_now()` once a picture.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ __all__ = ["ManualLoop"]
 
 
 class ManualLoop(UiLoop):
-    """Does nothing until it is told to.
+    """Works only inside `run` and `run_until_now`.
 
     Args:
-        clock: Seconds that never go back, such as `time.monotonic`, for a loop that runs in real time; None for time that
-            moves with `run` only.
+        clock: A clock that never goes back, such as `time.monotonic`, for a loop in real time; None for time that only
+            `run` moves.
         options: What `UiLoop` takes.
     """
 
@@ -36,20 +36,20 @@ class ManualLoop(UiLoop):
         super().__init__(**options)
 
     def now(self) -> float:
-        """Returns the seconds that were run, or those of the clock."""
+        """Returns the seconds that `run` has moved, or those of the clock."""
         return self._time if self._clock is None else self._clock()
 
     @property
     def timer_count(self) -> int:
-        """How many timers wait: 0 while nothing is going on."""
+        """Number of timers that wait."""
         return len(self._queue)
 
     def run(self, seconds: float = 0.0) -> None:
-        """Does what is due now and within `seconds`, in order of time, and moves the time there. UI thread."""
+        """Runs the functions that are due now and within `seconds`, in order of time, and moves the time. UI thread."""
         self._run_to(self._time + seconds)
 
     def run_until_now(self) -> None:
-        """Does what is due by the clock. UI thread; for loops made with `clock=time.monotonic`."""
+        """Runs the functions that are due by the clock. UI thread; for loops made with `clock=time.monotonic`."""
         self._run_to((self._clock or time.monotonic)())
 
     def _run_to(self, end: float) -> None:
@@ -64,12 +64,12 @@ class ManualLoop(UiLoop):
     def _work(self) -> None:
         while self._has_work:
             self._has_work = False
-            self._run_posted()
+            self.run_posted()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         self._has_work = True
 
-    def _start_timer(self, delay: float, function: Callable[[], None]) -> Callable[[], None]:
+    def start_timer(self, delay: float, function: Callable[[], None]) -> Callable[[], None]:
         self._order += 1
         entry = (self.now() + delay, self._order, function)
         heapq.heappush(self._queue, entry)
@@ -81,5 +81,5 @@ class ManualLoop(UiLoop):
 
         return cancel
 
-    def _release(self) -> None:
+    def release(self) -> None:
         self._queue.clear()

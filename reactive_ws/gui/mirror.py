@@ -1,7 +1,7 @@
-"""`Mirror`: a store as the user interface sees it, changing between frames only, so that all widgets of a frame agree.
+"""`Mirror`: a replica of a store that changes between frames only, so that all widgets of a frame agree.
 
-All mirrors of a loop change together, in one commit of a domain that belongs to the loop; what is observed, selected and
-derived from them follows the rules of stores, on the UI thread. Made by `UiLoop.mirror`.
+All mirrors of a loop change together, in one commit of the loop's own domain. Observers, selections and derived values of
+mirrors follow the rules of stores, on the UI thread. `UiLoop.mirror` makes mirrors.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from reactivex import abc
 
 from ..engine import Domain, ErrorReport, Source, batch
 from ..state import ReadOnly, Store, snapshot
-from .frames import Framed
+from .ui_thread import FramedUi
 
 __all__ = ["Mirror", "Mirrors"]
 
@@ -22,10 +22,10 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Mirror(ReadOnly[T_co], abc.DisposableBase):
-    """A replica of a store, for one user interface. `get` and `select` it, and derive from it, on the UI thread.
+    """A replica of a store for one user interface. Call `get` and `select`, and derive from it, on the UI thread.
 
-    Holds the value that its store had when the frame began: between two frames nothing changes, and two mirrors of one
-    domain always show one commit. Ends, completing its streams, by `dispose` or with the loop.
+    It holds the value that its store had when the frame began. It does not change between two frames, and all mirrors of one
+    domain show one commit. `dispose` and the end of the loop complete its streams.
     """
 
     __slots__ = ("__weakref__", "_kept", "_room", "_store")
@@ -44,7 +44,7 @@ class Mirror(ReadOnly[T_co], abc.DisposableBase):
 
     @property
     def store(self) -> ReadOnly[T_co]:
-        """What it mirrors."""
+        """The store that it mirrors."""
         return self._store
 
     def get(self) -> T_co:
@@ -67,9 +67,9 @@ class _Following:
 
 
 class Mirrors:
-    """All mirrors of one loop, and the domain they live in. UI thread."""
+    """All mirrors of one loop, and their domain. UI thread."""
 
-    def __init__(self, ui: Framed) -> None:
+    def __init__(self, ui: FramedUi) -> None:
         self._ui = ui
         self._all: dict[Mirror[Any], _Following] = {}
         self.domain = Domain("ui", on_error=self._report)
@@ -98,7 +98,7 @@ class Mirrors:
         by_domain: dict[Domain, list[_Following]] = {}
         for following in self._all.values():
             by_domain.setdefault(following.store.domain, []).append(following)
-        # Read before the batch opens, and per domain at one commit, so that no two mirrors disagree.
+        # Read before the batch opens, all mirrors of a domain at one commit, so that they agree.
         values = [(mirrors, self._values(mirrors)) for mirrors in by_domain.values()]
         with batch(self.domain):
             for mirrors, them in values:

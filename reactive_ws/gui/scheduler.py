@@ -1,6 +1,6 @@
 """A `reactivex` scheduler over a `UiLoop`: for `delay`, `debounce`, `interval` and `observe_on` in user interfaces.
 
-Unlike the stock schedulers it may be used from every thread, never blocks one, and keeps the loop's monotonic time.
+Unlike the stock schedulers, every thread may use it, it blocks none, and it keeps the loop's monotonic time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ State = TypeVar("State")
 
 
 class UiScheduler(PeriodicScheduler):
-    """Runs actions on the UI thread. Belongs to a `UiLoop`, as its `scheduler`."""
+    """Runs actions on the UI thread. A `UiLoop` has one as its `scheduler`."""
 
     def __init__(self, ui: UiThread) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class UiScheduler(PeriodicScheduler):
     def schedule(
         self, action: abc.ScheduledAction[State], state: State | None = None
     ) -> abc.DisposableBase:
-        """Runs `action` soon, after what was posted before. Any thread."""
+        """Runs `action` soon, after the functions posted before. Any thread."""
         task = _Task(self._ui, lambda: self.invoke_action(action, state))
         self._ui.post(task.run)
         return task
@@ -67,9 +67,9 @@ class UiScheduler(PeriodicScheduler):
         action: typing.ScheduledPeriodicAction[State],
         state: State | None = None,
     ) -> abc.DisposableBase:
-        """Runs `action` again and again, in step with the first time; turns that were missed are left out. Any thread.
+        """Runs `action` at fixed intervals from the first time on; it skips intervals that it missed. Any thread.
 
-        An action that raises is reported and ends.
+        The loop reports an action that raises, and the action ends.
         """
         seconds = max(0.0, self.to_seconds(period))
         due = self._ui.now() + seconds

@@ -1,6 +1,7 @@
-"""What streams need of a user interface's thread, as a role: `UiThread`. Every `UiLoop` has it.
+"""Roles: what streams need of the thread of a user interface. Every `UiLoop` plays both.
 
-The frame clock, the scheduler, conflation, mirrors and bindings ask for this role, so that they need not know `UiLoop`.
+The frame clock and the scheduler ask for a `UiThread`; conflation, mirrors and bindings ask for a `FramedUi`. None of them
+imports `UiLoop`.
 """
 
 from __future__ import annotations
@@ -8,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-__all__ = ["Cancel", "UiThread"]
+__all__ = ["Cancel", "FramedUi", "Frames", "UiThread"]
 
 Cancel = Callable[[], None]
-"""Takes back what was asked for."""
+"""Cancels what the call that returned it has started."""
 
 
 class UiThread(Protocol):
-    """The thread of a user interface; the methods are those of `UiLoop`."""
+    """The thread of a user interface; `UiLoop` documents the methods."""
 
     fps: float
     budget: float
@@ -23,7 +24,7 @@ class UiThread(Protocol):
 
     @property
     def is_closed(self) -> bool:
-        """Whether the user interface is gone."""
+        """Whether the user interface has ended."""
         ...
 
     def now(self) -> float:
@@ -43,17 +44,42 @@ class UiThread(Protocol):
         ...
 
     def guard(self, function: Callable[..., object], *arguments: object) -> None:
-        """Calls `function`; an exception goes to `on_error`."""
+        """Calls `function` and gives its exception to `on_error`."""
         ...
 
     def on_close(self, function: Callable[[], object]) -> Cancel:
         """Calls `function` when the user interface ends."""
         ...
 
-    def is_alive(self, widget: Any) -> bool:
-        """Whether `widget` may still be written to."""
+    def is_alive(self, thing: Any) -> bool:
+        """Whether `thing` may still be written to."""
         ...
 
-    def watch(self, widget: Any, on_gone: Callable[[], object]) -> Cancel:
-        """Calls `on_gone` when `widget` is destroyed or collected."""
+    def watch(self, thing: Any, on_gone: Callable[[], object]) -> Cancel:
+        """Calls `on_gone` when `thing` is destroyed or collected."""
+        ...
+
+
+class Frames(Protocol):
+    """Requests for the next frame; `FrameClock` documents the methods."""
+
+    def request(self, key: object, function: Callable[[], object]) -> None:
+        """Calls `function` in the next frame."""
+        ...
+
+    def request_early(self, key: object, function: Callable[[], object]) -> None:
+        """Calls `function` in the next frame, before the functions of `request`."""
+        ...
+
+    def cancel(self, key: object) -> None:
+        """Drops what `key` has requested."""
+        ...
+
+
+class FramedUi(UiThread, Protocol):
+    """The thread of a user interface that has frames."""
+
+    @property
+    def frame(self) -> Frames:
+        """The frame clock."""
         ...

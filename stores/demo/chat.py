@@ -15,7 +15,7 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal
 from textual.widget import Widget
-from textual.widgets import Input, ListItem, ListView, Static
+from textual.widgets import Input, Static
 
 from reactive_ws import DeliveryStatus, Selection
 from reactive_ws.gui import TextualLoop
@@ -49,30 +49,23 @@ class Chat(App[R], Generic[R]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (28, "-tall")]
     CSS = """
     Screen { background: #0f172a; color: #e2e8f0; }
-    ListView, #panels { background: #111c33; border: round #334155; border-title-color: #94a3b8; }
-    ListView:focus, Input:focus { border: round #38bdf8; }
-    ListItem { background: #111c33; padding: 0 1; }
-    ListView > ListItem.-highlight { background: #111c33; color: #e2e8f0; }
-    #sessions > ListItem.-highlight { background: #1e3a8a; }
+    ListRows, #panels { background: #111c33; border: round #334155; border-title-color: #94a3b8; padding: 0 1; }
+    ListRows:focus, Input:focus { border: round #38bdf8; }
+    #sessions > .list-rows--highlight { background: #1e3a8a; color: #e2e8f0; }
+    #entries > .list-rows--highlight { background: #1e293b; color: #e2e8f0; }
     #sessions { width: 2fr; }
     #entries { width: 6fr; }
-    #entries > ListItem { padding: 0 1 1 1; }
     #panels { width: 3fr; height: 100%; padding: 0 1; }
     .-tiny #sessions, .-tiny #panels { display: none; }
-    ListItem Static { width: 100%; }
-    ListView { scrollbar-size-vertical: 1; scrollbar-background: #111c33; scrollbar-color: #334155; }
+    ListRows { scrollbar-size-vertical: 1; scrollbar-background: #111c33; scrollbar-color: #334155; }
     Input { background: #1e293b; border: round #334155; }
     """
 
     def __init__(self, app: Application) -> None:
         super().__init__()
         self.stores = app
-        self.sessions = ListView(id="sessions")
-        self.entries = ListView(id="entries")
         self.panels = Static(id="panels", markup=False)
         self.input = Input(placeholder="Write a message, or: panel create Plan")
-        self.sessions.border_title = "Chats"
-        self.entries.border_title = "Messages"
         self.panels.border_title = "Panels"
 
     def body(self) -> Widget:
@@ -81,21 +74,29 @@ class Chat(App[R], Generic[R]):
 
     def compose(self) -> ComposeResult:
         self.ui = ui = TextualLoop(self)
-        views = connection_view(ui, self.stores.service)
-        yield ConnectionBanner(ui, Static, views).widget
+        app = self.stores
+        views = connection_view(ui, app.service)
+        self.sessions = ListRows(
+            ui, _rows(app), key=lambda it: it[0].id, render=_title, id="sessions"
+        )
+        self.entries = ListRows(
+            ui,
+            _entries(app),
+            key=lambda it: it.id,
+            render=_line,
+            follow_end=True,
+            gap=1,
+            id="entries",
+        )
+        self.sessions.border_title = "Chats"
+        self.entries.border_title = "Messages"
+        yield ConnectionBanner(ui, views)
         yield self.body()
         yield self.input
-        yield ConnectionStatus(ui, Static, views).widget
+        yield ConnectionStatus(ui, views)
 
     def on_mount(self) -> None:
         app, ui = self.stores, self.ui
-        classes, entries = (ListItem, Static), _entries(app)
-        self.session_rows = ListRows(
-            ui, self.sessions, *classes, _rows(app), key=lambda it: it[0].id, render=_title
-        )
-        self.entry_rows = ListRows(
-            ui, self.entries, *classes, entries, key=lambda it: it.id, render=_line, follow_end=True
-        )
         ui.bind(app.carousel.panels, self.panels, lambda it, them: it.update(_panel_text(them)))
 
     def say(self, text: str) -> bool:
@@ -105,9 +106,9 @@ class Chat(App[R], Generic[R]):
         self.stores.history.send(active.id, text)
         return True
 
-    def on_list_view_selected(self, event: ListView.Selected) -> None:
-        if event.list_view is self.sessions:
-            self.stores.sessions.activate(self.session_rows[event.index][0].id)
+    def on_list_rows_selected(self, event: ListRows.Selected) -> None:
+        if event.list_rows is self.sessions:
+            self.stores.sessions.activate(event.item[0].id)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         text = event.value.strip()

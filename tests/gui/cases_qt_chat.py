@@ -61,7 +61,7 @@ def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThrea
     until(lambda: says("Connection lost, reconnecting."))
     type_in("are you there")
     until(lambda: shown()[2:] == ["are you there\n◷ queued"])
-    assert says("[1]")
+    assert says("1 message waits to be sent")
 
     hub.start()
     until(

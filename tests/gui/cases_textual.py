@@ -10,15 +10,20 @@ from typing import Any
 import ui_drivers
 from fake_service import FakeService
 from random_edits import Row, key, random_edits
+from reactivex.disposable import Disposable
 from textual.app import App, ComposeResult
-from textual.widgets import ListItem, ListView, Static
+from textual.widgets import Static, Tooltip
 
-from reactive_ws.connection.record import ConnectionState
+from reactive_ws.connection import ConnectionState, Metrics
 from reactive_ws.engine.domain import Domain
 from reactive_ws.gui import TextualLoop
 from reactive_ws.gui.status import connection_view
-from reactive_ws.gui.textual.lists import ListRows
-from reactive_ws.gui.textual.widgets import ConnectionBanner, ConnectionIndicator, ConnectionStatus
+from reactive_ws.gui.textual import (
+    ConnectionBanner,
+    ConnectionIndicator,
+    ConnectionStatus,
+    ListRows,
+)
 from reactive_ws.state.store import Store
 from reactive_ws.testing import check_ui_loop
 
@@ -127,13 +132,13 @@ class Statuses(App[None]):
     def compose(self) -> ComposeResult:
         self.ui = ui = TextualLoop(self, on_error=self.errors.append)
         views = connection_view(ui, self.service, grace=0.05)
-        self.full = ConnectionStatus(ui, Static, views).widget
-        self.compact = ConnectionStatus(ui, Static, views, detail="compact").widget
-        self.metrics = ConnectionStatus(ui, Static, views, detail="metrics").widget
+        self.full = ConnectionStatus(ui, views)
+        self.compact = ConnectionStatus(ui, views, detail="compact")
+        self.metrics = ConnectionStatus(ui, views, detail="metrics")
         self.indicator = ConnectionIndicator(
-            ui, Static, views, hide_when_connected=True, position="bottom-right"
-        ).widget
-        self.banner = ConnectionBanner(ui, Static, views).widget
+            ui, views, hide_when_connected=True, position="bottom-right"
+        )
+        self.banner = ConnectionBanner(ui, views)
         yield from (self.banner, self.full, self.compact, self.metrics, self.indicator)
 
 
@@ -145,21 +150,27 @@ def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:
         async with app.run_test(size=(60, 20)):
             # A connection of long ago, whose age in minutes stays the same for a while.
             service.become(ConnectionState.CONNECTED, since=app.ui.now() - 3_600.0 * 5 - 30.0)
-            await until(lambda: str(app.full.render()) == "● Connected (5h 00m)")
-            await until(lambda: app.compact.tooltip == "Connected (5h 00m)")
-            assert str(app.compact.render()) == "●"
+            await until(lambda: app.full.text == "● Connected (5h 00m)")
+            await until(lambda: str(app.compact.pill.tooltip) == "Connected (5h 00m)")
+            assert app.compact.text == "●"
             await until(
-                lambda: str(app.metrics.render()).splitlines()[1:3] == ["Received: 0", "Sent: 0"]
+                lambda: (
+                    [line.split() for line in str(app.metrics.numbers.render()).splitlines()][:2]
+                    == [["Received", "0"], ["Sent", "0"]]
+                )
             )
             assert (app.indicator.display, app.banner.display) == (False, False)
 
             service.become(ConnectionState.DISCONNECTED)
             service.queue(2)
             await until(lambda: app.indicator.display and app.banner.display)
-            await until(lambda: str(app.full.render()) == "✕ Disconnected  [2]")
-            await until(lambda: str(app.compact.render()) == "✕ 2")
-            await until(lambda: app.indicator.region.y == 19)
-            assert str(app.banner.render()).startswith("✕ Connection lost.")
+            await until(lambda: app.full.text == "✕ Disconnected  2 ")
+            await until(lambda: app.compact.text == "✕  2 ")
+            await until(lambda: app.indicator.region.bottom_right == (60, 20))
+            assert app.banner.text == (
+                "✕ Connection lost. What you write is sent when it is back. "
+                "2 messages wait to be sent."
+            )
 
             service.become(ConnectionState.CONNECTED, since=app.ui.now())
             await until(lambda: not app.indicator.display and not app.banner.display)
@@ -176,38 +187,43 @@ def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:
 class Listing(App[None]):
     """One live list."""
 
-    def __init__(self, store: Store[tuple[Row, ...]], *, follow_end: bool = False) -> None:
+    def __init__(
+        self, store: Store[tuple[Row, ...]], *, follow_end: bool = False, gap: int = 0
+    ) -> None:
         super().__init__()
         self.store = store
         self.follow_end = follow_end
+        self.gap = gap
         self.errors: list[Exception] = []
+        self.selected: list[Any] = []
 
     def compose(self) -> ComposeResult:
-        self.view = ListView()
-        yield self.view
-
-    def on_mount(self) -> None:
         self.ui = TextualLoop(self, on_error=self.errors.append, fps=10_000.0)
         self.rows = ListRows(
             self.ui,
-            self.view,
-            ListItem,
-            Static,
             self.store,
             key=key,
             render=lambda row: row[1],
             follow_end=self.follow_end,
+            gap=self.gap,
         )
+        yield self.rows
+
+    def on_list_rows_selected(self, event: ListRows.Selected) -> None:
+        self.selected.append((event.index, event.item))
 
     async def has(self, count: int) -> None:
         """Waits until so many rows have been laid out."""
-        await until(lambda: len(self.rows) == count and self.rows.is_settled)
-        await until(lambda: self.view.virtual_size.height == max(count, self.view.size.height))
+        await until(lambda: len(self.rows) == count and self.rows.virtual_size.height >= count)
+        await until(lambda: count <= self.rows.size.height or self.rows.allow_vertical_scroll)
 
     async def settle(self) -> None:
         number = self.ui.frame.number
-        while self.ui.frame.number == number or not self.rows.is_settled:
+        while self.ui.frame.number == number:
             await asyncio.sleep(0.001)
+
+    def screen_lines(self) -> list[str]:
+        return [self.rows.render_line(y).text.rstrip() for y in range(self.rows.size.height)]
 
 
 def test_highlight_focus_and_scroll_position_survive_a_thousand_random_edits(
@@ -220,38 +236,36 @@ def test_highlight_focus_and_scroll_position_survive_a_thousand_random_edits(
 
     async def run() -> None:
         nonlocal kept
-        async with app.run_test(size=(40, 12)) as pilot:
+        async with app.run_test(size=(40, 12)):
             await app.has(40)
-            app.view.index = 20
-            app.view.focus()
-            await until(lambda: app.focused is app.view)
+            view = app.rows
+            view.index = 20
+            view.focus()
+            await until(lambda: app.focused is view)
             # The view scrolls to the highlight when it comes, and not again.
-            await until(lambda: app.view.scroll_y == 9)
-            app.view.scroll_to(y=5, animate=False, immediate=True)
-            await until(lambda: app.view.scroll_y == 5)
-            before = app.rows.operations
+            assert view.scroll_y == 9
+            view.scroll_to(y=5, animate=False, immediate=True)
+            before = view.operations
             shown = list(start)
             for now in random_edits(start, {20}, 1_000, seed=1):
-                top = shown[round(app.view.scroll_y)]
+                top = shown[round(view.scroll_y)]
                 store.set(tuple(now))
                 await app.settle()
-                index = app.view.index
+                index = view.index
                 assert index is not None
-                assert key(app.rows[index]) == 20
-                lit = [item for item in app.view.query(ListItem) if item.highlighted]
-                assert [str(item.query_one(Static).render()) for item in lit] == [now[index][1]]
-                place = [key(row) for row in now].index(key(top)) if key(top) in dict(now) else None
+                assert key(view[index]) == 20
+                assert view.texts == [text for _, text in now]
+                keys = [key(row) for row in now]
+                place = keys.index(key(top)) if key(top) in keys else None
                 # A row near the end cannot be at the top.
-                if place is not None and place <= len(now) - app.view.size.height:
+                if place is not None and place <= len(now) - view.size.height:
                     kept += 1
-                    await until(lambda place=place: app.view.scroll_y == place)
-                else:
-                    await pilot.pause()
+                    assert view.scroll_y == place
+                first = round(view.scroll_y)
+                assert app.screen_lines() == [text for _, text in now[first : first + 12]]
                 shown = now
-            texts = [str(item.query_one(Static).render()) for item in app.view.query(ListItem)]
-            assert texts == [text for _, text in now]
-            assert app.rows.operations - before <= 2 * 3 * 1_000
-            assert app.focused is app.view
+            assert view.operations - before <= 2 * 3 * 1_000
+            assert app.focused is view
 
     asyncio.run(run())
     assert app.errors == []
@@ -265,11 +279,14 @@ def test_the_top_row_stays_where_it_is_when_rows_come_above(domain: Domain) -> N
     async def run() -> None:
         async with app.run_test(size=(40, 12)):
             await app.has(40)
-            app.view.scroll_to(y=15, animate=False, immediate=True)
-            await until(lambda: app.view.scroll_y == 15)
+            app.rows.scroll_to(y=15, animate=False, immediate=True)
             store.update(lambda now: ((100, "new"), (101, "new"), *now[1:]))
             await app.settle()
-            await until(lambda: app.view.scroll_y == 16)
+            assert app.rows.scroll_y == 16
+            # A row that goes leaves its place to the next one.
+            store.update(lambda now: tuple(row for row in now if row[0] != 15))
+            await app.settle()
+            assert app.screen_lines()[0] == "row 16"
 
     asyncio.run(run())
 
@@ -277,24 +294,33 @@ def test_the_top_row_stays_where_it_is_when_rows_come_above(domain: Domain) -> N
 def test_a_list_that_follows_its_end_stays_there(domain: Domain) -> None:
     store = Store(tuple((number, f"row {number}") for number in range(40)), domain=domain)
     app = Listing(store, follow_end=True)
+    seen: list[tuple[bool, int]] = []
 
     async def run() -> None:
         async with app.run_test(size=(40, 12)) as pilot:
             await app.has(40)
+            view = app.rows
+            view.end.unseen.select().subscribe(lambda now: seen.append((view.end.is_there, now)))
             store.update(lambda now: (*now, (100, "new")))
             await app.settle()
-            await until(lambda: app.view.scroll_y == app.view.max_scroll_y == 29)
+            assert view.scroll_y == view.max_scroll_y == 29
             await pilot.resize_terminal(40, 8)
-            await until(lambda: app.view.scroll_y == app.view.max_scroll_y == 33)
-            app.view.release_anchor()
-            app.view.scroll_to(y=5, animate=False, immediate=True)
-            store.update(lambda now: (*now, (101, "new")))
+            await until(lambda: view.scroll_y == view.max_scroll_y == 33)
+            # A row that grows over several lines pushes the end along.
+            store.update(lambda now: (*now[:-1], (100, "word " * 20)))
             await app.settle()
-            await until(lambda: app.view.max_scroll_y == 34)
-            await pilot.pause()
-            assert app.view.scroll_y == 5
+            assert view.scroll_y == view.max_scroll_y == 35
+            view.scroll_to(y=5, animate=False, immediate=True)
+            store.update(lambda now: (*now, (101, "new"), (102, "new")))
+            await app.settle()
+            assert (view.scroll_y, view.max_scroll_y) == (5, 37)
+            assert (view.end.is_there, view.end.unseen.get()) == (False, 2)
+            view.end.go()
+            assert (view.end.is_there, view.end.unseen.get()) == (True, 0)
+            assert view.scroll_y == 37
 
     asyncio.run(run())
+    assert seen == [(True, 0), (False, 2), (True, 0)]
 
 
 def test_a_removed_highlighted_row_leaves_the_highlight_to_the_next_one(domain: Domain) -> None:
@@ -304,15 +330,151 @@ def test_a_removed_highlighted_row_leaves_the_highlight_to_the_next_one(domain: 
     async def run() -> None:
         async with app.run_test(size=(40, 12)):
             await app.has(4)
-            app.view.index = 3
+            app.rows.index = 3
             store.set(((0, "row 0"), (1, "row 1")))
             await app.settle()
-            await until(lambda: app.view.index == 1)
-            lit = [
-                str(it.query_one(Static).render())
-                for it in app.view.query(ListItem)
-                if it.highlighted
-            ]
-            assert lit == ["row 1"]
+            assert app.rows.index == 1
+
+    asyncio.run(run())
+
+
+def test_a_list_is_used_with_keys_alone(domain: Domain) -> None:
+    store = Store(tuple((number, f"row {number}") for number in range(40)), domain=domain)
+    app = Listing(store, gap=1)
+
+    async def run() -> None:
+        async with app.run_test(size=(40, 12)) as pilot:
+            await app.has(40)
+            await pilot.press("tab")
+            await until(lambda: app.focused is app.rows)
+            await pilot.press("down", "down", "enter", "end", "enter", "home", "pagedown", "enter")
+            await pilot.pause()
+            assert [index for index, _ in app.selected] == [1, 39, 6]
+            assert app.selected[0][1] == (1, "row 1")
+
+    asyncio.run(run())
+
+
+def test_text_of_a_list_is_selected_and_copied(domain: Domain) -> None:
+    store = Store(((1, "one " * 12), (2, "two"), (3, "three")), domain=domain)
+    app = Listing(store)
+
+    async def run() -> None:
+        async with app.run_test(size=(30, 12)) as pilot:
+            await app.has(3)
+            await pilot.mouse_down(app.rows, offset=(0, 0))
+            await pilot.hover(app.rows, offset=(3, 3))
+            await pilot.mouse_up(app.rows, offset=(3, 3))
+            await pilot.pause()
+            assert (
+                app.screen.get_selected_text()
+                == "one one one one one one one\none one one one one\ntwo\nthre"
+            )
+
+    asyncio.run(run())
+
+
+def test_a_token_in_a_list_of_a_thousand_rows_draws_its_own_lines_only(domain: Domain) -> None:
+    store = Store(tuple((number, f"row {number}") for number in range(1_000)), domain=domain)
+    app = Listing(store, follow_end=True)
+    rendered: list[Row] = []
+
+    async def run() -> None:
+        async with app.run_test(size=(40, 12)) as pilot:
+            await app.has(1_000)
+            await pilot.pause()
+            render = app.rows._render_row
+            drawn = sum(row.strips is not None for row in app.rows._shown)
+
+            def counted(row: Row) -> Any:
+                rendered.append(row)
+                return render(row)
+
+            app.rows._render_row = counted
+            for _ in range(5):
+                store.update(lambda now: (*now[:-1], (999, now[-1][1] + " w")))
+                await app.settle()
+                await pilot.pause()
+            # Opened, it has drawn a screenful; later tokens draw one row.
+            assert drawn <= 2 * 12
+            assert sum(row.strips is not None for row in app.rows._shown) <= drawn + 1
+
+    asyncio.run(run())
+    assert [key(row) for row in rendered] == [999] * 5
+
+
+# --- bindings ---
+
+
+def test_bindings_and_scopes_end_when_their_widget_is_removed(domain: Domain) -> None:
+    app = Counter(Store(0, domain=domain))
+    other = Store(0, domain=domain)
+    selection = other.select()
+    ended: list[str] = []
+    names = list[str]()
+
+    async def run() -> None:
+        async with app.run_test():
+            late = Static()
+            # Before it is mounted, as in `compose`.
+            app.ui.bind(selection, late, lambda it, value: it.update(str(value)))
+            app.ui.bind(selection, names, lambda it, value: it.append(value), until=late)
+            app.ui.scope(late).add(Disposable(lambda: ended.append("scope")))
+            await app.mount(late)
+            other.set(1)
+            await until(lambda: str(late.render()) == "1")
+            assert (selection.observer_count, ended) == (2, [])
+            await late.remove()
+            await asyncio.sleep(0)
+            assert (selection.observer_count, ended) == (0, ["scope"])
+
+    asyncio.run(run())
+
+
+# --- a stranger's text ---
+
+MARKUP = "[b]x[/b] [/] [@click=app.quit]here[/] <b>y</b> [link='http://e']z"
+
+
+def test_a_strangers_text_is_text_in_every_sink(domain: Domain) -> None:
+    service = FakeService(domain)
+    service.become(ConnectionState.ERROR, cause=MARKUP)
+    service.counts.set(Metrics(hint=MARKUP))
+    store: Store[tuple[Row, ...]] = Store(((1, MARKUP),), domain=domain)
+
+    class Sinks(Statuses):
+        def compose(self) -> ComposeResult:
+            yield from super().compose()
+            yield ListRows(self.ui, store, key=key, render=lambda row: row[1])
+
+    app = Sinks(service)
+
+    async def run() -> None:
+        async with app.run_test(size=(100, 30), tooltips=True) as pilot:
+            await until(lambda: app.full.text.startswith("▲ Not connected."))
+            await pilot.hover(app.full.pill)
+            await until(lambda: app.screen.query(Tooltip).first().display)
+            assert str(app.screen.query(Tooltip).first().render()) == (
+                f"Not connected.\n{MARKUP}\nDetails: {MARKUP}"
+            )
+            rows = app.query_one(ListRows)
+            assert rows.render_line(0).text.rstrip() == MARKUP
+
+    asyncio.run(run())
+    assert app.errors == []
+
+
+def test_retry_is_a_button_that_keys_reach(domain: Domain) -> None:
+    service = FakeService(domain)
+    service.become(ConnectionState.DISCONNECTED)
+    app = Statuses(service)
+
+    async def run() -> None:
+        async with app.run_test(size=(100, 30)) as pilot:
+            await until(lambda: app.full.retry.display)
+            app.full.retry.focus()
+            await until(lambda: app.focused is app.full.retry)
+            await pilot.press("enter")
+            await until(lambda: service.dials == 1)
 
     asyncio.run(run())

@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from reactive_ws.commands import CommandFailed
 from reactive_ws.connection.backoff import Backoff
+from reactive_ws.gui.textual import ListRows
 from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.stores import Application
 from reactive_ws.stores.demo.hub_child import HubChild
@@ -71,8 +72,9 @@ async def until(pilot: Pilot[Outcome], condition: Callable[[], object]) -> None:
 
 
 def says(screen: DemoScreen, text: str) -> bool:
-    lines = [it for it in screen.query(Static) if it.display]
-    return any(text in str(it.render()) for it in lines)
+    lines = [str(it.render()) for it in screen.query(Static) if it.display]
+    rows = [row for it in screen.query(ListRows) if it.display for row in it.texts]
+    return any(text in it for it in lines + rows)
 
 
 def happened(screen: DemoScreen) -> str:

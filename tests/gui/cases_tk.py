@@ -16,12 +16,18 @@ import ui_drivers
 from fake_service import FakeService
 from random_edits import key, random_edits
 
-from reactive_ws.connection.record import ConnectionState
+from reactive_ws.connection import ConnectionState, Metrics
 from reactive_ws.engine.domain import Domain
-from reactive_ws.gui import TkLoop
+from reactive_ws.gui import ConnectionView, TkLoop
 from reactive_ws.gui.status import connection_view
-from reactive_ws.gui.tk.lists import TreeRows
-from reactive_ws.gui.tk.widgets import ConnectionBanner, ConnectionIndicator, ConnectionStatus
+from reactive_ws.gui.tk import (
+    ConnectionBanner,
+    ConnectionIndicator,
+    ConnectionStatus,
+    FollowEnd,
+    TreeRows,
+)
+from reactive_ws.gui.tk.parts import ink_of
 from reactive_ws.state.store import Store
 from reactive_ws.testing import Turning, check_ui_loop
 
@@ -161,6 +167,20 @@ def test_an_interpreter_that_is_collected_on_another_thread_does_not_abort_the_p
 # --- connection widgets ---
 
 
+def words(widget: Any) -> list[str]:
+    """What the canvases, labels and buttons below a widget say."""
+    found: list[str] = []
+    for child in widget.winfo_children():
+        if isinstance(child, tk.Canvas):
+            items = [it for it in child.find_all() if child.type(it) == "text"]
+            found += [str(child.itemcget(it, "text")) for it in items]
+        elif isinstance(child, tk.Label | tk.Button) and child.winfo_manager():
+            found.append(str(child.cget("text")))
+        elif not isinstance(child, tk.Button):
+            found += words(child)
+    return [it for it in found if it]
+
+
 def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:
     turning = ui_drivers.tk()
     ui, root = turning.loop, root_of(turning)
@@ -176,24 +196,27 @@ def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:
     for widget in (banner.widget, full.widget, compact.widget, metrics.widget):
         widget.pack(fill="x")
     ui_drivers.settle(turning, 0.05)
-    assert full.widget.cget("text") == "● Connected (5h 00m)"
-    assert compact.widget.cget("text") == "●"
-    assert metrics.widget.cget("text").splitlines()[1:3] == ["Received: 0", "Sent: 0"]
+    assert words(full.widget) == ["Connected (5h 00m)"]
+    assert (words(compact.widget), compact.tooltip) == ([], "Connected (5h 00m)")
+    assert words(metrics.widget)[:5] == ["Connected (5h 00m)", "Received", "0", "Sent", "0"]
     assert (indicator.widget.winfo_ismapped(), banner.widget.winfo_height()) == (0, 1)
 
     service.become(ConnectionState.DISCONNECTED)
     service.queue(2)
-    ui_drivers.settle(turning, 0.2)
-    assert full.widget.cget("text") == "✕ Disconnected  [2]"
-    assert str(full.widget.cget("foreground")) == "#ef4444"
-    assert compact.widget.cget("text") == "✕ 2"
+    ui_drivers.settle(turning, 0.4)
+    assert words(full.widget) == ["Disconnected", "2", "Retry now"]
+    assert words(compact.widget) == ["2"]
     assert indicator.widget.winfo_ismapped() == 1
     assert indicator.widget.winfo_x() > root.winfo_width() // 2
     assert banner.widget.winfo_height() > 10
-    assert banner.label.cget("text").startswith("✕  Connection lost.")
+    assert banner.texts == (
+        "Connection lost.",
+        "What you write is sent when it is back.",
+        "2 messages wait to be sent",
+    )
 
     service.become(ConnectionState.CONNECTED, since=ui.now())
-    ui_drivers.settle(turning, 0.05)
+    ui_drivers.settle(turning, 0.2)
     assert (indicator.widget.winfo_ismapped(), banner.widget.winfo_height()) == (0, 1)
     root.destroy()
     assert service.connections.select().observer_count == 0
@@ -231,16 +254,157 @@ def test_a_tooltip_has_all_words_while_the_pointer_rests(domain: Domain) -> None
     assert isinstance(ui, TkLoop)
     service = FakeService(domain)
     service.queue(1)
-    label = ConnectionStatus(ui, root, connection_view(ui, service), detail="compact").widget
-    label.pack()
+    # In the corner of the screen, a long text has to go elsewhere.
+    service.become(ConnectionState.ERROR, cause="word " * 60)
+    root.geometry(f"60x30+{root.winfo_screenwidth() - 70}+{root.winfo_screenheight() - 40}")
+    status = ConnectionStatus(ui, root, connection_view(ui, service), detail="compact")
+    status.widget.pack()
+    label = status.pill.widget
     ui_drivers.settle(turning, 0.1)
     label.event_generate("<Enter>")
     ui_drivers.settle(turning, 0.7)
-    windows = [child for child in label.winfo_children() if isinstance(child, tk.Toplevel)]
-    texts = [child.cget("text") for window in windows for child in window.winfo_children()]
-    assert texts == ["Offline\n1 message waits to be sent"]
+    (window,) = [child for child in label.winfo_children() if isinstance(child, tk.Toplevel)]
+    texts = [child.cget("text") for child in window.winfo_children()]
+    assert texts == [status.tooltip]
+    assert texts[0].startswith("Not connected.\n1 message waits to be sent\nDetails: word word")
+    ui_drivers.settle(turning, 0.05)
+    assert window.winfo_rootx() + window.winfo_width() <= root.winfo_screenwidth()
+    assert window.winfo_rooty() + window.winfo_height() <= root.winfo_screenheight()
     label.event_generate("<Leave>")
     assert label.winfo_children() == []
+    turning.clean_up()
+
+
+def test_a_narrow_window_elides_the_status_and_wraps_the_banner(domain: Domain) -> None:
+    turning = ui_drivers.tk()
+    ui, root = turning.loop, root_of(turning)
+    assert isinstance(ui, TkLoop)
+    service = FakeService(domain)
+    service.become(ConnectionState.RECONNECTING, attempt=4)
+    service.queue(12)
+    views = connection_view(ui, service, grace=0.0)
+    banner, status = ConnectionBanner(ui, root, views), ConnectionStatus(ui, root, views)
+    banner.widget.pack(fill="x")
+    status.widget.pack(anchor="w", fill="x")
+    root.geometry("180x300")
+    ui_drivers.settle(turning, 0.4)
+    # The badge stays, and the words give way.
+    assert status.pill.text.endswith("…")
+    assert "12" in words(status.widget)
+    assert status.pill.widget.winfo_width() <= 180
+    labels = [it for it in banner._labels if it.winfo_manager()]
+    assert all(it.winfo_reqwidth() <= it.winfo_width() for it in labels)
+    assert max(it.winfo_rootx() + it.winfo_width() for it in labels) <= root.winfo_rootx() + 180
+    turning.clean_up()
+
+
+def test_retry_is_a_button_that_keys_reach(domain: Domain) -> None:
+    turning = ui_drivers.tk()
+    ui, root = turning.loop, root_of(turning)
+    assert isinstance(ui, TkLoop)
+    service = FakeService(domain)
+    service.become(ConnectionState.DISCONNECTED)
+    banner = ConnectionBanner(ui, root, connection_view(ui, service, grace=0.0))
+    banner.widget.pack(fill="x")
+    ui_drivers.settle(turning, 0.3)
+    banner._retry.focus_force()
+    ui_drivers.settle(turning, 0.05)
+    banner._retry.event_generate("<Return>")
+    assert service.dials == 1
+    turning.clean_up()
+
+
+def test_nothing_turns_in_a_window_that_is_hidden(domain: Domain) -> None:
+    turning = ui_drivers.tk()
+    ui, root = turning.loop, root_of(turning)
+    assert isinstance(ui, TkLoop)
+    service = FakeService(domain)
+    service.become(ConnectionState.CONNECTING)
+    status = ConnectionStatus(ui, root, connection_view(ui, service))
+    status.widget.pack()
+    ui_drivers.settle(turning, 0.3)
+    assert status.pill.spinner.is_turning
+    root.withdraw()
+    ui_drivers.settle(turning, 0.3)
+    assert not status.pill.spinner.is_turning
+    root.deiconify()
+    ui_drivers.settle(turning, 0.3)
+    assert status.pill.spinner.is_turning
+    turning.clean_up()
+
+
+@pytest.mark.parametrize(("background", "is_dark"), [("#202020", True), ("white", False)])
+def test_colours_follow_the_window_and_ttk_styles_win(
+    background: str, is_dark: bool, domain: Domain
+) -> None:
+    turning = ui_drivers.tk()
+    ui, root = turning.loop, root_of(turning)
+    assert isinstance(ui, TkLoop)
+    root.configure(background=background)
+    view: list[ConnectionView] = []
+    connection_view(ui, FakeService(domain)).subscribe(view.append)
+    assert ink_of(root, view[0]) == view[0].ink(is_dark=is_dark)
+    ttk.Style(root).configure("idle.Connection", background="#123456", foreground="#abcdef")
+    assert (ink_of(root, view[0]).tint, ink_of(root, view[0]).text) == ("#123456", "#abcdef")
+    # Tk announces a changed style when it is idle.
+    ui_drivers.settle(turning, 0.05)
+    turning.clean_up()
+
+
+MARKUP = '{x} [exit] $tcl \\n <b>y</b> "quoted'
+
+
+def test_a_strangers_text_is_text_in_every_sink(domain: Domain) -> None:
+    turning = ui_drivers.tk()
+    ui, root = turning.loop, root_of(turning)
+    assert isinstance(ui, TkLoop)
+    service = FakeService(domain)
+    service.become(ConnectionState.ERROR, cause=MARKUP)
+    service.counts.set(Metrics(hint=MARKUP))
+    status = ConnectionStatus(ui, root, connection_view(ui, service, grace=0.0))
+    status.widget.pack()
+    tree = ttk.Treeview(root, columns=("more",))
+    tree.pack()
+    store = Store((MARKUP,), domain=domain)
+    TreeRows(ui, tree, store, key=len, text=str, values=lambda row: (row, row))
+    ui_drivers.settle(turning, 0.1)
+    assert status.tooltip == f"Not connected.\n{MARKUP}\nDetails: {MARKUP}"
+    (row,) = tree.get_children()
+    assert tree.item(row, "text") == MARKUP
+    assert [str(it) for it in tree.item(row, "values")] == [MARKUP, MARKUP]
+    root.title(MARKUP)
+    assert root.title() == MARKUP
+    turning.clean_up()
+
+
+# --- bindings to what is no widget ---
+
+
+def test_a_binding_writes_a_variable_and_anything_else(domain: Domain) -> None:
+    turning = ui_drivers.tk()
+    ui, root = turning.loop, root_of(turning)
+    store = Store(0, domain=domain)
+    selection = store.select()
+    variable = tk.StringVar(root)
+    tag: dict[int, int] = {}
+    label = tk.Label(root, textvariable=variable)
+    ui.bind(selection, variable, lambda it, value: it.set(str(value)), until=label)
+    # An int has no weak references; it is kept as long as the label is.
+    ui.bind(selection, 7, lambda it, value: tag.update({it: value}), until=label)
+    thread = threading.Thread(target=lambda: store.set(7))
+    thread.start()
+    thread.join()
+    ui_drivers.settle(turning, 0.05)
+    assert (variable.get(), label.cget("text"), tag) == ("7", "7", {7: 7})
+    label.destroy()
+    assert selection.observer_count == 0
+    kept = tk.StringVar(root)
+    ui.bind(selection, kept, lambda it, value: it.set(str(value)))
+    assert (kept.get(), selection.observer_count) == ("7", 1)
+    del kept
+    gc.collect()
+    assert selection.observer_count == 0
+    del variable
     turning.clean_up()
 
 
@@ -313,3 +477,68 @@ def test_a_tree_that_follows_its_end_stays_there(domain: Domain) -> None:
     ui_drivers.settle(turning, 0.05)
     assert tree.yview()[0] == 0.0
     turning.clean_up()
+
+
+@pytest.mark.parametrize("kind", ["Treeview", "Text", "Listbox"])
+def test_a_widget_that_follows_its_end_stays_there_when_it_shrinks(
+    kind: str, domain: Domain
+) -> None:
+    turning = ui_drivers.tk()
+    ui, root = turning.loop, root_of(turning)
+    assert isinstance(ui, TkLoop)
+    root.geometry("300x300")
+    rows = Store(tuple(range(50)), domain=domain)
+    widget: Any
+    if kind == "Treeview":
+        widget = ttk.Treeview(root, show="tree")
+        end = TreeRows(ui, widget, rows, key=lambda row: row, text=str, follow_end=True).end
+    else:
+        widget = tk.Text(root) if kind == "Text" else tk.Listbox(root)
+        following = FollowEnd(ui, widget)
+        end = following.end
+
+        def show(it: Any, values: tuple[int, ...]) -> None:
+            for value in values[len(rows_in(it)) :]:
+                it.insert("end", f"{value}\n" if kind == "Text" else str(value))
+            following.changed()
+
+        ui.bind(rows, widget, show)
+    bar = ttk.Scrollbar(root, command=widget.yview)
+    widget.configure(yscrollcommand=bar.set)
+    bar.pack(side="right", fill="y")
+    widget.pack(fill="both", expand=True)
+    ui_drivers.settle(turning, 0.2)
+    assert (widget.yview()[1], end.is_there) == (1.0, True)
+    rows.update(lambda now: (*now, 50))
+    ui_drivers.settle(turning, 0.1)
+    assert widget.yview()[1] == 1.0
+    # What a banner does.
+    banner = tk.Label(root, text="Connection lost", pady=20)
+    banner.pack(before=bar, fill="x")
+    ui_drivers.settle(turning, 0.2)
+    rows.update(lambda now: (*now, 51))
+    ui_drivers.settle(turning, 0.2)
+    assert (widget.yview()[1], end.is_there) == (1.0, True)
+    # The scrollbar that the program has connected goes on.
+    assert bar.get()[1] == 1.0
+    widget.yview_scroll(-10, "units")
+    ui_drivers.settle(turning, 0.1)
+    first = widget.yview()[0]
+    assert not end.is_there
+    rows.update(lambda now: (*now, 52))
+    ui_drivers.settle(turning, 0.1)
+    assert widget.yview()[1] < 1.0
+    assert kind != "Treeview" or end.unseen.get() == 1
+    banner.destroy()
+    ui_drivers.settle(turning, 0.1)
+    assert widget.yview()[0] <= first
+    end.go()
+    ui_drivers.settle(turning, 0.1)
+    assert (widget.yview()[1], end.is_there, end.unseen.get()) == (1.0, True, 0)
+    turning.clean_up()
+
+
+def rows_in(widget: Any) -> list[str]:
+    if isinstance(widget, tk.Listbox):
+        return list(widget.get(0, "end"))
+    return str(widget.get("1.0", "end")).split()

@@ -32,6 +32,9 @@ def hub(tmp_path: Path) -> Iterator[HubInThread]:
 def texts(widget: tk.Misc) -> list[str]:
     """What all labels below a widget say."""
     own = [str(widget.cget("text"))] if isinstance(widget, tk.Label) else []
+    if isinstance(widget, tk.Canvas):
+        items = [it for it in widget.find_all() if widget.type(it) == "text"]
+        own = [str(widget.itemcget(it, "text")) for it in items]
     return own + [text for child in widget.winfo_children() for text in texts(child)]
 
 
@@ -76,7 +79,7 @@ def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThrea
     until(lambda: says("Connection lost, reconnecting."))
     type_in("are you there")
     until(lambda: shown()[2:] == ["are you there\n◷ queued"])
-    until(lambda: says("[1]"))
+    until(lambda: says("1 message waits to be sent"))
 
     hub.start()
     until(

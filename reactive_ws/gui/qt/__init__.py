@@ -1,13 +1,30 @@
-"""The adapter for Qt: event loop, lists and connection widgets."""
+"""The adapter for Qt, with PySide6 or PyQt6: event loop, item models and connection widgets.
 
-from .lists import ListModel
+It shows streams; it neither connects nor sends. The program hands in `QtCore` or `QtWidgets`; importing this package imports no
+toolkit.
+
+Modules in reading order:
+
+    loop     `QtLoop`
+    text     `tooltip`: plain text for sinks that read HTML
+    lists    `ListModel`, `TableModel`, `TreeModel`
+    parts    the parts of the widgets
+    widgets  `ConnectionStatus`, `ConnectionIndicator`, `ConnectionBanner`
+"""
+
+from .lists import Column, ListModel, TableModel, TreeModel
 from .loop import QtLoop
+from .text import tooltip
 from .widgets import ConnectionBanner, ConnectionIndicator, ConnectionStatus
 
 __all__ = [
+    "Column",
     "ConnectionBanner",
     "ConnectionIndicator",
     "ConnectionStatus",
     "ListModel",
     "QtLoop",
+    "TableModel",
+    "TreeModel",
+    "tooltip",
 ]

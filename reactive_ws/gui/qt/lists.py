@@ -1,7 +1,7 @@
-"""`ListModel`: a `QAbstractListModel` of a stream of rows, changed by few operations per frame.
+"""`ListModel`, `TableModel` and `TreeModel`: item models of a stream of rows, for all views of Qt.
 
-Views keep their selection, current row and scroll position, because Qt is told what came, went, moved and changed. You hand
-in the module `PySide6.QtCore`; nothing is imported here.
+They change by few operations a frame, so views keep their selection, current row and scroll position. The program hands in the
+module `PySide6.QtCore` or `PyQt6.QtCore`; this module imports no toolkit.
 """
 
 from __future__ import annotations
@@ -11,138 +11,70 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
+import attrs
 from reactivex import Observable
 
 from ...state import ReadOnly
 from ...views import Change, Insert, Move, Remove, apply_changes, list_changes
+from ..rows import End, count_new_at_end, runs
 from .loop import QtLoop
+from .text import tooltip
 
-__all__ = ["ListModel"]
+__all__ = ["Column", "ListModel", "TableModel", "TreeModel"]
 
 T = TypeVar("T")
+C = TypeVar("C")
+Roles = Mapping[Any, Callable[[T], object]]
 
 
-class ListModel(Generic[T]):
-    """Rows for a QListView, QComboBox or QML list. UI thread.
+class _Followers:
+    """The views of a model: each keeps its top row in place, or stays at its end."""
 
-    Args:
-        ui: The loop.
-        qt_core: The module `PySide6.QtCore`.
-        stream: The rows, as immutable sequences.
-        key: What a row is known by.
-        text: What a row shows (`DisplayRole`).
-        roles: Other roles, such as `{Qt.ItemDataRole.ToolTipRole: lambda row: ...}`.
-
-    Attributes:
-        model: The QAbstractListModel.
-    """
-
-    def __init__(
-        self,
-        ui: QtLoop,
-        qt_core: ModuleType,
-        stream: Observable[Sequence[T]] | ReadOnly[Sequence[T]],
-        *,
-        key: Callable[[T], Hashable],
-        text: Callable[[T], str],
-        roles: Mapping[Any, Callable[[T], object]] | None = None,
-    ) -> None:
-        self._qt = qt_core
+    def __init__(self, ui: QtLoop, qt_core: ModuleType) -> None:
         self._ui = ui
-        self._key = key
-        self._rows: list[T] = []
-        self._operations = 0
-        self._followers: list[tuple[weakref.ref[Any], _End | None]] = []
-        role_of = {int(qt_core.Qt.ItemDataRole.DisplayRole): text}
-        self._roles: dict[int, Callable[[T], object]] = {
-            **role_of,
-            **{int(role): function for role, function in (roles or {}).items()},
-        }
-        self.model: Any = self._make_model()
-        ui.bind(stream, self.model, lambda _, rows: self._show(rows))
+        self._qt = qt_core
+        self._all: list[tuple[weakref.ref[Any], End, bool]] = []
 
-    def __len__(self) -> int:
-        return len(self._rows)
+    def add(self, view: Any, *, follow_end: bool) -> End:
+        bar = view.verticalScrollBar()
+        end = End(self._ui.domain, view.scrollToBottom)
+        self._all.append((weakref.ref(view), end, follow_end))
+        set_value, maximum = bar.setValue, bar.maximum
 
-    def __getitem__(self, index: int) -> T:
-        """Returns the item of a row."""
-        return self._rows[index]
+        def moved(value: int) -> None:
+            end.moved(is_at_end=value >= maximum())
 
-    @property
-    def operations(self) -> int:
-        """How many row operations there were so far."""
-        return self._operations
+        def grown(_: int, highest: int) -> None:
+            if follow_end and end.is_there:
+                set_value(highest)
+            else:
+                end.moved(is_at_end=bar_value() >= highest)
 
-    def show_in(self, view: Any, *, follow_end: bool = False) -> None:
-        """Makes a QListView show the rows and keeps its top row in place when others come and go.
+        bar_value = bar.value
+        bar.valueChanged.connect(moved)
+        bar.rangeChanged.connect(grown)
+        end.moved(is_at_end=follow_end or bar.value() >= bar.maximum())
+        return end
 
-        Args:
-            view: Held weakly.
-            follow_end: Whether a view that is scrolled to its end stays at the end, as a chat does.
-        """
-        view.setModel(self.model)
-        self._followers.append((weakref.ref(view), _End(view) if follow_end else None))
-
-    def _make_model(self) -> Any:
-        rows, roles = self._rows, self._roles
-
-        def row_count(_: Any, parent: Any = None) -> int:
-            return 0 if parent is not None and parent.isValid() else len(rows)
-
-        def data(_: Any, index: Any, role: int = 0) -> object:
-            # Without a key error: Qt asks for roles of its own all the time.
-            function = roles.get(int(role))
-            if function is None or not index.isValid():
-                return None
-            row: int = index.row()
-            return function(rows[row])
-
-        base = self._qt.QAbstractListModel
-        return type(base)("RowsModel", (base,), {"rowCount": row_count, "data": data})()
-
-    def _show(self, rows: Sequence[T]) -> None:
-        changes = list_changes(self._rows, rows, self._key)
-        if not changes:
-            return
-        anchors = [
-            self._anchor(view) for view, end in self._living() if end is None or not end.is_there
-        ]
-        for change in changes:
-            self._do(change)
-        for put_back in anchors:
-            put_back()
-
-    def _living(self) -> Iterator[tuple[Any, _End | None]]:
-        for reference, end in self._followers:
+    def living(self) -> Iterator[tuple[Any, End, bool]]:
+        for reference, end, follow_end in self._all:
             view = reference()
             if self._ui.is_alive(view):
-                yield view, end
+                yield view, end, follow_end
 
-    def _do(self, change: Change[T]) -> None:
-        self._operations += 1
-        model, nowhere = self.model, self._qt.QModelIndex()
-        match change:
-            case Insert(index, _):
-                model.beginInsertRows(nowhere, index, index)
-                apply_changes(self._rows, (change,))
-                model.endInsertRows()
-            case Remove(index):
-                model.beginRemoveRows(nowhere, index, index)
-                apply_changes(self._rows, (change,))
-                model.endRemoveRows()
-            case Move(source, target):
-                # Qt counts the target among the rows as they are before the move.
-                below = target if target < source else target + 1
-                model.beginMoveRows(nowhere, source, source, nowhere, below)
-                apply_changes(self._rows, (change,))
-                model.endMoveRows()
-            case _:
-                apply_changes(self._rows, (change,))
-                index = model.index(change.index)
-                model.dataChanged.emit(index, index)
+    def hold(self) -> list[Callable[[], None]]:
+        """Remembers what each view shows at its top; returns functions that put this back."""
+        return [
+            self._anchor(view)
+            for view, end, follow_end in self.living()
+            if not (follow_end and end.is_there)
+        ]
+
+    def came(self, count: int) -> None:
+        for _, end, _ in self.living():
+            end.came(count)
 
     def _anchor(self, view: Any) -> Callable[[], None]:
-        """Remembers what a view shows at its top, and returns what puts it back."""
         bar = view.verticalScrollBar()
         top = view.indexAt(self._qt.QPoint(1, 1))
         row = self._qt.QPersistentModelIndex(top)
@@ -157,20 +89,457 @@ class ListModel(Generic[T]):
         return put_back
 
 
-class _End:
-    """Keeps a view that is at its end there, also when it is resized; ends with the view's scroll bar."""
+class _Rows(Generic[T]):
+    """One list of rows below one index of a model, and the calls that change it."""
 
-    def __init__(self, view: Any) -> None:
-        self.is_there = True
-        bar = view.verticalScrollBar()
-        self._set = bar.setValue
-        self._maximum = bar.maximum
-        bar.valueChanged.connect(self._moved)
-        bar.rangeChanged.connect(self._grown)
+    def __init__(
+        self, qt_core: ModuleType, model: Any, parent: Callable[[], Any], columns: int = 1
+    ) -> None:
+        self._qt = qt_core
+        self._model = model
+        self._parent = parent
+        self._columns = columns
+        self.items: list[T] = []
+        self.operations = 0
+        self.version = 0
 
-    def _moved(self, value: int) -> None:
-        self.is_there = value >= self._maximum()
+    def change(self, changes: Sequence[Change[T]]) -> None:
+        for run in runs(changes):
+            self._do(run)
 
-    def _grown(self, _: int, maximum: int) -> None:
-        if self.is_there:
-            self._set(maximum)
+    def _apply(self, run: tuple[Change[T], ...]) -> None:
+        apply_changes(self.items, run)
+        self.version += 1
+
+    def _do(self, run: tuple[Change[T], ...]) -> None:
+        self.operations += len(run)
+        model, parent, count = self._model, self._parent(), len(run)
+        match run[0]:
+            case Insert(index, _):
+                model.beginInsertRows(parent, index, index + count - 1)
+                self._apply(run)
+                model.endInsertRows()
+            case Remove(index):
+                model.beginRemoveRows(parent, index - count + 1, index)
+                self._apply(run)
+                model.endRemoveRows()
+            case Move(source, target):
+                # Qt counts the target among the rows before the move.
+                below = target if target < source else target + 1
+                model.beginMoveRows(parent, source, source, parent, below)
+                self._apply(run)
+                model.endMoveRows()
+            case first:
+                self._apply(run)
+                start = model.index(first.index, 0, parent)
+                stop = model.index(first.index + count - 1, self._columns - 1, parent)
+                model.dataChanged.emit(start, stop)
+
+
+def _safe_roles(
+    qt_core: ModuleType, text: Callable[[T], str], roles: Roles[T] | None
+) -> dict[int, Callable[[T], object]]:
+    """Returns the functions of all roles. Qt reads HTML in tooltips and What's This, so those get escaped text."""
+    names = qt_core.Qt.ItemDataRole
+    rich = {_number(names.ToolTipRole), _number(names.WhatsThisRole)}
+    found: dict[int, Callable[[T], object]] = {_number(names.DisplayRole): text}
+    for role, function in (roles or {}).items():
+        number = _number(role)
+        found[number] = _escaping(function) if number in rich else function
+    return found
+
+
+def _escaping(function: Callable[[T], object]) -> Callable[[T], object]:
+    def escaped(row: T) -> object:
+        value = function(row)
+        return tooltip(value) if isinstance(value, str) else value
+
+    return escaped
+
+
+def _number(role: Any) -> int:
+    # PySide6's roles are integers, PyQt6's have one.
+    return int(getattr(role, "value", role))
+
+
+def _subclass(base: Any, name: str, methods: Mapping[str, object]) -> Any:
+    return type(base)(name, (base,), dict(methods))()
+
+
+class ListModel(Generic[T]):
+    """Rows for a QListView, QComboBox or QML list. UI thread.
+
+    Args:
+        ui: The loop.
+        qt_core: The module `PySide6.QtCore` or `PyQt6.QtCore`.
+        stream: The rows, as immutable sequences.
+        key: Returns the key of a row.
+        text: Returns what a row shows (`DisplayRole`).
+        roles: Other roles, such as `{Qt.ItemDataRole.ForegroundRole: lambda row: ...}`. Tooltips show plain text.
+
+    Attributes:
+        model: The QAbstractListModel.
+    """
+
+    def __init__(
+        self,
+        ui: QtLoop,
+        qt_core: ModuleType,
+        stream: Observable[Sequence[T]] | ReadOnly[Sequence[T]],
+        *,
+        key: Callable[[T], Hashable],
+        text: Callable[[T], str],
+        roles: Roles[T] | None = None,
+    ) -> None:
+        self._qt = qt_core
+        self._key = key
+        self._followers = _Followers(ui, qt_core)
+        functions = _safe_roles(qt_core, text, roles)
+
+        def row_count(_: Any, parent: Any = None) -> int:
+            return 0 if parent is not None and parent.isValid() else len(self._rows.items)
+
+        def data(_: Any, index: Any, role: int = 0) -> object:
+            # Without a KeyError: Qt asks for many roles of its own.
+            function = functions.get(int(role))
+            if function is None or not index.isValid():
+                return None
+            row: int = index.row()
+            return function(self._rows.items[row])
+
+        self.model: Any = _subclass(
+            qt_core.QAbstractListModel, "RowsModel", {"rowCount": row_count, "data": data}
+        )
+        self._rows: _Rows[T] = _Rows(qt_core, self.model, qt_core.QModelIndex)
+        ui.bind(stream, self.model, lambda _, rows: self._show(rows))
+
+    def __len__(self) -> int:
+        return len(self._rows.items)
+
+    def __getitem__(self, index: int) -> T:
+        """Returns the item of a row."""
+        return self._rows.items[index]
+
+    @property
+    def operations(self) -> int:
+        """Number of row operations so far."""
+        return self._rows.operations
+
+    def show_in(self, view: Any, *, follow_end: bool = False, is_uniform: bool = False) -> End:
+        """Makes a view show the rows and keeps its top row in place when others come and go.
+
+        Args:
+            view: A QListView or another item view; held weakly.
+            follow_end: Whether a view at its end stays at the end, as in a chat.
+            is_uniform: Whether all rows are equally high. Qt then measures one row instead of all of them.
+
+        Returns:
+            The end of the view, with its streams `at_end` and `unseen`.
+        """
+        view.setModel(self.model)
+        if is_uniform:
+            view.setUniformItemSizes(True)
+        return self._followers.add(view, follow_end=follow_end)
+
+    def _show(self, rows: Sequence[T]) -> None:
+        old = list(self._rows.items)
+        changes = list_changes(old, rows, self._key)
+        if not changes:
+            return
+        anchors = self._followers.hold()
+        new = count_new_at_end(old, rows, self._key)
+        self._rows.change(changes)
+        for put_back in anchors:
+            put_back()
+        self._followers.came(new)
+
+
+@attrs.frozen
+class Column(Generic[T]):
+    """One column of a `TableModel`.
+
+    Attributes:
+        title: The header.
+        text: Returns what a cell shows.
+        sort_by: Returns the value that the column sorts by, a number or a string; the text when None.
+        roles: Other roles of its cells. Tooltips show plain text.
+    """
+
+    title: str
+    text: Callable[[T], str]
+    sort_by: Callable[[T], float | str] | None = None
+    roles: Mapping[Any, Callable[[T], object]] | None = None
+
+
+class TableModel(Generic[T]):
+    """Rows with columns for a QTableView. UI thread.
+
+    Args:
+        ui: The loop.
+        qt_core: The module `PySide6.QtCore` or `PyQt6.QtCore`.
+        stream: The rows, as immutable sequences.
+        key: Returns the key of a row.
+        columns: From left to right.
+
+    Attributes:
+        model: The QAbstractTableModel.
+        proxy: A QSortFilterProxyModel over it, which sorts when the user clicks a header.
+    """
+
+    def __init__(
+        self,
+        ui: QtLoop,
+        qt_core: ModuleType,
+        stream: Observable[Sequence[T]] | ReadOnly[Sequence[T]],
+        *,
+        key: Callable[[T], Hashable],
+        columns: Sequence[Column[T]],
+    ) -> None:
+        if not columns:
+            raise ValueError("a table needs at least one column: columns=[Column('Name', text)]")
+        self._qt = qt_core
+        self._key = key
+        self._followers = _Followers(ui, qt_core)
+        names = qt_core.Qt.ItemDataRole
+        sort_role = _number(names.UserRole)
+        functions: list[dict[int, Callable[[T], object]]] = [
+            _safe_roles(qt_core, it.text, it.roles) for it in columns
+        ]
+        for mapping, column in zip(functions, columns, strict=True):
+            mapping[sort_role] = column.sort_by or column.text
+        display, horizontal = _number(names.DisplayRole), qt_core.Qt.Orientation.Horizontal
+
+        def row_count(_: Any, parent: Any = None) -> int:
+            return 0 if parent is not None and parent.isValid() else len(self._rows.items)
+
+        def column_count(_: Any, parent: Any = None) -> int:
+            return 0 if parent is not None and parent.isValid() else len(columns)
+
+        def data(_: Any, index: Any, role: int = 0) -> object:
+            if not index.isValid():
+                return None
+            row: int = index.row()
+            column: int = index.column()
+            function = functions[column].get(int(role))
+            return None if function is None else function(self._rows.items[row])
+
+        def header(_: Any, section: int, orientation: Any, role: int = 0) -> object:
+            is_title = orientation == horizontal and int(role) == display
+            return columns[section].title if is_title else None
+
+        self.model: Any = _subclass(
+            qt_core.QAbstractTableModel,
+            "TableModel",
+            {
+                "rowCount": row_count,
+                "columnCount": column_count,
+                "data": data,
+                "headerData": header,
+            },
+        )
+        self.proxy: Any = qt_core.QSortFilterProxyModel()
+        self.proxy.setSortRole(sort_role)
+        self.proxy.setSourceModel(self.model)
+        self._rows: _Rows[T] = _Rows(qt_core, self.model, qt_core.QModelIndex, len(columns))
+        ui.bind(stream, self.model, lambda _, rows: self._show(rows))
+
+    def __len__(self) -> int:
+        return len(self._rows.items)
+
+    def __getitem__(self, index: int) -> T:
+        """Returns the item of a row of `model`, in the order of the stream."""
+        return self._rows.items[index]
+
+    def item_at(self, index: Any) -> T:
+        """Returns the item of an index of `model` or of `proxy`, such as one of a view's selection."""
+        if index.model() is self.proxy:
+            index = self.proxy.mapToSource(index)
+        row: int = index.row()
+        return self._rows.items[row]
+
+    @property
+    def operations(self) -> int:
+        """Number of row operations so far."""
+        return self._rows.operations
+
+    def show_in(self, view: Any, *, follow_end: bool = False, is_sortable: bool = True) -> End:
+        """Makes a QTableView show the rows; see `ListModel.show_in`.
+
+        Args:
+            view: Held weakly.
+            follow_end: Whether a view at its end stays at the end.
+            is_sortable: Whether the view shows `proxy`, and a click on a header sorts.
+        """
+        view.setModel(self.proxy if is_sortable else self.model)
+        view.setSortingEnabled(is_sortable)
+        return self._followers.add(view, follow_end=follow_end)
+
+    def _show(self, rows: Sequence[T]) -> None:
+        old = list(self._rows.items)
+        changes = list_changes(old, rows, self._key)
+        if not changes:
+            return
+        anchors = self._followers.hold()
+        new = count_new_at_end(old, rows, self._key)
+        self._rows.change(changes)
+        for put_back in anchors:
+            put_back()
+        self._followers.came(new)
+
+
+class TreeModel(Generic[T, C]):
+    """Rows with rows below them for a QTreeView: a tree of two levels. UI thread.
+
+    Args:
+        ui: The loop.
+        qt_core: The module `PySide6.QtCore` or `PyQt6.QtCore`.
+        stream: The upper rows, as immutable sequences.
+        key, text, roles: Of an upper row, as in `ListModel`.
+        children: Returns the lower rows of an upper row, as an immutable sequence.
+        child_key, child_text, child_roles: Of a lower row.
+
+    Attributes:
+        model: The QAbstractItemModel.
+    """
+
+    def __init__(
+        self,
+        ui: QtLoop,
+        qt_core: ModuleType,
+        stream: Observable[Sequence[T]] | ReadOnly[Sequence[T]],
+        *,
+        key: Callable[[T], Hashable],
+        text: Callable[[T], str],
+        children: Callable[[T], Sequence[C]],
+        child_key: Callable[[C], Hashable],
+        child_text: Callable[[C], str],
+        roles: Roles[T] | None = None,
+        child_roles: Roles[C] | None = None,
+    ) -> None:
+        self._qt = qt_core
+        self._key = key
+        self._children = children
+        self._child_key = child_key
+        self._followers = _Followers(ui, qt_core)
+        # A branch has a number for life, by which the indices of its rows name it.
+        self._branches: dict[Hashable, tuple[int, _Rows[C]]] = {}
+        self._names: dict[int, Hashable] = {}
+        self._places: dict[Hashable, int] = {}
+        self._places_version = 0
+        upper = _safe_roles(qt_core, text, roles)
+        lower = _safe_roles(qt_core, child_text, child_roles)
+        nowhere = qt_core.QModelIndex
+
+        def index(model: Any, row: int, column: int, parent: Any = None) -> Any:
+            if parent is None or not parent.isValid():
+                is_there = column == 0 and 0 <= row < len(self._rows.items)
+                return model.createIndex(row, column, 0) if is_there else nowhere()
+            number, rows = self._branch_at(parent.row())
+            is_there = not parent.internalId() and column == 0 and 0 <= row < len(rows.items)
+            return model.createIndex(row, column, number) if is_there else nowhere()
+
+        def parent_of(model: Any, child: Any = None) -> Any:
+            if child is None or not child.isValid() or not child.internalId():
+                return nowhere()
+            place = self._place_of(self._names.get(child.internalId()))
+            return nowhere() if place is None else model.createIndex(place, 0, 0)
+
+        def row_count(_: Any, parent: Any = None) -> int:
+            if parent is None or not parent.isValid():
+                return len(self._rows.items)
+            return 0 if parent.internalId() else len(self._branch_at(parent.row())[1].items)
+
+        def column_count(_: Any, parent: Any = None) -> int:
+            del parent
+            return 1
+
+        def data(_: Any, it: Any, role: int = 0) -> object:
+            if not it.isValid():
+                return None
+            row: int = it.row()
+            if not it.internalId():
+                function = upper.get(int(role))
+                return None if function is None else function(self._rows.items[row])
+            below = lower.get(int(role))
+            rows = self._branches[self._names[it.internalId()]][1]
+            return None if below is None else below(rows.items[row])
+
+        self.model: Any = _subclass(
+            qt_core.QAbstractItemModel,
+            "TreeModel",
+            {
+                "index": index,
+                "parent": parent_of,
+                "rowCount": row_count,
+                "columnCount": column_count,
+                "data": data,
+            },
+        )
+        self._rows: _Rows[T] = _Rows(qt_core, self.model, nowhere)
+        self._last_number = 0
+        ui.bind(stream, self.model, lambda _, rows: self._show(rows))
+
+    def __len__(self) -> int:
+        return len(self._rows.items)
+
+    def item_at(self, index: Any) -> T | C:
+        """Returns the item of an index of `model`, an upper or a lower row."""
+        row: int = index.row()
+        if not index.internalId():
+            return self._rows.items[row]
+        return self._branches[self._names[index.internalId()]][1].items[row]
+
+    @property
+    def operations(self) -> int:
+        """Number of row operations so far, in both levels; a branch takes its own along when it goes."""
+        return self._rows.operations + sum(rows.operations for _, rows in self._branches.values())
+
+    def show_in(self, view: Any, *, follow_end: bool = False, is_uniform: bool = False) -> End:
+        """Makes a QTreeView show the rows; see `ListModel.show_in`."""
+        view.setModel(self.model)
+        if is_uniform:
+            view.setUniformRowHeights(True)
+        return self._followers.add(view, follow_end=follow_end)
+
+    def _place_of(self, name: Hashable) -> int | None:
+        # Qt asks for parents in the middle of a change, after the rows have moved.
+        if self._places_version != self._rows.version:
+            self._places_version = self._rows.version
+            self._places = {self._key(row): at for at, row in enumerate(self._rows.items)}
+        return self._places.get(name)
+
+    def _branch_at(self, row: int) -> tuple[int, _Rows[C]]:
+        return self._branches[self._key(self._rows.items[row])]
+
+    def _show(self, rows: Sequence[T]) -> None:
+        old = list(self._rows.items)
+        changes = list_changes(old, rows, self._key)
+        if not changes:
+            return
+        anchors = self._followers.hold()
+        for row in rows:
+            name = self._key(row)
+            if name not in self._branches:
+                self._branches[name] = self._new_branch(name, row)
+        self._rows.change(changes)
+        there = {self._key(row) for row in rows}
+        for name in [name for name in self._branches if name not in there]:
+            del self._names[self._branches.pop(name)[0]]
+        for row in rows:
+            branch = self._branches[self._key(row)][1]
+            below = list_changes(branch.items, self._children(row), self._child_key)
+            if below:
+                branch.change(below)
+        for put_back in anchors:
+            put_back()
+        self._followers.came(count_new_at_end(old, rows, self._key))
+
+    def _new_branch(self, name: Hashable, row: T) -> tuple[int, _Rows[C]]:
+        self._last_number += 1
+        self._names[self._last_number] = name
+        branch: _Rows[C] = _Rows(
+            self._qt, self.model, lambda: self.model.index(self._place_of(name), 0)
+        )
+        # The upper row is not in the model yet, so nothing is announced.
+        branch.items.extend(self._children(row))
+        return self._last_number, branch

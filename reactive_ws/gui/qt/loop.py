@@ -1,6 +1,6 @@
-"""`QtLoop`: PySide6. A posted event wakes the UI thread, because a QTimer that a plain thread starts never fires.
+"""`QtLoop`: PySide6, PyQt6 and qasync. A posted event wakes the UI thread, because a QTimer of a plain thread never fires.
 
-Developed against PySide6 6.8 to 6.11. PySide6 6.12.0 on Python 3.11 loses a reference of True or None with every call
+PySide6 6.12.0 on Python 3.11 loses a reference of True or None with every call
 and aborts the process; install `PySide6-Essentials>=6.8,<6.12` there.
 """
 
@@ -18,14 +18,14 @@ __all__ = ["QtLoop"]
 
 
 class QtLoop(UiLoop):
-    """The loop of a `QApplication`. Make it on the application's thread. Closes when the application quits.
+    """The loop of a `QApplication`. Make it on the application's thread. It closes when the application quits.
 
     Args:
-        qt_core: The module `PySide6.QtCore`.
+        qt_core: The module `PySide6.QtCore` or `PyQt6.QtCore`.
         options: What `UiLoop` takes.
 
     Raises:
-        UsageError: there is no application yet.
+        UsageError: the program has no application yet.
     """
 
     def __init__(self, qt_core: ModuleType, **options: Any) -> None:
@@ -40,10 +40,10 @@ class QtLoop(UiLoop):
         application.aboutToQuit.connect(self.close)
 
     def _make_receiver(self) -> Any:
-        kind, run = self._kind, self._run_posted
+        kind, run = self._kind, self.run_posted
 
         def event(_: Any, it: Any) -> bool:
-            # Nothing else is ever sent to this object that it would have to care for.
+            # Qt sends no other event to this object that needs an answer.
             if it.type() == kind:
                 run()
                 return True
@@ -53,30 +53,65 @@ class QtLoop(UiLoop):
         return type(base)("Receiver", (base,), {"event": event})()
 
     def on_resized(self, parent: Any, child: Any, place: Callable[[Any], None]) -> None:
-        """Calls `place(child)` when `parent` changes its size. The child owns what this needs. UI thread."""
-        kind = self._qt.QEvent.Type.Resize
+        """Calls `place(child)` when `parent` changes its size. The child owns the event filter. UI thread."""
+        self._on_events(parent, child, (self._qt.QEvent.Type.Resize,), place)
 
+    def on_layout(self, widget: Any, place: Callable[[Any], None]) -> None:
+        """Calls `place(widget)` when the contents of `widget` need another size. UI thread."""
+        self._on_events(widget, widget, (self._qt.QEvent.Type.LayoutRequest,), place)
+
+    def on_palette(self, widget: Any, paint: Callable[[Any], None]) -> None:
+        """Calls `paint(widget)` when the application changes its palette, such as from light to dark. UI thread."""
+        kinds = self._qt.QEvent.Type
+        events = (kinds.ApplicationPaletteChange, kinds.ThemeChange, kinds.StyleChange)
+        self._on_events(widget, widget, events, paint)
+
+    def on_parent(self, widget: Any, function: Callable[[Any], None]) -> None:
+        """Calls `function(widget)` when the program puts `widget` into another one. UI thread."""
+        self._on_events(widget, widget, (self._qt.QEvent.Type.ParentChange,), function)
+
+    def on_shown(self, widget: Any, function: Callable[[], None]) -> None:
+        """Calls `function` when `widget` appears or disappears. UI thread."""
+        kinds = self._qt.QEvent.Type
+        events = (kinds.Show, kinds.Hide, kinds.WindowStateChange)
+        self._on_events(widget, widget, events, lambda _: self._post(function))
+
+    def _post(self, function: Callable[[], None]) -> None:
+        self.post(function)
+
+    def _on_events(
+        self, source: Any, owner: Any, kinds: tuple[Any, ...], function: Callable[[Any], None]
+    ) -> None:
         def event_filter(watcher: Any, _: Any, it: Any) -> bool:
-            if it.type() == kind:
-                place(watcher.parent())
+            if it.type() in kinds:
+                function(watcher.parent())
             return False
 
         base = self._qt.QObject
-        watcher = type(base)("ResizeWatcher", (base,), {"eventFilter": event_filter})(child)
-        parent.installEventFilter(watcher)
+        watcher = type(base)("EventWatcher", (base,), {"eventFilter": event_filter})(owner)
+        source.installEventFilter(watcher)
 
-    def is_alive(self, widget: Any) -> bool:
-        """Whether the C++ object behind the widget still exists."""
+    def is_alive(self, thing: Any) -> bool:
+        """Whether the C++ object still exists; True for objects that are none of Qt's. PySide6 and PyQt6."""
+        if thing is None:
+            return False
         shiboken = sys.modules.get("shiboken6")
-        return widget is not None and (shiboken is None or bool(shiboken.isValid(widget)))
+        if shiboken is not None:
+            return bool(shiboken.isValid(thing))
+        sip = sys.modules.get("PyQt6.sip")
+        if sip is not None and isinstance(thing, sip.simplewrapper):
+            return not sip.isdeleted(thing)
+        return True
 
-    def _on_gone(self, widget: Any, gone: Callable[[], None]) -> None:
-        widget.destroyed.connect(_ignoring(gone))
+    def on_gone(self, thing: Any, gone: Callable[[], None]) -> None:
+        """Calls `gone` at the `destroyed` signal; items and other objects go when Python collects them."""
+        if isinstance(thing, self._qt.QObject):
+            thing.destroyed.connect(_ignoring(gone))
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         self._qt.QCoreApplication.postEvent(self._receiver, self._qt.QEvent(self._kind))
 
-    def _start_timer(self, delay: float, function: Callable[[], None]) -> Callable[[], None]:
+    def start_timer(self, delay: float, function: Callable[[], None]) -> Callable[[], None]:
         timer = self._qt.QTimer(self._receiver)
         timer.setSingleShot(True)
         timer.setTimerType(self._qt.Qt.TimerType.PreciseTimer)
@@ -94,7 +129,7 @@ class QtLoop(UiLoop):
         timer.start(round(delay * 1000.0))
         return cancel
 
-    def _release(self) -> None:
+    def release(self) -> None:
         if self.is_alive(self._application):
             self._application.aboutToQuit.disconnect(self.close)
         if self.is_alive(self._receiver):

@@ -1,20 +1,58 @@
-"""What a status line, an indicator and a banner show of a connection, for every toolkit.
+"""The contents of a status line, an indicator and a banner for a connection, for every toolkit.
 
-It paints nothing: the toolkits' widgets do.
+It decides texts, colours and symbols. It paints nothing and imports no toolkit: the packages `gui.tk`, `gui.qt`,
+`gui.textual`, `gui.gtk` and `gui.wx` paint. Programs call `connection_view` and hand its stream to widgets.
 
-    connection_view  what a status line, an indicator and a banner show about the connection
-    theme            how a connection looks and what is said about it
+Modules in reading order:
+
+    words            `Words`: all texts, plurals and ages; `Reason`: why a program is not connected
+    theme            `Theme`: palettes, symbols and words; the contrast of two colours
+    connection_view  `ConnectionView`, the pure functions that make one, and the stream `connection_view`
+    marks            the symbols as small pictures
+    spinner          `Spinner`: the timer of a symbol that turns
 """
 
-from .connection_view import ConnectionView, connection_text, connection_view, next_text_change
-from .theme import Look, Theme, Words
+from .connection_view import (
+    ConnectionView,
+    Number,
+    Service,
+    connection_text,
+    connection_view,
+    next_change,
+    next_text_change,
+    view_at,
+)
+from .marks import SPINNER_STEPS, cap, mark
+from .spinner import Spinner
+from .theme import ASCII_SYMBOLS, DARK, LIGHT, Ink, Palette, Theme, Tone, blend, contrast, is_dark
+from .words import Reason, Words, age, english_plural, reason_of
 
 __all__ = [
+    "ASCII_SYMBOLS",
+    "DARK",
+    "LIGHT",
+    "SPINNER_STEPS",
     "ConnectionView",
-    "Look",
+    "Ink",
+    "Number",
+    "Palette",
+    "Reason",
+    "Service",
+    "Spinner",
     "Theme",
+    "Tone",
     "Words",
+    "age",
+    "blend",
+    "cap",
     "connection_text",
     "connection_view",
+    "contrast",
+    "english_plural",
+    "is_dark",
+    "mark",
+    "next_change",
     "next_text_change",
+    "reason_of",
+    "view_at",
 ]

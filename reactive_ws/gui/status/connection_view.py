@@ -1,25 +1,29 @@
-"""What a status line, an indicator and a banner show about the connection: one view model, without a toolkit.
+"""`ConnectionView`: everything that a status line, an indicator and a banner show about a connection.
 
-`view_at` is a pure function of the connection and the time; `connection_view` is the stream of it. Painters for toolkits
-(`tk_widgets`, `qt_widgets`, `textual_widgets`) only copy it into widgets.
+`view_at`, `connection_text` and `next_change` are pure functions of the connection and the time. `connection_view` is the stream
+of views. The widgets of the toolkits copy a view and decide nothing. Stores use `connection_text` for the same words.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sized
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 from reactivex import Observable, abc
 
-from ...connection import Connection, ConnectionState, Metrics
+from ...connection import Connection, ConnectionState, Metrics, Phase
 from ...state import ReadOnly, derived
 from ..loop import UiLoop
-from .theme import Theme, Words
+from ..mirror import Mirror
+from ..plain import plain
+from .theme import Ink, Palette, Theme, Tone
+from .words import Words, age, reason_of
 
 __all__ = [
     "ConnectionView",
+    "Number",
     "Service",
     "connection_text",
     "connection_view",
@@ -28,14 +32,22 @@ __all__ = [
     "view_at",
 ]
 
+_TONES = {
+    ConnectionState.CONNECTED: Tone.GOOD,
+    ConnectionState.CONNECTING: Tone.BUSY,
+    ConnectionState.RECONNECTING: Tone.BUSY,
+    ConnectionState.DISCONNECTED: Tone.BAD,
+    ConnectionState.ERROR: Tone.BAD,
+    ConnectionState.CLOSED: Tone.IDLE,
+}
 _BUSY = (ConnectionState.CONNECTING, ConnectionState.RECONNECTING)
 _LOST = (ConnectionState.DISCONNECTED, ConnectionState.RECONNECTING, ConnectionState.ERROR)
 _HAIR = 0.001
-"""Seconds beyond a moment at which a text changes, so that rounding does not wake us just before it."""
+"""Seconds that a timer waits beyond the moment of a change, so that rounding does not wake it too early."""
 
 
 class Service(Protocol):
-    """What is needed of a `WebSocketService`."""
+    """The part of a `WebSocketService` that `connection_view` needs."""
 
     @property
     def connection(self) -> ReadOnly[Connection]: ...
@@ -43,52 +55,98 @@ class Service(Protocol):
     def metrics(self) -> ReadOnly[Metrics]: ...
     @property
     def outbox(self) -> ReadOnly[Sized]: ...
+    def connect(self) -> object: ...
+
+
+@attrs.frozen
+class Number:
+    """One line of the metrics panel: a name and a value, in words."""
+
+    name: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.value}"
 
 
 @attrs.frozen
 class ConnectionView:
-    """Everything that can be shown, at one moment.
+    """Everything that widgets show, at one moment. All texts are plain text: show them in sinks that read no markup.
 
     Attributes:
-        state: Of the connection.
-        symbol, colour: Of the state, by the theme.
+        state: The state of the connection.
+        tone: How good the state is; it chooses the colours.
+        symbol: The symbol of the state, one character.
         text: The state in words, with age, countdown and attempt.
-        busy: A picture of the busy animation; empty while nothing is under way.
+        is_busy: Whether the service is working on a connection; widgets show a spinner.
         queued: How many messages wait.
-        queue_text: The same in words; empty when none.
-        banner: The banner's text, or None when there is no banner.
-        is_calm: Connected, or lost so short a time ago that nobody should be bothered.
-        live: For screen readers; changes with the state only.
-        metrics: Lines of numbers.
+        queue_text: The same in words; empty for none.
+        can_send: Whether the outbox takes another message; disable the input while it does not.
+        banner_title: What has happened; None when there is no banner.
+        banner_text: What this means for the messages of the user.
+        is_calm: Connected, or lost for less than the grace period.
+        live: The name of the state, for screen readers; it changes with the state only.
+        numbers: The lines of the metrics panel.
+        hint: Advice about a bad connection; empty without one.
+        details: The technical cause as one short line, for tooltips and support; empty without one.
+        theme: Colours, symbols and words.
+        retry: Dials at once. Any thread; None while there is nothing to retry.
     """
 
     state: ConnectionState
+    tone: Tone
     symbol: str
-    colour: str
     text: str
-    busy: str
+    is_busy: bool
     queued: int
     queue_text: str
-    banner: str | None
+    can_send: bool
+    banner_title: str | None
+    banner_text: str
     is_calm: bool
     live: str
-    metrics: tuple[str, ...]
+    numbers: tuple[Number, ...]
+    hint: str
+    details: str
+    theme: Theme = attrs.field(eq=False, repr=False)
+    retry: Callable[[], object] | None = attrs.field(default=None, repr=False)
+
+    @property
+    def banner(self) -> str | None:
+        """Title, text and queue of the banner in one paragraph; None when there is no banner."""
+        if self.banner_title is None:
+            return None
+        return " ".join(part for part in (self.banner_title, self.banner_text) if part)
 
     @property
     def line(self) -> str:
-        """Symbol, text, animation and queue, for a status line."""
-        queue = f"  [{self.queued}]" if self.queued else ""
-        return f"{self.symbol} {self.text}{self.busy}{queue}"
+        """Symbol, text and queue, for a status line that is text only."""
+        queue = f" · {self.queue_text}" if self.queued else ""
+        return f"{self.symbol} {self.text}{queue}"
 
     @property
     def short(self) -> str:
-        """Symbol and queue, where there is little room."""
-        return f"{self.symbol} {self.queued}" if self.queued else self.symbol
+        """Symbol and number of messages, for a place with little room."""
+        return f"{self.symbol} {self.badge}" if self.queued else self.symbol
+
+    @property
+    def badge(self) -> str:
+        """The number of messages that wait, at most three characters; empty for none."""
+        return "" if not self.queued else "99+" if self.queued > 99 else str(self.queued)
 
     @property
     def full(self) -> str:
-        """All words, for a tooltip; without the animation."""
-        return f"{self.text}\n{self.queue_text}" if self.queue_text else self.text
+        """All words, a line for each, for a tooltip or a description."""
+        lines = (self.text, self.queue_text, self.hint, self.details)
+        return "\n".join(line for line in lines if line)
+
+    def ink(self, *, is_dark: bool) -> Ink:
+        """Returns the colours of the view on a dark or a light window."""
+        palette: Palette = self.theme.dark if is_dark else self.theme.light
+        return palette.of(self.tone)
+
+
+# --- pure functions ---------------------------------------------------------------------------------------------------
 
 
 def view_at(
@@ -100,67 +158,105 @@ def view_at(
     lost_since: float | None,
     grace: float,
     theme: Theme,
+    can_send: bool = True,
+    retry: Callable[[], object] | None = None,
 ) -> ConnectionView:
-    """Returns what to show.
+    """Returns what widgets show.
 
     Args:
         connection, queued, metrics: The facts.
         now: Seconds of the service's clock.
-        lost_since: When this outage began, same clock; None outside one.
-        grace: Seconds of an outage that are not worth a banner.
-        theme: Looks and words.
+        lost_since: When this outage began, on the same clock; None outside an outage.
+        grace: Seconds of an outage during which there is no banner.
+        theme: Colours, symbols and words.
+        can_send: Whether the outbox takes another message.
+        retry: Dials at once.
     """
-    look = theme.looks[connection.state]
     words = theme.words
     is_calm = lost_since is None or now - lost_since < grace
-    frames = theme.busy_frames
-    is_busy = connection.state in _BUSY and bool(frames)
-    frame = int(max(0.0, now - connection.since) / theme.busy_interval + 1e-6)
+    title, text = _banner(connection, words, can_send=can_send, is_calm=is_calm)
     return ConnectionView(
         state=connection.state,
-        symbol=look.symbol,
-        colour=look.colour,
+        tone=_TONES[connection.state],
+        symbol=theme.symbols[connection.state],
         text=connection_text(connection, now=now, words=words),
-        busy=frames[frame % len(frames)] if is_busy else "",
+        is_busy=connection.state in _BUSY,
         queued=queued,
-        queue_text=""
-        if not queued
-        else words.queued_one
-        if queued == 1
-        else words.queued_many.format(count=queued),
-        banner=None if is_calm or connection.state not in _LOST else _banner(connection, theme),
+        queue_text=words.queue_text(queued),
+        can_send=can_send,
+        banner_title=title,
+        banner_text=text,
         is_calm=is_calm,
-        live=look.name,
-        metrics=_metrics(metrics, theme),
+        live=words.names[connection.state],
+        numbers=_numbers(metrics, queued, words),
+        hint=plain(metrics.hint or ""),
+        details=words.details.format(cause=plain(connection.cause)) if connection.cause else "",
+        theme=theme,
+        retry=retry if _can_retry(connection, now) else None,
     )
 
 
-def connection_text(connection: Connection, *, now: float, words: Words) -> str:
+def connection_text(connection: Connection, *, now: float, words: Words | None = None) -> str:
     """Returns the connection in words, such as "Connected (45s)".
 
     Args:
         connection: The connection.
         now: Seconds of the service's clock.
-        words: The texts.
+        words: The texts; the English ones when None.
     """
+    texts = words or _ENGLISH
+    if connection.phase is Phase.CLOSING:
+        return texts.closing
     match connection.state:
         case ConnectionState.CONNECTED:
-            return words.connected.format(age=_age(now - connection.since, words))
+            return texts.connected.format(age=age(now - connection.since + _HAIR / 2, texts))
         case ConnectionState.CONNECTING:
-            return words.connecting
+            return texts.connecting
         case ConnectionState.DISCONNECTED:
-            return words.disconnected
+            return texts.disconnected
         case ConnectionState.CLOSED:
-            return words.closed
+            return texts.closed
         case ConnectionState.ERROR:
-            return words.failed.format(cause=connection.cause or words.gave_up)
+            return _why(texts.failed, connection, texts)
         case ConnectionState.RECONNECTING:
-            form = words.attempt if connection.max_attempts is None else words.attempt_of
+            form = texts.attempt if connection.max_attempts is None else texts.attempt_of
             attempt = form.format(number=connection.attempt, total=connection.max_attempts)
             left = _seconds_left(connection, now)
             if left:
-                return words.waiting.format(seconds=left, attempt=attempt)
-            return words.dialing.format(attempt=attempt)
+                return texts.waiting.format(seconds=left, attempt=attempt)
+            return texts.dialing.format(attempt=attempt)
+
+
+def next_text_change(connection: Connection, *, now: float) -> float | None:
+    """Returns in how many seconds `connection_text` changes by time alone; None when it does not."""
+    if connection.state is ConnectionState.CONNECTED:
+        # Seconds are shown for an hour, then minutes, then hours.
+        spent = max(0.0, now - connection.since)
+        step = 1.0 if spent < 3_600.0 - 1.0 else 60.0 if spent < 86_400.0 - 60.0 else 3_600.0
+        return step - spent % step + _HAIR
+    if connection.next_retry_at is not None and connection.next_retry_at > now:
+        return ((connection.next_retry_at - now) % 1.0 or 1.0) + _HAIR
+    return None
+
+
+def next_change(
+    connection: Connection, *, now: float, lost_since: float | None = None, grace: float = 0.0
+) -> float | None:
+    """Returns in how many seconds the view changes by time alone; None when it does not."""
+    text = next_text_change(connection, now=now)
+    moments = [] if text is None else [text]
+    if lost_since is not None and now - lost_since < grace:
+        moments.append(lost_since + grace - now + _HAIR)
+    return min(moments, default=None)
+
+
+_ENGLISH = Words()
+
+
+def _why(form: str, connection: Connection, words: Words) -> str:
+    """Fills in why the connection is lost: `{reason}` in words for users, `{cause}` in words for programmers."""
+    reason = words.reasons[reason_of(connection)]
+    return form.format(reason=reason, cause=plain(connection.cause or words.gave_up)).rstrip()
 
 
 def _seconds_left(connection: Connection, now: float) -> int:
@@ -169,76 +265,73 @@ def _seconds_left(connection: Connection, now: float) -> int:
     return max(0, math.ceil(connection.next_retry_at - now - _HAIR))
 
 
-def _age(seconds: float, words: Words) -> str:
-    whole = max(0, int(seconds + _HAIR / 2))
-    minutes, hours = whole // 60, whole // 3600
-    if hours:
-        return words.hours.format(hours=hours, minutes=minutes % 60)
-    if minutes:
-        return words.minutes.format(minutes=minutes, seconds=whole % 60)
-    return words.seconds.format(seconds=whole)
-
-
-def _banner(connection: Connection, theme: Theme) -> str:
-    words = theme.words
+def _can_retry(connection: Connection, now: float) -> bool:
     if connection.state is ConnectionState.RECONNECTING:
-        return words.banner_reconnecting
-    if connection.state is ConnectionState.DISCONNECTED:
-        return words.banner_disconnected
-    return words.banner_failed.format(cause=connection.cause or words.gave_up)
+        return _seconds_left(connection, now) > 0
+    return connection.state in (ConnectionState.DISCONNECTED, ConnectionState.ERROR)
 
 
-def _metrics(metrics: Metrics, theme: Theme) -> tuple[str, ...]:
-    words = theme.words
+def _banner(
+    connection: Connection, words: Words, *, can_send: bool, is_calm: bool
+) -> tuple[str | None, str]:
+    if connection.phase is Phase.CLOSING:
+        return words.banner_closing, words.is_closing
+    if is_calm or connection.state not in _LOST:
+        # A program that has left sends nothing, and its user knows.
+        is_worth_it = not can_send and connection.state is not ConnectionState.CLOSED
+        return (words.banner_full, words.is_full) if is_worth_it else (None, "")
+    then = words.will_be_sent
+    if connection.state is ConnectionState.RECONNECTING:
+        title = words.banner_reconnecting
+    elif connection.state is ConnectionState.DISCONNECTED:
+        title = words.banner_disconnected
+    else:
+        title = _why(words.banner_failed, connection, words)
+        then = words.waits
+    return title, then if can_send else words.is_full
+
+
+def _numbers(metrics: Metrics, queued: int, words: Words) -> tuple[Number, ...]:
+    def count(number: int) -> str:
+        return words.count.format(count=number)
+
     return (
-        words.received.format(count=metrics.messages_received),
-        words.sent.format(count=metrics.messages_sent),
-        words.reconnects.format(count=metrics.reconnects),
-        words.unknown_round_trip
-        if metrics.round_trip is None
-        else words.round_trip.format(milliseconds=metrics.round_trip * 1000.0),
+        Number(words.received, count(metrics.messages_received)),
+        Number(words.sent, count(metrics.messages_sent)),
+        Number(words.waiting_messages, count(queued)),
+        Number(words.reconnects, count(metrics.reconnects)),
+        Number(
+            words.round_trip,
+            words.not_measured
+            if metrics.round_trip is None
+            else words.milliseconds.format(milliseconds=metrics.round_trip * 1_000.0),
+        ),
     )
 
 
-def next_text_change(connection: Connection, *, now: float) -> float | None:
-    """Returns in how many seconds `connection_text` changes by time alone; None when it does not."""
-    if connection.state is ConnectionState.CONNECTED:
-        return 1.0 - max(0.0, now - connection.since) % 1.0 + _HAIR
-    if connection.next_retry_at is not None and connection.next_retry_at > now:
-        return ((connection.next_retry_at - now) % 1.0 or 1.0) + _HAIR
-    return None
-
-
-def next_change(
-    connection: Connection, *, now: float, lost_since: float | None, grace: float, theme: Theme
-) -> float | None:
-    """Returns in how many seconds the view changes by time alone; None when it does not."""
-    text = next_text_change(connection, now=now)
-    moments = [] if text is None else [text]
-    if connection.state in _BUSY and len(theme.busy_frames) > 1:
-        age = max(0.0, now - connection.since)
-        moments.append(theme.busy_interval - age % theme.busy_interval + _HAIR)
-    if lost_since is not None and now - lost_since < grace:
-        moments.append(lost_since + grace - now + _HAIR)
-    return min(moments, default=None)
+# --- the stream -------------------------------------------------------------------------------------------------------
 
 
 def connection_view(
-    ui: UiLoop, service: Service, *, grace: float = 0.5, theme: Theme | None = None
+    ui: UiLoop,
+    service: Service,
+    *,
+    grace: float = 0.5,
+    theme: Theme | None = None,
 ) -> Observable[ConnectionView]:
-    """Returns what to show about a service's connection, as it changes.
+    """Returns the views of a service's connection, as they change.
 
-    Emits: a view at once, then each one that differs, at most one per frame. Clocks tick and animations run only while
-        somebody is subscribed, and only in states that have them.
+    Emits: a view at once, then each one that differs, at most one a frame. A timer runs only while there is an observer
+        and only in states whose words change with time.
     Replays: the current view.
-    Thread: the UI thread, where it must be subscribed.
+    Thread: the UI thread. Subscribe on the UI thread.
     Ends: with the loop.
 
     Args:
         ui: The loop of the user interface.
-        service: Whose connection; a `WebSocketService`.
-        grace: Seconds of an outage during which no banner is shown, counted from its first moment.
-        theme: Looks and words; the usual ones when None.
+        service: A `WebSocketService`. A stream `can_send` of it, if it has one, tells whether its outbox is full.
+        grace: Seconds of an outage during which there is no banner, from the first moment of the outage.
+        theme: Colours, symbols and words; those of `Theme()` when None.
     """
     look = theme or Theme()
 
@@ -252,7 +345,7 @@ def connection_view(
 
 
 class _Watching(abc.DisposableBase):
-    """One subscription: three mirrors, and a timer while the view depends on the time."""
+    """One subscription: a mirror for each fact, and a timer while the view depends on the time."""
 
     def __init__(
         self,
@@ -266,17 +359,25 @@ class _Watching(abc.DisposableBase):
         self._grace = grace
         self._theme = theme
         self._show = show
+        self._retry = service.connect
         self._shown: ConnectionView | None = None
         self._lost_since: float | None = None
+        self._is_first = True
         self._cancel: Callable[[], None] | None = None
         connection = ui.mirror(service.connection)
         outbox = ui.mirror(service.outbox)
         metrics = ui.mirror(service.metrics)
-        self._mirrors = (connection, outbox, metrics)
+        self._mirrors: list[Mirror[Any]] = [connection, outbox, metrics]
+        room: ReadOnly[bool] | None = getattr(service, "can_send", None)
+        self._room = None if room is None else ui.mirror(room)
+        if self._room is not None:
+            self._mirrors.append(self._room)
         self._facts = derived(
             connection, outbox, metrics, lambda now, waiting, counts: (now, len(waiting), counts)
         )
-        self._subscription = self._facts.select().subscribe(lambda _: self._look())
+        self._subscriptions = [self._facts.select().subscribe(lambda _: self._look())]
+        if self._room is not None:
+            self._subscriptions.append(self._room.select().subscribe(lambda _: self._look()))
 
     def _look(self) -> None:
         if self._cancel is not None:
@@ -284,11 +385,7 @@ class _Watching(abc.DisposableBase):
             self._cancel = None
         connection, queued, metrics = self._facts.get()
         now = self._ui.now()
-        if connection.state in _LOST:
-            if self._lost_since is None:
-                self._lost_since = now
-        elif connection.state is not ConnectionState.CONNECTING:
-            self._lost_since = None
+        self._note_outage(connection, now)
         view = view_at(
             connection,
             queued,
@@ -297,22 +394,28 @@ class _Watching(abc.DisposableBase):
             lost_since=self._lost_since,
             grace=self._grace,
             theme=self._theme,
+            can_send=self._room is None or self._room.get(),
+            retry=self._retry,
         )
-        wait = next_change(
-            connection,
-            now=now,
-            lost_since=self._lost_since,
-            grace=self._grace,
-            theme=self._theme,
-        )
+        wait = next_change(connection, now=now, lost_since=self._lost_since, grace=self._grace)
         if wait is not None:
             self._cancel = self._ui.later(wait, self._look)
         if view != self._shown:
             self._shown = view
             self._show(view)
 
+    def _note_outage(self, connection: Connection, now: float) -> None:
+        is_first, self._is_first = self._is_first, False
+        if connection.state in _LOST:
+            if self._lost_since is None:
+                # A window that opens in the middle of an outage goes by the state's own beginning.
+                self._lost_since = min(now, connection.since) if is_first else now
+        elif connection.state is not ConnectionState.CONNECTING:
+            self._lost_since = None
+
     def dispose(self) -> None:
-        self._subscription.dispose()
+        for subscription in self._subscriptions:
+            subscription.dispose()
         if self._cancel is not None:
             self._cancel()
             self._cancel = None

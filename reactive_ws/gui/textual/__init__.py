@@ -1,5 +1,14 @@
-"""The adapter for Textual: event loop, lists and connection widgets."""
+"""The adapter for Textual: event loop, lists and connection widgets, as widgets of Textual.
 
+It shows streams; it neither connects nor sends. Importing this package imports Textual: `pip install 'reactive-ws[textual]'`.
+
+Modules in reading order:
+
+    lists    `ListRows`: a list that draws only what is seen
+    widgets  `ConnectionStatus`, `ConnectionIndicator`, `ConnectionBanner`
+"""
+
+from ..asyncio_loop import TextualLoop
 from .lists import ListRows
 from .widgets import ConnectionBanner, ConnectionIndicator, ConnectionStatus
 
@@ -8,4 +17,5 @@ __all__ = [
     "ConnectionIndicator",
     "ConnectionStatus",
     "ListRows",
+    "TextualLoop",
 ]

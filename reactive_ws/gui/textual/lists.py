@@ -1,236 +1,451 @@
-"""`ListRows`: a stream of rows in a Textual `ListView`, changed by few operations per frame.
+"""`ListRows`: a Textual widget that shows a stream of rows and draws only the lines that are seen.
 
-The highlighted row stays highlighted and the top row stays where it is. You hand in the classes; nothing is imported here.
+A row is not a widget, so a thousand rows cost as much to draw as the lines on the screen. The highlighted row stays highlighted
+and the top row stays in place when others come and go. Text can be selected with the mouse and copied.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
-from typing import Any, Generic, TypeVar
+from bisect import bisect_right
+from collections.abc import Callable, Hashable, Sequence
+from itertools import accumulate
+from typing import Any, ClassVar, Generic, TypeVar
 
 from reactivex import Observable
+from reactivex.abc import DisposableBase
+from rich.cells import cell_len
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.selection import Selection as TextSelection
+from textual.strip import Strip
+from textual.visual import Visual
 
 from ...state import ReadOnly
 from ...views import Change, Insert, Move, Remove, apply_changes, list_changes
 from ..asyncio_loop import TextualLoop
+from ..rows import End, count_new_at_end
 
 __all__ = ["ListRows"]
 
 T = TypeVar("T")
 
-_LAYOUT_WAIT = 1 / 60
-_LAYOUT_TRIES = 300
-"""Seconds between two looks whether new rows have their places, and how often it looks: five seconds."""
+
+class _Row:
+    """One row: its content, its height and its drawn lines.
+
+    `strips` is None until the row is drawn; `height` is then an exact number too.
+    """
+
+    __slots__ = ("content", "height", "strips")
+
+    def __init__(self, content: Content) -> None:
+        self.content = content
+        self.height = 0
+        self.strips: list[Strip] | None = None
 
 
-class ListRows(Generic[T]):
-    """The rows of a ListView. UI thread.
+class ListRows(ScrollView, Generic[T], can_focus=True):
+    """A list. Keys: up, down, page up, page down, home, end; enter selects the highlighted row. UI thread.
 
-    Textual removes widgets in the background; what comes meanwhile is shown afterwards, the newest only.
+    Style it by its name, `ListRows`, and the highlighted row by the component class `list-rows--highlight`.
 
     Args:
         ui: The loop.
-        view: An empty `textual.widgets.ListView`; rows are not to be added by anybody else.
-        list_item: The class `textual.widgets.ListItem`.
-        static: The class `textual.widgets.Static`.
         stream: The rows, as immutable sequences.
-        key: What a row is known by.
-        render: What a row shows: a text, or anything that `Static` takes.
-        follow_end: Whether a view that is scrolled to its end stays at the end, as a chat does.
+        key: Returns the key of a row.
+        render: Returns what a row shows: a `str`, which is shown as it is, a `Content` or a rich `Text`.
+        follow_end: Whether a list at its end stays at the end, also when it is resized.
+        gap: Empty lines after each row.
+        name, id, classes: Of the widget.
     """
+
+    ALLOW_SELECT = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", "Up", show=False),
+        Binding("down", "move(1)", "Down", show=False),
+        Binding("pageup", "move_page(-1)", "Page up", show=False),
+        Binding("pagedown", "move_page(1)", "Page down", show=False),
+        Binding("home", "move_to_start", "Start", show=False),
+        Binding("end", "move_to_end", "End", show=False),
+        Binding("enter", "select", "Select", show=False),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"list-rows--highlight"}
+    DEFAULT_CSS = """
+    ListRows {
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-gutter: stable;
+        background: $surface;
+        color: $foreground;
+        & > .list-rows--highlight { background: $block-cursor-blurred-background; }
+        &:focus > .list-rows--highlight { background: $block-cursor-background; color: $block-cursor-foreground; }
+    }
+    """
+
+    class Selected(Message):
+        """The user pressed enter on a row, or clicked it.
+
+        Attributes:
+            list_rows: The list.
+            index: The place of the row.
+            item: The row.
+        """
+
+        def __init__(self, list_rows: ListRows[Any], index: int, item: Any) -> None:
+            super().__init__()
+            self.list_rows = list_rows
+            self.index = index
+            self.item = item
+
+        @property
+        def control(self) -> ListRows[Any]:
+            """The list."""
+            return self.list_rows
 
     def __init__(
         self,
         ui: TextualLoop,
-        view: Any,
-        list_item: Callable[..., Any],
-        static: Callable[..., Any],
         stream: Observable[Sequence[T]] | ReadOnly[Sequence[T]],
         *,
         key: Callable[[T], Hashable],
-        render: Callable[[T], object],
+        render: Callable[[T], str | Content | Text],
         follow_end: bool = False,
+        gap: int = 0,
+        name: str | None = None,
+        id: str | None = None,  # noqa: A002 - Textual's word
+        classes: str | None = None,
     ) -> None:
-        self._list_item = list_item
-        self._static = static
+        self._shown: list[_Row] = []
+        super().__init__(name=name, id=id, classes=classes)
+        self._ui = ui
+        self._stream = stream
         self._key = key
-        self._render = render
+        self._render_row = render
         self._is_following = follow_end
-        self._on_error = ui.on_error
-        self._rows: list[T] = []
-        self._items: list[Any] = []
-        self._texts: list[Any] = []
-        self._wanted: Sequence[T] | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._gap = gap
+        self._items: list[T] = []
+        self._starts: list[int] = [0]
+        self._width = 0
+        self._highlighted: Hashable | None = None
+        self._has_highlight = False
         self._operations = 0
-        self._held: tuple[Any, int] | None = None
-        self._scrolled_to = 0
-        self._is_told_of_layouts = False
-        if follow_end:
-            view.anchor()
-        ui.bind(stream, view, self._show)
+        self._is_scrolling = False
+        self._end = End(ui.domain, self.go_to_end)
+        self._binding: DisposableBase | None = None
+
+    # --- what a program asks ------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._items)
 
     def __getitem__(self, index: int) -> T:
-        """Returns the item of a row, such as that of `view.index`."""
-        return self._rows[index]
+        """Returns the item of a row."""
+        return self._items[index]
+
+    def __bool__(self) -> bool:
+        # A widget is true, also one without rows.
+        return True
+
+    @property
+    def end(self) -> End:
+        """The end of the list, with its streams `at_end` and `unseen`."""
+        return self._end
 
     @property
     def operations(self) -> int:
-        """How many row operations there were so far."""
+        """Number of row operations so far."""
         return self._operations
 
     @property
-    def is_settled(self) -> bool:
-        """Whether the view shows the newest rows."""
-        return self._task is None
+    def index(self) -> int | None:
+        """The place of the highlighted row; None without one. Set it to highlight and show a row."""
+        if not self._has_highlight:
+            return None
+        for place, item in enumerate(self._items):
+            if self._key(item) == self._highlighted:
+                return place
+        return None
 
-    def _show(self, view: Any, rows: Sequence[T]) -> None:
-        self._wanted = rows
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(
-                self._work(view), name="reactive_ws list rows"
+    @index.setter
+    def index(self, place: int | None) -> None:
+        self._highlight(place)
+        if place is not None and self._items:
+            self._show_row(self._clamped(place))
+
+    @property
+    def texts(self) -> list[str]:
+        """The plain text of each row."""
+        return [row.content.plain for row in self._shown]
+
+    def go_to_end(self) -> None:
+        """Scrolls to the last row."""
+        self._end.moved(is_at_end=True)
+        self._scroll(self.max_scroll_y)
+
+    # --- the stream ---------------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Shows the stream from now until the widget is removed."""
+        self._binding = self._ui.bind(self._stream, self, lambda it, rows: it._show(rows))
+
+    def _show(self, rows: Sequence[T]) -> None:
+        old = list(self._items)
+        changes = list_changes(old, rows, self._key)
+        if not changes:
+            return
+        held, place = self._top_rows(), self.index
+        self._operations += len(changes)
+        if self._update(changes):
+            return
+        if place is not None and self.index is None:
+            self._highlight(place if self._items else None)
+        self._lay_out(held)
+        self._end.came(count_new_at_end(old, rows, self._key))
+
+    def _update(self, changes: Sequence[Change[T]]) -> bool:
+        """Changes the rows; returns whether nothing has moved, and only the changed lines are to be drawn."""
+        has_moved = False
+        for change in changes:
+            apply_changes(self._items, (change,))
+            match change:
+                case Insert(index, item):
+                    self._shown.insert(index, self._make_row(item))
+                case Remove(index):
+                    del self._shown[index]
+                case Move(source, target):
+                    self._shown.insert(target, self._shown.pop(source))
+                case _:
+                    height = self._shown[change.index].height
+                    row = self._shown[change.index] = self._make_row(change.item)
+                    if row.height == height:
+                        if not has_moved:
+                            self.refresh_lines(self._starts[change.index], height)
+                        continue
+            has_moved = True
+        return not has_moved
+
+    def _make_row(self, item: T) -> _Row:
+        shown = self._render_row(item)
+        if isinstance(shown, Text):
+            content = Content.from_rich_text(shown)
+        elif isinstance(shown, str):
+            content = Content(shown)
+        else:
+            content = shown
+        row = _Row(content)
+        if self._width:
+            row.height = self._measure(row)
+        return row
+
+    # --- places -------------------------------------------------------------------------------------------------------
+
+    def _measure(self, row: _Row) -> int:
+        """Returns the height of a row without drawing it."""
+        height = self._gap
+        for line in row.content.plain.split("\n"):
+            if (len(line) if line.isascii() else cell_len(line)) <= self._width:
+                height += 1
+            else:
+                height += max(1, len(Content(line).wrap(self._width)))
+        return height
+
+    def _lay_out(self, held: tuple[list[Hashable], int] | None) -> None:
+        """Computes where each row begins, and puts the view where it belongs."""
+        self._starts = list(accumulate((row.height for row in self._shown), initial=0))
+        is_following = self._is_following and self._end.is_there
+        self._is_scrolling = True
+        self.virtual_size = Size(self._width, self._starts[-1])
+        self._is_scrolling = False
+        if is_following:
+            self._scroll(self.max_scroll_y)
+        elif held is not None:
+            names, offset = held
+            places = {self._key(item): at for at, item in enumerate(self._items)}
+            name = next((name for name in names if name in places), None)
+            if name is not None:
+                # A row that takes the place of a removed one begins at the top.
+                self._scroll(self._starts[places[name]] + (offset if name == names[0] else 0))
+        self._note_end()
+        self.refresh()
+
+    def _top_rows(self) -> tuple[list[Hashable], int] | None:
+        """Returns the keys of the rows from the top on, and how many lines of the first are above the view."""
+        if not self._items or not self._width or (self._is_following and self._end.is_there):
+            return None
+        top = round(self.scroll_y)
+        place = min(bisect_right(self._starts, top) - 1, len(self._items) - 1)
+        return [self._key(item) for item in self._items[place:]], top - self._starts[place]
+
+    def _scroll(self, y: float) -> None:
+        self._is_scrolling = True
+        self.scroll_to(y=y, animate=False, immediate=True, force=True)
+        self._is_scrolling = False
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Notes whether the user has scrolled away from the end, or back."""
+        super().watch_scroll_y(old_value, new_value)
+        if not self._is_scrolling:
+            self._note_end()
+
+    def _note_end(self) -> None:
+        self._end.moved(is_at_end=self.scroll_y >= self.max_scroll_y)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Wraps the rows to the new width."""
+        del event
+        is_first = not self._width
+        held = None if is_first else self._top_rows()
+        is_following = self._is_following and self._end.is_there
+        width = max(1, self.size.width - self.scrollbar_size_vertical)
+        if width != self._width:
+            self._width = width
+            for row in self._shown:
+                row.strips = None
+                row.height = self._measure(row)
+        self._lay_out(held)
+        if is_following:
+            self.go_to_end()
+        place = self.index if is_first else None
+        if place is not None:
+            self._show_row(place)
+
+    # --- the highlight ------------------------------------------------------------------------------------------------
+
+    def _clamped(self, place: int) -> int:
+        return max(0, min(place, len(self._items) - 1))
+
+    def _highlight(self, place: int | None) -> None:
+        self._has_highlight = place is not None and bool(self._items)
+        if place is not None and self._items:
+            self._highlighted = self._key(self._items[self._clamped(place)])
+        self.refresh()
+
+    def _show_row(self, place: int) -> None:
+        top, bottom = self._starts[place], self._starts[place + 1]
+        height = self.size.height
+        if top < self.scroll_y:
+            self._scroll(top)
+        elif bottom > self.scroll_y + height:
+            self._scroll(min(top, bottom - height))
+        self._note_end()
+
+    def action_move(self, rows: int) -> None:
+        """Moves the highlight by a number of rows."""
+        place = self.index
+        if place is None:
+            place = len(self._items) - 1 if self._is_following else 0
+            self.index = place
+        else:
+            self.index = self._clamped(place + rows)
+
+    def action_move_page(self, pages: int) -> None:
+        """Moves the highlight by a number of pages."""
+        if not self._items:
+            return
+        height = max(1, self.size.height)
+        place = self.index or 0
+        wanted = self._starts[place] + pages * height
+        self.index = self._clamped(bisect_right(self._starts, max(0, wanted)) - 1)
+
+    def action_move_to_start(self) -> None:
+        """Highlights the first row."""
+        self.index = 0
+
+    def action_move_to_end(self) -> None:
+        """Highlights the last row."""
+        self.index = len(self._items) - 1
+        self.go_to_end()
+
+    def action_select(self) -> None:
+        """Selects the highlighted row."""
+        place = self.index
+        if place is not None:
+            self.post_message(self.Selected(self, place, self._items[place]))
+
+    def on_click(self, event: events.Click) -> None:
+        """Highlights and selects the row below the pointer."""
+        y = round(self.scroll_y) + event.y - self.gutter.top
+        if not 0 <= y < self._starts[-1]:
+            return
+        self._highlight(bisect_right(self._starts, y) - 1)
+        self.action_select()
+
+    # --- drawing ------------------------------------------------------------------------------------------------------
+
+    def render_line(self, y: int) -> Strip:
+        """Returns one line of the screen."""
+        line = round(self.scroll_y) + y
+        width = self._width or self.size.width
+        if not 0 <= line < self._starts[-1]:
+            return Strip.blank(width, self.rich_style)
+        place = bisect_right(self._starts, line) - 1
+        within = line - self._starts[place]
+        strips = self._draw(self._shown[place])
+        is_lit = self._has_highlight and self._key(self._items[place]) == self._highlighted
+        is_gap = within >= self._shown[place].height - self._gap
+        strip = strips[within] if within < len(strips) else Strip.blank(width, self.rich_style)
+        if is_lit and not is_gap:
+            # Only the background: the colours of the text say something.
+            style = self.get_component_rich_style("list-rows--highlight", partial=True)
+            strip = strip.apply_style(style)
+        return self._selected(strip, line).apply_offsets(0, line)
+
+    def _draw(self, row: _Row) -> list[Strip]:
+        if row.strips is None:
+            width = self._width or self.size.width
+            row.strips = Visual.to_strips(
+                self, row.content, width, None, self.visual_style, apply_selection=False, pad=True
             )
+        return row.strips
 
-    async def _work(self, view: Any) -> None:
-        try:
-            while self._wanted is not None:
-                rows, self._wanted = self._wanted, None
-                changes = list_changes(self._rows, rows, self._key)
-                if changes and view.is_attached:
-                    await self._change(view, changes)
-        except Exception as error:  # noqa: BLE001 - reported like that of any other setter; the next rows are shown again
-            self._on_error(error)
-        finally:
-            self._task = None
+    def notify_style_update(self) -> None:
+        """Draws all rows again when colours change."""
+        super().notify_style_update()
+        for row in self._shown:
+            row.strips = None
 
-    async def _change(self, view: Any, changes: Sequence[Change[T]]) -> None:
-        if not self._is_told_of_layouts:
-            self._is_told_of_layouts = True
+    # --- text that can be selected ------------------------------------------------------------------------------------
 
-            def after_layout(_: object) -> None:
-                self._put_back(view)
+    def _selected(self, strip: Strip, line: int) -> Strip:
+        selection = self.text_selection
+        span = None if selection is None else selection.get_span(line)
+        if span is None:
+            return strip
+        start, end = span
+        width = strip.cell_length
+        end = width if end == -1 else min(end, width)
+        style = self.screen.get_component_rich_style("screen--selection")
+        middle = strip.crop(start, end).apply_style(style)
+        return Strip.join([strip.crop(0, start), middle, strip.crop(end, width)])
 
-            layouts = view.screen.screen_layout_refresh_signal
-            layouts.subscribe(view, after_layout, immediate=True)
-        if view.scroll_y:
-            await self._laid_out(view, self._items[-1:])
-        highlighted = view.highlighted_child
-        index = view.index
-        held = self._top_row(view)
-        before = list(self._items)
-        mounted: dict[Any, Awaitable[object]] = {}
-        with view.app.batch_update():
-            removed: list[Any] = []
-            for change in changes:
-                if not isinstance(change, Remove) and removed:
-                    # All removals come first; the places of what follows count without them.
-                    await view.remove_children(removed)
-                    removed = []
-                self._do(view, change, removed, mounted)
-            if removed:
-                await view.remove_children(removed)
-        self._highlight(view, highlighted, index)
-        self._held, self._scrolled_to = self._remaining(held, before), view.scroll_y
+    def get_selection(self, selection: TextSelection) -> tuple[str, str] | None:
+        """Returns the selected text; a row that is selected as a whole has its own line breaks."""
+        first = 0 if selection.start is None else selection.start.y
+        last = self._starts[-1] - 1 if selection.end is None else selection.end.y
+        found: list[str] = []
+        for place, row in enumerate(self._shown):
+            top, bottom = self._starts[place], self._starts[place + 1] - self._gap
+            if bottom <= first or top > last:
+                continue
+            is_whole = first < top and bottom - 1 < last
+            if is_whole:
+                found.append(row.content.plain)
+                continue
+            strips = self._draw(row)
+            for line in range(max(first, top), min(last + 1, bottom)):
+                span = selection.get_span(line)
+                if span is not None and line - top < len(strips):
+                    text = strips[line - top].text
+                    end = None if span[1] == -1 else span[1]
+                    found.append(text[span[0] : end].rstrip())
+        return "\n".join(found), "\n"
 
-        # A row is in the view before its text is in the row.
-        for text in mounted.values():
-            await text
-
-    def _put_back(self, view: Any) -> None:
-        """Is called after each layout, since nothing says which one has the newest rows in it."""
-        if self._held is None:
-            return
-        row, offset = self._held
-        is_where_we_left_it = view.scroll_y == min(self._scrolled_to, view.max_scroll_y)
-        if not (is_where_we_left_it and row.is_attached) or self._is_kept_at_end(view):
-            # The user has scrolled, and what is at the top then is what stays there.
-            self._held = None
-            return
-        if not row.virtual_region:
-            return
-        wanted = row.virtual_region.y + offset
-        view.scroll_to(y=wanted, animate=False, immediate=True)
-        self._scrolled_to = view.scroll_y
-        if self._scrolled_to != wanted:
-            # So near to the end it cannot be at the top.
-            self._held = None
-
-    def _is_kept_at_end(self, view: Any) -> bool:
-        """Whether Textual keeps the view at its end, which it does until the user scrolls away."""
-        return self._is_following and not view._anchor_released
-
-    def _top_row(self, view: Any) -> tuple[Any, int] | None:
-        """Returns the row at the top, and how much of it is above; None where nothing is to be put back."""
-        if self._is_kept_at_end(view):
-            return None
-        if self._held is not None and view.scroll_y == self._scrolled_to:
-            # Perhaps it is not put back yet, and what is at the top now is there by chance.
-            return self._held
-        top = view.scroll_y
-        row = next((it for it in self._items if it.virtual_region.bottom > top), None)
-        return None if row is None else (row, top - row.virtual_region.y)
-
-    def _remaining(self, held: tuple[Any, int] | None, before: list[Any]) -> tuple[Any, int] | None:
-        """Returns the row that is to be at the top: the next one that is still there when it was removed."""
-        if held is None:
-            return None
-        row, offset = held
-        there = set(self._items)
-        if row in there:
-            return row, offset
-        after = before[before.index(row) + 1 :] if row in before else []
-        return next(((it, 0) for it in after if it in there), None)
-
-    async def _laid_out(self, view: Any, rows: Iterable[Any]) -> None:
-        """Waits until rows have their places, which on a busy machine may be long after they were mounted."""
-        for _ in range(_LAYOUT_TRIES):
-            is_shown = view.is_attached and view.region
-            if not is_shown or all(it.virtual_region for it in rows if it.is_attached):
-                return
-            await asyncio.sleep(_LAYOUT_WAIT)
-
-    def _highlight(self, view: Any, child: Any, index: int | None) -> None:
-        """Keeps the highlight on its row, without scrolling there; on the next one when the row is gone."""
-        # Without its watcher, which would scroll to the row.
-        kind: Any = view.__class__
-        reactive = kind.index
-        if child in self._items:
-            view.set_reactive(reactive, self._items.index(child))
-        elif index is not None:
-            view.set_reactive(reactive, None)
-            view.index = index if self._items else None
-
-    def _do(
-        self,
-        view: Any,
-        change: Change[T],
-        removed: list[Any],
-        mounted: dict[Any, Awaitable[object]],
-    ) -> None:
-        self._operations += 1
-        apply_changes(self._rows, (change,))
-        match change:
-            case Insert(index, item):
-                text = self._static(self._render(item), markup=False)
-                row = self._list_item(text)
-                before = index if index < len(self._items) else None
-                mounted[row] = view.mount(row, before=before)
-                self._items.insert(index, row)
-                self._texts.insert(index, text)
-            case Remove(index):
-                removed.append(self._items.pop(index))
-                del self._texts[index]
-            case Move(source, target):
-                row = self._items.pop(source)
-                if target < len(self._items):
-                    view.move_child(row, before=self._items[target])
-                else:
-                    view.move_child(row, after=self._items[-1])
-                self._items.insert(target, row)
-                self._texts.insert(target, self._texts.pop(source))
-            case _:
-                self._texts[change.index].update(self._render(change.item))
+    def selection_updated(self, selection: TextSelection | None) -> None:
+        """Draws the lines again."""
+        del selection
+        self.refresh()

@@ -1,130 +1,311 @@
-"""Connection widgets for Textual: painters of `ConnectionView`. Each has a `widget` to yield in `compose` or to mount.
+"""Connection widgets for Textual: `ConnectionStatus`, `ConnectionIndicator` and `ConnectionBanner`.
 
-You hand in the class `textual.widgets.Static`; nothing is imported here.
+They are Textual widgets: yield them in `compose` and style them in CSS. Each has one of the classes `-good`, `-busy`, `-bad` and
+`-idle`. Their default colours follow the theme of the application, light or dark. All texts are shown as plain text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from reactivex import Observable
+from textual.app import App, ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.style import Style
+from textual.widget import Widget
+from textual.widgets import Button, Static
 
 from ..asyncio_loop import TextualLoop
-from ..status import ConnectionView, Theme
+from ..status import DARK, LIGHT, ConnectionView, Palette, Spinner, Tone
 
-__all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus"]
+__all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus", "Corner"]
+
+Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
+_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏⠋⠙"
+_TONES = tuple(f"-{tone.value}" for tone in Tone)
 
 
-class ConnectionStatus:
-    """The connection in a line.
+def _app(widget: Widget) -> App[Any]:
+    return widget.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - generic in Textual
+
+
+def _colours(palette: Palette, pseudo: str) -> str:
+    """Returns the CSS rules of a palette."""
+    return "".join(
+        f"&.-{tone.value}:{pseudo} {{ background: {palette.of(tone).tint}; color: {palette.of(tone).text}; }}\n"
+        for tone in Tone
+    )
+
+
+class _Painted(Static):
+    """A text that takes a tone, with a symbol that turns.
 
     Args:
         ui: The loop.
-        static: The class `textual.widgets.Static`.
-        views: From `connection_view`.
-        detail: "full" for symbol, words and queue; "compact" for symbol and queue, with the words in a tooltip; "metrics"
-            for a line and the numbers below.
+        id, classes: Of the widget.
+    """
 
-    Attributes:
-        widget: A Static.
+    DEFAULT_CSS = f"""
+    _Painted {{
+        width: auto;
+        height: auto;
+        padding: 0 1;
+        {_colours(LIGHT, "light")}
+        {_colours(DARK, "dark")}
+    }}
+    """
+
+    def __init__(self, ui: TextualLoop, *, classes: str) -> None:
+        super().__init__("", markup=False, classes=classes)
+        self._view: ConnectionView | None = None
+        self._words = ""
+        self._has_badge = False
+        self.spinner = Spinner(
+            ui, self, can_move=self._can_move, paint=lambda _: self._paint(layout=False)
+        )
+
+    def paint(self, view: ConnectionView, words: str, *, has_badge: bool) -> None:
+        """Shows words in the tone of a view."""
+        self._view, self._words, self._has_badge = view, words, has_badge
+        for name in _TONES:
+            self.set_class(name == f"-{view.tone.value}", name)
+        own = view.theme.light is not LIGHT or view.theme.dark is not DARK
+        if own and self.is_attached:
+            ink = view.ink(is_dark=_app(self).current_theme.dark)
+            self.styles.background, self.styles.color = ink.tint, ink.text
+        self.tooltip = Content(view.full)
+        self._paint(layout=True)
+        self.spinner.show(view)
+
+    def on_mount(self) -> None:
+        """Takes the colours of the theme, which it knows from here on."""
+        self.watch(_app(self), "theme", lambda: self._paint(layout=False), init=False)
+        self.watch(_app(self), "app_focus", lambda: self.spinner.check(), init=False)
+        if self._view is not None:
+            self.paint(self._view, self._words, has_badge=self._has_badge)
+
+    def _paint(self, *, layout: bool) -> None:
+        view = self._view
+        if view is None or not self.is_attached:
+            return
+        ink = view.ink(is_dark=_app(self).current_theme.dark)
+        turning = view.is_busy and self.spinner.is_turning
+        symbol = _FRAMES[self.spinner.step] if turning else view.symbol
+        parts: list[Any] = [(symbol, Style.parse(ink.symbol))]
+        if self._words:
+            parts += [" ", Content(self._words)]
+        if self._has_badge and view.badge:
+            parts += [" ", (f" {view.badge} ", Style.parse(f"{ink.tint} on {ink.text}"))]
+        self.update(Content.assemble(*parts), layout=layout)
+
+    def _can_move(self) -> bool:
+        return (
+            self.is_attached
+            and self.display
+            and _app(self).app_focus
+            and _app(self).animation_level != "none"
+        )
+
+
+class _Retry(Button):
+    """A small button that dials at once."""
+
+    DEFAULT_CSS = """
+    _Retry { width: auto; min-width: 0; height: 1; margin: 0 0 0 1; border: none; text-style: underline; background: transparent; }
+    _Retry.-style-default, _Retry.-textual-compact { border: none; background: transparent; }
+    _Retry:focus { text-style: bold reverse; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__("", compact=True, classes="connection-retry")
+        self._view: ConnectionView | None = None
+
+    def show(self, view: ConnectionView, *, is_on: bool = True) -> None:
+        """Shows itself while there is something to retry."""
+        self._view = view
+        label = view.theme.words.retry
+        if str(self.label) != label:
+            self.label = Content(label)
+        self.display = is_on and view.retry is not None
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Dials."""
+        event.stop()
+        if self._view is not None and self._view.retry is not None:
+            self._view.retry()
+
+
+class ConnectionStatus(Vertical):
+    """The connection as a pill: symbol, words, number of waiting messages, and a button that dials at once.
+
+    Args:
+        ui: The loop.
+        views: From `connection_view`.
+        detail: "full" for symbol, words and badge; "compact" for symbol and badge, with the words in a tooltip; "metrics"
+            for a pill with the numbers below it.
+        corner: The corner of the screen over whose content the pill floats; None to lay it out yourself.
+        id, classes: Of the widget.
+    """
+
+    DEFAULT_CSS = """
+    ConnectionStatus {
+        width: auto;
+        height: auto;
+        & > Horizontal { width: auto; height: 1; }
+        & .connection-numbers { width: auto; height: auto; padding: 0 1; color: $foreground; }
+    }
     """
 
     def __init__(
         self,
         ui: TextualLoop,
-        static: Callable[..., Any],
         views: Observable[ConnectionView],
         *,
         detail: Literal["full", "compact", "metrics"] = "full",
+        corner: Corner | None = None,
+        id: str | None = None,  # noqa: A002 - Textual's word
+        classes: str | None = None,
     ) -> None:
-        self.widget: Any = static("", markup=False)
-        self.widget.styles.width = "auto"
-        self.widget.styles.height = "auto"
+        super().__init__(id=id, classes=classes)
+        self._detail = detail
+        self.pill = _Painted(ui, classes="connection-pill")
+        self.numbers = Static("", markup=False, classes="connection-numbers")
+        self.retry = _Retry()
+        self._corner = corner
+        if corner is not None:
+            self.styles.position = "absolute"
+            self.styles.overlay = "screen"
+        ui.bind(views, self, lambda it, view: it._show(view))
 
-        def paint(it: Any, view: ConnectionView) -> None:
-            lines = {
-                "full": view.line,
-                "compact": view.short,
-                "metrics": "\n".join((view.line, *view.metrics)),
-            }
-            it.update(lines[detail])
-            it.styles.color = view.colour
-            it.tooltip = view.full
+    def on_mount(self) -> None:
+        """Follows the size of the screen, where it floats in a corner."""
+        if self._corner is not None:
+            self.watch(self.screen, "size", self._place)
 
-        ui.bind(views, self.widget, paint)
+    def on_resize(self) -> None:
+        """Keeps to its corner when its words change."""
+        self._place()
+
+    def _place(self) -> None:
+        if self._corner is None:
+            return
+        vertical, horizontal = self._corner.split("-")
+        room = self.screen.size
+        x = 0 if horizontal == "left" else max(0, room.width - self.size.width)
+        y = 0 if vertical == "top" else max(0, room.height - self.size.height)
+        self.styles.offset = (x, y)
+
+    def compose(self) -> ComposeResult:
+        """Yields the pill, the button, and the numbers."""
+        with Horizontal():
+            yield self.pill
+            yield self.retry
+        if self._detail == "metrics":
+            yield self.numbers
+
+    @property
+    def text(self) -> str:
+        """The text of the pill."""
+        return str(self.pill.render())
+
+    def _show(self, view: ConnectionView) -> None:
+        is_compact = self._detail == "compact"
+        self.pill.paint(view, "" if is_compact else view.text, has_badge=True)
+        self.retry.show(view, is_on=not is_compact)
+        if self._detail == "metrics":
+            widest = max(len(it.name) for it in view.numbers)
+            lines = (f"{it.name:<{widest}}  {it.value:>16}" for it in view.numbers)
+            self.numbers.update(Content("\n".join(lines)))
 
 
-class ConnectionIndicator:
-    """A small sign in a corner of the screen, with the words in a tooltip.
+class ConnectionIndicator(ConnectionStatus):
+    """A small symbol in a corner of the screen, with the words in a tooltip.
 
     Args:
         ui: The loop.
-        static: The class `textual.widgets.Static`.
         views: From `connection_view`.
         position: Which corner.
-        hide_when_connected: Whether it is there only in outages that last longer than the grace period.
-
-    Attributes:
-        widget: A Static, docked.
+        hide_when_connected: Whether the indicator shows only in outages that last longer than the grace period.
     """
+
+    DEFAULT_CSS: ClassVar[str] = ""
 
     def __init__(
         self,
         ui: TextualLoop,
-        static: Callable[..., Any],
         views: Observable[ConnectionView],
         *,
-        position: Literal["top-left", "top-right", "bottom-left", "bottom-right"] = "top-right",
+        position: Corner = "top-right",
         hide_when_connected: bool = False,
     ) -> None:
-        self.widget: Any = static("", markup=False)
-        vertical, horizontal = position.split("-")
-        styles = self.widget.styles
-        styles.dock = vertical
-        styles.height = 1
-        styles.text_align = horizontal
+        self._hides = hide_when_connected
+        super().__init__(ui, views, detail="compact", corner=position)
 
-        def paint(it: Any, view: ConnectionView) -> None:
-            it.update(view.short)
-            it.styles.color = view.colour
-            it.tooltip = view.full
-            it.display = not (hide_when_connected and view.is_calm)
-
-        ui.bind(views, self.widget, paint)
+    def _show(self, view: ConnectionView) -> None:
+        super()._show(view)
+        self.display = not (self._hides and view.is_calm)
 
 
-class ConnectionBanner:
-    """A line across the screen while the connection is lost.
+class ConnectionBanner(Horizontal):
+    """A line across the screen while the connection is lost or the outbox is full: two texts, the queue, and Retry.
 
     Args:
         ui: The loop.
-        static: The class `textual.widgets.Static`.
         views: From `connection_view`.
-        theme: For the banner's colours; the usual one when None.
+        id, classes: Of the widget.
+    """
 
-    Attributes:
-        widget: A Static.
+    DEFAULT_CSS = f"""
+    ConnectionBanner {{
+        height: auto;
+        width: 100%;
+        padding: 0 1;
+        {_colours(LIGHT, "light")}
+        {_colours(DARK, "dark")}
+        & > _Painted {{ width: 1fr; padding: 0; }}
+    }}
     """
 
     def __init__(
         self,
         ui: TextualLoop,
-        static: Callable[..., Any],
         views: Observable[ConnectionView],
         *,
-        theme: Theme | None = None,
+        id: str | None = None,  # noqa: A002 - Textual's word
+        classes: str | None = None,
     ) -> None:
-        look = theme or Theme()
-        self.widget: Any = static("", markup=False)
-        styles = self.widget.styles
-        styles.height = "auto"
-        styles.padding = (0, 1)
-        styles.background = look.banner_colour
-        styles.color = look.banner_text_colour
+        super().__init__(id=id, classes=classes)
+        self.words = _Painted(ui, classes="connection-words")
+        self.retry = _Retry()
+        self.display = False
+        ui.bind(views, self, lambda it, view: it._show(view))
 
-        def paint(it: Any, view: ConnectionView) -> None:
-            it.update("" if view.banner is None else f"{view.symbol} {view.banner}")
-            it.display = view.banner is not None
+    def compose(self) -> ComposeResult:
+        """Yields the words and the button."""
+        yield self.words
+        yield self.retry
 
-        ui.bind(views, self.widget, paint)
+    @property
+    def text(self) -> str:
+        """The text of the banner."""
+        return str(self.words.render())
+
+    def _show(self, view: ConnectionView) -> None:
+        is_shown = view.banner is not None
+        if is_shown:
+            for name in _TONES:
+                self.set_class(name == f"-{view.tone.value}", name)
+            queue = f" {view.queue_text}." if view.queued else ""
+            self.words.paint(view, f"{view.banner}{queue}", has_badge=False)
+            self.retry.show(view)
+            self._fade_in(view)
+        self.display = is_shown
+        if not is_shown:
+            self.words.spinner.stop()
+
+    def _fade_in(self, view: ConnectionView) -> None:
+        can_move = view.theme.has_motion and self.is_attached
+        if can_move and not self.display and _app(self).animation_level != "none":
+            self.styles.opacity = 0.0
+            self.styles.animate("opacity", 1.0, duration=0.15)

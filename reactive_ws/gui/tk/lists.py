@@ -1,6 +1,6 @@
-"""`TreeRows`: a stream of rows in a `ttk.Treeview`, changed by few operations per frame.
+"""`TreeRows`: a stream of rows in a `ttk.Treeview`, with few operations a frame.
 
-Selection, focus and scroll position stay with their rows. Nothing is imported here; you make the Treeview.
+Selection, focus and scroll position stay with their rows. The program makes the Treeview; this module imports no toolkit.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from reactivex import Observable
 
 from ...state import ReadOnly
 from ...views import Change, Insert, Move, Remove, apply_changes, list_changes
+from ..rows import End, count_new_at_end
 from .loop import TkLoop
+from .scrolling import FollowEnd
 
 if TYPE_CHECKING:
     from tkinter import ttk
@@ -27,13 +29,13 @@ class TreeRows(Generic[T]):
 
     Args:
         ui: The loop.
-        tree: Empty; rows are not to be added by anybody else.
+        tree: An empty Treeview. The program adds no top-level rows itself.
         stream: The rows, as immutable sequences.
-        key: What a row is known by.
-        text: What the tree column shows.
-        values: What the other columns show.
-        tags: Tags of a row, for its colours.
-        follow_end: Whether a tree that is scrolled to its end stays at the end, as a chat does.
+        key: Returns the key of a row.
+        text: Returns what the tree column shows.
+        values: Returns what the other columns show. Strings show as they are.
+        tags: Returns the tags of a row, for its colours.
+        follow_end: Whether a tree at its end stays at the end, also when it shrinks.
     """
 
     def __init__(
@@ -52,10 +54,11 @@ class TreeRows(Generic[T]):
         self._text = text
         self._values = values
         self._tags = tags
-        self._is_following = follow_end
         self._rows: list[T] = []
         self._ids: list[str] = []
         self._operations = 0
+        self._following = FollowEnd(ui, tree, is_on=follow_end)
+        self._is_on = follow_end
         ui.bind(stream, tree, self._show)
 
     def __len__(self) -> int:
@@ -63,14 +66,19 @@ class TreeRows(Generic[T]):
 
     @property
     def operations(self) -> int:
-        """How many row operations there were so far."""
+        """Number of row operations so far."""
         return self._operations
+
+    @property
+    def end(self) -> End:
+        """The end of the tree, with its streams `at_end` and `unseen`."""
+        return self._following.end
 
     def item_of(self, row_id: str) -> T:
         """Returns the item of a row of the Treeview, such as one of `tree.selection()`.
 
         Raises:
-            ValueError: there is no such row.
+            ValueError: the tree has no such row.
         """
         return self._rows[self._ids.index(row_id)]
 
@@ -78,16 +86,18 @@ class TreeRows(Generic[T]):
         changes = list_changes(self._rows, rows, self._key)
         if not changes:
             return
-        first, last = tree.yview()  # pyright: ignore[reportUnknownMemberType] - an overload of typeshed
-        is_at_end = self._is_following and last >= 1.0
+        first, _ = tree.yview()  # pyright: ignore[reportUnknownMemberType] - an overload of typeshed
+        is_following = self._is_on and self.end.is_there
         top = round(first * len(self._ids))
         anchor = self._ids[top] if top < len(self._ids) else None
+        new = count_new_at_end(self._rows, rows, self._key)
         for change in changes:
             self._do(tree, change)
-        if is_at_end and self._ids:
-            tree.yview_moveto(1.0)
+        if is_following:
+            self._following.changed()
         elif anchor in self._ids and self._ids.index(anchor) != top:
             tree.yview_moveto(self._ids.index(anchor) / len(self._ids))
+        self.end.came(new)
 
     def _do(self, tree: ttk.Treeview, change: Change[T]) -> None:
         self._operations += 1

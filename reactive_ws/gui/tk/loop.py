@@ -1,7 +1,7 @@
-"""`TkLoop`: tkinter. A pipe wakes the main loop, because every call of tkinter's own from another thread blocks.
+"""`TkLoop`: tkinter. A pipe wakes the main loop, because each call of tkinter itself blocks on another thread.
 
-`root.after` from a thread waits for the UI thread, for a second and then with an error when that is busy or has not started
-yet. Where Tk cannot wait for a pipe (Windows) the loop looks for work 125 times a second instead.
+`root.after` on another thread waits for the UI thread. It fails after a second when the UI thread is busy or has not started.
+Tk on Windows cannot wait for a pipe; there the loop polls 125 times a second.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ __all__ = ["TkLoop"]
 _READABLE = 2
 """`tkinter.READABLE`."""
 _POLL_INTERVAL = 8
-"""Milliseconds between two looks."""
+"""Milliseconds between two polls."""
 _interpreters: list[object] = []
-"""Kept for ever: Tcl aborts the process when an interpreter is freed on another thread, and Python's garbage collector runs
-on whichever thread allocates, such as one that floods."""
+"""References that are never dropped: Tcl aborts the process when another thread frees an interpreter, and the garbage
+collector of Python runs on each thread that allocates."""
 
 
 class TkLoop(UiLoop):
-    """The loop of a `tkinter.Tk`. Make it on the thread that made the root. Closes with the root window.
+    """The loop of a `tkinter.Tk`. Make it on the thread that made the root. It closes with the root window.
 
     Args:
         root: The root window.
-        is_polling: Looks for work every 8 ms instead of being woken; None: only where Tk cannot wait for a pipe.
+        is_polling: Whether to poll every 8 ms instead of waiting for a pipe; None: only where Tk cannot wait for one.
         options: What `UiLoop` takes.
     """
 
@@ -42,10 +42,10 @@ class TkLoop(UiLoop):
         self._root = root
         _interpreters.append(root.tk)
         self._pipe: tuple[int, int] | None = None
-        self._next_look: str | None = None
+        self._next_poll: str | None = None
         can_wait = os.name == "posix" and hasattr(root, "createfilehandler")
         if is_polling or not can_wait:
-            self._look()
+            self._poll()
         else:
             self._pipe = reading, writing = os.pipe()
             os.set_blocking(reading, False)
@@ -55,29 +55,34 @@ class TkLoop(UiLoop):
 
     @property
     def is_polling(self) -> bool:
-        """Whether it looks for work instead of being woken."""
+        """Whether the loop polls."""
         return self._pipe is None
 
-    def is_alive(self, widget: Any) -> bool:
-        """Whether Tk still has the widget. UI thread."""
+    def is_alive(self, thing: Any) -> bool:
+        """Whether Tk still has the widget; True for variables and for objects that are none of Tk's. UI thread."""
+        if not hasattr(thing, "winfo_exists"):
+            return thing is not None
         try:
-            return bool(widget.winfo_exists())
-        except Exception:  # noqa: BLE001 - TclError: the whole application is gone
+            return bool(thing.winfo_exists())
+        except Exception:  # noqa: BLE001 - TclError: the whole application has ended
             return False
 
-    def _on_gone(self, widget: Any, gone: Callable[[], None]) -> None:
-        path = str(widget)
+    def on_gone(self, thing: Any, gone: Callable[[], None]) -> None:
+        """Calls `gone` at the `<Destroy>` event of a widget; variables go when Python collects them."""
+        if not hasattr(thing, "winfo_exists"):
+            return
+        path = str(thing)
 
         def destroyed(event: Any) -> None:
-            # A window also hears of its children.
+            # A window also gets the events of its children.
             if str(event.widget) == path:
                 gone()
 
-        widget.bind("<Destroy>", destroyed, add="+")
+        thing.bind("<Destroy>", destroyed, add="+")
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         if self._pipe is not None:
-            # A full pipe wakes as well.
+            # A full pipe wakes the loop too.
             with suppress(BlockingIOError):
                 os.write(self._pipe[1], b"w")
 
@@ -85,16 +90,16 @@ class TkLoop(UiLoop):
         del mask
         with suppress(BlockingIOError):
             os.read(file, 4096)
-        self._run_posted()
+        self.run_posted()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         if not self.is_closed:
-            # Before the work, which may open a modal dialog.
-            self._next_look = self._root.after(_POLL_INTERVAL, self._look)
+            # First the timer: the work may open a modal dialog.
+            self._next_poll = self._root.after(_POLL_INTERVAL, self._poll)
             if self._posted:
-                self._run_posted()
+                self.run_posted()
 
-    def _start_timer(self, delay: float, function: Callable[[], None]) -> Callable[[], None]:
+    def start_timer(self, delay: float, function: Callable[[], None]) -> Callable[[], None]:
         root = weakref.ref(self._root)
         timer = self._root.after(max(1, round(delay * 1000.0)), function)
 
@@ -105,15 +110,15 @@ class TkLoop(UiLoop):
 
         return cancel
 
-    def _release(self) -> None:
-        # Inside <Destroy> the interpreter still answers; when it is gone already, there is nothing to take back.
+    def release(self) -> None:
+        # Inside <Destroy> the interpreter still answers; after its end it has no timers.
         with suppress(Exception):
-            if self._next_look is not None:
-                self._root.after_cancel(self._next_look)
+            if self._next_poll is not None:
+                self._root.after_cancel(self._next_poll)
         if self._pipe is not None:
             with suppress(Exception):
                 self._root.deletefilehandler(self._pipe[0])
-            # Under the lock of `post`, so that nobody writes into a number that another file has got meanwhile.
+            # Under the lock of `post`: another file may get this number once the pipe is closed.
             with self._lock:
                 for end in self._pipe:
                     os.close(end)

@@ -1,51 +1,50 @@
-"""Connection widgets for tkinter: painters of `ConnectionView`. Each has a `widget` that you place as you like.
+"""Connection widgets for tkinter: `ConnectionStatus`, `ConnectionIndicator` and `ConnectionBanner`.
 
-tkinter itself is taken from the parent widget's program; nothing is imported here.
+Each copies a `ConnectionView` into its `widget`. They take tkinter from the program, which has imported it. Tk 8.6 tells screen
+readers nothing, so a program for their users hands `view.live` to a speech program.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from reactivex import Observable
 
-from ..status import ConnectionView, Theme
+from ..status import ConnectionView, Ink, Spinner, blend, mark
 from .loop import TkLoop
+from .parts import Pill, Tooltip, background_of, font_of, ink_of, picture, tkinter
 
 if TYPE_CHECKING:
     import tkinter as tk
 
-__all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus"]
+__all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus", "Corner"]
 
-_CORNERS = {
+Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
+_CORNERS: dict[str, tuple[float, float, Any]] = {
     "top-left": (0.0, 0.0, "nw"),
     "top-right": (1.0, 0.0, "ne"),
     "bottom-left": (0.0, 1.0, "sw"),
     "bottom-right": (1.0, 1.0, "se"),
 }
 _MARGIN = 8
-_TOOLTIP_DELAY = 0.5
-
-
-def _tkinter() -> Any:
-    # Whoever has a parent widget has imported it.
-    return sys.modules["tkinter"]
+_FADE_STEPS = 6
+_FADE_STEP = 0.025
+"""Seconds between two steps of a fade."""
 
 
 class ConnectionStatus:
-    """The connection in a line.
+    """The connection as a pill: symbol, words, number of waiting messages, and a button that dials at once.
 
     Args:
         ui: The loop.
         parent: Where the widget belongs.
         views: From `connection_view`.
-        detail: "full" for symbol, words and queue; "compact" for symbol and queue, with the words in a tooltip; "metrics"
-            for a line and the numbers below.
+        detail: "full" for symbol, words and badge; "compact" for symbol and badge, with the words in a tooltip; "metrics"
+            for a pill with a panel of numbers below it.
+        corner: The corner of `parent` over whose content the pill floats; None to lay it out yourself.
 
     Attributes:
-        widget: The label. Lay it out as you like.
+        widget: A Frame. Lay it out, unless `corner` is given.
     """
 
     def __init__(
@@ -55,34 +54,79 @@ class ConnectionStatus:
         views: Observable[ConnectionView],
         *,
         detail: Literal["full", "compact", "metrics"] = "full",
+        corner: Corner | None = None,
     ) -> None:
-        self.widget: tk.Label = _tkinter().Label(parent, anchor="w", justify="left")
-        tooltip = _Tooltip(ui, self.widget)
+        kit = tkinter()
+        background = background_of(parent)
+        self._view: ConnectionView | None = None
+        self.widget: tk.Frame = kit.Frame(parent, background=background, borderwidth=0)
+        top = kit.Frame(self.widget, background=background, borderwidth=0)
+        top.pack(anchor="w", fill="x")
+        self.pill = Pill(ui, top, has_text=detail != "compact")
+        self.pill.widget.pack(side="left")
+        self._tooltip = Tooltip(ui, self.pill.widget)
+        self._retry = _button(top, self._dial)
+        self._has_retry = detail != "compact"
+        self._numbers: list[tuple[Any, Any]] = []
+        if detail == "metrics":
+            self._make_panel(background)
+        ui.bind(views, self.widget, lambda _, view: self._show(view))
+        if corner is not None:
+            _float(self.widget, corner)
 
-        def paint(label: tk.Label, view: ConnectionView) -> None:
-            lines = {
-                "full": view.line,
-                "compact": view.short,
-                "metrics": "\n".join((view.line, *view.metrics)),
-            }
-            label.configure(text=lines[detail], foreground=view.colour)
-            tooltip.text = view.full
+    @property
+    def tooltip(self) -> str:
+        """The text of the tooltip."""
+        return self._tooltip.text
 
-        ui.bind(views, self.widget, paint)
+    def _show(self, view: ConnectionView) -> None:
+        self._view = view
+        self.pill.show(view)
+        self._tooltip.text = view.full
+        if view.retry is None or not self._has_retry:
+            self._retry.pack_forget()
+        elif not self._retry.winfo_manager():
+            ink, background = ink_of(self.widget, view), background_of(self.widget)
+            text = view.ink(is_dark=False).text if ink.tint > "#888888" else ink.text
+            _colour(self._retry, background, text)
+            self._retry.configure(text=view.theme.words.retry)
+            self._retry.pack(side="left", padx=(8, 0))
+        for (name, value), number in zip(self._numbers, view.numbers, strict=bool(self._numbers)):
+            name.configure(text=number.name)
+            value.configure(text=number.value)
+
+    def _dial(self) -> None:
+        if self._view is not None and self._view.retry is not None:
+            self._view.retry()
+
+    def _make_panel(self, background: str) -> None:
+        kit = tkinter()
+        panel = kit.Frame(self.widget, background=background, borderwidth=1, relief="groove")
+        panel.pack(anchor="w", fill="x", pady=(6, 0))
+        panel.columnconfigure(1, weight=1)
+        text = "#f3f4f6" if blend(background, "#000000", 0.5) < "#404040" else "#1f2937"
+        for row in range(5):
+            name, value = (
+                kit.Label(panel, background=background, foreground=text, padx=10, pady=1)
+                for _ in range(2)
+            )
+            name.grid(row=row, column=0, sticky="w")
+            value.grid(row=row, column=1, sticky="e")
+            self._numbers.append((name, value))
 
 
 class ConnectionIndicator:
-    """A small sign in a corner of a window, with the words in a tooltip.
+    """A small symbol in a corner of a window, with the words in a tooltip.
 
     Args:
         ui: The loop.
-        parent: In whose corner; the indicator places itself.
+        parent: The window in whose corner the indicator floats.
         views: From `connection_view`.
         position: Which corner.
-        hide_when_connected: Whether it is there only in outages that last longer than the grace period.
+        hide_when_connected: Whether the indicator shows only in outages that last longer than the grace period.
 
     Attributes:
-        widget: The label.
+        widget: A Frame.
     """
 
     def __init__(
@@ -91,114 +135,184 @@ class ConnectionIndicator:
         parent: tk.Misc,
         views: Observable[ConnectionView],
         *,
-        position: Literal["top-left", "top-right", "bottom-left", "bottom-right"] = "top-right",
+        position: Corner = "top-right",
         hide_when_connected: bool = False,
     ) -> None:
-        self.widget: tk.Label = _tkinter().Label(parent)
-        tooltip = _Tooltip(ui, self.widget)
-        x, y, anchor = _CORNERS[position]
-        offsets = {"x": _MARGIN if x == 0.0 else -_MARGIN, "y": _MARGIN if y == 0.0 else -_MARGIN}
+        self.status = ConnectionStatus(ui, parent, views, detail="compact")
+        self.widget: tk.Frame = self.status.widget
 
-        def paint(label: Any, view: ConnectionView) -> None:
-            label.configure(text=view.short, foreground=view.colour)
-            tooltip.text = view.full
+        def show(frame: Any, view: ConnectionView) -> None:
             if hide_when_connected and view.is_calm:
-                label.place_forget()
-            elif not label.winfo_manager():
-                label.place(relx=x, rely=y, anchor=anchor, **offsets)
-                label.lift()
+                frame.place_forget()
+            elif not frame.winfo_manager():
+                _float(frame, position)
 
-        ui.bind(views, self.widget, paint)
+        ui.bind(views, self.widget, show)
 
 
 class ConnectionBanner:
-    """A line across the window while the connection is lost; of no height otherwise.
+    """A line across the window while the connection is lost or the outbox is full: two texts, the queue, and Retry.
+
+    Its text wraps. It has no height while there is nothing to say.
 
     Args:
         ui: The loop.
         parent: Where the widget belongs.
         views: From `connection_view`.
-        theme: For the banner's colours; the usual one when None.
 
     Attributes:
-        widget: The frame. Lay it out where the banner should appear, filling the width.
+        widget: The Frame. Lay it out where the banner should appear, filling the width.
     """
 
-    def __init__(
-        self,
-        ui: TkLoop,
-        parent: tk.Misc,
-        views: Observable[ConnectionView],
-        *,
-        theme: Theme | None = None,
-    ) -> None:
-        look = theme or Theme()
-        tkinter = _tkinter()
-        self.widget: tk.Frame = tkinter.Frame(parent, height=1, background=look.banner_colour)
-        self.label: tk.Label = tkinter.Label(
-            self.widget,
-            background=look.banner_colour,
-            foreground=look.banner_text_colour,
-            padx=12,
-            pady=6,
-        )
-
-        def paint(frame: tk.Frame, view: ConnectionView) -> None:
-            label = self.label
-            if view.banner is None:
-                label.pack_forget()
-                # A frame keeps its size when its last child goes.
-                frame.configure(height=1)
-            else:
-                label.configure(text=f"{view.symbol}  {view.banner}")
-                label.pack(fill="x")
-
-        ui.bind(views, self.widget, paint)
-
-
-class _Tooltip:
-    """A text that appears when the pointer rests on a widget."""
-
-    def __init__(self, ui: TkLoop, widget: tk.Widget) -> None:
+    def __init__(self, ui: TkLoop, parent: tk.Misc, views: Observable[ConnectionView]) -> None:
+        kit = tkinter()
         self._ui = ui
-        self._widget = widget
-        self._window: Any = None
-        self._cancel: Callable[[], None] | None = None
-        self._text = ""
-        self._label: Any = None
-        widget.bind("<Enter>", self._enter, add="+")
-        widget.bind("<Leave>", self._leave, add="+")
-        widget.bind("<Destroy>", self._leave, add="+")
+        self._view: ConnectionView | None = None
+        self._ink: Ink | None = None
+        self._part = 0.0
+        self._picture: Any = None
+        self.widget: tk.Frame = kit.Frame(
+            parent, height=1, borderwidth=0, background=background_of(parent)
+        )
+        self._inner = kit.Frame(self.widget, borderwidth=0)
+        self._symbol = kit.Label(self._inner, borderwidth=0)
+        bold = font_of(self.widget).copy()
+        bold.configure(weight="bold")
+        # The object of a font ends it in Tk when Python collects it.
+        self._bold = bold
+        self._labels = [
+            kit.Label(self._inner, justify="left", anchor="w", borderwidth=0) for _ in range(3)
+        ]
+        self._labels[0].configure(font=bold)
+        self._retry = _button(self._inner, self._dial)
+        self._inner.columnconfigure(1, weight=1)
+        self._symbol.grid(row=0, column=0, sticky="n", padx=(12, 8), pady=(8, 0))
+        self._line = int(bold.metrics("linespace"))
+        self.spinner = Spinner(
+            ui, self.widget, can_move=self._can_move, paint=lambda _: self._paint_symbol()
+        )
+        self.widget.bind("<Configure>", self._wrap, add="+")
+        for event in ("<Map>", "<Unmap>"):
+            self.widget.bind(event, self._mapped, add="+")
+        ui.bind(views, self.widget, lambda _, view: self._show(view))
 
     @property
-    def text(self) -> str:
-        return self._text
+    def texts(self) -> tuple[str, ...]:
+        """Its title, text and queue; empty while it is hidden."""
+        if not self._inner.winfo_manager():
+            return ()
+        return tuple(str(it.cget("text")) for it in self._labels if it.winfo_manager())
 
-    @text.setter
-    def text(self, value: str) -> None:
-        self._text = value
-        if self._label is not None:
-            self._label.configure(text=value)
+    def _show(self, view: ConnectionView) -> None:
+        self._view = view
+        if view.banner_title is None:
+            self._part = 0.0
+            self._inner.pack_forget()
+            # A frame keeps its size when its last child goes.
+            self.widget.configure(height=1, background=background_of(self.widget.master))
+            self.spinner.stop()
+            return
+        texts = (view.banner_title, view.banner_text, view.queue_text)
+        for row, (label, text) in enumerate(zip(self._labels, texts, strict=True)):
+            label.configure(text=text)
+            if text:
+                pady = (8 if row == 0 else 0, 8 if row == 2 else 2)
+                label.grid(row=row, column=1, sticky="ew", pady=pady)
+            else:
+                label.grid_remove()
+        if view.retry is None:
+            self._retry.grid_remove()
+        else:
+            self._retry.configure(text=view.theme.words.retry)
+            self._retry.grid(row=0, column=2, rowspan=3, padx=12)
+        self._ink = ink_of(self.widget.master, view)
+        if not self._inner.winfo_manager():
+            self._inner.pack(fill="x")
+            self._part = 0.0 if view.theme.has_motion else 1.0
+            if self._part == 0.0:
+                self._fade()
+        self._paint()
+        self.spinner.show(view)
 
-    def _enter(self, _: object) -> None:
-        self._leave(None)
-        self._cancel = self._ui.later(_TOOLTIP_DELAY, self._show)
+    def _fade(self) -> None:
+        if not self._ui.is_alive(self.widget) or not self._inner.winfo_manager():
+            return
+        self._part = min(1.0, self._part + 1.0 / _FADE_STEPS)
+        self._paint()
+        if self._part < 1.0:
+            self._ui.later(_FADE_STEP, self._fade)
 
-    def _show(self) -> None:
-        tkinter = _tkinter()
-        self._window = tkinter.Toplevel(self._widget)
-        self._window.wm_overrideredirect(True)
-        below = self._widget.winfo_rooty() + self._widget.winfo_height() + 4
-        self._window.wm_geometry(f"+{self._widget.winfo_rootx()}+{below}")
-        self._label = tkinter.Label(
-            self._window, text=self._text, justify="left", relief="solid", borderwidth=1, padx=6
+    def _paint(self) -> None:
+        ink = self._ink
+        if ink is None:
+            return
+        back = background_of(self.widget.master)
+        tint, text = (blend(back, it, self._part) for it in (ink.tint, ink.text))
+        self.widget.configure(background=tint)
+        self._inner.configure(
+            background=tint,
+            highlightthickness=1,
+            highlightbackground=blend(back, ink.edge, self._part),
         )
-        self._label.pack()
+        for label in (self._symbol, *self._labels):
+            label.configure(background=tint, foreground=text)
+        _colour(self._retry, tint, text)
+        self._paint_symbol()
 
-    def _leave(self, _: object) -> None:
-        if self._cancel is not None:
-            self._cancel()
-            self._cancel = None
-        if self._window is not None:
-            self._window.destroy()
-            self._window = self._label = None
+    def _paint_symbol(self) -> None:
+        if self._ink is None or self._view is None or not self._ui.is_alive(self._symbol):
+            return
+        data = mark(self._view.state, self._line, self._ink.symbol, self.spinner.step)
+        self._picture = picture(self._symbol, data)
+        self._symbol.configure(image=self._picture)
+
+    def _mapped(self, _: object) -> None:
+        self.spinner.check()
+
+    def _wrap(self, event: Any) -> None:
+        button = self._retry.winfo_reqwidth() + 24 if self._retry.winfo_manager() else 0
+        room = max(60, int(event.width) - self._line - 34 - button)
+        for label in self._labels:
+            label.configure(wraplength=room)
+
+    def _can_move(self) -> bool:
+        return self._ui.is_alive(self.widget) and bool(self._symbol.winfo_viewable())
+
+    def _dial(self) -> None:
+        if self._view is not None and self._view.retry is not None:
+            self._view.retry()
+
+
+def _button(parent: Any, command: Any) -> Any:
+    button = tkinter().Button(
+        parent, command=command, relief="flat", borderwidth=0, padx=6, pady=2, cursor="hand2"
+    )
+    underlined = font_of(button).copy()
+    underlined.configure(underline=True)
+    # The button keeps the object of the font, which ends with it.
+    button.own_font = underlined
+    button.configure(font=underlined, highlightthickness=2)
+
+    def press(_: object) -> None:
+        button.invoke()
+
+    button.bind("<Return>", press)
+    return button
+
+
+def _colour(button: Any, background: str, text: str) -> None:
+    button.configure(
+        background=background,
+        foreground=text,
+        activebackground=background,
+        activeforeground=text,
+        highlightbackground=background,
+        highlightcolor=text,
+    )
+
+
+def _float(frame: Any, corner: Corner) -> None:
+    x, y, anchor = _CORNERS[corner]
+    offsets = {"x": _MARGIN if x == 0.0 else -_MARGIN, "y": _MARGIN if y == 0.0 else -_MARGIN}
+    frame.place(relx=x, rely=y, anchor=anchor, **offsets)
+    frame.lift()

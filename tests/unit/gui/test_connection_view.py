@@ -6,10 +6,22 @@ import attrs
 import pytest
 from fake_service import FakeService
 
-from reactive_ws.connection.record import ConnectionState, Metrics
+from reactive_ws.connection import ConnectionState, Metrics, Phase
 from reactive_ws.engine.domain import Domain
-from reactive_ws.gui import ConnectionView, Look, ManualLoop, Theme, Words
-from reactive_ws.gui.status import connection_view
+from reactive_ws.errors import BadCertificate, DialFailed, GaveUp, Unauthorized
+from reactive_ws.gui import ConnectionView, ManualLoop, Theme, Words
+from reactive_ws.gui.status import (
+    ASCII_SYMBOLS,
+    DARK,
+    LIGHT,
+    Palette,
+    Spinner,
+    Tone,
+    connection_view,
+    contrast,
+    is_dark,
+    mark,
+)
 
 CONNECTED = ConnectionState.CONNECTED
 CONNECTING = ConnectionState.CONNECTING
@@ -70,7 +82,8 @@ def test_the_age_of_the_connection_is_counted_in_seconds_and_nothing_else_wakes_
         (61.0, "Connected (1m 01s)"),
         (3_599.0, "Connected (59m 59s)"),
         (3_600.0, "Connected (1h 00m)"),
-        (90_061.0, "Connected (25h 01m)"),
+        (86_399.0, "Connected (23h 59m)"),
+        (90_061.0, "Connected (1d 01h)"),
     ],
 )
 def test_ages_are_short(ui: ManualLoop, service: FakeService, age: float, text: str) -> None:
@@ -142,21 +155,114 @@ def test_a_first_connection_shows_no_banner_until_it_has_failed(
     )
 
 
-def test_giving_up_says_why(ui: ManualLoop, service: FakeService) -> None:
-    service.become(ConnectionState.ERROR, cause="the token was refused")
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Unauthorized("the token has expired"), "Sign in again."),
+        (BadCertificate("self-signed"), "The certificate of the server is not valid."),
+        (
+            DialFailed("Connect call failed ('127.0.0.1', 8112)"),
+            "The server cannot be reached.",
+        ),
+        (GaveUp(10, "refused"), "The server cannot be reached."),
+        (None, ""),
+    ],
+)
+def test_giving_up_says_why_in_words_for_users(
+    ui: ManualLoop, service: FakeService, error: Exception | None, reason: str
+) -> None:
+    cause = "ws://h refused the upgrade: HTTP 401; sign in again and call connect()"
+    service.become(ConnectionState.ERROR, cause=cause, error=error)
     shown = Shown(ui, service)
     ui.run(1.0)
-    assert shown.last.text == "Not connected: the token was refused"
-    assert shown.last.banner == "Not connected: the token was refused. What you write waits."
+    assert shown.last.text == f"Not connected. {reason}".rstrip()
+    assert shown.last.banner == f"{shown.last.text} What you write waits."
+    # The cause is for programmers: only a tooltip has it.
+    assert shown.last.details == f"Details: {cause}"
+    assert [cause in text for text in (shown.last.text, shown.last.banner, shown.last.full)] == [
+        False,
+        False,
+        True,
+    ]
     assert ui.timer_count == 0
+
+
+def test_a_cause_from_a_server_is_one_short_line_without_control_characters(
+    ui: ManualLoop, service: FakeService
+) -> None:
+    service.become(
+        ConnectionState.ERROR, cause="closed: \x1b[31mred\x07\n\u202eabc" + "x" * 100_000
+    )
+    details = Shown(ui, service).last.details
+    assert details.startswith("Details: closed: [31mred abcxx")
+    assert len(details) == len("Details: ") + 200
+
+
+def test_a_full_outbox_is_in_the_view(ui: ManualLoop, service: FakeService) -> None:
+    service.become(CONNECTED, since=0.0)
+    shown = Shown(ui, service)
+    assert (shown.last.can_send, shown.last.banner) == (True, None)
+    service.room.set(False)
+    ui.run(0.1)
+    full = "There is no room for more. Write again when some of them are sent."
+    assert not shown.last.can_send
+    assert shown.last.banner == f"Too many messages wait. {full}"
+    service.become(RECONNECTING, since=ui.now(), attempt=1)
+    ui.run(1.0)
+    assert shown.last.banner == f"Connection lost, reconnecting. {full}"
+    service.room.set(True)
+    ui.run(0.1)
+    assert shown.last.can_send
+    assert "What you write is sent" in str(shown.last.banner)
+
+
+def test_retry_dials_at_once_where_there_is_something_to_retry(
+    ui: ManualLoop, service: FakeService
+) -> None:
+    shown = Shown(ui, service)
+
+    def can_retry(state: ConnectionState, **changes: float | None) -> bool:
+        service.become(state, since=ui.now(), **{"next_retry_at": None, **changes})
+        ui.run(0.1)
+        return shown.last.retry is not None
+
+    assert not can_retry(CONNECTING)
+    assert not can_retry(CONNECTED)
+    assert can_retry(DISCONNECTED)
+    assert can_retry(RECONNECTING, next_retry_at=ui.now() + 5.0)
+    # It is dialing already.
+    assert not can_retry(RECONNECTING)
+    assert not can_retry(ConnectionState.CLOSED)
+    assert can_retry(ConnectionState.ERROR)
+    assert shown.last.retry is not None
+    shown.last.retry()
+    assert service.dials == 1
+
+
+def test_a_window_that_opens_in_an_outage_shows_its_banner_at_once(
+    ui: ManualLoop, service: FakeService
+) -> None:
+    ui.run(100.0)
+    service.become(RECONNECTING, since=40.0, attempt=7, next_retry_at=105.0)
+    first = Shown(ui, service).views[0][1]
+    assert (first.is_calm, first.banner is not None) == (False, True)
+
+
+def test_signing_out_is_shown_and_takes_no_messages(ui: ManualLoop, service: FakeService) -> None:
+    service.become(CONNECTED, since=0.0, phase=Phase.CLOSING)
+    shown = Shown(ui, service)
+    assert (shown.last.text, shown.last.banner) == (
+        "Signing out",
+        "Signing out. Nothing more can be sent.",
+    )
 
 
 @pytest.mark.parametrize(
     ("count", "text", "line"),
     [
         (0, "", "○ Offline"),
-        (1, "1 message waits to be sent", "○ Offline  [1]"),
-        (7, "7 messages wait to be sent", "○ Offline  [7]"),
+        (1, "1 message waits to be sent", "○ Offline · 1 message waits to be sent"),
+        (7, "7 messages wait to be sent", "○ Offline · 7 messages wait to be sent"),
     ],
 )
 def test_the_queue_is_counted(
@@ -170,23 +276,41 @@ def test_the_queue_is_counted(
     assert shown.last.full == (f"Offline\n{text}" if count else "Offline")
 
 
-def test_the_animation_runs_only_while_something_is_under_way(
+def test_the_symbol_turns_only_while_something_is_under_way_and_it_can_be_seen(
     ui: ManualLoop, service: FakeService
 ) -> None:
+    class Widget:
+        is_visible = True
+
+    widget, steps = Widget(), list[int]()
+    spinner = Spinner(ui, widget, can_move=lambda: widget.is_visible, paint=steps.append)
+    views = connection_view(ui, service)
+    subscription = views.subscribe(spinner.show)
     service.become(CONNECTING, since=0.0)
-    shown = Shown(ui, service)
-    ui.run(1.7)
-    assert [(when, view.busy) for when, view in shown.views] == [
-        (0.0, "   "),
-        (0.4, ".  "),
-        (0.8, ".. "),
-        (1.2, "..."),
-        (1.6, "   "),
-    ]
+    ui.run(1.02)
+    assert steps == [*range(1, 12), 0]
+    widget.is_visible = False
+    ui.run(5.0)
+    assert (spinner.is_turning, len(steps), ui.timer_count) == (False, 13, 0)
+    widget.is_visible = True
+    spinner.check()
+    ui.run(0.2)
+    assert len(steps) > 13
     service.become(ConnectionState.CLOSED)
     ui.run(5.0)
-    assert shown.last.busy == ""
     assert ui.timer_count == 0
+    service.become(CONNECTING, since=ui.now())
+    ui.run(0.1)
+    assert spinner.is_turning
+    subscription.dispose()
+
+
+def test_a_theme_without_motion_turns_nothing(ui: ManualLoop, service: FakeService) -> None:
+    service.become(CONNECTING, since=0.0)
+    owner = Shown(ui, service)
+    spinner = Spinner(ui, owner, can_move=lambda: True, paint=lambda _: None)
+    connection_view(ui, service, theme=Theme(has_motion=False)).subscribe(spinner.show)
+    assert not spinner.is_turning
 
 
 def test_screen_readers_hear_of_states_and_not_of_seconds(
@@ -212,36 +336,102 @@ def test_screen_readers_hear_of_states_and_not_of_seconds(
     ]
 
 
-def test_metrics_are_lines(ui: ManualLoop, service: FakeService) -> None:
+def test_metrics_are_names_and_values(ui: ManualLoop, service: FakeService) -> None:
     shown = Shown(ui, service)
-    assert shown.last.metrics == (
+    assert [str(it) for it in shown.last.numbers] == [
         "Received: 0",
         "Sent: 0",
+        "Waiting: 0",
         "Reconnects: 0",
         "Round trip: not measured yet",
-    )
+    ]
     service.counts.set(
-        Metrics(messages_received=12_345, messages_sent=6, reconnects=2, round_trip=0.0421)
+        Metrics(
+            messages_received=12_345,
+            messages_sent=6,
+            reconnects=2,
+            round_trip=0.0421,
+            hint="The connection is slow.",
+        )
     )
     ui.run(0.1)
-    assert shown.last.metrics == (
+    assert [str(it) for it in shown.last.numbers] == [
         "Received: 12,345",
         "Sent: 6",
+        "Waiting: 0",
         "Reconnects: 2",
         "Round trip: 42 ms",
+    ]
+    assert shown.last.full.splitlines() == ["Offline", "The connection is slow."]
+
+
+def test_every_state_has_a_symbol_of_its_own_shape() -> None:
+    for symbols in (Theme().symbols, ASCII_SYMBOLS):
+        assert set(symbols) == set(ConnectionState)
+        assert len(set(symbols.values())) == len(ConnectionState)
+    assert all(symbol.isascii() for symbol in ASCII_SYMBOLS.values())
+    pictures = {mark(state, 24, "#000000", 1) for state in ConnectionState}
+    # The two busy states share a ring that turns; their words differ.
+    assert len(pictures) == len(ConnectionState) - 1
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("tone", list(Tone))
+def test_colours_keep_wcag_aa(palette: Palette, tone: Tone) -> None:
+    ink = palette.of(tone)
+    assert contrast(ink.text, ink.tint) >= 4.5
+    assert contrast(ink.symbol, ink.tint) >= 3.0
+    # A badge has the colours the other way round.
+    assert contrast(ink.tint, ink.text) >= 4.5
+    assert is_dark(ink.tint) == (palette is DARK)
+
+
+def test_contrast_is_that_of_wcag() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21.0)
+    assert contrast("#ffffff", "#10b981") == pytest.approx(2.54, abs=0.005)
+    assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.005)
+
+
+def test_words_of_another_language_have_their_own_plurals(
+    ui: ManualLoop, service: FakeService
+) -> None:
+    def polish(count: int) -> str:
+        if count == 1:
+            return "one"
+        is_few = count % 10 in (2, 3, 4) and count % 100 not in (12, 13, 14)
+        return "few" if is_few else "many"
+
+    words = Words(
+        names={**Words().names, ConnectionState.CLOSED: "Nieaktywny"},
+        plural=polish,
+        queued={
+            "one": "{count} wiadomość czeka",
+            "few": "{count} wiadomości czekają",
+            "other": "{count} wiadomości czeka",
+        },
     )
-
-
-def test_every_state_has_a_look_of_its_own_shape() -> None:
-    looks = Theme().looks
-    assert set(looks) == set(ConnectionState)
-    assert len({look.symbol for look in looks.values()}) == len(ConnectionState)
+    views: list[ConnectionView] = []
+    connection_view(ui, service, theme=Theme(words=words)).subscribe(views.append)
+    texts = []
+    for count in (1, 3, 5, 12, 22):
+        service.queue(count)
+        ui.run(0.1)
+        texts.append(views[-1].queue_text)
+    assert texts == [
+        "1 wiadomość czeka",
+        "3 wiadomości czekają",
+        "5 wiadomości czeka",
+        "12 wiadomości czeka",
+        "22 wiadomości czekają",
+    ]
+    assert views[-1].live == "Nieaktywny"
 
 
 def test_a_theme_changes_symbols_and_words(ui: ManualLoop, service: FakeService) -> None:
-    looks = {**Theme().looks, CONNECTED: Look("V", "#000000", "Verbunden")}
+    names = {**Words().names, CONNECTED: "Verbunden"}
     theme = Theme(
-        looks=looks, words=attrs.evolve(Words(), connected="Verbunden seit {age}"), busy_frames=()
+        symbols={**Theme().symbols, CONNECTED: "V"},
+        words=attrs.evolve(Words(), names=names, connected="Verbunden seit {age}"),
     )
     service.become(CONNECTED, since=0.0)
     views: list[ConnectionView] = []

@@ -69,7 +69,7 @@ class Draining(Realtime):
         return True
 
     def later(self, delay: float, function: Callable[[], object]) -> Callable[[], None]:
-        self._start_timer(delay, lambda: self.guard(function))
+        self.start_timer(delay, lambda: self.guard(function))
         return lambda: None
 
 
@@ -185,10 +185,10 @@ def test_a_wake_that_fails_closes_the_loop_and_close_still_releases_it() -> None
     released: list[str] = []
 
     class Gone(ManualLoop):
-        def _wake(self) -> None:
+        def wake(self) -> None:
             raise RuntimeError("the window is gone")
 
-        def _release(self) -> None:
+        def release(self) -> None:
             released.append("released")
 
     ui: UiLoop = Gone()

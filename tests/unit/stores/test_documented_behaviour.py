@@ -17,7 +17,7 @@ from reactive_ws.connection.heartbeat import Heartbeat
 from reactive_ws.connection.record import ConnectionState, ErrorKind, Phase
 from reactive_ws.connection.transitions import diagram
 from reactive_ws.errors import GaveUp, ServiceClosed
-from reactive_ws.gui import AsyncioLoop, ConnectionView, Look, Theme
+from reactive_ws.gui import AsyncioLoop, ConnectionView, Theme
 from reactive_ws.gui.status import connection_view
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.stores.facade import Client
@@ -398,29 +398,36 @@ async def test_what_a_status_view_shows_in_an_outage_and_at_its_end() -> None:
     async with World() as world:
         scripted, app = await connected(world, service={"backoff": PLAIN, "max_attempts": 2})
         theme = Theme(
-            looks={**Theme().looks, ConnectionState.RECONNECTING: Look("~", "#123456", "Away")},
-            words=attrs.evolve(Theme().words, waiting="Back in {seconds} s"),
+            symbols={**Theme().symbols, ConnectionState.RECONNECTING: "~"},
+            words=attrs.evolve(
+                Theme().words,
+                names={**Theme().words.names, ConnectionState.RECONNECTING: "Away"},
+                waiting="Back in {seconds} s",
+            ),
         )
         ui = AsyncioLoop()
         views: list[ConnectionView] = []
         with connection_view(ui, app.service, theme=theme).subscribe(views.append):
             await world.advance(2.0)
             assert views[-1].line.startswith("● Connected (")
-            assert (views[-1].banner, views[-1].metrics[2]) == (None, "Reconnects: 0")
+            assert (views[-1].banner, str(views[-1].numbers[3])) == (None, "Reconnects: 0")
             views.clear()
             world.network.refuse()
             scripted.abort()
             app.history.send("s", "waits")
             await world.advance(0.9)
             shown = views[-1]
-            assert (shown.symbol, shown.colour, shown.queued) == ("~", "#123456", 1)
+            assert (shown.symbol, shown.live, shown.queued) == ("~", "Away", 1)
             assert shown.text == "Back in 1 s"
-            assert shown.full.endswith("1 message waits to be sent")
+            assert shown.full.splitlines()[1] == "1 message waits to be sent"
             assert (shown.banner or "").startswith("Connection lost")
-            assert {".  ", ".. "} <= {view.busy for view in views}
+            assert shown.is_busy
             await world.advance(20)
-            assert (views[-1].banner or "").startswith("Not connected: gave up")
-            assert views[-1].busy == ""
+            assert (views[-1].banner or "").startswith(
+                "Not connected. The server cannot be reached."
+            )
+            assert views[-1].details.startswith("Details: gave up")
+            assert not views[-1].is_busy
         world.network.heal()
         await app.service.connect()
         await app.service.wait_connected(30)
