@@ -22,6 +22,8 @@ __all__ = ["Logbook"]
 _connection_logger = logging.getLogger("reactive_ws.connection")
 _service_logger = logging.getLogger("reactive_ws.service")
 _message_logger = logging.getLogger("reactive_ws.messages")
+# Outages are routine: without a handler of the program they must not reach stderr, where they spoil a terminal screen.
+_connection_logger.addHandler(logging.NullHandler())
 
 _MAX_LINES = 5
 _WINDOW = 60.0

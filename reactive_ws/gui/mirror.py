@@ -59,7 +59,7 @@ class Mirror(ReadOnly[T_co], abc.DisposableBase):
 
 @attrs.define(eq=False)
 class _Following:
-    """What one mirror shows, and its subscription to the store."""
+    """The value that one mirror shows, and its subscription to the store."""
 
     store: ReadOnly[Any]
     kept: Store[Any]

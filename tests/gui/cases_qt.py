@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import html
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -11,25 +12,29 @@ import pytest
 import shiboken6
 import ui_drivers
 from fake_service import FakeService
-from PySide6 import QtCore, QtTest, QtWidgets
+from PySide6 import QtCore, QtGui, QtTest, QtWidgets
 from random_edits import key, random_edits
 
-from reactive_ws.connection.record import ConnectionState
+from reactive_ws.connection import ConnectionState, Metrics
 from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import UsageError
 from reactive_ws.gui import QtLoop
 from reactive_ws.gui.qt import (
+    Column,
     ConnectionBanner,
     ConnectionIndicator,
     ConnectionStatus,
     ListModel,
+    TableModel,
+    TreeModel,
+    tooltip,
 )
-from reactive_ws.gui.status import connection_view
+from reactive_ws.gui.status import DARK, LIGHT, Theme, Words, connection_view
 from reactive_ws.state.store import Store
 from reactive_ws.testing import Turning, check_ui_loop
 
 FIVE_HOURS = 5 * 3_600.0 + 30.0
-"""Seconds; the age of such a connection is told in minutes, and a slow test does not see it change."""
+"""Seconds; such an age is shown in minutes, so a slow test does not see it change."""
 
 
 def test_a_loop_before_the_application_is_refused_with_the_order() -> None:
@@ -156,7 +161,7 @@ def test_no_timer_is_left_while_nothing_is_to_be_done(turning: Turning, domain: 
 
 
 def words(widget: QtWidgets.QWidget) -> list[str]:
-    """What the visible labels and buttons of a widget say, from left to right and top to bottom."""
+    """The texts of the visible labels and buttons of a widget, from left to right and top to bottom."""
     kinds = (QtWidgets.QLabel, QtWidgets.QPushButton)
     found = [it for kind in kinds for it in widget.findChildren(kind) if it.isVisible()]
     origin = QtCore.QPoint(0, 0)
@@ -325,3 +330,306 @@ def test_a_list_that_follows_its_end_stays_there(turning: Turning, domain: Domai
     store.update(lambda now: (*now, (51, "row 51")))
     ui_drivers.settle(turning, 0.05)
     assert bar.value() == 3
+
+
+def test_all_changed_rows_of_a_frame_are_one_signal(turning: Turning, domain: Domain) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    store = Store(tuple((number, "old") for number in range(1_000)), domain=domain)
+    rows = ListModel(ui, QtCore, store, key=key, text=lambda row: row[1])
+    signals: list[tuple[int, int]] = []
+    rows.model.dataChanged.connect(lambda top, end: signals.append((top.row(), end.row())))
+    rows.model.rowsInserted.connect(lambda _, first, last: signals.append((first, last)))
+    store.set(tuple((number, "new") for number in range(1_000)))
+    show_a_frame(turning)
+    store.update(lambda now: (*now, *((number, "more") for number in range(1_000, 1_050))))
+    show_a_frame(turning)
+    assert signals == [(0, 999), (1_000, 1_049)]
+
+
+def test_a_view_knows_its_end_and_what_came_since(turning: Turning, domain: Domain) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    store = Store(tuple((number, f"row {number}") for number in range(50)), domain=domain)
+    rows = ListModel(ui, QtCore, store, key=key, text=lambda row: row[1])
+    view = QtWidgets.QListView()
+    end = rows.show_in(view, follow_end=True, is_uniform=True)
+    unseen = QtWidgets.QLabel()
+    ui.bind(end.unseen, unseen, lambda it, count: it.setText(f"{count} new"))
+    view.resize(200, 100)
+    view.show()
+    ui_drivers.settle(turning, 0.1)
+    assert end.is_there
+    view.verticalScrollBar().setValue(3)
+    store.update(lambda now: (*now, (50, "a"), (51, "b")))
+    ui_drivers.settle(turning, 0.1)
+    assert (end.is_there, unseen.text()) == (False, "2 new")
+    end.go()
+    ui_drivers.settle(turning, 0.1)
+    assert (end.is_there, unseen.text()) == (True, "0 new")
+
+
+def test_a_table_has_columns_sorts_and_keeps_its_selection(
+    turning: Turning, domain: Domain
+) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    align = QtCore.Qt.ItemDataRole.TextAlignmentRole
+    store = Store(((1, "ten"), (2, "two"), (3, "nine")), domain=domain)
+    sizes = {"ten": 10.0, "two": 2.0, "nine": 9.0, "one": 1.0}
+    table = TableModel(
+        ui,
+        QtCore,
+        store,
+        key=key,
+        columns=[
+            Column("Name", lambda row: row[1]),
+            Column(
+                "Size",
+                lambda row: str(sizes[row[1]]),
+                lambda row: sizes[row[1]],
+                {align: lambda _: 2},
+            ),
+        ],
+    )
+    tester = QtTest.QAbstractItemModelTester(
+        table.model, QtTest.QAbstractItemModelTester.FailureReportingMode.Fatal
+    )
+    view = QtWidgets.QTableView()
+    table.show_in(view)
+    view.sortByColumn(1, QtCore.Qt.SortOrder.AscendingOrder)
+
+    def shown() -> list[str]:
+        model = view.model()
+        return [model.data(model.index(row, 0)) for row in range(model.rowCount())]
+
+    # As numbers: as text, 10.0 comes before 2.0.
+    assert shown() == ["two", "nine", "ten"]
+    assert view.model().headerData(1, QtCore.Qt.Orientation.Horizontal) == "Size"
+    view.selectRow(1)
+    store.set(((1, "ten"), (2, "one"), (3, "nine"), (4, "two")))
+    ui_drivers.settle(turning, 0.05)
+    assert shown() == ["one", "two", "nine", "ten"]
+    (selected,) = view.selectionModel().selectedRows()
+    assert (table.item_at(selected), len(table)) == ((3, "nine"), 4)
+    del tester
+
+
+def test_a_tree_of_two_levels_follows_its_stream(turning: Turning, domain: Domain) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    Branch = tuple[str, tuple[str, ...]]  # noqa: N806 - a type
+    store: Store[tuple[Branch, ...]] = Store(
+        (("a", ("a1", "a2")), ("b", ("b1",)), ("c", ())), domain=domain
+    )
+    tree: TreeModel[Branch, str] = TreeModel(
+        ui,
+        QtCore,
+        store,
+        key=lambda row: row[0],
+        text=lambda row: row[0].upper(),
+        children=lambda row: row[1],
+        child_key=lambda row: row,
+        child_text=lambda row: row,
+    )
+    tester = QtTest.QAbstractItemModelTester(
+        tree.model, QtTest.QAbstractItemModelTester.FailureReportingMode.Fatal
+    )
+    view = QtWidgets.QTreeView()
+    tree.show_in(view, is_uniform=True)
+    view.expandAll()
+
+    def shown() -> list[Any]:
+        model = tree.model
+        found: list[Any] = []
+        for row in range(model.rowCount()):
+            upper = model.index(row, 0)
+            below = [model.data(model.index(it, 0, upper)) for it in range(model.rowCount(upper))]
+            assert all(model.parent(model.index(it, 0, upper)) == upper for it in range(len(below)))
+            found.append((model.data(upper), below))
+        return found
+
+    assert shown() == [("A", ["a1", "a2"]), ("B", ["b1"]), ("C", [])]
+    b1 = tree.model.index(0, 0, tree.model.index(1, 0))
+    view.setCurrentIndex(b1)
+    store.set((("c", ("c1",)), ("b", ("b0", "b1")), ("d", ("d1",))))
+    ui_drivers.settle(turning, 0.05)
+    assert shown() == [("C", ["c1"]), ("B", ["b0", "b1"]), ("D", ["d1"])]
+    assert tree.item_at(view.currentIndex()) == "b1"
+    del tester
+
+
+# --- a stranger's text ---
+
+MARKUP = "<h1>Locked</h1><a href='http://evil.example'>log in</a> &amp; <img src='x'>"
+
+
+def test_a_strangers_text_is_text_in_every_sink(turning: Turning, domain: Domain) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    service = FakeService(domain)
+    service.become(ConnectionState.ERROR, cause=MARKUP)
+    service.counts.set(Metrics(hint=MARKUP))
+    store = Store(((1, MARKUP),), domain=domain)
+    names = {**Words().names, ConnectionState.ERROR: MARKUP}
+    said = Words(names=names, failed=MARKUP, banner_failed=MARKUP, waits=MARKUP, retry=MARKUP)
+    theme = Theme(words=said)
+    views = connection_view(ui, service, grace=0.0, theme=theme)
+    role = QtCore.Qt.ItemDataRole.ToolTipRole
+    rows = ListModel(
+        ui, QtCore, store, key=key, text=lambda row: row[1], roles={role: lambda row: row[1]}
+    )
+    window = QtWidgets.QWidget()
+    layout = QtWidgets.QVBoxLayout(window)
+    made = [
+        ConnectionStatus(ui, QtWidgets, views).widget,
+        ConnectionStatus(ui, QtWidgets, views, detail="metrics").widget,
+        ConnectionBanner(ui, QtWidgets, views).widget,
+    ]
+    for widget in made:
+        layout.addWidget(widget)
+    indicator = ConnectionIndicator(ui, QtWidgets, window, views).widget
+    ui_drivers.settle(turning, 0.05)
+
+    labels = window.findChildren(QtWidgets.QLabel)
+    assert any(MARKUP in label.text() for label in labels)
+    plain = QtCore.Qt.TextFormat.PlainText
+    assert [it.text() for it in labels if it.text() and it.textFormat() != plain] == []
+    tips = [it.toolTip() for it in window.findChildren(QtWidgets.QWidget) if it.toolTip()]
+    tips += [rows.model.data(rows.model.index(0), role), indicator.toolTip()]
+    assert len(tips) >= 4
+    for tip in tips:
+        document = QtGui.QTextDocument()
+        document.setHtml(tip)
+        assert MARKUP in document.toPlainText()
+        assert "href" not in tip.replace(html.escape(MARKUP), "")
+        assert "<h1>" not in tip
+    assert tooltip("") == ""
+
+
+def test_the_window_keeps_its_width_and_the_style_sheet_of_its_program(
+    turning: Turning, domain: Domain
+) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    service = FakeService(domain)
+    views = connection_view(ui, service, grace=0.0)
+    window = QtWidgets.QWidget()
+    window.resize(300, 100)
+    layout = QtWidgets.QVBoxLayout(window)
+    status, banner = (
+        ConnectionStatus(ui, QtWidgets, views).widget,
+        ConnectionBanner(ui, QtWidgets, views).widget,
+    )
+    layout.addWidget(banner)
+    layout.addWidget(status)
+    status.setStyleSheet("#connectionStatus[tone='bad'] { background: #00ff00; }")
+    window.show()
+    service.become(
+        ConnectionState.RECONNECTING,
+        attempt=4_000,
+        max_attempts=10_000,
+        next_retry_at=ui.now() + 99,
+    )
+    service.queue(120)
+    ui_drivers.settle(turning, 0.4)
+    assert window.width() == 300
+    assert window.minimumSizeHint().width() <= 300
+    service.become(ConnectionState.DISCONNECTED)
+    ui_drivers.settle(turning, 0.1)
+    assert "#00ff00" in status.styleSheet()
+    assert status.property("tone") == "bad"
+    middle = status.grab().toImage().pixelColor(status.width() // 2, 3)
+    assert middle.name() == "#00ff00"
+
+
+def test_colours_follow_the_palette_of_the_application(turning: Turning, domain: Domain) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    window = QtWidgets.QWidget()
+    status = ConnectionStatus(ui, QtWidgets, connection_view(ui, FakeService(domain))).widget
+    QtWidgets.QVBoxLayout(window).addWidget(status)
+    window.show()
+    ui_drivers.settle(turning, 0.05)
+    application = QtWidgets.QApplication.instance()
+    assert isinstance(application, QtWidgets.QApplication)
+    light = application.palette()
+    dark = QtGui.QPalette(light)
+    dark.setColor(QtGui.QPalette.ColorRole.Window, QtGui.QColor("#202020"))
+    before = status.property("fill")
+    try:
+        application.setPalette(dark)
+        ui_drivers.settle(turning, 0.05)
+        after = status.property("fill")
+    finally:
+        application.setPalette(light)
+    assert (before, after) == (LIGHT.idle.tint, DARK.idle.tint)
+
+
+def test_retry_is_a_button_that_keys_reach_and_a_screen_reader_hears_the_outage(
+    turning: Turning, domain: Domain
+) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    service = FakeService(domain)
+    banner = ConnectionBanner(ui, QtWidgets, connection_view(ui, service, grace=0.0)).widget
+    window = QtWidgets.QWidget()
+    QtWidgets.QVBoxLayout(window).addWidget(banner)
+    window.show()
+    service.become(ConnectionState.DISCONNECTED)
+    ui_drivers.settle(turning, 0.3)
+    read = QtGui.QAccessible.queryAccessibleInterface(banner)
+    said = "Connection lost. What you write is sent when it is back."
+    assert read.text(QtGui.QAccessible.Text.Name) == said
+    retry = banner.findChild(QtWidgets.QPushButton)
+    assert isinstance(retry, QtWidgets.QPushButton)
+    assert retry.focusPolicy() & QtCore.Qt.FocusPolicy.TabFocus
+    QtTest.QTest.keyClick(retry, QtCore.Qt.Key.Key_Space)
+    assert service.dials == 1
+
+
+def test_nothing_turns_in_a_window_that_is_hidden(turning: Turning, domain: Domain) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    service = FakeService(domain)
+    service.become(ConnectionState.CONNECTING)
+    status = ConnectionStatus(ui, QtWidgets, connection_view(ui, service)).widget
+    window = QtWidgets.QWidget()
+    QtWidgets.QVBoxLayout(window).addWidget(status)
+    spinner = status.controller._symbol.spinner
+    window.show()
+    ui_drivers.settle(turning, 0.3)
+    assert spinner.is_turning
+    window.hide()
+    ui_drivers.settle(turning, 0.3)
+    assert not spinner.is_turning
+
+
+# --- bindings to other objects ---
+
+
+def test_a_binding_writes_items_actions_and_view_models(turning: Turning, domain: Domain) -> None:
+    class Plain:
+        price = 0
+
+    store = Store(1, domain=domain)
+    selection = store.select()
+    ui = turning.loop
+    table = QtWidgets.QTableWidget(1, 1)
+    cell, action, plain = QtWidgets.QTableWidgetItem(), QtGui.QAction(), Plain()
+    table.setItem(0, 0, cell)
+    row = QtGui.QStandardItem()
+    for target in (cell, action, row):
+        ui.bind(selection, target, lambda it, value: it.setText(str(value)), until=table)
+    ui.bind(selection, plain, lambda it, value: setattr(it, "price", value))
+    store.set(2)
+    ui_drivers.settle(turning, 0.05)
+    assert (cell.text(), action.text(), row.text(), plain.price) == ("2", "2", "2", 2)
+    assert selection.observer_count == 4
+    shiboken6.delete(table)
+    assert selection.observer_count == 1
+    del plain
+    gc.collect()
+    assert selection.observer_count == 0
+    with pytest.raises(UsageError, match="until=widget"):
+        ui.watch(7, lambda: None)

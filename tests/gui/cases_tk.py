@@ -32,7 +32,7 @@ from reactive_ws.state.store import Store
 from reactive_ws.testing import Turning, check_ui_loop
 
 FIVE_HOURS = 5 * 3_600.0 + 30.0
-"""Seconds; the age of such a connection is told in minutes, and a slow test does not see it change."""
+"""Seconds; such an age is shown in minutes, so a slow test does not see it change."""
 
 
 @pytest.mark.parametrize("is_polling", [False, True], ids=["pipe", "polling"])
@@ -168,7 +168,7 @@ def test_an_interpreter_that_is_collected_on_another_thread_does_not_abort_the_p
 
 
 def words(widget: Any) -> list[str]:
-    """What the canvases, labels and buttons below a widget say."""
+    """The texts of the canvases, labels and buttons below a widget."""
     found: list[str] = []
     for child in widget.winfo_children():
         if isinstance(child, tk.Canvas):
@@ -377,7 +377,7 @@ def test_a_strangers_text_is_text_in_every_sink(domain: Domain) -> None:
     turning.clean_up()
 
 
-# --- bindings to what is no widget ---
+# --- bindings to other objects ---
 
 
 def test_a_binding_writes_a_variable_and_anything_else(domain: Domain) -> None:

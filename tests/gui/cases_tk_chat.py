@@ -30,7 +30,7 @@ def hub(tmp_path: Path) -> Iterator[HubInThread]:
 
 
 def texts(widget: tk.Misc) -> list[str]:
-    """What all labels below a widget say."""
+    """The texts of all labels and canvases below a widget."""
     own = [str(widget.cget("text"))] if isinstance(widget, tk.Label) else []
     if isinstance(widget, tk.Canvas):
         items = [it for it in widget.find_all() if widget.type(it) == "text"]

@@ -54,7 +54,7 @@ def run(arguments: list[str], display: str | None) -> subprocess.CompletedProces
         env=environment,
         capture_output=True,
         text=True,
-        # A slow machine takes minutes for a thousand edits; a deadlock takes for ever.
+        # A slow machine takes minutes for a thousand edits; a deadlock never ends.
         timeout=1_200.0,
         check=False,
     )

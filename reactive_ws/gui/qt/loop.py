@@ -63,7 +63,7 @@ class QtLoop(UiLoop):
     def on_palette(self, widget: Any, paint: Callable[[Any], None]) -> None:
         """Calls `paint(widget)` when the application changes its palette, such as from light to dark. UI thread."""
         kinds = self._qt.QEvent.Type
-        events = (kinds.ApplicationPaletteChange, kinds.ThemeChange, kinds.StyleChange)
+        events = (kinds.PaletteChange, kinds.ApplicationPaletteChange, kinds.StyleChange)
         self._on_events(widget, widget, events, paint)
 
     def on_parent(self, widget: Any, function: Callable[[Any], None]) -> None:
