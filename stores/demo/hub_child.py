@@ -119,7 +119,7 @@ class HubChild:
         """Starts it once; returns what it complains about, or None when it listens."""
         self._starts += 1
         port = self.url.rpartition(":")[2].partition("/")[0] or "0"
-        words, environment = python("-m", "reactive_ws.commands", "hub", "--port", port)
+        words, environment = python("-m", "reactive_ws", "hub", "--port", port)
         words += ["--data", str(self.data), "--token-delay", str(self._token_delay)]
         said = self._directory / f"hub-{self._starts}.out"
         with said.open("wb") as out, self._complaints.open("wb") as err:

@@ -19,7 +19,6 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Size
-from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.selection import Selection as TextSelection
 from textual.strip import Strip
@@ -87,7 +86,7 @@ class ListRows(ScrollView, Generic[T], can_focus=True):
     }
     """
 
-    class Selected(Message):
+    class Selected(events.Event):
         """The user pressed enter on a row, or clicked it.
 
         Attributes:
