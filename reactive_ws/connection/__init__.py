@@ -6,7 +6,7 @@ It opens no socket, starts no task and no thread, and keeps no message. It retur
     record        what a program sees of its connection: state, metrics, error events
     close_policy  the one table of what the end of a connection means
     backoff       delays before the next dial
-    heartbeat     pings, and the time in which the server must answer
+    heartbeat     pings, confirmed bytes, and the time that an answer may take
     options       what the decisions are made by
     effects       what the decisions want done
     decisions     what follows each event
@@ -19,7 +19,7 @@ from .backoff import Backoff, DelaySource, Jitter
 from .close_policy import CloseCode, ClosePolicy, Meaning, Verdict
 from .decisions import Decisions
 from .effects import Effect
-from .heartbeat import Heartbeat
+from .heartbeat import Heartbeat, Reading
 from .logbook import Logbook
 from .metrics import Counters
 from .options import DecisionOptions
@@ -46,6 +46,7 @@ __all__ = [
     "Meaning",
     "Metrics",
     "Phase",
+    "Reading",
     "Verdict",
     "effects",
 ]

@@ -33,7 +33,7 @@ from ..wire import AuthOk, GoAway, Hello, Ping, Pong, Position, Resume, Resumed,
 from . import effects as do
 from .close_policy import CloseCode, Meaning, Verdict
 from .effects import Effect
-from .heartbeat import HeartbeatMonitor
+from .heartbeat import HeartbeatMonitor, Reading
 from .options import DecisionOptions
 from .record import Connection, ErrorKind, Phase
 from .transitions import ConnectionState, Event, follow
@@ -139,10 +139,12 @@ class Decisions:
         return self._take()
 
     def disconnect(self, now: float, drain: float = 0.0) -> list[Effect]:
-        """Closes, after at most `drain` seconds in which what waits may still be delivered."""
-        state = self.connection.state
-        is_over = state is ConnectionState.CLOSED or state is ConnectionState.ERROR
-        if drain > 0 and self._backlog() and not is_over:
+        """Closes, after at most `drain` seconds in which what waits may still be delivered.
+
+        Without a socket and without a dial under way there is nothing to wait for.
+        """
+        is_open = self._has_socket or self._handshake_until is not None
+        if drain > 0 and self._backlog() and is_open:
             self._drain_until = now + drain
             self._note(phase=Phase.CLOSING)
         else:
@@ -232,8 +234,8 @@ class Decisions:
             self.heartbeat.pong(None, now)
         return self._take()
 
-    def tick(self, now: float) -> list[Effect]:
-        """Does what is due at `now`."""
+    def tick(self, now: float, reading: Reading | None = None) -> list[Effect]:
+        """Does what is due at `now`. `reading` are the byte counts of the socket, if there is one."""
         if self._drain_until is not None and self._drain_until <= now:
             self._finish(now)
         elif self._retry_at is not None and self._retry_at <= now:
@@ -248,7 +250,7 @@ class Decisions:
                 DialFailed(f"no {missing} within {self._options.dial_timeout:g} s"), now
             )
         else:
-            self._beat(now)
+            self._beat(now, reading or Reading())
         return self._take()
 
     # --- the record -----------------------------------------------------------------------------------------------------
@@ -337,8 +339,8 @@ class Decisions:
         )
         self._effects.append(do.ConnectionReady(self._generation, self._has_hello))
 
-    def _beat(self, now: float) -> None:
-        due = self.heartbeat.tick(now)
+    def _beat(self, now: float, reading: Reading) -> None:
+        due = self.heartbeat.tick(now, reading)
         if due is None:
             return
         if isinstance(due, HeartbeatTimeout):
@@ -422,6 +424,10 @@ class Decisions:
             return
         if self.connection.state is not ConnectionState.RECONNECTING:
             self._move(event, now, phase=None, cause=str(error), error=error)
+        if self.is_draining:
+            # Only another connection could deliver what waits, and the program wants none.
+            self._finish(now)
+            return
         self._retry(error, verdict, now, delay)
 
     def _retry(self, error: Exception, verdict: Verdict, now: float, delay: float | None) -> None:

@@ -1,18 +1,48 @@
-"""Is the server still there? A ping every `interval` seconds, and `timeout` seconds for anything at all to arrive.
+"""Watches whether the server still reads and answers: pings, confirmed bytes, and the time that an answer may take.
 
-ANY frame is life, not only the answer: a busy server sends its pongs late, and that is no reason to drop a healthy
-connection. It sends nothing and owns no timer: `protocol` asks at `deadline` what is due.
+    * A ping is a question. It goes out every `interval` seconds, after each 128 KiB written, and when the window is full.
+    * TCP delivers in order. So a pong confirms all bytes that were written before its ping, and an acknowledgement all bytes
+      up to its message.
+    * An answer may take `timeout` seconds, and longer while the link has work to do: the time that the unconfirmed bytes
+      take at the rate R; one second for each KiB received meanwhile, but at most 10 minutes; and the time in which the
+      operating system takes bytes that wait in our buffer. While bytes wait there, no more than 128 KiB count as
+      unconfirmed, because the operating system takes the next ones after at most so many.
+    * R begins at 4 KiB/s. Each confirmation of 8 KiB or more sets it to half of what was measured, and so does a buffer that
+      drains slower; it stays between 1 and 64 KiB/s. A missed deadline quarters it. It outlives the connection.
+    * At most 256 KiB, or one larger message, are unconfirmed.
+    * While our own side does not read, the clock stands. Before the verdict the socket is looked at once more, because a
+      loop that was blocked runs its timers before it reads.
+
+`tests/progress_model.py` is the model of these rules. The monitor sends nothing and owns no timer: `decisions` asks at
+`deadline` what is due.
 """
 
 from __future__ import annotations
 
+import collections
+import math
 from collections.abc import Callable
 
 import attrs
 
 from ..errors import HeartbeatTimeout
 
-__all__ = ["Heartbeat", "HeartbeatMonitor"]
+__all__ = ["Heartbeat", "HeartbeatMonitor", "Reading"]
+
+_WINDOW = 256 * 1024
+_PING_AFTER = 128 * 1024
+_SLOWEST, _FIRST, _FASTEST = 1024.0, 4 * 1024.0, 64 * 1024.0
+"""Bytes a second: the bounds of R, and what it begins with."""
+_SAMPLE = 8 * 1024
+"""Bytes that a measurement of R needs at least; with less, the latency is what is measured."""
+_RECEIVED_RATE = 1024.0
+"""Bytes a second: what arrives slower than this gives no time."""
+_CAP = 600.0
+"""Seconds that arriving bytes give at most: a server whose reader hangs may go on to write."""
+_MAX_ASKED = 4096
+"""Pings without a pong that are remembered: a server may acknowledge messages and answer no ping."""
+_NOTHING = 1024
+"""Bytes that count as none: pings and pongs may be unconfirmed when a large message goes out."""
 
 
 @attrs.frozen
@@ -22,13 +52,40 @@ class Heartbeat:
     Attributes:
         interval: Seconds between pings; a server that asks for a shorter one in its hello gets it. 30 s is below the
             60 s after which common proxies drop an idle connection.
-        timeout: Seconds after a ping in which some frame must arrive.
+        timeout: Seconds in which an idle connection must answer a ping; a busy one gets more time.
         is_json: Send JSON pings also to a server that did not select the subprotocol.
     """
 
     interval: float = attrs.field(default=30.0, validator=attrs.validators.gt(0))
     timeout: float = attrs.field(default=10.0, validator=attrs.validators.gt(0))
     is_json: bool = False
+
+
+@attrs.frozen
+class Reading:
+    """The byte counts of a socket at one moment.
+
+    Attributes:
+        received: Bytes that arrived.
+        written: Bytes that the socket library took.
+        waiting: Bytes of `written` that the operating system has not taken yet.
+        is_reading: False while our side is behind and makes the peer wait.
+    """
+
+    received: int = 0
+    written: int = 0
+    waiting: int = 0
+    is_reading: bool = True
+
+
+@attrs.frozen
+class _Question:
+    """A ping that is out. `position` is what was written before it, `received` what had arrived."""
+
+    id: str
+    at: float
+    position: int
+    received: int
 
 
 class HeartbeatMonitor:
@@ -45,10 +102,22 @@ class HeartbeatMonitor:
         self._options = options
         self._new_id = new_id
         self._interval = options.interval if options is not None else 0.0
+        self._rate = _FIRST
         self._ping_at: float | None = None
-        self._pong_until: float | None = None
-        self._pinged_at = 0.0
-        self._ping_id: str | None = None
+        self._look_at: float | None = None
+        self._start_anew(0.0)
+
+    def _start_anew(self, now: float) -> None:
+        self._asked: collections.deque[_Question] = collections.deque(maxlen=_MAX_ASKED)
+        self._asked_position = 0
+        self._confirmed = 0
+        self._confirmed_at = now
+        self._unconfirmed_since = now
+        self._written = 0
+        self._before = Reading()
+        self._drained_from: tuple[float, Reading] | None = None
+        self._progress_at = now
+        self._is_doubted = False
 
     @property
     def is_json(self) -> bool:
@@ -56,9 +125,21 @@ class HeartbeatMonitor:
         return self._options is not None and self._options.is_json
 
     @property
+    def rate(self) -> float:
+        """Bytes a second that unconfirmed bytes are granted."""
+        return self._rate
+
+    @property
+    def confirmed(self) -> int:
+        """Bytes that the server has read for certain."""
+        return self._confirmed
+
+    @property
     def deadline(self) -> float | None:
         """When `tick` has something to say."""
-        return self._pong_until if self._pong_until is not None else self._ping_at
+        if self._look_at is None or (self._ping_at is not None and self._ping_at < self._look_at):
+            return self._ping_at
+        return self._look_at
 
     def suggest(self, interval: float | None) -> None:
         """The server would like a ping at least this often."""
@@ -70,37 +151,138 @@ class HeartbeatMonitor:
         """A connection became ready; what an older one waited for is forgotten."""
         self.stop()
         self.last_frame_at = now
+        self._start_anew(now)
         if self._options is not None:
             self._ping_at = now + self._interval
 
     def stop(self) -> None:
         """The connection ended."""
-        self._ping_at = self._pong_until = self._ping_id = None
+        self._ping_at = self._look_at = None
+        self._asked.clear()
 
     def frame_arrived(self, now: float) -> None:
-        """Any frame is life."""
+        """A frame arrived."""
         self.last_frame_at = now
 
-    def pong(self, id: str | None, now: float) -> None:  # noqa: A002 - the wire field's name
-        """An answer arrived; without an id it answers the ping that is out."""
-        if self._ping_id is not None and id in (None, self._ping_id):
-            self.round_trip = now - self._pinged_at
-            self._ping_id = None
+    # --- what is written --------------------------------------------------------------------------------------------------
 
-    def tick(self, now: float) -> str | HeartbeatTimeout | None:
+    def room(self) -> float:
+        """Returns how many bytes a message may have to be written now; infinity when nothing is unconfirmed."""
+        if self._options is None or self._ping_at is None:
+            return math.inf
+        unconfirmed = self._written - self._confirmed
+        return math.inf if unconfirmed <= _NOTHING else max(0, _WINDOW - unconfirmed)
+
+    def wrote(self, written: int, now: float) -> None:
+        """The socket took bytes: so many in all on this connection."""
+        if self._written - self._confirmed <= _NOTHING:
+            self._unconfirmed_since = now
+        self._written = written
+        if self._ping_at is not None and written - self._asked_position >= _PING_AFTER:
+            self._ping_at = min(self._ping_at, now)
+
+    def hold(self, now: float) -> None:
+        """A message waits for room: asks now, unless a question is out whose answer makes room."""
+        if self._ping_at is not None and self._open() is None:
+            self._ping_at = min(self._ping_at, now)
+
+    def confirm(self, position: int, now: float) -> None:
+        """The server has read what was written up to this position."""
+        if position <= self._confirmed:
+            return
+        size, took = position - self._confirmed, now - self._unconfirmed_since
+        if size >= _SAMPLE and took > 0:
+            self._rate = min(max(_SLOWEST, size / took / 2), _FASTEST)
+        self._confirmed = position
+        self._confirmed_at = self._unconfirmed_since = now
+        self._look_again(now)
+
+    def pong(self, id: str | None, now: float) -> None:  # noqa: A002 - the wire field's name
+        """An answer arrived; without an id it answers the oldest ping that is out."""
+        if id is None:
+            question = self._asked.popleft() if self._asked else None
+        else:
+            question = next((it for it in self._asked if it.id == id), None)
+            while question is not None and self._asked.popleft() is not question:
+                pass
+        if question is not None:
+            self.round_trip = now - question.at
+            self._confirmed_at = now
+            self._look_again(now)
+            self.confirm(question.position, now)
+
+    def _open(self) -> _Question | None:
+        """Returns the oldest question without an answer. Confirmed bytes after a ping answer it, though its pong may come."""
+        return next((it for it in self._asked if it.position >= self._confirmed), None)
+
+    def _look_again(self, now: float) -> None:
+        self._is_doubted = False
+        if self._open() is None:
+            self._look_at = None
+        elif self._options is not None:
+            self._look_at = now + self._options.timeout
+
+    # --- time -------------------------------------------------------------------------------------------------------------
+
+    def tick(self, now: float, reading: Reading) -> str | HeartbeatTimeout | None:
         """Returns the id of a ping to send, or the timeout that happened, or None."""
-        if self._options is None:
+        options = self._options
+        if options is None:
             return None
-        if self._pong_until is not None:
-            if now < self._pong_until:
-                return None
-            self._pong_until = None
-            if self.last_frame_at < self._pinged_at:
-                return HeartbeatTimeout(now - self._pinged_at)
+        question = self._open()
+        if question is not None and self._look_at is not None and now >= self._look_at:
+            self._observe(now, reading)
+            verdict_at = self._verdict_at(question, reading, options.timeout)
+            if now < verdict_at:
+                self._is_doubted = False
+                # A buffer that drains is looked at more often, to see how fast.
+                often = now + options.timeout / 2 if reading.waiting else verdict_at
+                self._look_at = min(verdict_at, often)
+            elif not self._is_doubted:
+                self._is_doubted = True
+                # A loop that was blocked has more to read than one that rang in time.
+                was_blocked = now - self._look_at > options.timeout / 100
+                self._look_at = now + options.timeout / (10 if was_blocked else 200)
+            else:
+                self._rate = max(_SLOWEST, self._rate / 4)
+                return HeartbeatTimeout(now - question.at)
         if self._ping_at is None or now < self._ping_at:
             return None
-        self._pinged_at = now
-        self._ping_at = max(now, self._ping_at + self._interval)
-        self._pong_until = now + self._options.timeout
-        self._ping_id = self._new_id()
-        return self._ping_id
+        return self._ask(now, reading, options)
+
+    def _ask(self, now: float, reading: Reading, options: Heartbeat) -> str:
+        question = _Question(self._new_id(), now, reading.written, reading.received)
+        if self._open() is None:
+            self._before, self._progress_at, self._drained_from = reading, now, None
+            self._look_at = now + options.timeout
+        self._asked.append(question)
+        self._asked_position = reading.written
+        self._ping_at = now + self._interval
+        return question.id
+
+    def _observe(self, now: float, reading: Reading) -> None:
+        """Looks how far the operating system came with what waited in our buffer."""
+        before, self._before = self._before, reading
+        if not reading.is_reading:
+            self._progress_at = now
+        taken = (reading.written - reading.waiting) - (before.written - before.waiting)
+        if not before.waiting or taken <= 0:
+            return
+        self._progress_at = now
+        if self._drained_from is None:
+            # What the operating system takes first, it takes at once.
+            self._drained_from = now, reading
+        elif reading.waiting:
+            since, first = self._drained_from
+            speed = (reading.written - reading.waiting - first.written + first.waiting) / (
+                now - since
+            )
+            self._rate = max(_SLOWEST, min(self._rate, speed / 2))
+
+    def _verdict_at(self, question: _Question, reading: Reading, timeout: float) -> float:
+        base = max(question.at, self._confirmed_at)
+        unconfirmed = reading.written - self._confirmed
+        if reading.waiting:
+            unconfirmed = min(unconfirmed, _PING_AFTER)
+        given = min((reading.received - question.received) / _RECEIVED_RATE, _CAP)
+        return max(base, self._progress_at) + timeout + unconfirmed / self._rate + given

@@ -9,6 +9,7 @@ ReactiveWSError
 │   ├── StoreClosed             a write to a store after close()
 │   ├── FeedbackLoop            observers that write again and again to what they observe
 │   ├── BadAddress              a URL that cannot be dialled
+│   ├── DuplicateId             a message with the id of another one that still waits
 │   ├── ServiceClosed           send() after disconnect() or stop()
 │   └── IllegalTransition       an event that the state table does not name
 ├── ConnectionFailed            the network or the server
@@ -30,6 +31,7 @@ ReactiveWSError
 │   └── RequestTimeout          no answer in time
 ├── DeliveryError               one message that was promised
 │   ├── OutboxFull              no room for another message that must not be dropped
+│   ├── AcknowledgementLate     a message that the server has read and does not acknowledge
 │   └── DeliveryFailed          a message that will not be delivered, with the reason
 ├── JournalError                the durable outbox's file: locked, corrupt, or the disk is full
 ├── LogError                    a log of the server half
@@ -66,6 +68,7 @@ from .connection import (
     Unauthorized,
 )
 from .delivery import (
+    AcknowledgementLate,
     DeliveryError,
     DeliveryFailed,
     FileUnusable,
@@ -87,6 +90,7 @@ from .root import ReactiveWSError, one_line
 from .usage import (
     BadAddress,
     DomainMismatch,
+    DuplicateId,
     FeedbackLoop,
     IllegalTransition,
     ServiceClosed,
@@ -95,6 +99,7 @@ from .usage import (
 )
 
 __all__ = [
+    "AcknowledgementLate",
     "BadAddress",
     "BadCertificate",
     "Conflict",
@@ -104,6 +109,7 @@ __all__ = [
     "DeliveryFailed",
     "DialFailed",
     "DomainMismatch",
+    "DuplicateId",
     "FeedbackLoop",
     "FileUnusable",
     "GaveUp",

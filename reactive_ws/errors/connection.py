@@ -136,15 +136,15 @@ class ConnectionLost(ConnectionFailed):
 
 @attrs.define(eq=False, slots=False)
 class HeartbeatTimeout(ConnectionFailed):
-    """No data arrived from the server in time.
+    """The server did not answer a ping in time.
 
     Attributes:
-        seconds: Seconds without any data after the ping.
+        seconds: Seconds since the ping.
     """
 
     seconds: float
 
-    text = "nothing arrived from the server for {seconds:g} s after a ping"
+    text = "the server did not answer a ping within {seconds:.0f} s"
 
 
 @attrs.define(eq=False, slots=False)

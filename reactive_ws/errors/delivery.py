@@ -7,6 +7,7 @@ import attrs
 from .root import ReactiveWSError
 
 __all__ = [
+    "AcknowledgementLate",
     "DeliveryError",
     "DeliveryFailed",
     "FileUnusable",
@@ -34,6 +35,21 @@ class OutboxFull(DeliveryError):
         "the outbox holds {limit} messages and is full; wait for acknowledgements or raise "
         "its limit"
     )
+
+
+@attrs.define(eq=False, slots=False)
+class AcknowledgementLate(DeliveryError):
+    """The server has read a message and has not acknowledged it in time. The message still waits.
+
+    Attributes:
+        id: The message id.
+        seconds: How long the server has had the message.
+    """
+
+    id: str
+    seconds: float
+
+    text = "the server has had message {id} for {seconds:g} s and has not acknowledged it"
 
 
 class DeliveryFailed(DeliveryError):

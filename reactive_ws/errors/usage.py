@@ -9,6 +9,7 @@ from .root import ReactiveWSError
 __all__ = [
     "BadAddress",
     "DomainMismatch",
+    "DuplicateId",
     "FeedbackLoop",
     "IllegalTransition",
     "ServiceClosed",
@@ -84,6 +85,19 @@ class BadAddress(UsageError):
     reason: str
 
     text = "cannot dial {url!r}: {reason}"
+
+
+@attrs.define(eq=False, slots=False)
+class DuplicateId(UsageError):
+    """A message has the id of another one that still waits to be sent or acknowledged.
+
+    Attributes:
+        id: The message id.
+    """
+
+    id: str
+
+    text = "a message with id {id!r} waits in the outbox already; give every message its own id"
 
 
 class ServiceClosed(UsageError):

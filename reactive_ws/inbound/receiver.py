@@ -279,8 +279,15 @@ class Receiver:
     def _complained(self, envelope: Envelope[Any]) -> bool:
         payload: ServerError = envelope.payload
         error = RequestFailed(payload.code, payload.message, retryable=payload.retryable)
-        if payload.reply_to is not None:
-            self._outbox.reject(payload.reply_to, error)
+        identity = payload.reply_to
+        if identity is not None:
+            is_retried = payload.retryable is True and self._outbox.postpone(
+                identity, self.clock(), payload.after
+            )
+            if is_retried:
+                self.requests.postponed(identity)
+            else:
+                self._outbox.reject(identity, error)
         self._report(ErrorKind.APPLICATION, error, is_retryable=payload.retryable is True)
         self._deliver(envelope)
         return False

@@ -1,30 +1,35 @@
-"""The options of the outbox, its entries, and the read-only view of them that programs get.
-
-Values, and the choice of what a full outbox drops. `queue` has the other rules.
-"""
+"""The options of the outbox, its entries, and the read-only view of them that programs get. Values only."""
 
 from __future__ import annotations
 
 import enum
+import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import attrs
 
-from ..errors import OutboxFull
 from ..wire import Envelope, Guarantee
 from .delivery import Delivery, DeliveryStatus
 
-__all__ = ["OutboxOptions", "OutboxView", "Outgoing", "Overflow", "Waiting", "victim_of"]
+__all__ = ["OutboxOptions", "OutboxView", "Outgoing", "Overflow", "Waiting"]
 
 
 class Overflow(enum.Enum):
-    """What a full outbox does with a new at-most-once message. Each drop is an error event and a failed Delivery."""
+    """What a full outbox does with a new message. Each drop is an error event and a failed Delivery.
+
+    An at-least-once message is never dropped for another one. When nothing else can make room for a new at-least-once
+    message, its Delivery fails at once with `OutboxFull`.
+    """
 
     DROP_OLDEST = "drop oldest"
+    """Drops the oldest queued message that is not at-least-once."""
     DROP_NEWEST = "drop newest"
+    """Drops the new message, unless it is at-least-once: then like DROP_OLDEST."""
     RAISE = "raise"
+    """`send` raises `OutboxFull`."""
 
 
 def _limit(options: OutboxOptions) -> int:
@@ -37,10 +42,14 @@ class OutboxOptions:
 
     Attributes:
         limit: Entries that wait or are in flight together; 100 in memory and 10 000 with a file.
-        overflow: What happens to at-most-once messages when it is full.
+        max_size: Bytes of their frames together (characters for text that is not ASCII).
+        overflow: What happens to a new message when the outbox is full.
         window: Entries in flight at most.
-        acknowledgement_timeout: Seconds, while connected, until a resend.
-        max_transmissions: Counted transmissions until an entry fails.
+        acknowledgement_timeout: Seconds without an acknowledgement, after the server has confirmed that it read the
+            message, until the message counts as slow.
+        reconnect_after: The same until the service reconnects, because this connection does not serve the message. Doubles
+            with each such reconnect, up to 600 s, until an acknowledgement arrives.
+        max_refusals: How often a server must close the connection at a message that is alone in flight until it fails.
         path: File of the durable outbox, one per process; None keeps everything in memory. With a file, at-least-once
             messages are accepted when their status is `STORED`, and survive the process.
     """
@@ -48,7 +57,9 @@ class OutboxOptions:
     overflow: Overflow = Overflow.DROP_OLDEST
     window: int = attrs.field(default=20, validator=attrs.validators.ge(1))
     acknowledgement_timeout: float = attrs.field(default=10.0, validator=attrs.validators.gt(0))
-    max_transmissions: int = attrs.field(default=5, validator=attrs.validators.ge(1))
+    reconnect_after: float = attrs.field(default=60.0, validator=attrs.validators.gt(0))
+    max_refusals: int = attrs.field(default=5, validator=attrs.validators.ge(1))
+    max_size: int = attrs.field(default=64 * 2**20, validator=attrs.validators.ge(1))
     path: str | os.PathLike[str] | None = None
     limit: int = attrs.field(
         default=attrs.Factory(_limit, takes_self=True), validator=attrs.validators.ge(1)
@@ -57,13 +68,21 @@ class OutboxOptions:
 
 @attrs.define(eq=False)
 class Outgoing:
-    """One message on its way out. Only the outbox changes it.
+    """One message on its way out. Only the outbox changes it, except for `position`.
 
     Attributes:
-        frame: The encoded message of the first transmission.
-        expires_at: Loop time after which it is not sent for the first time any more.
+        frame: The encoded message of the newest transmission.
+        expires_at: Loop time after which it is no longer sent for the first time.
         is_ready: False while it is not on disk yet.
-        counted: Transmissions that count.
+        number: Its place in the order of sending.
+        weight: Its share of the outbox's `max_size`.
+        refusals: How often the server refused it; see `Meaning.refusals`.
+        position: Bytes written on the connection up to its end; None while it is not in flight.
+        confirmed_at: When the server confirmed those bytes; None before.
+        is_slow: Whether the server confirmed it and did not acknowledge it in time.
+        is_parked: Whether it is set aside, so that later messages go ahead.
+        parkings: How often it was parked.
+        released_at: Loop time at which it is no longer parked; None: with the next connection.
     """
 
     envelope: Envelope[Any]
@@ -77,37 +96,46 @@ class Outgoing:
     is_over: bool = False
     is_durable: bool = False
     is_dropped: bool = False
+    number: int = 0
+    weight: int = 0
     transmissions: int = 0
-    counted: float = 0.0
+    refusals: float = 0.0
     sent_at: float = 0.0
+    position: int | None = None
+    confirmed_at: float | None = None
+    is_slow: bool = False
+    is_parked: bool = False
+    released_at: float | None = None
+    parkings: int = 0
     _shown: Waiting | None = attrs.field(default=None, init=False, repr=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the frame, or characters of one that is not ASCII."""
+        return len(self.frame)
 
     def shown(self) -> Waiting:
         """Returns what the program sees of it; the same object for as long as that does not change."""
+        now = Waiting(
+            self.delivery.id,
+            self.envelope.type,
+            self.delivery.status,
+            self.transmissions,
+            self.since,
+            self.envelope,
+            self.delivery,
+            self.is_slow,
+            self.is_parked,
+        )
         shown = self._shown
-        delivery = self.delivery
-        status = delivery.status
-        if (
-            shown is None
-            or shown.status is not status
-            or shown.attempts != self.transmissions
-            or shown.envelope is not self.envelope
-        ):
-            shown = self._shown = Waiting(
-                delivery.id,
-                self.envelope.type,
-                status,
-                self.transmissions,
-                self.since,
-                self.envelope,
-                delivery,
-            )
+        if shown is None or shown != now or shown.envelope is not now.envelope:
+            shown = self._shown = now
         return shown
 
 
 @attrs.frozen
 class Waiting:
-    """One entry, as the program sees it.
+    """One entry of the outbox, as the program sees it.
 
     Attributes:
         id, type: Of the message.
@@ -116,6 +144,9 @@ class Waiting:
         since: When it was queued, or restored from the file, in seconds of the service's clock.
         envelope: The message itself; its `timestamp` is when it was sent first, also across restarts.
         delivery: What becomes of it.
+        is_slow: Whether the server has the message and does not acknowledge it.
+        is_parked: Whether it is set aside and later messages go ahead: the server refused it for now, or takes no message
+            as large as this.
     """
 
     id: str
@@ -125,37 +156,42 @@ class Waiting:
     since: float
     envelope: Envelope[Any] = attrs.field(eq=False, repr=False)
     delivery: Delivery = attrs.field(eq=False, repr=False)
+    is_slow: bool = False
+    is_parked: bool = False
 
 
-@attrs.frozen
 class OutboxView:
-    """The outbox at one moment, in order of sending."""
+    """The outbox at one moment, in order of sending. Immutable.
 
-    entries: tuple[Waiting, ...] = ()
+    Two views of one outbox share the parts that did not change, so that showing a change does not depend on how many
+    messages wait. `len` costs nothing; the first access to `entries` costs a copy of the references.
+
+    Args:
+        parts: The entries in parts, each in order.
+    """
+
+    def __init__(self, parts: tuple[tuple[Waiting, ...], ...] = ()) -> None:
+        self.parts = parts
+        self._length = sum(map(len, parts))
 
     def __len__(self) -> int:
-        return len(self.entries)
+        return self._length
 
-    @classmethod
-    def of(cls, entries: Iterable[Outgoing]) -> OutboxView:
-        """Returns the view of these entries, without those that are over."""
-        return cls(tuple([entry.shown() for entry in entries if not entry.is_over]))
+    def __iter__(self) -> Iterator[Waiting]:
+        return itertools.chain.from_iterable(self.parts)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, OutboxView):
+            return NotImplemented
+        return self.parts == other.parts or self.entries == other.entries
 
-def victim_of(queue: Iterable[Outgoing], entry: Outgoing, options: OutboxOptions) -> Outgoing:
-    """Returns what a full outbox drops for a new entry; that may be the new one.
+    def __hash__(self) -> int:
+        return hash(self.entries)
 
-    Raises:
-        OutboxFull: neither the new entry nor another one may be dropped.
-    """
-    is_sure = entry.guarantee is Guarantee.AT_LEAST_ONCE
-    if options.overflow is Overflow.RAISE:
-        raise OutboxFull(options.limit)
-    if not is_sure and options.overflow is Overflow.DROP_NEWEST:
-        return entry
-    for other in queue:
-        if other.guarantee is not Guarantee.AT_LEAST_ONCE and not other.is_over:
-            return other
-    if is_sure:
-        raise OutboxFull(options.limit)
-    return entry
+    def __repr__(self) -> str:
+        return f"OutboxView({list(self)!r})"
+
+    @cached_property
+    def entries(self) -> tuple[Waiting, ...]:
+        """All entries."""
+        return tuple(self)

@@ -1,50 +1,63 @@
-"""What waits to be sent or acknowledged: one ordered queue with bounds, a window, acknowledgements and resends.
+"""Keeps what waits to be sent or acknowledged: one ordered queue with bounds, a window, and acknowledgements.
 
 The rules:
     * One FIFO. An entry leaves it when it is written; an at-least-once entry then stays in flight until acknowledged.
     * At most `window` entries in flight. What is in flight when the connection ends returns to the head, in order.
-    * No acknowledgement for `acknowledgement_timeout` seconds: everything in flight is sent again in order. Twice in a
-      row: the connection is of no use.
-    * A transmission counts when its connection lived through that timeout; an entry fails after `max_transmissions`
-      counted ones. The loss of a connection never counts: a server that restarts must not poison innocent messages.
-    * Full: an at-most-once entry makes the oldest queued one of its kind fall out; an at-least-once entry is never
-      dropped, so without one that may fall out it is refused.
+    * The outbox sends nothing twice on one connection. TCP delivers in order, so a copy would only double the load.
+    * An at-least-once entry ends by its acknowledgement, by a refusal, or because the program gives it up. Silence never
+      ends it. An entry that the server has read and does not acknowledge becomes slow; later, `tick` asks for another
+      connection.
+    * A refusal is an error of the server that is not retryable, or a close of the connection while the entry was alone
+      in flight, `max_refusals` times.
+    * A parked entry is set aside, because the server refused it for now or takes no message of its size. Later entries go
+      ahead of it. It returns to the head of the queue.
+    * Full, in entries or in bytes: a new entry makes the oldest queued at-most-once entries fall out. When that gives no
+      room, a new at-least-once entry fails with `OutboxFull`.
 
 It writes no socket and owns no timer. `offer` may be called from any thread, everything else belongs to the service's
-loop; statuses are announced outside the lock, because watchers are foreign code.
+loop. The outbox announces statuses outside the lock, because watchers are foreign code.
 """
 
 from __future__ import annotations
 
 import collections
+import math
 import threading
 from collections.abc import Callable, Collection
 from typing import Any, TypeAlias
 
-from ..errors import DeliveryFailed, MessageError
+from ..errors import DeliveryFailed, DuplicateId, MessageError, OutboxFull
 from ..wire import Envelope, Guarantee
 from .delivery import Delivery, DeliveryStatus
-from .outgoing import OutboxOptions, OutboxView, Outgoing, victim_of
+from .outgoing import OutboxOptions, OutboxView, Outgoing, Overflow, Waiting
 
 __all__ = ["Outbox"]
-
 
 Note: TypeAlias = tuple[Outgoing, DeliveryStatus, str | None, Exception | None]
 """What is to be announced about an entry: status, reason, exception."""
 
+_PART = 64
+"""Entries of one part of the view."""
+_MAX_RECONNECT_AFTER = 600.0
+_MAX_POSTPONED = 60.0
+_LONGEST_POSTPONED = 3600.0
+"""Seconds; a server that asks for a longer wait gets this one."""
+
 
 class Outbox:
-    """The queue, what is in flight, and the entries by id.
+    """The queue, what is in flight, what is parked, and all entries by id.
 
     Args:
         options: The bounds; the default ones when None.
-        on_drop: Called with every entry that the outbox drops, and the reason.
+        on_drop: Called with every entry that the outbox drops or does not take, and the reason.
+        on_slow: Called with every entry that became slow.
 
     Attributes:
         on_over: Called with every entry that is done, whatever its fate; the journal forgets it then.
         resent: How many transmissions were of messages that were sent before.
         dropped: How many entries were dropped.
         version: Grows with every change.
+        position: The largest position that an acknowledgement confirmed on this connection.
     """
 
     def __init__(
@@ -52,24 +65,35 @@ class Outbox:
         options: OutboxOptions | None = None,
         *,
         on_drop: Callable[[Outgoing, str], None] | None = None,
+        on_slow: Callable[[Outgoing], None] | None = None,
     ) -> None:
         self.options = options or OutboxOptions()
         self.resent = 0
         self.dropped = 0
         self.version = 0
+        self.position = 0
         self.on_over: Callable[[Outgoing], None] | None = None
         self._on_drop = on_drop
+        self._on_slow = on_slow
         self._lock = threading.Lock()
         self._queue: collections.deque[Outgoing] = collections.deque()
         self._in_flight: dict[str, Outgoing] = {}
+        self._parked: dict[str, Outgoing] = {}
         self._by_id: dict[str, Outgoing] = {}
+        # Queued entries that may be dropped, oldest first.
+        self._droppable: dict[str, Outgoing] = {}
         self._size = 0
+        self._bytes = 0
         self._is_online = False
         self._has_acknowledgements = False
-        self._timeouts = 0
         self._suspects: set[str] = set()
         self._writes_beside = 0
         self._next_expiry: float | None = None
+        self._next_release: float | None = None
+        self._reconnect_after = self.options.reconnect_after
+        self._next_number = 0
+        self._parts: dict[int, dict[int, Outgoing]] = {}
+        self._shown: dict[int, tuple[Waiting, ...]] = {}
 
     def __len__(self) -> int:
         return self._size
@@ -80,12 +104,35 @@ class Outbox:
         return len(self._in_flight)
 
     @property
+    def parked(self) -> int:
+        """How many are set aside."""
+        return len(self._parked)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a new at-least-once message would fail for want of room."""
+        options = self.options
+        has_no_room = self._size >= options.limit or self._bytes >= options.max_size
+        may_drop = bool(self._droppable) and options.overflow is not Overflow.RAISE
+        return has_no_room and not may_drop
+
+    @property
+    def has_next(self) -> bool:
+        """Whether an entry waits that could be written if there were room for its bytes."""
+        return bool(self._queue) and self._is_online
+
+    @property
     def deadline(self) -> float | None:
         """When `tick` must be called."""
         times = [] if self._next_expiry is None else [self._next_expiry]
-        if self._is_online and self._in_flight:
-            oldest = next(iter(self._in_flight.values()))
-            times.append(oldest.sent_at + self.options.acknowledgement_timeout)
+        if self._is_online:
+            if self._next_release is not None:
+                times.append(self._next_release)
+            for entry in self._in_flight.values():
+                if entry.confirmed_at is not None:
+                    slow_at = entry.confirmed_at + self.options.acknowledgement_timeout
+                    after = entry.confirmed_at + self._reconnect_after
+                    times.append(after if entry.is_slow else min(slow_at, after))
         return min(times, default=None)
 
     def is_durable(self, identity: str) -> bool:
@@ -94,9 +141,13 @@ class Outbox:
         return entry is not None and entry.is_durable
 
     def view(self) -> OutboxView:
-        """Returns what waits, what is in flight first."""
+        """Returns what waits, in order of sending. Costs what changed since the last view, not what waits."""
         with self._lock:
-            return OutboxView.of((*self._in_flight.values(), *self._queue))
+            shown = self._shown
+            for part, entries in self._parts.items():
+                if part not in shown:
+                    shown[part] = tuple([entry.shown() for entry in entries.values()])
+            return OutboxView(tuple([shown[part] for part in self._parts]))
 
     def offer(
         self,
@@ -112,7 +163,8 @@ class Outbox:
         """Appends a message and returns its entry. Any thread; never blocks.
 
         Raises:
-            OutboxFull: there is no room, and neither this message nor another one may be dropped.
+            OutboxFull: there is no room, and the overflow is RAISE.
+            DuplicateId: a message with this id waits here already.
         """
         identity = envelope.id or ""
         is_sure = guarantee is Guarantee.AT_LEAST_ONCE
@@ -128,21 +180,18 @@ class Outbox:
         )
         notes: list[Note] = []
         with self._lock:
+            if identity in self._by_id:
+                raise DuplicateId(identity)
             if guarantee is Guarantee.VOLATILE and not self._is_online:
                 entry.is_over = True
                 notes.append(_failed(entry, "not connected, and a volatile message does not wait"))
-            else:
-                is_full = self._size >= self.options.limit
-                victim = victim_of(self._queue, entry, self.options) if is_full else None
-                if victim is not entry:
-                    self._append(entry, is_sure=is_sure)
-                if victim is not None:
-                    self._drop(victim, "the outbox was full", notes)
+            elif self._make_room(entry, notes):
+                self._append(entry)
         self._announce(notes)
         return entry
 
     def restore(self, envelope: Envelope[Any], frame: str | bytes, now: float) -> None:
-        """Appends a message that the journal kept. It counts as sent before: nobody knows."""
+        """Appends a message that the journal kept. It counts as sent before, because an earlier process may have sent it."""
         entry = Outgoing(
             envelope,
             frame,
@@ -155,7 +204,7 @@ class Outbox:
         entry.delivery.advance(DeliveryStatus.STORED)
         with self._lock:
             if entry.delivery.id not in self._by_id:
-                self._append(entry, is_sure=True)
+                self._append(entry)
 
     def stored(self, entry: Outgoing, error: Exception | None = None) -> None:
         """The journal wrote the entry, or could not."""
@@ -164,7 +213,7 @@ class Outbox:
             if entry.is_over:
                 return
             entry.is_ready = True
-            self.version += 1
+            self._touch(entry)
             if error is None:
                 notes.append((entry, DeliveryStatus.STORED, None, None))
             else:
@@ -174,22 +223,34 @@ class Outbox:
 
     # --- the service's loop ---------------------------------------------------------------------------------------------
 
-    def online(self, *, has_acknowledgements: bool) -> None:
-        """A connection is ready."""
+    def online(self, *, has_acknowledgements: bool, max_size: int | None = None) -> None:
+        """A connection is ready.
+
+        Args:
+            has_acknowledgements: Whether the server acknowledges messages.
+            max_size: Bytes of a message that the server takes; messages parked for their size return when they fit.
+        """
         with self._lock:
             self._is_online = True
             self._has_acknowledgements = has_acknowledgements
-            self._timeouts = self._writes_beside = 0
+            self._writes_beside = self.position = 0
+            for entry in reversed(list(self._parked.values())):
+                if entry.released_at is None and (max_size is None or entry.size <= max_size):
+                    self._release(entry)
 
-    def take(self, now: float) -> Outgoing | None:
-        """Returns the next entry to write, or None when there is none or the window is full.
+    def take(self, now: float, room: float = math.inf) -> Outgoing | None:
+        """Returns the next entry to write, or None when there is none, the window is full, or it has no room.
 
         An at-least-once entry is in flight from here on; the others are the caller's until `written`.
+
+        Args:
+            now: The time.
+            room: Bytes that may be written now.
         """
         notes: list[Note] = []
         try:
             with self._lock:
-                return self._take(now, notes) if self._is_online else None
+                return self._take(now, room, notes) if self._is_online else None
         finally:
             self._announce(notes)
 
@@ -204,10 +265,22 @@ class Outbox:
             elif not self._has_acknowledgements:
                 entry.delivery.settle_when_sent()
                 self._remove(entry)
+            else:
+                self._touch(entry)
         entry.delivery.advance(DeliveryStatus.SENT)
 
+    def confirmed(self, position: int, now: float) -> None:
+        """The server has read what was written up to this position; the wait for acknowledgements begins."""
+        with self._lock:
+            for entry in self._in_flight.values():
+                if entry.position is not None and entry.position <= position:
+                    if entry.confirmed_at is None:
+                        entry.confirmed_at = now
+                else:
+                    break
+
     def refused(self, entry: Outgoing, error: MessageError) -> None:
-        """It cannot be sent at all."""
+        """It cannot be encoded."""
         notes: list[Note] = []
         with self._lock:
             if not entry.is_over:
@@ -216,7 +289,7 @@ class Outbox:
         self._announce(notes)
 
     def cut_off(self, entry: Outgoing) -> None:
-        """The connection ended while it was being written."""
+        """The connection ended while the socket took the entry."""
         notes: list[Note] = []
         with self._lock:
             if entry.is_over:
@@ -234,34 +307,65 @@ class Outbox:
         """The server has the message with this id; False when nothing waits for that."""
         with self._lock:
             entry = self._by_id.get(identity)
-            if entry is None:
+            if entry is None or entry.guarantee is not Guarantee.AT_LEAST_ONCE:
                 return False
-            self._timeouts = self._writes_beside = 0
+            self._writes_beside = 0
+            self._reconnect_after = self.options.reconnect_after
+            if entry.position is not None:
+                self.position = max(self.position, entry.position)
             self._remove(entry)
         entry.delivery.advance(DeliveryStatus.ACKNOWLEDGED)
         return True
 
     def reject(self, identity: str, error: Exception) -> bool:
-        """The server answered the message with this id with an error."""
+        """The server refused the message with this id, for good."""
         with self._lock:
             entry = self._by_id.get(identity)
-            if entry is None:
+            if entry is None or entry.guarantee is not Guarantee.AT_LEAST_ONCE:
                 return False
-            self._timeouts = 0
             self._remove(entry)
         self._announce([(entry, DeliveryStatus.FAILED, str(error), error)])
         return True
 
+    def postpone(self, identity: str, now: float, after: float | None) -> bool:
+        """Parks a message that the server refused for now.
+
+        Args:
+            identity: Its id.
+            now: The time.
+            after: Seconds until it is sent again; None: 1, 2, 4, ... and 60 s at most.
+
+        Returns:
+            False when no at-least-once message with this id waits.
+        """
+        with self._lock:
+            entry = self._by_id.get(identity)
+            if entry is None or entry.guarantee is not Guarantee.AT_LEAST_ONCE:
+                return False
+            if after is None:
+                after = min(2.0 ** min(entry.parkings, 16), _MAX_POSTPONED)
+            self._park(entry, now + min(max(after, 0.0), _LONGEST_POSTPONED))
+        return True
+
+    def park_too_big(self, entry: Outgoing) -> bool:
+        """Parks a message that is too large for this server, until a server takes it; False when it is not promised."""
+        with self._lock:
+            if entry.is_over or entry.guarantee is not Guarantee.AT_LEAST_ONCE:
+                return False
+            self._park(entry, None)
+        return True
+
     def discard(self, identities: Collection[str]) -> None:
-        """The user gives up on these messages."""
+        """The program gives up on these messages."""
         notes: list[Note] = []
         with self._lock:
-            for entry in (*self._in_flight.values(), *self._queue):
-                if entry.delivery.id in identities and not entry.is_over:
-                    self._remove(entry)
-                    reason = f"discarded {'after' if entry.transmissions else 'before'} it was sent"
-                    uncertain = entry, DeliveryStatus.UNCERTAIN, reason, None
-                    notes.append(uncertain if entry.transmissions else _failed(entry, reason))
+            found = [self._by_id[identity] for identity in identities if identity in self._by_id]
+            for entry in sorted(found, key=lambda it: it.number):
+                self._remove(entry)
+                when = "after" if entry.transmissions else "before"
+                reason = f"discarded {when} it was sent"
+                uncertain = entry, DeliveryStatus.UNCERTAIN, reason, None
+                notes.append(uncertain if entry.transmissions else _failed(entry, reason))
         self._announce(notes)
 
     def lost(self, refusals: float = 0.0) -> None:
@@ -285,27 +389,38 @@ class Outbox:
         self._announce(notes)
 
     def tick(self, now: float) -> bool:
-        """Does what is due. Returns False when the server acknowledged nothing twice: drop the connection."""
+        """Does what is due.
+
+        Returns:
+            False when the server has read a message and has not acknowledged it for so long that another connection should
+            be tried.
+        """
         notes: list[Note] = []
-        is_alive = True
+        slow: list[Outgoing] = []
+        is_served = True
         with self._lock:
             if self._next_expiry is not None and self._next_expiry <= now:
                 self._expire(now, notes)
-            # The same sum as in `deadline`: a difference may round the other way, and the tick would come for ever.
-            timeout = self.options.acknowledgement_timeout
-            overdue = [
-                entry for entry in self._in_flight.values() if entry.sent_at + timeout <= now
-            ]
-            if self._is_online and overdue:
-                for entry in overdue:
-                    entry.counted += 1
-                    self._fail_if_poison(entry, notes)
-                self._timeouts += 1
-                is_alive = self._timeouts < 2
-                if is_alive:
-                    self._return_to_head()
+            if self._is_online:
+                self._release_due(now)
+                for entry in self._in_flight.values():
+                    if entry.confirmed_at is None:
+                        continue
+                    # The same sums as in `deadline`: a difference may round the other way.
+                    timeout = self.options.acknowledgement_timeout
+                    if not entry.is_slow and entry.confirmed_at + timeout <= now:
+                        entry.is_slow = True
+                        self._touch(entry)
+                        slow.append(entry)
+                    if entry.confirmed_at + self._reconnect_after <= now:
+                        is_served = False
+            if not is_served:
+                self._reconnect_after = min(2 * self._reconnect_after, _MAX_RECONNECT_AFTER)
         self._announce(notes)
-        return is_alive
+        for entry in slow:
+            if self._on_slow is not None:
+                self._on_slow(entry)
+        return is_served
 
     def settle(self) -> None:
         """Disconnected on purpose: what was never sent fails, what is in flight becomes uncertain, the durable stays."""
@@ -325,17 +440,51 @@ class Outbox:
 
     # --- the books; under the lock, except `_announce`, which calls foreign code ------------------------------------------
 
-    def _append(self, entry: Outgoing, *, is_sure: bool) -> None:
+    def _make_room(self, entry: Outgoing, notes: list[Note]) -> bool:
+        """Drops what the new entry may push out; returns whether it can be appended."""
+        options = self.options
+        while self._size >= options.limit or (
+            self._size and self._bytes + entry.size > options.max_size
+        ):
+            if options.overflow is Overflow.RAISE:
+                raise OutboxFull(options.limit)
+            is_sure = entry.guarantee is Guarantee.AT_LEAST_ONCE
+            victim = next(iter(self._droppable.values()), None)
+            if victim is not None and (is_sure or options.overflow is Overflow.DROP_OLDEST):
+                self._drop(victim, "the outbox was full", notes)
+                continue
+            if is_sure:
+                entry.is_over = entry.is_dropped = True
+                error = OutboxFull(options.limit)
+                notes.append((entry, DeliveryStatus.FAILED, str(error), error))
+            else:
+                self._drop(entry, "the outbox was full", notes)
+            return False
+        return True
+
+    def _append(self, entry: Outgoing) -> None:
+        identity = entry.delivery.id
         self._queue.append(entry)
         entry.is_listed = True
+        entry.number = self._next_number
+        self._next_number += 1
         self._size += 1
-        self.version += 1
-        if is_sure:
-            self._by_id[entry.delivery.id] = entry
+        entry.weight = entry.size
+        self._bytes += entry.weight
+        self._by_id[identity] = entry
+        self._parts.setdefault(entry.number // _PART, {})[entry.number] = entry
+        if entry.guarantee is not Guarantee.AT_LEAST_ONCE:
+            self._droppable[identity] = entry
         if entry.expires_at is not None and (
             self._next_expiry is None or entry.expires_at < self._next_expiry
         ):
             self._next_expiry = entry.expires_at
+        self._touch(entry)
+
+    def _touch(self, entry: Outgoing) -> None:
+        """The entry looks different now."""
+        self.version += 1
+        self._shown.pop(entry.number // _PART, None)
 
     def _drop(self, entry: Outgoing, reason: str, notes: list[Note]) -> None:
         entry.is_dropped = True
@@ -347,20 +496,26 @@ class Outbox:
 
     def _remove(self, entry: Outgoing) -> None:
         """Takes an entry out of the books. It stays in the queue as a ghost that `_take` steps over: no linear search."""
+        identity = entry.delivery.id
         entry.is_over = True
         self._size -= 1
-        self.version += 1
-        if entry.guarantee is Guarantee.AT_LEAST_ONCE:
-            identity = entry.delivery.id
-            self._by_id.pop(identity, None)
-            self._in_flight.pop(identity, None)
-            self._suspects.discard(identity)
+        self._bytes -= entry.weight
+        self._by_id.pop(identity, None)
+        self._droppable.pop(identity, None)
+        self._in_flight.pop(identity, None)
+        self._parked.pop(identity, None)
+        self._suspects.discard(identity)
+        part = entry.number // _PART
+        self._parts[part].pop(entry.number)
+        self._touch(entry)
+        if not self._parts[part]:
+            del self._parts[part]
         if self.on_over is not None:
             self.on_over(entry)
         if len(self._queue) > 2 * self._size + 64:
             self._queue = collections.deque(entry for entry in self._queue if not entry.is_over)
 
-    def _take(self, now: float, notes: list[Note]) -> Outgoing | None:
+    def _take(self, now: float, room: float, notes: list[Note]) -> Outgoing | None:
         window = 1 if self._suspects else self.options.window
         while self._queue:
             entry = self._queue[0]
@@ -372,23 +527,64 @@ class Outbox:
             is_sure = entry.guarantee is Guarantee.AT_LEAST_ONCE and self._has_acknowledgements
             if (is_sure or self._suspects) and len(self._in_flight) >= window:
                 return None
-            self._queue.popleft()
             if entry.expires_at is not None and entry.expires_at <= now and not entry.transmissions:
+                self._queue.popleft()
                 self._drop(entry, "its time to live was over", notes)
                 continue
+            if entry.size > room:
+                return None
+            self._queue.popleft()
+            self._droppable.pop(entry.delivery.id, None)
             if entry.transmissions:
                 self.resent += 1
             entry.transmissions += 1
             entry.sent_at = now
-            self.version += 1
+            _land(entry)
             if is_sure:
                 self._in_flight[entry.delivery.id] = entry
+            self._touch(entry)
             return entry
         return None
 
+    def _park(self, entry: Outgoing, until: float | None) -> None:
+        identity = entry.delivery.id
+        if self._in_flight.pop(identity, None) is None:
+            self._queue = collections.deque(it for it in self._queue if it is not entry)
+        self._suspects.discard(identity)
+        _land(entry)
+        entry.is_parked = True
+        entry.parkings += 1
+        entry.released_at = until
+        self._parked[identity] = entry
+        if until is not None:
+            self._next_release = (
+                until if self._next_release is None else min(until, self._next_release)
+            )
+        self._touch(entry)
+
+    def _release_due(self, now: float) -> None:
+        if self._next_release is None or self._next_release > now:
+            return
+        left: list[float] = []
+        for entry in reversed(list(self._parked.values())):
+            if entry.released_at is None:
+                continue
+            if entry.released_at <= now:
+                self._release(entry)
+            else:
+                left.append(entry.released_at)
+        self._next_release = min(left, default=None)
+
+    def _release(self, entry: Outgoing) -> None:
+        del self._parked[entry.delivery.id]
+        entry.is_parked = False
+        entry.released_at = None
+        self._queue.appendleft(entry)
+        self._touch(entry)
+
     def _give_up(self, why: str, *, keeps_durable: bool) -> list[Note]:
         notes: list[Note] = []
-        for entry in list(self._queue):
+        for entry in [*self._queue, *self._parked.values()]:
             if entry.is_over or (keeps_durable and entry.is_durable):
                 continue
             self._remove(entry)
@@ -401,25 +597,23 @@ class Outbox:
         return notes
 
     def _return_to_head(self) -> None:
-        if self._in_flight:
-            self._queue.extendleft(reversed(self._in_flight.values()))
-            self._in_flight.clear()
-            self.version += 1
+        for entry in reversed(self._in_flight.values()):
+            _land(entry)
+            self._queue.appendleft(entry)
+            self._touch(entry)
+        self._in_flight.clear()
 
     def _blame(self, flying: list[Outgoing], refusals: float, notes: list[Note]) -> None:
         """Finds the message that the server refused: it is known only when it was alone."""
-        if len(flying) == 1 and not self._writes_beside:
-            flying[0].counted += refusals
-            self._fail_if_poison(flying[0], notes)
-        else:
+        if len(flying) > 1 or self._writes_beside:
             self._suspects.update(entry.delivery.id for entry in flying)
-
-    def _fail_if_poison(self, entry: Outgoing, notes: list[Note]) -> None:
-        if entry.counted >= self.options.max_transmissions:
+            return
+        entry = flying[0]
+        entry.refusals += refusals
+        if entry.refusals >= self.options.max_refusals:
             self._remove(entry)
-            notes.append(
-                _failed(entry, f"the server did not take it, sent {entry.transmissions} times")
-            )
+            reason = f"the server refused it, sent {entry.transmissions} times"
+            notes.append(_failed(entry, reason))
 
     def _expire(self, now: float, notes: list[Note]) -> None:
         left: list[float] = []
@@ -437,6 +631,12 @@ class Outbox:
             entry.delivery.advance(status, reason, error)
             if entry.is_dropped and self._on_drop is not None:
                 self._on_drop(entry, reason or "")
+
+
+def _land(entry: Outgoing) -> None:
+    """The entry is no longer in flight, or not yet."""
+    entry.position = entry.confirmed_at = None
+    entry.is_slow = False
 
 
 def _failed(entry: Outgoing, reason: str) -> Note:

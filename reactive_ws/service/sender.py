@@ -130,6 +130,7 @@ class Sender:
         answer = self._requests.ask(identity, reply)
         try:
             delivery = self._queue(envelope, guarantee, timeout)
+            self._requests.sent_as(identity, delivery)
 
             def fail(status: DeliveryStatus) -> None:
                 if status is DeliveryStatus.FAILED or status is DeliveryStatus.UNCERTAIN:

@@ -217,7 +217,7 @@ class WebSocketService:
         place = self._place = Place()
         counters, log = Counters(), Logbook(place.now)
         reports = self._reports = Reports(place.now, counters, log)
-        waiting = Outbox(outbox, on_drop=reports.dropped)
+        waiting = Outbox(outbox, on_drop=reports.dropped, on_slow=reports.slow)
         dispatcher = Dispatcher(
             registry,
             clock=place.now,
@@ -626,6 +626,7 @@ class WebSocketService:
             RequestTimeout: no reply within `timeout` seconds; the message may have been delivered.
             RequestFailed: the server answered with an error.
             DeliveryFailed: the message was not delivered.
+            ConnectionLost: the connection ended after the message was written, and it is of a type that is not sent again.
             ServiceClosed: after or by `disconnect()`.
         """
         return await self._sender.request(message, payload, reply, timeout, channel)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from ..connection import (
+    CloseCode,
     Connection,
     ConnectionState,
     Counters,
@@ -20,13 +22,14 @@ from ..connection import (
     Effect,
     ErrorKind,
     Logbook,
+    Reading,
 )
 from ..connection import effects as do
-from ..errors import DialFailed, MessageRejected, MessageTooBig, UnknownType
+from ..errors import ConnectionLost, DialFailed, MessageRejected, MessageTooBig, UnknownType
 from ..inbound import Burst, Receiver, Subscriptions
 from ..outbox import Outbox, Outgoing
 from ..transport import Dialer, Line, Settings, Socket, TokenWatch
-from ..wire import Auth, Guarantee, Hello, Sync
+from ..wire import Auth, Hello, Sync
 from .alarm import Alarm
 from .suspension import SleepWatch
 
@@ -148,6 +151,7 @@ class Shell:
             return False
         line.send_control(frame)
         self._counters.messages_sent += 1
+        self._wrote(line)
         return True
 
     def sync(self, streams: tuple[str, ...]) -> None:
@@ -273,7 +277,9 @@ class Shell:
             self._token_watch.start(self._dialer.token, self.loop.time())
         self._listener.counted()
         self._receiver.inbound.ready(self.loop.time())
-        self._outbox.online(has_acknowledgements=effect.has_acknowledgements)
+        self._outbox.online(
+            has_acknowledgements=effect.has_acknowledgements, max_size=self._peer_limit
+        )
         self._send_syncs()
         if self._line is not None:
             self._line.wake()
@@ -283,6 +289,8 @@ class Shell:
         self._subscriptions.lost()
         self._token_watch.deadline = None
         self._outbox.lost(effect.refusals)
+        reason = "the connection ended before the reply"
+        self._receiver.requests.lost(ConnectionLost(CloseCode.NO_FRAME, reason))
         self._receiver.inbound.lost()
         self._listener.outbox_changed()
 
@@ -337,6 +345,7 @@ class Shell:
         burst = self._receiver.burst(frame, line.pull)
         self._listener.counted()
         self._finish_burst(burst)
+        self._confirmed(self._outbox.position)
         if self._outbox.version != version:
             self.outbox_changed()
             self._listener.outbox_changed()
@@ -357,29 +366,44 @@ class Shell:
     def line_ponged(self, line: Line) -> None:
         """A WebSocket pong arrived."""
         self._perform(self._decisions.pong(line.generation, self.loop.time()))
+        self._confirmed(0)
 
     def line_next(self, line: Line) -> Outgoing | None:
         """Returns what to write next; in resends the message says so."""
         while line is self._line:
-            entry = self._outbox.take(self.loop.time())
+            heartbeat = self._decisions.heartbeat
+            room = heartbeat.room()
+            entry = self._outbox.take(self.loop.time(), room)
             if entry is None:
+                if room < math.inf and self._outbox.has_next:
+                    heartbeat.hold(self.loop.time())
+                    self._alarm.no_later_than(heartbeat.deadline)
                 return None
             try:
                 size = self._dialer.prepare(entry, self._peer_limit)
-            except (MessageTooBig, MessageRejected) as error:
+            except MessageTooBig as error:
+                self._too_big(entry, error)
+                continue
+            except MessageRejected as error:
                 self._outbox.refused(entry, error)
                 self._listener.reported(ErrorKind.APPLICATION, error, is_retryable=False)
                 continue
             self._counters.bytes_sent += size
-            if entry.guarantee is Guarantee.AT_LEAST_ONCE:
-                # It waits for its acknowledgement from now on.
-                self._alarm.no_later_than(self._outbox.deadline)
+            if line.traffic is not None:
+                entry.position = line.traffic.written + size
             return entry
         return None
 
+    def _too_big(self, entry: Outgoing, error: MessageTooBig) -> None:
+        """A promised message waits for a server that takes it; another one fails."""
+        if not self._outbox.park_too_big(entry):
+            self._outbox.refused(entry, error)
+        self._listener.reported(ErrorKind.APPLICATION, error, is_retryable=False)
+        self._listener.outbox_changed()
+
     def line_wrote(self, line: Line, entry: Outgoing) -> None:
         """The socket took a message."""
-        del line
+        self._wrote(line)
         self._counters.messages_sent += 1
         if self._log.has_messages:
             self._log.sent(entry.envelope.type, entry.delivery.id)
@@ -387,6 +411,22 @@ class Shell:
         if not len(self._outbox):
             self._perform(self._decisions.drained(self.loop.time()))
         self._listener.outbox_changed()
+
+    def _wrote(self, line: Line) -> None:
+        if line.traffic is not None:
+            heartbeat = self._decisions.heartbeat
+            heartbeat.wrote(line.traffic.written, self.loop.time())
+            self._alarm.no_later_than(heartbeat.deadline)
+
+    def _confirmed(self, position: int) -> None:
+        """The server has read bytes up to a position, or as far as its pong says."""
+        heartbeat = self._decisions.heartbeat
+        heartbeat.confirm(position, self.loop.time())
+        if self._outbox.in_flight:
+            self._outbox.confirmed(heartbeat.confirmed, self.loop.time())
+            self._alarm.no_later_than(self._outbox.deadline)
+        if self._line is not None:
+            self._line.wake()
 
     def line_cut_off(self, line: Line, entry: Outgoing) -> None:
         """The socket ended while it took a message."""
@@ -425,6 +465,12 @@ class Shell:
         yield self._sleep.deadline
         yield self._token_watch.deadline
 
+    def _reading(self) -> Reading:
+        traffic = self._line.traffic if self._line is not None else None
+        if traffic is None:
+            return Reading()
+        return Reading(traffic.received, traffic.written, traffic.waiting, traffic.is_reading)
+
     def _tick(self) -> None:
         now = self.loop.time()
         if self._sleep.has_slept(now):
@@ -432,11 +478,13 @@ class Shell:
             self._perform(self._decisions.woke(now))
         due = self._decisions.deadline
         if due is not None and due <= now:
-            self._perform(self._decisions.tick(now))
+            self._perform(self._decisions.tick(now, self._reading()))
         due = self._outbox.deadline
         if due is not None and due <= now:
             if not self._outbox.tick(now):
-                text = "the server acknowledged nothing twice in a row"
+                text = (
+                    "the server reads messages and acknowledges none; another connection may help"
+                )
                 self._perform(self._decisions.abandon(DialFailed(text), now))
             self.outbox_changed()
             self._listener.outbox_changed()

@@ -21,7 +21,13 @@ from ..connection import (
     Metrics,
 )
 from ..engine import Domain
-from ..errors import ConnectionFailed, ReactiveWSError, ServiceClosed, UsageError
+from ..errors import (
+    AcknowledgementLate,
+    ConnectionFailed,
+    ReactiveWSError,
+    ServiceClosed,
+    UsageError,
+)
 from ..inbound import Inbound
 from ..outbox import Outbox, OutboxView, Outgoing, Pending
 from ..state import EventSource, Store
@@ -84,6 +90,12 @@ class Reports:
         """The outbox dropped a message."""
         failure = entry.delivery.failure
         self.error(ErrorKind.APPLICATION, failure, is_retryable=False, source=reason)
+
+    def slow(self, entry: Outgoing) -> None:
+        """The server has read a message and does not acknowledge it."""
+        since = entry.confirmed_at if entry.confirmed_at is not None else self._now()
+        error = AcknowledgementLate(entry.delivery.id, self._now() - since)
+        self.error(ErrorKind.SERVER, error, is_retryable=True)
 
     def storage_failed(self, error: Exception) -> None:
         """The durable outbox could not store or read a message."""

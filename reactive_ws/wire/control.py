@@ -224,7 +224,7 @@ class MessageReceived(_Wire, frozen=True, gc=False, omit_defaults=True):
 class ServerError(_Wire, frozen=True, gc=False, omit_defaults=True):
     """An application error. `reply_to` is the id of the message that it answers.
 
-    `retryable`: the client may send the message again, after `after` seconds.
+    With `retryable` the client sends that message again after `after` seconds; without, the message failed.
     """
 
     code: str

@@ -313,16 +313,18 @@ def test_the_policy_is_data() -> None:
     assert ClosePolicy(codes={4700: retry}).for_code(4700) is retry
 
 
-def test_a_silent_connection_is_aborted_and_any_frame_is_life() -> None:
+def test_a_silent_connection_is_aborted_and_an_answered_ping_is_life() -> None:
     rig = Rig(heartbeat=Heartbeat(interval=30.0, timeout=10.0))
     rig.up()
     assert rig.tick() == 30.0
     assert rig.kinds() == ["SendProtocolPing"]
-    rig.protocol.heartbeat.frame_arrived(35.0)
-    assert rig.tick() == 40.0
-    assert rig.effects == []
+    rig.run(rig.protocol.pong(rig.generation, 35.0))
     assert rig.tick() == 60.0
+    assert rig.kinds() == ["SendProtocolPing"]
     assert rig.tick() == 70.0
+    assert rig.effects == []
+    # The socket is looked at once more.
+    assert rig.tick() == 70.05
     assert rig.kinds()[0] == "Abort"
     assert isinstance(rig.protocol.connection.error, HeartbeatTimeout)
     assert rig.state is S.RECONNECTING

@@ -34,6 +34,8 @@ EXAMPLES: dict[str, errors.ReactiveWSError] = {
         errors.MessageTooBig(2_000_000, 1_048_576),
         errors.RequestFailed("busy", "later", retryable=True),
         errors.RequestTimeout(10.0, "todo.added"),
+        errors.DuplicateId("m1"),
+        errors.AcknowledgementLate("m1", 10.0),
         errors.OutboxFull(100),
         errors.DeliveryFailed("m1", "the service was disconnected"),
         errors.JournalError("outbox.db", "the disk is full"),

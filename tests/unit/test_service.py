@@ -78,16 +78,21 @@ async def test_a_dead_connection_is_noticed_forty_seconds_after_it_became_ready(
 
 
 @simulate
-async def test_a_busy_server_that_never_answers_pings_is_alive() -> None:
+async def test_a_server_that_goes_on_to_publish_and_answers_no_ping_is_left() -> None:
+    """Its reader hangs: what is sent to it is lost."""
     async with ScriptedServer(registry=agent_chat()) as server:
         server.answer("ping", None)
         service = make(server)
         await service.connect()
         await service.wait_connected()
-        for _ in range(60):
-            await asyncio.sleep(5)
+        ready, lost = now(), list[float]()
+        service.connection.select(lambda it: it.state).subscribe(
+            lambda state: lost.append(now()) if state is ConnectionState.DISCONNECTED else None
+        )
+        while not lost:
+            await asyncio.sleep(1)
             server.publish(MessageResponse("s", Message("m", "s", "a", "x", 0)))
-        assert len(server.connections) == 1
+        assert 40 < lost[0] - ready < 45
         await service.disconnect()
 
 
@@ -281,22 +286,32 @@ async def taking_at_most_1000_bytes() -> AsyncGenerator[WebSocketService]:
 
 
 @simulate
-async def test_a_message_larger_than_the_server_takes_fails_alone() -> None:
+async def test_a_promised_message_larger_than_the_server_takes_is_parked_alone() -> None:
     async with taking_at_most_1000_bytes() as service:
+        problems: list[ErrorEvent] = []
+        service.errors.subscribe(problems.append)
         big, small = service.send(chat(1, 2000)), service.send(chat(2))
-        with pytest.raises(MessageTooBig):
-            await big
         assert await small is DeliveryStatus.ACKNOWLEDGED
+        await asyncio.sleep(1)
+        assert [(it.id, it.is_parked) for it in service.outbox.get().entries] == [(big.id, True)]
+        assert [type(it.exception) for it in problems] == [MessageTooBig]
+        assert not big.is_final
+        service.discard(big.id)
+
+
+@simulate
+async def test_another_message_larger_than_the_server_takes_fails_alone() -> None:
+    async with taking_at_most_1000_bytes() as service:
+        with pytest.raises(MessageTooBig):
+            await service.send("note", "x" * 2000)
+        assert await service.send(chat(2)) is DeliveryStatus.ACKNOWLEDGED
 
 
 @simulate
 async def test_the_limit_counts_bytes_whatever_the_letters() -> None:
     async with taking_at_most_1000_bytes() as service:
-        letters = [
-            service.send(MessageSend("s", Message(f"c{n}", "s", "user", letter * 600, 0)))
-            for n, letter in enumerate("x\u00e9")
-        ]
-        assert await letters[0] is DeliveryStatus.ACKNOWLEDGED
+        letters = [service.send("note", letter * 600) for letter in "x\u00e9"]
+        assert await letters[0] is DeliveryStatus.SENT
         with pytest.raises(MessageTooBig, match=r"1[34][0-9][0-9]"):
             await letters[1]
 

@@ -384,7 +384,7 @@ async def test_a_connection_that_ends_without_a_close_frame_has_a_code_all_the_s
         await app.service.disconnect()
         await world.settle()
         assert [code for code, _ in closed] == [1006, 1000]
-        assert "10 s after a ping" in closed[0][1]
+        assert "did not answer a ping within 10 s" in closed[0][1]
 
 
 @pytest.mark.parametrize(
