@@ -36,7 +36,7 @@ class Path:
         up, down: Bytes a second.
         delay: Seconds of a round trip.
         swallow: Bytes that a proxy takes at once, however slow the link behind it is.
-        dies_at: When the path turns black; nothing arrives any more in either direction.
+        dies_at: When the path turns black; nothing arrives in either direction from then on.
         hangs_at: When the server's reader stops, while its writer goes on.
         acknowledges: Whether the server acknowledges messages.
         push: Size of what the server pushes, and how many seconds apart.
@@ -56,7 +56,7 @@ class Path:
 
 @attrs.define
 class Result:
-    """What came of it.
+    """The outcome of a run.
 
     Attributes:
         aborts: Connections that were given up while the path lived.

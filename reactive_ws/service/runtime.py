@@ -150,7 +150,7 @@ class Runtime:
             self._closing.append(over)
             shell.disconnect(drain)
 
-        self._sender.refuse()
+        self._refuse()
         self._place.post(end)
         return over
 
@@ -158,7 +158,7 @@ class Runtime:
         """Drops the socket and dials at once."""
 
         def again() -> None:
-            self._sender.accept()
+            self._accept()
             if self._place.shell is not None:
                 self._place.shell.reconnect()
 
@@ -208,7 +208,7 @@ class Runtime:
 
     def settled(self) -> None:
         """A disconnect on purpose has decided what becomes of every message: takes no more."""
-        self._sender.refuse()
+        self._refuse()
         self._sender.fail_requests()
 
     def token_expires(self) -> None:
@@ -251,6 +251,14 @@ class Runtime:
 
     # --- how ------------------------------------------------------------------------------------------------------------
 
+    def _accept(self) -> None:
+        self._sender.accept()
+        self._status.accepting(is_accepting=True)
+
+    def _refuse(self) -> None:
+        self._sender.refuse()
+        self._status.accepting(is_accepting=False)
+
     def _own_thread(self) -> BackgroundThread:
         place = self._place
         with self._starting:
@@ -262,7 +270,7 @@ class Runtime:
 
     def _begin(self, begun: Pending[None]) -> None:
         try:
-            self._sender.accept()
+            self._accept()
             self._bind().connect()
             # connect() cancelled the disconnects that were under way; this resolves their waiters.
             self._settle_closing()

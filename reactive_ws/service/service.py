@@ -321,6 +321,14 @@ class WebSocketService:
         return self._status.outbox.read_only
 
     @property
+    def can_send(self) -> ReadOnly[bool]:
+        """Whether the service takes a message that may not be lost: False when the outbox is full, and after a disconnect.
+
+        A UI disables its input by it; published together with `outbox`.
+        """
+        return self._status.can_send.read_only
+
+    @property
     def positions(self) -> Store[Mapping[str, Position]]:
         """Where each stream is; changes in the same commit as the effects of its messages. Restore it before connecting."""
         return self._receiver.positions
@@ -597,7 +605,8 @@ class WebSocketService:
         Raises:
             UnknownType: the class was never registered.
             MessageRejected: the payload cannot be encoded.
-            OutboxFull: there is no room, and nothing may be dropped for it.
+            OutboxFull: there is no room, and the overflow of the outbox is RAISE. Otherwise the Delivery fails with it.
+            DuplicateId: a message with the same id still waits.
             ServiceClosed: after `disconnect()` or `stop()`.
         """
         return self._sender.send(message, payload, channel, time_to_live)

@@ -116,7 +116,7 @@ class Status:
         log: Takes the lines about the connection.
 
     Attributes:
-        connection, metrics, outbox: The stores that programs read.
+        connection, metrics, outbox, can_send: The stores that programs read.
     """
 
     def __init__(
@@ -134,6 +134,8 @@ class Status:
         self.connection = Store(now, name="service.connection", domain=domain)
         self.metrics = Store(Metrics(now.url), name="service.metrics", domain=domain)
         self.outbox = Store(OutboxView(), name="service.outbox", domain=domain)
+        self.can_send = Store(True, name="service.can_send", domain=domain)
+        self._is_accepting = True
         self._place = place
         self._decisions = decisions
         self._outbox = outbox
@@ -224,6 +226,15 @@ class Status:
         if self._outbox.version != self._shown_version:
             self._shown_version = self._outbox.version
             self.outbox.set(self._outbox.view())
+            self._show_room()
+
+    def accepting(self, *, is_accepting: bool) -> None:
+        """The service takes messages from now on, or no more. Any thread."""
+        self._is_accepting = is_accepting
+        self._show_room()
+
+    def _show_room(self) -> None:
+        self.can_send.set(self._is_accepting and not self._outbox.is_full)
 
     # --- the metrics ------------------------------------------------------------------------------------------------------
 
