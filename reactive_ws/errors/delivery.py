@@ -80,7 +80,7 @@ class JournalError(ReactiveWSError):
     path: str
     reason: str
 
-    text = "outbox file {path!r}: {reason}"
+    text = "outbox file {path!r} {reason}"
 
 
 @attrs.define(eq=False, slots=False)

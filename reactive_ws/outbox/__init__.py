@@ -7,7 +7,8 @@ reports what became of them.
     delivery  what became of one sent message
     outgoing  options, entries, and the read-only view
     queue     one ordered queue with bounds, a window, acknowledgements and resends
-    journal   the durable outbox's file
+    sqlite_file  opens a SQLite file for one owner: private, locked, errors in plain words
+    journal   keeps promised messages in a file, written by one thread
     storage   keeps the queue and the journal in step
 """
 
@@ -15,6 +16,7 @@ from .delivery import Delivery, DeliveryStatus
 from .outgoing import OutboxOptions, OutboxView, Outgoing, Overflow, Waiting
 from .pending import Pending
 from .queue import Outbox
+from .sqlite_file import SqliteFile
 from .storage import Storage
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Outgoing",
     "Overflow",
     "Pending",
+    "SqliteFile",
     "Storage",
     "Waiting",
 ]

@@ -1,28 +1,42 @@
-"""The durable outbox's file: SQLite in WAL mode with synchronous=FULL, written by one thread in group commits.
+"""Keeps promised messages in a file: SQLite, written by one thread in group commits.
 
-What `append` reported as stored survives the process and the machine. One process at a time: an exclusive lock is held as
-long as the journal is open, and a second one is refused at once. Forgetting is lazy: after a crash an acknowledged message
-may be sent once more, with its id, and the server knows it.
+A message that `append` reported as stored survives the process and the machine. One process at a time has the file. Each
+row has a checksum; a damaged one is kept aside and reported. A removal is lazy while the file is open: after a crash an
+acknowledged message may be sent once more, with its id, and the server knows it. A removal while the file is closed opens it.
 
-It orders nothing and sends nothing; `outbox` decides what is in it. Callbacks come on the journal's thread, in order.
+It orders nothing and sends nothing; `Storage` decides what is in it. Callbacks come on the journal's thread, in order.
 """
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import os
-import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import attrs
 
 from ..errors import JournalError
+from .sqlite_file import SqliteFile
 
 __all__ = ["Journal", "Stored"]
 
-_VERSION = 1
-_MAGIC = 0x52575301
-"""`application_id` of the file, so that somebody else's database is not taken for an outbox."""
+_logger = logging.getLogger("reactive_ws.outbox")
+
+_VERSION = 2
+_APPLICATION = 0x52575301
+_CREATE = (
+    (
+        "CREATE TABLE entries (number INTEGER PRIMARY KEY AUTOINCREMENT, "
+        "id TEXT NOT NULL UNIQUE, frame NOT NULL, checksum BLOB NOT NULL)"
+    ),
+    "CREATE TABLE damaged (number INTEGER, id, frame, checksum)",
+)
+_IDLE = 1.0
+"""Seconds after which the thread ends until there is work again. A journal that is dropped can then be collected."""
 
 
 @attrs.frozen
@@ -50,18 +64,38 @@ class Journal:
 
     Args:
         path: The file; made when it does not exist, in a directory that does.
+        failed: Called with what goes wrong besides a single append, on the journal's thread or in `open`.
+
+    Attributes:
+        path: The absolute path.
 
     Raises:
-        JournalError: another process has it open, it is corrupt or no outbox, or it cannot be written.
+        JournalError: another owner has it open, it is damaged or no outbox, or it cannot be written.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        failed: Callable[[Exception], None] = lambda error: _logger.error("%s", error),
+    ) -> None:
+        self._file = SqliteFile(
+            path,
+            what="an outbox",
+            application=_APPLICATION,
+            version=_VERSION,
+            create=_CREATE,
+            failure=JournalError,
+        )
+        self.path = self._file.path
+        self._failed = failed
+        self._opening = threading.RLock()
         self._lock = threading.Condition()
         self._waiting: list[_Append | _Remove] = []
-        self._is_closing = False
-        self._database: sqlite3.Connection | None = None
+        self._is_wanted = False
         self._thread: threading.Thread | None = None
+        self._death: JournalError | None = None
+        # Without the last reference to a journal, its file is free for the next one.
+        weakref.finalize(self, self._file.close).atexit = False
         self.open()
 
     def __repr__(self) -> str:
@@ -69,8 +103,8 @@ class Journal:
 
     @property
     def is_open(self) -> bool:
-        """Whether the file is open and locked."""
-        return self._database is not None
+        """Whether the journal has the file; False after `close`, also while it removes something from it."""
+        return self._is_wanted
 
     def open(self) -> None:
         """Opens and locks the file again after `close`; does nothing when it is open.
@@ -78,162 +112,209 @@ class Journal:
         Raises:
             JournalError: see above.
         """
-        if self._database is not None:
-            return
-        try:
-            database = sqlite3.connect(
-                self.path, timeout=0.0, isolation_level=None, check_same_thread=False
-            )
-        except sqlite3.Error as error:
-            raise self._failure(error) from error
-        try:
-            self._prepare(database)
-        except sqlite3.Error as error:
-            database.close()
-            raise self._failure(error) from error
-        except JournalError:
-            database.close()
-            raise
-        self._database = database
-        self._is_closing = False
+        with self._opening:
+            if self._is_wanted:
+                return
+            self._join()
+            self._file.open()
+            with self._lock:
+                late, self._waiting = self._waiting, []
+            try:
+                self._commit(late)
+            except Exception:
+                with self._lock:
+                    self._waiting = [*late, *self._waiting]
+                self._file.close()
+                raise
+            self._death = None
+            self._is_wanted = True
 
     def entries(self) -> list[Stored]:
-        """Returns what is stored, oldest first. To be called before the first `append`.
+        """Returns what is stored, oldest first. Damaged rows are moved into a table of their own and reported.
+
+        Call it before the first `append`.
 
         Raises:
             JournalError: the file cannot be read.
         """
-        database = self._database
-        if database is None:
-            raise JournalError(self.path, "it is closed")
         try:
-            rows = database.execute("SELECT id, frame FROM entries ORDER BY number").fetchall()
-        except sqlite3.Error as error:
-            raise self._failure(error) from error
-        return [Stored(identity, frame) for identity, frame in rows]
+            with self._file.translating():
+                rows: list[Any] = self._file.database.execute(
+                    "SELECT number, id, frame, checksum FROM entries ORDER BY number"
+                ).fetchall()
+        except (TypeError, ValueError) as error:
+            reason = "is damaged; restore it from a copy or choose another one"
+            raise JournalError(self.path, reason) from error
+        good = [row for row in rows if _is_whole(row)]
+        if len(good) < len(rows):
+            self._set_aside([row for row in rows if not _is_whole(row)])
+        return [Stored(row[1], row[2]) for row in good]
 
     def append(
         self, identity: str, frame: str | bytes, done: Callable[[JournalError | None], None]
     ) -> None:
-        """Stores a message; `done` is called with None once it is on disk, or with what prevented that."""
-        self._enqueue(_Append(identity, frame, done))
+        """Stores a message; calls `done` with None once it is on disk, or with what prevented that."""
+        with self._lock:
+            problem = self._death
+            if problem is None and not self._is_wanted:
+                problem = JournalError(self.path, "is closed")
+            if problem is None:
+                self._enqueue(_Append(identity, frame, done))
+                return
+        self._tell(_Append(identity, frame, done), problem)
 
     def remove(self, identity: str) -> None:
-        """Forgets a message."""
-        self._enqueue(_Remove(identity))
+        """Forgets a message, also in a file that is closed."""
+        with self._lock:
+            self._enqueue(_Remove(identity))
 
     def close(self) -> None:
         """Writes what waits, ends the thread and unlocks the file."""
-        with self._lock:
-            self._is_closing = True
-            self._lock.notify()
-            thread, self._thread = self._thread, None
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
-        database, self._database = self._database, None
-        if database is not None:
-            database.close()
+        with self._opening:
+            with self._lock:
+                self._is_wanted = False
+                self._lock.notify()
+            self._join()
+            if threading.current_thread() is not self._thread:
+                self._file.close()
+
+    # --- the thread -----------------------------------------------------------------------------------------------------
 
     def _enqueue(self, work: _Append | _Remove) -> None:
+        self._waiting.append(work)
+        if self._thread is None:
+            # The program must not end before what it deleted is deleted. What it appended was not reported as stored.
+            self._thread = threading.Thread(
+                target=self._run, name="reactive_ws-journal", daemon=self._is_wanted
+            )
+            self._thread.start()
+        self._lock.notify()
+
+    def _join(self) -> None:
         with self._lock:
-            self._waiting.append(work)
-            if self._thread is None and not self._is_closing:
-                self._thread = threading.Thread(
-                    target=self._run, name="reactive_ws-journal", daemon=True
-                )
-                self._thread.start()
-            self._lock.notify()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
 
     def _run(self) -> None:
-        while True:
-            with self._lock:
-                while not self._waiting and not self._is_closing:
-                    self._lock.wait()
-                if not self._waiting:
+        work: list[_Append | _Remove] = []
+        try:
+            while True:
+                with self._lock:
+                    if not self._waiting and self._is_wanted:
+                        self._lock.wait(_IDLE)
+                    if not self._waiting:
+                        self._leave()
+                        return
+                    work, self._waiting = self._waiting, []
+                if not self._has_file():
+                    self._keep(work)
                     return
-                work, self._waiting = self._waiting, []
-            for append, error in self._write(work):
-                append.done(error)
+                for append, error in self._write(work):
+                    self._tell(append, error)
+                work = []
+        except BaseException as error:  # noqa: BLE001 - the thread is over, and what waits for it must fail
+            self._die(error, work)
+
+    def _leave(self) -> None:
+        """Ends the thread, under the lock: `open` and the next thread begin where this one is done with the file."""
+        if not self._is_wanted:
+            self._file.close()
+        self._thread = None
+
+    def _has_file(self) -> bool:
+        try:
+            self._file.open()
+        except JournalError as error:
+            self._report(error)
+            return False
+        return True
+
+    def _keep(self, work: list[_Append | _Remove]) -> None:
+        """Keeps removals for the next `open`, because another owner has the file."""
+        with self._lock:
+            self._waiting = [*work, *self._waiting]
+            self._thread = None
+
+    def _die(self, error: BaseException, work: list[_Append | _Remove]) -> None:
+        death = JournalError(self.path, f"has no writer: its thread ended with {error!r}")
+        with self._lock:
+            self._death = death
+            work = [*work, *self._waiting]
+            self._waiting = []
+            self._leave()
+        for one in work:
+            if isinstance(one, _Append):
+                self._tell(one, death)
+        self._report(death)
+
+    def _tell(self, append: _Append, error: JournalError | None) -> None:
+        try:
+            append.done(error)
+        except (
+            BaseException
+        ):  # an observer of the program, which must not end the thread of all messages
+            _logger.exception("an observer raised after message %s was stored", append.id)
+
+    def _report(self, error: JournalError) -> None:
+        try:
+            self._failed(error)
+        except BaseException:  # as in `_tell`
+            _logger.exception("an observer raised on hearing that %s", error)
 
     def _write(self, work: list[_Append | _Remove]) -> list[tuple[_Append, JournalError | None]]:
         """Writes everything in one transaction; if that fails, each by itself, so that one cannot spoil the others."""
         try:
             self._commit(work)
-        except sqlite3.Error:
+        except Exception:  # noqa: BLE001 - a frame that SQLite cannot take raises what it likes
             return [result for one in work for result in self._write_alone(one)]
         return [(one, None) for one in work if isinstance(one, _Append)]
 
     def _write_alone(self, one: _Append | _Remove) -> Iterable[tuple[_Append, JournalError | None]]:
+        error: JournalError | None = None
         try:
             self._commit([one])
-        except sqlite3.Error as error:
-            if isinstance(one, _Append):
-                return [(one, self._failure(error))]
-            # An entry that could not be removed is sent once more by the next process; the server knows its id.
-            return []
-        return [(one, None)] if isinstance(one, _Append) else []
+        except JournalError as failure:
+            error = failure
+        except Exception as failure:  # noqa: BLE001 - see `_write`
+            kind = type(failure).__name__
+            error = JournalError(self.path, f"cannot take message {one.id}: its frame is a {kind}")
+        if isinstance(one, _Append):
+            return [(one, error)]
+        if error is not None:
+            self._report(error)
+        return []
 
-    def _commit(self, work: list[_Append | _Remove]) -> None:
-        database = self._database
-        if database is None:
-            raise sqlite3.OperationalError("the journal is closed")
-        database.execute("BEGIN IMMEDIATE")
-        try:
+    def _commit(self, work: Iterable[_Append | _Remove]) -> None:
+        with self._file.transaction() as database:
             for one in work:
                 if isinstance(one, _Append):
                     database.execute(
-                        "INSERT OR IGNORE INTO entries (id, frame) VALUES (?, ?)",
-                        (one.id, one.frame),
+                        "INSERT OR IGNORE INTO entries (id, frame, checksum) VALUES (?, ?, ?)",
+                        (one.id, one.frame, _checksum(one.id, one.frame)),
                     )
                 else:
                     database.execute("DELETE FROM entries WHERE id = ?", (one.id,))
-            database.execute("COMMIT")
-        except sqlite3.Error:
-            if database.in_transaction:
-                database.execute("ROLLBACK")
-            raise
 
-    def _prepare(self, database: sqlite3.Connection) -> None:
-        # Exclusive before WAL: then there is no shared memory file, and the lock lasts as long as the connection.
-        database.execute("PRAGMA locking_mode=EXCLUSIVE")
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=FULL")
-        database.execute("BEGIN EXCLUSIVE")
-        try:
-            (magic,) = database.execute("PRAGMA application_id").fetchone()
-            (version,) = database.execute("PRAGMA user_version").fetchone()
-            (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if tables and magic != _MAGIC:
-                raise JournalError(
-                    self.path, "it is a database of something else; choose another path"
-                )
-            if version > _VERSION:
-                raise JournalError(
-                    self.path,
-                    f"it has version {version}, made by a newer release; update reactive-ws",
-                )
-            database.execute(
-                "CREATE TABLE IF NOT EXISTS entries ("
-                "number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, frame NOT NULL)"
-            )
-            database.execute(f"PRAGMA application_id={_MAGIC}")
-            database.execute(f"PRAGMA user_version={_VERSION}")
-            database.execute("COMMIT")
-        except BaseException:
-            if database.in_transaction:
-                database.execute("ROLLBACK")
-            raise
+    def _set_aside(self, rows: list[Any]) -> None:
+        with self._file.transaction() as database:
+            for number, *row in rows:
+                database.execute("INSERT INTO damaged VALUES (?, ?, ?, ?)", (number, *row))
+                database.execute("DELETE FROM entries WHERE number = ?", (number,))
+        reason = (
+            f"has {len(rows)} damaged messages; they are not sent and kept in its table `damaged`"
+        )
+        self._report(JournalError(self.path, reason))
 
-    def _failure(self, error: sqlite3.Error) -> JournalError:
-        text = str(error)
-        if "locked" in text or "busy" in text:
-            reason = "another process has it open; give each process its own path"
-        elif "full" in text:
-            reason = "the disk is full; make room, then send again"
-        elif "malformed" in text or "not a database" in text or "corrupt" in text:
-            reason = "it is corrupt; move it away, what it held may be lost"
-        elif "unable to open" in text:
-            reason = "it cannot be opened; does the directory exist, and may it be written?"
-        else:
-            reason = text
-        return JournalError(self.path, reason)
+
+def _checksum(identity: str, frame: str | bytes) -> bytes:
+    kind, data = ("t", frame.encode()) if isinstance(frame, str) else ("b", bytes(frame))
+    head = f"{kind}{len(identity)}:{identity}".encode()
+    return hashlib.blake2b(head + data, digest_size=8).digest()
+
+
+def _is_whole(row: Any) -> bool:
+    _, identity, frame, checksum = row
+    if not isinstance(identity, str) or not isinstance(frame, str | bytes):
+        return False
+    return bool(checksum == _checksum(identity, frame))

@@ -168,10 +168,15 @@ class OutboxView:
 
     Args:
         parts: The entries in parts, each in order.
+        unreadable: Ids of stored messages that the codec cannot read any longer. They are not sent; `discard` deletes
+            them.
     """
 
-    def __init__(self, parts: tuple[tuple[Waiting, ...], ...] = ()) -> None:
+    def __init__(
+        self, parts: tuple[tuple[Waiting, ...], ...] = (), unreadable: tuple[str, ...] = ()
+    ) -> None:
         self.parts = parts
+        self.unreadable = unreadable
         self._length = sum(map(len, parts))
 
     def __len__(self) -> int:
@@ -183,10 +188,12 @@ class OutboxView:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, OutboxView):
             return NotImplemented
+        if self.unreadable != other.unreadable:
+            return False
         return self.parts == other.parts or self.entries == other.entries
 
     def __hash__(self) -> int:
-        return hash(self.entries)
+        return hash((self.entries, self.unreadable))
 
     def __repr__(self) -> str:
         return f"OutboxView({list(self)!r})"

@@ -54,6 +54,7 @@ class Outbox:
 
     Attributes:
         on_over: Called with every entry that is done, whatever its fate; the journal forgets it then.
+        unreadable: Ids of stored messages that the codec cannot read; for the view only.
         resent: How many transmissions were of messages that were sent before.
         dropped: How many entries were dropped.
         version: Grows with every change.
@@ -73,6 +74,7 @@ class Outbox:
         self.version = 0
         self.position = 0
         self.on_over: Callable[[Outgoing], None] | None = None
+        self.unreadable: tuple[str, ...] = ()
         self._on_drop = on_drop
         self._on_slow = on_slow
         self._lock = threading.Lock()
@@ -147,7 +149,7 @@ class Outbox:
             for part, entries in self._parts.items():
                 if part not in shown:
                     shown[part] = tuple([entry.shown() for entry in entries.values()])
-            return OutboxView(tuple([shown[part] for part in self._parts]))
+            return OutboxView(tuple([shown[part] for part in self._parts]), self.unreadable)
 
     def offer(
         self,

@@ -1,7 +1,7 @@
-"""What joins the outbox and its journal: new at-least-once messages are stored before they are sent, finished ones are
-forgotten, and what an earlier process left behind is queued again.
+"""Keeps the outbox and its journal in step: stores promised messages before they are sent, forgets finished ones, and queues
+again what an earlier process left.
 
-It decides nothing about order or delivery. `service` makes one when the outbox has a path.
+It decides nothing about order or delivery. `Sender` makes one when the outbox has a path.
 """
 
 from __future__ import annotations
@@ -51,25 +51,33 @@ class Storage:
         self._post = post
         self._changed = changed
         self._failed = failed
-        self._journal = Journal(path)
+        self._is_ready = False
+        self._unreadable: dict[str, MessageRejected] = {}
+        self._unreported: list[Exception] = []
+        self._journal = Journal(path, self._report)
         self._restore(self._journal.entries())
+        self._is_ready = True
 
     def open(self) -> None:
         """Takes the file again after `close`. What another process delivered meanwhile is not sent again.
 
+        Reports what could not be read, because before the first connect no observer can be there.
+
         Raises:
             JournalError: the file cannot be used.
         """
-        if self._journal.is_open:
-            return
-        self._journal.open()
-        stored = self._journal.entries()
-        known = {one.id for one in stored}
-        for waiting in self._outbox.view().entries:
-            if self._outbox.is_durable(waiting.id) and waiting.id not in known:
-                reason = "another process took this message over"
-                self._outbox.reject(waiting.id, JournalError(self._journal.path, reason))
-        self._restore(one for one in stored if not self._outbox.is_durable(one.id))
+        if not self._journal.is_open:
+            self._journal.open()
+            stored = self._journal.entries()
+            known = {one.id for one in stored}
+            for waiting in self._outbox.view().entries:
+                if self._outbox.is_durable(waiting.id) and waiting.id not in known:
+                    reason = "lost this message: another process took it over"
+                    self._outbox.reject(waiting.id, JournalError(self._journal.path, reason))
+            self._restore(one for one in stored if not self._outbox.is_durable(one.id))
+        unreported, self._unreported = self._unreported, []
+        for error in (*unreported, *self._unreadable.values()):
+            self._failed(error)
 
     def close(self) -> None:
         """Writes what waits and lets the file go; the thread ends."""
@@ -90,16 +98,42 @@ class Storage:
         self._journal.append(entry.delivery.id, entry.frame, done)
 
     def forget(self, entry: Outgoing) -> None:
-        """The outbox is done with an entry."""
+        """Forgets an entry that is over, also while the file is closed."""
         if entry.is_durable:
             self._journal.remove(entry.delivery.id)
 
+    def discard(self, identities: Iterable[str]) -> None:
+        """Deletes stored messages that could not be read; the outbox knows the others."""
+        for identity in identities:
+            if self._unreadable.pop(identity, None) is not None:
+                self._journal.remove(identity)
+        self._show_unreadable()
+
+    def clear(self) -> int:
+        """Deletes every stored message that could not be read; returns how many."""
+        count = len(self._unreadable)
+        self.discard(tuple(self._unreadable))
+        return count
+
+    def _report(self, error: Exception) -> None:
+        """Hears of trouble on the journal's thread, or before anything runs."""
+        if self._is_ready:
+            self._post(lambda: self._failed(error))
+        else:
+            self._unreported.append(error)
+
     def _restore(self, stored: Iterable[Stored]) -> None:
+        self._unreadable.clear()
         for one in stored:
             try:
                 envelope = self._codec.decode(one.frame)
             except MessageRejected as error:
-                # Kept in the file: a program that knows the type may read it one day.
-                self._failed(error)
+                # It stays in the file: a program that knows the type may read it one day.
+                reason = f"{error.reason}; it stays in {self._journal.path} and is not sent"
+                self._unreadable[one.id] = MessageRejected(reason, type=error.type, id=one.id)
                 continue
             self._outbox.restore(envelope, one.frame, self._now())
+        self._show_unreadable()
+
+    def _show_unreadable(self) -> None:
+        self._outbox.unreadable = tuple(self._unreadable)

@@ -154,6 +154,8 @@ class Sender:
 
         def give_up() -> None:
             self._outbox.discard(ids)
+            if self._storage is not None:
+                self._storage.discard(ids)
             self._changed()
 
         self._place.post(give_up)
@@ -161,6 +163,8 @@ class Sender:
     def clear(self) -> int:
         """Gives up everything that waits; returns how many messages that were."""
         count = self._outbox.clear()
+        if self._storage is not None:
+            count += self._storage.clear()
         self._changed()
         return count
 

@@ -9,6 +9,8 @@ a dial that is cancelled leaves a socket open, and uvloop does not know it. Here
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ipaddress
 import itertools
 import socket
 from collections import deque
@@ -23,16 +25,19 @@ _Address: TypeAlias = tuple[int, int, int, str, Any]
 
 
 async def open_socket(host: str, port: int) -> socket.socket | None:
-    """Returns a connected socket, or None when the name has a single address and there is nothing to race.
+    """Returns a socket that is connected to the first address that answers; None when the host is an address itself.
 
     Raises:
         OSError: no address answered, or the name has none; the error of the first address.
     """
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host.partition("%")[0])
+        return None
     loop = asyncio.get_running_loop()
     found: list[Any] = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = _in_turns([(one[0], one[1], one[2], one[3], one[4]) for one in found])
-    if len(addresses) < 2:
-        return None
+    if len(addresses) == 1:
+        return await _attempt(addresses[0])
     return await _race(deque(addresses))
 
 
@@ -49,7 +54,7 @@ async def _race(waiting: deque[_Address]) -> socket.socket:
     tasks: list[asyncio.Task[socket.socket]] = []
     errors: list[BaseException] = []
     try:
-        while True:
+        while waiting or tasks:
             if waiting:
                 tasks.append(asyncio.ensure_future(_attempt(waiting.popleft())))
             delay = NEXT_ADDRESS_AFTER if waiting else None
@@ -60,8 +65,7 @@ async def _race(waiting: deque[_Address]) -> socket.socket:
                 if error is None:
                     return task.result()
                 errors.append(error)
-            if not tasks and not waiting:
-                raise errors[0]
+        raise errors[0] if errors else OSError("the name has no address")
     finally:
         for task in tasks:
             task.cancel()

@@ -6,8 +6,6 @@ What `commit` returned from survives the death of the process and of the machine
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import uuid
 from collections.abc import Iterable
 from contextlib import closing
@@ -17,6 +15,7 @@ from typing import Any
 import msgspec
 
 from reactive_ws.errors import FileUnusable, MessageRejected
+from reactive_ws.outbox import SqliteFile
 from reactive_ws.state import Map
 from reactive_ws.wire import Codec, Envelope
 
@@ -28,8 +27,6 @@ __all__ = ["Storage"]
 _APPLICATION = 0x52575348
 """SQLite's application_id of our files ("RWSH"), so that another program's database is not taken for one."""
 _VERSION = 1
-_LOCK_TIMEOUT = 0.5
-"""Seconds; a hub that was just told to stop may still be closing its file."""
 
 _CREATE = (
     "CREATE TABLE about (epoch TEXT NOT NULL)",
@@ -48,19 +45,6 @@ _CREATE = (
     ),
 )
 
-_REASONS = {
-    "SQLITE_BUSY": "is in use by another hub; stop that one or choose another file",
-    "SQLITE_NOTADB": "is not a data file of a hub; choose another one",
-    "SQLITE_CANTOPEN": "cannot be opened; check that its directory exists and that you may write there",
-    "SQLITE_READONLY": "cannot be written; check its permissions",
-    "SQLITE_PERM": "cannot be written; check its permissions",
-    "SQLITE_FULL": "could not grow, the disk is full; free some space and start again, "
-    "nothing that was acknowledged is lost",
-    "SQLITE_IOERR": "could not be written, the disk may be full; free some space and start again, "
-    "nothing that was acknowledged is lost",
-    "SQLITE_CORRUPT": "is damaged; restore it from a copy or choose another one",
-}
-
 
 class Storage:
     """An open data file.
@@ -74,27 +58,21 @@ class Storage:
     """
 
     def __init__(self, path: str | Path, codec: Codec) -> None:
-        self._path = str(path)
+        self._file = SqliteFile(
+            path,
+            what="a data file of a hub",
+            application=_APPLICATION,
+            version=_VERSION,
+            create=(*_CREATE, f"INSERT INTO about VALUES ('{uuid.uuid4().hex}')"),
+            failure=FileUnusable,
+        )
         self._codec = codec
         self._encode = msgspec.json.Encoder().encode
-        try:
-            # Absolute, because SQLite reads "", ":memory:" and "file:..." as something else than files of that name.
-            self._database = sqlite3.connect(
-                os.fsencode(Path(path).absolute()),
-                timeout=_LOCK_TIMEOUT,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            try:
-                self._prepare()
-            except BaseException:
-                self._database.close()
-                raise
-        except sqlite3.Error as error:
-            raise self._translate(error) from error
+        self._file.open()
+        self._database = self._file.database
 
     def __repr__(self) -> str:
-        return f"Storage({self._path!r})"
+        return f"Storage({self._file.path!r})"
 
     def load(self) -> State:
         """Returns everything that was committed.
@@ -103,11 +81,12 @@ class Storage:
             FileUnusable: the file is damaged.
         """
         try:
-            return self._load()
-        except sqlite3.Error as error:
-            raise self._translate(error) from error
+            with self._file.translating():
+                return self._load()
         except (msgspec.MsgspecError, MessageRejected, TypeError, ValueError) as error:
-            raise FileUnusable(self._path, _REASONS["SQLITE_CORRUPT"]) from error
+            raise FileUnusable(
+                self._file.path, "is damaged; restore it from a copy or choose another one"
+            ) from error
 
     def commit(self, changes: Iterable[Change]) -> None:
         """Writes all changes, or none, and returns when they are on the disk.
@@ -115,53 +94,13 @@ class Storage:
         Raises:
             FileUnusable: the disk is full or failed; nothing was written.
         """
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                for change in changes:
-                    self._write(change)
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            raise self._translate(error) from error
+        with self._file.transaction():
+            for change in changes:
+                self._write(change)
 
     def close(self) -> None:
         """Closes the file; never raises, what was committed is safe already."""
-        try:
-            self._database.close()
-        except sqlite3.Error:
-            # The last checkpoint had no room; the write-ahead log beside the file still holds everything.
-            return
-
-    def _prepare(self) -> None:
-        run = self._database.execute
-        # Exclusive: the first access takes a lock that is kept, so a second hub is refused instead of interleaved.
-        run("PRAGMA locking_mode = EXCLUSIVE")
-        run("PRAGMA journal_mode = WAL")
-        run("PRAGMA synchronous = FULL")
-        run("BEGIN EXCLUSIVE")
-        (application,) = run("PRAGMA application_id").fetchone()
-        (version,) = run("PRAGMA user_version").fetchone()
-        (tables,) = run("SELECT count(*) FROM sqlite_schema").fetchone()
-        if not tables and not application:
-            for statement in _CREATE:
-                run(statement)
-            run("INSERT INTO about VALUES (?)", (uuid.uuid4().hex,))
-            run(f"PRAGMA application_id = {_APPLICATION}")
-            run(f"PRAGMA user_version = {_VERSION}")
-        elif application != _APPLICATION:
-            raise FileUnusable(
-                self._path, "is the database of another program; choose another file"
-            )
-        elif version != _VERSION:
-            raise FileUnusable(
-                self._path,
-                f"has format {version} and this hub reads format {_VERSION}; use the version that wrote it",
-            )
-        run("COMMIT")
+        self._file.close()
 
     def _write(self, change: Change) -> None:
         if not isinstance(change, Put):
@@ -232,11 +171,3 @@ class Storage:
         return Map(
             (key, Stream(max(entries), min(entries), Map(entries))) for key, entries in logs.items()
         )
-
-    def _translate(self, error: sqlite3.Error) -> FileUnusable:
-        # Extended codes such as SQLITE_IOERR_WRITE begin with the name of their class.
-        name = getattr(error, "sqlite_errorname", "") or ""
-        for known, reason in _REASONS.items():
-            if name.startswith(known):
-                return FileUnusable(self._path, reason)
-        return FileUnusable(self._path, f"cannot be used: {error}")

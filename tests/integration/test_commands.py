@@ -138,7 +138,7 @@ def test_a_truncated_recording_is_refused_before_anything_is_served(tmp_path: Pa
 def test_a_second_hub_on_the_same_file_is_refused(tmp_path: Path) -> None:
     words = ("hub", "--port", "0", "--data", str(tmp_path / "hub.db"))
     with serving(*words):
-        assert "is in use by another hub" in complaint(*words, code=1)
+        assert "is in use by another process" in complaint(*words, code=1)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")

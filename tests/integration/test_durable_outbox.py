@@ -75,6 +75,6 @@ async def test_statuses_come_in_order_and_disconnect_keeps_what_is_stored(tmp_pa
 
 async def test_a_second_service_on_the_same_file_is_refused(tmp_path: Path) -> None:
     service = make("ws://127.0.0.1:1/", outbox=durable(tmp_path))
-    with pytest.raises(JournalError, match="another process has it open"):
+    with pytest.raises(JournalError, match="is in use by another"):
         make("ws://127.0.0.1:1/", outbox=durable(tmp_path))
     await service.disconnect()

@@ -93,8 +93,26 @@ async def test_a_race_that_ends_in_the_middle_leaves_no_task_and_no_socket() -> 
 
 
 @simulate
-async def test_a_name_with_one_address_is_not_raced() -> None:
-    assert await open_socket("single", 80) is None
+async def test_a_name_with_one_address_is_looked_up_once() -> None:
+    loop = asyncio.get_running_loop()
+    asked: list[str] = []
+    resolve = loop.getaddrinfo
+
+    async def counts(host: Any, *rest: Any, **options: Any) -> Any:
+        asked.append(host)
+        return await resolve(host, *rest, **options)
+
+    loop.getaddrinfo = counts  # type: ignore[method-assign]
+    async with serve(stays, "single", 80, ping_interval=None):
+        opened = await connect("ws://single/", proxy=None, ping_interval=None)
+        await opened.close()
+    assert asked == ["single"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "fe80::1%eth0"])
+@simulate
+async def test_an_address_is_not_looked_up(host: str) -> None:
+    assert await open_socket(host, 80) is None
 
 
 def test_families_take_turns() -> None:

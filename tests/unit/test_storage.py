@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -121,21 +120,53 @@ def test_what_an_earlier_process_left_is_queued_again_in_order_as_sent_before(
 def test_what_cannot_be_read_stays_in_the_file_and_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "box.db"
     Rig(path).storage.close()
-    database = sqlite3.connect(path)
-    database.execute("INSERT INTO entries (id, frame) VALUES ('x', 'no json'), ('y', ?)", ["{}"])
-    database.commit()
-    database.close()
+    journal = Journal(path)
+    for identity, frame in (("x", "no json"), ("y", "{}")):
+        journal.append(identity, frame, lambda error: None)
+    journal.close()
     rig = Rig(path)
     assert rig.ids() == []
-    assert [type(error) for error in rig.failures] == [MessageRejected] * 2
+    assert rig.outbox.view().unreadable == ("x", "y")
+    # Before the first connect no observer of errors can be there.
+    assert rig.failures == []
+    rig.storage.open()
+    assert [(type(error), error.id) for error in rig.failures] == [  # type: ignore[attr-defined]
+        (MessageRejected, "x"),
+        (MessageRejected, "y"),
+    ]
+    assert str(path) in str(rig.failures[0])
     rig.storage.close()
     assert stored(path) == ["x", "y"]
+    rig.storage.discard(["x", "unknown"])
+    assert rig.outbox.view().unreadable == ("y",)
+    rig.storage.close()
+    assert stored(path) == ["y"]
+    assert rig.storage.clear() == 1
+    rig.storage.close()
+    assert stored(path) == []
+
+
+@pytest.mark.parametrize("how", ["discard", "clear"])
+def test_what_the_user_deletes_while_the_file_is_closed_is_gone(how: str, tmp_path: Path) -> None:
+    path = tmp_path / "box.db"
+    rig = Rig(path)
+    rig.send("a")
+    rig.send("b")
+    rig.settle(2)
+    rig.storage.close()
+    if how == "discard":
+        rig.outbox.discard({"a"})
+    else:
+        rig.outbox.clear()
+    rig.storage.open()
+    assert rig.ids() == (["b"] if how == "discard" else [])
+    rig.storage.close()
+    assert stored(path) == (["b"] if how == "discard" else [])
 
 
 def test_a_message_that_does_not_fit_fails_alone_and_says_why(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "box.db")
-    database = rig.storage._journal._database
-    assert database is not None
+    database = rig.storage._journal._file.database
     pages = database.execute("PRAGMA page_count").fetchone()[0]
     database.execute(f"PRAGMA max_page_count={pages + 2}")
     big = rig.send("x" * 100_000)
@@ -149,7 +180,7 @@ def test_a_message_that_does_not_fit_fails_alone_and_says_why(tmp_path: Path) ->
     rig.storage.close()
 
 
-def test_after_a_pause_in_which_nobody_else_had_the_file_nothing_changes(tmp_path: Path) -> None:
+def test_after_a_pause_in_which_no_other_owner_had_the_file_nothing_changes(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "box.db")
     entry = rig.send("a")
     rig.settle(1)
@@ -174,13 +205,13 @@ def test_after_a_pause_in_which_another_process_had_the_file_its_work_is_not_don
     other.outbox.acknowledge("taken")
     other.send("new")
     other.settle(1)
-    with pytest.raises(JournalError, match="another process has it open"):
+    with pytest.raises(JournalError, match="another part of this program"):
         rig.storage.open()
     other.storage.close()
     rig.storage.open()
     assert rig.ids() == ["kept", "new"]
     assert (taken.delivery.status, kept.delivery.status) == (Status.FAILED, Status.STORED)
-    assert "another process took this message over" in (taken.delivery.reason or "")
+    assert "another process took it over" in (taken.delivery.reason or "")
     rig.storage.close()
     assert stored(path) == ["kept", "new"]
 

@@ -80,7 +80,7 @@ def test_a_closed_session_stays_closed(tmp_path: Path) -> None:
 
 def test_a_second_hub_is_refused_while_the_first_has_the_file(tmp_path: Path) -> None:
     first = Storage(tmp_path / "hub.db", JsonCodec(agent_chat()))
-    with pytest.raises(FileUnusable, match="is in use by another hub"):
+    with pytest.raises(FileUnusable, match="is in use by another part of this program"):
         Storage(tmp_path / "hub.db", JsonCodec(agent_chat()))
     first.close()
     Storage(tmp_path / "hub.db", JsonCodec(agent_chat())).close()
@@ -122,10 +122,10 @@ def test_files_that_cannot_be_used_say_why(tmp_path: Path) -> None:
             Storage(path, JsonCodec(agent_chat()))
         said_so.append(caught.value.reason)
     assert said_so == [
-        "is not a data file of a hub; choose another one",
+        "is not a data file of a hub; choose another file",
         "is the database of another program; choose another file",
-        "has format 99 and this hub reads format 1; use the version that wrote it",
-        "cannot be opened; check that its directory exists and that you may write there",
+        "has format 99 and this release reads format 1; use the release that wrote it",
+        "is not a file; choose another path",
         "cannot be opened; check that its directory exists and that you may write there",
     ]
 
