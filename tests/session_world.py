@@ -307,7 +307,7 @@ class World:
             while kept:
                 self.deliver()
                 kept -= 1
-            self.session.closed()
+            self.session.ended()
             # The node goes on with what it was running, although no client hears the answer.
             self.orphans += [ask.question for ask in self.asks if isinstance(ask.question, Run)]
             self.client.part = 0

@@ -38,6 +38,8 @@ ReactiveWSError
 │   ├── Conflict                another command changed what this one read: run it again
 │   ├── LogUnavailable          the database or the disk failed: retried
 │   └── LogUnusable             no schema, another format, a foreign database: not retried
+├── Refused                     a handler of a server refuses its command
+├── StateUnusable               the state of a stream cannot be made from its log
 ├── FileUnusable                the hub's data file or a recording: missing, locked, foreign, damaged, disk full
 └── ListenFailed                a server of this package cannot listen: port in use, no such host
 
@@ -50,6 +52,7 @@ Modules in reading order:
     connection  failures of the network or the server
     message     failures of one message while the connection stays open
     delivery    messages that were not delivered, and files and ports that cannot be used
+    handler     exceptions that handlers of a server raise on purpose
     log         failures of a log of the server half
 """
 
@@ -76,6 +79,7 @@ from .delivery import (
     ListenFailed,
     OutboxFull,
 )
+from .handler import Refused, StateUnusable
 from .log import Conflict, LogError, LogUnavailable, LogUnusable
 from .message import (
     MessageError,
@@ -129,9 +133,11 @@ __all__ = [
     "ProxyRefused",
     "ReactiveWSError",
     "RedirectRefused",
+    "Refused",
     "RequestFailed",
     "RequestTimeout",
     "ServiceClosed",
+    "StateUnusable",
     "StoreClosed",
     "Unauthorized",
     "UnknownType",

@@ -1,10 +1,25 @@
-"""The server half, for your own backend: logs that keep what was promised.
+"""The server half, for your own backend: a library, and no server product.
+
+`Server` is an ASGI application, and can serve alone on a port. Handlers read states and publish messages; each command is one
+atomic step of a log. Clients resume on any node of the same log. The package knows no application and no client; your program
+and `reactive-ws log` use it.
 
 Modules in reading order:
 
-    logs   what a server keeps: in memory, in a SQLite file, in PostgreSQL
+    logs      the logs: in memory, in a SQLite file, in PostgreSQL
+    session   the server's side of protocol v1 for one client, without I/O
+    access    tokens and origins
+    states    states that are folded from entries, and their checkpoints
+    context   `Context`: what a handler reads and does
+    commands  runs handlers, and again after a conflict
+    node      drives the sessions of one process, and follows the log
+    shells    ASGI and `websockets`
+    server    `Server`
 """
 
+from ..errors import Refused
+from .access import Request
+from .context import Context
 from .logs import (
     Batch,
     Checkpoint,
@@ -20,19 +35,31 @@ from .logs import (
     Transaction,
     log_of,
 )
+from .server import Authorize, MayHear, MaySend, Server
+from .session import SessionSettings
+from .states import Stated
 
 __all__ = [
+    "Authorize",
     "Batch",
     "Checkpoint",
     "CommandKey",
+    "Context",
     "Entry",
     "Log",
+    "MayHear",
+    "MaySend",
     "MemoryLog",
     "Outcome",
     "Page",
     "PostgresLog",
+    "Refused",
+    "Request",
     "Retention",
+    "Server",
+    "SessionSettings",
     "SqliteLog",
+    "Stated",
     "Transaction",
     "log_of",
 ]

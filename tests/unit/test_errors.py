@@ -40,6 +40,8 @@ EXAMPLES: dict[str, errors.ReactiveWSError] = {
         errors.DeliveryFailed("m1", "the service was disconnected"),
         errors.JournalError("outbox.db", "the disk is full"),
         errors.FileUnusable("feed.gz", "is not a recording"),
+        errors.Refused("full", "there are a hundred already"),
+        errors.StateUnusable("todos", "its checkpoint has version 1; give `migrate`"),
         errors.ListenFailed("127.0.0.1", 8000, "the port is in use"),
         errors.Conflict("todos"),
         errors.LogUnavailable("app.db", "the disk does not answer"),

@@ -277,7 +277,7 @@ class ServerSession:
             self._say("unsubscribed", Unsubscribed(channel, code))
         return self._take()
 
-    def closed(self) -> list[Effect]:
+    def ended(self) -> list[Effect]:
         """The connection ended; open questions need no answer."""
         self._is_closed = True
         for work in self._running.values():

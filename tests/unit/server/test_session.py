@@ -403,7 +403,7 @@ def test_every_client_hears_the_channels_of_the_server() -> None:
 def test_goaway_and_nothing_after_the_end() -> None:
     one = session()
     assert said(one.leaving(5.0)) == [{"type": "goaway", "payload": {"after": 5.0}}]
-    one.closed()
+    one.ended()
     assert one.received('{"type":"ping"}') == []
     assert one.said("noted", None) == []
 

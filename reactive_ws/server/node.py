@@ -1,0 +1,374 @@
+"""`Node`: one server process on a log. It drives the sessions of its clients, answers their questions and follows the log.
+
+Pages are read and encoded once for all clients that ask for the same one before the stream changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Final, Protocol, TypeVar
+
+from ..errors import LogError
+from .access import Request
+from .logs import Log
+from .session import (
+    Ask,
+    Authenticate,
+    Close,
+    Effect,
+    EncodedPage,
+    FindOutcomes,
+    MakeMark,
+    MakeState,
+    Question,
+    ReadHeads,
+    ReadPage,
+    Rights,
+    Run,
+    ServerSession,
+    StateAt,
+    Write,
+    encode_entry,
+)
+
+__all__ = ["Answering", "Disconnected", "Duplex", "Node", "resolve"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger("reactive_ws.server")
+_ROOM: Final = 65_536
+"""Bytes that wait for the socket before a session reads no further pages."""
+_STUCK: Final = 60.0
+"""Seconds in which a client has to take something of what is written."""
+_TICK: Final = 1.0
+_MAX_PAGES: Final = 512
+"""Pages that are kept for clients that ask for the same one."""
+_PRUNE_EVERY: Final = 60.0
+
+
+class Disconnected(Exception):
+    """The other end is gone. Raised by `Duplex.receive`."""
+
+
+class Duplex(Protocol):
+    """A socket, as a shell makes it."""
+
+    async def send(self, frame: str) -> None:
+        """Hands a frame over; returns when the socket takes more."""
+        ...
+
+    async def receive(self) -> str | bytes:
+        """Returns the next frame, or raises `Disconnected`."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Closes politely."""
+        ...
+
+    def abort(self) -> None:
+        """Drops the connection."""
+        ...
+
+
+class Answering(Protocol):
+    """The application's part of the answers."""
+
+    async def authenticate(self, request: Request) -> str | None:
+        """Returns an identity, None to refuse."""
+        ...
+
+    async def rights(self, identity: str, channels: Sequence[str]) -> dict[str, str]:
+        """Returns the code of a refusal for each channel that this identity may not hear."""
+        ...
+
+    async def make_state(self, stream: str) -> StateAt | None:
+        """Returns the state of a stream."""
+        ...
+
+    async def run(self, question: Run) -> Any:
+        """Runs a command; returns `Accepted`, `Failure` or None."""
+        ...
+
+
+class _Client:
+    """One connection with its session, its writer, and the questions that are open."""
+
+    def __init__(
+        self, node: Node, duplex: Duplex, session: ServerSession, request: Request
+    ) -> None:
+        self.session = session
+        self._node = node
+        self._duplex = duplex
+        self._request = request
+        self._outgoing: deque[str] = deque()
+        self._size = 0
+        self._wakes = asyncio.Event()
+        self._may_read = asyncio.Event()
+        self._may_read.set()
+        self._sending_since: float | None = None
+        self._questions: set[asyncio.Task[None]] = set()
+        self._closing: Close | None = None
+
+    async def run(self) -> None:
+        """Serves the client until one side ends."""
+        writer = asyncio.create_task(self._write())
+        try:
+            self.perform(self.session.opened(asyncio.get_running_loop().time()))
+            reader = asyncio.create_task(self._read())
+            await asyncio.wait([reader, writer], return_when=asyncio.FIRST_COMPLETED)
+            reader.cancel()
+            await asyncio.wait([reader])
+            if not reader.cancelled() and reader.exception() is not None:
+                raise reader.exception() or AssertionError
+        finally:
+            self.session.ended()
+            writer.cancel()
+            # Commands go on without their client; what it asked for itself does not.
+            await asyncio.wait([writer])
+
+    def perform(self, effects: Iterable[Effect]) -> None:
+        """Performs effects in their order."""
+        for effect in effects:
+            match effect:
+                case Write(frame):
+                    self._outgoing.append(frame)
+                    self._size += len(frame)
+                case Ask():
+                    task = asyncio.create_task(self._answer(effect))
+                    self._questions.add(task)
+                    task.add_done_callback(self._questions.discard)
+                    self._node.keep(task)
+                case Close():
+                    self._closing = effect
+                    if effect.is_abort:
+                        self._duplex.abort()
+        if self._outgoing or self._closing is not None:
+            self._wakes.set()
+            if self._size > _ROOM:
+                self.session.took(has_room=False)
+        if self.session.wants_input:
+            self._may_read.set()
+        else:
+            self._may_read.clear()
+
+    def tick(self, now: float) -> None:
+        """Time passed."""
+        if self._sending_since is not None and now - self._sending_since > _STUCK:
+            _log.warning("a client took nothing for %.0f s and is cut off", _STUCK)
+            self._duplex.abort()
+        self.perform(self.session.tick(now))
+
+    async def _read(self) -> None:
+        with contextlib.suppress(Disconnected):
+            while True:
+                await self._may_read.wait()
+                frame = await self._duplex.receive()
+                self.perform(self.session.received(frame))
+
+    async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(Disconnected):
+            while True:
+                await self._wakes.wait()
+                self._wakes.clear()
+                while self._outgoing:
+                    frame = self._outgoing.popleft()
+                    self._sending_since = loop.time()
+                    await self._duplex.send(frame)
+                    self._sending_since = None
+                    self._size -= len(frame)
+                if self._closing is not None:
+                    await self._duplex.close(self._closing.code, self._closing.reason)
+                    return
+                self.perform(self.session.took(has_room=True))
+
+    async def _answer(self, ask: Ask) -> None:
+        try:
+            answer = await self._node.answer(ask.question, self.session, self._request)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the session decides what a failed question means
+            if not isinstance(error, LogError):
+                _log.exception("a question of a session failed: %s", type(ask.question).__name__)
+            self.perform(self.session.failed(ask.number, error))
+        else:
+            self.perform(self.session.answered(ask.number, answer))
+
+
+class Node:
+    """The clients of one process on one log.
+
+    Args:
+        log: The log.
+        answering: Whose tokens, which rights, which state, and what commands do.
+        folded: Streams of which retention keeps every entry until there is a checkpoint.
+    """
+
+    def __init__(self, log: Log, answering: Answering, folded: Callable[[], Sequence[str]]) -> None:
+        self._log = log
+        self._answering = answering
+        self._folded = folded
+        self._clients: set[_Client] = set()
+        self._pages: OrderedDict[tuple[object, ...], asyncio.Task[EncodedPage]] = OrderedDict()
+        self._generations: dict[str, int] = {}
+        self._everything = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._kept: set[asyncio.Task[Any]] = set()
+        self._is_empty = asyncio.Event()
+
+    @property
+    def clients(self) -> int:
+        """How many clients are connected."""
+        return len(self._clients)
+
+    async def start(self) -> None:
+        """Begins to follow the log, which is open."""
+        self._tasks = [
+            asyncio.create_task(self._follow(), name="reactive-ws server: follow the log"),
+            asyncio.create_task(self._tick(), name="reactive-ws server: clock"),
+        ]
+        # From here on no commit is missed: the task has begun to follow.
+        await asyncio.sleep(0)
+
+    async def stop(self, *, after: float, grace: float, code: int) -> None:
+        """Says goaway, serves until then, and closes all connections."""
+        if self._clients and after > 0:
+            count = len(self._clients)
+            for number, client in enumerate(list(self._clients)):
+                # Spread, so that the clients do not come back at one moment.
+                client.perform(client.session.leaving(after * number / count))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(after + grace):
+                    await self._is_empty.wait()
+        for client in list(self._clients):
+            client.perform([Close(code, "the server ends")])
+        if self._kept:
+            await asyncio.wait(self._kept, timeout=grace)
+        for task in [*self._tasks, *self._kept, *self._pages.values()]:
+            task.cancel()
+        if self._tasks or self._kept:
+            await asyncio.wait([*self._tasks, *self._kept])
+
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        """Keeps a task until it ends, or the node does."""
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
+
+    async def serve(self, duplex: Duplex, session: ServerSession, request: Request) -> None:
+        """Serves one client until its connection ends."""
+        client = _Client(self, duplex, session, request)
+        self._clients.add(client)
+        self._is_empty.clear()
+        try:
+            await client.run()
+        finally:
+            self._clients.discard(client)
+            if not self._clients:
+                self._is_empty.set()
+
+    def tell(self, stream: str, name: str, payload: object) -> None:
+        """Writes a message without a position to every client of this node that hears the stream."""
+        for client in list(self._clients):
+            if client.session.hears(stream):
+                client.perform(client.session.said(name, payload))
+
+    # --- questions ------------------------------------------------------------------------------------------------------
+
+    async def answer(self, question: Question, session: ServerSession, request: Request) -> Any:
+        """Returns the answer to a question of a session.
+
+        Raises:
+            LogUnavailable: the log failed.
+        """
+        match question:
+            case Authenticate(token):
+                fresh = Request(request.path, request.headers, token)
+                return await self._answering.authenticate(fresh)
+            case Rights(channels):
+                return await self._answering.rights(session.identity or "", channels)
+            case MakeMark():
+                return await self._log.mark()
+            case ReadHeads(pattern, born_after):
+                return await self._log.heads(pattern, born_after)
+            case ReadPage():
+                return await self._page(question)
+            case FindOutcomes(keys):
+                return await self._log.outcomes(keys)
+            case MakeState(stream):
+                return await self._answering.make_state(stream)
+            case Run():
+                return await self._answering.run(question)
+
+    async def _page(self, question: ReadPage) -> EncodedPage:
+        generation = (self._everything, self._generations.get(question.stream, 0))
+        key = (question.stream, generation, question.after, question.limit_bytes)
+        task = self._pages.get(key)
+        if task is None:
+            task = self._pages[key] = asyncio.create_task(self._read_page(question))
+            while len(self._pages) > _MAX_PAGES:
+                self._pages.popitem(last=False)
+        try:
+            return await asyncio.shield(task)
+        except BaseException:
+            self._pages.pop(key, None)
+            raise
+
+    async def _read_page(self, question: ReadPage) -> EncodedPage:
+        after = question.after if question.after.epoch else None
+        page = await self._log.read(question.stream, after, question.limit_bytes)
+        if page.entries is None:
+            return EncodedPage(page.head, None)
+        return EncodedPage(page.head, [encode_entry(entry) for entry in page.entries], page.more)
+
+    # --- the log --------------------------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async for changed in self._log.follow():
+                    self._hear(changed)
+            except LogError as error:
+                _log.warning("the log cannot be followed and is tried again: %s", error)
+                await asyncio.sleep(_TICK)
+                self._hear(None)
+            else:
+                return
+
+    def _hear(self, changed: frozenset[str] | None) -> None:
+        if changed is None:
+            self._everything += 1
+            self._generations.clear()
+        else:
+            for stream in changed:
+                self._generations[stream] = self._generations.get(stream, 0) + 1
+            if len(self._generations) > 10 * _MAX_PAGES:
+                self._everything += 1
+                self._generations.clear()
+        for client in list(self._clients):
+            client.perform(client.session.changed(changed))
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        prune_at = loop.time() + _PRUNE_EVERY
+        while True:
+            await asyncio.sleep(_TICK)
+            for client in list(self._clients):
+                client.tick(loop.time())
+            if loop.time() >= prune_at:
+                prune_at = loop.time() + _PRUNE_EVERY
+                try:
+                    await self._log.prune(self._folded())
+                except LogError as error:
+                    _log.warning("old entries stay until the log is back: %s", error)
+
+
+async def resolve(value: T | Awaitable[T]) -> T:
+    """Returns what a sync or async function of the application returned."""
+    if inspect.isawaitable(value):
+        return await value
+    return value

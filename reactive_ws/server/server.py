@@ -1,0 +1,400 @@
+"""`Server`: handlers, states, rights and a log, as one ASGI application, or alone on a port.
+
+It knows your message types through the registry, and nothing else of your application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from websockets.asyncio.server import Server as Listener
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request as HttpRequest
+from websockets.http11 import Response
+from websockets.typing import Subprotocol
+
+from ..errors import ListenFailed, LogError, UsageError
+from ..wire import JsonCodec, Position, Registry
+from .access import SUBPROTOCOL, Request, is_allowed_origin, request_of
+from .commands import Commands, Handler
+from .context import Context
+from .logs import Log, MemoryLog
+from .node import Node, resolve
+from .session import Failure, Run, ServerSession, SessionSettings, StateAt
+from .shells import AsgiDuplex, Receive, Scope, Send, SocketDuplex
+from .states import Stated, States
+
+__all__ = ["Authorize", "MayHear", "MaySend", "Server"]
+
+S = TypeVar("S")
+H = TypeVar("H", bound=Callable[..., Any])
+
+Authorize = Callable[[Request], str | Awaitable[str | None] | None]
+"""Returns the identity of a client, None to refuse it. Sync or async; called for each dial and each fresh token."""
+MayHear = Callable[[str, str], bool | Awaitable[bool]]
+"""`(identity, channel)`: whether a client may hear a stream, or all streams of a pattern."""
+MaySend = Callable[[str, Any], bool | Awaitable[bool]]
+"""`(identity, command)`: whether a client may send a command."""
+
+_log = logging.getLogger("reactive_ws.server")
+_UNAUTHORIZED = 4401
+_BAD_ORIGIN = 4403
+
+
+class Server:
+    """The server half of an application.
+
+    Args:
+        registry: The message types.
+        log: Where everything is kept; a `MemoryLog` when None. The server opens and closes it.
+        authorize: Gives the identity of a client; None lets every client in, as "".
+        may_subscribe: What a client may hear; everything when None.
+        may_send: What a client may send; every command with a handler when None.
+        origins: Origins of pages in browsers that may connect; None allows the server's own host only.
+        settings: What the server says in its `hello`, and the limits of one connection.
+        handler_timeout: Seconds for one run of a handler.
+        leave_after: Seconds that the server goes on after it said `goaway`.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        log: Log | None = None,
+        # rights
+        authorize: Authorize | None = None,
+        may_subscribe: MayHear | None = None,
+        may_send: MaySend | None = None,
+        origins: Sequence[str] | None = None,
+        # limits and times
+        settings: SessionSettings | None = None,
+        handler_timeout: float = 30.0,
+        leave_after: float = 0.0,
+    ) -> None:
+        self.registry = registry
+        self.log: Log = MemoryLog() if log is None else log
+        self._codec = JsonCodec(registry)
+        self._states = States(self.log, self._codec)
+        self._commands = Commands(
+            self.log, registry, self._codec, self._states, timeout=handler_timeout
+        )
+        self._authorize = authorize
+        self._may_subscribe = may_subscribe
+        self._may_send = may_send
+        self._origins = origins
+        self._settings = settings or SessionSettings(dedup=self.log.dedup_seconds)
+        self._leave_after = leave_after
+        self._node: Node | None = None
+        self._starting: asyncio.Lock | None = None
+
+    def __repr__(self) -> str:
+        clients = 0 if self._node is None else self._node.clients
+        return f"<Server of {self.log!r}, {clients} clients>"
+
+    @property
+    def clients(self) -> int:
+        """How many clients are connected to this process."""
+        return 0 if self._node is None else self._node.clients
+
+    # --- what the application declares ----------------------------------------------------------------------------------
+
+    def command(self, payload: type[Any]) -> Callable[[H], H]:
+        """Decorator: this function handles messages of a payload class. It is sync or async, and takes `(command, context)`.
+
+        What it returns is the reply in the acknowledgement. `Refused` refuses for good; another exception asks the client to
+        send the message again. A sync function runs on the loop, so it must be short.
+
+        Raises:
+            UsageError: the class has a handler, or is not registered.
+        """
+
+        def register(handler: H) -> H:
+            wanted: Handler = handler
+            self._commands.add(payload, wanted)
+            return handler
+
+        return register
+
+    def state(
+        self,
+        pattern: str,
+        initial: S,
+        reducers: Mapping[type[Any], Callable[[S, Any], S]],
+        *,
+        version: int = 1,
+        migrate: Callable[[int, bytes], S] | None = None,
+    ) -> Stated[S]:
+        """Declares the state of a stream, or of each stream of a pattern. Handlers read it; clients get it as a snapshot.
+
+        Args:
+            pattern: A name, or a pattern such as `todos/*`.
+            initial: The state before the first entry; an attrs class, a dataclass or a `msgspec.Struct`.
+            reducers: A pure function for each payload class: `(state, message) -> state`.
+            version: Change it when the reducers make another meaning of the same entries.
+            migrate: Makes the state of a checkpoint of another version: `(version, bytes) -> state`.
+
+        Raises:
+            UsageError: the pattern is bad or has a state, or the state cannot be written as JSON.
+        """
+        stated = Stated(pattern, initial, reducers, version=version, migrate=migrate)
+        self._states.declare(stated)
+        return stated
+
+    # --- what the application does --------------------------------------------------------------------------------------
+
+    async def publish(self, stream: str, *messages: object) -> Position:
+        """Puts messages on a stream as one entry, from anywhere on the server's loop; returns its position.
+
+        Raises:
+            UsageError: no message, a bad stream name.
+            UnknownType: a class that is not registered.
+            LogUnavailable: the log failed; whether the entry is there is unknown.
+        """
+        if not messages:
+            raise UsageError("publish at least one message")
+        await self.start()
+
+        def act(context: Context) -> None:
+            context.publish(stream, *messages)
+
+        outcome = await self._commands.perform(act)
+        return outcome.positions[stream]
+
+    async def read(self, stated: Stated[S], stream: str | None = None) -> S:
+        """Returns the newest state of a stream.
+
+        Raises:
+            StateUnusable: a version without `migrate`, or entries that are gone.
+            LogUnavailable: the log failed.
+        """
+        await self.start()
+        state: S
+        state, _ = await self._states.load(stream or stated.pattern)
+        return state
+
+    # --- life -----------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Opens the log and follows it. `serve` and ASGI call it; a second call does nothing.
+
+        Raises:
+            LogUnusable, LogUnavailable: the log cannot be opened.
+        """
+        if self._node is not None:
+            return
+        if self._starting is None:
+            self._starting = asyncio.Lock()
+        async with self._starting:
+            if self._node is None:
+                await self.log.open()
+                node = Node(self.log, _Answers(self), lambda: self._states.patterns)
+                await node.start()
+                self._node = node
+
+    async def stop(self) -> None:
+        """Asks clients to go, serves them until they went, closes with 1012, and closes the log."""
+        node, self._node = self._node, None
+        if node is not None:
+            await node.stop(after=self._leave_after, grace=2.0, code=1012)
+            await self.log.close()
+
+    @contextlib.asynccontextmanager
+    async def serve(
+        self, host: str = "127.0.0.1", port: int = 8000, *, path: str | None = None
+    ) -> AsyncGenerator[str]:
+        """Serves alone on a port while the context is open, and gives the URL.
+
+        Args:
+            host, port: Where to listen; port 0 lets the system choose.
+            path: The only path that is served; every path when None.
+
+        Raises:
+            ListenFailed: the port is in use or the host is not of this machine.
+            LogUnusable, LogUnavailable: the log cannot be opened.
+        """
+        await self.start()
+        identities: dict[int, tuple[Request, str | None]] = {}
+
+        async def check(socket: ServerConnection, http: HttpRequest) -> Response | None:
+            parts = urlsplit(http.path)
+            if path is not None and parts.path != path:
+                return socket.respond(HTTPStatus.NOT_FOUND, f"the WebSocket is at {path}\n")
+            offered = _offered(http.headers.get_all("Sec-WebSocket-Protocol"))
+            request = request_of(parts.path, parts.query, http.headers.raw_items(), offered)
+            refusal, identity = await self._admit(request, offered)
+            if refusal is not None:
+                return socket.respond(refusal[0], refusal[1] + "\n")
+            identities[id(socket)] = (request, identity)
+            return None
+
+        async def handle(socket: ServerConnection) -> None:
+            request, identity = identities.pop(id(socket))
+            await self._serve(SocketDuplex(socket), request, identity)
+
+        try:
+            listener = await serve(
+                handle,
+                host,
+                port,
+                process_request=check,
+                subprotocols=[Subprotocol(SUBPROTOCOL)],
+                compression=None,
+                ping_interval=None,
+                max_size=self._settings.max_size,
+                close_timeout=2.0,
+                server_header=None,
+            )
+        except OSError as error:
+            await self.stop()
+            what = (error.strerror or str(error)).lower()
+            raise ListenFailed(host, port, f"{what}; choose another port or host") from error
+        try:
+            yield f"ws://{host}:{_port(listener)}{path or '/'}"
+        finally:
+            await self.stop()
+            listener.close()
+            await listener.wait_closed()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application: mount it in Starlette, FastAPI, Litestar, Quart or Django, or run it alone."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        elif scope["type"] == "http":
+            headers = [(b"content-type", b"text/plain")]
+            await send({"type": "http.response.start", "status": 426, "headers": headers})
+            body = b"this path speaks WebSocket; connect with reactive_ws.WebSocketService\n"
+            await send({"type": "http.response.body", "body": body})
+        else:
+            raise UsageError(f"a server knows no ASGI scope {scope['type']!r}")
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            event = await receive()
+            if event["type"] == "lifespan.startup":
+                try:
+                    await self.start()
+                except LogError as error:
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    return
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # A mounted application gets no lifespan of its own.
+        await self.start()
+        await receive()
+        offered: list[str] = list(scope.get("subprotocols") or ())
+        headers = [
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+        ]
+        query = bytes(scope.get("query_string") or b"").decode("latin-1")
+        request = request_of(scope["path"], query, headers, offered)
+        refusal, identity = await self._admit(request, offered)
+        if refusal is not None:
+            code = _UNAUTHORIZED if refusal[0] is HTTPStatus.UNAUTHORIZED else _BAD_ORIGIN
+            await send({"type": "websocket.close", "code": code, "reason": refusal[1]})
+            return
+        await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+        await self._serve(AsgiDuplex(receive, send), request, identity)
+
+    # --- one client -----------------------------------------------------------------------------------------------------
+
+    async def _admit(
+        self, request: Request, offered: Sequence[str]
+    ) -> tuple[tuple[HTTPStatus, str] | None, str | None]:
+        """Returns why a client is refused, or None and its identity; no identity when an `auth` message has to come."""
+        if SUBPROTOCOL not in offered:
+            text = f"offer the subprotocol {SUBPROTOCOL}"
+            return (HTTPStatus.BAD_REQUEST, text), None
+        if not is_allowed_origin(request, self._origins):
+            return (HTTPStatus.FORBIDDEN, "this origin may not connect; see `origins`"), None
+        if self._authorize is None:
+            return None, ""
+        identity = await self.identify(request)
+        if identity is None and request.token is not None:
+            return (HTTPStatus.UNAUTHORIZED, "a good token is needed"), None
+        return None, identity
+
+    async def identify(self, request: Request) -> str | None:
+        """Returns the identity of a request; None refuses. An `authorize` that raises refuses, and is logged."""
+        if self._authorize is None:
+            return ""
+        try:
+            return await resolve(self._authorize(request))
+        except Exception:  # noqa: BLE001 - of the application; no client gets in by an error
+            _log.exception("authorize failed; the client is refused")
+            return None
+
+    async def _serve(
+        self, duplex: AsgiDuplex | SocketDuplex, request: Request, identity: str | None
+    ) -> None:
+        node = self._node
+        if node is None:
+            await duplex.close(1012, "the server ends")
+            return
+        session = ServerSession(self._settings, self.registry, self._codec, identity=identity)
+        await node.serve(duplex, session, request)
+
+    async def may_hear(self, identity: str, channel: str) -> bool:
+        """Tells whether a client may hear a channel."""
+        return self._may_subscribe is None or await resolve(self._may_subscribe(identity, channel))
+
+    async def may_send(self, identity: str, payload: object) -> bool:
+        """Tells whether a client may send a message."""
+        return self._may_send is None or await resolve(self._may_send(identity, payload))
+
+    async def snapshot(self, stream: str) -> StateAt | None:
+        """Returns the state of a stream as clients get it; None when none is declared."""
+        stated = self._states.of(stream)
+        if stated is None:
+            return None
+        state, position = await self._states.load(stream)
+        return StateAt(position, stated.encode(state))
+
+    async def run(self, question: Run) -> Any:
+        """Runs the handler of a message."""
+        if not await self.may_send(question.identity, question.envelope.payload):
+            return Failure("forbidden", f"you may not send {question.envelope.type!r}")
+        return await self._commands.run(question.envelope, question.key, question.identity)
+
+
+class _Answers:
+    """The application's answers to the questions of sessions."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def authenticate(self, request: Request) -> str | None:
+        return await self._server.identify(request)
+
+    async def rights(self, identity: str, channels: Sequence[str]) -> dict[str, str]:
+        return {
+            channel: "forbidden"
+            for channel in channels
+            if not await self._server.may_hear(identity, channel)
+        }
+
+    async def make_state(self, stream: str) -> StateAt | None:
+        return await self._server.snapshot(stream)
+
+    async def run(self, question: Run) -> Any:
+        return await self._server.run(question)
+
+
+def _offered(values: Sequence[str]) -> list[str]:
+    return [name.strip() for value in values for name in value.split(",")]
+
+
+def _port(listener: Listener) -> int:
+    return int(next(iter(listener.sockets)).getsockname()[1])

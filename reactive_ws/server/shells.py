@@ -1,0 +1,90 @@
+"""The two shells of a server: an ASGI connection, and a connection of `websockets`. Each becomes a `Duplex`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, TypeAlias
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from .node import Disconnected
+
+__all__ = ["AsgiDuplex", "Receive", "Scope", "Send", "SocketDuplex"]
+
+Scope: TypeAlias = MutableMapping[str, Any]
+"""The description of a connection, as ASGI gives it."""
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_MAX_REASON: Final = 123
+"""Bytes that a close frame has for its reason."""
+
+
+class AsgiDuplex:
+    """A WebSocket that an ASGI server accepted for us."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._task = asyncio.current_task()
+
+    async def send(self, frame: str) -> None:
+        """Sends a text frame."""
+        try:
+            await self._send({"type": "websocket.send", "text": frame})
+        except (OSError, RuntimeError) as error:  # servers raise either one when the client is gone
+            raise Disconnected from error
+
+    async def receive(self) -> str | bytes:
+        """Returns the next frame."""
+        event = await self._receive()
+        if event["type"] != "websocket.receive":
+            raise Disconnected
+        text: str | None = event.get("text")
+        data: bytes = event.get("bytes") or b""
+        return data if text is None else text
+
+    async def close(self, code: int, reason: str) -> None:
+        """Closes with a code."""
+        try:
+            await self._send(
+                {"type": "websocket.close", "code": code, "reason": reason[:_MAX_REASON]}
+            )
+        except (OSError, RuntimeError) as error:
+            raise Disconnected from error
+
+    def abort(self) -> None:
+        """Ends the application's task; ASGI has no other way to drop a connection."""
+        if self._task is not None:
+            self._task.cancel()
+
+
+class SocketDuplex:
+    """A connection of the `websockets` library."""
+
+    def __init__(self, socket: ServerConnection) -> None:
+        self._socket = socket
+
+    async def send(self, frame: str) -> None:
+        """Sends a text frame."""
+        try:
+            await self._socket.send(frame)
+        except ConnectionClosed as error:
+            raise Disconnected from error
+
+    async def receive(self) -> str | bytes:
+        """Returns the next frame."""
+        try:
+            return await self._socket.recv()
+        except ConnectionClosed as error:
+            raise Disconnected from error
+
+    async def close(self, code: int, reason: str) -> None:
+        """Closes with a code."""
+        await self._socket.close(code, reason[:_MAX_REASON])
+
+    def abort(self) -> None:
+        """Drops the TCP connection."""
+        self._socket.transport.abort()
