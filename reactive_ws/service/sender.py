@@ -15,7 +15,7 @@ from ..errors import RequestTimeout, ServiceClosed
 from ..inbound import Receiver
 from ..outbox import Delivery, DeliveryStatus, Outbox, OutboxView, Storage
 from ..state import ReadOnly
-from ..transport import Settings
+from ..transport import Settings, frame_size
 from ..wire import Envelope, Guarantee
 from .place import Place
 
@@ -202,6 +202,7 @@ class Sender:
         if not self._is_accepting:
             raise ServiceClosed
         frame = self._settings.codec.encode(envelope)
+        frame_size(frame, envelope.type)
         if guarantee is Guarantee.CONTROL:
             delivery = Delivery(envelope.id or "", is_final_when_sent=True)
             self._send_frame(frame, delivery)

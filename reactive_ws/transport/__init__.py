@@ -22,7 +22,7 @@ of a token (`Header`, `Query`, `Subprotocol`, `FirstMessage`) and, with the extr
 from . import address
 from .address import resolve
 from .authentication import Auth, FirstMessage, Header, Query, Subprotocol
-from .dialing import Dialer
+from .dialing import Dialer, frame_size
 from .line import Line, Socket
 from .provider import Provider
 from .settings import Settings
@@ -45,5 +45,6 @@ __all__ = [
     "Traffic",
     "address",
     "connect",
+    "frame_size",
     "resolve",
 ]

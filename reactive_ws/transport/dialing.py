@@ -25,7 +25,7 @@ from .redirects import MAX_REDIRECTS, REDIRECTS, Place, follow, too_many
 from .settings import Settings
 from .websockets import adapted
 
-__all__ = ["Dialer"]
+__all__ = ["Dialer", "frame_size"]
 
 
 class Dialer:
@@ -155,7 +155,7 @@ class Dialer:
         frame = settings.codec.encode(
             Envelope(name, payload, id=identity or settings.new_id(), timestamp=settings.clock())
         )
-        _size_of(frame, name)
+        frame_size(frame, name)
         return frame
 
     def prepare(self, entry: Outgoing, limit: int | None) -> int:
@@ -167,7 +167,7 @@ class Dialer:
         """
         if entry.transmissions > 1:
             entry.frame = self.reencode(entry)
-        size = _size_of(entry.frame, entry.envelope.type)
+        size = frame_size(entry.frame, entry.envelope.type)
         if limit is not None and size > limit:
             raise MessageTooBig(size, limit)
         return size
@@ -188,8 +188,12 @@ class Dialer:
         return self._settings.codec.encode(entry.envelope)
 
 
-def _size_of(frame: object, kind: str) -> int:
-    """Returns the bytes of a frame; a codec of the program may have returned anything."""
+def frame_size(frame: object, kind: str) -> int:
+    """Returns the bytes of a frame of a message of type `kind`; a codec of the program may have returned anything.
+
+    Raises:
+        MessageRejected: no socket can send it.
+    """
     if isinstance(frame, str):
         # Most text is ASCII, which a string knows of itself; then this is what its bytes are too.
         if frame.isascii():
