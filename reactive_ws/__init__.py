@@ -14,6 +14,7 @@ imports only from packages on lower floors, and from their faces:
               editing       changes that can be taken back: optimistic patches
               views         live views of keyed stores: sorted, filtered, grouped, joined
               middleware    persist, undo, logger, inspector over public hooks
+              dialects      languages of servers, without I/O
               gui           event loops of toolkits, frames, lists, widgets
     floor 5   service       `WebSocketService`: the parts put together
               server        the server half, for your own backend: logs, sessions, commands

@@ -28,6 +28,7 @@ FLOORS: dict[str, int] = {
     "outbox": 3,
     "inbound": 4,
     "transport": 4,
+    "dialects": 4,
     "middleware": 4,
     "editing": 4,
     "views": 4,

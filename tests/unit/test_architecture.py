@@ -19,7 +19,6 @@ from reactive_ws.stores.wire import (
     Notification,
     Panel,
     PanelChange,
-    Session,
     agent_chat,
 )
 from reactive_ws.wire import protocol_v1
@@ -75,7 +74,8 @@ def chat_names() -> tuple[set[str], re.Pattern[str]]:
     control = {row.name for row in protocol_v1()}
     own = [row for row in agent_chat() if row.name not in control or row.payload is ChatSnapshot]
     names = [re.escape(row.name) for row in own if "." in row.name]
-    entities = {Message, Notification, Panel, PanelChange, Session}
+    # A dialect's connection is a `Session`, too.
+    entities = {Message, Notification, Panel, PanelChange}
     classes = {each.__name__ for each in entities | {row.payload for row in own}}
     return classes, re.compile(rf"\b({'|'.join(names)})\b")
 

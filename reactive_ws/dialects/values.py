@@ -1,0 +1,72 @@
+"""JSON text and typed payloads, as all dialects but v1 read and write them."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import msgspec
+
+from ..errors import MessageRejected
+from ..wire import Envelope, Registry
+from .session import Fault
+
+__all__ = ["decoded", "dumped", "list_of", "message_of", "object_of", "rejected"]
+
+_decoder = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
+
+
+def decoded(text: str) -> Any:
+    """Returns the JSON value of a text.
+
+    Raises:
+        MessageRejected: the text is not JSON.
+    """
+    try:
+        return _decoder.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise MessageRejected(f"it is not JSON: {error}") from error
+
+
+def dumped(value: Any, of: str | None = None) -> str:
+    """Returns a value as JSON text.
+
+    Args:
+        value: Plain values or structs.
+        of: The type of the message, for the error.
+
+    Raises:
+        MessageRejected: JSON cannot express the value.
+    """
+    try:
+        return _encoder.encode(value).decode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise MessageRejected(f"it cannot be written as JSON: {error}", type=of) from error
+
+
+def object_of(value: Any) -> dict[str, Any] | None:
+    """Returns a JSON value when it is an object, else None."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def list_of(value: Any) -> list[Any] | None:
+    """Returns a JSON value when it is a list, else None."""
+    return [*value] if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType]
+
+
+def message_of(
+    registry: Registry, name: str, value: Any, channel: str, **fields: Any
+) -> Envelope[Any] | Fault:
+    """Returns a message, its payload of the class that the registry has for its type; a `Fault` when it does not fit."""
+    row = registry.get(name)
+    if row is not None:
+        try:
+            value = msgspec.convert(value, row.payload)
+        except (ValueError, RecursionError) as error:
+            return rejected(str(error), name)
+    return Envelope(name, value, channel, **fields)
+
+
+def rejected(reason: str, name: str | None = None) -> Fault:
+    """Returns the event for a bad element."""
+    return Fault(MessageRejected(reason, type=name))

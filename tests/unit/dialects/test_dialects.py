@@ -1,0 +1,435 @@
+"""Each dialect alone: frames in, frames out, and nothing that a server sends makes a session raise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reactive_ws.dialects import (
+    V1,
+    Acknowledged,
+    Alive,
+    Dialect,
+    Ended,
+    Fault,
+    Following,
+    GraphqlTransportWs,
+    Hangup,
+    JsonRpc,
+    Leaving,
+    Past,
+    PlainJson,
+    Ready,
+    Refused,
+    Request,
+    Session,
+    SocketIo,
+    State,
+    Step,
+    TokenWanted,
+)
+from reactive_ws.errors import MessageRejected
+from reactive_ws.testing import wire_garbage
+from reactive_ws.wire import Envelope, Guarantee, Position, Snapshot, protocol_v1
+
+TYPES = protocol_v1()
+
+
+@TYPES.message("order.add", guarantee=Guarantee.AT_LEAST_ONCE)
+class OrderAdd(msgspec.Struct, frozen=True):
+    item: str
+
+
+@TYPES.snapshot
+class Orders(Snapshot, frozen=True):
+    items: tuple[str, ...] = ()
+
+
+ADD = Envelope("order.add", OrderAdd("tea"), "order.add", "m1")
+
+
+def opened(dialect: Dialect, token: str | None = None, past: Past | None = None) -> Session:
+    session = dialect.session()
+    session.opened(token, past or Past(), 0.0)
+    return session
+
+
+def texts(step: Step) -> list[Any]:
+    return [json.loads(frame.data) for frame in step.frames]
+
+
+def says(session: Session, value: Any, now: float = 0.0) -> Step:
+    return session.received(json.dumps(value), now)
+
+
+# --- v1 ---------------------------------------------------------------------------------------------------------------
+
+
+def hello(**more: Any) -> dict[str, Any]:
+    return {"type": "hello", "payload": {"epoch": "e", "heartbeat": 20, "maxSize": 100, **more}}
+
+
+def test_v1_is_ready_after_the_hello_when_there_is_nothing_to_resume() -> None:
+    step = says(opened(V1(TYPES)), hello())
+    assert step.frames == ()
+    assert step.events[1:] == (Ready(beat=20.0, max_size=100),)
+
+
+def test_v1_sends_the_token_and_resumes_before_it_is_ready() -> None:
+    session = opened(V1(TYPES, sends_token=True), "secret", Past({"s": Position("e", 4)}))
+    assert texts(says(session, hello(resume=True))) == [
+        {"type": "auth", "payload": {"token": "secret"}}
+    ]
+    assert texts(says(session, {"type": "auth.ok"})) == [
+        {"type": "resume", "payload": {"streams": {"s": {"epoch": "e", "seq": 4}}}}
+    ]
+    answer = {"streams": {"s": {"recovered": True, "epoch": "e", "seq": 9}}}
+    step = says(session, {"type": "resumed", "payload": answer})
+    assert step.events[1:] == (
+        Following("s", "s", Position("e", 9), is_recovered=True),
+        Ready(beat=20.0, max_size=100),
+    )
+
+
+def test_v1_asks_a_server_that_cannot_replay_for_snapshots() -> None:
+    session = opened(V1(TYPES), None, Past({"s": Position("e", 4)}))
+    step = says(session, hello())
+    assert texts(step) == [{"type": "sync", "payload": {"streams": ["s"]}}]
+    assert isinstance(step.events[-1], Ready)
+
+
+def test_v1_gives_messages_acknowledgements_refusals_and_states() -> None:
+    session = opened(V1(TYPES))
+    says(session, hello())
+    frames = session.send(ADD, 0.0).frames
+    assert frames[0].of == "m1"
+    assert json.loads(frames[0].data) == {
+        "type": "order.add",
+        "id": "m1",
+        "payload": {"item": "tea"},
+    }
+    (acknowledged,) = says(
+        session, {"type": "message.received", "payload": {"messageId": "m1"}}
+    ).events
+    assert isinstance(acknowledged, Acknowledged)
+    assert acknowledged.id == "m1"
+    complaint = {"code": "full", "message": "no room", "replyTo": "m2", "retryable": True}
+    (refused,) = says(session, {"type": "error", "payload": complaint}).events
+    assert isinstance(refused, Refused)
+    assert (refused.id, refused.code, refused.is_retryable) == ("m2", "full", True)
+    (state,) = says(
+        session,
+        {"type": "snapshot", "payload": {"stream": "s", "epoch": "e", "seq": 7, "items": ["a"]}},
+    ).events
+    assert isinstance(state, State)
+    assert (state.position, state.message.payload) == (
+        Position("e", 7),
+        Orders("s", "e", 7, ("a",)),
+    )
+    (message,) = says(session, {"type": "order.add", "payload": {"item": "milk"}}).events
+    assert isinstance(message, Envelope)
+    assert message.payload == OrderAdd("milk")
+
+
+def test_v1_answers_pings_proves_life_and_hears_that_the_server_leaves() -> None:
+    session = opened(V1(TYPES))
+    (answer,) = texts(says(session, {"type": "ping", "id": "p"}))
+    assert (answer["type"], answer["id"]) == ("pong", "p")
+    asked = session.prove("q", 0.0)
+    assert asked is not None
+    (question,) = texts(asked)
+    assert (question["type"], question["id"]) == ("ping", "q")
+    assert says(session, {"type": "pong", "id": "q"}).events[0] == Alive("q")
+    assert says(session, {"type": "goaway", "payload": {"after": 3}}).events[0] == Leaving(3.0)
+
+
+def test_a_bad_field_is_a_fault_beside_its_message() -> None:
+    step = says(opened(V1(TYPES)), {"type": "order.add", "seq": "x", "payload": {"item": "tea"}})
+    assert [type(event) for event in step.events] == [Fault, Envelope]
+
+
+# --- plain ------------------------------------------------------------------------------------------------------------
+
+
+def exchange() -> PlainJson:
+    return PlainJson(
+        TYPES,
+        tag=lambda it: it.get("op"),
+        payload=None,
+        channel=lambda it: it["topic"],
+        login=lambda token: {"op": "login", "key": token},
+        is_ready=lambda it: it.get("op") == "welcome",
+        subscribe=lambda name: {"op": "subscribe", "args": [name]},
+        unsubscribe=lambda name: {"op": "unsubscribe", "args": [name]},
+        ping=lambda: {"op": "ping"},
+        is_pong=lambda it: it.get("op") == "pong",
+        id="req",
+    )
+
+
+def test_plain_json_logs_in_and_is_ready_when_the_server_says_so() -> None:
+    session = exchange().session()
+    step = session.opened("key", Past(), 0.0)
+    assert (texts(step), step.events) == ([{"op": "login", "key": "key"}], ())
+    assert says(session, {"op": "welcome", "topic": "t"}).events[0] == Ready()
+
+
+def test_plain_json_finds_several_messages_in_a_frame_and_a_bad_one_alone_is_a_fault() -> None:
+    session = opened(exchange())
+    step = says(session, [{"op": "a", "topic": "x"}, 7, {"op": "b"}, {"op": "c", "topic": "y"}])
+    assert [type(event) for event in step.events] == [Envelope, Fault, Fault, Envelope]
+    assert [it.channel for it in step.events if isinstance(it, Envelope)] == ["x", "y"]
+
+
+def test_plain_json_subscribes_and_reads_answers_by_id() -> None:
+    session = opened(exchange())
+    assert texts(session.subscribe("book", 0.0)) == [{"op": "subscribe", "args": ["book"]}]
+    assert [it["op"] for it in texts(session.sync(["book"], 0.0))] == ["unsubscribe", "subscribe"]
+    assert texts(session.send(ADD, 0.0)) == [{"item": "tea", "req": "m1"}]
+    step = says(session, {"op": "done", "req": "m1", "topic": "t"})
+    assert isinstance(step.events[0], Acknowledged)
+    session.send(ADD, 0.0)
+    assert says(session, {"op": "done", "req": "m1", "error": "no", "topic": "t"}).events[
+        0
+    ] == Refused("m1", "refused", "no")
+    assert exchange().capabilities.acknowledges
+    assert not PlainJson().capabilities.acknowledges
+
+
+def test_plain_json_asks_for_life_in_the_words_of_the_server() -> None:
+    session = opened(exchange())
+    asked = session.prove("p", 0.0)
+    assert asked is not None
+    assert texts(asked) == [{"op": "ping"}]
+    assert says(session, {"op": "pong"}).events == (Alive(),)
+    assert opened(PlainJson()).prove("p", 0.0) is None
+
+
+# --- graphql ----------------------------------------------------------------------------------------------------------
+
+
+def test_graphql_subscribes_and_ends_what_was_subscribed() -> None:
+    session = GraphqlTransportWs().session()
+    assert texts(session.opened("t", Past(), 0.0)) == [
+        {"type": "connection_init", "payload": {"token": "t"}}
+    ]
+    assert says(session, {"type": "connection_ack"}).events == (Ready(),)
+    assert says(session, {"type": "connection_ack"}).events == ()
+    (request,) = texts(session.subscribe("subscription { a }", 0.0))
+    assert request["payload"] == {"query": "subscription { a }"}
+    (event,) = says(session, {"type": "next", "id": request["id"], "payload": 1}).events
+    assert isinstance(event, Envelope)
+    assert (event.type, event.channel, event.payload) == ("graphql.next", "subscription { a }", 1)
+    failed = {"type": "error", "id": request["id"], "payload": [{"message": "no field"}]}
+    assert says(session, failed).events == (Ended("subscription { a }", "graphql", "no field"),)
+    assert says(session, {"type": "next", "id": request["id"], "payload": 2}).events == ()
+
+
+def test_graphql_acknowledges_an_operation_with_its_result_and_refuses_errors() -> None:
+    session = opened(GraphqlTransportWs())
+    session.send(ADD, 0.0)
+    assert says(session, {"type": "next", "id": "m1", "payload": {"data": 5}}).events == ()
+    assert says(session, {"type": "complete", "id": "m1"}).events == (
+        Acknowledged("m1", {"data": 5}),
+    )
+    session.send(ADD, 0.0)
+    says(session, {"type": "next", "id": "m1", "payload": {"errors": [{"message": "bad"}]}})
+    assert says(session, {"type": "complete", "id": "m1"}).events == (
+        Refused("m1", "graphql", "bad"),
+    )
+
+
+# --- JSON-RPC ---------------------------------------------------------------------------------------------------------
+
+
+def test_json_rpc_calls_is_called_and_reads_batches() -> None:
+    session = opened(JsonRpc(TYPES))
+    (call,) = texts(session.send(ADD, 0.0))
+    assert call == {"jsonrpc": "2.0", "id": "m1", "method": "order.add", "params": {"item": "tea"}}
+    step = says(
+        session,
+        [
+            {"jsonrpc": "2.0", "id": "m1", "result": 5},
+            {"jsonrpc": "2.0", "method": "order.add", "params": {"item": "milk"}},
+            {"jsonrpc": "2.0", "method": "order.add", "params": {"item": "eggs"}, "id": 9},
+            {"jsonrpc": "2.0", "id": "late", "result": 5},
+            "noise",
+        ],
+    )
+    acknowledged, message, request, fault = step.events
+    assert acknowledged == Acknowledged("m1", 5)
+    assert isinstance(message, Envelope)
+    assert message.payload == OrderAdd("milk")
+    assert isinstance(request, Request)
+    assert isinstance(fault, Fault)
+    assert texts(session.answer(request.reference, "ok", 0.0)) == [
+        {"jsonrpc": "2.0", "id": 9, "result": "ok"}
+    ]
+
+
+def test_json_rpc_login_and_refusals() -> None:
+    session = JsonRpc(login="rpc.login").session()
+    (call,) = texts(session.opened("t", Past(), 0.0))
+    assert (call["method"], call["params"]) == ("rpc.login", ["t"])
+    error = {"code": -1, "message": "who are you"}
+    assert says(session, {"id": call["id"], "error": error}).events == (TokenWanted("who are you"),)
+    session.send(ADD, 0.0)
+    assert says(session, {"id": "m1", "error": error}).events == (
+        Refused("m1", "-1", "who are you"),
+    )
+    (call,) = texts(session.subscribe("tick", 0.0))
+    assert says(
+        session, {"id": call["id"], "result": {"tick": "provided event invalid"}}
+    ).events == (Ended("tick", "rpc", "provided event invalid"),)
+
+
+# --- Socket.IO --------------------------------------------------------------------------------------------------------
+
+OPEN = '0{"sid":"x","pingInterval":300,"pingTimeout":200,"maxPayload":1000}'
+
+
+def joined() -> Session:
+    session = opened(SocketIo(), "t")
+    session.received(OPEN, 1.0)
+    session.received('40{"sid":"s","pid":"p"}', 1.0)
+    return session
+
+
+def test_socket_io_joins_with_the_token_and_watches_the_silence() -> None:
+    dialect = SocketIo()
+    assert dialect.address("ws://h/socket.io/") == "ws://h/socket.io/?EIO=4&transport=websocket"
+    session = opened(dialect, "t")
+    (frame,) = session.received(OPEN, 1.0).frames
+    assert frame.data == '40{"token":"t"}'
+    assert session.received('40{"sid":"s","pid":"p"}', 1.0).events == (
+        Ready(silence=0.5, max_size=1000),
+    )
+    assert session.deadline == 1.5
+    assert [frame.data for frame in session.received("2", 2.0).frames] == ["3"]
+    assert session.deadline == 2.5
+    assert isinstance(session.tick(2.5).events[0], Hangup)
+
+
+def test_socket_io_resumes_from_the_last_offset() -> None:
+    session = joined()
+    (message,) = session.received('42["tick",5,"offset-1"]', 1.0).events
+    assert isinstance(message, Envelope)
+    assert message.payload == 5
+    assert session.memory == {"pid": "p", "offset": "offset-1"}
+    again = opened(SocketIo(), None, Past(memory=session.memory))
+    (frame,) = again.received(OPEN, 1.0).frames
+    assert frame.data == '40{"pid":"p","offset":"offset-1"}'
+
+
+def test_socket_io_sends_and_reads_binary_attachments() -> None:
+    session = joined()
+    sent = session.send(Envelope("photo", ["cat", b"\x01\x02"], "photo", "m1"), 0.0)
+    head, part = sent.frames
+    assert head.data == '451-1["photo","cat",{"_placeholder":true,"num":0}]'
+    assert (head.of, part.data, part.of) == (None, b"\x01\x02", "m1")
+    assert session.received('461-1[{"_placeholder":true,"num":0}]', 1.0).events == ()
+    assert session.received(b"\x03", 1.0).events == (Acknowledged("m1", [b"\x03"]),)
+    bad = session.received('451-["x",{"_placeholder":true,"num":4}]', 1.0)
+    assert bad.events == ()
+    assert isinstance(session.received(b"", 1.0).events[0], Fault)
+
+
+def test_socket_io_answers_an_event_of_the_server() -> None:
+    session = joined()
+    (request,) = session.received('427["ask","why"]', 1.0).events
+    assert isinstance(request, Request)
+    (frame,) = session.answer(request.reference, ["because"], 1.0).frames
+    assert frame.data == '437["because"]'
+
+
+def test_socket_io_takes_no_packet_with_attachments_without_end() -> None:
+    (event,) = joined().received('451001-["x"]', 1.0).events
+    assert isinstance(event, Hangup)
+
+
+# --- all --------------------------------------------------------------------------------------------------------------
+
+DIALECTS: list[Callable[[], Dialect]] = [
+    lambda: V1(TYPES),
+    exchange,
+    PlainJson,
+    GraphqlTransportWs,
+    JsonRpc,
+    SocketIo,
+]
+WORDS = st.sampled_from(
+    [
+        "type",
+        "id",
+        "payload",
+        "method",
+        "params",
+        "result",
+        "error",
+        "op",
+        "topic",
+        "req",
+        "pid",
+        "sid",
+        "_placeholder",
+        "num",
+        "next",
+        "ping",
+    ]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | WORDS | st.just("m1") | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=8,
+)
+SOCKET_IO = st.builds(str.__add__, st.text("0123456-", max_size=6), VALUES.map(json.dumps))
+FRAMES = (
+    VALUES.map(json.dumps)
+    | SOCKET_IO
+    | st.binary(max_size=9)
+    | st.text(max_size=9)
+    | wire_garbage(TYPES).map(lambda it: it.frame)
+)
+
+
+@pytest.mark.parametrize("make", DIALECTS, ids=lambda make: type(make()).__name__)
+@given(frames=st.lists(FRAMES, max_size=8))
+@settings(max_examples=150, deadline=None)
+def test_no_frame_makes_a_session_raise_and_ready_comes_once(
+    make: Callable[[], Dialect], frames: list[str | bytes]
+) -> None:
+    session = opened(make(), "t", Past({"s": Position("e", 1)}))
+    session.send(ADD, 0.0)
+    events = [event for frame in frames for event in session.received(frame, 1.0).events]
+    assert sum(isinstance(event, Ready) for event in events) <= 1
+    assert json.dumps(dict(session.memory))
+
+
+@pytest.mark.parametrize("make", DIALECTS, ids=lambda make: type(make()).__name__)
+def test_a_payload_that_json_cannot_express_is_rejected(make: Callable[[], Dialect]) -> None:
+    session = opened(make())
+    with pytest.raises(MessageRejected):
+        session.send(Envelope("order.add", {"item": object()}, "order.add", "m1"), 0.0)
+
+
+@pytest.mark.parametrize("make", DIALECTS, ids=lambda make: type(make()).__name__)
+def test_a_session_has_every_method_of_the_protocol(make: Callable[[], Dialect]) -> None:
+    dialect = make()
+    session = opened(dialect)
+    steps = [
+        session.subscribe("c", 0.0),
+        session.unsubscribe("c", 0.0),
+        session.sync(["c"], 0.0),
+        session.authenticate("t", 0.0),
+        session.tick(0.0),
+    ]
+    assert all(isinstance(step, Step) for step in steps)
+    assert dialect.name
+    assert dialect.address("ws://h/").startswith("ws://h/")
+    assert set(dialect.closes) <= set(range(1000, 5000))
