@@ -11,8 +11,10 @@ It opens no socket, keeps no message and knows no thread. `service.shell` perfor
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator, Mapping
+from itertools import starmap
 from typing import Any
 
 import attrs
@@ -38,7 +40,12 @@ from .options import DecisionOptions
 from .record import Connection, ErrorKind, Phase
 from .transitions import ConnectionState, Event, follow
 
-__all__ = ["Decisions"]
+__all__ = ["Decisions", "in_frames"]
+
+_FRAME = 512 * 1024
+_SMALL = 4096
+_ENVELOPE = 512
+"""Bytes: the largest part of a resume, positions that need no time of their own, and what an envelope takes."""
 
 _FROM_OUTSIDE = (
     BadAddress,
@@ -88,6 +95,11 @@ class Decisions:
         self._has_socket = False
         self._has_hello = False
         self._can_resume = False
+        self._peer_limit: int | None = None
+        # Streams of the resume that have no answer yet, and how many of its frames have none.
+        self._unanswered: dict[str, None] = {}
+        self._frames_out = 0
+        self._is_recovered = True
         self._connected_at = 0.0
         self._is_refreshed = False
         self._has_worked = False
@@ -222,9 +234,7 @@ class Decisions:
         elif isinstance(payload, AuthOk) and phase is Phase.AUTHENTICATING:
             self._resume(now)
         elif isinstance(payload, Resumed) and phase is Phase.RESUMING:
-            self._effects.append(do.StreamsRecovered(payload.streams))
-            lost = [name for name, stream in payload.streams.items() if not stream.recovered]
-            self._ready(now, is_recovered=not lost)
+            self._resumed(payload, now)
         return self._take()
 
     def pong(self, generation: int, now: float) -> list[Effect]:
@@ -301,6 +311,7 @@ class Decisions:
         self.heartbeat.suggest(hello.heartbeat)
         self._handshake_until = now + self._options.dial_timeout
         self._can_resume = hello.resume
+        self._peer_limit = hello.max_size
         if self._options.has_first_message:
             self._note(phase=Phase.AUTHENTICATING)
             self._effects.append(do.SendAuth())
@@ -313,11 +324,36 @@ class Decisions:
             self._ready(now)
             if positions:
                 # A server that cannot replay: what was missed is only in its snapshots.
-                self._effects.append(do.SendControl(Sync(tuple(positions))))
+                for part in in_frames(positions, self._peer_limit):
+                    self._effects.append(do.SendControl(Sync(tuple(part))))
             return
-        self._handshake_until = now + self._options.dial_timeout
         self._note(phase=Phase.RESUMING)
-        self._effects.append(do.SendControl(Resume(dict(positions))))
+        self._unanswered = dict.fromkeys(positions)
+        self._is_recovered = True
+        parts = in_frames(positions, self._peer_limit)
+        self._frames_out = len(parts)
+        # A slow link needs longer for the positions of ten thousand streams than for a few.
+        size = max(0, sum(starmap(_size_of, positions.items())) - _SMALL)
+        self._handshake_until = now + self._options.dial_timeout + size / self.heartbeat.rate
+        for number, part in enumerate(parts, 1):
+            resume = Resume(streams=part, more=number < len(parts))
+            self._effects.append(do.SendControl(resume))
+
+    def _resumed(self, answer: Resumed, now: float) -> None:
+        """Takes a part of the answer. The connection is ready when each stream or each frame of the resume is answered."""
+        self._effects.append(do.StreamsRecovered(answer.streams))
+        for name, stream in answer.streams.items():
+            self._unanswered.pop(name, None)
+            self._is_recovered = self._is_recovered and stream.recovered
+        if answer.more:
+            return
+        self._frames_out -= 1
+        if self._unanswered and self._frames_out > 0:
+            return
+        missing, self._unanswered = tuple(self._unanswered), {}
+        if missing:
+            self._effects.append(do.StreamsMissing(missing))
+        self._ready(now, is_recovered=self._is_recovered and not missing)
 
     def _ready(self, now: float, *, is_recovered: bool | None = None) -> None:
         self._handshake_until = None
@@ -467,3 +503,28 @@ class Decisions:
         if verdict is Verdict.FATAL and has_worked and isinstance(error, _FROM_OUTSIDE):
             return Verdict.RETRY_SLOWLY, None
         return verdict, error if verdict is Verdict.FATAL else None
+
+
+def in_frames(streams: Mapping[str, Position], limit: int | None) -> list[dict[str, Position]]:
+    """Returns the streams in parts, each of which fits into a frame.
+
+    Args:
+        streams: Names and positions.
+        limit: Bytes of a frame that the server takes; None for half a MiB.
+    """
+    most = _FRAME if limit is None or limit <= 0 else min(limit, _FRAME)
+    parts: list[dict[str, Position]] = [{}]
+    size = _ENVELOPE
+    for name, position in streams.items():
+        more = _size_of(name, position)
+        if parts[-1] and size + more > most:
+            parts.append({})
+            size = _ENVELOPE
+        parts[-1][name] = position
+        size += more
+    return parts
+
+
+def _size_of(name: str, position: Position) -> int:
+    """Returns the bytes of a stream in a resume, or a little more: `"name":{"epoch":"...","seq":...},`."""
+    return len(json.dumps(name)) + len(json.dumps(position.epoch)) + 48

@@ -24,6 +24,7 @@ __all__ = [
     "SendControl",
     "SendProtocolPing",
     "SettleOutbox",
+    "StreamsMissing",
     "StreamsRecovered",
 ]
 
@@ -105,6 +106,13 @@ class StreamsRecovered:
 
 
 @attrs.frozen
+class StreamsMissing:
+    """The server answered the resume and left these streams out: only a snapshot says what they are."""
+
+    streams: tuple[str, ...]
+
+
+@attrs.frozen
 class SettleOutbox:
     """Disconnected on purpose: give every waiting message its final status."""
 
@@ -129,6 +137,7 @@ Effect: TypeAlias = (
     | ConnectionReady
     | ConnectionEnded
     | StreamsRecovered
+    | StreamsMissing
     | SettleOutbox
     | RaiseError
 )

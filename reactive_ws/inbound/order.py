@@ -28,6 +28,10 @@ __all__ = ["Gap", "Inbound"]
 _MAX_HELD = 64
 _MAX_WAIT = 2.0
 _MAX_IDS = 1024
+_MAX_STREAMS = 10_000
+"""Streams whose positions are kept; the one that was quiet for the longest time is forgotten."""
+_MAX_NAME = 200
+"""Bytes of a stream's name. A stream with a longer one has no position: its messages are delivered as they come."""
 _NOTHING: tuple[Envelope[Any], ...] = ()
 
 
@@ -77,6 +81,7 @@ class Inbound:
         self._holding: dict[str, _Cursor] = {}
         self._ids: dict[tuple[str, str], None] = {}
         self._gaps: list[Gap] = []
+        self._forgotten: list[str] = []
         self._is_catching_up = False
 
     @property
@@ -94,7 +99,26 @@ class Inbound:
     def take_moved(self) -> dict[str, Position]:
         """Returns the positions that changed since the last call."""
         moved, self._moved = self._moved, {}
+        cursors = self._cursors
+        for name, cursor in moved.items():
+            # The end of the dict is what moved last.
+            cursors.pop(name, None)
+            cursors[name] = cursor
+        while len(cursors) > _MAX_STREAMS:
+            self.forget(next(iter(cursors)))
         return {name: Position(cursor.epoch, cursor.seq) for name, cursor in moved.items()}
+
+    def forget(self, stream: str) -> None:
+        """Forgets a stream: its next message begins it anew."""
+        if self._cursors.pop(stream, None) is not None:
+            self._forgotten.append(stream)
+        self._moved.pop(stream, None)
+        self._holding.pop(stream, None)
+
+    def take_forgotten(self) -> list[str]:
+        """Returns the streams that were forgotten since the last call."""
+        forgotten, self._forgotten = self._forgotten, []
+        return forgotten
 
     def adopt(self, positions: Mapping[str, Position]) -> None:
         """Starts from stored positions. Streams that are known already keep theirs."""
@@ -110,7 +134,7 @@ class Inbound:
     def accept(self, envelope: Envelope[Any], now: float) -> tuple[Envelope[Any], ...]:
         """Takes a message; returns what can be delivered now, in order."""
         seq, stream = envelope.seq, envelope.stream
-        if seq is None or stream is None:
+        if seq is None or stream is None or _is_too_long(stream):
             return _NOTHING if self._is_seen(envelope) else (envelope,)
         cursor = self._cursors.get(stream)
         if cursor is not None and envelope.epoch == cursor.epoch:
@@ -125,7 +149,7 @@ class Inbound:
         self, stream: str | None, epoch: str | None, seq: int | None, now: float
     ) -> tuple[Envelope[Any], ...]:
         """A message at this position was rejected: it is not delivered, but its stream goes on."""
-        if stream is None or seq is None:
+        if stream is None or seq is None or _is_too_long(stream):
             return _NOTHING
         cursor = self._cursors.get(stream)
         if cursor is None or epoch != cursor.epoch:
@@ -266,3 +290,9 @@ class Inbound:
         self._holding.pop(cursor.stream, None)
         self._moved[cursor.stream] = cursor
         return tuple(released)
+
+
+def _is_too_long(stream: str) -> bool:
+    return len(stream) > _MAX_NAME or (
+        4 * len(stream) > _MAX_NAME and len(stream.encode("utf-8", "surrogatepass")) > _MAX_NAME
+    )

@@ -330,7 +330,22 @@ class Receiver:
             moved = self.inbound.take_moved()
             positions = self.positions.get()
             known = positions if isinstance(positions, Map) else Map(positions)
-            self.positions.set(known.update(moved))
+            known = known.update(moved)
+            for name in self.inbound.take_forgotten():
+                if name in known:
+                    known = known.delete(name)
+            self.positions.set(known)
+
+    def forget(self, streams: Iterable[str]) -> None:
+        """Forgets the positions of streams."""
+        known = self.positions.get()
+        left = known if isinstance(known, Map) else Map(known)
+        for stream in streams:
+            self.inbound.forget(stream)
+            if stream in left:
+                left = left.delete(stream)
+        self.inbound.take_forgotten()
+        self.positions.set(left)
 
     def _after(self, *, has_more: bool) -> Burst:
         protocol, self._protocol = self._protocol, []

@@ -6,9 +6,11 @@ It starts and ends nothing; `runtime` does. The other parts ask it for the time 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 
+from ..errors import UsageError
 from .background_thread import BackgroundThread
 from .shell import Shell
 
@@ -21,9 +23,11 @@ class Place:
     Attributes:
         thread: The thread of `start()`; None when the service has none of its own.
         shell: The connection in its loop; None while the service does not run.
+        process: The process that made the service.
     """
 
     def __init__(self) -> None:
+        self.process = os.getpid()
         self.thread: BackgroundThread | None = None
         self.shell: Shell | None = None
 
@@ -33,6 +37,23 @@ class Place:
         loop = shell.loop if shell is not None else asyncio._get_running_loop()
         # Without any loop this is the clock that the loop will have.
         return loop.time() if loop is not None else time.monotonic()
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this process is a child, forked after the service was made. Loop, thread and socket stay with the parent."""
+        return os.getpid() != self.process
+
+    def check_process(self) -> None:
+        """Raises when this process is not the one that made the service.
+
+        Raises:
+            UsageError: in a child that was forked after the service was made.
+        """
+        if self.is_forked:
+            raise UsageError(
+                "this service was made before the fork, and its connection stays with the parent process; "
+                "make another WebSocketService in the child"
+            )
 
     def is_idle(self) -> bool:
         """Whether the service does not run."""

@@ -83,6 +83,7 @@ class Runtime:
 
     def start(self) -> None:
         """Runs in a thread of its own, and connects."""
+        self._place.check_process()
         begun: Pending[None] = Pending()
         while True:
             thread = self._own_thread()
@@ -93,8 +94,10 @@ class Runtime:
                 return
 
     def stop(self, drain: float) -> None:
-        """Disconnects and ends the thread of `start`."""
+        """Disconnects and ends the thread of `start`. In a forked child there is nothing to end."""
         place = self._place
+        if place.is_forked:
+            return
         thread, shell = place.thread, place.shell
         if shell is not None and not (shell.loop.is_running() or shell.loop.is_closed()):
             raise UsageError("the service's event loop does not run; `await disconnect()` in it")
@@ -113,6 +116,7 @@ class Runtime:
 
     def connect(self) -> Pending[None]:
         """Starts to connect."""
+        self._place.check_process()
         begun: Pending[None] = Pending()
 
         def begin() -> None:
@@ -139,6 +143,9 @@ class Runtime:
     def disconnect(self, drain: float) -> Pending[None]:
         """Closes for good."""
         over: Pending[None] = Pending()
+        if self._place.is_forked:
+            over.settle(None)
+            return over
 
         def end() -> None:
             shell = self._place.shell
@@ -187,6 +194,17 @@ class Runtime:
                 self._place.shell.sync(streams)
 
         self._place.post(ask)
+
+    def forget(self, streams: tuple[str, ...]) -> None:
+        """Forgets the positions of streams."""
+
+        def forget() -> None:
+            if self._place.shell is not None:
+                self._place.shell.forget(streams)
+            else:
+                self._receiver.forget(streams)
+
+        self._place.post(forget)
 
     # --- what the shell reports -------------------------------------------------------------------------------------------
 

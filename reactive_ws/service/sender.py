@@ -199,6 +199,7 @@ class Sender:
     def _queue(
         self, envelope: Envelope[Any], guarantee: Guarantee, time_to_live: float | None
     ) -> Delivery:
+        self._place.check_process()
         if not self._is_accepting:
             raise ServiceClosed
         frame = self._settings.codec.encode(envelope)

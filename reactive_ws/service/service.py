@@ -22,6 +22,7 @@ from __future__ import annotations
 import os
 import random
 import uuid
+import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self, TypeVar, overload
@@ -286,6 +287,21 @@ class WebSocketService:
     def __repr__(self) -> str:
         return f"<WebSocketService {self._settings.shown_url} {self.state.value}>"
 
+    def __del__(self) -> None:
+        place = getattr(self, "_place", None)
+        if place is None or place.is_forked:
+            return
+        shell, thread = place.shell, place.thread
+        runs = shell is not None and not shell.loop.is_closed()
+        if runs or (thread is not None and not thread.is_over):
+            text = f"{self!r} was not stopped; call stop() or disconnect()"
+            warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
+            return
+        # A durable outbox that was never started would keep its file locked for the next service of this process.
+        sender = getattr(self, "_sender", None)
+        if sender is not None:
+            sender.close()
+
     async def __aenter__(self) -> Self:
         await self.connect()
         return self
@@ -335,7 +351,12 @@ class WebSocketService:
 
     @property
     def state(self) -> ConnectionState:
-        """The state now. Any thread."""
+        """The state now; CLOSED in a child that was forked after the service was made. Any thread."""
+        shell = self._place.shell
+        if self._place.is_forked:
+            return ConnectionState.CLOSED
+        if shell is not None and shell.loop.is_closed():
+            shell.leave_closed_loop()
         return self._decisions.connection.state
 
     @property
@@ -562,6 +583,14 @@ class WebSocketService:
         In plain mode it sends nothing: such a server knows no snapshots.
         """
         self._runtime.sync(streams)
+
+    def forget(self, *streams: str) -> None:
+        """Forgets the positions of these streams, such as those of sessions that are over. Any thread.
+
+        The service no longer resumes them; a message of such a stream begins it anew. Of more than 10 000 streams the
+        service itself forgets the one that was quiet for the longest time.
+        """
+        self._runtime.forget(streams)
 
     # --- writing --------------------------------------------------------------------------------------------------------
 

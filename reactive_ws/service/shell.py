@@ -23,13 +23,14 @@ from ..connection import (
     ErrorKind,
     Logbook,
     Reading,
+    in_frames,
 )
 from ..connection import effects as do
 from ..errors import ConnectionLost, DialFailed, MessageRejected, MessageTooBig, UnknownType
 from ..inbound import Burst, Receiver, Subscriptions
 from ..outbox import Outbox, Outgoing
 from ..transport import Dialer, Line, Settings, Socket, TokenWatch
-from ..wire import Auth, Hello, Sync
+from ..wire import Auth, Hello, Position, Sync
 from .alarm import Alarm
 from .suspension import SleepWatch
 
@@ -159,6 +160,12 @@ class Shell:
         self._unsynced.update(dict.fromkeys(streams))
         self._send_syncs()
 
+    def forget(self, streams: tuple[str, ...]) -> None:
+        """Forgets the positions of streams."""
+        for stream in streams:
+            self._unsynced.pop(stream, None)
+        self._receiver.forget(streams)
+
     def say_subscriptions(self) -> None:
         """Tells the server which subscriptions changed, and repeats those that it did not confirm in time."""
         if self._has_protocol:
@@ -201,8 +208,9 @@ class Shell:
 
     def _send_syncs(self) -> None:
         if self._unsynced and self._has_protocol:
-            streams, self._unsynced = tuple(self._unsynced), {}
-            self._send_control(Sync(streams))
+            streams, self._unsynced = dict.fromkeys(self._unsynced, Position("", 0)), {}
+            for part in in_frames(streams, self._peer_limit):
+                self._send_control(Sync(tuple(part)))
 
     # --- effects --------------------------------------------------------------------------------------------------------
 
@@ -299,6 +307,9 @@ class Shell:
         self._receiver.deliver(())
         self._unsynced.update(dict.fromkeys(lost))
 
+    def _missing(self, effect: do.StreamsMissing) -> None:
+        self._unsynced.update(dict.fromkeys(effect.streams))
+
     def _settle(self, _effect: do.SettleOutbox) -> None:
         self._has_protocol = False
         self._subscriptions.lost()
@@ -321,6 +332,7 @@ class Shell:
         do.ConnectionReady: _ready,
         do.ConnectionEnded: _ended,
         do.StreamsRecovered: _recovered,
+        do.StreamsMissing: _missing,
         do.SettleOutbox: _settle,
         do.RaiseError: _raise,
     }
@@ -444,6 +456,10 @@ class Shell:
     def line_over(self, line: Line) -> None:
         """The last task of a line ends."""
         self._lines.discard(line)
+        if line is self._line:
+            # Neither side ended it: the loop shuts down and cancels all tasks.
+            self._line = None
+            self.disconnect(0.0)
         self._end_if_over()
 
     def _end_if_over(self) -> None:

@@ -209,3 +209,28 @@ def test_a_rejected_message_without_a_position_moves_nothing() -> None:
     assert inbound.skip(None, "e", 2, 0.0) == inbound.skip("s", "e", None, 0.0) == ()
     assert not inbound.is_moved
     assert seqs(inbound.accept(at(2), 0.0)) == [2]
+
+
+def test_of_more_than_ten_thousand_streams_the_quietest_is_forgotten() -> None:
+    inbound = Inbound()
+    for number in range(10_000):
+        inbound.accept(Envelope("t", None, stream=f"s{number}", epoch="e", seq=1), 0.0)
+    inbound.take_moved()
+    inbound.accept(Envelope("t", None, stream="s0", epoch="e", seq=2), 0.0)
+    inbound.take_moved()
+    inbound.accept(Envelope("t", None, stream="new", epoch="e", seq=1), 0.0)
+    inbound.take_moved()
+    assert inbound.take_forgotten() == ["s1"]
+    assert inbound.take_forgotten() == []
+
+
+def test_a_stream_with_an_endless_name_has_no_position() -> None:
+    inbound = Inbound()
+    for name in ("x" * 201, "\u00e9" * 101):
+        endless = Envelope("t", None, stream=name, epoch="e", seq=1)
+        assert inbound.accept(endless, 0.0) == (endless,)
+        assert inbound.skip(name, "e", 2, 0.0) == ()
+    assert inbound.take_moved() == {}
+    allowed = Envelope("t", None, stream="\u00e9" * 100, epoch="e", seq=1)
+    inbound.accept(allowed, 0.0)
+    assert set(inbound.take_moved()) == {"\u00e9" * 100}

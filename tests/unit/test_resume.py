@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+from reactive_ws.connection.decisions import in_frames
 from reactive_ws.errors import MessagesMissing
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.stores.wire.chat import ChatSnapshot, SessionClosed, agent_chat
 from reactive_ws.testing import ScriptedServer, World, simulate
+from reactive_ws.wire.codec import JsonCodec
 from reactive_ws.wire.control import Position, Recovery, Resume, Resumed
 from reactive_ws.wire.envelope import Envelope
+from reactive_ws.wire.registry import protocol_v1
 
 
 def hear(service: WebSocketService) -> list[str]:
@@ -116,3 +119,78 @@ async def test_an_epoch_that_changes_in_mid_replay_starts_anew_and_asks_for_a_sn
         await world.settle()
         assert heard[5:] == ["b"]
         assert service.positions.get()["app"] == Position("epoch-2", 2)
+
+
+# --- in parts ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_resume_that_outgrows_a_frame_goes_out_in_parts() -> None:
+    many = {f"stream-{number}-\u00e9\x01": Position("epoch", number) for number in range(5_000)}
+    parts = in_frames(many, 64 * 1024)
+    assert {name: at for part in parts for name, at in part.items()} == many
+    frames = [
+        JsonCodec(protocol_v1()).encode(
+            Envelope("resume", Resume(streams=part, more=True), id="x" * 36)
+        )
+        for part in parts
+    ]
+    assert (
+        max(len(frame.encode() if isinstance(frame, str) else frame) for frame in frames) <= 65536
+    )
+    assert len(parts) < 20
+    assert in_frames({}, None) == [{}]
+
+
+@simulate
+async def test_a_client_with_ten_thousand_streams_comes_back_to_a_server_that_takes_little() -> (
+    None
+):
+    async with World() as world:
+        server = await world.server()
+        service = world.service()
+        names = [f"stream-{number:05}" for number in range(10_000)]
+        for name in names:
+            server.streams.add(name, Envelope("note", name))
+        service.positions.set({name: Position(server.streams.epoch, 1) for name in names})
+        await service.connect()
+        await service.wait_connected(60)
+        assert service.connection.get().is_recovered
+        resumes = [message for message in server.received if message.type == "resume"]
+        assert len(resumes) > 1
+        assert [message.payload.more for message in resumes] == [True] * (len(resumes) - 1) + [
+            False
+        ]
+
+
+@simulate
+async def test_a_stream_that_the_server_leaves_out_of_its_answer_is_not_recovered() -> None:
+    async with World() as world:
+        server = await world.server()
+        server.answer("resume", lambda _: [Envelope("resumed", Resumed({}))])
+        service = world.service()
+        service.positions.set({"s": Position("e", 3)})
+        await service.connect()
+        await service.wait_connected(60)
+        await world.settle()
+        assert service.connection.get().is_recovered is False
+        assert [m.payload.streams for m in server.received if m.type == "sync"] == [("s",)]
+
+
+@simulate
+async def test_a_forgotten_stream_is_not_resumed() -> None:
+    async with World() as world:
+        server = await world.server()
+        service = world.service()
+        service.positions.set({name: Position(server.streams.epoch, 1) for name in "ab"})
+        for name in "ab":
+            server.streams.add(name, Envelope("note", name))
+        await service.connect()
+        await service.wait_connected(60)
+        service.forget("a", "unknown")
+        assert set(service.positions.get()) == {"b"}
+        service.reconnect()
+        await service.wait_connected(60)
+        resumes = [
+            message.payload.streams for message in server.received if message.type == "resume"
+        ]
+        assert [set(streams) for streams in resumes] == [{"a", "b"}, {"b"}]
