@@ -13,6 +13,7 @@ It knows no application: the chat's commands `hub` and `demo` belong to `reactiv
     new          the command `reactive-ws new`
     completion   the command `reactive-ws completion`
     log          the command `reactive-ws log`
+    check_server the command `reactive-ws check-server`
     program      main: parses the command line, runs one command, turns errors into exit codes
 """
 

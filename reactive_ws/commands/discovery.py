@@ -10,6 +10,7 @@ __all__ = ["entries", "load"]
 
 _GROUP = "reactive_ws.commands"
 _BUILT_IN = {
+    "check-server": "reactive_ws.commands.check_server:command",
     "completion": "reactive_ws.commands.completion:command",
     "new": "reactive_ws.commands.new:command",
     "record": "reactive_ws.commands.record:command",

@@ -18,6 +18,7 @@
     client_snapshot   what a client shows at one moment, for service_machine
     profiles        Hypothesis profiles: quick, deep, nightly; plugin: the pytest options
     logs            check_log: a log of the server half against log_checks (the eleven rules)
+    servers         check_server: a server in any language against server_checks (the rules, from outside)
     conformance     check_store, check_codec, check_connect: rules for parts that others write; unfit: what they raise
     loop            the virtual loop: jumps to the next timer, names who waits in a deadlock
     network         the in-memory network that unmodified websocket libraries run on; link, lane: one connection
@@ -42,6 +43,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .conformance import (
         LOG_RULES,
+        SERVER_RULES,
         BrokenUiLoop,
         BrokenUiRule,
         ConnectRule,
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
         check_codec,
         check_connect,
         check_log,
+        check_server,
         check_store,
         check_ui_loop,
     )
@@ -122,6 +125,7 @@ __all__ = [
     "GARBAGE",
     "LOG_RULES",
     "NEVER",
+    "SERVER_RULES",
     "BackgroundFailure",
     "Bandwidth",
     "BlackHole",
@@ -188,6 +192,7 @@ __all__ = [
     "check_codec",
     "check_connect",
     "check_log",
+    "check_server",
     "check_store",
     "check_ui_loop",
     "judge",

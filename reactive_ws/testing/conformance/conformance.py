@@ -14,12 +14,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import attrs
-from hypothesis import given, settings
 from reactivex import Observable
 
 from ...errors import MessageRejected
 from ...wire import Codec, Envelope, Registry, protocol_v1
-from ..generating import Garbage, envelopes, wire_garbage
 from .connecting import check_connect
 from .unfit import Unfit
 
@@ -162,6 +160,11 @@ def check_codec(codec: Codec, registry: Registry | None = None, *, max_examples:
     Raises:
         Unfit: rules are broken.
     """
+    # Here, so that the other checks run where Hypothesis is not installed.
+    from hypothesis import given, settings
+
+    from ..generating import Garbage, envelopes, wire_garbage
+
     found = _Findings()
     known = registry or protocol_v1()
     foreign: Any = codec  # what its annotations promise is what is to be found out
