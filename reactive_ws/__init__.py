@@ -13,6 +13,7 @@ imports only from packages on lower floors, and from their faces:
               transport     one socket: address, credentials, dialing, reading, writing
               editing       changes that can be taken back: optimistic patches
               views         live views of keyed stores: sorted, filtered, grouped, joined
+              resources     values that are fetched, and functions that follow a stream
               middleware    persist, undo, logger, inspector over public hooks
               dialects      languages of servers, without I/O
               gui           event loops of toolkits, frames, lists, widgets

@@ -32,6 +32,7 @@ FLOORS: dict[str, int] = {
     "middleware": 4,
     "editing": 4,
     "views": 4,
+    "resources": 4,
     "gui": 5,
     "service": 5,
     "server": 5,

@@ -15,7 +15,15 @@ from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from reactivex import Observable, abc
 
-from ..engine import Audience, active_batch, check_function, check_seconds, ignore, refuse_copy
+from ..engine import (
+    Audience,
+    Domain,
+    active_batch,
+    check_function,
+    check_seconds,
+    ignore,
+    refuse_copy,
+)
 from ..errors import UsageError
 
 __all__ = ["Selection"]
@@ -56,6 +64,11 @@ class Selection(Observable[T_co], Generic[T_co]):
         raise UsageError(
             "a selection has no end to iterate to; write `async for value in selection`, or take selection.get()"
         )
+
+    @property
+    def domain(self) -> Domain:
+        """The domain in whose order its values come."""
+        return cast("Domain", self._audience._domain)
 
     def get(self) -> T_co:
         """Returns the value now, also ahead of delivery; inside a batch the batch's. Any thread.
