@@ -30,6 +30,7 @@ from ..errors import (
     ProxyRefused,
     RedirectRefused,
     Unauthorized,
+    UsageError,
 )
 from ..wire import AuthOk, GoAway, Hello, Ping, Pong, Position, Resume, Resumed, Sync
 from . import effects as do
@@ -106,6 +107,9 @@ class Decisions:
         self._force_token = False
         self._retry_at: float | None = None
         self._handshake_until: float | None = None
+        # A server that selects any subprotocol and says no hello.
+        self._was_greeted = self._is_echo = False
+        self._probe_at: float | None = None
         self._drain_until: float | None = None
         self._retries = 0
         self._delays: Iterator[float] = options.backoff.delays(rng)
@@ -123,7 +127,13 @@ class Decisions:
     @property
     def deadline(self) -> float | None:
         """When `tick` must be called next; None for never."""
-        times = (self._retry_at, self._handshake_until, self._drain_until, self.heartbeat.deadline)
+        times = (
+            self._retry_at,
+            self._handshake_until,
+            self._probe_at,
+            self._drain_until,
+            self.heartbeat.deadline,
+        )
         return min((time for time in times if time is not None), default=None)
 
     # --- what the program wants -----------------------------------------------------------------------------------------
@@ -181,9 +191,20 @@ class Decisions:
         self._has_hello = has_subprotocol
         self._force_token = False
         if not has_subprotocol:
-            if self._options.has_first_message:
-                self._effects.append(do.SendAuth())
-            self._ready(now)
+            self._go_plain(now)
+        elif not self._was_greeted:
+            self._probe_at = now if self._is_echo else now + self._options.dial_timeout / 2
+        return self._take()
+
+    @property
+    def awaits_hello(self) -> bool:
+        """Whether the server selected the subprotocol of v1 and has said nothing yet."""
+        return self._has_socket and self._has_hello and self.connection.phase is Phase.DIALING
+
+    def spoke_otherwise(self, generation: int, now: float) -> list[Effect]:
+        """The first frame is not one of v1: the server selects what a client offers first, whatever it is."""
+        if not self._is_stale(generation) and self.awaits_hello and not self._was_greeted:
+            self._unmask(now)
         return self._take()
 
     def failed(self, generation: int, error: Exception, now: float) -> list[Effect]:
@@ -230,7 +251,11 @@ class Decisions:
         elif isinstance(payload, GoAway):
             self._go_away(payload, now)
         elif isinstance(payload, Hello) and phase is Phase.DIALING:
+            self._was_greeted, self._is_echo = True, False
             self._greeted(payload, now)
+        elif isinstance(payload, Hello) and self._is_echo and not self._has_hello:
+            self._was_greeted, self._is_echo = True, False
+            self._drop_and_retry(DialFailed("the hello of the server came late"), now)
         elif isinstance(payload, AuthOk) and phase is Phase.AUTHENTICATING:
             self._resume(now)
         elif isinstance(payload, Resumed) and phase is Phase.RESUMING:
@@ -242,6 +267,9 @@ class Decisions:
         if not self._is_stale(generation):
             self.heartbeat.frame_arrived(now)
             self.heartbeat.pong(None, now)
+            if self.awaits_hello and not self._was_greeted:
+                # The pong shows that the server lives and that its hello would be here.
+                self._unmask(now)
         return self._take()
 
     def tick(self, now: float, reading: Reading | None = None) -> list[Effect]:
@@ -250,12 +278,15 @@ class Decisions:
             self._finish(now)
         elif self._retry_at is not None and self._retry_at <= now:
             self._dial(now, Event.RETRY)
+        elif self._probe_at is not None and self._probe_at <= now:
+            self._probe_at = None
+            self._effects.append(do.SendProtocolPing(self._generation))
         elif self._handshake_until is not None and self._handshake_until <= now:
             phase = self.connection.phase
             missing = {
                 Phase.AUTHENTICATING: "answer to the token",
                 Phase.RESUMING: "answer to the resume",
-            }.get(phase or Phase.DIALING, "connection with a hello")
+            }.get(phase or Phase.DIALING, "hello" if self._has_socket else "connection")
             self._drop_and_retry(
                 DialFailed(f"no {missing} within {self._options.dial_timeout:g} s"), now
             )
@@ -307,7 +338,26 @@ class Decisions:
         )
         self._effects.append(do.Dial(self._generation, self._force_token))
 
+    def _go_plain(self, now: float) -> None:
+        if self._options.has_first_message:
+            self._effects.append(do.SendAuth())
+        self._ready(now)
+
+    def _unmask(self, now: float) -> None:
+        """The server only repeats what a client offers: goes on in plain mode, and says so once."""
+        if not self._is_echo:
+            self._is_echo = True
+            text = (
+                "the server selected the subprotocol of v1 and speaks another one; it goes on in plain mode, "
+                "without acknowledgements. Pass codec=JsonCodec(subprotocol=None) to begin with that"
+            )
+            error = UsageError(text)
+            self._effects.append(do.RaiseError(ErrorKind.PROTOCOL, error, is_retryable=True))
+        self._has_hello = False
+        self._go_plain(now)
+
     def _greeted(self, hello: Hello, now: float) -> None:
+        self._probe_at = None
         self.heartbeat.suggest(hello.heartbeat)
         self._handshake_until = now + self._options.dial_timeout
         self._can_resume = hello.resume
@@ -356,7 +406,7 @@ class Decisions:
         self._ready(now, is_recovered=self._is_recovered and not missing)
 
     def _ready(self, now: float, *, is_recovered: bool | None = None) -> None:
-        self._handshake_until = None
+        self._handshake_until = self._probe_at = None
         self._connected_at = now
         self.heartbeat.start(now)
         self._move(
@@ -404,7 +454,7 @@ class Decisions:
         if self.connection.is_connected:
             self._has_worked = True
         self._has_socket = False
-        self._retry_at = self._handshake_until = None
+        self._retry_at = self._handshake_until = self._probe_at = None
         self.heartbeat.stop()
 
     def _drop_and_retry(self, error: Exception, now: float, *, delay: float | None = None) -> None:

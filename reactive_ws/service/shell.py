@@ -30,11 +30,13 @@ from ..errors import ConnectionLost, DialFailed, MessageRejected, MessageTooBig,
 from ..inbound import Burst, Receiver, Subscriptions
 from ..outbox import Outbox, Outgoing
 from ..transport import Dialer, Line, Settings, Socket, TokenWatch
-from ..wire import Auth, Hello, Position, Sync
+from ..wire import Auth, Hello, Position, Sync, protocol_v1
 from .alarm import Alarm
 from .suspension import SleepWatch
 
 __all__ = ["Listener", "Shell"]
+
+_CONTROL_TYPES = protocol_v1()
 
 _logger = logging.getLogger("reactive_ws.connection")
 
@@ -353,6 +355,8 @@ class Shell:
             self._decisions.stale_events += 1
             return False
         self._decisions.heartbeat.last_frame_at = self.loop.time()
+        if self._decisions.awaits_hello and self._is_foreign(frame):
+            self._perform(self._decisions.spoke_otherwise(line.generation, self.loop.time()))
         version = self._outbox.version
         burst = self._receiver.burst(frame, line.pull)
         self._listener.counted()
@@ -363,6 +367,14 @@ class Shell:
             self._listener.outbox_changed()
         self._alarm.no_later_than(self._receiver.inbound.deadline)
         return burst.has_more and not line.is_over
+
+    def _is_foreign(self, frame: str | bytes) -> bool:
+        """Whether a frame cannot come from a server of v1 before its hello."""
+        try:
+            kind = self._settings.codec.decode(frame).type
+        except MessageRejected as error:
+            return error.type is None
+        return kind not in _CONTROL_TYPES
 
     def _finish_burst(self, burst: Burst) -> None:
         for envelope in burst.protocol:

@@ -132,6 +132,8 @@ def test_a_missing_hello_fails_the_dial_in_time() -> None:
     rig = Rig(dial_timeout=10.0)
     rig.connect()
     rig.open(plain=False)
+    # In the middle it asks with a ping whether the server lives.
+    assert rig.tick() == 5.0
     assert rig.tick() == 10.0
     assert rig.kinds() == ["Abort", "ConnectionEnded", "RaiseError", "Publish", "Publish"]
     assert rig.states == [S.CONNECTING, S.DISCONNECTED, S.RECONNECTING]
@@ -520,6 +522,11 @@ def test_each_step_of_the_handshake_has_its_own_time_and_says_what_was_missing()
     rig = Rig(has_first_message=True, dial_timeout=10.0)
     rig.positions = {"chat": Position("e", 5)}
     texts = []
+    # A server that greeted once is one of v1 for good.
+    rig.connect()
+    rig.open(plain=False)
+    rig.say(Hello("e"))
+    rig.run(rig.protocol.disconnect(rig.now))
     for steps in range(3):
         rig.connect()
         rig.open(plain=False)
@@ -534,7 +541,7 @@ def test_each_step_of_the_handshake_has_its_own_time_and_says_what_was_missing()
         texts.append(str(rig.protocol.connection.error))
         rig.run(rig.protocol.disconnect(rig.now))
     assert texts == [
-        "no connection with a hello within 10 s",
+        "no hello within 10 s",
         "no answer to the token within 10 s",
         "no answer to the resume within 10 s",
     ]
@@ -550,3 +557,65 @@ def test_a_disconnect_of_what_is_over_waits_for_no_outbox() -> None:
     assert (rig.protocol.is_draining, rig.state) == (False, S.CLOSED)
     rig.run(rig.protocol.disconnect(0.0, 5.0))
     assert (rig.protocol.is_draining, rig.state, rig.protocol.deadline) == (False, S.CLOSED, None)
+
+
+def reported(rig: Rig) -> list[str]:
+    return [str(effect.exception) for effect in rig.effects if isinstance(effect, do.RaiseError)]
+
+
+def test_a_server_that_only_repeats_the_subprotocol_is_spoken_to_in_plain_mode() -> None:
+    rig = Rig(dial_timeout=10.0)
+    rig.connect()
+    rig.open(plain=False)
+    assert rig.tick() == 5.0
+    assert rig.kinds() == ["SendProtocolPing"]
+    rig.run(rig.protocol.pong(rig.generation, rig.now))
+    assert rig.state is S.CONNECTED
+    assert do.ConnectionReady(rig.generation, has_acknowledgements=False) in rig.effects
+    assert ["plain mode" in text for text in reported(rig)] == [True]
+    rig.fail(ConnectionLost(1006))
+    rig.tick()
+    rig.open(plain=False)
+    # Known by now: it is asked at once, and nothing is reported again.
+    assert rig.tick() == rig.now
+    rig.run(rig.protocol.pong(rig.generation, rig.now))
+    assert rig.state is S.CONNECTED
+    assert reported(rig) == []
+
+
+def test_another_first_frame_than_a_hello_ends_the_wait() -> None:
+    rig = Rig()
+    rig.connect()
+    rig.open(plain=False)
+    assert rig.protocol.awaits_hello
+    rig.run(rig.protocol.spoke_otherwise(rig.generation, 0.1))
+    assert rig.state is S.CONNECTED
+    assert not rig.protocol.awaits_hello
+
+
+def test_a_server_that_greeted_once_is_never_taken_for_a_plain_one() -> None:
+    rig = Rig(dial_timeout=10.0)
+    rig.connect()
+    rig.open(plain=False)
+    rig.say(Hello("e"))
+    rig.fail(ConnectionLost(1006))
+    rig.tick()
+    rig.open(plain=False)
+    rig.run(rig.protocol.spoke_otherwise(rig.generation, rig.now))
+    rig.run(rig.protocol.pong(rig.generation, rig.now))
+    assert rig.state is S.RECONNECTING
+    begin = rig.now
+    assert rig.tick() == begin + 10.0
+
+
+def test_a_hello_that_comes_late_brings_v1_back() -> None:
+    rig = Rig(dial_timeout=10.0)
+    rig.connect()
+    rig.open(plain=False)
+    rig.run(rig.protocol.spoke_otherwise(rig.generation, 0.1))
+    rig.say(Hello("e"))
+    assert rig.state is S.RECONNECTING
+    rig.tick()
+    rig.open(plain=False)
+    rig.say(Hello("e"))
+    assert do.ConnectionReady(rig.generation, has_acknowledgements=True) in rig.effects
