@@ -544,9 +544,11 @@ class Decisions:
         """Returns the verdict, and the exception to give up with when it is fatal."""
         options, verdict = self._options, meaning.verdict
         if verdict is Verdict.REFRESH_TOKEN and not (options.has_token or options.can_refresh):
-            # Without a token of ours the refusal is about something else.
-            verdict = Verdict.FATAL
-        elif verdict is Verdict.REFRESH_TOKEN:
+            # Without a token of ours the refusal may be about something else, such as a network that wants a sign-in.
+            if has_worked:
+                return Verdict.RETRY_SLOWLY, None
+            return Verdict.FATAL, Unauthorized(str(error))
+        if verdict is Verdict.REFRESH_TOKEN:
             if not options.can_refresh or self._is_refreshed:
                 return Verdict.FATAL, Unauthorized(str(error))
             self._is_refreshed = self._force_token = True
