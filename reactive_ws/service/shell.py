@@ -391,6 +391,8 @@ class Shell:
         """A WebSocket pong arrived."""
         self._perform(self._decisions.pong(line.generation, self.loop.time()))
         self._confirmed(0)
+        # A quiet connection counts nothing else that would show the latency.
+        self._listener.counted()
 
     def line_next(self, line: Line) -> Outgoing | None:
         """Returns what to write next; in resends the message says so."""
