@@ -1,13 +1,13 @@
 """Brings received messages into order and to their handlers; one burst is one commit.
 
-It knows neither sockets nor the state of the connection. `service` feeds it.
+It knows neither sockets nor the state of the connection, and it sends nothing. `service` feeds it.
 
-    async_handlers  slow handlers
-    dispatcher      who gets a message
-    order           the order of what arrives
+    order           the order of what arrives: duplicates, gaps, positions
+    dispatcher      calls the handlers of a message
+    async_handlers  queues and tasks of slow handlers
+    requests        matches replies to requests
+    subscriptions   the channels to ask the server for
     receiver        from frames to stores
-    requests        questions and their answers: who waits for a reply, and which message is it
-    subscriptions   which channels the program wants and which the server was told of on this connection
 """
 
 from .async_handlers import AsyncHandler

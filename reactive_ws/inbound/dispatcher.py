@@ -1,11 +1,11 @@
-"""Who gets a message: handlers by type, by payload class and by channel pattern, each isolated from the others.
+"""Calls the handlers of a message: by type, by payload class and by channel pattern, each isolated from the others.
 
 Patterns: an exact channel; `a.*` for everything below `a.`, at any depth; `*` for all. Built-in handlers come before the
 user's, then registration order. Every call is a savepoint of the burst's batch: a handler that raises loses its own writes
 for that message and nothing else. Handlers are short and synchronous; over 50 ms is reported with the handler's name.
 
-It reads no socket and knows no order of messages (`inbound`), and it commits nothing: the service holds the batch.
-Registering may be done from any thread, dispatching is the loop's.
+It reads no socket, knows no order of messages (`order`) and commits nothing: the receiver holds the batch. Any thread may
+register; only the loop dispatches.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Route:
 
     Attributes:
         handlers: In order.
-        is_known: Whether the type is known to anybody.
+        is_known: Whether the registry or a handler knows the type.
         takes_runs: Whether every handler takes several messages at once.
     """
 
@@ -152,7 +152,7 @@ class Dispatcher:
     def dispatch(
         self, envelope: Envelope[Any], burst: Batch | None = None, route: Route | None = None
     ) -> bool:
-        """Calls the handlers of a message. Returns False when its type is known to nobody.
+        """Calls the handlers of a message. Returns False when neither the registry nor a handler knows its type.
 
         Each call is a savepoint of `burst`, the batch that the caller has open.
         A handler registered by a handler gets the next message. `BaseException` passes.

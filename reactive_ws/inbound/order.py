@@ -8,7 +8,7 @@
     first contact       the stream starts at this message
     no `seq`            dropped when its id is one of the last 1 024
 
-Before a new connection has caught up, what is missing is on its way: nobody gives up on it then.
+Before a new connection has caught up, what is missing is on its way, so no gap is given up then.
 
 It reads no clock, sends no `sync` and calls no handler: `accept`, `tick` and the others return what to deliver, and
 `take_gaps` says which streams need a snapshot. Its owner is the service's loop.
@@ -37,7 +37,7 @@ _NOTHING: tuple[Envelope[Any], ...] = ()
 
 @attrs.frozen
 class Gap:
-    """Messages of a stream are missing, or its numbers started anew.
+    """Messages of a stream are missing, or its numbers started again.
 
     Attributes:
         stream: Its name.
@@ -109,7 +109,7 @@ class Inbound:
         return {name: Position(cursor.epoch, cursor.seq) for name, cursor in moved.items()}
 
     def forget(self, stream: str) -> None:
-        """Forgets a stream: its next message begins it anew."""
+        """Forgets a stream: its next message begins it again."""
         if self._cursors.pop(stream, None) is not None:
             self._forgotten.append(stream)
         self._moved.pop(stream, None)
@@ -260,7 +260,7 @@ class Inbound:
         elif len(cursor.held) >= _MAX_HELD:
             released = (*released, *self._give_up(cursor))
         elif released or cursor.stream not in self._holding:
-            # Progress starts the wait anew: what is missing now is another message.
+            # Progress starts the wait again: what is missing now is another message.
             cursor.until = now + _MAX_WAIT
             self._holding[cursor.stream] = cursor
         return released

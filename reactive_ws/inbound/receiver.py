@@ -1,13 +1,12 @@
 """From frames to stores: decode, put in order, call the handlers, commit. One burst of frames is one commit.
 
-A burst ends after 64 messages or 2 ms, or with a message that concerns the connection itself, so that what follows is read
-in the new state. While there is a backlog, which is four full bursts of late, bursts are of up to 256 messages, still within
-2 ms: what is behind anyway should spend its time on messages and not on commits. What a handler writes, the
-acknowledgements and the positions of the streams become visible together. Event observers and requests get the messages
-after the commit, so they read stores in which the message has taken effect.
+A burst ends after 64 messages or 2 ms. It also ends with a message about the connection itself, so that what follows is
+read in the new state. After four full bursts in a row the limit rises to 256 messages, still within 2 ms. What a handler
+writes, the acknowledgements and the positions of the streams become visible together. Event observers and requests get
+the messages after the commit, so they read stores in which the message has taken effect.
 
-It opens no socket and decides nothing about the connection: `connection_loop` passes frames in and gets those messages
-back that are for the protocol.
+It opens no socket and decides nothing about the connection. `shell` passes frames in and gets the messages back that are
+for the decisions.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ class Report(Protocol):
 
 @attrs.frozen
 class Burst:
-    """What a burst left to do.
+    """The work that a burst leaves for its caller.
 
     Attributes:
         protocol: Messages for the protocol, in order.

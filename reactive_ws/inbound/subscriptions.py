@@ -1,11 +1,11 @@
-"""Which channels the program wants and which the server was told of on this connection; what to say to bring both together.
+"""The channels that the program wants and those that the server has been asked for, and what to send to make both equal.
 
-    * Wanted: counted by name. The first interest subscribes, the end of the last one unsubscribes. Both are said one turn of
-      the loop later, so that swapping one listener for another says nothing.
-    * Every connection starts with nothing told, so everything wanted is subscribed anew.
-    * A subscription that the server does not confirm is asked for again after 1, 2, 5, 10, 10, ... seconds, each by itself.
+    * Observers are counted by name. The first one subscribes, the last one that leaves unsubscribes. The service sends both
+      in the next turn of the loop, so that swapping one observer for another sends nothing.
+    * On a new connection the server has been asked for nothing, so every wanted channel is subscribed again.
+    * A subscription that the server does not confirm is repeated after 1, 2, 5, 10, 10, ... seconds, each by itself.
 
-It sends nothing and owns no timer: `connection_loop` asks `due` and sends. Interest may change on any thread.
+It sends nothing and owns no timer: `shell` calls `due` and sends. Observers may come and go on any thread.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Subscriptions:
         self._told: dict[str, _Told] = {}
 
     def add(self, name: str) -> None:
-        """Somebody wants a channel. Any thread."""
+        """Counts an observer of a channel. Any thread."""
         with self._lock:
             self._wanted[name] = self._wanted.get(name, 0) + 1
 
     def remove(self, name: str) -> None:
-        """Somebody does not want it any more. Any thread."""
+        """An observer of a channel left. Any thread."""
         with self._lock:
             self._wanted[name] -= 1
             if not self._wanted[name]:
@@ -54,7 +54,7 @@ class Subscriptions:
         return min(times, default=None)
 
     def lost(self) -> None:
-        """The connection ended; the next server was told nothing."""
+        """The connection ended; the next server has been asked for nothing."""
         self._told.clear()
 
     def confirmed(self, name: str) -> None:

@@ -23,7 +23,7 @@ __all__ = ["Handlers"]
 
 
 class Handlers:
-    """What a program wants to hear.
+    """The handlers and streams of a program.
 
     Args:
         dispatcher: Calls the handlers.

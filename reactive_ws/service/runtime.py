@@ -175,7 +175,7 @@ class Runtime:
             self._place.post(again)
 
     def refresh_token(self) -> None:
-        """Asks the token provider anew and tells the server."""
+        """Asks the token provider again and sends the token to the server."""
 
         def refresh() -> None:
             shell = self._place.shell

@@ -333,7 +333,7 @@ class WebSocketService:
 
     @property
     def outbox(self) -> ReadOnly[OutboxView]:
-        """What waits to be sent or acknowledged; published at most once per turn of the loop."""
+        """The messages that wait to be sent or acknowledged; published at most once per turn of the loop."""
         return self._status.outbox.read_only
 
     @property
@@ -428,7 +428,7 @@ class WebSocketService:
         self._runtime.reconnect()
 
     def refresh_token(self) -> None:
-        """Asks the token provider anew and tells the server: in place with `FirstMessage`, else by reconnecting."""
+        """Asks the token provider again and sends the token: in place with `FirstMessage`, else by reconnecting."""
         self._runtime.refresh_token()
 
     async def wait_connected(self, timeout: float | None = None) -> None:
@@ -572,7 +572,7 @@ class WebSocketService:
         Args:
             pattern: A channel; `a.*` for everything below `a.` at any depth; `*` for all.
             subscribe: Ask the server for the channel. The first observer of any such stream of this pattern subscribes
-                on the server, the last one that leaves unsubscribes, and every new connection subscribes anew.
+                on the server, the last one that leaves unsubscribes, and every new connection subscribes again.
                 Unsubscribing and resubscribing within one loop iteration sends nothing.
         """
         return self._handlers.messages(pattern, subscribe=subscribe)
@@ -587,7 +587,7 @@ class WebSocketService:
     def forget(self, *streams: str) -> None:
         """Forgets the positions of these streams, such as those of sessions that are over. Any thread.
 
-        The service no longer resumes them; a message of such a stream begins it anew. Of more than 10 000 streams the
+        The service no longer resumes them; a message of such a stream begins it again. Of more than 10 000 streams the
         service itself forgets the one that was quiet for the longest time.
         """
         self._runtime.forget(streams)
@@ -618,15 +618,15 @@ class WebSocketService:
     ) -> Delivery:
         """Queues a message and returns at once. Any thread.
 
-        How far delivery is promised is declared with the type: at-least-once messages are kept and resent with the same
-        id until the server acknowledges them, at-most-once ones are kept until they are written, volatile ones go now or
-        never.
+        The type declares how far delivery is promised. An at-least-once message is kept, and sent again on each new
+        connection with the same id, until the server acknowledges or refuses it. An at-most-once message is kept until it
+        is written. A volatile one goes now or never.
 
         Args:
             message: A payload of a registered class, or the name of a type.
             payload: With a type name: plain JSON values.
             channel: Routing name for the server.
-            time_to_live: Seconds after which the message is not sent for the first time any more.
+            time_to_live: Seconds after which the message is no longer sent for the first time.
 
         Returns:
             What becomes of it; see `Delivery`.
@@ -641,7 +641,7 @@ class WebSocketService:
         return self._sender.send(message, payload, channel, time_to_live)
 
     def discard(self, *ids: str) -> None:
-        """Gives up on messages that wait, in the service's loop; unknown ids are no error. Any thread.
+        """Gives up on messages that wait, in the service's loop; unknown ids change nothing. Any thread.
 
         A message that was never sent fails. One that was sent is uncertain, because the server may have it.
         """

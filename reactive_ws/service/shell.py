@@ -42,7 +42,7 @@ _logger = logging.getLogger("reactive_ws.connection")
 
 
 class Listener(Protocol):
-    """What a shell reports to. The shell calls it in its loop."""
+    """Takes the reports of a shell. The shell calls it in its loop."""
 
     def published(self, connection: Connection) -> None:
         """Takes every new record of the connection, in order."""
@@ -124,7 +124,7 @@ class Shell:
         self._perform(self._decisions.connect(self.loop.time()))
 
     def reconnect(self) -> None:
-        """Drops the socket and dials anew."""
+        """Drops the socket and dials again."""
         self._perform(self._decisions.reconnect(self.loop.time()))
 
     def disconnect(self, drain: float) -> None:
@@ -504,7 +504,7 @@ class Shell:
     def _tick(self) -> None:
         now = self.loop.time()
         if self._sleep.has_slept(now):
-            _logger.info("the computer slept; dialing anew")
+            _logger.info("the computer slept; dialing again")
             self._perform(self._decisions.woke(now))
         due = self._decisions.deadline
         if due is not None and due <= now:

@@ -1,4 +1,4 @@
-"""What a service shows: errors and log lines, connection records, metrics, the outbox, and the wait for a connection.
+"""Shows what happens in a service: errors and log lines, connection records, metrics, the outbox, and the wait for a connection.
 
 `Status` publishes records in the order of the effects. It shows what changes with every message at most once per turn of
 the loop (outbox) or once a second (metrics). Neither class ever logs a payload or a secret.

@@ -1,7 +1,7 @@
 """How long the computer has slept: the difference of a clock that stops in suspend and one that does not.
 
-asyncio's timers stop with CLOCK_MONOTONIC on Linux, so after a night a heartbeat timer still has its seconds to go while
-the socket is long dead. `SleepWatch` compares two readings; `connection_loop` asks it in time and tells the protocol.
+asyncio's timers stop with CLOCK_MONOTONIC on Linux. After a night a heartbeat timer still has its seconds to go, while the
+socket is long dead. `SleepWatch` compares two readings; `shell` asks it every five seconds and reports to the decisions.
 """
 
 from __future__ import annotations
