@@ -1,42 +1,36 @@
 """A chat with panels in a terminal, with Textual: sessions, messages with their delivery, panels, and the connection.
 
-`examples/chat_textual.py` runs it, and the demo's screen is made of it. It imports Textual: import it late, where there may be
-none. Textual is an asyncio program, so the service lives in the same loop.
+`examples/chat_textual.py` runs it, and the demo's screen is a subclass. It imports Textual, so a program imports it late.
+Textual is an asyncio program, so the service runs in the same loop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
-import reactivex as rx
 from reactivex import operators as ops
-from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal
+from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from reactive_ws import DeliveryStatus, Selection
 from reactive_ws.gui import TextualLoop
-from reactive_ws.gui.status import connection_view
+from reactive_ws.gui.status import ConnectionView, connection_view
 from reactive_ws.gui.textual import ConnectionBanner, ConnectionStatus, ListRows
 
 from ..app import Application
 from ..history import Entry
-from ..wire import Panel, Session
+from .chat_view import MARKS, ChatView, is_waiting, text_of
+from .question import Question
 
 __all__ = ["MARKS", "Chat"]
 
 R = TypeVar("R")
 
-# In the order of DeliveryStatus.
-_WORDS = ("◷ queued", "◷ queued", "✓ sent", "✓✓ delivered", "✕ failed", "? uncertain")
-MARKS = dict(zip(DeliveryStatus, _WORDS, strict=True))
-
 
 class Chat(App[R], Generic[R]):
-    """Everything on the screen.
+    """Everything on the screen. It follows the theme of the application, dark or light.
 
     Args:
         app: The stores.
@@ -44,106 +38,103 @@ class Chat(App[R], Generic[R]):
 
     TITLE = "reactive-ws chat"
     AUTO_FOCUS: ClassVar[str | None] = "Input"
+    BINDINGS = [
+        ("ctrl+n", "new_chat", "New chat"),
+        ("ctrl+pageup", "turn(-1)", "Panel before"),
+        ("ctrl+pagedown", "turn(1)", "Next panel"),
+    ]
     # Whatever the size of the terminal, the messages keep most of the room.
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (64, "-narrow"), (100, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (28, "-tall")]
     CSS = """
-    Screen { background: #0f172a; color: #e2e8f0; }
-    ListRows, #panels { background: #111c33; border: round #334155; border-title-color: #94a3b8; padding: 0 1; }
-    ListRows:focus, Input:focus { border: round #38bdf8; }
-    #sessions > .list-rows--highlight { background: #1e3a8a; color: #e2e8f0; }
-    #entries > .list-rows--highlight { background: #1e293b; color: #e2e8f0; }
+    ListRows, #panels { border: round $panel-lighten-2; border-title-color: $text-muted; padding: 0 1; background: $surface; }
+    ListRows:focus, Input:focus { border: round $accent; }
+    #entries > .list-rows--highlight { background: $boost; color: $foreground; }
     #sessions { width: 2fr; }
     #entries { width: 6fr; }
     #panels { width: 3fr; height: 100%; padding: 0 1; }
     .-tiny #sessions, .-tiny #panels { display: none; }
-    ListRows { scrollbar-size-vertical: 1; scrollbar-background: #111c33; scrollbar-color: #334155; }
-    Input { background: #1e293b; border: round #334155; }
+    ListRows { scrollbar-size-vertical: 1; }
+    Input { border: round $panel-lighten-2; background: $panel; }
     """
 
     def __init__(self, app: Application) -> None:
         super().__init__()
         self.stores = app
+        self.view = ChatView(app)
         self.panels = Static(id="panels", markup=False)
         self.input = Input(placeholder="Write a message, or: panel create Plan")
         self.panels.border_title = "Panels"
 
     def body(self) -> Widget:
-        """The part between the banner and the input line."""
+        """Returns the widgets between the banner and the input line."""
         return Horizontal(self.sessions, self.entries, self.panels)
 
     def compose(self) -> ComposeResult:
         self.ui = ui = TextualLoop(self)
-        app = self.stores
-        views = connection_view(ui, app.service)
+        self.connection = connection_view(ui, self.stores.service)
+        chats, entries = self.view.chats, self.view.entries
         self.sessions = ListRows(
-            ui, _rows(app), key=lambda it: it[0].id, render=_title, id="sessions"
+            ui, chats, key=lambda it: it.id, render=lambda it: it.title, id="sessions"
         )
         self.entries = ListRows(
-            ui,
-            _entries(app),
-            key=lambda it: it.id,
-            render=_line,
-            follow_end=True,
-            gap=1,
-            id="entries",
+            ui, entries, key=lambda it: it.id, render=_line, follow_end=True, gap=1, id="entries"
         )
         self.sessions.border_title = "Chats"
         self.entries.border_title = "Messages"
-        yield ConnectionBanner(ui, views)
+        yield ConnectionBanner(ui, self.connection)
         yield self.body()
         yield self.input
-        yield ConnectionStatus(ui, views)
+        yield ConnectionStatus(ui, self.connection)
 
     def on_mount(self) -> None:
-        app, ui = self.stores, self.ui
-        ui.bind(app.carousel.panels, self.panels, lambda it, them: it.update(_panel_text(them)))
+        self.ui.bind(self.view.panel, self.panels, lambda it, text: it.update(Content(text)))
+        self.ui.bind(self.entries.end.unseen, self.entries, _show_unseen)
+        rooms = self.connection.pipe(ops.map(_can_send)).pipe(ops.distinct_until_changed(bool))
+        self.ui.bind(rooms, self.input, lambda it, is_on: setattr(it, "disabled", not is_on))
 
     def say(self, text: str) -> bool:
-        """Sends what was typed, in the active session; returns whether it did."""
-        sessions = self.stores.sessions
-        active = sessions.state.get().active or sessions.create("First chat")
-        self.stores.history.send(active.id, text)
-        return True
+        """Sends a text in the active chat; shows why when it was not sent. Returns whether it was."""
+        complaint = self.view.send(text)
+        if complaint:
+            self.notify(complaint, severity="warning", markup=False)
+        return not complaint
 
     def on_list_rows_selected(self, event: ListRows.Selected) -> None:
         if event.list_rows is self.sessions:
-            self.stores.sessions.activate(event.item[0].id)
+            self.view.open(event.item.id)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         text = event.value.strip()
         if text and self.say(text):
             self.input.clear()
 
+    def action_new_chat(self) -> None:
+        self.view.new_chat()
+
+    def action_turn(self, by: int) -> None:
+        self.view.turn(by)
+
+    async def action_quit(self) -> None:
+        if question := self.view.question_before_closing:
+            await self.push_screen(Question(question), lambda leave: self.exit() if leave else None)
+        else:
+            self.exit()
+
     def on_unmount(self) -> None:
         self.ui.close()
 
 
-def _rows(app: Application) -> Selection[tuple[tuple[Session, bool], ...]]:
-    state = app.sessions.state
-    return state.select(lambda now: tuple((it, it.id == now.active_id) for it in now.sessions))
-
-
-def _title(row: tuple[Session, bool]) -> str:
-    return f"{'▸' if row[1] else ' '} {row[0].title or 'Chat'}"
-
-
-def _entries(app: Application) -> rx.Observable[tuple[Entry, ...]]:
-    def of(session_id: str | None) -> rx.Observable[tuple[Entry, ...]]:
-        return rx.of(()) if session_id is None else app.history.select_last(session_id, 200)
-
-    active_id = app.sessions.state.select(lambda state: state.active_id)
-    return active_id.pipe(ops.map(of), ops.switch_latest())
-
-
-def _line(entry: Entry) -> Text:
-    # Own messages are blue, and grey until they are sent.
+def _line(entry: Entry) -> Content:
+    # Own messages have a colour, and are muted until they are sent.
     if entry.status is None:
-        return Text(f"{entry.content}{' ▌' if entry.is_growing else ''}")
-    is_waiting = entry.status in (DeliveryStatus.QUEUED, DeliveryStatus.STORED)
-    colour = "#94a3b8" if is_waiting else "#7dd3fc"
-    return Text(f"{entry.content}\n{MARKS[entry.status]}", style=colour)
+        return Content(text_of(entry))
+    return Content.styled(text_of(entry), "$text-muted" if is_waiting(entry) else "$text-accent")
 
 
-def _panel_text(panels: Sequence[Panel]) -> str:
-    return "\n\n".join(f"▣ {it.title}\n{it.data.get('text') or '…'}" for it in panels)
+def _show_unseen(entries: ListRows[Entry], count: int) -> None:
+    entries.border_subtitle = f"{count} new, End shows them" if count else ""
+
+
+def _can_send(view: ConnectionView) -> bool:
+    return view.can_send

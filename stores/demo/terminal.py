@@ -183,7 +183,7 @@ class DemoScreen(Chat[Outcome]):
         """Has the play accept what was typed in the active session; says why when it does not."""
         complaint = self.play.accept(self.stores.sessions.state.get().active_id, text)
         if complaint is not None:
-            self.notify(complaint, severity="warning")
+            self.notify(complaint, severity="warning", markup=False)
         return complaint is None
 
     def _tell(self, seconds: float, kind: str, text: str) -> None:

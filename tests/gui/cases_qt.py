@@ -243,6 +243,23 @@ def test_an_indicator_stays_in_its_corner_when_the_window_changes(
         assert label.y() == (8 if is_top else height - label.height() - 8)
 
 
+def test_a_banner_that_is_made_in_an_outage_shows_in_its_window_and_nowhere_else(
+    turning: Turning, domain: Domain
+) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    service = FakeService(domain)
+    service.become(ConnectionState.DISCONNECTED)
+    banner = ConnectionBanner(ui, QtWidgets, connection_view(ui, service, grace=0.0)).widget
+    # Without a parent it would be a window of its own.
+    assert not banner.isVisible()
+    window = QtWidgets.QWidget()
+    QtWidgets.QVBoxLayout(window).addWidget(banner)
+    window.show()
+    ui_drivers.settle(turning, 0.3)
+    assert banner.isVisible()
+
+
 # --- lists ---
 
 

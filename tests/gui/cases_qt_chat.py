@@ -71,3 +71,63 @@ def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThrea
     window.close()
     app.stop()
     turning.loop.close()
+
+
+OFFLINE = "ws://127.0.0.1:9/ws"
+"""No program listens there."""
+
+
+@pytest.fixture
+def offline() -> Iterator[Application]:
+    app = Application.at(OFFLINE)
+    app.start()
+    yield app
+    app.service.disconnect()
+    app.stop()
+
+
+def test_a_full_outbox_is_said_and_keeps_the_text(offline: Application) -> None:
+    import chat_qt
+
+    turning = ui_drivers.qt()
+    errors: list[Exception] = []
+    turning.loop.on_error = errors.append
+    window: Any = chat_qt.Window(turning.loop, offline)
+    window.show()
+    for number in range(103):
+        window.input.setText(f"m{number}")
+        window.send()
+    turning.turn(0.1)
+    assert window.notice.text().startswith("Not sent: too many messages wait.")
+    assert window.input.text() == "m102"
+    assert errors == []
+    # Closing would lose them, so the window asks.
+    asked: list[str] = []
+    window.may_lose = lambda question: asked.append(question) or False
+    assert not window.close()
+    assert asked[0].endswith(
+        "messages wait to be sent. Close the window and lose what was not sent?"
+    )
+    window.is_kept = True
+    assert window.close()
+    turning.loop.close()
+
+
+def test_a_chat_is_chosen_with_keys_alone(offline: Application) -> None:
+    import chat_qt
+
+    turning = ui_drivers.qt()
+    window: Any = chat_qt.Window(turning.loop, offline)
+    window.show()
+    first, second = offline.sessions.create("A"), offline.sessions.create("B")
+    turning.turn(0.1)
+    assert offline.sessions.state.get().active_id == second.id
+    window.sessions.setFocus()
+    for key in (QtCore.Qt.Key.Key_Home, QtCore.Qt.Key.Key_Return):
+        QtTest.QTest.keyClick(window.sessions, key)
+    assert offline.sessions.state.get().active_id == first.id
+    names = [it.accessibleName() for it in (window.sessions, window.entries, window.input)]
+    assert names == ["Chats", "Messages", "Message"]
+    window.is_kept = True
+    window.close()
+    turning.loop.close()

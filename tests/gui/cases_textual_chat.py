@@ -62,3 +62,28 @@ async def talk(hub: HubInThread) -> None:
         answer = "You said: are you there (3 words)"
         await until(lambda: shown()[2:] == ["are you there\n✓✓ delivered", answer])
         await until(lambda: says("Connected (") and not says("Connection lost"))
+
+
+def test_a_full_outbox_ends_nothing_and_leaving_asks() -> None:
+    async def run() -> None:
+        app = Application.at("ws://127.0.0.1:9/ws")
+        chat = Chat[None](app)
+        async with app, chat.run_test(size=(100, 32)) as pilot:
+            for number in range(103):
+                chat.input.value = f"m{number}"
+                await pilot.press("enter")
+            await pilot.pause()
+            assert chat.is_running
+            assert chat.input.value == "m102"
+            assert len(app.service.outbox.get()) == 100
+            await pilot.press("ctrl+q")
+            await pilot.pause()
+            assert str(chat.screen.query_one(Static).render()).startswith("100 messages wait")
+            await pilot.press("enter")
+            await pilot.pause()
+            # The button that stays has the focus.
+            assert chat.is_running
+            assert chat.screen is chat.screen_stack[0]
+            await app.service.disconnect()
+
+    asyncio.run(run())

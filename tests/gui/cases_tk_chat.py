@@ -88,3 +88,71 @@ def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThrea
     until(lambda: says("Connected ("))
     root.destroy()
     app.stop()
+
+
+def test_a_full_outbox_is_said_and_a_chat_is_chosen_with_keys_alone() -> None:
+    import chat_tk
+
+    turning = ui_drivers.tk()
+    assert isinstance(turning.loop, TkLoop)
+    root = turning.loop._root
+    errors: list[Exception] = []
+    turning.loop.on_error = errors.append
+    app = Application.at("ws://127.0.0.1:9/ws")
+    app.start()
+    window: Any = chat_tk.Window(root, turning.loop, app)
+    first, second = app.sessions.create("A"), app.sessions.create("B")
+    turning.turn(0.2)
+    window.sessions.focus_force()
+    turning.turn(0.05)
+    row = window.sessions.get_children()[0]
+    window.sessions.focus(row)
+    window.sessions.selection_set(row)
+    assert app.sessions.state.get().active_id == second.id
+    window.sessions.event_generate("<Return>")
+    turning.turn(0.05)
+    assert app.sessions.state.get().active_id == first.id
+    for number in range(103):
+        window.input.delete(0, "end")
+        window.input.insert(0, f"m{number}")
+        window.send(None)
+    turning.turn(0.1)
+    assert window.notice.cget("text").startswith("Not sent: too many messages wait.")
+    assert window.input.get() == "m102"
+    assert errors == []
+    root.destroy()
+    app.service.disconnect()
+    app.stop()
+
+
+def test_a_message_written_in_an_outage_is_visible_above_the_banner(hub: HubInThread) -> None:
+    import chat_tk
+
+    turning = ui_drivers.tk()
+    assert isinstance(turning.loop, TkLoop)
+    root = turning.loop._root
+    app = Application.at(hub.url, backoff=Backoff(initial=60.0, cap=60.0))
+    app.start()
+    window: Any = chat_tk.Window(root, turning.loop, app)
+
+    def until(condition: Any) -> None:
+        for _ in range(3_000):
+            if condition():
+                return
+            turning.turn(0.01)
+        pytest.fail("the window never came to show it")
+
+    until(lambda: app.service.is_connected)
+    for number in range(30):
+        window.view.send(f"message {number}")
+    until(lambda: window.talk.text.search("message 29", "1.0") and app.service.is_connected)
+    until(lambda: window.talk.text.yview()[0] > 0.0)
+    hub.stop()
+    until(lambda: any("Connection lost" in it for it in texts(root)))
+    window.view.send("Still there?")
+    until(lambda: window.talk.text.search("Still there?", "1.0"))
+    turning.turn(0.2)
+    assert window.talk.text.bbox(window.talk.text.search("Still there?", "1.0")) is not None
+    root.destroy()
+    app.service.disconnect()
+    app.stop()

@@ -163,6 +163,7 @@ def retry_button(kit: Kit, name: str) -> Any:
     font = button.font()
     font.setUnderline(True)
     button.setFont(font)
+    button.setFixedHeight(button.fontMetrics().height() + 4)
     button.hide()
     return button
 

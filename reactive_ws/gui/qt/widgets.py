@@ -142,7 +142,7 @@ class ConnectionStatus:
         self._panel.setProperty("radius", 8.0)
         policy = widgets.QSizePolicy.Policy
         self._panel.setSizePolicy(policy.Maximum, policy.Fixed)
-        self.widget.setSizePolicy(policy.Maximum, policy.Fixed)
+        self.widget.setSizePolicy(policy.Preferred, policy.Fixed)
         grid = widgets.QGridLayout(self._panel)
         grid.setContentsMargins(12, 8, 12, 8)
         grid.setHorizontalSpacing(24)

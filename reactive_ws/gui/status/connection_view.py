@@ -177,7 +177,7 @@ def view_at(
     title, text = _banner(connection, words, can_send=can_send, is_calm=is_calm)
     return ConnectionView(
         state=connection.state,
-        tone=_TONES[connection.state],
+        tone=_tone(connection, can_send=can_send),
         symbol=theme.symbols[connection.state],
         text=connection_text(connection, now=now, words=words),
         is_busy=connection.state in _BUSY,
@@ -251,6 +251,12 @@ def next_change(
 
 
 _ENGLISH = Words()
+
+
+def _tone(connection: Connection, *, can_send: bool) -> Tone:
+    tone = _TONES[connection.state]
+    # A full outbox is nothing to be calm about, also while connected.
+    return Tone.BUSY if tone is Tone.GOOD and not can_send else tone
 
 
 def _why(form: str, connection: Connection, words: Words) -> str:

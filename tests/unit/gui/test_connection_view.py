@@ -205,7 +205,7 @@ def test_a_full_outbox_is_in_the_view(ui: ManualLoop, service: FakeService) -> N
     service.room.set(False)
     ui.run(0.1)
     full = "There is no room for more. Write again when some of them are sent."
-    assert not shown.last.can_send
+    assert (shown.last.can_send, shown.last.tone) == (False, Tone.BUSY)
     assert shown.last.banner == f"Too many messages wait. {full}"
     service.become(RECONNECTING, since=ui.now(), attempt=1)
     ui.run(1.0)
