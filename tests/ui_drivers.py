@@ -54,7 +54,13 @@ def tk(*, is_polling: bool = False) -> Turning:
         root.after(max(1, round(seconds * 1000)), root.tk.globalsetvar, over, 1)
         root.tk.call("vwait", over)
 
-    return Turning(TkLoop(root, is_polling=is_polling), turn, clean_up=root.destroy)
+    return Turning(
+        TkLoop(root, is_polling=is_polling),
+        turn,
+        clean_up=root.destroy,
+        make_widget=lambda: tk.Label(root),
+        destroy=lambda label: label.destroy(),
+    )
 
 
 def qt() -> Turning:
@@ -70,7 +76,13 @@ def qt() -> Turning:
         timer.start(round(seconds * 1000))
         loop.exec()
 
-    return Turning(QtLoop(QtCore), turn, clean_up=lambda: application)
+    return Turning(
+        QtLoop(QtCore),
+        turn,
+        clean_up=lambda: application,
+        make_widget=QtWidgets.QLabel,
+        destroy=lambda label: label.deleteLater(),
+    )
 
 
 def settle(turning: Turning, seconds: float) -> None:

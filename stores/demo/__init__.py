@@ -8,6 +8,7 @@ unacknowledged and an answer is half streamed; the judge is a child that trusts 
     play         the client: talks, has the hub killed, goes on talking, waits until all is answered
     narrator     one line per state change and message
     stage        whether there can be a screen; terminal: that screen; chat: the Textual chat it is made of
+    chat_view    the contents of a chat window, without a toolkit; question: the dialog before messages are lost
     outcome      how it ended, in lines
     record       the client's write-ahead record
     hub_child    the hub in a child process: start, kill, start again on the same port

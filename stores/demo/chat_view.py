@@ -11,7 +11,7 @@ import reactivex as rx
 from reactivex import operators as ops
 
 from reactive_ws import DeliveryStatus
-from reactive_ws.errors import DeliveryError, MessageError, ServiceClosed
+from reactive_ws.errors import MessageError, ServiceClosed
 from reactive_ws.state import Selection
 
 from ..app import Application
@@ -23,6 +23,7 @@ __all__ = ["MARKS", "ChatLine", "ChatView", "is_waiting", "text_of"]
 # In the order of DeliveryStatus.
 _WORDS = ("◷ queued", "◷ queued", "✓ sent", "✓✓ delivered", "✕ failed", "? uncertain")
 MARKS = dict(zip(DeliveryStatus, _WORDS, strict=True))
+_FULL = "Not sent: too many messages wait. Send it again when some of them are sent."
 _SHOWN = 200
 """Messages of a chat that a window shows."""
 
@@ -73,10 +74,12 @@ class ChatView:
         """
         sessions = self._app.sessions
         try:
+            if not self._app.service.can_send.get():
+                return _FULL
             active = sessions.state.get().active or sessions.create("First chat")
-            self._app.history.send(active.id, text)
-        except DeliveryError:
-            return "Not sent: too many messages wait. Send it again when some of them are sent."
+            delivery = self._app.history.send(active.id, text)
+            if delivery.status is DeliveryStatus.FAILED:
+                return _FULL
         except ServiceClosed:
             return "Not sent: you are signed out."
         except MessageError:
@@ -89,11 +92,9 @@ class ChatView:
 
     def new_chat(self) -> None:
         """Creates a chat and makes it the active one."""
-        try:
+        # Without room the banner says that nothing more can be sent.
+        if self._app.service.can_send.get():
             self._app.sessions.create("New chat")
-        except (DeliveryError, ServiceClosed):
-            # The banner says that nothing more can be sent.
-            return
 
     def turn(self, by: int) -> None:
         """Shows the next panel (1) or the one before (-1)."""

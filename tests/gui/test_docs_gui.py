@@ -80,6 +80,13 @@ def test_the_pictures_of_the_page_exist() -> None:
         "market_tk.png",
         "demo.svg",
         "demo_verdict.svg",
+        *(
+            f"status_{toolkit}_{look}_{scale}.png"
+            for toolkit in ("qt", "tk")
+            for look in ("light", "dark")
+            for scale in (1, 2)
+        ),
+        *(f"status_textual_{look}.svg" for look in ("light", "dark")),
     )
     text = PAGE.read_text("utf-8")
     assert [name for name in names if f"images/{name}" not in text] == []

@@ -66,15 +66,6 @@ class QtLoop(UiLoop):
         events = (kinds.PaletteChange, kinds.ApplicationPaletteChange, kinds.StyleChange)
         self._on_events(widget, widget, events, paint)
 
-    def on_parent(self, widget: Any, function: Callable[[Any], None]) -> None:
-        """Calls `function(widget)` after the program has put `widget` into another one. UI thread."""
-
-        def later(it: Any) -> None:
-            # Within the event Qt has not finished, and would hide the widget again.
-            self.post(lambda: function(it) if self.is_alive(it) else None)
-
-        self._on_events(widget, widget, (self._qt.QEvent.Type.ParentChange,), later)
-
     def on_shown(self, widget: Any, function: Callable[[], None]) -> None:
         """Calls `function` when `widget` appears or disappears. UI thread."""
         kinds = self._qt.QEvent.Type

@@ -17,7 +17,6 @@ from .loop import QtLoop
 __all__ = [
     "Kit",
     "Symbol",
-    "appear_with_parent",
     "badge_ink",
     "badge_label",
     "eliding_label",
@@ -247,19 +246,16 @@ class Symbol:
         )
 
 
-def appear_with_parent(ui: QtLoop, widget: Any) -> None:
-    """Shows or hides a widget, as `fade` has decided, when the program puts it into a window."""
-    widget.hide()
-    ui.on_parent(widget, lambda it: it.setVisible(bool(it.property("isShown"))))
-
-
 def fade(kit: Kit, widget: Any, *, is_shown: bool, has_motion: bool) -> None:
     """Shows or hides a widget, over a short time where motion is allowed."""
     if widget.property("isShown") == is_shown:
         return
     widget.setProperty("isShown", is_shown)
     if widget.parent() is None:
-        # Shown now it would be a window of its own; `on_parent` shows it where it belongs.
+        # Shown now it would be a window of its own. A window shows its children that were not hidden on purpose.
+        widget.setVisible(False)
+        attribute = kit.core.Qt.WidgetAttribute.WA_WState_ExplicitShowHide
+        widget.setAttribute(attribute, not is_shown)
         return
     running = widget.property("fade")
     if running is not None:

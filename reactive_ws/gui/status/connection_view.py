@@ -55,6 +55,8 @@ class Service(Protocol):
     def metrics(self) -> ReadOnly[Metrics]: ...
     @property
     def outbox(self) -> ReadOnly[Sized]: ...
+    @property
+    def can_send(self) -> ReadOnly[bool]: ...
     def connect(self) -> object: ...
 
 
@@ -335,7 +337,7 @@ def connection_view(
 
     Args:
         ui: The loop of the user interface.
-        service: A `WebSocketService`. A stream `can_send` of it, if it has one, tells whether its outbox is full.
+        service: A `WebSocketService`.
         grace: Seconds of an outage during which there is no banner, from the first moment of the outage.
         theme: Colours, symbols and words; those of `Theme()` when None.
     """
@@ -373,23 +375,22 @@ class _Watching(abc.DisposableBase):
         connection = ui.mirror(service.connection)
         outbox = ui.mirror(service.outbox)
         metrics = ui.mirror(service.metrics)
-        self._mirrors: list[Mirror[Any]] = [connection, outbox, metrics]
-        room: ReadOnly[bool] | None = getattr(service, "can_send", None)
-        self._room = None if room is None else ui.mirror(room)
-        if self._room is not None:
-            self._mirrors.append(self._room)
+        room = ui.mirror(service.can_send)
+        self._mirrors: list[Mirror[Any]] = [connection, outbox, metrics, room]
         self._facts = derived(
-            connection, outbox, metrics, lambda now, waiting, counts: (now, len(waiting), counts)
+            connection,
+            outbox,
+            metrics,
+            room,
+            lambda now, waiting, counts, can_send: (now, len(waiting), counts, can_send),
         )
-        self._subscriptions = [self._facts.select().subscribe(lambda _: self._look())]
-        if self._room is not None:
-            self._subscriptions.append(self._room.select().subscribe(lambda _: self._look()))
+        self._subscription = self._facts.select().subscribe(lambda _: self._look())
 
     def _look(self) -> None:
         if self._cancel is not None:
             self._cancel()
             self._cancel = None
-        connection, queued, metrics = self._facts.get()
+        connection, queued, metrics, can_send = self._facts.get()
         now = self._ui.now()
         self._note_outage(connection, now)
         view = view_at(
@@ -400,7 +401,7 @@ class _Watching(abc.DisposableBase):
             lost_since=self._lost_since,
             grace=self._grace,
             theme=self._theme,
-            can_send=self._room is None or self._room.get(),
+            can_send=can_send,
             retry=self._retry,
         )
         wait = next_change(connection, now=now, lost_since=self._lost_since, grace=self._grace)
@@ -420,8 +421,7 @@ class _Watching(abc.DisposableBase):
             self._lost_since = None
 
     def dispose(self) -> None:
-        for subscription in self._subscriptions:
-            subscription.dispose()
+        self._subscription.dispose()
         if self._cancel is not None:
             self._cancel()
             self._cancel = None

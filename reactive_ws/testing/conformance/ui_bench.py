@@ -9,7 +9,7 @@ import enum
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
@@ -40,6 +40,7 @@ class UiRule(enum.Enum):
     CONFLATES = (
         "a flood shows few values, in order, the last one included, and none after dispose()"
     )
+    WIDGETS = "a binding ends when the toolkit destroys its widget, and is_alive() says so"
     CLOSES = "after close() nothing runs, and post() says False at once on every thread"
 
 
@@ -81,12 +82,16 @@ class Turning:
             `can_nest`.
         can_nest: Whether the toolkit lets its loop be turned inside one of its callbacks.
         clean_up: Ends what belongs to the loop, after the check.
+        make_widget: Returns a widget of the toolkit; None where the toolkit has none, or tells nothing of their end.
+        destroy: Makes the toolkit destroy such a widget.
     """
 
     loop: UiLoop
     turn: Callable[[float], None]
     can_nest: bool = True
     clean_up: Callable[[], object] = lambda: None
+    make_widget: Callable[[], Any] | None = None
+    destroy: Callable[[Any], object] = lambda _: None
 
 
 class UiBench:
@@ -97,6 +102,8 @@ class UiBench:
         self.ui = under_test.loop
         self.turn = under_test.turn
         self.can_nest = under_test.can_nest
+        self.make_widget = under_test.make_widget
+        self.destroy = under_test.destroy
         self.thread = threading.get_ident()
         self.broken: dict[UiRule, BrokenUiRule] = {}
         self.errors: list[Exception] = []

@@ -315,6 +315,35 @@ def _conflates(check: UiBench) -> None:
     check.expect(UiRule.CONFLATES, shown == before, "a value came after dispose()")
 
 
+def _widgets(check: UiBench) -> None:
+    if check.make_widget is None:
+        return
+    kept, widget = check.make_widget(), check.make_widget()
+    source: Subject[int] = Subject()
+    ended: list[str] = []
+    values: list[int] = []
+    for target in (kept, widget):
+        check.ui.bind(source, target, lambda _, value: values.append(value))
+    check.ui.watch(widget, lambda: ended.append("widget"))
+    check.expect(UiRule.WIDGETS, check.ui.is_alive(widget), "is_alive() denies a new widget")
+    check.destroy(widget)
+    check.until(lambda: ended)
+    check.expect(UiRule.WIDGETS, ended == ["widget"], "nothing told that the widget was destroyed")
+    check.expect(
+        UiRule.WIDGETS, not check.ui.is_alive(widget), "is_alive() is True after the destruction"
+    )
+    check.expect(
+        UiRule.WIDGETS,
+        len(source.observers) == 1,
+        f"{len(source.observers)} of two bindings are left, and one widget",
+    )
+    check.expect(UiRule.WIDGETS, check.ui.is_alive(kept), "is_alive() denies a living widget")
+    source.on_next(1)
+    check.until(lambda: values)
+    check.turn(0.02)
+    check.expect(UiRule.WIDGETS, values == [1], f"the two bindings wrote {values}")
+
+
 def _closes(check: UiBench) -> None:
     ran: list[str] = []
     source: Subject[int] = Subject()
@@ -347,5 +376,6 @@ _STEPS = (
     _periodic,
     _frames,
     _conflates,
+    _widgets,
     _closes,
 )

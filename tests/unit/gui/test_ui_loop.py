@@ -30,6 +30,38 @@ class Realtime(ManualLoop):
         super().__init__(clock=time.monotonic)
 
 
+class Widget:
+    """Stands for a widget of a toolkit."""
+
+    is_destroyed = False
+
+    def __init__(self) -> None:
+        self.on_destroy: list[Callable[[], None]] = []
+
+    def destroy(self) -> None:
+        self.is_destroyed = True
+        for function in self.on_destroy:
+            function()
+
+
+class WithWidgets(Realtime):
+    """A correct loop with widgets."""
+
+    def is_alive(self, thing: Any) -> bool:
+        return thing is not None and not getattr(thing, "is_destroyed", False)
+
+    def on_gone(self, thing: Any, gone: Callable[[], None]) -> None:
+        if isinstance(thing, Widget):
+            thing.on_destroy.append(gone)
+
+
+class Forgetful(WithWidgets):
+    """Does not tell that a widget was destroyed, as a toolkit without a hook."""
+
+    def on_gone(self, thing: Any, gone: Callable[[], None]) -> None:
+        del thing, gone
+
+
 def turning(ui: ManualLoop) -> Turning:
     def turn(seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -37,7 +69,11 @@ def turning(ui: ManualLoop) -> Turning:
             ui.run_until_now()
             time.sleep(0.0005)
 
-    return Turning(ui, turn)
+    return Turning(ui, turn, make_widget=Widget, destroy=Widget.destroy)
+
+
+def test_a_loop_with_widgets_keeps_the_contract() -> None:
+    check_ui_loop(lambda: turning(WithWidgets()))
 
 
 class Blocking(Realtime):
@@ -79,6 +115,7 @@ class Draining(Realtime):
         (Blocking, UiRule.NEVER_BLOCKS),
         (Dropping, UiRule.KEEPS_WHAT_COMES_EARLY),
         (Draining, UiRule.UI_THREAD_ONLY),
+        (Forgetful, UiRule.WIDGETS),
     ],
 )
 def test_the_check_rejects_a_broken_loop_and_names_the_rule(
