@@ -24,7 +24,7 @@ define new_venv
 	$(PYTHON) -m venv --clear $(1)
 endef
 
-.PHONY: release demo test test-deep coverage check format screenshots bench bench-quick bench-deep clean setup
+.PHONY: release release-requirements sbom demo test test-deep coverage check format screenshots bench bench-quick bench-deep clean setup
 
 setup: $(READY) $(CHECK_READY) $(NODE_PEERS)
 
@@ -85,10 +85,33 @@ format: $(CHECK_READY)
 # Builds and checks the distributions. Dry by default; `make release RELEASE="--url https://... --tag"` creates the tag.
 RELEASE ?=
 
-.venv-release/.ready: tools/release.py
+# Each file that is installed there has a hash in tools/release-requirements.txt.
+.venv-release/.ready: tools/release.py tools/release-requirements.txt
 	$(call new_venv,.venv-release)
-	.venv-release/bin/python -m pip install --quiet --disable-pip-version-check build twine
+	.venv-release/bin/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes --requirement tools/release-requirements.txt
 	touch $@
+
+# Writes the pinned tools of a release again, with the newest versions and their hashes.
+release-requirements:
+	$(call new_venv,.venv-pins)
+	.venv-pins/bin/python -m pip install --quiet --disable-pip-version-check pip-tools
+	printf 'build\ncyclonedx-bom\nsetuptools>=77\ntwine\n' | .venv-pins/bin/pip-compile --quiet --upgrade --generate-hashes \
+		--no-emit-index-url --no-emit-trusted-host --no-emit-options --no-header --no-annotate --strip-extras \
+		--allow-unsafe --output-file .venv-pins/pins.txt -
+	(sed -n 1p tools/release-requirements.txt; cat .venv-pins/pins.txt) > .venv-pins/new.txt
+	mv .venv-pins/new.txt tools/release-requirements.txt
+	rm -rf .venv-pins
+
+# Lists the package and what it needs at run time, with versions and licenses, as CycloneDX JSON in dist/.
+sbom: .venv-release/.ready
+	$(PYTHON) -m venv --clear --without-pip .venv-sbom
+	.venv-release/bin/python -m pip --python .venv-sbom/bin/python install --quiet --disable-pip-version-check \
+		--constraint constraints.txt .
+	mkdir -p dist
+	.venv-release/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-format JSON \
+		--output-file dist/reactive-ws.cdx.json .venv-sbom/bin/python
+	rm -rf .venv-sbom
 
 release: .venv-release/.ready
 	.venv-release/bin/python tools/release.py $(RELEASE)

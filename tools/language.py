@@ -30,7 +30,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 BASELINE = Path(__file__).with_name("language_baseline.txt")
 SOURCES = ("reactive_ws", "stores", "examples", "benchmarks", "tools", "tests")
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs", ".github")
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs", ".github")
 SKIPPED = {"node_modules", "__pycache__", "results", "images"}
 MOST_WORDS = 25
 
