@@ -14,6 +14,7 @@ It knows no application: the chat's commands `hub` and `demo` belong to `reactiv
     completion   the command `reactive-ws completion`
     log          the command `reactive-ws log`
     check_server the command `reactive-ws check-server`
+    schema       the command `reactive-ws schema`
     program      main: parses the command line, runs one command, turns errors into exit codes
 """
 

@@ -112,11 +112,13 @@ class Acknowledged:
     Attributes:
         id: Of the message.
         reply: The result that came with it, as plain values; None without one.
+        positions: Where its effects are, by stream.
         message: The acknowledgement as a message, for handlers; None when it is not one.
     """
 
     id: str
     reply: Any = None
+    positions: Mapping[str, Position] = attrs.field(factory=dict[str, Position])
     message: Envelope[Any] | None = None
 
 
@@ -129,6 +131,7 @@ class Refused:
         code: For programs.
         text: For people.
         is_retryable: Whether sending it again later may help.
+        after: Seconds after which to send it again; None when the server does not say.
         message: The refusal as a message, for handlers; None when it is not one.
     """
 
@@ -136,6 +139,7 @@ class Refused:
     code: str
     text: str
     is_retryable: bool = False
+    after: float | None = None
     message: Envelope[Any] | None = None
 
 

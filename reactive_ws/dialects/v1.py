@@ -20,6 +20,7 @@ from ..wire import (
     Ping,
     Pong,
     Position,
+    Recovery,
     Registry,
     Resume,
     Resumed,
@@ -29,12 +30,14 @@ from ..wire import (
     Subscribed,
     Sync,
     Unsubscribe,
+    Unsubscribed,
     protocol_v1,
 )
 from .session import (
     Acknowledged,
     Alive,
     Capabilities,
+    Ended,
     Event,
     Fault,
     Following,
@@ -227,26 +230,32 @@ class V1Session:
     def _resumed(self, message: Envelope[Resumed]) -> Step:
         if self._phase is not _Phase.RESUMING:
             return Step(events=(message,))
-        streams = message.payload.streams.items()
-        followed = (
-            Following(name, name, Position(it.epoch, it.seq), it.recovered) for name, it in streams
-        )
-        return Step(events=(message, *followed, self._ready()))
+        it = message.payload
+        refused = (Ended(name, refusal.code) for name, refusal in it.refused.items())
+        last = () if it.more else (self._ready(),)
+        return Step(events=(message, *_followed(it.streams), *refused, *last))
 
     def _subscribed(self, message: Envelope[Subscribed]) -> Step:
         it = message.payload
         position = None if it.epoch is None or it.seq is None else Position(it.epoch, it.seq)
-        return Step(events=(Following(it.channel, it.stream, position), message))
+        followed = Following(it.channel, it.stream, position)
+        return Step(events=(followed, *_followed(it.streams), message))
+
+    def _unsubscribed(self, message: Envelope[Unsubscribed]) -> Step:
+        return Step(events=(Ended(message.payload.channel, message.payload.code), message))
 
     def _acknowledged(self, message: Envelope[MessageReceived]) -> Step:
-        return Step(events=(Acknowledged(message.payload.message_id, message=message),))
+        it = message.payload
+        return Step(events=(Acknowledged(it.message_id, it.reply, it.positions, message),))
 
     def _complained(self, message: Envelope[ServerError]) -> Step:
         error = message.payload
         if error.reply_to is None:
             return Step(events=(message,))
         is_retryable = error.retryable is True
-        refused = Refused(error.reply_to, error.code, error.message, is_retryable, message)
+        refused = Refused(
+            error.reply_to, error.code, error.message, is_retryable, error.after, message
+        )
         return Step(events=(refused,))
 
     def _state(self, message: Envelope[Snapshot]) -> Step:
@@ -267,9 +276,17 @@ class V1Session:
         AuthOk: _authenticated,
         Resumed: _resumed,
         Subscribed: _subscribed,
+        Unsubscribed: _unsubscribed,
         MessageReceived: _acknowledged,
         ServerError: _complained,
         Ping: _pinged,
         Pong: _ponged,
         GoAway: _leaves,
     }
+
+
+def _followed(streams: Mapping[str, Recovery]) -> list[Event]:
+    return [
+        Following(name, name, Position(it.epoch, it.seq), it.recovered)
+        for name, it in streams.items()
+    ]

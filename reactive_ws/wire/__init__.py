@@ -6,6 +6,7 @@ An application registers its own types on a copy of `protocol_v1()`.
     envelope  `Envelope`: one message with its address and position
     control   payloads of the control messages of protocol v1
     registry  `Registry`: which payload class has which type, and how far its delivery is promised
+    schema    `schema_of`: the JSON Schema of a registry's messages
     codec     frames to envelopes and back: the `Codec` protocol and `JsonCodec`
 """
 
@@ -33,6 +34,7 @@ from .control import (
 )
 from .envelope import Envelope, moment
 from .registry import Guarantee, MessageType, Registry, protocol_v1
+from .schema import schema_of
 
 __all__ = [
     "Auth",
@@ -62,4 +64,5 @@ __all__ = [
     "Unsubscribed",
     "moment",
     "protocol_v1",
+    "schema_of",
 ]

@@ -51,6 +51,7 @@ def test_a_program_that_registers_nothing_knows_control_messages_only() -> None:
         "subscribed",
         "sync",
         "unsubscribe",
+        "unsubscribed",
     }
 
 

@@ -137,6 +137,33 @@ def test_v1_gives_messages_acknowledgements_refusals_and_states() -> None:
     assert message.payload == OrderAdd("milk")
 
 
+def test_v1_takes_an_answer_in_several_frames_with_what_the_server_refuses() -> None:
+    session = opened(V1(TYPES), None, Past({"s": Position("e", 4)}))
+    says(session, hello(resume=True))
+    stream = {"recovered": False, "epoch": "f", "seq": 2}
+    first = says(session, {"type": "resumed", "payload": {"streams": {"s": stream}, "more": True}})
+    assert first.events[1:] == (Following("s", "s", Position("f", 2), is_recovered=False),)
+    rest = {"streams": {}, "refused": {"t": {"code": "forbidden"}}}
+    last = says(session, {"type": "resumed", "payload": rest})
+    assert last.events[1:] == (Ended("t", "forbidden"), Ready(beat=20.0, max_size=100))
+    ended = says(session, {"type": "unsubscribed", "payload": {"channel": "s", "code": "revoked"}})
+    assert ended.events[0] == Ended("s", "revoked")
+
+
+def test_v1_says_where_the_effects_of_a_message_are_and_when_to_send_it_again() -> None:
+    session = opened(V1(TYPES))
+    says(session, hello())
+    positions = {"s": {"epoch": "e", "seq": 5}}
+    payload = {"messageId": "m1", "positions": positions, "reply": 7}
+    (acknowledged,) = says(session, {"type": "message.received", "payload": payload}).events
+    assert isinstance(acknowledged, Acknowledged)
+    assert (acknowledged.reply, acknowledged.positions) == (7, {"s": Position("e", 5)})
+    busy = {"code": "busy", "message": "", "replyTo": "m2", "retryable": True, "after": 2.5}
+    (refused,) = says(session, {"type": "error", "payload": busy}).events
+    assert isinstance(refused, Refused)
+    assert (refused.is_retryable, refused.after) == (True, 2.5)
+
+
 def test_v1_answers_pings_proves_life_and_hears_that_the_server_leaves() -> None:
     session = opened(V1(TYPES))
     (answer,) = texts(says(session, {"type": "ping", "id": "p"}))

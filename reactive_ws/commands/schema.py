@@ -1,0 +1,57 @@
+"""`reactive-ws schema`: the JSON Schema of a program's messages, for the authors of a server or of another client."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+
+from ..wire import Registry, protocol_v1, schema_of
+from .command import Command, CommandFailed
+
+__all__ = ["command"]
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "registry",
+        nargs="?",
+        metavar="MODULE:NAME",
+        help="a Registry, or a function that returns one, such as shop.messages:types; "
+        "the control messages of protocol v1 without it",
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    found = protocol_v1() if arguments.registry is None else _load(arguments.registry)
+    print(json.dumps(schema_of(found), indent=2, ensure_ascii=False))
+    return 0
+
+
+def _load(place: str) -> Registry:
+    module, colon, name = place.partition(":")
+    if not colon or not module or not name:
+        raise CommandFailed(f"{place!r} is not MODULE:NAME; write it as shop.messages:types", 2)
+    # A console script does not look into the current folder, where the user's program is.
+    sys.path.insert(0, os.getcwd())
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise CommandFailed(f"{place!r} cannot be loaded: {error}") from error
+    finally:
+        sys.path.pop(0)
+    if callable(found):
+        found = found()
+    if not isinstance(found, Registry):
+        raise CommandFailed(f"{place!r} is not a Registry, but {type(found).__name__}")
+    return found
+
+
+command = Command(
+    name="schema",
+    help="print the JSON Schema of a program's messages",
+    configure=_configure,
+    run=_run,
+)

@@ -1,0 +1,62 @@
+"""JSON Schema of the messages of a registry, for servers and clients in other languages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .envelope import Envelope
+from .registry import Registry
+
+__all__ = ["schema_of"]
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_FIELDS = ("channel", "id", "stream", "epoch", "seq", "timestamp", "redelivered")
+_WORDS = {
+    "channel": "Routing name; equals `type` when absent.",
+    "id": "Set by the client on every message, and kept on every resend.",
+    "stream": "Name of an ordered stream; set by the server.",
+    "epoch": "A new epoch begins new numbers.",
+    "seq": "Number in the stream, from 1 in each epoch.",
+    "timestamp": "ISO 8601 in UTC; a number is milliseconds since 1970.",
+    "redelivered": "True when the client sent the message before.",
+}
+
+
+def schema_of(registry: Registry) -> dict[str, Any]:
+    """Returns a JSON Schema (draft 2020-12) that holds for every message of these types, and for no other type.
+
+    Each type is an entry of `oneOf`, with its name as title and its guarantee as comment. Unknown fields are allowed.
+
+    Args:
+        registry: The message types. Its payload classes are described as they are written on the wire.
+    """
+    rows = list(registry)
+    references, definitions = msgspec.json.schema_components(
+        [row.payload for row in rows], ref_template="#/$defs/{name}"
+    )
+    (_, envelopes) = msgspec.json.schema_components([Envelope[Any]], ref_template="{name}")
+    (envelope,) = (known for name, known in envelopes.items() if name.startswith("Envelope"))
+    shared = {
+        name: {**_without_default(envelope["properties"][name]), "description": _WORDS[name]}
+        for name in _FIELDS
+    }
+    shared["seq"] = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]} | {
+        "description": _WORDS["seq"]
+    }
+    messages = [
+        {
+            "title": row.name,
+            "$comment": f"guarantee: {row.guarantee.value}",
+            "type": "object",
+            "properties": {"type": {"const": row.name}, "payload": reference, **shared},
+            "required": ["type", "payload"] if row.required else ["type"],
+        }
+        for row, reference in zip(rows, references, strict=True)
+    ]
+    return {"$schema": _DIALECT, "title": "messages", "oneOf": messages, "$defs": definitions}
+
+
+def _without_default(schema: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in schema.items() if name != "default"}
