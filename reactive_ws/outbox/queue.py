@@ -458,7 +458,7 @@ class Outbox:
             if is_sure:
                 entry.is_over = entry.is_dropped = True
                 error = OutboxFull(options.limit)
-                notes.append((entry, DeliveryStatus.FAILED, str(error), error))
+                notes.append((entry, DeliveryStatus.FAILED, "the outbox was full", error))
             else:
                 self._drop(entry, "the outbox was full", notes)
             return False

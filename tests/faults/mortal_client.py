@@ -42,11 +42,10 @@ async def main(url: str, path: str, first: int, count: int) -> None:
     for number in range(first, first + count):
         message = MessageSend("s", Message(str(number), "s", "user", "x" * 100, 0))
         while True:
-            try:
-                delivery = service.send(message)
+            delivery = service.send(message)
+            if not isinstance(delivery.failure, OutboxFull):
                 break
-            except OutboxFull:
-                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)
 
         def tell(status: DeliveryStatus, number: int = number) -> None:
             if status is DeliveryStatus.STORED:

@@ -278,10 +278,10 @@ async def _disturb(run: Run, faults: int, duration: float, happened: Counter[str
 
 async def _send(service: WebSocketService, name: str) -> Delivery:
     while True:
-        try:
-            return service.send(SessionClose(name))
-        except OutboxFull:
-            await asyncio.sleep(0.5)
+        delivery = service.send(SessionClose(name))
+        if not isinstance(delivery.failure, OutboxFull):
+            return delivery
+        await asyncio.sleep(0.5)
 
 
 def run_seed(seed: int, messages: int, faults: int) -> Outcome:

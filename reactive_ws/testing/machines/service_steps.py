@@ -230,9 +230,8 @@ class ServiceSteps(RuleBasedStateMachine):
 
     def _send(self, command: Any) -> None:
         with Failing(self):
-            try:
-                delivery = self.service.send(command)
-            except OutboxFull:
+            delivery = self.service.send(command)
+            if isinstance(delivery.failure, OutboxFull):
                 return
             self._world.history.accepted(delivery.id)
             self.deliveries.append(delivery)
