@@ -1,0 +1,362 @@
+"""`produce`: code changes a draft as if it were mutable, and gets a new immutable value.
+
+A draft looks like the value it stands for. It copies nothing until something is written, and then only the objects on the way
+to what was written; all others are shared with the original, which does not change. Records (attrs classes, dataclasses,
+msgspec structs), mappings, lists, tuples and sets have drafts; every other object is a leaf and is used as it is.
+
+`attrs.evolve` and its like need a call for each level, and the evolvers of pyrsistent need its collections.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import (
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    MutableSequence,
+    MutableSet,
+)
+from collections.abc import Set as AbstractSet
+from typing import Any, TypeVar, cast
+
+import attrs
+import msgspec
+
+from ..errors import UsageError
+from ..state import Map
+
+__all__ = ["produce"]
+
+T = TypeVar("T")
+
+
+def produce(value: T, recipe: Callable[[Any], object]) -> T:
+    """Returns a value as `recipe` changes it; the value itself stays as it is.
+
+    `store.update(lambda now: produce(now, recipe))` changes a store. The recipe may run more than once then.
+
+    Args:
+        value: A record, a mapping, a list, a tuple or a set, of any depth. Keys and members of sets are leaves.
+        recipe: Changes the draft that it gets. What it returns is ignored.
+
+    Returns:
+        A new value of the same type, which shares all unchanged parts; the same object when nothing changed.
+
+    Raises:
+        UsageError: the value is a leaf, a draft is used after its recipe ended, or a draft was put into itself.
+        Exception: what the recipe raises, or what a class raises for the new values of its fields.
+    """
+    session = _Session()
+    draft = session.draft_of(value)
+    if draft is value:
+        raise UsageError(
+            f"produce() takes a record, a mapping, a list, a tuple or a set; a {type(value).__name__} has no parts"
+        )
+    try:
+        recipe(draft)
+        return cast("T", session.finished(draft))
+    finally:
+        session.end()
+
+
+class _Session:
+    """One run of `produce`: its drafts, and whether they may still be used."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+        # Those that are being finished, to find one inside itself.
+        self._path: set[int] = set()
+
+    def draft_of(self, value: Any) -> Any:
+        """Returns the draft of a value; the value itself when it is a leaf."""
+        kind = _type_of(value)
+        if kind is dict or isinstance(value, Map):
+            return _MappingDraft(self, value)
+        if kind is list or kind is tuple:
+            return _SequenceDraft(self, value)
+        if kind is set or kind is frozenset:
+            return _SetDraft(self, value)
+        if _fields_of(kind) is not None:
+            return _RecordDraft(self, value)
+        return value
+
+    def finished(self, value: Any) -> Any:
+        """Returns what a value is without drafts; the same object when there are none in it."""
+        if isinstance(value, _DRAFTS):
+            draft: Any = value
+            if id(draft) in self._path:
+                raise UsageError("a draft was put into itself; a value cannot contain itself")
+            self._path.add(id(draft))
+            try:
+                return draft._finish_()
+            finally:
+                self._path.discard(id(draft))
+        if type(value) in (list, tuple):
+            items = [self.finished(item) for item in value]
+            return value if _are_same(items, value) else type(value)(items)
+        if type(value) is dict:
+            plain: dict[Any, Any] = cast("Any", value)
+            made = {key: self.finished(item) for key, item in plain.items()}
+            return plain if _are_same(made.values(), plain.values()) else made
+        return value
+
+    def end(self) -> None:
+        """Makes all drafts of this run unusable."""
+        self.is_open = False
+
+    def check(self) -> None:
+        if not self.is_open:
+            raise UsageError(
+                "this draft ended with its recipe; keep the value that produce() returns"
+            )
+
+
+def _are_same(left: Iterable[Any], right: Iterable[Any]) -> bool:
+    return all(a is b for a, b in zip(left, right, strict=True))
+
+
+def _type_of(value: Any) -> type[Any]:
+    kind: type[Any] = value.__class__
+    return kind
+
+
+def _fields_of(kind: type) -> tuple[str, ...] | None:
+    """Returns the names of the fields of a record class; None for any other class."""
+    if attrs.has(kind):
+        return tuple(field.name for field in attrs.fields(kind))
+    if dataclasses.is_dataclass(kind):
+        return tuple(field.name for field in dataclasses.fields(kind))
+    if issubclass(kind, msgspec.Struct):
+        return kind.__struct_fields__
+    return None
+
+
+def _replaced(record: Any, changes: dict[str, Any]) -> Any:
+    kind = _type_of(record)
+    if attrs.has(kind):
+        # An argument has the field's alias, which has no leading underscore.
+        aliases = {field.name: field.alias or field.name for field in attrs.fields(kind)}
+        return attrs.evolve(record, **{aliases[name]: value for name, value in changes.items()})
+    if isinstance(record, msgspec.Struct):
+        return msgspec.structs.replace(record, **changes)
+    return dataclasses.replace(record, **changes)
+
+
+class _RecordDraft:
+    """The draft of a record: the fields can be read and assigned."""
+
+    __slots__ = ("_original_", "_session_", "_values_")
+
+    _original_: Any
+    _session_: _Session
+    _values_: dict[str, Any]
+
+    def __init__(self, session: _Session, original: Any) -> None:
+        object.__setattr__(self, "_session_", session)
+        object.__setattr__(self, "_original_", original)
+        object.__setattr__(self, "_values_", {})
+
+    def __repr__(self) -> str:
+        return f"<draft of {type(self._original_).__name__}>"
+
+    def __getattr__(self, name: str) -> Any:
+        self._session_.check()
+        values = self._values_
+        kind: type[Any] = _type_of(self._original_)
+        if name in (_fields_of(kind) or ()):
+            value = values[name] if name in values else getattr(self._original_, name)
+            draft = self._session_.draft_of(value)
+            if draft is not value:
+                values[name] = draft
+            return draft
+        # A method or a property works on the draft, so that it sees what was assigned.
+        found = inspect.getattr_static(kind, name, None)
+        if isinstance(found, property) and found.fget is not None:
+            return found.fget(self)
+        if inspect.isfunction(found):
+            return found.__get__(self)
+        return getattr(self._original_, name)
+
+    def __eq__(self, other: object) -> bool:
+        finished = self._session_.finished
+        return bool(finished(self) == finished(other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._session_.check()
+        fields = _fields_of(_type_of(self._original_)) or ()
+        if name not in fields:
+            raise AttributeError(
+                f"{type(self._original_).__name__} has no field {name!r}; its fields are {', '.join(fields)}"
+            )
+        self._values_[name] = value
+
+    def _finish_(self) -> Any:
+        changes: dict[str, Any] = {}
+        for name, value in self._values_.items():
+            finished = self._session_.finished(value)
+            if finished is not getattr(self._original_, name):
+                changes[name] = finished
+        return _replaced(self._original_, changes) if changes else self._original_
+
+
+class _MappingDraft(MutableMapping[Any, Any]):
+    """The draft of a dict or a persistent map."""
+
+    def __init__(self, session: _Session, original: Any) -> None:
+        self._session = session
+        self._original: Mapping[Any, Any] = original
+        # Drafts of values, and what was assigned; a copy of all pairs once the keys may differ.
+        self._values: dict[Any, Any] = {}
+        self._gone: set[Any] = set()
+
+    def __repr__(self) -> str:
+        return f"<draft of {dict(self)!r}>"
+
+    def __getitem__(self, key: Any) -> Any:
+        self._session.check()
+        if key in self._gone and key not in self._values:
+            raise KeyError(key)
+        value = self._values[key] if key in self._values else self._original[key]
+        draft = self._session.draft_of(value)
+        if draft is not value:
+            self._values[key] = draft
+        return draft
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._session.check()
+        self._values[key] = value
+
+    def __delitem__(self, key: Any) -> None:
+        self._session.check()
+        if key not in self:
+            raise KeyError(key)
+        self._values.pop(key, None)
+        if key in self._original:
+            self._gone.add(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._values or (key in self._original and key not in self._gone)
+
+    def __iter__(self) -> Iterator[Any]:
+        # A key that went and came again is where it came last, as in a dict.
+        yield from [key for key in self._original if key not in self._gone]
+        yield from [key for key in self._values if key not in self._original or key in self._gone]
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _finish_(self) -> Any:
+        original = self._original
+        made = {
+            key: self._session.finished(self._values[key]) if key in self._values else original[key]
+            for key in self
+        }
+        if list(made) == list(original) and _are_same(made.values(), original.values()):
+            return original
+        return made if isinstance(original, dict) else Map(made)
+
+
+class _SequenceDraft(MutableSequence[Any]):
+    """The draft of a list or a tuple."""
+
+    def __init__(self, session: _Session, original: Any) -> None:
+        self._session = session
+        self._original: list[Any] | tuple[Any, ...] = original
+        self._items: list[Any] = list(original)
+
+    def __repr__(self) -> str:
+        return f"<draft of {self._items!r}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (list, tuple, _SequenceDraft)):
+            return NotImplemented
+        finished = self._session.finished
+        others = cast("list[Any]", other)
+        return len(self) == len(others) and all(
+            finished(a) == finished(b) for a, b in zip(self, others, strict=True)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __getitem__(self, index: Any) -> Any:
+        self._session.check()
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self._items)))]
+        # From here on the place has the draft, which finishes as the value when nothing is written.
+        draft = self._items[index] = self._session.draft_of(self._items[index])
+        return draft
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._session.check()
+        self._items[index] = value
+
+    def __delitem__(self, index: Any) -> None:
+        self._session.check()
+        del self._items[index]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def insert(self, index: int, value: Any) -> None:
+        """Puts a value before an index."""
+        self._session.check()
+        self._items.insert(index, value)
+
+    def sort(self, *, key: Callable[[Any], Any] | None = None, reverse: bool = False) -> None:
+        """Sorts the items, as a list does."""
+        self._session.check()
+        items: Any = [self[at] for at in range(len(self._items))]
+        items.sort(key=key, reverse=reverse)
+        self._items = items
+
+    def _finish_(self) -> Any:
+        items = [self._session.finished(item) for item in self._items]
+        original = self._original
+        if len(items) == len(original) and _are_same(items, original):
+            return original
+        return type(original)(items)
+
+
+class _SetDraft(MutableSet[Any]):
+    """The draft of a set or a frozenset; its members are leaves."""
+
+    def __init__(self, session: _Session, original: Any) -> None:
+        self._session = session
+        self._original: AbstractSet[Any] = original
+        self._members: set[Any] = set(original)
+
+    @classmethod
+    def _from_iterable(cls, iterable: Iterable[Any]) -> Any:
+        return set(iterable)
+
+    def __contains__(self, member: object) -> bool:
+        return member in self._members
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def add(self, value: Any) -> None:
+        """Adds a member."""
+        self._session.check()
+        self._members.add(value)
+
+    def discard(self, value: Any) -> None:
+        """Removes a member, if it is there."""
+        self._session.check()
+        self._members.discard(value)
+
+    def _finish_(self) -> Any:
+        original: Any = self._original
+        return original if self._members == original else type(original)(self._members)
+
+
+_DRAFTS = (_RecordDraft, _MappingDraft, _SequenceDraft, _SetDraft)
