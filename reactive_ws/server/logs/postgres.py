@@ -100,7 +100,8 @@ class PostgresLog:
         with _translated(self):
             pool = await asyncpg.create_pool(
                 self._dsn,
-                min_size=1,
+                # No floor: a task of the pool would log a traceback while the database restarts.
+                min_size=0,
                 max_size=self._max_connections,
                 timeout=10.0,
                 command_timeout=self._command_timeout,

@@ -516,6 +516,8 @@ class ServerSession:
         flush(is_last=True)
 
     def _sync(self, sync: Sync) -> _Work:
+        if self._missing_channels():
+            yield from self._default_channels()
         heard = [name for name in dict.fromkeys(sync.streams) if self._following.is_heard(name)]
         for name in dict.fromkeys(sync.streams):
             if name not in heard:
