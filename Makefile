@@ -35,7 +35,7 @@ setup: $(READY) $(CHECK_READY) $(NODE_PEERS)
 
 $(READY): pyproject.toml constraints.txt
 	$(call new_venv,$(VENV))
-	$(BIN)/python $(PIP) --editable '.[testing,fast,qt,textual,postgres]' jsonschema mypy pyright pyrsistent pytest-asyncio fastapi starlette trustme uvicorn
+	$(BIN)/python $(PIP) --editable '.[testing,fast,qt,textual,postgres]' jsonschema mypy pyright pyrsistent pytest-asyncio fastapi starlette trustme uvicorn PyQt6 qasync
 	touch $@
 
 $(CHECK_READY): $(READY)

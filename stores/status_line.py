@@ -79,7 +79,7 @@ class StatusLine:
 
     @property
     def text(self) -> Selection[str]:
-        """The words; while they change with time, it emits at least once a second."""
+        """The words, and new ones as they change with time."""
         # Without an observer there was no tick: the first value must not be an old one.
         self._time.set(self._now())
         return Selection(

@@ -72,7 +72,12 @@ async def until(pilot: Pilot[Outcome], condition: Callable[[], object]) -> None:
 
 
 def says(screen: DemoScreen, text: str) -> bool:
-    lines = [str(it.render()) for it in screen.query(Static) if it.display]
+    # A hidden banner hides its words.
+    lines = [
+        str(it.render())
+        for it in screen.query(Static)
+        if it.display and (it.parent is None or getattr(it.parent, "display", True))
+    ]
     rows = [row for it in screen.query(ListRows) if it.display for row in it.texts]
     return any(text in it for it in lines + rows)
 

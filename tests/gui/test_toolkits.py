@@ -27,6 +27,8 @@ def missing(toolkit: str, display: str | None) -> str | None:
             return "there is no Xvfb (Debian: xvfb)"
     if toolkit == "qt" and importlib.util.find_spec("PySide6") is None:
         return "PySide6 is not installed (pip install reactive-ws[qt])"
+    if toolkit == "pyqt6" and None in map(importlib.util.find_spec, ("PyQt6", "qasync")):
+        return "PyQt6 or qasync is not installed (pip install PyQt6 qasync)"
     if toolkit == "textual" and importlib.util.find_spec("textual") is None:
         return "textual is not installed (pip install reactive-ws[textual])"
     if toolkit == "glib":

@@ -42,6 +42,8 @@ _TONES = {
 }
 _BUSY = (ConnectionState.CONNECTING, ConnectionState.RECONNECTING)
 _LOST = (ConnectionState.DISCONNECTED, ConnectionState.RECONNECTING, ConnectionState.ERROR)
+_STEPS = ((60.0, 1.0), (3_600.0, 10.0), (86_400.0, 60.0))
+"""Ages of a connection in seconds, and every how many seconds the words of a younger one change."""
 _HAIR = 0.001
 """Seconds that a timer waits beyond the moment of a change, so that rounding does not wake it too early."""
 
@@ -232,9 +234,9 @@ def connection_text(connection: Connection, *, now: float, words: Words | None =
 def next_text_change(connection: Connection, *, now: float) -> float | None:
     """Returns in how many seconds `connection_text` changes by time alone; None when it does not."""
     if connection.state is ConnectionState.CONNECTED:
-        # Seconds are shown for an hour, then minutes, then hours.
+        # Each tick repaints a window: seconds count in the first minute, then tens of seconds, minutes and hours.
         spent = max(0.0, now - connection.since)
-        step = 1.0 if spent < 3_600.0 - 1.0 else 60.0 if spent < 86_400.0 - 60.0 else 3_600.0
+        step = next((step for limit, step in _STEPS if spent < limit - step), 3_600.0)
         return step - spent % step + _HAIR
     if connection.next_retry_at is not None and connection.next_retry_at > now:
         return ((connection.next_retry_at - now) % 1.0 or 1.0) + _HAIR

@@ -75,6 +75,17 @@ def test_the_age_of_the_connection_is_counted_in_seconds_and_nothing_else_wakes_
     assert service.connections.select().observer_count == 0
 
 
+@pytest.mark.parametrize(("age", "ticks"), [(0.0, 61), (60.0, 7), (3_600.0, 2), (90_000.0, 1)])
+def test_an_old_connection_repaints_rarely(
+    ui: ManualLoop, service: FakeService, age: float, ticks: int
+) -> None:
+    ui.run(age)
+    service.become(CONNECTED, since=0.0)
+    shown = Shown(ui, service)
+    ui.run(60.5)
+    assert len(shown.views) == ticks
+
+
 @pytest.mark.parametrize(
     ("age", "text"),
     [

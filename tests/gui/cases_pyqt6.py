@@ -1,0 +1,95 @@
+"""PyQt6: the contract, the widgets and the models, and a window under qasync. Run by `test_toolkits.py` in its own process."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import qasync
+import ui_drivers
+from fake_service import FakeService
+from PyQt6 import QtCore, QtWidgets, sip
+
+from reactive_ws.connection import ConnectionState
+from reactive_ws.engine import Domain
+from reactive_ws.gui import AsyncioLoop, QtLoop, connection_view
+from reactive_ws.gui.qt import Column, ConnectionBanner, ConnectionStatus, ListModel, TableModel
+from reactive_ws.state import Store
+from reactive_ws.testing import Turning, check_ui_loop
+
+application = QtWidgets.QApplication([])
+
+
+def make() -> Turning:
+    def turn(seconds: float) -> None:
+        loop = QtCore.QEventLoop()
+        QtCore.QTimer.singleShot(round(seconds * 1000), loop.quit)
+        loop.exec()
+
+    return Turning(
+        QtLoop(QtCore),
+        turn,
+        make_widget=QtWidgets.QLabel,
+        destroy=lambda label: label.deleteLater(),
+    )
+
+
+def test_the_loop_keeps_the_contract() -> None:
+    check_ui_loop(make)
+
+
+def test_the_widgets_and_the_models_work_with_pyqt6(domain: Domain) -> None:
+    turning = make()
+    ui: Any = turning.loop
+    service = FakeService(domain)
+    service.become(ConnectionState.DISCONNECTED)
+    views = connection_view(ui, service, grace=0.0)
+    window = QtWidgets.QWidget()
+    layout = QtWidgets.QVBoxLayout(window)
+    banner = ConnectionBanner(ui, QtWidgets, views).widget
+    layout.addWidget(banner)
+    layout.addWidget(ConnectionStatus(ui, QtWidgets, views, detail="metrics").widget)
+    window.show()
+    store = Store(((1, "one"), (2, "two")), domain=domain)
+    rows = ListModel(ui, QtCore, store, key=lambda row: row[0], text=lambda row: row[1])
+    table: TableModel[tuple[int, str]] = TableModel(
+        ui, QtCore, store, key=lambda row: row[0], columns=[Column("Name", lambda row: row[1])]
+    )
+    store.update(lambda now: (*now, (3, "three")))
+    ui_drivers.settle(turning, 0.3)
+    assert banner.isVisible()
+    assert rows.model.data(rows.model.index(2)) == "three"
+    assert table.model.data(table.model.index(2, 0)) == "three"
+    sip.delete(window)
+    assert service.connections.select().observer_count == 0
+    ui.close()
+
+
+def test_a_window_of_qasync_is_built_before_its_loop_runs(domain: Domain) -> None:
+    loop = qasync.QEventLoop(application)
+    asyncio.set_event_loop(loop)
+    service = FakeService(domain)
+    service.become(ConnectionState.CONNECTED, since=0.0)
+    store = Store(0, domain=domain)
+    shown: list[int] = []
+    errors: list[Exception] = []
+    # Both kinds of loop show the first value at once, also while nothing runs.
+    on_qt = QtLoop(QtCore, on_error=errors.append)
+    on_asyncio = AsyncioLoop(loop, on_error=errors.append)
+    label = QtWidgets.QLabel()
+    status = ConnectionStatus(on_qt, QtWidgets, connection_view(on_qt, service)).widget
+    on_asyncio.bind(store, label, lambda it, value: (it.setText(str(value)), shown.append(value)))
+    assert label.text() == "0"
+    words = status.findChild(QtWidgets.QLabel, "connectionText")
+    assert words.text().startswith("Connected (")
+
+    async def main() -> None:
+        store.set(1)
+        for _ in range(100):
+            if shown[-1] == 1:
+                break
+            await asyncio.sleep(0.01)
+
+    with loop:
+        loop.run_until_complete(main())
+    assert (shown, errors) == ([0, 1], [])
