@@ -24,7 +24,7 @@ define new_venv
 	$(PYTHON) -m venv --clear $(1)
 endef
 
-.PHONY: release release-requirements sbom demo test test-deep coverage check format screenshots bench bench-quick bench-deep clean setup
+.PHONY: docs release release-requirements sbom demo test test-deep coverage check format screenshots bench bench-quick bench-deep clean setup
 
 setup: $(READY) $(CHECK_READY) $(NODE_PEERS)
 
@@ -116,6 +116,15 @@ sbom: .venv-release/.ready
 release: .venv-release/.ready
 	.venv-release/bin/python tools/release.py $(RELEASE)
 
+# The site of the documentation, in build/site, with its links checked. The packages are read, not imported.
+.venv-docs/.ready: mkdocs.yml
+	$(call new_venv,.venv-docs)
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check zensical==0.0.73 mkdocstrings-python==2.0.11
+	touch $@
+
+docs: .venv-docs/.ready
+	.venv-docs/bin/python tools/site.py
+
 screenshots: $(READY)
 	xvfb-run -a -s "-screen 0 1280x900x24" env QT_QPA_PLATFORM=offscreen $(BIN)/python tests/gui/screenshots.py
 	xvfb-run -a -s "-screen 0 2100x1300x24" env QT_QPA_PLATFORM=offscreen $(BIN)/python tests/gui/status_pictures.py
@@ -139,5 +148,5 @@ $(BENCH_READY): pyproject.toml constraints.txt benchmarks/peers.txt benchmarks/p
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-demo .venv-release $(BENCH) benchmarks/peers_node/node_modules $(PEERS)/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
+	rm -rf $(VENV) .venv-demo .venv-release .venv-docs $(BENCH) benchmarks/peers_node/node_modules $(PEERS)/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
 	find reactive_ws stores tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
