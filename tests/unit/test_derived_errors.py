@@ -139,9 +139,12 @@ def test_who_joins_others_while_it_fails_gets_the_next_good_value_even_if_they_n
 
 
 def test_a_wrong_source_says_so(domain: Domain) -> None:
-    wrong: list[Any] = [KeyedStore({"a": 1}, domain=domain), 5]
-    for one in wrong:
-        with pytest.raises(UsageError, match="cannot be a source"):
+    wrong: list[tuple[Any, str]] = [
+        (KeyedStore({"a": 1}, domain=domain), r"write store.select_all\(\)"),
+        (5, "cannot be a source"),
+    ]
+    for one, text in wrong:
+        with pytest.raises(UsageError, match=text):
             derived(one, len)
 
 
