@@ -15,6 +15,7 @@ Modules in reading order:
     node      drives the sessions of one process, and follows the log
     shells    ASGI and `websockets`
     server    `Server`
+    publisher `Publisher`: publishes from a process without clients
 """
 
 from ..errors import Refused
@@ -35,6 +36,7 @@ from .logs import (
     Transaction,
     log_of,
 )
+from .publisher import Publisher
 from .server import Authorize, MayHear, MaySend, Server
 from .session import SessionSettings
 from .states import Stated
@@ -53,6 +55,7 @@ __all__ = [
     "Outcome",
     "Page",
     "PostgresLog",
+    "Publisher",
     "Refused",
     "Request",
     "Retention",

@@ -28,6 +28,7 @@ from reactive_ws.server import (
     Log,
     MemoryLog,
     PostgresLog,
+    Publisher,
     Refused,
     Request,
     Server,
@@ -412,6 +413,28 @@ def test_publish_from_elsewhere_reaches_those_that_subscribed() -> None:
             assert [frame["type"] for frame in other.seen] == ["hello", "pong"]
             with pytest.raises(UsageError, match="at least one message"):
                 await server.publish("todos")
+
+    run(check())
+
+
+@pytest.mark.parametrize("nodes", LOGS, indirect=True)
+def test_a_publisher_elsewhere_reaches_clients_and_a_name_counts_once(
+    nodes: Callable[[], Log],
+) -> None:
+    async def check() -> None:
+        server = todo_server(nodes())
+        async with server.serve(port=0) as url, raw(url) as client:
+            await client.say("subscribe", {"channel": "todos"})
+            await client.until("subscribed")
+            async with Publisher(types(), nodes()) as publisher:
+                first = await publisher.publish("todos", TodoAdded("1", "a"), once="job")
+                assert await publisher.publish("todos", TodoAdded("1", "a"), once="job") == first
+                assert (await client.until("todo.added"))["seq"] == first.seq == 1
+                with pytest.raises(UsageError, match="on another stream"):
+                    await publisher.publish("other", TodoAdded("1", "a"), once="job")
+                with pytest.raises(UsageError, match="at least one"):
+                    await publisher.publish("todos")
+            assert (await server.read(server.todos)).titles == ("a",)  # type: ignore[attr-defined]
 
     run(check())
 

@@ -1,0 +1,72 @@
+"""`Publisher`: puts messages on streams of a log from a process that serves no clients, such as a worker or a cron job."""
+
+from __future__ import annotations
+
+import time
+from typing import Self
+
+from ..errors import UsageError
+from ..wire import Envelope, JsonCodec, Position, Registry
+from .logs import Batch, CommandKey, Log, check_stream
+
+__all__ = ["Publisher"]
+
+
+class Publisher:
+    """Publishes into a log that servers follow: `async with Publisher(registry, SqliteLog("app.db")) as publisher`.
+
+    Args:
+        registry: The message types, those of the server.
+        log: The log of the server, in this process; the publisher opens and closes it.
+    """
+
+    def __init__(self, registry: Registry, log: Log) -> None:
+        self._registry = registry
+        self._codec = JsonCodec(registry)
+        self._log = log
+
+    def __repr__(self) -> str:
+        return f"<Publisher into {self._log!r}>"
+
+    async def __aenter__(self) -> Self:
+        """Opens the log.
+
+        Raises:
+            LogUnusable, LogUnavailable: the log cannot be opened.
+        """
+        await self._log.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._log.close()
+
+    async def publish(self, stream: str, *messages: object, once: str | None = None) -> Position:
+        """Puts messages on a stream as one entry; returns its position.
+
+        Args:
+            stream: The stream.
+            messages: Payloads of registered classes, at least one.
+            once: A name of this publication, such as the id of a job. A second call with the same name puts nothing there and
+                returns the position of the first, for as long as the log keeps outcomes.
+
+        Raises:
+            UsageError: no message, or a bad stream name.
+            UnknownType: a class that is not registered.
+            LogUnavailable: the log failed; publish again with the same `once`.
+        """
+        check_stream(stream)
+        if not messages:
+            raise UsageError("publish at least one message")
+        key = None if once is None else CommandKey("", "publisher", once)
+        async with self._log.begin(key) as transaction:
+            outcome = transaction.known or await transaction.commit(
+                Batch({stream: [self._encode(message) for message in messages]})
+            )
+        if stream not in outcome.positions:
+            raise UsageError(f"{once!r} named a publication on another stream; choose another name")
+        return outcome.positions[stream]
+
+    def _encode(self, payload: object) -> bytes:
+        name = self._registry.of(type(payload)).name
+        now = round(time.time() * 1000.0)
+        return self._codec.encode(Envelope(name, payload, timestamp=now)).encode()
