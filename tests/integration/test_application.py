@@ -248,7 +248,7 @@ def test_every_message_of_the_server_has_its_store() -> None:
     )
     handled = {name for store in stores for name in store.handlers}
     # These are the service's: they change its connection, its positions, or its error stream, which the stores show.
-    of_the_service = {"auth.ok", "resumed", "subscribed", "error", "goaway", "ping"}
+    of_the_service = {"auth.ok", "resumed", "subscribed", "unsubscribed", "error", "goaway", "ping"}
     from_clients = {"auth", "resume", "sync", "subscribe", "unsubscribe", "message.send"}
     from_clients |= {"session.create", "session.close"}
     assert handled | of_the_service | from_clients == {row.name for row in command_center()}
