@@ -19,7 +19,7 @@ from reactive_ws.stores.demo.chat_view import ChatView, is_waiting, text_of
 
 # Only shapes: colours are those of the system, light or dark.
 STYLE = """
-QListView, QTextBrowser { border: 1px solid palette(mid); border-radius: 8px; padding: 6px; }
+QListView, QTextBrowser { border: 1px solid palette(mid); border-radius: 8px; padding: 6px; background: palette(base); }
 QListView::item { padding: 7px 10px; border-radius: 6px; }
 QLineEdit { border: 1px solid palette(mid); border-radius: 8px; padding: 9px 12px; }
 QPushButton#new { border: 1px solid palette(mid); border-radius: 8px; padding: 9px 18px; font-weight: 600; }

@@ -129,7 +129,9 @@ def _line(entry: Entry) -> Content:
     # Own messages have a colour, and are muted until they are sent.
     if entry.status is None:
         return Content(text_of(entry))
-    return Content.styled(text_of(entry), "$text-muted" if is_waiting(entry) else "$text-accent")
+    return Content.styled(
+        text_of(entry), "$foreground 60%" if is_waiting(entry) else "$text-accent"
+    )
 
 
 def _show_unseen(entries: ListRows[Entry], count: int) -> None:

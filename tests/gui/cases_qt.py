@@ -560,6 +560,28 @@ def test_the_window_keeps_its_width_and_the_style_sheet_of_its_program(
     assert middle.name() == "#00ff00"
 
 
+def test_words_keep_their_colours_below_a_style_sheet(turning: Turning, domain: Domain) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    service = FakeService(domain)
+    service.become(ConnectionState.DISCONNECTED)
+    service.queue(5)
+    window = QtWidgets.QWidget()
+    window.setStyleSheet("QLineEdit { padding: 3px; }")
+    status = ConnectionStatus(ui, QtWidgets, connection_view(ui, service)).widget
+    QtWidgets.QVBoxLayout(window).addWidget(status)
+    window.show()
+    ui_drivers.settle(turning, 0.1)
+    colours = {
+        name: status.findChild(QtWidgets.QWidget, name).palette().windowText().color().name()
+        for name in ("connectionText", "connectionBadge")
+    }
+    assert colours == {
+        "connectionText": LIGHT.bad.text,
+        "connectionBadge": LIGHT.bad.tint,
+    }
+
+
 def test_colours_follow_the_palette_of_the_application(turning: Turning, domain: Domain) -> None:
     ui = turning.loop
     assert isinstance(ui, QtLoop)

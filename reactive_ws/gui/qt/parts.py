@@ -137,6 +137,7 @@ def eliding_label(kit: Kit, name: str) -> Any:
 def badge_label(kit: Kit, name: str) -> Any:
     """Returns a small pill for a number."""
     frame = pill(kit, f"{name}Frame")
+    frame.setProperty("isBadge", True)
     frame.layout().setContentsMargins(6, 0, 6, 0)
     label = kit.widgets.QLabel()
     label.setObjectName(name)
@@ -182,7 +183,11 @@ def set_ink(kit: Kit, widget: Any, view: ConnectionView, ink: Ink) -> None:
     for one in (role.WindowText, role.ButtonText, role.Text):
         palette.setColor(one, colour)
     palette.setColor(role.Button, kit.gui.QColor(ink.tint))
-    widget.setPalette(palette)
+    # Below a style sheet Qt hands no palette down, so each part gets it.
+    for part in (widget, *widget.findChildren(kit.widgets.QWidget)):
+        badge = part if part.property("isBadge") else part.parent()
+        if part is widget or badge is widget or badge is None or not badge.property("isBadge"):
+            part.setPalette(palette)
     # Style sheets with [tone="..."] look at properties only when they are asked to.
     widget.style().unpolish(widget)
     widget.style().polish(widget)

@@ -299,13 +299,6 @@ class ConnectionBanner(Horizontal):
             queue = f" {view.queue_text}." if view.queued else ""
             self.words.paint(view, f"{view.banner}{queue}", has_badge=False)
             self.retry.show(view)
-            self._fade_in(view)
         self.display = is_shown
         if not is_shown:
             self.words.spinner.stop()
-
-    def _fade_in(self, view: ConnectionView) -> None:
-        can_move = view.theme.has_motion and self.is_attached
-        if can_move and not self.display and _app(self).animation_level != "none":
-            self.styles.opacity = 0.0
-            self.styles.animate("opacity", 1.0, duration=0.15)

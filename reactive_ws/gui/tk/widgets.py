@@ -248,7 +248,8 @@ class ConnectionBanner:
             return
         back = background_of(self.widget.master)
         tint, text = (blend(back, it, self._part) for it in (ink.tint, ink.text))
-        self.widget.configure(background=tint)
+        # With a height of its own, each configure would ask for that height again.
+        self.widget.configure(background=tint, height=0)
         self._inner.configure(
             background=tint,
             highlightthickness=1,
