@@ -20,7 +20,7 @@
     logs            check_log: a log of the server half against log_checks (the eleven rules)
     servers         check_server: a server in any language against server_checks (the rules, from outside)
     conformance     check_store, check_codec, check_connect: rules for parts that others write; unfit: what they raise
-    loop            the virtual loop: jumps to the next timer, names who waits in a deadlock
+    loop            the virtual loop: jumps to the next timer, names the waiting tasks in a deadlock
     network         the in-memory network that unmodified websocket libraries run on; link, lane: one connection
     faults          what can go wrong below the messages, as data
     scheduler       a reactivex scheduler in the loop's time

@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
             os.environ[variable] = str(value)
     profile = config.getoption("rws_profile") or os.environ.get("REACTIVE_WS_PROFILE")
     if profile in _PROFILES:
-        from hypothesis import settings  # only who asks for a profile pays for the import
+        from hypothesis import settings  # only a run with a profile pays for the import
 
         from .generating import register
 

@@ -2,7 +2,7 @@
 
 Needs no pytest.
 
-    conformance     does a part that somebody else wrote keep the rules that the framework relies on? Plain functions, no pytest needed
+    conformance     checks that a part from another author keeps the rules of the framework; plain functions without pytest
     connect_bench   the bench for `connect_checks`
     connect_checks  what the service needs of a `connect=`: the rules, and one check for each, run by `connecting`
     connecting      A check of a socket library, as `WebSocketService(connect=...)` takes it, against the rules in `connect_checks`

@@ -1,4 +1,4 @@
-"""Does a part that somebody else wrote keep the rules that the framework relies on? Plain functions, no pytest needed.
+"""Checks that a part from another author keeps the rules of the framework. Plain functions without pytest.
 
     check_store(make)        a store: get, set, and a stream of its values
     check_codec(codec)       a wire format
@@ -44,7 +44,7 @@ class _Findings:
 
 
 class AnyStore(Protocol):
-    """What `check_store` needs of a store."""
+    """The methods of a store that `check_store` calls."""
 
     def get(self) -> Any: ...
     def set(self, value: Any) -> None: ...

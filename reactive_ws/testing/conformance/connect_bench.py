@@ -27,7 +27,7 @@ __all__ = [
 
 CLOSE_TIMEOUT = 0.5
 MAX_SIZE = 4_096
-"""Bytes; what the factory is told."""
+"""Bytes; the limit that the factory gets."""
 
 
 class CheckFailed(Exception):
@@ -47,7 +47,7 @@ class Bench:
         connect: The factory.
         port: Where the server listens.
         seen: The server's connections.
-        logger: What the factory is told to log to.
+        logger: The logger that the factory gets.
     """
 
     def __init__(self, connect: Callable[..., Awaitable[Any]]) -> None:
@@ -149,7 +149,7 @@ def _silent() -> logging.Logger:
 
 
 async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A server that is no HTTP server."""
+    """A server that does not speak HTTP."""
     del reader
     writer.write(b"220 mail.example ready\r\n\r\n")
     writer.close()

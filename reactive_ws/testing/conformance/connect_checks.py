@@ -1,4 +1,4 @@
-"""What the service needs of a `connect=`: the rules, and one check for each, run by `connecting`.
+"""The rules for a `connect=` of the service, and one check for each rule. `connecting` runs them.
 
 Each check opens sockets with the factory against a small server and raises when something is not as the service needs it.
 """
@@ -31,7 +31,7 @@ _GONE_WITHIN = 1.0
 
 
 class ConnectRule(enum.Enum):
-    """What a factory and its sockets must keep."""
+    """The rules for a factory and its sockets."""
 
     HANDSHAKE = "it sends the offered subprotocols and headers, and shows what the server selected"
     FRAMES = "text is str and binary is bytes, both ways, in order"

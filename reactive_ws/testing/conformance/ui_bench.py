@@ -1,4 +1,4 @@
-"""What `ui_loops` checks with: the rules of a UI loop by name, and the bench on which a loop is put.
+"""The rules of a UI loop by name, and the bench on which `ui_loops` checks a loop.
 
 The bench turns the loop, calls things on other threads, and collects what is broken. It knows no single check.
 """
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class UiRule(enum.Enum):
-    """What a UI loop must keep."""
+    """The rules of a UI loop."""
 
     KEEPS_WHAT_COMES_EARLY = "what is posted before the loop turns runs when it turns"
     NEVER_BLOCKS = "post() and scheduling return at once, also while the UI thread is busy"
@@ -139,6 +139,6 @@ class UiBench:
             not thread.is_alive(),
             f"{what} on another thread waited for the UI thread for over {self.patience} s",
         )
-        # A loop that blocks must be turned, or its thread stays for ever.
+        # A loop that blocks must be turned, or its thread never ends.
         self.until(lambda: not thread.is_alive())
         return results[0] if results else None

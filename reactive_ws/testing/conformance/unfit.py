@@ -1,4 +1,4 @@
-"""What the `check_*` functions raise. No logic here."""
+"""The exception of the `check_*` functions. No logic here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client shows at one moment, frozen: what the model of a `service_machine` is compared with.
+"""The frozen state of a client at one moment. `service_machine` compares it with its model.
 
 Values only. `service_machine` takes one after every step and hands it to `observe`; tests may take one of their own.
 """

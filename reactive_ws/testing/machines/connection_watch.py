@@ -20,8 +20,8 @@ class ConnectionWatch:
 
     Args:
         service: Whose connection it is.
-        stable_after: Seconds that a connection must last before retries count anew, as the service has it.
-        is_awake: Whether the computer never sleeps: waking up is the one reason to count retries anew that no record shows.
+        stable_after: Seconds that a connection must last before retries count from zero, as in the service.
+        is_awake: Whether the computer never sleeps: after waking up, retries count from zero, and no record shows it.
     """
 
     def __init__(self, service: WebSocketService, *, stable_after: float, is_awake: bool) -> None:
@@ -51,7 +51,7 @@ class ConnectionWatch:
             self._broken.append(f"a retry is scheduled in state {now.state.name}")
 
     def _count(self, before: Connection, now: Connection) -> None:
-        """Retries are counted on until the program starts anew, or a connection lasts."""
+        """The count of retries grows until the program starts again or a connection lasts."""
         was_connected = before.is_connected and not now.is_connected
         is_stable = was_connected and now.since - before.since >= self._stable_after
         if is_stable or (now.phase is Phase.DIALING and now.attempt == 0):

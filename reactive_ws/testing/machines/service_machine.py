@@ -167,7 +167,7 @@ class ServiceMachine(ServiceSteps):
     @precondition(lambda self: self.world is not None)
     @invariant()
     def the_rules_hold(self) -> None:
-        """What must hold whatever happens."""
+        """The rules that hold after every step."""
         with Failing(self):
             self._settle()
             self._world.check()

@@ -1,4 +1,4 @@
-"""What can happen to a service in a machine: the steps of `service_machine`, which says what must come of them.
+"""The steps of a `service_machine`: events that can happen to a service. The machine checks the results.
 
 Sends, publishes, time, and unless it is a clean run everything that goes wrong with networks and servers. No rule is checked here.
 """
@@ -140,7 +140,7 @@ class ServiceSteps(RuleBasedStateMachine):
     @_fault
     @rule()
     def the_server_stops_reading(self) -> None:
-        """Buffers fill, and who writes has to wait."""
+        """Buffers fill, and a writer has to wait."""
         with Failing(self):
             self._world.call(self.server.stop_reading)
 
@@ -154,7 +154,7 @@ class ServiceSteps(RuleBasedStateMachine):
     @_fault
     @rule(garbage=wire_garbage(rows=_HARMLESS))
     def the_server_sends_garbage(self, garbage: Garbage) -> None:
-        """A frame that is no message; nothing may come of it."""
+        """A frame that is not a message; it must have no effect."""
         with Failing(self):
             self._world.call(lambda: self.server.send_frame(garbage.frame))
 

@@ -185,7 +185,7 @@ class World:
             )
 
     def _raised(self) -> list[BaseException]:
-        """What observers and handlers raised."""
+        """The exceptions of observers and handlers."""
         handlers = [
             event.exception
             for event in self.errors
@@ -197,7 +197,7 @@ class World:
         return [*(report.error for report in self._reports), *handlers]
 
     def check_at_rest(self) -> None:
-        """Checks that the services, now that all of them are disconnected, hold nothing any more.
+        """Checks that the services, now that all of them are disconnected, hold nothing.
 
         Raises:
             AssertionError: a connection is open, or a timer is set.
@@ -277,7 +277,7 @@ class World:
             await self._end()
 
     def explain(self, error: BaseException | None) -> None:
-        """Says in the error of a test what it does not show: who is not connected, what raised, where the frames are."""
+        """Adds to the error of a test: services without a connection, exceptions, and the file with the frames."""
         if error is None:
             return
         for service in self.services:

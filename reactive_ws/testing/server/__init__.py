@@ -1,6 +1,6 @@
 """A scripted server of protocol v1, and a proxy that breaks real connections.
 
-It is no production server.
+It is not for production.
 
     expectations  waiting for what a client sends, and saying clearly what came instead
     handshakes    how a `ScriptedServer` answers handshakes

@@ -20,7 +20,7 @@ class Inbox:
     """Messages that no test has asked for yet.
 
     Args:
-        is_skipped: Message types that nobody expects unless they name them.
+        is_skipped: Message types that an expectation skips unless it names them.
     """
 
     def __init__(self, is_skipped: Container[str]) -> None:
@@ -34,7 +34,7 @@ class Inbox:
         self.notify()
 
     def notify(self) -> None:
-        """Lets everybody look again who waits in `until`."""
+        """Makes every call that waits in `until` look again."""
         self._news.set()
 
     async def until(
@@ -87,7 +87,7 @@ class Inbox:
 
 @contextlib.contextmanager
 def noting_absence(url: str, connections: Sequence[Peer]) -> Generator[None, None, None]:
-    """Says in a failed expectation that nobody is there who could meet it."""
+    """Adds to a failed expectation that no client is connected."""
     try:
         yield
     except AssertionError as error:

@@ -15,7 +15,7 @@ __all__ = ["Handshakes"]
 
 
 class Handshakes:
-    """What was asked for, and what will be refused.
+    """The requests of clients, and the refusals that are planned.
 
     Attributes:
         requests: Path and headers of every handshake, refused ones too.

@@ -1,4 +1,4 @@
-"""What a server can do wrong with whole messages, as data. What goes wrong below the messages is in `faults`.
+"""Faults of a server with whole messages, as data. `faults` has the faults below the messages.
 
 `ScriptedServer.misbehave` obeys these values, and `strategies.mischiefs` draws them. Each holds for the next few messages that
 the server sends (or receives, where it says so); `types` chooses them by a pattern such as "message.*".
@@ -51,7 +51,7 @@ class Reorder:
 
 @attrs.frozen
 class Mute:
-    """Nothing at all is sent for `seconds`, then everything that waited; None is for ever."""
+    """Nothing at all is sent for `seconds`, then everything that waited; None has no end."""
 
     seconds: float | None = attrs.field(
         default=None, validator=attrs.validators.optional(_POSITIVE)

@@ -253,7 +253,7 @@ class _Link:
     async def pump(self, way: Direction, reader: asyncio.StreamReader) -> None:
         """Carries bytes one way until the end of that way has arrived.
 
-        Reading and delivering run beside each other, so that latency is no bandwidth limit.
+        Reading and delivering run beside each other, so that latency does not limit the bandwidth.
         """
         travelling: asyncio.Queue[tuple[float, Item] | None] = asyncio.Queue(64)
         async with asyncio.TaskGroup() as both:
@@ -302,7 +302,7 @@ class _Link:
                 self.reset()
             elif isinstance(item, Ending):
                 if writer.can_write_eof() and not writer.is_closing():
-                    with contextlib.suppress(OSError):  # gone, and nobody has read so far
+                    with contextlib.suppress(OSError):  # the peer is gone before the first read
                         writer.write_eof()
                 self._has_ended[way].set()
             elif not writer.is_closing():

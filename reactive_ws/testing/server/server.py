@@ -1,7 +1,7 @@
 """A server that does what a test tells it: well-behaved by default, and wrong in every way on demand.
 
 `ScriptedServer` is a real `websockets` server, in a simulation or on a real loop. Left alone it speaks protocol v1: says hello,
-answers pings, acknowledges, resumes and subscribes. It is no hub: it knows no sessions, no users and no
+answers pings, acknowledges, resumes and subscribes. It is not a hub: it knows no sessions, no users and no
 other clients than the ones that are connected. What goes wrong below the messages is the network's business.
 """
 
@@ -64,7 +64,7 @@ class ScriptedServer:
         connections: Every connection so far, oldest first.
         received: Every message of all connections, in order, control messages included.
         effects: The at-least-once messages that took effect.
-        rejected: Frames that were no valid messages.
+        rejected: Frames that were not valid messages.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class ScriptedServer:
 
     @property
     def url(self) -> str:
-        """What to dial."""
+        """The URL of the server."""
         port = self._url.port or 80
         if self._server is not None and self._server.sockets:
             port = self._server.sockets[0].getsockname()[1]
@@ -267,7 +267,7 @@ class ScriptedServer:
         self.streams.restart(epoch)
 
     def be_silent(self) -> None:
-        """Says nothing by itself any more: no hello, no answers, no acknowledgements."""
+        """Stops all messages of its own: no hello, no answers, no acknowledgements."""
         self._is_silent = True
         self._answers.clear()
         self.acknowledge_after = NEVER

@@ -12,7 +12,7 @@ __all__ = ["Streams"]
 
 
 class Streams:
-    """What was published, by stream.
+    """The published messages, by stream.
 
     Args:
         epoch: The epoch of all streams.
@@ -62,5 +62,5 @@ class Streams:
         ]
 
     def subscribe(self, message: Envelope[Subscribe]) -> list[Envelope[Any]]:
-        """Answers a subscribe; the channel is no ordered stream."""
+        """Answers a subscribe; the channel is not an ordered stream."""
         return [Envelope("subscribed", Subscribed(message.payload.channel))]

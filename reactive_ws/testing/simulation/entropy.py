@@ -42,7 +42,7 @@ def seeded(seed: int, purpose: str) -> Random:
 
 
 class Timekeeper(Protocol):
-    """What the clocks need of the loop; `VirtualLoop` is one."""
+    """The role of the loop for the clocks; `VirtualLoop` has it."""
 
     def time(self) -> float:
         """Returns the loop's time in seconds."""

@@ -1,7 +1,7 @@
-"""What a simulated test can die of, besides its own assertions. Raised by the loop, the network and the harness; no logic here.
+"""Errors that end a simulated test, besides its own assertions. The loop, the network and the harness raise them.
 
 SimulationError
-├── Deadlock            everything waits, and nothing is left that could wake anybody
+├── Deadlock            all tasks wait, and no event is left that can wake one
 ├── Livelock            the test runs, but does not come to an end
 ├── NotSimulated        threads, real sockets, proxies: what would make the run depend on the machine
 └── BackgroundFailure   exceptions that no task awaited
@@ -31,7 +31,7 @@ class _Stuck(SimulationError):
 
 
 class Deadlock(_Stuck):
-    """No callback is ready and no timer is set, so nothing can happen any more.
+    """No callback is ready and no timer is set, so nothing can happen.
 
     Attributes:
         time: Virtual seconds since the start of the run.
@@ -91,4 +91,4 @@ class NotSimulated(SimulationError):
 
 
 class BackgroundFailure(SimulationError, ExceptionGroup[Exception]):
-    """Exceptions of background tasks and callbacks that nobody awaited, so that no assertion could see them."""
+    """Exceptions of background tasks and callbacks that the test did not await, so that no assertion saw them."""

@@ -1,4 +1,4 @@
-"""What can go wrong below the messages: the vocabulary of byte-level faults, as data.
+"""Faults below the messages, at the level of bytes, as data.
 
 Only what TCP can do: bytes come late, slowly, in pieces or not at all, and connections break; bytes never vanish from
 the middle of a stream, change, repeat or overtake each other. For what a misbehaving server does with whole messages see
@@ -63,7 +63,7 @@ class Bandwidth:
 
 @attrs.frozen
 class Split:
-    """What is written at once arrives in pieces of 1 to `max_size` bytes; None ends it."""
+    """Splits each write into pieces of 1 to `max_size` bytes; None ends it."""
 
     max_size: int | None = attrs.field(validator=attrs.validators.optional(_POSITIVE))
     direction: Direction = Direction.BOTH
@@ -79,7 +79,7 @@ class Stall:
 
 @attrs.frozen
 class BlackHole:
-    """Nothing arrives, and nobody is told, until `Heal`: a pulled cable, a dead router, a suspended peer.
+    """Nothing arrives, and neither side notices, until `Heal`: a pulled cable, a dead router, a suspended peer.
 
     What was sent meanwhile arrives after healing, because TCP retransmits it; unless an end gave up first.
     """

@@ -1,7 +1,7 @@
 """One direction of one connection, without any input or output: decides when which bytes arrive.
 
 A TCP stream: first in, first out, whole. The in-memory `network` and the real `proxy` both push what was written and
-get back what arrives when. Not here: who is told about an end (see `network` and `proxy`).
+get back what arrives when. `network` and `proxy` report the end of a connection.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SEGMENT_TIME = 0.05
 
 
 class Ending(enum.Enum):
-    """What travels in a stream apart from bytes."""
+    """The signals in a stream besides bytes."""
 
     FIN = "fin"
     """The sender has no more bytes."""
@@ -111,7 +111,7 @@ class Lane:
         self._blocks.append(reason)
 
     def unblock(self, reason: object) -> tuple[Item, ...]:
-        """Lifts one reason; a reason that does not hold is no error. Returns what the receiver gets now."""
+        """Lifts one reason; a reason that does not hold is ignored. Returns what the receiver gets now."""
         if reason not in self._blocks:
             return ()
         self._blocks.remove(reason)

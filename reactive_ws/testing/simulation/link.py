@@ -61,7 +61,7 @@ class End(asyncio.Transport):
         self._unread_size += len(taken)
         before = self._lane.swallowed_size
         self._post(taken)
-        # What cut the connection took the rest: nobody will ever read it, and no writer waits for that.
+        # What cut the connection took the rest: no side will read it, and no writer waits for that.
         self._unread_size -= self._lane.swallowed_size - before
         if self.get_write_buffer_size() > self._high and not self._is_writing_paused:
             self._is_writing_paused = True
@@ -107,7 +107,7 @@ class End(asyncio.Transport):
 
     def abort(self) -> None:
         self._is_closing = True
-        # An operating system answers what nobody will read with a reset, and says goodbye politely otherwise.
+        # An operating system answers data without a reader with a reset, and closes in order otherwise.
         self._post(Ending.RESET if self._inbox else Ending.FIN)
         self._loop.call_soon(self.lose, None)
 
@@ -124,7 +124,7 @@ class End(asyncio.Transport):
 
     @property
     def is_lost(self) -> bool:
-        """Whether the protocol was told that the connection ended."""
+        """Whether the protocol has received the end of the connection."""
         return self._is_lost
 
     def receive(self, item: Item) -> None:
@@ -225,7 +225,7 @@ class Link:
         return self.up, self.down
 
     def black_hole(self, direction: Direction = Direction.BOTH) -> None:
-        """Lets nothing arrive any more and tells nobody, until `heal`."""
+        """Stops all data without a sign to either side, until `heal`."""
         for lane in self.lanes(direction):
             lane.block(self)
 

@@ -1,7 +1,7 @@
 """An asyncio loop whose time is virtual: it jumps to the next timer instead of waiting for it.
 
 Differences from a real loop, all on purpose: timers with equal deadlines run first in, first out (asyncio leaves their
-order open); a test that can never end is an error that names who waits; there are no threads, sockets, subprocesses
+order open); a test that can never end is an error that names the waiting tasks; there are no threads, sockets, subprocesses
 and signals. `create_connection` and `create_server` reach the in-memory `Network`, so unmodified `websockets` clients and
 servers run here.
 
@@ -55,7 +55,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     Args:
         network: What `create_connection` and `create_server` reach; None refuses both.
-        shuffle: Orders ready task steps; None keeps first in, first out. Callbacks that are no task steps keep their
+        shuffle: Orders ready task steps; None keeps first in, first out. Callbacks that are not task steps keep their
             order in any case: asyncio promises it for them, and nothing between tasks.
 
     Attributes:
@@ -125,7 +125,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """One turn, in place of BaseEventLoop's: what is ready runs, and when nothing is, time jumps to the next timer.
 
         Exactly what is due now runs. The real loop also takes what is due within the resolution of its clock: code that
-        finds its deadline still ahead and sets the timer again would do so for ever here, where time stands still meanwhile.
+        finds its deadline still ahead and sets the timer again would never end here, where time stands still meanwhile.
         """
         ready = self._ready
         if ready or self._stopping:
@@ -141,14 +141,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 handle._run()
 
     def _pause(self) -> None:
-        """Nothing is ready: tells who waits for that, or lets time pass."""
+        """Handles a loop without ready callbacks: wakes `settle`, or lets time pass."""
         due = self._next_deadline()
         # A timer whose time is now is as good as ready.
         is_idle = due is None or due > self._now
         if is_idle and self._quiet and (self._network is None or self._network.in_flight == 0):
             self._announce_quiet()
             return
-        # A timer at infinity, such as of sleep(inf), never wakes anybody.
+        # A timer at infinity, such as of sleep(inf), never wakes a task.
         if due is None or due == math.inf:
             raise self._caused(Deadlock(self._now, self._waiting()))
         self._count_turn()
@@ -193,7 +193,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     async def quiet(self) -> None:
         """Waits until no callback is ready and no byte is under way, letting as little time pass as that takes.
 
-        Timers that are still set do not count: heartbeats and retries would keep the loop busy for ever.
+        Timers that are still set do not count: heartbeats and retries would keep the loop busy without an end.
         """
         waiter: asyncio.Future[None] = self.create_future()
         self._quiet.append(waiter)
@@ -218,7 +218,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return task
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
-        # A failed task is kept until the end: only then it is known whether somebody asked for its exception.
+        # A failed task is kept until the end: only then it is known whether the test asked for its exception.
         if task.cancelled() or not getattr(task, "_log_traceback", False):
             self._tasks.pop(task, None)
 
@@ -250,7 +250,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     # --- failures -----------------------------------------------------------------------------------------------------
 
     def check_background(self) -> None:
-        """Raises what went wrong where nobody awaited it.
+        """Raises the exceptions that the test did not await.
 
         Raises:
             BackgroundFailure: with the exceptions, each reported once.
@@ -280,7 +280,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return error
 
     def note_failure(self, error: Exception) -> None:
-        """Remembers an exception that nobody awaited."""
+        """Remembers an exception that the test did not await."""
         self._failures.append(error)
 
     def refuse(self, what: str, instead: str) -> NotSimulated:
@@ -361,7 +361,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self.call_soon(callback, *args, context=context)
 
     def _write_to_self(self) -> None:
-        """Nobody waits in a system call, so nobody needs waking."""
+        """Does nothing: no thread waits in a system call."""
 
 
 def _collect(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

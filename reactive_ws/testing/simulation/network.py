@@ -54,7 +54,7 @@ class Attempt:
 
     Attributes:
         time: Virtual seconds when it started.
-        host, port: Whom it dialled.
+        host, port: The address that it dialled.
     """
 
     time: float
@@ -178,7 +178,7 @@ class Network:
         return self._addresses.get(_host(name), (_host(name),))
 
     def black_hole(self, direction: Direction = Direction.BOTH) -> None:
-        """Lets nothing arrive, and tells nobody."""
+        """Stops all data without a sign to either side."""
         self.apply(BlackHole(direction))
 
     def stall(self, seconds: float, direction: Direction = Direction.BOTH) -> None:
@@ -287,7 +287,7 @@ class Network:
         """Starts to accept connections.
 
         Raises:
-            OSError: somebody listens there already.
+            OSError: another server listens there.
         """
         host = _host(host)
         if not port:
@@ -299,7 +299,7 @@ class Network:
         return VirtualServer(self._here, self, address)
 
     def is_listening(self, address: tuple[str, int]) -> bool:
-        """Whether somebody listens on this address."""
+        """Whether a server listens on this address."""
         return address in self._listeners
 
     def stop_listening(self, address: tuple[str, int]) -> None:
@@ -361,7 +361,7 @@ def _take(countdowns: dict[str | None, _Countdown], host: str) -> bool:
 
 
 class VirtualServer(asyncio.AbstractServer):
-    """What `create_server` returns."""
+    """The server object that `create_server` returns."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, network: Network, address: tuple[str, int]

@@ -1,7 +1,7 @@
 """A `reactivex` scheduler that lives in the time of an asyncio loop, virtual or real.
 
 The stock `AsyncIOScheduler` answers `now` with the wall clock but runs by the clock of the loop: under virtual time
-`delay` never delivers and `throttle_first` passes one item for ever. Here both are the same clock. Not for other threads
+`delay` never delivers and `throttle_first` never passes a second item. Here both are the same clock. Not for other threads
 than the loop's.
 """
 

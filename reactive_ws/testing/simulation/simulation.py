@@ -45,7 +45,7 @@ class Simulation:
         random: Random numbers for the test itself.
 
     Raises:
-        BackgroundFailure: on leaving, when a task failed and nobody awaited it, or something was refused.
+        BackgroundFailure: on leaving, when a task failed without an await, or something was refused.
     """
 
     def __init__(self, seed: int = 0, *, order: int | None = None) -> None:
@@ -157,7 +157,7 @@ def simulate(
 ) -> Any:
     """Decorator: makes a plain function of an async test, which runs in a simulation of its own.
 
-    The result is no coroutine function, so no plugin for async tests touches it; fixtures and parameters work as for
+    The result is not a coroutine function, so no plugin for async tests touches it; fixtures and parameters work as for
     any function, and `@given` goes above it.
 
     Args:
