@@ -141,7 +141,7 @@ def test_who_joins_others_while_it_fails_gets_the_next_good_value_even_if_they_n
 def test_a_wrong_source_says_so(domain: Domain) -> None:
     wrong: list[tuple[Any, str]] = [
         (KeyedStore({"a": 1}, domain=domain), r"write store.select_all\(\)"),
-        (5, "cannot be a source"),
+        (5, "a source is a store, a selection or a derived value; got int 5"),
     ]
     for one, text in wrong:
         with pytest.raises(UsageError, match=text):
