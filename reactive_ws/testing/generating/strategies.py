@@ -22,6 +22,7 @@ from ..server import Delay, DieAfter, Drop, Duplicate, Mischief, Mute, Reorder
 from ..simulation import (
     Bandwidth,
     BlackHole,
+    Buffers,
     Direction,
     Fault,
     FaultPlan,
@@ -230,6 +231,7 @@ def faults() -> SearchStrategy[Fault]:
     return st.one_of(
         latencies(),
         st.builds(Bandwidth, st.none() | st.floats(100, 1e6), _DIRECTIONS),
+        st.builds(Buffers, st.integers(0, 4_000_000), _DIRECTIONS),
         st.builds(Split, st.none() | st.integers(1, 64), _DIRECTIONS),
         st.builds(Stall, st.floats(0.1, 60), _DIRECTIONS),
         st.builds(BlackHole, _DIRECTIONS),

@@ -20,6 +20,7 @@ import attrs
 from ..simulation import (
     Bandwidth,
     BlackHole,
+    Buffers,
     Conditions,
     Direction,
     Ending,
@@ -111,6 +112,9 @@ class ChaosProxy:
                 self._change(direction, lambda c: attrs.evolve(c, latency=seconds, jitter=jitter))
             case Bandwidth(rate, direction):
                 self._change(direction, lambda c: attrs.evolve(c, rate=rate))
+            case Buffers():
+                # The kernels of both sides decide.
+                pass
             case Split(max_size, direction):
                 self._change(direction, lambda c: attrs.evolve(c, max_chunk=max_size))
             case Stall(seconds, direction):

@@ -18,6 +18,7 @@ from .failures import BackgroundFailure, Deadlock, Livelock, NotSimulated, Simul
 from .faults import (
     Bandwidth,
     BlackHole,
+    Buffers,
     Direction,
     Fault,
     FaultPlan,
@@ -42,6 +43,7 @@ __all__ = [
     "BackgroundFailure",
     "Bandwidth",
     "BlackHole",
+    "Buffers",
     "Conditions",
     "Deadlock",
     "Direction",

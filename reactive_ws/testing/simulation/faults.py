@@ -15,6 +15,7 @@ import attrs
 __all__ = [
     "Bandwidth",
     "BlackHole",
+    "Buffers",
     "Direction",
     "Fault",
     "FaultPlan",
@@ -58,6 +59,18 @@ class Bandwidth:
     """At most `rate` bytes a second; None lifts the limit."""
 
     rate: float | None = attrs.field(validator=attrs.validators.optional(_POSITIVE))
+    direction: Direction = Direction.BOTH
+
+
+@attrs.frozen
+class Buffers:
+    """Kernels and middle boxes take `size` bytes that the other side has not read before a write has to wait.
+
+    Large ones are usual: several megabytes are gone from the writer long before a slow line has carried them. A real proxy
+    cannot change the kernels of others and ignores it.
+    """
+
+    size: int = attrs.field(validator=_NOT_NEGATIVE)
     direction: Direction = Direction.BOTH
 
 
@@ -122,11 +135,21 @@ class Hang:
 
 @attrs.frozen
 class Heal:
-    """Ends black holes, stalls, refusals, hanging and truncation to come. Latency, bandwidth and splitting stay."""
+    """Ends black holes, stalls, refusals, hanging and truncation to come. Latency, bandwidth, buffers and splitting stay."""
 
 
 Fault: TypeAlias = (
-    Latency | Bandwidth | Split | Stall | BlackHole | Reset | Truncate | Refuse | Hang | Heal
+    Latency
+    | Bandwidth
+    | Buffers
+    | Split
+    | Stall
+    | BlackHole
+    | Reset
+    | Truncate
+    | Refuse
+    | Hang
+    | Heal
 )
 
 

@@ -42,6 +42,7 @@ class Conditions:
         latency: Seconds that every byte takes.
         jitter: Up to this many seconds more, at random.
         rate: Bytes a second; None is unlimited.
+        buffer_size: Bytes on their way or unread that hold no writer up.
         max_chunk: Writes arrive in pieces of 1 to this many bytes; None keeps them whole.
     """
 
@@ -49,6 +50,7 @@ class Conditions:
     jitter: float = 0.0
     rate: float | None = None
     max_chunk: int | None = None
+    buffer_size: int = 64 * 1024
 
 
 class Lane:

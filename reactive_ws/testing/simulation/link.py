@@ -18,9 +18,6 @@ from .lane import Conditions, Ending, Item, Lane
 
 __all__ = ["End", "Link"]
 
-_KERNEL_BUFFER_SIZE = 64 * 1024
-"""Bytes that the operating systems of both ends hold before a write has to wait."""
-
 
 class End(asyncio.Transport):
     """One end of a link, as a protocol sees it. Made by `Link`."""
@@ -68,7 +65,7 @@ class End(asyncio.Transport):
             self._protocol.pause_writing()
 
     def get_write_buffer_size(self) -> int:
-        return max(0, self._unread_size - _KERNEL_BUFFER_SIZE)
+        return max(0, self._unread_size - self._lane.conditions.buffer_size)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         if high is None:

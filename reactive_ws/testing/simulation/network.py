@@ -23,6 +23,7 @@ from .entropy import seeded
 from .faults import (
     Bandwidth,
     BlackHole,
+    Buffers,
     Direction,
     Fault,
     Hang,
@@ -132,6 +133,8 @@ class Network:
                 self._change(direction, latency=seconds, jitter=jitter)
             case Bandwidth(rate, direction):
                 self._change(direction, rate=rate)
+            case Buffers(size, direction):
+                self._change(direction, buffer_size=size)
             case Split(max_size, direction):
                 self._change(direction, max_chunk=max_size)
             case Stall(seconds, direction):

@@ -21,6 +21,7 @@ from reactive_ws.testing import (
     BackgroundFailure,
     Bandwidth,
     BlackHole,
+    Buffers,
     Direction,
     Hang,
     Heal,
@@ -504,3 +505,28 @@ async def test_who_writes_much_into_a_connection_that_was_cut_is_not_left_waitin
         await service.disconnect()
         await world.advance(5)
         assert world.network.links == []
+
+
+@pytest.mark.parametrize("size", [0, 64 * 1024, 4_000_000])
+@simulate
+async def test_buffers_take_what_the_other_side_has_not_read_before_a_writer_waits(
+    size: int,
+) -> None:
+    async with serve(never_reads, "server", 80, ping_interval=None):
+        network = Simulation.current().network
+        network.apply(Buffers(size, Direction.UP))
+        client = await connect(URL, proxy=None, compression=None, ping_interval=None)
+        network.apply(Bandwidth(1_000, Direction.UP))
+        taken = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                while True:
+                    await client.send(b"x" * 10_000)
+                    taken += 10_000
+        assert size <= taken < size + 64 * 1024
+        client.transport.abort()
+        await client.wait_closed()
+
+
+async def never_reads(connection: ServerConnection) -> None:
+    await connection.wait_closed()
