@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-__all__ = ["LOOKS_FOR_SIGNALS", "MAY_COLLECT", "is_reached"]
+__all__ = ["LOOKS_FOR_SIGNALS", "MAY_COLLECT", "is_reached", "places_of"]
 
 LOOKS_FOR_SIGNALS = ("CALL", "RESUME", "JUMP_BACKWARD")
 """After these the interpreter switches threads, runs signal handlers and, from 3.12 on, collects garbage."""
@@ -33,6 +33,22 @@ def is_reached(
         after: Beginnings of the names of instructions after which there is a place.
         within: Of which functions the instructions count, by name.
     """
+    return _left(act, place, meanwhile, after, within) <= 0
+
+
+def places_of(act: Callable[[], object], *, after: tuple[str, ...] = LOOKS_FOR_SIGNALS) -> int:
+    """Returns how many places `act` has."""
+    many = 10**9
+    return many - _left(act, many, lambda: None, after, lambda _: True)
+
+
+def _left(
+    act: Callable[[], object],
+    place: int,
+    meanwhile: Callable[[], object],
+    after: tuple[str, ...],
+    within: Callable[[str], bool],
+) -> int:
     left = place
     latest: dict[FrameType, str] = {}
     is_entry = "RESUME".startswith(after)
@@ -70,4 +86,4 @@ def is_reached(
         act()
     finally:
         sys.settrace(outer)
-    return left <= 0
+    return left

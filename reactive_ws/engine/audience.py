@@ -50,6 +50,7 @@ class Link(DisposableBase):
     __slots__ = (
         "__weakref__",
         "_audience",
+        "_domain",
         "_held",
         "_index",
         "_on_completed",
@@ -64,7 +65,9 @@ class Link(DisposableBase):
         on_next: Callable[[Any], object],
         on_completed: Callable[[], object] | None,
     ) -> None:
-        self._audience: Audience | None = audience
+        # None before the observer is counted, and after it left.
+        self._audience: Audience | None = None
+        self._domain = audience._domain
         self._on_next: Callable[[Any], object] = on_next
         self._on_completed = on_completed
         # Depth and value of each commit that came during the replay.
@@ -80,18 +83,14 @@ class Link(DisposableBase):
         audience = self._audience
         if audience is None:
             return
-        domain = audience._domain
+        domain = self._domain
         is_inside = domain._is_inside()
         with domain._lock:
-            audience = self._audience
-            if audience is None:
-                return
-            self._audience = None
+            domain._is_busy = True
             audience._leave(self)
-            if domain._dirty:
-                domain._tidy(is_inside=is_inside)
-        if domain._chores:
-            domain._run_chores()
+            domain._leave_section(is_inside=is_inside)
+        if not is_inside:
+            domain._after_section()
 
     def _admit(self) -> None:
         """Takes its place in the list. Called under the lock."""
@@ -106,7 +105,7 @@ class Link(DisposableBase):
             return
         with audience._domain._lock:
             if self._held is not None:
-                self._held.append((audience._domain._depth_here(), value))
+                self._held.append((audience._domain._depth, value))
                 return
         self._on_next(value)
 
@@ -128,7 +127,10 @@ class Link(DisposableBase):
                         self._seen = value
                         audience._seed(self, value)
             self._call(value)
+        newer: Any = UNSET
         while True:
+            # The last reference to a value may run a finalizer, so none is dropped under the lock.
+            newer = UNSET
             with domain._lock:
                 held = self._held
                 if not held:
@@ -137,7 +139,7 @@ class Link(DisposableBase):
                     self._held = None
                     if self._index >= 0 and self._audience is not None:
                         audience._slots[self._index] = self._on_next
-                    return
+                    break
                 depth, newer = held.popleft()
             if newer is _END:
                 self._complete()
@@ -145,29 +147,36 @@ class Link(DisposableBase):
             if value is UNSET or not audience._is_same(value, newer):
                 value = newer
                 self._call(newer, depth)
+        if domain._leftover:
+            domain._after_section()
 
-    def _call(self, value: Any, depth: int = 0) -> None:
-        """Shows one value; what the observer writes meanwhile is `depth` writes deep."""
+    def _call(self, value: Any, depth: int | None = None) -> None:
+        """Shows one value on the subscriber's thread.
+
+        Args:
+            value: The value.
+            depth: The depth of the commit that made it; None for the value at the time of the subscription.
+        """
         audience = self._audience
         if audience is None:
             return
-        depths = audience._domain._replay_depths
-        if depth:
-            # A direct write does not look at depths; this makes the next one a queued one.
-            with audience._domain._lock:
-                audience._domain._is_busy = True
-        me = get_ident()
+        domain, me = audience._domain, get_ident()
+        depths = domain._replay_depths
         before = depths.get(me)
-        depths[me] = depth if before is None else max(depth, before)
+        if depth is not None:
+            # A direct write does not look at depths; this makes the next one a queued one.
+            with domain._lock:
+                domain._is_busy = True
+            depths[me] = depth if before is None else max(depth, before)
         try:
             self._on_next(value)
         except Exception as error:  # noqa: BLE001 - one observer's error is its own
-            audience._domain._report("observer", error, audience._label(), self._on_next)
+            domain._report("observer", error, audience._label(), self._on_next)
         finally:
-            if before is None:
-                del depths[me]
-            else:
+            if before is not None:
                 depths[me] = before
+            elif depth is not None:
+                del depths[me]
 
     def _end(self) -> None:
         """Completes the observer, after what it still has to see."""
@@ -200,7 +209,17 @@ class Audience:
     each.
     """
 
-    __slots__ = ("_dead", "_domain", "_is_closed", "_links", "_live", "_slots", "_waiting")
+    __slots__ = (
+        "_dead",
+        "_domain",
+        "_is_awake",
+        "_is_closed",
+        "_links",
+        "_live",
+        "_size",
+        "_slots",
+        "_waiting",
+    )
 
     _kind = "selector"
     """What a failing `_project` is called in a report."""
@@ -211,8 +230,12 @@ class Audience:
         self._domain = domain
         self._slots: list[Callable[[Any], object]] = []
         self._links: list[Link | None] = []
+        # Length of both lists, and how many places in them are empty.
+        self._size = 0
         self._dead = 0
         self._live = 0
+        # Whether `_awake` ran after the last `_asleep`.
+        self._is_awake = False
         self._is_closed = False
         # Observers that came while there was no value to show, and wait for a good one that may be no change to others.
         self._waiting: tuple[Link, ...] = ()
@@ -238,11 +261,17 @@ class Audience:
         """Whether the newest commits ended the stream, delivered or not. Under the lock."""
         return self._is_closed
 
-    def _first(self) -> None:
-        """The first observer came. Under the lock."""
+    def _is_observed(self) -> bool:
+        """Whether there is a listener of any kind. Under the lock."""
+        return self._live > 0
 
-    def _last(self) -> None:
-        """The last observer went. Under the lock."""
+    def _awake(self) -> None:
+        """Prepares for the first listener and sets `_is_awake`. Under the lock; an interrupted one runs again."""
+        self._is_awake = True
+
+    def _asleep(self) -> None:
+        """Ends what `_awake` began and clears `_is_awake`. Under the lock; an interrupted one runs again."""
+        self._is_awake = False
 
     def _label(self) -> str:
         """Returns the store's name for reports."""
@@ -254,96 +283,140 @@ class Audience:
 
     # --- joining and leaving ------------------------------------------------------------------------------------------
 
+    # A signal handler or a finalizer may run between two calls, on the thread that holds the lock, and read, write,
+    # subscribe or dispose. So what belongs together is assigned without a call in between, and what such an intruder
+    # changes is only noted; the act that it interrupted does the work, when it leaves the lock.
+
     def _join(
         self, on_next: Callable[[Any], object], on_completed: Callable[[], object] | None
     ) -> Link:
         """Registers an observer and shows it the current value. Any thread, also inside a callback."""
         link = Link(self, on_next, on_completed)
-        captured = self._register(link)
         try:
-            if self._domain._chores:
-                self._domain._run_chores()
+            self._enter(link)
+            captured = self._register(link)
             link._catch_up(captured)
             self._domain._raise_strict()
         except BaseException:
-            # Whoever subscribed gets no subscription to dispose.
+            # The caller gets no handle, so dispose here.
             link.dispose()
             raise
         return link
 
-    def _register(self, link: Link) -> Any:
-        """Adds an observer at the newest commit; returns what its current value is made of."""
+    def _enter(self, link: Link) -> None:
+        """Counts an observer, which wakes what it looks at, and runs the start callbacks."""
         domain = self._domain
-        link._held = deque()
+        is_inside = domain._is_inside()
         with domain._lock:
-            captured = self._capture()
+            domain._is_busy = True
+            domain._interest.append(self)
+            link._audience = self
             self._live += 1
-            if self._live == 1:
-                self._first()
-            if domain._deliverer or domain._queue:
-                # What is queued is older than what this observer is shown.
-                joins = domain._joins
-                while joins and joins[-1][1]._audience is None:
-                    # Left already; without this, who comes and goes during one delivery would pile up.
-                    joins.pop()
-                joins.append((domain._number, link))
-                domain._keep_busy()
-            else:
-                self._place(link)
+            domain._leave_section(is_inside=is_inside)
+        if not is_inside:
+            domain._after_section()
+
+    def _register(self, link: Link) -> Any:
+        """Lets an observer see the commits after the newest one; returns what the current value is made of."""
+        domain = self._domain
+        is_inside = domain._is_inside()
+        held: deque[tuple[int, Any]] = deque()
+        with domain._lock:
+            domain._is_busy = True
+            number = -1
+            captured: Any = None
+            while number != domain._number:
+                # Also once more when a handler wrote meanwhile: value and number belong together.
+                number = domain._number
+                captured = self._capture()
             if self._has_ended():
-                link._held.append((0, _END))
+                held.append((0, _END))
+            link._held = held
+            domain._note_join(number, link)
+            domain._leave_section(is_inside=is_inside)
+        if not is_inside:
+            domain._after_section()
         return captured
 
     def _place(self, link: Link) -> None:
-        """Appends an observer to the list. Under the lock, while nobody is walking the list."""
-        link._serial = next(_serials)
-        link._index = len(self._slots)
-        self._slots.append(link._on_next if link._held is None else link._hold)
-        self._links.append(link)
+        """Appends an observer to the list. Under the lock, while no delivery walks the list."""
+        slot, linked = [link._on_next if link._held is None else link._hold], [link]
+        serial = next(_serials)
+        slots, links = self._slots, self._links
+        # From here to the end without a call.
+        if link._audience is None:
+            return
+        link._serial = serial
+        link._index = self._size
+        slots += slot
+        links += linked
+        self._size += 1
 
     def _leave(self, link: Link) -> None:
         """Takes an observer out. Under the lock."""
-        if link._index >= 0:
-            self._slots[link._index] = ignore
-            self._links[link._index] = None
-            self._dead += 1
-        link._on_next = ignore
-        link._on_completed = None
-        link._seen = UNSET
+        domain = self._domain
+        domain._trash.append((link._on_next, link._on_completed, link._seen))
+        if self._live == 1:
+            domain._interest.append(self)
+        if (self._dead + 1) * 2 > self._size:
+            domain._dirty.append(self)
+        # From here without a call.
+        if link._audience is not None:
+            link._audience = None
+            index = link._index
+            if index >= 0:
+                self._slots[index] = ignore
+                self._links[index] = None
+                self._dead += 1
+            link._on_next = ignore
+            link._on_completed = None
+            link._seen = UNSET
+            self._live -= 1
         if self._waiting:
-            self._waiting = tuple(other for other in self._waiting if other is not link)
-        self._live -= 1
-        if self._live == 0:
-            self._last()
-        if self._dead * 2 > len(self._slots):
-            self._domain._dirty.append(self)
+            self._keep_waiting(lambda other: other is not link)
 
     def _wait_for_value(self, link: Link) -> None:
         """Notes an observer to which nothing could be shown. Under the lock."""
-        self._waiting = (*self._waiting, link)
+        before: tuple[Link, ...] | None = None
+        while self._waiting is not before:
+            before = self._waiting
+            after = (*before, link)
+            if self._waiting is before:
+                self._waiting = before = after
+
+    def _keep_waiting(self, is_kept: Callable[[Link], bool]) -> tuple[Link, ...]:
+        """Keeps some of the observers that wait for a value; returns those that waited. Under the lock."""
+        while True:
+            before = self._waiting
+            after = tuple(filter(is_kept, before))
+            if self._waiting is before:
+                self._waiting = after
+                return before
 
     def _take_waiting(self) -> list[Link]:
         """Returns the observers that waited for a value, which they get now. On the delivering thread."""
         with self._domain._lock:
-            waiting, self._waiting = self._waiting, ()
-            # One that is not admitted yet came after the commit under delivery.
-            self._waiting = tuple(link for link in waiting if link._index < 0)
+            # One that has no place yet came after the commit under delivery.
+            waiting = self._keep_waiting(lambda link: link._index < 0)
         return [link for link in waiting if link._index >= 0]
 
     def _pack(self) -> None:
-        """Removes the empty places. Under the lock, while nobody is walking the lists."""
-        if not self._dead:
-            return
-        links = [link for link in self._links if link is not None]
-        slots = [self._slots[link._index] for link in links]
-        for index, link in enumerate(links):
-            link._index = index
-        self._links, self._slots, self._dead = links, slots, 0  # type: ignore[assignment]
-        for index, link in enumerate(links):
-            if link._audience is None and self._links[index] is not None:
-                # A finalizer disposed it on this thread since the look at the old list.
-                self._links[index], slots[index] = None, ignore
-                self._dead += 1
+        """Removes the empty places. Under the lock, while no delivery walks the lists."""
+        slots, links = self._slots, self._links
+        to = at = 0
+        while at < self._size:
+            # From here to the end of the round without a call: each round leaves whole lists.
+            link = links[at]
+            if link is not None:
+                if to != at:
+                    links[to], slots[to], link._index = link, slots[at], to
+                    links[at], slots[at] = None, ignore
+                to += 1
+            at += 1
+        while self._size > to:
+            del links[-1], slots[-1]
+            self._size -= 1
+            self._dead -= 1
 
     # --- delivering ---------------------------------------------------------------------------------------------------
 

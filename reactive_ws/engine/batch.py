@@ -7,7 +7,6 @@ inside a batch is a savepoint. Works across `await`; a task or thread that was s
 
 from __future__ import annotations
 
-import threading
 from asyncio import Task, _get_running_loop, current_task
 from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -30,11 +29,10 @@ class _Write:
 
     __slots__ = ("base", "steps", "value")
 
-    value: Any
-
-    def __init__(self, base: Any) -> None:
+    def __init__(self, base: Any, value: Any, steps: list[_Step]) -> None:
         self.base = base
-        self.steps: list[_Step] = []
+        self.value = value
+        self.steps = steps
 
 
 class Batch:
@@ -64,8 +62,15 @@ class Batch:
 
     def read_all(self, domain: Domain, roots: Iterable[Root]) -> dict[Source, Any]:
         """Returns the values that the owner sees, those that it did not write from one commit."""
+        roots = list(roots)
         with domain._lock:
-            read = [(root, self.read(root._cell, root._cell._value)) for root in roots]
+            number, read = -1, list[tuple[Root, Any]]()
+            while number != domain._number:
+                # Once more when a handler or a finalizer wrote on this thread meanwhile.
+                number = domain._number
+                read = [(root, self.read(root._cell, root._cell._value)) for root in roots]
+        if domain._leftover:
+            domain._after_section()
         return {root: root._project(value) for root, value in read}
 
     def touches(self, sources: tuple[Writable, ...]) -> bool:
@@ -87,9 +92,12 @@ class Batch:
             before = None if write is None else (write.steps, len(write.steps), write.value)
             self._savepoints[-1][source] = before
         if write is None:
-            self._writes[source] = write = _Write(base)
-        else:
-            value = source._merged(write.value, value)
+            made = _Write(base, value, [step])
+            write = self._writes.setdefault(source, made)
+            if write is made:
+                return
+            # A handler wrote the same store on this thread meanwhile.
+        value = source._merged(write.value, value)
         if step[0]:
             # A new list, because a savepoint may have the old one.
             write.steps = [step]
@@ -127,14 +135,18 @@ class Batch:
         self._writes = {}
         self._savepoints = []
 
-    def commit(self) -> None:
+    def take(self) -> dict[Writable, _Write]:
+        """Closes the batch and returns what was written in it."""
+        writes = self._writes
+        self._is_open = False
+        return writes
+
+    def commit(self, writes: dict[Writable, _Write]) -> None:
         """Publishes everything in one commit and delivers it.
 
         Raises:
             StoreClosed: one of the stores was closed meanwhile; nothing is published.
         """
-        writes = self._writes
-        self.close()
         domain = self._domain
         if domain is None:
             return
@@ -170,17 +182,11 @@ _current_batch: ContextVar[Batch | None] = ContextVar("reactive_ws.batch", defau
 """The batch of this context, possibly a closed one or that of the task which started this one; ask `active_batch`."""
 
 
-class _OpenBatches:
-    """How many batches are open anywhere: while none is, reads and writes need not ask whose they are."""
+open_batches: dict[Batch, None] = {}
+"""The batches that are open anywhere: while there is none, reads and writes need not ask whose they are.
 
-    __slots__ = ("count", "lock")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.lock = threading.Lock()
-
-
-open_batches = _OpenBatches()
+Its changes are single steps of the interpreter, so a finalizer may open a batch in the middle of another one's opening.
+"""
 
 
 def active_batch() -> Batch | None:
@@ -211,7 +217,7 @@ class _Scope:
         self._token: Token[Batch | None] | None = None
 
     def __enter__(self) -> None:
-        outer = active_batch() if open_batches.count else None
+        outer = active_batch() if open_batches else None
         if outer is not None:
             wanted, open_in = self._domain, outer._domain
             if open_in is None:
@@ -221,10 +227,14 @@ class _Scope:
             outer.enter_savepoint()
             self._outer = outer
             return
-        self._mine = Batch(self._domain)
-        with open_batches.lock:
-            open_batches.count += 1
-        self._token = _current_batch.set(self._mine)
+        mine = self._mine = Batch(self._domain)
+        try:
+            open_batches[mine] = None
+            self._token = _current_batch.set(mine)
+        except BaseException:
+            # An interrupt: the block does not begin, so nothing would close the batch.
+            self._drop(mine)
+            raise
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         outer, mine = self._outer, self._mine
@@ -235,17 +245,26 @@ class _Scope:
             else:
                 outer.drop_savepoint()
             return
-        if mine is None or self._token is None:
+        if mine is None:
             return
-        with open_batches.lock:
-            open_batches.count -= 1
-        # A generator may be closed in another context than it was opened in; there the token is nothing.
-        with suppress(ValueError):
-            _current_batch.reset(self._token)
+        writes: dict[Writable, _Write] = {}
+        try:
+            if kind is None:
+                writes = mine.take()
+        finally:
+            self._drop(mine)
         if kind is None:
-            mine.commit()
-        else:
-            mine.close()
+            mine.commit(writes)
+
+    def _drop(self, mine: Batch) -> None:
+        """Closes the batch; a second time changes nothing."""
+        mine.close()
+        open_batches.pop(mine, None)
+        token, self._token = self._token, None
+        if token is not None:
+            # A generator may be closed in another context than it was opened in; there the token is nothing.
+            with suppress(ValueError):
+                _current_batch.reset(token)
 
 
 def batch(domain: Domain | None = None) -> AbstractContextManager[None, None]:

@@ -62,6 +62,7 @@ class Cell(Root, Generic[T]):
         self._lifecycle = lifecycle_of(on_start, on_stop, linger, scheduler)
         with domain._lock:
             domain._stores.add(self)
+        domain._after_section()
 
     def reset(self) -> None:
         """Returns to the initial value.
@@ -93,7 +94,7 @@ class Cell(Root, Generic[T]):
         return self._value
 
     def _read(self) -> T:
-        if open_batches.count:
+        if open_batches:
             open_batch = active_batch()
             if open_batch is not None:
                 return open_batch.read(self, self._value)  # type: ignore[no-any-return]
@@ -101,7 +102,7 @@ class Cell(Root, Generic[T]):
 
     def _update(self, function: Callable[[T], T], *, is_set: bool = False) -> None:
         """Replaces the value by `function` of it, in the open batch or at once."""
-        if open_batches.count:
+        if open_batches:
             open_batch = active_batch()
             if open_batch is not None:
                 self._check_open()
@@ -192,12 +193,18 @@ class Cell(Root, Generic[T]):
         return self
 
     def _add_dependent(self, dependent: Dependent) -> None:
-        super()._add_dependent(dependent)
-        self._reached += 1
+        self._domain._interest.append(self)
+        if dependent not in self._dependents:
+            self._dependents[dependent] = None
+            self._others += 1
+            self._reached += 1
 
     def _remove_dependent(self, dependent: Dependent) -> None:
-        super()._remove_dependent(dependent)
-        self._reached -= 1
+        self._domain._interest.append(self)
+        if dependent in self._dependents:
+            del self._dependents[dependent]
+            self._others -= 1
+            self._reached -= 1
 
     def _has_ended(self) -> bool:
         return self._is_shut
@@ -205,9 +212,12 @@ class Cell(Root, Generic[T]):
     def _awake(self) -> None:
         if self._lifecycle is not None:
             self._domain._chores.append(self._mind_lifecycle)
+        self._is_awake = True
 
     def _asleep(self) -> None:
-        self._awake()
+        if self._lifecycle is not None:
+            self._domain._chores.append(self._mind_lifecycle)
+        self._is_awake = False
 
     def _mind_lifecycle(self) -> None:
         if self._lifecycle is not None:

@@ -33,7 +33,7 @@ __all__ = ["CommitQueue"]
 _log = logging.getLogger("reactive_ws.stores")
 
 _MORE_COMMITS = 64
-"""How many commits beyond its own one call delivers before it hands the rest over."""
+"""How many commits of other threads one call delivers before it hands the rest over."""
 _BACKLOG = 10_000
 """Undelivered commits that are worth a report; none is dropped."""
 _MAX_DEPTH = 100
@@ -61,6 +61,24 @@ class Packable(Protocol):
         ...
 
 
+class Wakeable(Protocol):
+    """A value that is kept up to date while it has listeners."""
+
+    _is_awake: bool
+
+    def _is_observed(self) -> bool:
+        """Whether there is a listener. Under the lock."""
+        ...
+
+    def _awake(self) -> None:
+        """Starts. Under the lock."""
+        ...
+
+    def _asleep(self) -> None:
+        """Stops. Under the lock."""
+        ...
+
+
 class CommitQueue:
     """The delivering half of a `Domain`, which documents the arguments.
 
@@ -85,11 +103,15 @@ class CommitQueue:
         self._is_inside: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
         self._unlock = self._lock.release
         self._number = 0
-        # How many `exclusive` blocks this domain is in; they are of one thread.
-        self._holds = 0
         self._queue: deque[Commit] = deque()
         self._joins: deque[tuple[int, Joining]] = deque()
         self._dirty: list[Packable] = []
+        # What may have to wake or to sleep, because a listener came or went.
+        self._interest: deque[Wakeable] = deque()
+        # What was dropped under the lock; its finalizers run after it.
+        self._trash: list[object] = []
+        # Whether a handler or a finalizer, inside the lock, left work to the act that it interrupted.
+        self._leftover = False
         # No deque, which takes 760 bytes when it is empty: here is one at a time.
         self._chores: list[Callable[[], None]] = []
         self._home: Home | None = None if home is None else home_of(home)
@@ -144,15 +166,16 @@ class CommitQueue:
 
     def _see_to_delivery(self) -> None:
         """Delivers what is queued, or wakes who will. Called after a commit, without the lock."""
-        if self._holds and self._is_inside():
+        if self._is_inside():
+            self._is_busy = self._leftover = True
             return
         home = self._home
         if home is not None and not home.is_current() and self._wake(home):
             return
-        if not self._take(_MORE_COMMITS + 1):
+        if not self._take(_MORE_COMMITS):
             self._mind_backlog()
 
-    def _take(self, budget: int | None, stand_in: int = 0) -> bool:
+    def _take(self, budget: int | None, stand_in: int = 0, *, counts_own: bool = False) -> bool:
         """Delivers up to `budget` commits, unless somebody else does or nothing is queued: then False.
 
         An interrupt (Ctrl-C) may arrive between any two lines; the mark of this thread never outlives it.
@@ -160,6 +183,7 @@ class CommitQueue:
         Args:
             budget: None for all.
             stand_in: A mark that may be taken over, besides none.
+            counts_own: Whether the budget counts the commits of this thread, too.
         """
         is_mine = False
         me = get_ident()
@@ -169,7 +193,9 @@ class CommitQueue:
                     is_mine = True
                     self._deliverer = me
             if is_mine:
-                self._drain(budget)
+                self._drain(budget, counts_own=counts_own)
+            elif self._leftover:
+                self._after_section()
         except BaseException:
             if is_mine:
                 self._hand_over()
@@ -210,7 +236,8 @@ class CommitQueue:
                 # The domain moved out; its new home has been woken.
                 return
             self._is_home_woken = False
-        self._take(_MORE_COMMITS)
+        # All count, so that the home has its turn for other things.
+        self._take(_MORE_COMMITS, counts_own=True)
 
     def _mind_backlog(self) -> None:
         """Reports once that delivery falls behind."""
@@ -226,29 +253,47 @@ class CommitQueue:
 
     # --- delivering ---------------------------------------------------------------------------------------------------
 
-    def _drain(self, budget: int | None) -> None:
-        """Delivers up to `budget` commits and hands the rest over. The caller has set the mark of this thread."""
+    def _drain(self, budget: int | None, *, counts_own: bool = False) -> None:
+        """Delivers what is queued. The caller has set the mark of this thread.
+
+        Args:
+            budget: How many commits of other threads are delivered before the rest is handed over; None for all.
+            counts_own: Whether the commits of this thread count, too.
+        """
+        me = get_ident()
+        commit: Commit | None = None
         try:
-            while budget != 0:
+            while True:
+                # The last reference to an old value may run a finalizer, so it is not dropped under the lock.
+                commit = None
                 with self._lock:
-                    if not self._queue and self._rest():
-                        break
+                    if not self._queue:
+                        if self._rest():
+                            break
+                        continue
+                    is_handed_over = False
                     if self._is_moved:
                         self._is_moved = False
-                        if self._home is not None:
-                            # The domain moved in there meanwhile, so the rest is delivered there.
-                            budget = 0
-                            continue
-                    commit = self._queue.popleft()
-                    self._admit(commit.number)
-                if budget is not None:
-                    budget -= 1
+                        # The domain has a home since, so the rest is delivered there.
+                        is_handed_over = self._home is not None
+                    if budget is not None and (counts_own or self._queue[0].thread != me):
+                        if budget == 0:
+                            is_handed_over = True
+                        budget -= 1
+                    if not is_handed_over:
+                        commit = self._queue.popleft()
+                        self._admit(commit.number)
+                if commit is None:
+                    self._hand_over()
+                    break
                 self._deliver(commit)
-            else:
-                self._hand_over()
+                if self._leftover or self._trash:
+                    self._after_section()
         except BaseException:
             self._hand_over()
             raise
+        if self._leftover or self._trash:
+            self._after_section()
         self._raise_strict()
 
     def _keep_busy(self) -> None:
@@ -317,19 +362,59 @@ class CommitQueue:
         if self._dirty:
             self._tidy_now()
 
-    def _tidy(self, *, is_inside: bool) -> None:
-        """Has the noted lists packed. Called under the lock.
+    def _note_join(self, number: int, link: Joining) -> None:
+        """Notes an observer that has seen the commits up to `number`. Under the lock."""
+        joins = self._joins
+        while joins and joins[-1][1]._audience is None:
+            # Left already; without this, observers that come and go during one delivery would pile up.
+            last = joins.pop()
+            if last[1]._audience is not None:
+                # A handler noted this one meanwhile.
+                joins.append(last)
+                break
+        joins.append((number, link))
+
+    def _leave_section(self, *, is_inside: bool) -> None:
+        """Does what was noted under the lock, or leaves it to the act that was interrupted. Under the lock, at its end.
 
         Args:
-            is_inside: Whether this thread was in the lock before: then a finalizer calls, perhaps in the middle of what
-                somebody does with one of the lists.
+            is_inside: Whether this thread was in the lock before: then a handler or a finalizer calls, perhaps in the
+                middle of what the interrupted act does with one of the lists.
         """
         if is_inside:
-            self._is_busy = True
-        elif self._deliverer:
-            self._keep_busy()
-        else:
-            self._tidy_now()
+            self._leftover = True
+            return
+        self._settle_interest()
+        self._keep_busy()
+
+    def _settle_interest(self) -> None:
+        """Wakes what has a listener now, and lets sleep what has none. Under the lock."""
+        interest = self._interest
+        while interest:
+            # Removed after the work, so that an interrupted one is done again.
+            first = interest[0]
+            is_observed = first._is_observed()
+            if is_observed != first._is_awake:
+                if is_observed:
+                    first._awake()
+                else:
+                    first._asleep()
+            interest.popleft()
+
+    def _after_section(self) -> None:
+        """Does what must not run under the lock: deliveries, callbacks, finalizers. Without the lock."""
+        if self._leftover and not self._is_inside():
+            self._leftover = False
+            with self._lock:
+                self._settle_interest()
+                self._keep_busy()
+            self._see_to_delivery()
+        if self._chores and not self._is_inside():
+            self._run_chores()
+        if self._trash and not self._is_inside():
+            # Swapped first: a finalizer may dispose.
+            dropped, self._trash = self._trash, []
+            dropped.clear()
 
     def _tidy_now(self) -> None:
         while self._dirty:

@@ -98,6 +98,7 @@ class Domain(CommitQueue):
             if not self._queue and not self._deliverer:
                 self._rest()
         self._see_to_delivery()
+        self._after_section()
 
     def on_commit(self, hook: Callable[[Commit], None]) -> DisposableBase:
         """Calls `hook` with every commit from now on, in order, on the delivering thread, before the observers.
@@ -114,12 +115,14 @@ class Domain(CommitQueue):
             mine = CommitHook(hook, self._number)
             self._hooks = (*self._hooks, mine)
             self._is_busy = True
+        self._after_section()
 
         def remove() -> None:
             with self._lock:
                 mine.is_live = False
                 self._hooks = tuple(other for other in self._hooks if other is not mine)
                 # Writes go straight again after the next rest(), which looks for hooks.
+            self._after_section()
 
         return Disposable(remove)
 
@@ -167,6 +170,8 @@ class Domain(CommitQueue):
                     break
                 # A signal handler or a finalizer wrote on this thread meanwhile: look again.
         self._see_to_delivery()
+        if self._leftover:
+            self._after_section()
         return True
 
     @contextmanager
@@ -176,18 +181,23 @@ class Domain(CommitQueue):
         The block must only read and assign: no function of a user, nothing that waits. What `commit` writes inside is
         delivered when the block ends.
         """
-        with self._lock:
-            self._holds += 1
-            try:
+        is_inside = self._is_inside()
+        try:
+            with self._lock:
+                self._is_busy = True
                 yield
-            finally:
-                self._holds -= 1
-        self._see_to_delivery()
+                self._leave_section(is_inside=is_inside)
+        finally:
+            if not is_inside:
+                self._see_to_delivery()
+                self._after_section()
 
     def pending(self) -> tuple[Commit, ...]:
         """Returns the commits that wait for delivery, oldest first, without the one under delivery. Any thread."""
         with self._lock:
-            return tuple(self._queue)
+            waiting = tuple(self._queue)
+        self._after_section()
+        return waiting
 
     def report(self, kind: str, error: Exception, store: str, who: object) -> None:
         """Gives an exception of a user's function to the error hook of this domain. For middleware. Any thread.

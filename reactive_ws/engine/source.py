@@ -37,6 +37,7 @@ class Source(Audience):
         "_delivered",
         "_dependents",
         "_height",
+        "_node_count",
         "_nodes",
         "_others",
         "_pairs",
@@ -56,6 +57,7 @@ class Source(Audience):
         self._nodes: list[SelectionNode | None] = []
         # Of each node its `_pair`, because walking selectors and parts in two lists costs a tenth more.
         self._pairs: list[list[Any]] = []
+        self._node_count = 0
         self._dead_nodes = 0
 
     __reduce_ex__ = refuse_copy
@@ -74,47 +76,24 @@ class Source(Audience):
     def _label(self) -> str:
         return self.name
 
-    # --- interest: observers, nodes and dependents together ----------------------------------------------------------
-
-    def _first(self) -> None:
-        if self._others == 0:
-            self._awake()
-
-    def _last(self) -> None:
-        if self._others == 0:
-            self._asleep()
+    # --- listeners of all kinds: observers, nodes and dependents ------------------------------------------------------
 
     def _is_observed(self) -> bool:
-        """Whether there is a listener of any kind."""
         return self._live > 0 or self._others > 0
 
-    def _gain(self) -> None:
-        """One more node, dependent or key. Under the lock."""
-        self._others += 1
-        if self._others == 1 and self._live == 0:
-            self._awake()
-
-    def _lose(self) -> None:
-        """One node, dependent or key less. Under the lock."""
-        self._others -= 1
-        if self._others == 0 and self._live == 0:
-            self._asleep()
-
-    def _awake(self) -> None:
-        """The first listener of any kind came. Under the lock."""
-
-    def _asleep(self) -> None:
-        """The last listener of any kind went. Under the lock."""
-
     def _add_dependent(self, dependent: Dependent) -> None:
-        """Lets a derived value see the commits from now on. Under the lock."""
-        self._dependents[dependent] = None
-        self._gain()
+        """Lets a derived value see the commits from now on. Under the lock; a second time changes nothing."""
+        self._domain._interest.append(self)
+        if dependent not in self._dependents:
+            self._dependents[dependent] = None
+            self._others += 1
 
     def _remove_dependent(self, dependent: Dependent) -> None:
-        """Lets go of a derived value, once for each `_add_dependent`. Under the lock."""
-        self._dependents.pop(dependent, None)
-        self._lose()
+        """Lets go of a derived value. Under the lock; a second time changes nothing."""
+        self._domain._interest.append(self)
+        if dependent in self._dependents:
+            del self._dependents[dependent]
+            self._others -= 1
 
     def _bases(self, value: Any) -> list[Source]:  # noqa: ARG002 - keyed stores look at what was touched
         """Returns the sources that derived values above this commit start from. On the delivering thread."""
@@ -131,36 +110,50 @@ class Source(Audience):
     # --- selection nodes ----------------------------------------------------------------------------------------------
 
     def _insert_node(self, node: SelectionNode, last: Any) -> None:
-        """Lets a node see the commits from now on. Under the lock, while nobody is walking the lists."""
-        node._index = len(self._nodes)
-        self._nodes.append(node)
+        """Lets a node see the commits from now on. Under the lock, while no delivery walks the lists."""
+        noded: list[SelectionNode | None] = [node]
+        paired, nodes, pairs = [node._pair], self._nodes, self._pairs
+        # From here to the end without a call.
+        if node._index >= 0:
+            return
+        node._index = self._node_count
         node._pair[1] = last
-        self._pairs.append(node._pair)
+        nodes += noded
+        pairs += paired
+        self._node_count += 1
 
     def _remove_node(self, node: SelectionNode) -> None:
         """Takes a node out. Under the lock."""
-        index, node._index = node._index, -1
+        domain = self._domain
+        domain._trash.append((node._pair[1], node._cached, node._before))
+        if (self._dead_nodes + 1) * 2 > self._node_count:
+            domain._dirty.append(self)
+        # From here to the end without a call.
+        index = node._index
         if index >= 0:
+            node._index = -1
             self._nodes[index] = None
             self._pairs[index] = _NO_PAIR
             node._pair[1] = UNSET
             self._dead_nodes += 1
-            if self._dead_nodes * 2 > len(self._nodes):
-                self._domain._dirty.append(self)
 
     def _pack(self) -> None:
         super()._pack()
-        if self._dead_nodes:
-            nodes = [node for node in self._nodes if node is not None]
-            self._pairs = [node._pair for node in nodes]
-            for index, node in enumerate(nodes):
-                node._index = index
-            self._nodes = list(nodes)
-            self._dead_nodes = 0
-            for node in nodes:
-                if not node._live and node._index >= 0:
-                    # A finalizer disposed its last observer on this thread since the look at the old list.
-                    self._remove_node(node)
+        nodes, pairs = self._nodes, self._pairs
+        to = at = 0
+        while at < self._node_count:
+            # From here to the end of the round without a call: each round leaves whole lists.
+            node = nodes[at]
+            if node is not None:
+                if to != at:
+                    nodes[to], pairs[to], node._index = node, pairs[at], to
+                    nodes[at], pairs[at] = None, _NO_PAIR
+                to += 1
+            at += 1
+        while self._node_count > to:
+            del nodes[-1], pairs[-1]
+            self._node_count -= 1
+            self._dead_nodes -= 1
 
     # --- delivering ---------------------------------------------------------------------------------------------------
 
@@ -378,16 +371,25 @@ class SelectionNode(Audience):
         part_of.__qualname__ = getattr(selector, "__qualname__", type(selector).__qualname__)
         with self._domain._lock:
             self._pair[0] = part_of
+        self._domain._after_section()
         return part_of
 
-    def _first(self) -> None:
-        self._source._gain()
+    def _awake(self) -> None:
+        source = self._source
+        source._domain._interest.append(source)
+        if not self._is_awake:
+            self._is_awake = True
+            source._others += 1
 
-    def _last(self) -> None:
+    def _asleep(self) -> None:
+        source = self._source
+        source._remove_node(self)
+        source._domain._interest.append(source)
         self._cached = (UNSET, UNSET)
         self._before = UNSET
-        self._source._remove_node(self)
-        self._source._lose()
+        if self._is_awake:
+            self._is_awake = False
+            source._others -= 1
 
     def _place(self, link: Link) -> None:
         if self._index < 0:

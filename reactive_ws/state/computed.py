@@ -159,6 +159,11 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
                 return delivered
         with domain._lock:
             captured = self._capture()
+            while captured.number != domain._number:
+                # A handler or a finalizer wrote on this thread meanwhile.
+                captured = self._capture()
+        if domain._leftover:
+            domain._after_section()
         return self._compute_ahead(captured)
 
     # --- reading ahead of delivery ------------------------------------------------------------------------------------
@@ -202,6 +207,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
 
     def _capture(self) -> _Captured:
         domain = self._domain
+        number = domain._number
         if domain._deliverer or domain._queue:
             below, roots = self._whole_plan()
             order, ground = [*below, self], list[Source](roots)
@@ -212,7 +218,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         values = [
             source._delivered if _is_derived(source) else source._capture() for source in ground
         ]
-        return _Captured(domain._number, order, ground, values)
+        return _Captured(number, order, ground, values)
 
     def _project(self, captured: _Captured) -> R_co:
         return cast("R_co", _value_or_error(self._compute_ahead(captured)))
@@ -358,45 +364,29 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
     # --- coming to life with the first observer, going with the last -------------------------------------------------
 
     def _awake(self) -> None:
-        number = self._domain._number
-        stack: list[Derived[Any]] = [self]
-        woken: list[Derived[Any]] = []
-        while stack:
-            node = stack.pop()
-            woken.append(node)
-            node._joined = number
-            node._forget()
-            for source in node._sources:
-                if _is_derived(source):
-                    # Not through _add_dependent(), which would recurse.
-                    if not source._is_observed():
-                        stack.append(source)
-                    source._dependents[node] = None
-                    source._others += 1
-                else:
-                    source._add_dependent(node)
-        # Nobody told them of sources that ended while they slept.
-        for node in sorted(woken, key=_height_of):
-            node._is_closed = all(source._is_closed for source in node._sources)
+        # Each source notes that it is to wake, too; so the walk down is a queue and not a recursion.
+        self._joined = self._domain._number
+        self._forget()
+        for source in self._sources:
+            source._add_dependent(self)
+        # Deliveries gave it no end while it slept.
+        self._is_closed = self._domain._has_ended and all(
+            cast("Source", root._cell)._is_closed for root in self._roots()
+        )
+        self._is_awake = True
 
     def _asleep(self) -> None:
-        stack: list[Derived[Any]] = [self]
-        while stack:
-            node = stack.pop()
-            node._life += 1
-            node._forget()
-            node._ahead = None
-            for source in node._sources:
-                if _is_derived(source):
-                    source._dependents.pop(node, None)
-                    source._others -= 1
-                    if not source._is_observed():
-                        stack.append(source)
-                else:
-                    source._remove_dependent(node)
+        self._life += 1
+        self._domain._trash.append(self._ahead)
+        self._ahead = None
+        self._forget()
+        for source in self._sources:
+            source._remove_dependent(self)
+        self._is_awake = False
 
     def _forget(self) -> None:
         """Drops what delivery remembers. Under the lock."""
+        self._domain._trash.append((self._delivered, self._notified, self._kept))
         self._delivered = self._notified = UNSET
         self._kept = None
 
@@ -435,7 +425,3 @@ def _is_never(_: Derived[Any]) -> bool:
 def _is_delivered(node: Derived[Any]) -> bool:
     # Who left during a computation may have let it end in a value that nobody keeps up to date.
     return node._delivered is not UNSET and node._is_observed()
-
-
-def _height_of(node: Derived[Any]) -> int:
-    return node._height

@@ -43,25 +43,40 @@ class KeySource(Root):
         return captured._values.get(self._key)
 
     def _awake(self) -> None:
-        # While nobody looked, nobody told it of commits, nor of the end.
+        store = self._store
+        # While it had no observer, no delivery gave it values, nor the end.
         self._delivered = UNSET
-        self._is_closed = self._store._is_closed
+        self._is_closed = store._is_closed
         # A set of sources, not a dict of keys: hashing a key may run user code, and this runs under the lock.
         self._observed.add(self)
-        self._store._gain()
+        self._domain._interest.append(store)
+        if not self._is_awake:
+            self._is_awake = True
+            store._others += 1
 
     def _asleep(self) -> None:
+        store = self._store
+        self._domain._trash.append(self._delivered)
         self._delivered = UNSET
         self._observed.discard(self)
-        self._store._lose()
+        self._domain._interest.append(store)
+        if self._is_awake:
+            self._is_awake = False
+            store._others -= 1
 
     def _add_dependent(self, dependent: Dependent) -> None:
-        super()._add_dependent(dependent)
-        self._store._reached += 1
+        self._domain._interest.append(self)
+        if dependent not in self._dependents:
+            self._dependents[dependent] = None
+            self._others += 1
+            self._store._reached += 1
 
     def _remove_dependent(self, dependent: Dependent) -> None:
-        super()._remove_dependent(dependent)
-        self._store._reached -= 1
+        self._domain._interest.append(self)
+        if dependent in self._dependents:
+            del self._dependents[dependent]
+            self._others -= 1
+            self._store._reached -= 1
 
     def _label(self) -> str:
         return f"{self._store.name}[{self._key!r}]"

@@ -129,7 +129,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
     def upsert(self, key: K, entity: V) -> None:
         """Adds an entity or replaces the one under this key; an equal one is kept as it is."""
-        if open_batches.count:
+        if open_batches:
             # No closure: a batch keeps it to its end, and for the garbage collector it is six objects instead of three.
             self._update(partial(self._with_one, key, entity))
             return

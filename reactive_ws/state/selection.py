@@ -203,8 +203,11 @@ def reading(audience: Audience, in_batch: Callable[[], Any]) -> Callable[[], Any
     def read() -> Any:
         if active_batch() is not None:
             return in_batch()
-        with audience._domain._lock:
+        domain = audience._domain
+        with domain._lock:
             captured = audience._capture()
+        if domain._leftover:
+            domain._after_section()
         return audience._project(captured)
 
     return read

@@ -129,7 +129,8 @@ class Store(Cell[T], ReadOnly[T]):
         name: For reports and logs; "store 1" and so on when None.
         domain: Whose order its commits have; the process's default domain when None.
         equals: When a write counts as no change; see `equality.same` for the default.
-        on_start: Called with the first observer, on the subscribing thread, before it sees the value. When `on_stop`
+        on_start: Called with the first observer, on the subscribing thread, before it sees a value, so what the function
+            writes is the first value seen. When `on_stop`
             is still running on another thread, that thread calls it next, perhaps after the observer saw the value.
         on_stop: Called after the last observer left.
         linger: Seconds to wait for a new observer before `on_stop`.
@@ -161,7 +162,7 @@ class Store(Cell[T], ReadOnly[T]):
             StoreClosed: after close().
             FeedbackLoop: this is the hundredth write in a chain of observers that write.
         """
-        if open_batches.count:
+        if open_batches:
             open_batch = active_batch()
             if open_batch is not None:
                 self._check_open()

@@ -115,7 +115,7 @@ def missing_recheck(patch: pytest.MonkeyPatch) -> None:
             met.set()
         return enqueue(domain, commit, since)
 
-    def drain(domain: Domain, budget: int | None) -> None:
+    def drain(domain: Domain, budget: int | None, **_: Any) -> None:
         while True:
             with domain._lock:
                 commit = domain._queue.popleft() if domain._queue else None

@@ -394,9 +394,9 @@ def test_a_batch_that_is_closed_in_another_context_is_closed(a: Store[int]) -> N
         await anext(generator)
         await asyncio.create_task(generator.aclose())  # type: ignore[attr-defined]
 
-    before = open_batches.count
+    before = len(open_batches)
     asyncio.run(run())
-    assert (open_batches.count, a.get()) == (before, 0)
+    assert (len(open_batches), a.get()) == (before, 0)
 
 
 def test_a_dropped_savepoint_does_not_bind_the_batch_to_its_domain(a: Store[int]) -> None:
@@ -459,4 +459,4 @@ def test_a_closed_batch_keeps_nothing_alive() -> None:
     del domain, store
     gc.collect()
     assert gone() is None
-    assert open_batches.count == 0, "reads and writes still ask whose batch is open"
+    assert len(open_batches) == 0, "reads and writes still ask whose batch is open"

@@ -143,15 +143,41 @@ def test_a_feedback_loop_through_a_batch_is_found_too(
     assert [type(report.error) for report in reports] == [FeedbackLoop]
 
 
-def test_the_writer_delivers_its_commit_and_64_more_and_a_daemon_thread_the_rest(
-    domain: Domain,
+@pytest.mark.parametrize("is_queued", [False, True])
+def test_a_chain_of_own_writes_stays_on_the_thread_that_began_it(
+    domain: Domain, is_queued: bool
+) -> None:
+    trigger, fan = Store(0, domain=domain), Store(0, domain=domain)
+    here = threading.get_ident()
+    log: list[tuple[int, bool]] = []
+    if is_queued:
+        domain.on_commit(lambda commit: None)
+    trigger.select().pipe(ops.skip(1)).subscribe(
+        lambda _: [fan.set(value) for value in range(1, 1001)]
+    )
+    fan.select().pipe(ops.skip(1)).subscribe(
+        lambda value: log.append((value, threading.get_ident() == here))
+    )
+    trigger.set(1)
+    assert log == [(value, True) for value in range(1, 1001)]
+
+
+@pytest.mark.parametrize("is_queued", [False, True])
+def test_the_writer_delivers_64_commits_of_others_and_a_daemon_thread_the_rest(
+    domain: Domain, is_queued: bool
 ) -> None:
     trigger, flood = Store(0, domain=domain), Store(0, domain=domain)
     here = threading.get_ident()
     log: list[tuple[int, bool, bool]] = []
-    trigger.select().pipe(ops.skip(1)).subscribe(
-        lambda _: [flood.set(value) for value in range(1, 201)]
-    )
+    if is_queued:
+        domain.on_commit(lambda commit: None)
+
+    def flood_from_elsewhere(_: int) -> None:
+        other = threading.Thread(target=lambda: [flood.set(value) for value in range(1, 201)])
+        other.start()
+        other.join(5)
+
+    trigger.select().pipe(ops.skip(1)).subscribe(flood_from_elsewhere)
     flood.select().pipe(ops.skip(1)).subscribe(
         lambda value: log.append(
             (value, threading.get_ident() == here, threading.current_thread().daemon)
@@ -160,22 +186,6 @@ def test_the_writer_delivers_its_commit_and_64_more_and_a_daemon_thread_the_rest
     trigger.set(1)
     assert domain.settled(5)
     assert log == [(value, value <= 64, value > 64) for value in range(1, 201)]
-
-
-def test_a_queued_commit_of_its_own_counts_beside_the_64_more(domain: Domain) -> None:
-    trigger, flood = Store(0, domain=domain), Store(0, domain=domain)
-    here = threading.get_ident()
-    mine: list[int] = []
-    domain.on_commit(lambda commit: None)
-    trigger.select().pipe(ops.skip(1)).subscribe(
-        lambda _: [flood.set(value) for value in range(1, 201)]
-    )
-    flood.select().pipe(ops.skip(1)).subscribe(
-        lambda value: mine.append(value) if threading.get_ident() == here else None
-    )
-    trigger.set(1)
-    assert domain.settled(5)
-    assert mine == list(range(1, 65))
 
 
 def test_a_backlog_of_10_000_is_reported_once_and_nothing_is_dropped(

@@ -51,12 +51,12 @@ def test_a_read_does_not_start_it(domain: Domain) -> None:
     assert log == []
 
 
-def test_on_start_may_write_and_the_observer_sees_both_values(domain: Domain) -> None:
+def test_what_on_start_writes_is_the_first_value_seen(domain: Domain) -> None:
     store: Store[int] = Store(0, domain=domain, on_start=lambda: store.set(1))
     log: list[int] = []
     store.select().subscribe(log.append)
     store.set(2)
-    assert log == [0, 1, 2]
+    assert log == [1, 2]
 
 
 def test_a_keyed_store_starts_with_the_first_look_at_any_key(domain: Domain) -> None:
@@ -85,7 +85,7 @@ def test_callbacks_run_without_the_lock_and_their_errors_are_reported(
     store = Store(0, name="s", domain=domain, on_start=start, on_stop=lambda: 1 // 0)
     log: list[int] = []
     store.select().subscribe(log.append).dispose()
-    assert log == [0, 1]
+    assert log == [1]
     assert [(report.kind, report.store, str(report.error)) for report in reports] == [
         ("lifecycle", "s", "start"),
         ("lifecycle", "s", "integer division or modulo by zero"),

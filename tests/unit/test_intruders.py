@@ -1,0 +1,420 @@
+"""Every act of the stores survives whatever may come between two of its instructions, on the same thread.
+
+A signal handler, a finalizer or a weakref callback reads, writes, subscribes, disposes, opens a batch or raises in the
+middle of an act. The quick profile takes a sample of places by a seed; the deep one takes all.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import random
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from instructions import LOOKS_FOR_SIGNALS, MAY_COLLECT, is_reached, places_of
+from reactivex.abc import DisposableBase
+
+from reactive_ws.engine import UNSET, Audience, Domain, Source, batch, ignore
+from reactive_ws.engine.commit_queue import CommitQueue
+from reactive_ws.engine.source import _NO_PAIR
+from reactive_ws.middleware import undo
+from reactive_ws.state import KeyedStore, Store, derived, snapshot
+
+
+class Stop(BaseException):
+    """What a handler raises, as Ctrl-C does."""
+
+
+class World:
+    """Stores with observers of each kind, and observers to be disposed."""
+
+    def __init__(self) -> None:
+        self.domain = domain = Domain("world", on_error=self.report)
+        self.errors: list[object] = []
+        self.is_writing = False
+        self.a, self.b = Store(0, name="a", domain=domain), Store(0, name="b", domain=domain)
+        self.keyed: KeyedStore[str, int] = KeyedStore({"x": 0, "y": 0}, name="k", domain=domain)
+        self.pair = derived(self.a, self.b, lambda a, b: (a, b))
+        self.sum = derived(self.pair, self.keyed.select("x"), lambda pair, x: (*pair, x))
+        self.other = derived(self.a, lambda a: a + 1)
+        self.part = self.a.select(lambda value: value + 1)
+        self.history = undo(self.b)
+        self.selections: dict[str, Any] = {
+            "whole": self.a.select(),
+            "part": self.part,
+            "derived": self.sum.select(),
+            "key": self.keyed.select("x"),
+            "count": self.keyed.select_count(),
+        }
+        self.watched: list[tuple[str, list[Any]]] = []
+        self.spare: dict[str, list[DisposableBase]] = {
+            name: [self.watch(name) for _ in range(3)] for name in self.selections
+        }
+        for name in self.selections:
+            self.watch(name)
+        # One that nobody else looks at.
+        self.lonely = self.other.select().subscribe()
+
+    def report(self, report: Any) -> None:
+        self.errors.append(report.error)
+
+    def watch(self, name: str) -> DisposableBase:
+        log: list[Any] = []
+        is_ready = False
+
+        def see(value: Any) -> None:
+            log.append(value)
+            if is_ready and not self.is_writing and self.domain._is_inside():
+                self.errors.append("an observer was called under the lock")
+
+        link: DisposableBase = self.selections[name].subscribe(see)
+        is_ready = True
+        self.watched.append((name, log))
+        self.links = [*getattr(self, "links", []), (link, log)]
+        return link
+
+    def drop(self, name: str) -> None:
+        """Disposes one observer."""
+        if self.spare[name]:
+            link: Any = self.spare[name].pop()
+            try:
+                link.dispose()
+            finally:
+                for other, log in self.links:
+                    if other is link and link._audience is None:
+                        self.watched = [it for it in self.watched if it[1] is not log]
+                        log.append("disposed")
+
+    def check(self, *, is_interrupted: bool = False) -> None:
+        domain = self.domain
+        if not is_interrupted:
+            # An interrupted act may leave work to the next one; every other act leaves none.
+            assert domain.settled(5), "a commit was stranded"
+            current = {name: selection.get() for name, selection in self.selections.items()}
+            assert [(name, log[-1]) for name, log in self.watched if log[-1] != current[name]] == []
+        self.b.set(-1)
+        self.a.set(-2)
+        self.keyed.upsert("x", -3)
+        self.keyed.upsert("z", -4)
+        assert domain.settled(5), "a commit was stranded"
+        # A derived value says so when its function was interrupted.
+        assert is_interrupted or self.errors == []
+        assert (domain._deliverer, domain._current, domain._depth) == (0, 0, 0)
+        assert [*domain._queue, *domain._joins] == []
+        assert not domain._is_inside()
+        now: dict[str, Any] = {
+            "whole": -2,
+            "part": -1,
+            "derived": (-2, -1, -3),
+            "key": -3,
+            "count": len(self.keyed),
+        }
+        assert self.sum.get() == now["derived"]
+        assert snapshot(self.a, self.sum) == (-2, now["derived"])
+        for name, log in self.watched:
+            assert log[-1] == now[name], (name, log)
+            assert all(one != two for one, two in itertools.pairwise(log)), (name, log)
+        for _, log in self.links:
+            if "disposed" in log:
+                assert log[-1] == "disposed", "an observer was called after dispose()"
+        for source in (self.a, self.b, self.keyed, self.pair, self.sum):
+            check_places(source)
+        if is_interrupted:
+            # The caller may have got no handle to dispose.
+            return
+        for link, _ in self.links:
+            link.dispose()
+        self.lonely.dispose()
+        self.history.dispose()
+        self.b.set(-5)
+        for source in (self.a, self.b, self.keyed, self.pair, self.sum, self.other):
+            assert (source._live, source._others, source._is_awake) == (0, 0, False), source
+            assert source._dependents == {}, source
+        assert (self.a._reached, self.b._reached, self.keyed._reached) == (0, 0, 0)
+        assert [*domain._interest, *domain._dirty, *domain._trash] == []
+
+
+def check_places(source: Source) -> None:
+    assert len(source._slots) == len(source._links) == source._size
+    assert source._links.count(None) == source._dead
+    for index, link in enumerate(source._links):
+        assert link is None or (link._index, source._slots[index]) == (index, link._on_next)
+        assert link is not None or source._slots[index] is ignore
+    assert len(source._nodes) == len(source._pairs) == source._node_count
+    assert source._nodes.count(None) == source._dead_nodes
+    for index, (node, pair) in enumerate(zip(source._nodes, source._pairs, strict=True)):
+        assert pair is (_NO_PAIR if node is None else node._pair)
+        assert node is None or (node._index == index and node._live > 0)
+    assert _NO_PAIR[1] is UNSET
+
+
+def batched(world: World) -> None:
+    with batch(world.domain):
+        world.a.set(5)
+        with suppress(KeyError), batch(world.domain):
+            world.b.set(6)
+            raise KeyError
+        world.keyed.upsert("x", 7)
+
+
+def hook(world: World) -> None:
+    world.domain.on_commit(lambda _: None).dispose()
+
+
+def derive(world: World) -> None:
+    derived(world.pair, world.a, lambda pair, a: (pair, a)).select().subscribe().dispose()
+
+
+def close(world: World) -> None:
+    extra = Store(0, domain=world.domain)
+    link = derived(extra, world.a, lambda *values: values).select().subscribe()
+    extra.select(lambda value: value).subscribe()
+    extra.close()
+    link.dispose()
+
+
+def step_back(world: World) -> None:
+    world.b.set(4)
+    world.history.undo()
+
+
+ACTS: dict[str, Callable[[World], object]] = {
+    **{f"subscribe {name}": lambda world, name=name: world.watch(name) for name in (
+        "whole", "part", "derived", "key"
+    )},
+    **{f"dispose {name}": lambda world, name=name: (world.drop(name), world.drop(name)) for name in (
+        "whole", "part", "derived", "key"
+    )},
+    "set": lambda world: world.a.set(1),
+    "update": lambda world: world.a.update(lambda value: value + 1),
+    "batch": batched,
+    "upsert": lambda world: world.keyed.upsert("x", 1),
+    "remove": lambda world: world.keyed.remove("y"),
+    "close": close,
+    "derive": derive,
+    "home": lambda world: world.domain.set_home(None),
+    "hook": hook,
+    "undo": step_back,
+    "read": lambda world: (world.sum.get(), world.part.get(), snapshot(world.a, world.sum)),
+    "dispose the last": lambda world: world.lonely.dispose(),
+}  # fmt: skip
+INTRUDERS: dict[str, Callable[[World], object]] = {
+    "nothing": lambda _: None,
+    "write": lambda world: world.a.set(9),
+    "write twice": lambda world: (world.b.set(8), world.b.set(9)),
+    "upsert": lambda world: world.keyed.upsert("x", 9),
+    "insert": lambda world: world.keyed.upsert("new", 9),
+    "batch": batched,
+    "read": lambda world: (world.sum.get(), world.keyed.get("x"), snapshot(world.pair, world.a)),
+    **{f"subscribe {name}": lambda world, name=name: world.watch(name) for name in (
+        "whole", "part", "derived", "key"
+    )},
+    **{f"dispose {name}": lambda world, name=name: world.drop(name) for name in (
+        "whole", "part", "derived", "key"
+    )},
+    "dispose the last": lambda world: world.lonely.dispose(),
+    "derive": derive,
+}  # fmt: skip
+WRITES = {"set", "update", "batch", "upsert", "remove", "undo", "close"}
+
+
+def run(act: str, intruder: str, place: int) -> bool:
+    """Lets an intruder in at one place of an act; False beyond the last place."""
+    world = World()
+    # After a direct write took the lock there is one place where a handler that writes runs its observers inside.
+    world.is_writing = act in WRITES
+    is_there = is_reached(
+        lambda: ACTS[act](world), place, lambda: INTRUDERS[intruder](world), after=MAY_COLLECT
+    )
+    try:
+        world.check()
+    except AssertionError as error:
+        raise AssertionError(f"{intruder!r} at place {place} of {act!r}: {error}") from error
+    return is_there
+
+
+def count_places(act: str, after: tuple[str, ...]) -> int:
+    world = World()
+    return places_of(lambda: ACTS[act](world), after=after)
+
+
+def sample(seed: int, size: int) -> None:
+    rng = random.Random(seed)
+    acts = list(ACTS)
+    places = {act: count_places(act, MAY_COLLECT) for act in acts}
+    for _ in range(size):
+        act = rng.choice(acts)
+        run(act, rng.choice(list(INTRUDERS)), rng.randint(1, places[act]))
+
+
+def test_a_sample_of_acts_and_intruders() -> None:
+    sample(1, 1_000)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("intruder", INTRUDERS)
+def test_every_act_with_every_intruder_at_every_place(act: str, intruder: str) -> None:
+    place = 1
+    while run(act, intruder, place):
+        place += 1
+
+
+# --- the test itself finds planted bugs -------------------------------------------------------------------------------
+
+
+def looked_into(function: Any) -> Any:
+    """Makes the steps of a planted function places, as those of the package are."""
+    function.__code__ = function.__code__.replace(co_filename="reactive_ws/planted.py")
+    return function
+
+
+def counted_twice(patch: pytest.MonkeyPatch) -> None:
+    """Whether an observer left already is looked at once, with a call before it is counted out."""
+
+    def leave_once(audience: Audience, link: Any) -> None:
+        index = link._index
+        ignore()
+        if index >= 0:
+            audience._slots[index] = ignore
+            audience._links[index] = None
+            audience._dead += 1
+        ignore()
+        link._audience = None
+        audience._live -= 1
+        audience._domain._interest.append(audience)
+
+    patch.setattr(Audience, "_leave", looked_into(leave_once))
+
+
+def no_second_look(patch: pytest.MonkeyPatch) -> None:
+    """The value is captured, and the number is read after that."""
+
+    def register(audience: Audience, link: Any) -> Any:
+        domain = audience._domain
+        with domain._lock:
+            captured = audience._capture()
+            ignore()
+            link._held = type(domain._joins)()
+            domain._note_join(domain._number, link)
+            domain._leave_section(is_inside=False)
+        return captured
+
+    patch.setattr(Audience, "_register", looked_into(register))
+
+
+def intruders_do_the_work(patch: pytest.MonkeyPatch) -> None:
+    """What a finalizer inside the lock notes is done at once, in the middle of the interrupted act."""
+
+    def leave(domain: CommitQueue, *, is_inside: bool) -> None:
+        domain._settle_interest()
+        domain._keep_busy()
+
+    patch.setattr(CommitQueue, "_leave_section", looked_into(leave))
+
+
+def delivery_under_the_lock(patch: pytest.MonkeyPatch) -> None:
+    """A write inside the lock is delivered at once."""
+    see_to = CommitQueue._see_to_delivery
+
+    def deliver(domain: CommitQueue) -> None:
+        is_inside, domain._is_inside = domain._is_inside, lambda: False
+        try:
+            see_to(domain)
+        finally:
+            domain._is_inside = is_inside
+
+    patch.setattr(CommitQueue, "_see_to_delivery", looked_into(deliver))
+
+
+def writes_are_left_alone(patch: pytest.MonkeyPatch) -> None:
+    """A write inside the lock waits for the next act instead of the end of this one."""
+    patch.setattr(CommitQueue, "_after_section", lambda domain: domain._run_chores())
+
+
+@pytest.mark.parametrize(
+    ("plant", "acts", "intruders"),
+    [
+        (counted_twice, ["dispose the last"], ["dispose the last"]),
+        (no_second_look, ["subscribe whole", "subscribe derived"], ["write"]),
+        (intruders_do_the_work, ["dispose the last", "derive", "subscribe derived"], ["derive", "dispose derived"]),
+        (delivery_under_the_lock, ["subscribe whole", "dispose whole"], ["write"]),
+        (writes_are_left_alone, ["subscribe whole"], ["dispose the last"]),
+    ],
+)  # fmt: skip
+def test_a_planted_bug_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+    plant: Callable[[pytest.MonkeyPatch], None],
+    acts: list[str],
+    intruders: list[str],
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises((AssertionError, IndexError, AttributeError)):
+        for act in acts:
+            for intruder in intruders:
+                place = 1
+                while run(act, intruder, place):
+                    place += 1
+
+
+def test_an_interrupt_anywhere_leaves_nothing_behind() -> None:
+    rng = random.Random(2)
+    for act in ACTS:
+        places = count_places(act, LOOKS_FOR_SIGNALS)
+        for place in rng.sample(range(1, places + 1), min(places, 25)):
+            world = World()
+
+            def interrupt() -> None:
+                raise Stop
+
+            with suppress(Stop):
+                is_reached(lambda world=world, act=act: ACTS[act](world), place, interrupt)  # type: ignore[misc]
+            try:
+                world.check(is_interrupted=True)
+            except AssertionError as error:
+                raise AssertionError(f"interrupt at place {place} of {act!r}: {error}") from error
+
+
+# --- the real thing ---------------------------------------------------------------------------------------------------
+
+
+def test_real_signals_and_a_collector_at_every_allocation() -> None:
+    world = World()
+    acts = [ACTS[name] for name in ("subscribe whole", "subscribe derived", "set", "upsert", "read", "derive")]  # fmt: skip
+    count = 0
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.me = self
+
+        def __del__(self) -> None:
+            world.keyed.upsert("x", count)
+
+    def handle(_: int, __: object) -> None:
+        nonlocal count
+        count += 1
+        world.a.set(count)
+        world.drop("whole")
+
+    thresholds = gc.get_threshold()
+    before = signal.signal(signal.SIGALRM, handle)
+    world.is_writing = True
+    try:
+        gc.set_threshold(1)
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end:
+            for act in acts:
+                act(world)
+                Cycle()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        gc.set_threshold(*thresholds)
+    assert count > 10
+    world.check()
