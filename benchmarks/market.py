@@ -126,7 +126,7 @@ def rows(rounds: int) -> Iterator[Metric]:
     samples: dict[str, list[float]] = {who: [] for who in _WAYS}
     words = [
         "-m",
-        "reactive_ws.commands",
+        "reactive_ws",
         "replay",
         str(_RECORDING),
         "--speed",

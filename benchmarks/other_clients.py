@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.work import Work, check
 
-__all__ = ["picows", "picows_connect", "picows_recv", "socketio"]
+__all__ = ["picows", "picows_recv", "socketio"]
 
 
 async def picows(work: Work) -> float:
@@ -53,33 +53,6 @@ async def picows_recv(work: Work) -> float:
             if seen == work.count:
                 break
         return time.process_time() - began
-
-
-class _Abortable:
-    """A socket of picows with the one attribute that a service needs and picows does not have; see docs/protocol.md."""
-
-    def __init__(self, socket: Any) -> None:
-        self.recv = socket.recv
-        self.send = socket.send
-        self.ping = socket.ping
-        self.close = socket.close
-        self.wait_closed = socket.wait_closed
-        self.subprotocol = socket.subprotocol
-        self._closing: asyncio.Task[None] | None = None
-
-    @property
-    def transport(self) -> _Abortable:
-        return self
-
-    def abort(self) -> None:
-        self._closing = asyncio.ensure_future(self.close())
-
-
-async def picows_connect(url: str, **options: Any) -> _Abortable:
-    """Opens a socket of picows that is good enough to measure with."""
-    from picows.websockets import connect
-
-    return _Abortable(await connect(url, **options))
 
 
 async def socketio(work: Work) -> float:

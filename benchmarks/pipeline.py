@@ -181,7 +181,9 @@ async def ours(work: Work) -> float:
 
 async def ours_picows(work: Work) -> float:
     """Over the socket library of the extra `fast`."""
-    return await _application(work, connect=other_clients.picows_connect)
+    from reactive_ws.transport.picows import connect
+
+    return await _application(work, connect=connect)
 
 
 async def _application(work: Work, **options: Any) -> float:

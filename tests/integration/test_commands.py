@@ -53,7 +53,7 @@ def test_help_of_the_hub_shows_the_grammar() -> None:
     [
         (("hbu",), 2, "reactive-ws hbu: there is no such command; did you mean 'hub'?"),
         (("rePlay",), 2, "did you mean 'replay'?"),
-        (("zzz",), 2, "there are completion, demo, hub"),
+        (("zzz",), 2, "there are check-server, completion, demo, hub"),
         (("--verbose",), 2, "unknown option '--verbose' (see `reactive-ws --help`)"),
         (("hub", "--prot", "1"), 2, "unrecognized arguments: --prot 1; did you mean '--port'?"),
         (
@@ -84,8 +84,8 @@ def test_help_of_the_hub_shows_the_grammar() -> None:
         (("hub", "--token-delay", "nan"), 2, "give 0 or more"),
         (("hub", "--host", ""), 2, "the host is empty; give 127.0.0.1"),
         (("hub", "--host", "x" * 300), 1, "no such host; use 127.0.0.1"),
-        (("hub", "--data", ""), 1, "cannot be opened"),
-        (("hub", "--data", "file:/nowhere/x?mode=memory"), 1, "cannot be opened"),
+        (("hub", "--data", ""), 1, "name a file"),
+        (("hub", "--data", "file:/nowhere/x?mode=memory"), 1, "write the path of the file alone"),
         (("hub", "--host", "no.such.host.invalid"), 1, "no such host; use 127.0.0.1"),
         (("hub", "--host", "192.0.2.1"), 1, "this machine does not have that address"),
         (
@@ -95,7 +95,7 @@ def test_help_of_the_hub_shows_the_grammar() -> None:
         ),
         (("hub", "--token-file", "/dev/null"), 2, "is empty; write the token into it"),
         (("hub", "--data", "/nowhere/at/all.db"), 1, "check that its directory exists"),
-        (("hub", "--data", "/"), 1, "cannot be opened"),
+        (("hub", "--data", "/"), 1, "is not a file; choose another path"),
         (("hub", "--data", str(ROOT / "pyproject.toml")), 1, "is not a data file of a hub"),
         (("hub", "--echo", "--data", "x.db"), 2, "--echo takes no option but --host and --port"),
         (("hub", "--types", "messages"), 2, "write MODULE:REGISTRY"),

@@ -43,10 +43,10 @@ def resource_cases() -> None:
     assert_type(resource(number, load).get().latest, str | None)
     assert_type(derived(resource(number, load), lambda it: it.latest), Derived[str | None])
     assert_type(derived_async(number, Store(""), join), Resource[bool])
-    resource(Store(""), load)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    resource(Store(""), load)  # type: ignore[arg-type]  # pyright: ignore
 
 
 def effect_cases() -> None:
     assert_type(effect(number, load, policy=Policy.QUEUED), Effect[int])
     assert_type(effect(number, lambda value: None), Effect[int])
-    effect(number, str.upper)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    effect(number, str.upper)  # type: ignore[arg-type]  # pyright: ignore

@@ -19,6 +19,7 @@ from reactive_ws.testing import (
     NEVER,
     Bandwidth,
     BlackHole,
+    Buffers,
     Direction,
     Latency,
     ScriptedServer,
@@ -26,7 +27,6 @@ from reactive_ws.testing import (
     World,
     simulate,
 )
-from reactive_ws.testing.simulation import link
 
 KB, MIB = 1000, 2**20
 LOADS = {"50 x 100 B": (50, 100), "15 x 20 kB": (15, 20 * KB), "2 x 1 MB": (2, 1000 * KB)}
@@ -77,13 +77,10 @@ def test_what_goes_up_a_slow_link_arrives_once(rate: float, load: str, delay: fl
 
 @pytest.mark.parametrize("load", LOADS)
 @pytest.mark.parametrize("rate", [2 * KB, 20 * KB, 200 * KB])
-def test_a_proxy_that_swallows_4_mib_costs_a_connection_at_most(
-    rate: float, load: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(link, "_KERNEL_BUFFER_SIZE", 4 * MIB)
-
+def test_a_proxy_that_swallows_4_mib_costs_a_connection_at_most(rate: float, load: str) -> None:
     async def run() -> None:
         async with World() as world:
+            Simulation.current().network.apply(Buffers(4 * MIB))
             most = 2 if rate == 2 * KB and load == "2 x 1 MB" else 1
             assert await deliver(world, rate, 0.2, *LOADS[load]) <= most
 

@@ -12,6 +12,7 @@ from integration.peers.observing import HEARTBEAT, Observed
 
 from reactive_ws.connection.record import ConnectionState
 from reactive_ws.errors import DialFailed, HeartbeatTimeout
+from reactive_ws.stores.wire.chat import Message, MessageSend
 
 
 @pytest.mark.parametrize("name", PEERS)
@@ -44,11 +45,16 @@ async def test_a_full_write_buffer_does_not_hide_that_the_peer_is_gone(
     loop = asyncio.get_running_loop()
     async with observed.service as service:
         await service.wait_connected(60)
+        # The link shows how fast it is. Before that, unconfirmed bytes are granted 4 KiB a second.
+        for number in range(10):
+            message = Message(f"m{number}", "s", "user", "x" * 60_000, 0)
+            observed.deliveries.append(service.send(MessageSend("s", message)))
+        await observed.acknowledged()
         peer.signal(signal.SIGSTOP)
         began = loop.time()
         for _ in range(40):
-            # Far more than the buffers of two sockets hold: the writer stands still, and the pings behind it.
-            service.send("bulk", {"text": "x" * 900_000})
+            # Far more than the window: the writer stands still, and the pings behind it.
+            service.send("bulk", {"text": "x" * 60_000})
         lost = await observed.lost()
         detected = lost.since - began
         await service.disconnect()

@@ -77,7 +77,7 @@ async def test_left_alone_it_speaks_agent_chat() -> None:
         await tell(client, "typing", {"conversationId": "c", "userId": "u"})
         heard = await hear_all(client)
         assert [(m["type"], m.get("id"), m.get("payload")) for m in heard] == [
-            ("pong", "p1", None),
+            ("pong", "p1", {}),
             ("subscribed", None, {"channel": "ai.*"}),
             ("message.received", None, {"messageId": "a"}),
         ]
@@ -412,7 +412,7 @@ def test_the_same_seed_writes_the_same_transcript_which_can_be_read_again(tmp_pa
         ("down", '{"type":"session.close","strea'),
         ("up", '{"type": "ping", "payload": {}'),
         ("up", "AQ=="),
-        ("down", '{"type":"pong","id":"1"}'),
+        ("down", '{"type":"pong","id":"1","paylo'),
         ("closed", "4000 bye"),
     ]
     path = first.write(tmp_path / "deep" / "transcript.jsonl")
