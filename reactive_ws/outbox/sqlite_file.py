@@ -26,8 +26,8 @@ _REASONS = {
     "SQLITE_CANTOPEN": "cannot be opened; check that its directory exists and that you may write there",
     "SQLITE_READONLY": "cannot be written; check its permissions",
     "SQLITE_PERM": "cannot be written; check its permissions",
-    "SQLITE_FULL": "could not grow, the disk is full; free some space, nothing that was stored is lost",
-    "SQLITE_IOERR": "could not be written, the disk may be full; free some space, nothing that was stored is lost",
+    "SQLITE_FULL": "could not grow, the disk is full; free some space and start again, nothing that was stored is lost",
+    "SQLITE_IOERR": "could not be written, the disk may be full; free some space and start again, nothing that was stored is lost",
     "SQLITE_CORRUPT": "is damaged; restore it from a copy or choose another one",
 }
 

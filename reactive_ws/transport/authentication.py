@@ -167,7 +167,7 @@ def _takes_force(source: Callable[..., Any]) -> bool:
 
 
 def spellings(secret: str) -> frozenset[str]:
-    """Returns a secret as it may come back in texts of others: raw, percent-encoded, in base64, in JSON, in a repr."""
+    """Returns a secret as it may come back in texts of others: raw, percent-encoded, in base64, in JSON, in a repr of text or bytes."""
     raw = secret.encode()
     found = {
         secret,
@@ -177,6 +177,7 @@ def spellings(secret: str) -> frozenset[str]:
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
         repr(secret)[1:-1],
+        repr(raw)[2:-1],
         base64.b64encode(raw).decode().rstrip("="),
         base64.urlsafe_b64encode(raw).decode().rstrip("="),
     }

@@ -63,16 +63,15 @@ class Dialer:
             try:
                 return await self._open(place, is_redirected=redirects > 0)
             except InvalidStatus as error:
-                status, location = (
-                    error.response.status_code,
-                    error.response.headers.get("Location"),
-                )
+                status = error.response.status_code
+                location = error.response.headers.get("Location")
                 if status not in REDIRECTS or location is None:
                     raise
-                redirects += 1
-                if redirects > MAX_REDIRECTS:
-                    raise too_many(place, status) from None
-                place = self._followed(place, status, location)
+            # Outside of the handler: what is raised here must not keep the answer, which may quote a token.
+            redirects += 1
+            if redirects > MAX_REDIRECTS:
+                raise too_many(place, status)
+            place = self._followed(place, status, location)
 
     async def _address(self) -> str:
         settings = self._settings

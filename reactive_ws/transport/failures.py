@@ -49,7 +49,8 @@ def of_dial(error: Exception, url: str, now: datetime, redact: Callable[[str], s
         redact: Takes secrets out of a text.
     """
     if isinstance(error, ConnectionFailed | UsageError):
-        return error
+        # The frames of its traceback hold URLs with their secrets.
+        return error.with_traceback(None)
     if isinstance(error, foreign.InvalidStatus):
         return _of_status(error.response, now, redact)
     if isinstance(error, foreign.InvalidProxyStatus):

@@ -51,12 +51,9 @@ def follow(place: Place, status: int, location: str, allowed: Collection[str]) -
     Raises:
         RedirectRefused: the redirect must not be followed.
     """
-    try:
-        target = resolve(urljoin(place.url, location.strip()))
-    except (BadAddress, ValueError):
-        raise RedirectRefused(
-            status, "a place that is not a URL", "there is nothing to dial"
-        ) from None
+    target = _target(place, location)
+    if target is None:
+        raise RedirectRefused(status, "a place that is not a URL", "there is nothing to dial")
     here, there = origin(place.url), origin(target)
     shown = redact(target)
     if here.startswith("wss:") and there.startswith("ws:"):
@@ -67,6 +64,14 @@ def follow(place: Place, status: int, location: str, allowed: Collection[str]) -
             raise RedirectRefused(status, shown, advice)
         return Place(target, is_home=False)
     return Place(_with_user_of(place.url, target), is_home=place.is_home)
+
+
+def _target(place: Place, location: str) -> str | None:
+    """Returns the URL, or None; an exception would keep the location, which may quote a token."""
+    try:
+        return resolve(urljoin(place.url, location.strip()))
+    except (BadAddress, ValueError):
+        return None
 
 
 def too_many(place: Place, status: int) -> RedirectRefused:

@@ -330,7 +330,7 @@ def test_a_disk_that_fills_up_ends_the_hub_and_nothing_acknowledged_is_lost(
         asyncio.run(talk(url))
         out, err = program.communicate(timeout=PATIENCE)
     assert (program.returncode, out, err.count("\n")) == (1, "", 1), err
-    assert "free some space and start again, nothing that was acknowledged is lost" in err
+    assert "free some space and start again, nothing that was stored is lost" in err
     assert acknowledged
     with serving("hub", "--port", "0", "--data", str(path)) as (_, url):
         asyncio.run(look(url))

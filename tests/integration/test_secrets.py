@@ -24,6 +24,7 @@ import pytest
 from integration.peers.foreign import free_port, part
 from integration.scripted_server import ScriptedServer, until
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.frames import Opcode
 
 from reactive_ws.connection.backoff import Backoff
 from reactive_ws.connection.close_policy import ClosePolicy
@@ -265,10 +266,22 @@ def closing_with(code: int, reason: str) -> Callable[[dict[str, Any]], Any]:
 IMPATIENT = {"dial_timeout": 0.2, "heartbeat": Heartbeat(interval=0.05, timeout=0.05)}
 
 
+def answer_no_pings(socket: ServerConnection) -> None:
+    """A server that answers pings and speaks no v1 is spoken to in plain mode, and nothing fails."""
+    protocol: Any = socket.protocol
+    send_frame = protocol.send_frame
+    protocol.send_frame = lambda frame: frame.opcode is Opcode.PONG or send_frame(frame)
+
+
 @contextlib.asynccontextmanager
 async def silent(options: dict[str, Any]) -> AsyncIterator[str]:
     options.update(IMPATIENT)
-    async with answering() as url:
+
+    async def handle(socket: ServerConnection) -> None:
+        answer_no_pings(socket)
+        await socket.wait_closed()
+
+    async with answering(handle=handle) as url:
         yield url
 
 
@@ -277,7 +290,8 @@ async def garbage(options: dict[str, Any]) -> AsyncIterator[str]:
     options.update(IMPATIENT)
 
     async def handle(socket: ServerConnection) -> None:
-        await socket.send('{"type": "hello", "payload": {"epoch": 1}}')
+        answer_no_pings(socket)
+        await socket.send('{"type": "hello", "payload": {"epoch": "1"}}')
         await socket.send("{nonsense")
         await socket.wait_closed()
 

@@ -18,7 +18,7 @@ from reactive_ws.stores.wire.chat import Message, MessageSend, agent_chat
 PATIENCE = 60.0
 HEARTBEAT = Heartbeat(interval=0.4, timeout=1.0)
 """A dead peer is found within the sum of both."""
-PAUSE = 0.005
+PAUSE = 0.02
 
 
 class Observed:
