@@ -290,10 +290,10 @@ async def garbage(options: dict[str, Any]) -> AsyncIterator[str]:
     options.update(IMPATIENT)
 
     async def handle(socket: ServerConnection) -> None:
-        answer_no_pings(socket)
-        await socket.send('{"type": "hello", "payload": {"epoch": "1"}}')
+        await socket.send('{"type": "hello", "payload": {"epoch": 1}}')
         await socket.send("{nonsense")
-        await socket.wait_closed()
+        await socket.recv()
+        socket.transport.abort()
 
     async with answering(handle=handle) as url:
         yield url
