@@ -152,15 +152,12 @@ async def test_unacknowledged_messages_are_sent_again_in_order_with_the_same_ids
         assert again == [True] * 20 + [False] * 10
 
 
-async def test_a_missing_acknowledgement_leads_to_a_new_connection_and_there_to_a_resend(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("reactive_ws.outbox.queue.", 0.5)
+async def test_a_missing_acknowledgement_leads_to_a_new_connection_and_there_to_a_resend() -> None:
     async with ScriptedServer() as server:
         server.is_acknowledging = False
         service = make(
             server,
-            outbox=OutboxOptions(acknowledgement_timeout=0.3),
+            outbox=OutboxOptions(acknowledgement_timeout=0.3, reconnect_after=0.5),
             # A pong must show that the server has read the message.
             heartbeat=Heartbeat(interval=0.1, timeout=10.0),
         )
