@@ -1,4 +1,4 @@
-"""What counts as no change: the default rule type by type, `shallow`, and comparers of the user."""
+"""Rules for what counts as no change: the default rule type by type, `shallow`, and comparers of the user."""
 
 from __future__ import annotations
 

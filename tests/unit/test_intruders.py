@@ -27,7 +27,7 @@ from reactive_ws.state import KeyedStore, Store, derived, snapshot
 
 
 class Stop(BaseException):
-    """What a handler raises, as Ctrl-C does."""
+    """Returns what a handler raises, as Ctrl-C does."""
 
 
 class World:
@@ -309,7 +309,7 @@ def no_second_look(patch: pytest.MonkeyPatch) -> None:
 
 
 def intruders_do_the_work(patch: pytest.MonkeyPatch) -> None:
-    """What a finalizer inside the lock notes is done at once, in the middle of the interrupted act."""
+    """Shows what a finalizer inside the lock notes is done at once, in the middle of the interrupted act."""
 
     def leave(domain: CommitQueue, *, is_inside: bool) -> None:
         domain._settle_interest()

@@ -1,4 +1,4 @@
-"""What a program passes in by mistake is refused at once, with a text that says what to write."""
+"""Rules for what a program passes in by mistake is refused at once, with a text that says what to write."""
 
 from __future__ import annotations
 
