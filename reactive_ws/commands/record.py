@@ -112,9 +112,11 @@ def _run(arguments: argparse.Namespace) -> int:
 async def _record(url: str, recorder: Recorder, frames: list[str], seconds: float) -> None:
     # Frames may be large, and a server of this package speaks plain JSON when no subprotocol is offered.
     async with connect(url, max_size=2**26, open_timeout=10) as socket:
-        for frame in frames:
-            await socket.send(frame)
-            recorder.write(frame, is_incoming=False)
+        # A server that closes early leaves what it sent before; that is recorded.
+        with contextlib.suppress(ConnectionClosed):
+            for frame in frames:
+                await socket.send(frame)
+                recorder.write(frame, is_incoming=False)
         with termination() as ended:
             tasks = {
                 asyncio.create_task(_take(socket, recorder)),

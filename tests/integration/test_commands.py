@@ -168,7 +168,7 @@ def test_a_feed_is_recorded_and_replayed(tmp_path: Path) -> None:
     feed = b"".join(b'{"t":%d,"dir":"in","frame":{"n":%d}}\n' % (n, n) for n in range(3))
     (tmp_path / "feed.jsonl").write_bytes(feed)
     for name in ("copy.jsonl", "copy.jsonl.gz"):
-        with serving("replay", "feed.jsonl", "--speed", "max", "--port", "0", cwd=tmp_path) as (
+        with serving("replay", "feed.jsonl", "--speed", "1", "--port", "0", cwd=tmp_path) as (
             _,
             url,
         ):
