@@ -57,7 +57,7 @@ class Packable(Protocol):
     """Lists with empty places."""
 
     def _pack(self) -> None:
-        """Removes them. Under the lock, while nobody is walking the lists."""
+        """Removes them. Under the lock, while no thread walks the lists."""
         ...
 
 

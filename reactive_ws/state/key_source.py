@@ -26,7 +26,7 @@ class KeySource(Root):
         super().__init__(store._domain, store.name)
         self._store = store
         self._key = key
-        # Of all sources of the store: those that somebody observes.
+        # Of all sources of the store: those that have observers.
         self._observed = observed
 
     @property
