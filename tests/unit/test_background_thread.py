@@ -1,4 +1,4 @@
-"""The thread of a service for GUI programs: it takes what is posted, and ends when nobody needs it."""
+"""The thread of a service for GUI programs: it runs posted calls in order, and ends when no service needs it."""
 
 from __future__ import annotations
 

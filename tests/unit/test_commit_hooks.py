@@ -49,7 +49,7 @@ def test_a_hook_that_another_hook_disposed_is_not_called_for_the_same_commit() -
 
 
 class LaterHome:
-    """Delivers when it is told to."""
+    """A home that keeps posted calls until the test runs them."""
 
     def __init__(self) -> None:
         self.posted: list[Callable[[], None]] = []

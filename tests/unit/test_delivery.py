@@ -1,4 +1,4 @@
-"""Delivery: number order, one at a time, registration order, whoever writes from inside."""
+"""Order of delivery: commits by number, one at a time, observers in registration order, also for nested writes."""
 
 from __future__ import annotations
 

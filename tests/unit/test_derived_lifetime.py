@@ -1,4 +1,4 @@
-"""Derived values: free while nobody looks, never stale, dying and ending in time."""
+"""Lifetime of derived values: no work without observers, never stale, freed and completed in time."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def chat(number: int) -> MessageSend:
 
 @attrs.frozen
 class Count:
-    """What a process holds."""
+    """The tasks, timers, threads, descriptors and links that a process holds."""
 
     tasks: int
     timers: int

@@ -1,4 +1,4 @@
-"""Event streams: who listens now hears, and who left hears nothing more."""
+"""Event streams: current observers receive each event, and a disposed observer receives nothing more."""
 
 from __future__ import annotations
 

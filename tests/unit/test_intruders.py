@@ -57,7 +57,7 @@ class World:
         }
         for name in self.selections:
             self.watch(name)
-        # One that nobody else looks at.
+        # The only observer of its value.
         self.lonely = self.other.select().subscribe()
 
     def report(self, report: Any) -> None:

@@ -1,4 +1,4 @@
-"""What one failing function does to the others: nothing. And where its error goes."""
+"""One failing function does not affect the others, and its error is reported in one place."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def test_an_observer_disposed_during_its_own_replay_gets_nothing_more(domain: Do
         log.append(value)
         store.set(value + 1)
         if value == 1:
-            # Nobody else listens, so the audience holds exactly this subscription.
+            # This is the only observer, so the audience holds exactly this subscription.
             store._links[0].dispose()  # type: ignore[union-attr]
 
     store.select().subscribe(observer)

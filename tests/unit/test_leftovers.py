@@ -1,4 +1,4 @@
-"""What an episode leaves behind: nothing over which a later one could trip."""
+"""An observer that leaves, joins or fails leaves no state behind that could change a later delivery."""
 
 from __future__ import annotations
 

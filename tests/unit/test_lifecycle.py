@@ -1,4 +1,4 @@
-"""Start and stop with the first and the last observer, linger, and memory that goes when nobody looks."""
+"""Start and stop with the first and the last observer, linger, and memory that is freed without observers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a service writes into the log: the exact lines of a story, no payloads, and no flood."""
+"""The log of a service: the exact lines of a connection's life, no payloads, and no flood."""
 
 from __future__ import annotations
 

@@ -353,7 +353,7 @@ def test_restored_messages_are_queued_once_and_are_durable() -> None:
     assert (box.is_durable("a"), box.is_durable("b")) == (True, False)
     assert box.deadline is None
     assert take_all(online(box)) == ["a"]
-    # Nobody knows whether an earlier process had sent it.
+    # An earlier process may have sent it, and the journal does not know.
     assert box.resent == 1
 
 

@@ -1,4 +1,4 @@
-"""What is public is named, in one place, and found there."""
+"""Every public name stands in one `__all__`, exists, is documented, and can be imported from a face."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_an_error_fails_the_request_that_it_answers() -> None:
         second.result(0)
     assert (caught.value.code, caught.value.retryable) == ("bad", True)
     assert is_open(first)
-    # One that answers nobody, and one that is about nothing.
+    # One error answers an id that no request has, and one answers no id.
     requests.arrived(Envelope("error", ServerError("bad", "no", "9")))
     requests.arrived(Envelope("error", ServerError("bad", "no")))
     assert is_open(first)

@@ -16,7 +16,7 @@ from reactive_ws.wire.registry import protocol_v1
 
 
 def hear(service: WebSocketService) -> list[str]:
-    """What arrives: names of sessions, and `= n` for a snapshot at number n."""
+    """Returns a list that receives each closed session's id, and `= epoch n` for a snapshot at number n."""
     heard: list[str] = []
     service.on(SessionClosed, lambda payload: heard.append(payload.session_id))
     service.on(ChatSnapshot, lambda snapshot: heard.append(f"= {snapshot.epoch} {snapshot.seq}"))

@@ -1,7 +1,7 @@
 """The fifteen bugs of earlier designs, each with the test that keeps it out.
 
-Every test acts through the public surface, against a scripted server, in virtual time. What was wrong is told in the
-test's docstring.
+Every test acts through the public surface, against a scripted server, in virtual time. The test's docstring says what
+was wrong.
 """
 
 from __future__ import annotations
@@ -277,7 +277,7 @@ async def test_9_an_error_of_the_application_is_no_error_of_the_connection() -> 
 
 @simulate
 async def test_10_a_half_open_connection_is_noticed() -> None:
-    """Pings went out and nobody missed their answers."""
+    """The client sent pings and did not notice that answers were missing."""
     async with ScriptedServer(registry=agent_chat()) as server:
         service = make(server)
         await service.connect()
@@ -395,7 +395,7 @@ async def test_14_a_loss_is_shown_as_disconnected_before_it_is_shown_as_reconnec
 
 @simulate
 async def test_15_ten_minutes_without_a_server_strand_nobody() -> None:
-    """Five attempts were over after 31 s: nearly everybody gave up for ever in a two-minute outage."""
+    """Five attempts were over after 31 s: nearly every client gave up for good in a two-minute outage."""
     network = Simulation.current().network
     async with ScriptedServer(registry=agent_chat()) as server:
         patient, limited = make(server), make(server, max_attempts=5)

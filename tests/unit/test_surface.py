@@ -105,7 +105,7 @@ def test_a_stop_on_its_own_thread_returns_and_the_thread_ends_later() -> None:
 
     service._place.shell.loop.call_soon_threadsafe(stop)
     assert returned.wait(60)
-    # Whoever stops again waits for the end of the first.
+    # A second stop() waits until the first one has ended.
     service.stop()
     assert service.state is S.CLOSED
     assert threading.active_count() == before
@@ -246,7 +246,7 @@ async def test_a_token_that_comes_after_a_disconnect_does_not_bring_the_connecti
         await world.settle()
         service.refresh_token()
         await world.settle()
-        # The close takes two seconds, because nobody answers it.
+        # The close takes two seconds, because the server's answer does not arrive.
         world.network.black_hole()
         await service.disconnect(drain=drain)
         assert service.state is S.CLOSED
@@ -445,7 +445,7 @@ async def test_send_does_what_is_promised_in_each_state() -> None:
         await service.wait_connected()
         send(3)  # CONNECTED
         await service.drain()
-        # From then on an outage counts its attempts anew.
+        # The next outage counts its attempts from one again.
         await world.advance(10)
         world.network.refuse()
         server.abort()

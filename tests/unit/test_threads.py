@@ -363,7 +363,7 @@ def test_a_write_of_the_ui_returns_while_its_home_is_stuck_in_a_flood(domain: Do
     for number in range(1, 201):
         feed.set(number)
     assert stuck.wait(30)
-    # Nobody but the home delivers, and the home cannot: that these return shows that the writer is not captured.
+    # Only the home delivers, and the home is stuck. These writes return, so the writer does not deliver for it.
     for number in range(1, 101):
         clicks.set(number)
     assert (clicks.get(), places) == (100, [])

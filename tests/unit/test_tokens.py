@@ -1,4 +1,4 @@
-"""Tokens over time: replaced before they expire, followed when somebody signs in or out."""
+"""Tokens over time: replaced before they expire, and followed when a user signs in or out."""
 
 from __future__ import annotations
 

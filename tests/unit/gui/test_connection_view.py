@@ -1,4 +1,4 @@
-"""What the connection widgets show, in time that the test moves."""
+"""The texts, symbols and buttons of the connection widgets, in time that the test moves."""
 
 from __future__ import annotations
 

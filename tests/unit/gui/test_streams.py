@@ -279,7 +279,7 @@ def test_two_mirrors_of_a_domain_never_disagree(ui: ManualLoop, domain: Domain) 
     total = derived(ui.mirror(a), ui.mirror(b), lambda left, right: (left, right))
     seen: list[tuple[int, int]] = []
     total.select().subscribe(seen.append)
-    # The first observer of `a` runs before anybody was told of `b`: a frame that comes right then must not tear.
+    # The first observer of `a` runs before any observer of `b`. A frame between the two must not show half of the batch.
     a.select().subscribe(lambda value: ui.run(0.05) if value else None)
     with batch(domain):
         a.set(1)

@@ -1,4 +1,4 @@
-"""What is an order and what is talk."""
+"""Reading a chat line of the demo hub as an order or as plain talk."""
 
 import pytest
 

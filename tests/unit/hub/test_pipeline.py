@@ -1,4 +1,4 @@
-"""Nobody hears of a step before it is written, and of none after the file failed."""
+"""The pipeline delivers a step only after the file holds it, and delivers nothing after the file failed."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""What the hub's core does about each message: steps are compared whole, without sockets, files or clocks."""
+"""The step that the hub's core returns for each message, compared whole, without sockets, files or clocks."""
 
 from typing import Any
 

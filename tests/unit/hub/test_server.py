@@ -1,4 +1,4 @@
-"""The hub's own life in virtual time: who is let in, who is thrown out, and what clients are told at its end."""
+"""The demo hub in virtual time: which clients it accepts and refuses, and what it sends before it stops."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_without_a_hook_a_write_makes_no_commit_object(monkeypatch: pytest.Monke
     store.set(2)
     assert len(made) == 1
     inspector.dispose()
-    # The first write after the hook left finds out that nobody listens any more.
+    # The first write after the dispose notices that the domain has no hooks left.
     store.set(3)
     made.clear()
     store.set(4)

@@ -1,4 +1,4 @@
-"""Functions of a user are called sync or async, and each outcome is told once."""
+"""Calls of a user's functions, sync and async: each call reports its outcome once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reactive_ws.stores.outside.calls import call
 
 
 class Told:
-    """What came of calls."""
+    """The outcomes that calls reported."""
 
     def __init__(self) -> None:
         self.outcomes: list[Any] = []

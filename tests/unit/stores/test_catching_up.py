@@ -1,4 +1,4 @@
-"""What is asked for, and how often."""
+"""Requests for snapshots after a gap, and how often the application repeats them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each message makes of a conversation: one entry per id, in order, whatever arrives first."""
+"""The reducers of a conversation: one entry for each id, in order, whichever message arrives first."""
 
 from __future__ import annotations
 

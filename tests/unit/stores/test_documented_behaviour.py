@@ -1,4 +1,7 @@
-"""What the documents promise about connections, queues and built-in handlers, through a whole application in virtual time."""
+"""The documented behaviour of connections, queues and built-in handlers.
+
+Each test runs a whole application in virtual time.
+"""
 
 from __future__ import annotations
 
@@ -289,7 +292,7 @@ async def test_a_handler_of_the_user_finds_the_stores_up_to_date() -> None:
 
 @contextlib.contextmanager
 def log_of(level: int) -> Iterator[list[str]]:
-    """What this package logs, without the lines of the socket library."""
+    """Records the lines that this package logs, without those of the socket library."""
     lines: list[str] = []
 
     class Lines(logging.Handler):

@@ -1,4 +1,4 @@
-"""What is surely plain is never doubted, and what is strange is never taken for plain."""
+"""`dubious` passes a message over only when `doubts_about` finds no fault in it."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ async def test_the_words_of_an_outage_that_does_not_end() -> None:
         await client.app.service.wait_connected(30)
         await scripted.stop()
         await world.advance(60)
-        # Lost and waiting are one moment: who asks then is told of the second.
+        # The service loses the connection and starts to wait in one moment; a read in between returns the second state.
         assert list(dict.fromkeys(words)) == [
             ("disconnected", "disconnected"),
             ("reconnecting", "connecting"),

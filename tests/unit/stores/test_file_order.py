@@ -29,7 +29,7 @@ _HEADING = re.compile(r"^ *# --- ([a-z ]+) -+$")
 
 @attrs.frozen
 class Part:
-    """What stands below one heading."""
+    """The lines of a module below one heading."""
 
     name: str
     first: int

@@ -1,4 +1,4 @@
-"""What waits and what failed, and what a user can do about one of them, in virtual time."""
+"""The offline store in virtual time: waiting and failed messages, and how a user retries or discards them."""
 
 from __future__ import annotations
 

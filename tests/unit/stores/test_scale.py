@@ -109,7 +109,7 @@ def test_the_hundred_thousandth_word_of_an_answer_costs_at_most_half_more_than_t
 
 
 def test_a_long_answer_is_held_in_few_pieces() -> None:
-    # What makes a word cheap, on any machine: its text is not joined anew for each.
+    # A word is cheap on any machine, because `GrowingText` does not join the whole text for each.
     text, most = GrowingText(), 0
     for _ in range(20_000):
         text = text.extended("word ")

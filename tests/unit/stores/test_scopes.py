@@ -1,4 +1,4 @@
-"""Uses of a connection: who connects it, who ends it, and what happens in between."""
+"""Uses of a shared connection: the first one connects it, the last one ends it, and new ones may begin in between."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 class Wire:
-    """What was sent, and what became of it."""
+    """Records the payloads that a store sends, and keeps their deliveries open."""
 
     def __init__(self) -> None:
         self.sent: list[object] = []

@@ -1,4 +1,4 @@
-"""What of a session is in the file, and what is not."""
+"""The parts of a session that the state file keeps, and those that it drops."""
 
 from __future__ import annotations
 

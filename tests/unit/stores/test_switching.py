@@ -1,4 +1,4 @@
-"""From one conversation's connection to the next one, when that fails or nobody waits for it."""
+"""Switching from one conversation's connection to another, when the switch fails or its caller was cancelled."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_a_conversation_whose_leaving_is_cancelled_ends_all_the_same() -> 
         again = await connection.switch("c1")
         await again.service.wait_connected(30)
         assert [it.service.is_connected for it in made] == [False, True]
-        # Its stores follow nothing any more.
+        # The stores of the first conversation no longer follow its connection.
         await first.service.connect()
         await first.service.wait_connected(30)
         scripted.publish(SessionCreated("x"))

@@ -52,7 +52,7 @@ def run_pytest(
     (folder / "test_it.py").write_text(test)
     command = [sys.executable, "-m", "pytest", "-s", "-q"]
     if not any(entry.name == "reactive_ws" for entry in entry_points(group="pytest11")):
-        # Run from the source tree, not installed: nobody has told pytest of the plugin.
+        # The source tree is not installed, so pytest does not find the plugin by its entry point.
         command += ["-p", "reactive_ws.testing.plugin"]
     result = subprocess.run(
         [*command, *options, "test_it.py"],

@@ -1,4 +1,4 @@
-"""What a machine says about a failure."""
+"""The explanation that a service machine adds to a failure."""
 
 from __future__ import annotations
 

@@ -104,14 +104,14 @@ class TestInAClass:
 def test_the_decorated_test_is_a_plain_function_with_the_signature_of_the_test() -> None:
     @pytest.mark.filterwarnings("error")
     async def original(a: int, *, b: str = "x") -> None:
-        """What it says."""
+        """Checks something."""
 
     plain = simulate(original)
     assert not inspect.iscoroutinefunction(plain)
     assert not hasattr(plain, "__wrapped__")
     assert inspect.signature(plain) == inspect.signature(original)
     assert plain.__name__ == "original"
-    assert plain.__doc__ == "What it says."
+    assert plain.__doc__ == "Checks something."
     assert [mark.name for mark in plain.pytestmark] == ["filterwarnings"]  # type: ignore[attr-defined]
 
 
