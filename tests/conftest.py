@@ -1,4 +1,4 @@
-"""What all tests share: Hypothesis profiles, and a domain that keeps its reports in a list."""
+"""Fixtures that all tests share, and the profiles of Hypothesis."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ settings.load_profile(f"reactive-ws-{os.environ.get('REACTIVE_WS_PROFILE', 'quic
 
 @pytest.fixture
 def reports() -> list[ErrorReport]:
-    """What the test's domain reported."""
+    """The error reports of the test's domain."""
     return []
 
 

@@ -2,7 +2,7 @@
 
 The model knows the committed values, the overlays of open batches, and the values after every commit. From these follows
 what each observer must have seen: the current value when it came, then every later one that differs. Observers misbehave on
-purpose: they raise, write, batch, leave, throw others out and bring new ones, while they are being told.
+purpose during delivery: they raise, write, batch, leave, dispose other observers and add new ones.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ STREAMS: dict[str, Callable[[Values], Any]] = {
     "fragile": lambda now: 12 // (now["c"] % 3),
     "above fragile": lambda now: -(12 // (now["c"] % 3)),
 }
-"""What each stream shows for the values after a commit; raises where its function raises."""
+"""The value of each stream after a commit, computed from the stores' values; raises where the stream's function does."""
 
 BEHAVIOURS = ("plain", "echoes", "raises", "writes", "updates", "batches", "fails a batch", "leaves", "evicts", "invites")  # fmt: skip
 
@@ -61,7 +61,7 @@ WATCHERS = st.tuples(
 
 
 class Misbehaved(Exception):
-    """What observers and batches raise."""
+    """The exception that observers and batches raise on purpose."""
 
 
 class Watcher:

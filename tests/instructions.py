@@ -27,9 +27,9 @@ def is_reached(
     """Runs `act`, and `meanwhile` at the place of this number in the package; False beyond the last place.
 
     Args:
-        act: What is looked into.
+        act: The function whose instructions count.
         place: Counted from 1.
-        meanwhile: Runs on the same thread, with nobody looking into it.
+        meanwhile: Runs on the same thread; its own instructions do not count.
         after: Beginnings of the names of instructions after which there is a place.
         within: Of which functions the instructions count, by name.
     """

@@ -32,7 +32,7 @@ def test_the_store_is_fit() -> None:
 
 
 class SubjectStore:
-    """A store as everybody writes it first."""
+    """The naive store: a `BehaviorSubject` with a `get` and a `set`."""
 
     def __init__(self, value: int) -> None:
         self.subject = BehaviorSubject(value)

@@ -53,7 +53,7 @@ Fault: TypeAlias = Callable[["Run"], Awaitable[None] | None]
 
 @attrs.frozen
 class Outcome:
-    """What became of one run."""
+    """The counts of one run."""
 
     seed: int
     sent: int

@@ -1,8 +1,8 @@
-"""A client with a durable outbox is killed from outside, at random times, again and again: what was stored is delivered.
+"""A client with a durable outbox delivers every stored message, although SIGKILL ends it at random times again and again.
 
-Real processes, a real file, a real socket. The server is away and comes back while clients die, so that they die while
-storing, while sending, while acknowledgements come in and while the file is read again. Only one thing counts as stored:
-the client wrote so to a pipe that this process holds.
+Real processes, a real file, a real socket. The server leaves and returns while clients die. They die while they store,
+send, receive acknowledgements and read the file again. A message counts as stored when the client has written so to a
+pipe that this process holds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PATIENCE = 60.0
 
 @attrs.define
 class Outcome:
-    """What became of one run."""
+    """The counts of one run."""
 
     stored: set[int] = attrs.field(factory=set[int])
     kills: int = 0

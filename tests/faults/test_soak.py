@@ -110,7 +110,7 @@ async def say(socket: ServerConnection, message: dict[str, Any]) -> None:
 
 @attrs.frozen
 class Sample:
-    """What there is at one moment at which all is well.
+    """The resources in use at a moment when the service is connected and its outbox is empty.
 
     Attributes:
         memory: Bytes that Python has allocated.
@@ -138,7 +138,7 @@ async def take_sample(service: WebSocketService) -> Sample:
     await service.wait_connected(600)
     while len(service.outbox.get()):
         await asyncio.sleep(0.1)
-    # What was told at most once a second has been told by then.
+    # Reports that come at most once a second have come by then.
     await asyncio.sleep(2.5)
     # The simulation remembers every dial, for tests that ask; here that would grow and is not ours.
     Simulation.current().network.attempts.clear()

@@ -1,4 +1,4 @@
-"""After an outage everybody comes back at once: nobody is stranded, and the last are not much later than they must be."""
+"""After an outage all clients return at once: each one connects, the last not much later than the server's rate allows."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _LIMIT = 120.0
 
 @pytest.fixture(autouse=True)
 def no_handler_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that pauses in a handler is no error of it. What is slow is tested on virtual time."""
+    """Turns off reports of slow handlers, because a machine may pause in any. Their tests run in virtual time."""
     monkeypatch.setattr(dispatcher, "_SLOW", math.inf)
 
 

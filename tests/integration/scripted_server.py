@@ -1,4 +1,4 @@
-"""A small real server for these tests: speaks protocol v1, acknowledges, keeps a history per stream, does as it is told.
+"""A small real server for these tests: it speaks protocol v1, acknowledges, and keeps a history of each stream.
 
 Extend it by a subclass that overrides `on_message`, or by setting its switches between connections. It is not the one of
 `reactive_ws.testing` on purpose: that one shares codec and message types with the client, so that a mistake in them would
@@ -110,7 +110,7 @@ class ScriptedServer:
         await socket.send(json.dumps({"type": kind, "payload": payload, **more}))
 
     async def publish(self, text: str) -> None:
-        """Sends a chat message on stream "chat" to everybody, and keeps it."""
+        """Sends a chat message on stream "chat" to every client, and keeps it."""
         seq = len(self.history) + 1
         message = {
             "id": f"m{seq}",

@@ -1,4 +1,4 @@
-"""What survives the process: the durable outbox and the state file, shown by the stores; against the real hub."""
+"""The durable outbox and the state file survive the process, as its stores show against the real hub."""
 
 from __future__ import annotations
 

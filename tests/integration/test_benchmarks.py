@@ -1,4 +1,4 @@
-"""The benchmarks still do their work and find their results right; how fast they are is asked by nobody here."""
+"""The benchmarks still do their work and check their results. These tests do not measure speed."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ LONG = 60.0
 
 Act = Callable[[], None]
 HOOK: list[Act] = []
-"""What the next error that an observer makes calls, once."""
+"""The function that the domain's error hook calls once, at the next error of an observer."""
 
 
 def a_service(server: ScriptedServer) -> WebSocketService:

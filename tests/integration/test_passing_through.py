@@ -1,4 +1,4 @@
-"""What the service only passes on: TLS, proxies, Unix sockets, headers, subprotocols, origin, query parameters."""
+"""Options that the service passes on unchanged: TLS, proxies, Unix sockets, headers, subprotocols, origin, query."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def test_reconnects_with_exponential_backoff() -> None:
         app.close()
 
     asyncio.run(close())
-    # What is left of a delay when it is told.
+    # Each value is the delay minus the time until the observer ran.
     assert waits[:4] == [pytest.approx(wait, abs=0.12) for wait in (0.25, 0.5, 1.0, 2.0)]
 
 

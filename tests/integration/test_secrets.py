@@ -1,8 +1,9 @@
-"""A token is never shown: not in logs with everything on DEBUG, exceptions, tracebacks with locals, reprs, task names,
-metrics, stores or files, whichever way it travels and however the connection fails.
+"""A token is never shown, whichever way it travels and however the connection fails.
 
-Out of our hands, and not looked at here: the text of a server's `error` message, which is for the application, and what
-servers and proxies write into logs of their own (see `Query`).
+The places are logs on DEBUG, exceptions, tracebacks with locals, reprs, task names, metrics, stores and files.
+
+The client cannot control two places, and this file does not check them. One is the text of a server's `error` message,
+which is for the application. The other is the logs that servers and proxies write (see `Query`).
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ FORMS = forms(SECRET)
 
 
 def text_of(error: BaseException | None) -> str:
-    """Everything that anybody could print of an exception: its chain, its attributes, the locals of all frames."""
+    """Returns everything that a program could print of an exception: chain, attributes, the locals of all frames."""
     parts: list[str] = []
     seen: set[int] = set()
     waiting = [error]
@@ -514,7 +515,7 @@ async def test_a_connection_that_works_is_lost_and_is_refreshed_shows_no_token(
             await until(lambda: service._runtime._refresh is None)
             assert await service.send(chat(2))
             await service.wait_connected(60)
-            # With the first message it was told in place, else by dialing anew.
+            # `FirstMessage` sends the new token on the open connection; the other modes dial again.
             assert server.connections == (2 if mode is FirstMessage else 3)
         looking.cancel()
         watch.file.close()
@@ -525,7 +526,7 @@ async def test_a_connection_that_works_is_lost_and_is_refreshed_shows_no_token(
 
 
 class Chatty(Exception):
-    """What a careless HTTP library raises."""
+    """An exception as a careless HTTP library raises it, with the request in its text."""
 
     def __init__(self, request: str) -> None:
         super().__init__(f"500 for {request}")

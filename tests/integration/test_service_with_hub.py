@@ -74,7 +74,7 @@ def test_every_message_has_one_effect_and_one_answer_however_often_the_hub_is_ki
                     if number < ROUNDS - 1:
                         # Somewhere among acknowledgements and half-given answers.
                         await asyncio.wait_for(deliveries[-PER_ROUND + 3 * number], PATIENCE)
-                        # Who never saw a message of a stream has no position in it that could be resumed.
+                        # A client that never saw a message of a stream has no position from which to resume it.
                         await service.positions.select().wait_for(lambda now: "s1" in now, PATIENCE)
                         program.kill()
                         program.wait()

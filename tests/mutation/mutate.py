@@ -2,15 +2,17 @@
 
     python tests/mutation/mutate.py --mutants 40 --seed 1 store protocol
 
-Each mutant (see `mutants`) runs in a copy of the package against the tests of its group, first the quick ones. Of every
-group at most so many run, chosen by the seed: all groups take less than 15 minutes on two cores. Survivors are printed
-with their line. A timeout counts as noticed: the mutant hangs where the package does not. Mutants that change nothing
-anybody can see are left out; `equivalent.toml` names each of them with the reason.
+Each mutant (see `mutants`) runs in a copy of the package against the tests of its group, first the quick ones. The seed
+chooses at most `--mutants` of each group. All groups take less than 15 minutes on two cores. The program prints the
+survivors with their line. A timeout counts as noticed: the mutant hangs where the package does not. Mutants without a
+visible effect do not run; `equivalent.toml` names each of them with the reason.
 
-Why not mutmut or cosmic-ray: mutmut 3.8 does run here, but it puts every function behind a trampoline, which changes the
-frames, references and speed that the tests of the engine are about; it leaves out decorated functions and constants of
-modules, cannot sample by a seed, and numbers its mutants, so that a list of the equivalent ones with reasons would not
-survive an edit. cosmic-ray 8.7 starts an interpreter and pytest for every mutant, which takes longer than most tests here.
+Neither mutmut nor cosmic-ray fits:
+
+- mutmut 3.8 runs here, but it puts every function behind a trampoline. The trampoline changes frames, references and
+  speed, which the tests of the engine check. mutmut also leaves out decorated functions and constants of modules, and
+  it cannot sample by a seed. It numbers its mutants, so that a list of equivalent ones would not survive an edit.
+- cosmic-ray 8.7 starts an interpreter and pytest for every mutant, which takes longer than most tests here.
 """
 
 from __future__ import annotations
@@ -113,7 +115,7 @@ class Run:
         self._path = root / path_of(module).relative_to(ROOT)
         self._original = self._path.read_bytes()
         self._write(source.encode())
-        # Forked, because to import pytest and the libraries anew takes longer than to notice most mutants.
+        # Forked, because importing pytest and the libraries again takes longer than noticing most mutants.
         self._process = os.fork()
         if self._process == 0:
             run_tests(root, tests)
@@ -200,7 +202,7 @@ def run_all(jobs: int, work: list[tuple[Group, Mutant]]) -> Iterator[tuple[Mutan
         timeouts: dict[Group, float] = {}
         for group in dict.fromkeys(group for group, _ in work):
             timeouts[group] = max(20.0, 5 * time_of_tests(free[0], group))
-        # Made now, from the files that were copied: the run takes minutes, in which somebody may edit them.
+        # Made now, from the files that were copied: the run takes minutes, in which a developer may edit the originals.
         waiting = deque((group, mutant, mutant.source()) for group, mutant in work)
         running: list[tuple[Group, Mutant, Run]] = []
         while waiting or running:

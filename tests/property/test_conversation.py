@@ -1,4 +1,4 @@
-"""Whatever arrived before, in whatever order and how often: after a snapshot a conversation is the server's."""
+"""After a snapshot a conversation equals the server's, whichever messages arrived before, in any order, any number of times."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXTS = st.text("ab ", min_size=1, max_size=12)
 
 @st.composite
 def servers(draw: st.DrawFn) -> tuple[list[Message], Message | None]:
-    """What the server has: complete messages by sequence, and perhaps an answer that is being given."""
+    """Draws a server's conversation: complete messages by sequence, and perhaps an answer that still streams."""
     texts = draw(st.lists(TEXTS, max_size=8))
     messages = [
         Message(f"m{n}", "s", draw(st.sampled_from(("user", "assistant"))), text, 0.0, sequence=n)

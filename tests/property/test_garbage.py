@@ -1,4 +1,4 @@
-"""Whatever bytes arrive: nothing raises, no store of the program changes, and the connection is not dropped by us."""
+"""Garbage on the wire raises nothing, changes no store of the program, and does not make the client drop the connection."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _withstand(frames: list[str | bytes], *, is_harmless: bool) -> None:
 
 
 def _what_may_change(metrics: Metrics) -> dict[str, Any]:
-    """What counts frames and errors, and the clocks."""
+    """Returns the metrics that count frames and errors, and the clocks."""
     names = (
         "messages_received",
         "bytes_received",

@@ -1,4 +1,4 @@
-"""Whatever clients say, in whatever order and however often: the hub's promises hold, in memory and in the file."""
+"""The hub keeps its promises in memory and in its file, whatever clients send, in any order, any number of times."""
 
 import json
 import tempfile

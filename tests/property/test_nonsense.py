@@ -1,4 +1,7 @@
-"""Messages that are well formed and make no sense: no handler raises, ids stay unique, and whoever is not named is left alone."""
+"""Messages that are well formed and make no sense make no handler raise.
+
+Ids stay unique, and sessions that a message does not name keep their state.
+"""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def no_finally(patch: pytest.MonkeyPatch) -> None:
 
 
 def starving_the_rest(patch: pytest.MonkeyPatch) -> None:
-    """An exception is reported, and who comes after the one that raised is not told."""
+    """Delivery reports an exception and skips the observers after the one that raised."""
 
     def tell_rest(
         audience: Audience, calls: Any, value: Any, failed: Any, error: BaseException
@@ -135,12 +135,12 @@ def missing_recheck(patch: pytest.MonkeyPatch) -> None:
 
 
 def batch_of_the_context(patch: pytest.MonkeyPatch) -> None:
-    """Whoever inherits the context of an open batch writes into it."""
+    """A task that inherits the context of an open batch writes into that batch."""
     patch.setattr(Batch, "_is_mine", lambda batch: batch._is_open)
 
 
 class _Global:
-    """Looks like a ContextVar and is the same for everybody."""
+    """Looks like a ContextVar and has one value for all contexts."""
 
     def __init__(self) -> None:
         self.value: Any = None

@@ -1,7 +1,7 @@
 """A test of the tests: bugs that clients of other projects have, planted into service and stores, must be found.
 
-Each is a few lines that replace a part of the real service. The machines that users subclass must find every one within
-5 s in the quick profile, and shrink it to a few steps in the deep one.
+Each bug is a few lines that replace a part of the real service. Users subclass the machines that must find them. A
+machine must find each bug within 5 s in the quick profile, and shrink it to a few steps in the deep one.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def illegal_transition(patch: pytest.MonkeyPatch) -> None:
 
 
 def duplicate_sequence(patch: pytest.MonkeyPatch) -> None:
-    """What was seen before is delivered again."""
+    """The service delivers a message again that it has seen before."""
 
     def place(
         inbound: Inbound, cursor: Any, seq: int, envelope: Envelope[Any] | None, now: float
@@ -128,7 +128,7 @@ def loss_at_partial_flush(patch: pytest.MonkeyPatch) -> None:
 
 
 def retry_timer_leak(patch: pytest.MonkeyPatch) -> None:
-    """A timer that is not needed any more stays set."""
+    """A timer that is no longer needed stays set."""
 
     def set_alarm(alarm: Alarm) -> None:
         due = min((time for time in alarm._deadlines() if time is not None), default=None)
@@ -187,7 +187,7 @@ def test_without_a_bug_the_history_passes() -> None:
     run_state_machine_as_test(HistoryMachine, settings=PROFILES["quick"])
 
 
-# A second at most on an idle machine; a machine ten times slower is no error of ours.
+# A second at most on an idle machine; the limit lets a machine ten times slower pass.
 @pytest.mark.parametrize("limit", [60, pytest.param(5, marks=pytest.mark.deep)], ids="{} s".format)
 @pytest.mark.parametrize(("plant", "machine", "said"), BUGS, ids=NAMES)
 def test_a_planted_bug_is_found_at_once(

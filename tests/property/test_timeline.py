@@ -13,7 +13,7 @@ from reactive_ws.stores.wire.chat import Message
 
 
 def entry(identity: str, place: Place | None, text: str = "") -> Entry:
-    # The sequence is that of the place, as it mostly is, or that of the first who waits.
+    # The sequence is that of the place, as is usual, or that of the first waiting entry.
     sequence = 0 if place is None else place[1]
     return Entry(Message(identity, "s", "user", text, 0.0, sequence=sequence)).placed(place)
 

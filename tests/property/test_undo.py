@@ -328,7 +328,7 @@ def a_group_never_ends(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_pause_makes_steps(patch: pytest.MonkeyPatch) -> None:
-    """What changes in a pause is a step."""
+    """A change that is made during a pause becomes a step."""
     add = module.UndoHistory._add
     patch.setattr(
         module.UndoHistory,

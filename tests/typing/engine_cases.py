@@ -1,4 +1,4 @@
-"""What the types of the store engine are. Read by mypy and pyright, never run."""
+"""The types of the store engine. mypy and pyright read this file; nothing runs it."""
 
 from __future__ import annotations
 

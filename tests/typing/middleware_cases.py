@@ -1,4 +1,4 @@
-"""What the type checkers must know about middleware. Read by mypy and pyright strict, never run."""
+"""The types of the middleware. mypy and pyright strict read this file; nothing runs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What type checkers see of the application stores. Read by mypy and pyright, never run."""
+"""The types of the application stores. mypy and pyright read this file; nothing runs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers that nobody here wrote, as processes that a test can start, stop, pause and kill.
+"""Servers of other projects, as processes that a test can start, stop, pause and kill.
 
 A part that is missing on this machine skips the test with the reason; in CI, where none may be missing, it fails.
 """
@@ -215,7 +215,7 @@ class Nginx(Peer):
         await super().start()
 
     def reload(self) -> None:
-        """What `nginx -s reload` does."""
+        """Sends SIGHUP, as `nginx -s reload` does."""
         assert self.process is not None
         self.process.send_signal(signal.SIGHUP)
 

@@ -79,7 +79,7 @@ class Observed:
         return [delivery.id for delivery in self.deliveries]
 
     async def lost(self) -> Connection:
-        """Waits until the connection is not connected any more; returns the record that says so."""
+        """Waits until the connection is no longer connected; returns the record that says so."""
 
         def is_lost(record: Connection) -> bool:
             return record.state is not ConnectionState.CONNECTED

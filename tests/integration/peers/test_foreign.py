@@ -1,4 +1,4 @@
-"""A missing part never hides: it skips with its reason where somebody develops, and fails in CI."""
+"""A missing foreign server skips its test with a reason on a developer's machine, and fails it in CI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a proxy in front does to connections: it drops idle ones, loses its upstream, and reloads."""
+"""A service behind nginx, which drops idle connections, loses its upstream, and reloads."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ PLAIN = ["ws", "uvicorn"]
 
 
 class Echoes:
-    """What a plain server repeated."""
+    """Sends numbers to a plain server and records the payloads that it repeats."""
 
     def __init__(self, observed: Observed) -> None:
         self.service = observed.service
