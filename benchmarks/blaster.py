@@ -3,9 +3,9 @@
     python benchmarks/blaster.py COUNT SIZE SESSIONS
 
 It prints its port and serves one client at a time until its standard input ends. A client that offers the subprotocol
-gets it and a `hello`; every client gets the frames when it has sent a text frame that holds `go`. Who asks for the path
-/socket.io/ is spoken to as Engine.IO 4 and Socket.IO 5 prescribe, and gets the same messages as events. It uses nothing of
-`reactive_ws`, parses no JSON and builds all frames before it listens, so that it is never what is measured.
+gets it and a `hello`. Every client gets the frames after it has sent a text frame that holds `go`. A client of the path
+/socket.io/ gets the same messages as events of Engine.IO 4 and Socket.IO 5. The server uses nothing of `reactive_ws`,
+parses no JSON and builds all frames before it listens, so that it never limits a measurement.
 """
 
 from __future__ import annotations

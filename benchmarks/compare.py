@@ -1,9 +1,9 @@
 """Tells a regression from noise: `python benchmarks/compare.py OLD.json NEW.json`; exit code 1 when something got worse.
 
 Two runs may come from machines of different speed, so times alone say nothing. A row is judged by how much better ours is
-than the peers of the same run. Round by round: the row is worse when its best new round is worse than its worst old one
-beside the peer that says so least, better the other way round, and the same otherwise. A row without a peer that both runs
-have, and a row of counts or bytes, is judged by its own samples.
+than each peer in the same round. The row is worse when its best new round is worse than its worst old round, and better
+the other way round; otherwise it is the same. Of several peers, the one with the smallest change decides. A row without a
+peer that both runs have, and a row of counts or bytes, is judged by its own samples.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`gui_flood_tk`, `gui_flood_qt`: a store that is written without end and one label; `gui_flood_cost`: what a write costs; see `gui_flood`.
 
-Each way runs in a process of its own, on Xvfb where there is no display. The row is how old the oldest value was that the
-label showed; the last value must be shown, with at most one write a frame. The note says how often each way wrote the label, how long
-it froze the window and the writer took, and how long our longest wake was.
+Each way runs in a process of its own, on Xvfb where there is no display. The row is the age of the oldest value that the
+label showed. The label must show the last value, and may change at most once a frame. The note says how often each way
+wrote the label and how long it froze the window. It also says how long the writer took, and how long our longest wake was.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _measured(toolkit: str, way: str, updates: int) -> dict[str, Any]:
 
 
 def flood_rows(*, is_quick: bool) -> Iterator[Metric]:
-    """Yields a row for each toolkit that is there; who is not, is told of on standard output."""
+    """Yields the row of costs and one for each installed toolkit; prints the reason why a toolkit has none."""
     updates = 2_000 if is_quick else 100_000
     yield _cost(is_quick=is_quick)
     for toolkit in ("tk", "qt"):

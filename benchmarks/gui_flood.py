@@ -120,7 +120,7 @@ def qt() -> Program:
 
 @attrs.define
 class Measure:
-    """What was seen on the UI thread."""
+    """Times and counts of one run, taken on the UI thread."""
 
     writes: int = 0
     last: int = -1

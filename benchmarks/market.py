@@ -1,7 +1,7 @@
 """`pipeline_market`: the recorded exchange feed as fast as possible, order books kept, by `examples/market.py` and by hand.
 
 The loops by hand have no stores, no order of commits and no connection that comes back. The first keeps the example's
-immutable books, so that only the framework differs; the second is what somebody writes who needs nothing but the books.
+immutable books, so that only the framework differs. The second is the shortest program that keeps the books.
 """
 
 from __future__ import annotations

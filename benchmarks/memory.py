@@ -174,7 +174,7 @@ _EVERYTHING = {
 def _import_samples(rounds: int, cases: dict[str, str]) -> dict[str, list[float]]:
     samples: dict[str, list[float]] = {who: [] for who in cases}
     with tempfile.TemporaryDirectory() as folder:
-        # Bytecode of everybody in one new place: where ours may not be written, it would be compiled each time.
+        # All cases keep their bytecode in one new place. Where ours may not be written, Python would compile it each time.
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         for number in range(rounds + 1):

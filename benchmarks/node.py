@@ -16,7 +16,7 @@ _TARGETS = {("keyed_10000", "zustand"): 500.0, ("keyed_10000", "nanostores"): 50
 
 
 class Results:
-    """What Node measured. Without Node or its packages there are no such peers, and the rows say so.
+    """The samples that Node measured. Without Node or its packages the rows have no such peers, and say so.
 
     Args:
         is_quick: Whether a smoke run is enough.

@@ -146,7 +146,7 @@ def _storm(figure: Any, rows: Rows) -> None:
     for who, line in row["curves"].items():
         at, share = zip(*line, strict=True)
         if len(line) == 1:
-            # Who gave up stays where they were.
+            # The share stays the same after all clients gave up.
             at, share = (*at, end), (*share, *share)
         # Dashes, so that of two lines in one place both are seen.
         place = _OURS if who == "ours" else {"linestyle": "--", "zorder": 4}

@@ -7,16 +7,15 @@ and keeps everything that it received:
 
     receive        `async for`, and nothing else: the limit of the socket library
     bare           `async for` and `json.loads`; the results in a list
-    hand           what somebody writes who needs our job done once: json.loads, a typed record, known ids, a list per
-                   session, a callback
-    hand_msgspec   the same by somebody who knows msgspec: typed decoding in one step, a watermark per session
+    hand           a loop by hand for the same job: json.loads, a typed record, known ids, a list per session, a callback
+    hand_msgspec   the same with msgspec: typed decoding in one step, a watermark per session
     ours           service -> codec -> order -> dispatcher -> history store -> keyed select -> callback
     picows         the limit again, with the callbacks of `picows`; `picows_recv` through its `recv`
     ours_picows    ours over `picows.websockets`, as the extra `fast` installs it
     socketio       the client of python-socketio with an event handler, from the same server, which speaks its protocol then
 
-The time is the CPU time of the process: the server always has more, so that nobody waits, unless the machine is busy with
-other things. Each checks afterwards, outside the timing, that it has every message of every session in order.
+The time is the CPU time of the process. The server always has more frames, so the client never waits on an idle machine.
+Each way checks afterwards, outside the timing, that it has every message of every session in order.
 """
 
 from __future__ import annotations
@@ -78,7 +77,7 @@ async def bare(work: Work) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A message as somebody without msgspec would keep it."""
+    """A message as a program without msgspec would keep it."""
 
     id: str
     session_id: str
@@ -216,7 +215,7 @@ async def _application(work: Work, **options: Any) -> float:
         problems = app.errors.state.get().errors
         found = {name: [entry.id for entry in app.history.get_entries(name)] for name in names}
         await app.service.disconnect()
-    # A handler may well take long on a machine that is busy with other things; that is no error here.
+    # On a busy machine the service may report a slow handler. That does not make the result wrong.
     if wrong := [problem for problem in problems if "use on_async" not in problem.text]:
         raise AssertionError(wrong)
     check(found, work)
@@ -281,7 +280,7 @@ def rows(rounds: int, *, count: int) -> Iterator[Metric]:
 def main() -> None:
     if sys.argv[1:2] == ["--child"]:
         way, url, count, sessions = sys.argv[2:6]
-        # A handler that takes long because the machine is busy is no news here.
+        # The service logs slow handlers, and on a busy machine any handler may be slow.
         logging.disable()
         try:
             print(asyncio.run(WAYS[way](Work(url, int(count), int(sessions)))))

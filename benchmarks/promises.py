@@ -1,4 +1,4 @@
-"""What the Python libraries of the store rows promise, tried out: order, isolated errors, threads, no glitch.
+"""Tries out which promises the Python libraries of the store rows keep: order, isolated errors, threads, no glitch.
 
 python benchmarks/promises.py           prints the table
 python benchmarks/promises.py --write   also joins it to benchmarks/results/latest.json and docs/performance.md

@@ -1,8 +1,8 @@
 """`reconnect`: a server comes back after an outage; how long until a thousand queued messages have arrived there?
 
-Everybody waits for the same server at the same time, so that each is measured with the same outage: ours, the retry policies
-of the designs that it replaces around a hand-written queue, and the iterator of `websockets`. A policy that has given up by
-then has no number.
+All clients wait for the same server at the same time, so that they share one outage. They are ours, a hand-written queue
+with the retry policy of each design that ours replaces, and the iterator of `websockets`. A policy that gave up before the
+server's return has no number.
 
     python benchmarks/reconnecting.py [--runs 5] [--outage 2] [--count 1000]
 """

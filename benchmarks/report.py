@@ -1,4 +1,4 @@
-"""What becomes of the rows: a printed table, and a file that `compare.py` reads."""
+"""Prints the rows as a table and writes the file that `compare.py` reads."""
 
 from __future__ import annotations
 

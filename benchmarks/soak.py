@@ -88,7 +88,7 @@ async def _soak(url: str, seconds: float) -> tuple[list[array[float]], list[floa
 def rows(seconds: float) -> Iterator[Metric]:
     """Yields the row of the round trip's p99, in microseconds, and of memory, in megabytes.
 
-    The p99 is the median of those of the seconds of each part: one pause of the whole machine is no drift.
+    The p99 of a part is the median over its seconds, so that one pause of the whole machine does not count as drift.
     """
     with answering() as url:
         trips, megabytes = asyncio.run(_soak(url, seconds))

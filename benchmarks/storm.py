@@ -1,11 +1,12 @@
-"""The storm after an outage: who gets back in, and when, if everybody was thrown out together.
+"""Plays the storm after an outage: all clients lose their connection together, and each dials until it is back or gives up.
 
     python benchmarks/storm.py [--clients 10000] [--rate 500] [--outages 10 120]
 
-Pure arithmetic, no sockets and no clock. All clients lose their connection at second 0. The server refuses everybody for the
-length of the outage and then lets `rate` clients in per second, a twentieth of that in each slot of 50 ms; who comes when a
-slot is full is refused. Each client dials again after the delays of its policy until it is in or its policy gives up. The
-ideal is a server that is busy from its return to the last client: the 99th percentile then is outage + 0.99 * clients / rate.
+Pure arithmetic, no sockets and no clock. All clients lose their connection at second 0. The server refuses every client
+during the outage and then accepts `rate` clients per second, a twentieth of that in each slot of 50 ms. It refuses the
+clients that come when a slot is full. Each client dials again after the delays of its policy until the server accepts it
+or the policy gives up. The ideal server is busy from its return to the last client. Its 99th percentile is outage + 0.99 *
+clients / rate.
 
 Not modelled: how long a dial takes, and clients that are thrown out again.
 """
@@ -27,12 +28,12 @@ __all__ = ["POLICIES", "Outcome", "Policy", "main", "storm"]
 
 _SLOT = 0.05
 _MAX_SECONDS = 3600.0
-"""Who is not back after this many seconds is stranded, whatever the policy still intends."""
+"""A client that is not back after this many seconds is stranded, even if its policy would dial again."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How a client comes back: delays, and how many of them; None for no end."""
+    """A retry policy: a source of delays, and the most attempts, or None for no limit."""
 
     name: str
     source: DelaySource
@@ -68,7 +69,7 @@ POLICIES: tuple[Policy, ...] = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a storm.
+    """The result of one storm for one policy.
 
     Attributes:
         clients, outage, rate: As given: seconds, clients per second.
@@ -111,7 +112,7 @@ class Outcome:
 
 
 def storm(policy: Policy, *, clients: int, outage: float, rate: float, seed: int = 0) -> Outcome:
-    """Plays one storm and returns what became of it."""
+    """Plays one storm and returns its result."""
     rng = random.Random(seed)
     capacity = max(1, round(rate * _SLOT))
     slots: dict[int, list[Callable[[], float | None]]] = {}
@@ -135,7 +136,7 @@ def storm(policy: Policy, *, clients: int, outage: float, rate: float, seed: int
             room = capacity
             peak = max(peak, len(arrived) + before)
             before = len(arrived)
-            # Who is first within a slot is chance, and not the order in which we keep them.
+            # Chance decides the order within a slot, and not the order in which this list keeps the clients.
             rng.shuffle(arrived)
         back += [now + _SLOT] * min(room, len(arrived))
         for wait in arrived[room:]:

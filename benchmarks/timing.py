@@ -1,8 +1,8 @@
 """The clock of all benchmarks: cases that do the same work take turns, round after round.
 
-A case is prepared and warmed up before the first round. Every round runs every case once, after a garbage collection, in
-an order that rotates, so that whatever else the machine does meets all of them alike. What one thread does is timed in CPU
-seconds of that thread; what waits for sockets or other processes is timed by the wall.
+A case is prepared and warmed up before the first round. Every round runs every case once, after a garbage collection. The
+order rotates, so that other programs of the machine disturb all cases alike. Work of one thread is timed in CPU seconds of
+that thread; work that waits for sockets or other processes is timed by the wall.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class Case:
     """One way to do the work.
 
     Attributes:
-        who: Its name: "ours", or the peer's.
-        prepare: Builds everything; returns what is timed, which may be called again and again.
+        name: "ours", or the name of the peer.
+        prepare: Builds everything; returns the function that is timed, which may be called again and again.
         operations: How many operations one call does.
         check: Called once after the last round; raises when the results are wrong.
         refresh: Called before every round, apart from timing; makes new data.
     """
 
-    who: str
+    name: str
     prepare: Callable[[], Run]
     operations: int
     check: Callable[[], None] = lambda: None
@@ -41,7 +41,7 @@ class Case:
     @property
     def is_there(self) -> bool:
         """Whether the library that the case is named after is installed."""
-        return _is_there(self.who)
+        return _is_there(self.name)
 
 
 _MODULES = frozenset({"eventkit", "fynx", "nervio", "observ", "psygnal", "reaktiv", "traitlets"})
@@ -49,12 +49,12 @@ _MODULES = frozenset({"eventkit", "fynx", "nervio", "observ", "psygnal", "reakti
 
 
 @cache
-def _is_there(who: str) -> bool:
-    if who not in _MODULES:
+def _is_there(library: str) -> bool:
+    if library not in _MODULES:
         return True
-    found = importlib.util.find_spec(who) is not None
+    found = importlib.util.find_spec(library) is not None
     if not found:
-        print(f"(without {who}, which is not installed)")
+        print(f"(without {library}, which is not installed)")
     return found
 
 
@@ -63,20 +63,20 @@ def interleave(
 ) -> dict[str, list[float]]:
     """Returns for every case the seconds of one operation in each round."""
     every = tuple(case for case in cases if case.is_there)
-    runs = {case.who: case.prepare() for case in every}
+    runs = {case.name: case.prepare() for case in every}
     for case in every:
         case.refresh()
-        runs[case.who]()
-    samples: dict[str, list[float]] = {case.who: [] for case in every}
+        runs[case.name]()
+    samples: dict[str, list[float]] = {case.name: [] for case in every}
     for number in range(rounds):
         turn = number % len(every)
         for case in every[turn:] + every[:turn]:
-            run = runs[case.who]
+            run = runs[case.name]
             case.refresh()
             gc.collect()
             began = clock()
             run()
-            samples[case.who].append((clock() - began) / case.operations)
+            samples[case.name].append((clock() - began) / case.operations)
     for case in every:
         case.check()
     return samples

@@ -1,4 +1,4 @@
-"""What every way of taking the blaster's frames gets to do, and how its result is checked."""
+"""The work that every way of reading the blaster's frames does, and the check of its result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Work", "check"]
 
 @dataclass(frozen=True)
 class Work:
-    """What one process does."""
+    """The frames that one process reads."""
 
     url: str
     count: int

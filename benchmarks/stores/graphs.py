@@ -20,7 +20,7 @@ Read = Callable[[], Any]
 
 
 class Library(Protocol):
-    """What the graphs need of a library."""
+    """The four operations that the graphs need of a library."""
 
     def signal(self, value: Any) -> tuple[Read, Callable[[Any], object]]: ...
     def computed(self, sources: list[Any], function: Callable[..., Any]) -> Read: ...
@@ -86,7 +86,7 @@ class Reaktiv:
 
 
 class Plain:
-    """No library: after every write everything is computed anew, in the order in which it was built."""
+    """No library: every write computes all values again, in the order in which they were built."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
@@ -382,7 +382,7 @@ def _cellx(library: Library, layers: int) -> Callable[[], None]:
 
 
 def _plain(layers: int) -> Callable[[], None]:
-    """Computes everything anew and tells the same observers."""
+    """Computes all values again and calls the same observers."""
     observers: list[Callable[[Any], None]] = [lambda _: None for _ in range(4 * layers)]
 
     def turn(values: tuple[int, ...]) -> tuple[int, ...]:

@@ -182,7 +182,7 @@ def history_rows(rounds: int, *, is_quick: bool = False) -> Iterator[Metric]:
             samples = {"ours": big, "itself at 1 000": samples["ours"]}
         note = ""
         if name == "window" and large != small:
-            # What is far apart in memory is slow for everybody: the plainest sequence there is, read in the same places.
+            # Reading cold memory is slow for every structure, so a plain list is read in the same places.
             for count in (large, small):
                 who = "list" if count == large else "list at 1 000"
                 samples[who] = metric(who, [_list_windows(count)], rounds=rounds).samples[who]

@@ -17,7 +17,7 @@ __all__ = ["keyed_rows"]
 
 @attrs.frozen
 class Entity:
-    """What is kept under a key."""
+    """The value that each key holds."""
 
     key: str
     version: int

@@ -39,7 +39,7 @@ def right_cases(cases: list[Case]) -> tuple[list[Case], str]:
             if case.is_there:
                 case.prepare()()
         except AssertionError:
-            wrong.append(case.who)
+            wrong.append(case.name)
         else:
             right.append(case)
     return right, f"({', '.join(wrong)}: wrong result)" if wrong else ""
@@ -268,7 +268,7 @@ class Fynx:
 
 
 class _Tracking:
-    """What observ and nervio share: functions that read find their sources by themselves."""
+    """The part that observ and nervio share: a function's sources are those that it reads."""
 
     def __init__(self) -> None:
         self.kept: list[Any] = []

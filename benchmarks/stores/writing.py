@@ -168,7 +168,7 @@ WRITES: dict[str, Callable[[list[Callable[[Any], None]]], Callable[[int], object
     "reaktiv": _reaktiv,
     **signal_libraries.WRITES,
 }
-"""What writes a value that observers see, by the library's name."""
+"""Builds observers and returns the function that writes their value, by the library's name."""
 
 
 def write_rows(rounds: int, *, is_quick: bool = False) -> Iterator[Metric]:
