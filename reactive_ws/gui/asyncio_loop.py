@@ -44,6 +44,12 @@ class AsyncioLoop(UiLoop):
             return asyncio._get_running_loop() is self._loop
         return super().is_ui_thread()
 
+    def on_gone(self, thing: Any, gone: Callable[[], None]) -> None:
+        """Calls `gone` at the `destroyed` signal of a Qt object, for programs with qasync; others go when Python collects them."""
+        connect = getattr(getattr(thing, "destroyed", None), "connect", None)
+        if callable(connect):
+            connect(_ignoring(gone))
+
     def wake(self) -> None:
         self._loop.call_soon_threadsafe(self.run_posted)
 
@@ -115,8 +121,8 @@ def _is_widget(thing: Any) -> bool:
     return hasattr(thing, "is_attached") and hasattr(thing, "_task")
 
 
-def _ignoring(function: Callable[[], None]) -> Callable[[object], None]:
-    def call(_: object) -> None:
+def _ignoring(function: Callable[[], None]) -> Callable[..., None]:
+    def call(*_: object) -> None:
         function()
 
     return call

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 import qasync
 import ui_drivers
 from fake_service import FakeService
@@ -12,6 +13,7 @@ from PyQt6 import QtCore, QtWidgets, sip
 
 from reactive_ws.connection import ConnectionState
 from reactive_ws.engine import Domain
+from reactive_ws.errors import UsageError
 from reactive_ws.gui import AsyncioLoop, QtLoop, connection_view
 from reactive_ws.gui.qt import Column, ConnectionBanner, ConnectionStatus, ListModel, TableModel
 from reactive_ws.state import Store
@@ -93,3 +95,30 @@ def test_a_window_of_qasync_is_built_before_its_loop_runs(domain: Domain) -> Non
     with loop:
         loop.run_until_complete(main())
     assert (shown, errors) == ([0, 1], [])
+
+
+def test_a_binding_of_an_asyncio_loop_ends_with_its_qt_widget_and_qt_widgets_refuse_that_loop(
+    domain: Domain,
+) -> None:
+    loop = qasync.QEventLoop(application)
+    asyncio.set_event_loop(loop)
+    errors: list[Exception] = []
+    ui = AsyncioLoop(loop, on_error=errors.append)
+    selection = Store(0, domain=domain).select()
+    label = QtWidgets.QLabel()
+    ui.bind(selection, label, lambda it, value: it.setText(str(value)))
+    assert selection.observer_count == 1
+
+    async def main() -> None:
+        label.deleteLater()
+        while selection.observer_count:
+            await asyncio.sleep(0.01)
+
+    views = connection_view(ui, FakeService(domain))
+    wrong: Any = ui
+    for make in (ConnectionStatus, ConnectionBanner):
+        with pytest.raises(UsageError, match=r"not AsyncioLoop: write QtLoop\(QtCore\)"):
+            make(wrong, QtWidgets, views)
+    with loop:
+        loop.run_until_complete(main())
+    assert errors == []

@@ -230,6 +230,27 @@ def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:
     assert service.connections.select().observer_count == 0
 
 
+def test_an_age_that_changes_draws_its_words_only(domain: Domain) -> None:
+    turning = ui_drivers.tk()
+    root = root_of(turning)
+    service = FakeService(domain)
+    service.become(ConnectionState.CONNECTED, since=turning.loop.now() - FIVE_HOURS)
+    status = ConnectionStatus(turning.loop, root, connection_view(turning.loop, service))
+    status.widget.pack()
+    ui_drivers.settle(turning, 0.1)
+    drawn, words = status.pill.widget.find_all(), status.pill.text
+    service.become(ConnectionState.CONNECTED, since=turning.loop.now() - FIVE_HOURS - 60.0)
+    ui_drivers.settle(turning, 0.1)
+    assert (words, status.pill.text) == ("Connected (5h 00m)", "Connected (5h 01m)")
+    # A drawing deletes all items and makes new ones.
+    assert status.pill.widget.find_all() == drawn
+    service.become(ConnectionState.CLOSED)
+    ui_drivers.settle(turning, 0.1)
+    assert status.pill.widget.find_all() != drawn
+    turning.loop.close()
+    root.destroy()
+
+
 @pytest.mark.parametrize(
     ("position", "is_left", "is_top"),
     [

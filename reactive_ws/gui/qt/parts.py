@@ -11,6 +11,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+from ...errors import UsageError
 from ..status import ConnectionView, Ink, Spinner, is_dark, mark
 from .loop import QtLoop
 
@@ -21,6 +22,7 @@ __all__ = [
     "badge_label",
     "eliding_label",
     "fade",
+    "kit_for",
     "kit_of",
     "pill",
     "retry_button",
@@ -107,6 +109,19 @@ class Kit:
 
         base = widgets.QLabel
         return type(base)("ElidingLabel", (base,), {"paintEvent": paint, "minimumSizeHint": least})
+
+
+def kit_for(ui: object, qt_widgets: ModuleType) -> Kit:
+    """Returns the kit of a binding for a widget of this loop.
+
+    Raises:
+        UsageError: `ui` is the loop of another toolkit.
+    """
+    if not isinstance(ui, QtLoop):
+        raise UsageError(
+            f"widgets of Qt need a QtLoop, not {type(ui).__name__}: write QtLoop(QtCore), also under qasync"
+        )
+    return kit_of(qt_widgets)
 
 
 @cache

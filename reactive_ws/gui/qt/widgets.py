@@ -22,6 +22,7 @@ from .parts import (
     badge_label,
     eliding_label,
     fade,
+    kit_for,
     kit_of,
     pill,
     retry_button,
@@ -55,6 +56,7 @@ class ConnectionStatus:
 
     Raises:
         ValueError: `corner` without `parent`.
+        UsageError: `ui` is the loop of another toolkit. A program with qasync takes `QtLoop`.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class ConnectionStatus:
     ) -> None:
         if corner is not None and parent is None:
             raise ValueError("corner needs parent=, the widget over which the pill floats")
-        self._kit = kit = kit_of(qt_widgets)
+        self._kit = kit = kit_for(ui, qt_widgets)
         self._detail = detail
         self._live = ""
         self._view: ConnectionView | None = None
@@ -211,12 +213,15 @@ class ConnectionBanner:
 
     Attributes:
         widget: A QFrame. Put it into a layout where the banner should appear. It wraps its text.
+
+    Raises:
+        UsageError: `ui` is the loop of another toolkit. A program with qasync takes `QtLoop`.
     """
 
     def __init__(
         self, ui: QtLoop, qt_widgets: ModuleType, views: Observable[ConnectionView]
     ) -> None:
-        self._kit = kit = kit_of(qt_widgets)
+        self._kit = kit = kit_for(ui, qt_widgets)
         self._view: ConnectionView | None = None
         self._said = ""
         self.widget: Any = pill(kit, "connectionBanner", radius=8.0)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import attrs
 from reactivex import Observable, abc
+from reactivex.disposable import Disposable
 
 from ...connection import Connection, ConnectionState, Metrics, Phase
 from ...state import ReadOnly, derived
@@ -42,7 +43,7 @@ _TONES = {
 }
 _BUSY = (ConnectionState.CONNECTING, ConnectionState.RECONNECTING)
 _LOST = (ConnectionState.DISCONNECTED, ConnectionState.RECONNECTING, ConnectionState.ERROR)
-_STEPS = ((60.0, 1.0), (3_600.0, 10.0), (86_400.0, 60.0))
+_STEPS = ((10.0, 1.0), (60.0, 5.0), (3_600.0, 10.0), (86_400.0, 60.0))
 """Ages of a connection in seconds, and every how many seconds the words of a younger one change."""
 _HAIR = 0.001
 """Seconds that a timer waits beyond the moment of a change, so that rounding does not wake it too early."""
@@ -234,7 +235,7 @@ def connection_text(connection: Connection, *, now: float, words: Words | None =
 def next_text_change(connection: Connection, *, now: float) -> float | None:
     """Returns in how many seconds `connection_text` changes by time alone; None when it does not."""
     if connection.state is ConnectionState.CONNECTED:
-        # Each tick repaints a window: seconds count in the first minute, then tens of seconds, minutes and hours.
+        # Each tick repaints a window, so words of an older connection change less often.
         spent = max(0.0, now - connection.since)
         step = next((step for limit, step in _STEPS if spent < limit - step), 3_600.0)
         return step - spent % step + _HAIR
@@ -343,42 +344,55 @@ def connection_view(
         grace: Seconds of an outage during which there is no banner, from the first moment of the outage.
         theme: Colours, symbols and words; those of `Theme()` when None.
     """
-    look = theme or Theme()
-
-    def subscribe(
-        observer: abc.ObserverBase[ConnectionView], scheduler: abc.SchedulerBase | None = None
-    ) -> abc.DisposableBase:
-        del scheduler
-        return _Watching(ui, service, grace, look, observer.on_next)
-
-    return Observable(subscribe)
+    return Observable(_Watching(ui, service, grace, theme or Theme()).subscribe)
 
 
-class _Watching(abc.DisposableBase):
-    """One subscription: a mirror for each fact, and a timer while the view depends on the time."""
+class _Watching:
+    """The views of one service: a mirror for each fact, and one timer while the view depends on the time.
 
-    def __init__(
-        self,
-        ui: UiLoop,
-        service: Service,
-        grace: float,
-        theme: Theme,
-        show: Callable[[ConnectionView], None],
-    ) -> None:
+    All observers share them, so that a window with many widgets wakes as often as a window with one. They exist while there is
+    an observer.
+    """
+
+    def __init__(self, ui: UiLoop, service: Service, grace: float, theme: Theme) -> None:
         self._ui = ui
+        self._service = service
         self._grace = grace
         self._theme = theme
-        self._show = show
-        self._retry = service.connect
+        self._observers: dict[object, abc.ObserverBase[ConnectionView]] = {}
         self._shown: ConnectionView | None = None
         self._lost_since: float | None = None
         self._is_first = True
         self._cancel: Callable[[], None] | None = None
+        self._end: Callable[[], None] | None = None
+        self._facts: ReadOnly[tuple[Connection, int, Metrics, bool]]
+
+    def subscribe(
+        self, observer: abc.ObserverBase[ConnectionView], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        """Shows the current view to an observer, and each later one. UI thread."""
+        del scheduler
+        key = object()
+
+        def leave() -> None:
+            if self._observers.pop(key, None) is not None and not self._observers:
+                self._stop()
+
+        is_first = not self._observers
+        self._observers[key] = observer
+        if is_first:
+            self._start()
+        elif self._shown is not None:
+            observer.on_next(self._shown)
+        return Disposable(leave)
+
+    def _start(self) -> None:
+        ui, service = self._ui, self._service
+        self._shown, self._lost_since, self._is_first = None, None, True
         connection = ui.mirror(service.connection)
         outbox = ui.mirror(service.outbox)
         metrics = ui.mirror(service.metrics)
         room = ui.mirror(service.can_send)
-        self._mirrors: list[Mirror[Any]] = [connection, outbox, metrics, room]
         self._facts = derived(
             connection,
             outbox,
@@ -386,7 +400,27 @@ class _Watching(abc.DisposableBase):
             room,
             lambda now, waiting, counts, can_send: (now, len(waiting), counts, can_send),
         )
-        self._subscription = self._facts.select().subscribe(lambda _: self._look())
+        mirrors: tuple[Mirror[Any], ...] = (connection, outbox, metrics, room)
+        subscription = self._facts.select().subscribe(lambda _: self._look())
+
+        def end() -> None:
+            subscription.dispose()
+            for mirror in mirrors:
+                mirror.dispose()
+
+        if self._observers:
+            self._end = end
+        else:
+            # The only observer left when it got the first view.
+            end()
+
+    def _stop(self) -> None:
+        if self._cancel is not None:
+            self._cancel()
+            self._cancel = None
+        end, self._end = self._end, None
+        if end is not None:
+            end()
 
     def _look(self) -> None:
         if self._cancel is not None:
@@ -404,14 +438,15 @@ class _Watching(abc.DisposableBase):
             grace=self._grace,
             theme=self._theme,
             can_send=can_send,
-            retry=self._retry,
+            retry=self._service.connect,
         )
         wait = next_change(connection, now=now, lost_since=self._lost_since, grace=self._grace)
         if wait is not None:
             self._cancel = self._ui.later(wait, self._look)
         if view != self._shown:
             self._shown = view
-            self._show(view)
+            for observer in list(self._observers.values()):
+                self._ui.guard(observer.on_next, view)
 
     def _note_outage(self, connection: Connection, now: float) -> None:
         is_first, self._is_first = self._is_first, False
@@ -421,11 +456,3 @@ class _Watching(abc.DisposableBase):
                 self._lost_since = min(now, connection.since) if is_first else now
         elif connection.state is not ConnectionState.CONNECTING:
             self._lost_since = None
-
-    def dispose(self) -> None:
-        self._subscription.dispose()
-        if self._cancel is not None:
-            self._cancel()
-            self._cancel = None
-        for mirror in self._mirrors:
-            mirror.dispose()

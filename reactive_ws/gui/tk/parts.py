@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ...connection import ConnectionState
 from ..status import ConnectionView, Ink, Spinner, cap, is_dark, mark
 from .loop import TkLoop
 
@@ -76,9 +77,10 @@ def picture(widget: Any, data: bytes) -> Any:
 
 @attrs.frozen
 class _Look:
-    """Everything that decides the drawing of a pill."""
+    """Everything that decides the drawing of a pill, except for its words."""
 
-    view: ConnectionView
+    state: ConnectionState
+    badge: str
     ink: Ink
     background: str
     width: int
@@ -103,6 +105,7 @@ class Pill:
         self._drawn: _Look | None = None
         self._pictures: list[Any] = []
         self._symbol = 0
+        self._words = 0
         self._room = 0
         self.text = ""
         self.widget: Any = tkinter().Canvas(
@@ -148,23 +151,27 @@ class Pill:
         wanted = int(canvas.cget("width"))
         width = min(wanted, self._room or wanted)
         ink = ink_of(canvas.master, view)
-        look = _Look(view, ink, background_of(canvas.master), width)
+        look = _Look(view.state, view.badge, ink, background_of(canvas.master), width)
+        gap, middle = self._line // 2, self.height // 2
+        badge = self._badge_width(view)
+        start = 2 * gap + self._line
+        room = width - start - gap - (badge + gap if badge else 0)
+        self.text = _elided(view.text, room, self._font.measure) if self._has_text else ""
         if look == self._drawn:
+            # Most changes are those of an age, which needs no new drawing.
+            if self._words:
+                canvas.itemconfigure(self._words, text=self.text)
             return
         self._drawn = look
         canvas.delete("all")
         canvas.configure(background=look.background)
         self._pictures = []
-        gap, middle = self._line // 2, self.height // 2
         self._rounded(0, 0, width, self.height, ink.tint, ink.edge)
         self._symbol = canvas.create_image(gap, middle, anchor="w")
         self._turn(self.spinner.step)
-        badge = self._badge_width(view)
+        self._words = 0
         if self._has_text:
-            start = 2 * gap + self._line
-            room = width - start - gap - (badge + gap if badge else 0)
-            self.text = _elided(view.text, room, self._font.measure)
-            canvas.create_text(
+            self._words = canvas.create_text(
                 start, middle, anchor="w", text=self.text, fill=ink.text, font=self._font
             )
         if badge:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 import pytest
 from fake_service import FakeService
@@ -75,7 +77,7 @@ def test_the_age_of_the_connection_is_counted_in_seconds_and_nothing_else_wakes_
     assert service.connections.select().observer_count == 0
 
 
-@pytest.mark.parametrize(("age", "ticks"), [(0.0, 61), (60.0, 7), (3_600.0, 2), (90_000.0, 1)])
+@pytest.mark.parametrize(("age", "ticks"), [(0.0, 21), (60.0, 7), (3_600.0, 2), (90_000.0, 1)])
 def test_an_old_connection_repaints_rarely(
     ui: ManualLoop, service: FakeService, age: float, ticks: int
 ) -> None:
@@ -101,6 +103,53 @@ def test_ages_are_short(ui: ManualLoop, service: FakeService, age: float, text: 
     ui.run(age)
     service.become(CONNECTED, since=0.0)
     assert Shown(ui, service).last.text == text
+
+
+class CountingLoop(ManualLoop):
+    """A loop that counts what wakes its program."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.timers = 0
+
+    def start_timer(self, delay: float, function: Callable[[], None]) -> Callable[[], None]:
+        self.timers += 1
+        return super().start_timer(delay, function)
+
+
+@pytest.mark.parametrize("widgets", [1, 8])
+def test_a_window_with_many_widgets_wakes_as_often_as_a_window_with_one(
+    service: FakeService, widgets: int
+) -> None:
+    ui = CountingLoop()
+    service.become(CONNECTED, since=0.0)
+    views = connection_view(ui, service)
+    shown = [list[ConnectionView]() for _ in range(widgets)]
+    subscriptions = [views.subscribe(them.append) for them in shown]
+    ui.run(60.5)
+    # Ten in the first ten seconds, ten in the other fifty, the one that waits, and the first frame.
+    assert (ui.timers, ui.timer_count) == (22, 1)
+    assert [len(them) for them in shown] == [21] * widgets
+    for subscription in subscriptions:
+        subscription.dispose()
+    assert ui.timer_count == 0
+    assert service.connection.select().observer_count == 0
+    service.become(DISCONNECTED, since=ui.now())
+    views.subscribe(shown[0].append)
+    assert shown[0][-1].state is DISCONNECTED
+
+
+def test_a_widget_that_fails_spoils_no_other_widget(service: FakeService) -> None:
+    errors = list[Exception]()
+    ui = ManualLoop(on_error=errors.append)
+    views = connection_view(ui, service)
+    shown = list[ConnectionView]()
+    views.subscribe(lambda view: 1 / view.queued)
+    views.subscribe(shown.append)
+    service.queue(3)
+    ui.run(0.1)
+    assert [type(error) for error in errors] == [ZeroDivisionError]
+    assert shown[-1].queued == 3
 
 
 def test_a_countdown_counts_down_and_then_dials(ui: ManualLoop, service: FakeService) -> None:
