@@ -16,6 +16,8 @@ DEMO_READY := $(DEMO_VENV)/.ready
 PEERS := tests/integration/peers
 NODE_PEERS := $(PEERS)/node_modules/.ready
 DEMO ?=
+# Two processes take the test files in turn. A file stays in one process, because its tests share servers.
+PARALLEL := --numprocesses 2 --dist loadfile
 PIP := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 define new_venv
@@ -35,7 +37,7 @@ setup: $(READY) $(CHECK_READY) $(NODE_PEERS)
 
 $(READY): pyproject.toml constraints.txt
 	$(call new_venv,$(VENV))
-	$(BIN)/python $(PIP) --editable '.[testing,fast,qt,textual,postgres]' jsonschema mypy pyright pyrsistent pytest-asyncio fastapi starlette trustme uvicorn PyQt6 qasync
+	$(BIN)/python $(PIP) --editable '.[testing,fast,qt,textual,postgres]' jsonschema mypy pyright pyrsistent pytest-asyncio pytest-xdist fastapi starlette trustme uvicorn PyQt6 qasync
 	touch $@
 
 $(CHECK_READY): $(READY)
@@ -53,10 +55,10 @@ demo: $(DEMO_READY)
 	$(DEMO_VENV)/bin/reactive-ws demo $(DEMO)
 
 test: $(READY) $(NODE_PEERS)
-	$(BIN)/python -m pytest -m "not deep"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not deep"
 
 test-deep: $(READY) $(NODE_PEERS) coverage
-	REACTIVE_WS_PROFILE=deep $(BIN)/python -m pytest
+	REACTIVE_WS_PROFILE=deep $(BIN)/python -m pytest $(PARALLEL)
 	$(BIN)/python tests/mutation/mutate.py
 
 # Branch coverage of each package by the unit and property tests alone; below 95 % it fails. What is left out and why

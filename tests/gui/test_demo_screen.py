@@ -50,8 +50,9 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             cwd=directory,
+            # The size of the terminal counts, not what the parent's shell exported.
             env={
-                **os.environ,
+                **{name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")},
                 "PYTHONPATH": str(ROOT),
                 "TMPDIR": str(directory),
                 "TERM": "xterm-256color",
