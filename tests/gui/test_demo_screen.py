@@ -52,7 +52,11 @@ class Terminal:
             cwd=directory,
             # The size of the terminal counts, not what the parent's shell exported.
             env={
-                **{name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")},
+                **{
+                    name: value
+                    for name, value in os.environ.items()
+                    if name not in ("COLUMNS", "LINES")
+                },
                 "PYTHONPATH": str(ROOT),
                 "TMPDIR": str(directory),
                 "TERM": "xterm-256color",
