@@ -76,7 +76,7 @@ def promises(found: dict[str, dict[str, str]]) -> str:
 def written(results: dict[str, Any]) -> str:
     """Returns what stands between the marks: the machine, the versions, the table."""
     machine = results["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    versions = ", ".join(f"`{name} {version}`" for name, version in results["versions"].items())
     return (
         f"{machine.get('interpreter', 'interpreter not noted')}; {machine['cpu']}, {machine['cores']} cores, {machine['system']}; load {machine['load']:.1f}  \n"
         f"{versions}\n\n{table(results)}\n"

@@ -3,12 +3,12 @@
 Messages come in, stores change, the UI redraws; the UI acts, commands go out. The packages, from the ground up; each
 imports only from packages on lower floors, and from their faces:
 
-    floor 1   errors        every exception, by whose fault
-    floor 2   engine        one order of commits, who listens, batches, how a value is written
+    floor 1   errors        every exception, sorted by the side at fault
+    floor 2   engine        one order of commits, observers, batches, the one write path
               wire          envelope, registry of types, codecs
     floor 3   state         `Store`, `KeyedStore`, `derived`, `Selection`, `snapshot`, event streams
               connection    decisions about one connection, without I/O: states, close codes, backoff, heartbeat
-              outbox        what waits to be sent and what became of it, in memory and in a file
+              outbox        messages that wait to be sent and their outcome, in memory and in a file
     floor 4   inbound       order, duplicates and gaps; routing; one burst is one commit
               transport     one socket: address, credentials, dialing, reading, writing
               editing       changes that can be taken back: optimistic patches
@@ -16,8 +16,8 @@ imports only from packages on lower floors, and from their faces:
               resources     values that are fetched, and functions that follow a stream
               middleware    persist, undo, logger, inspector over public hooks
               dialects      languages of servers, without I/O
-              gui           event loops of toolkits, frames, lists, widgets
-    floor 5   service       `WebSocketService`: the parts put together
+    floor 5   gui           event loops of toolkits, frames, lists, widgets
+              service       `WebSocketService`: the parts put together
               server        the server half, for your own backend: logs, sessions, commands
     floor 6   testing       virtual time, faults, a scripted server, machines, conformance
     floor 7   commands      the command line
@@ -27,8 +27,8 @@ imports only from packages on lower floors, and from their faces:
     out   your action -> service -> outbox -> wire -> transport -> socket
     when  connection decides, without I/O; service performs
 
-What has to do with a connection is imported when it is first asked for: a program that only uses stores does not wait for
-the socket library.
+The package imports the modules of a connection at the first use of one of their names. A program that only uses stores
+does not load the socket library.
 """
 
 from importlib import import_module

@@ -172,7 +172,7 @@ def test_the_results_are_written_between_the_marks_of_the_page_and_nowhere_else(
             table.BEGIN,
             "",
             "CPython 3; a, 2 cores, b; load 0.5  ",
-            "python 3",
+            "`python 3`",
             "",
             "| row | ours | peers: how many times better ours is | target |",
             "| --- | --- | --- | --- |",
