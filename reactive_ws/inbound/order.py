@@ -171,7 +171,7 @@ class Inbound:
         cursor.seq = snapshot.seq
         self._moved[cursor.stream] = cursor
         cursor.held = {seq: held for seq, held in cursor.held.items() if seq > snapshot.seq}
-        following = self._release(cursor)
+        following = self._in_sequence(cursor)
         if not cursor.held:
             self._holding.pop(cursor.stream, None)
         return True, following
@@ -251,7 +251,7 @@ class Inbound:
             self.duplicates += 1
             return _NOTHING
         cursor.held[seq] = envelope
-        released = self._release(cursor)
+        released = self._in_sequence(cursor)
         if not cursor.held:
             self._holding.pop(cursor.stream, None)
         elif len(cursor.held) >= _MAX_HELD and self._is_catching_up:
@@ -265,7 +265,7 @@ class Inbound:
             self._holding[cursor.stream] = cursor
         return released
 
-    def _release(self, cursor: _Cursor) -> tuple[Envelope[Any], ...]:
+    def _in_sequence(self, cursor: _Cursor) -> tuple[Envelope[Any], ...]:
         """Returns what follows the cursor without a gap and moves it there."""
         released: list[Envelope[Any]] = []
         while (following := cursor.seq + 1) in cursor.held:

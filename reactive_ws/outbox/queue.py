@@ -238,7 +238,7 @@ class Outbox:
             self._writes_beside = self.position = 0
             for entry in reversed(list(self._parked.values())):
                 if entry.released_at is None and (max_size is None or entry.size <= max_size):
-                    self._release(entry)
+                    self._unpark(entry)
 
     def take(self, now: float, room: float = math.inf) -> Outgoing | None:
         """Returns the next entry to write, or None when there is none, the window is full, or it has no room.
@@ -404,7 +404,7 @@ class Outbox:
             if self._next_expiry is not None and self._next_expiry <= now:
                 self._expire(now, notes)
             if self._is_online:
-                self._release_due(now)
+                self._unpark_due(now)
                 for entry in self._in_flight.values():
                     if entry.confirmed_at is None:
                         continue
@@ -564,7 +564,7 @@ class Outbox:
             )
         self._touch(entry)
 
-    def _release_due(self, now: float) -> None:
+    def _unpark_due(self, now: float) -> None:
         if self._next_release is None or self._next_release > now:
             return
         left: list[float] = []
@@ -572,12 +572,12 @@ class Outbox:
             if entry.released_at is None:
                 continue
             if entry.released_at <= now:
-                self._release(entry)
+                self._unpark(entry)
             else:
                 left.append(entry.released_at)
         self._next_release = min(left, default=None)
 
-    def _release(self, entry: Outgoing) -> None:
+    def _unpark(self, entry: Outgoing) -> None:
         del self._parked[entry.delivery.id]
         entry.is_parked = False
         entry.released_at = None

@@ -3,17 +3,21 @@
 Three processes. The client is this one; the hub is a child, killed with SIGKILL while at least 20 messages are
 unacknowledged and an answer is half streamed; the judge is a child that trusts no other process and reads their files.
 
-    command      arguments, children, exit code
-    performance  from the first connection to the verdict
-    play         the client: talks, has the hub killed, goes on talking, waits until all is answered
-    narrator     one line per state change and message
-    stage        whether there can be a screen; terminal: that screen; chat: the Textual chat it is made of
-    chat_view    the contents of a chat window, without a toolkit; question: the dialog before messages are lost
-    outcome      how it ended, in lines
     record       the client's write-ahead record
+    screen       the state that a client shows, as a file
+    ruling       compares record, data file and screens: messages lost, duplicated or out of order
+    judge        the judge's process; also the second client, which starts with an empty memory
     hub_child    the hub in a child process: start, kill, start again on the same port
-    screen       what a client is shown, as a file
-    judge        record, data file and screens -> verdict; also the second client, with an empty memory
+    narrator     one line per state change and message
+    play         the client: talks, has the hub killed, goes on talking, waits for all answers
+    outcome      the ruling as lines of text
+    performance  one run, from the first connection to the ruling
+    stage        decides whether the terminal can show a screen
+    chat_view    the contents and actions of a chat window, without a toolkit
+    question     the dialog before messages are lost (Textual)
+    chat         the chat in a terminal (Textual)
+    terminal     the demo's screen: the chat, the queue, the hub and the ruling (Textual)
+    command      arguments, children, exit code
 """
 
 from .command import command

@@ -104,7 +104,7 @@ async def _demo(
         return _LEFT
     sys.stdout.write("\n".join(outcome.lines) + "\n")
     sys.stdout.flush()
-    return 0 if outcome.verdict.has_passed else 1
+    return 0 if outcome.ruling.has_passed else 1
 
 
 def _end_on_sigterm() -> None:

@@ -1,10 +1,10 @@
 """The judge of the demo: a process that gets files and an address, and that shares no state with the client.
 
     judge look URL SCREEN                     connects as a new client and writes its screen into a file
-    judge decide RECORD DATA SCREEN SCREEN    compares the files and prints the verdict as JSON
+    judge decide RECORD DATA SCREEN SCREEN    compares the files and prints the ruling as JSON
 
 `decide` starts after the end of the hub. It reads the tables of the hub itself, without the code of the hub. The rules of
-the verdict are in `verdict`.
+the ruling are in `ruling`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import msgspec
 
 from ..app import Application
 from ..wire import Message, Panel
-from . import verdict
+from . import ruling
 from .record import Killed, read
 from .screen import Screen, Shown, load, save, screen_of
 
@@ -50,8 +50,8 @@ async def look(url: str, target: Path) -> None:
         app.close()
 
 
-def decide(record: Path, data: Path, screens: dict[str, Path]) -> verdict.Verdict:
-    """Returns the verdict on the files.
+def decide(record: Path, data: Path, screens: dict[str, Path]) -> ruling.Ruling:
+    """Returns the ruling on the files.
 
     Args:
         record: The client's write-ahead record.
@@ -62,7 +62,7 @@ def decide(record: Path, data: Path, screens: dict[str, Path]) -> verdict.Verdic
         OSError, sqlite3.Error, msgspec.DecodeError: a file cannot be read.
     """
     lines = read(record)
-    return verdict.decide(
+    return ruling.decide(
         lines,
         stored(data),
         {name: load(path) for name, path in screens.items()},

@@ -15,8 +15,8 @@ from reactive_ws.commands import CommandFailed
 from .hub_child import python
 from .outcome import Outcome
 from .play import Play
+from .ruling import Ruling
 from .screen import save, screen_of
-from .verdict import Verdict
 
 __all__ = ["perform"]
 
@@ -25,7 +25,7 @@ _JUDGE = "import sys; from reactive_ws.stores.demo.judge import main; sys.exit(m
 
 
 async def perform(play: Play, directory: Path, seconds: float) -> Outcome:
-    """Runs a play from the first connection to the verdict and returns how it ended.
+    """Runs a play from the first connection to the ruling and returns how it ended.
 
     Args:
         play: Not connected yet; its hub runs.
@@ -48,8 +48,8 @@ async def perform(play: Play, directory: Path, seconds: float) -> Outcome:
         await app.service.disconnect()
         await hub.stop()
     said = await _judge("decide", *map(str, (directory / "record.jsonl", hub.data, client, second)))
-    verdict = msgspec.json.decode(said, type=Verdict)
-    return Outcome(verdict, reconnects, narrator.longest_outage)
+    ruling = msgspec.json.decode(said, type=Ruling)
+    return Outcome(ruling, reconnects, narrator.longest_outage)
 
 
 async def _judge(*words: str) -> bytes:

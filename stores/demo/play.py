@@ -26,7 +26,7 @@ from .hub_child import HubChild
 from .judge import half_streamed
 from .narrator import Narrator
 from .record import Accepted, Acknowledged, Killed, Record
-from .verdict import MINIMUM
+from .ruling import MINIMUM
 
 __all__ = ["Play"]
 

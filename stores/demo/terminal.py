@@ -1,4 +1,4 @@
-"""The demo's screen on a terminal: the chat, what waits in the queue, what happens to the hub, and the verdict at the end.
+"""The demo's screen on a terminal: the chat, what waits in the queue, what happens to the hub, and the ruling at the end.
 
 What the user types goes into the record first, like everything else that is said, so the judge counts it. Imports Textual, so
 `command` imports it late.
@@ -29,7 +29,7 @@ from .play import Play
 __all__ = ["DemoScreen", "show"]
 
 _CLOSES_AFTER = 20
-"""Seconds that the verdict stays when no key is pressed."""
+"""Seconds that the ruling stays when no key is pressed."""
 _QUEUE_LINES = 30
 _COLOURS = {"hub": "#f87171", "state": "#fbbf24", "note": "#94a3b8"}
 _HINT = "type to write · q or Ctrl+C leaves"
@@ -41,7 +41,7 @@ class DemoScreen(Chat[Outcome]):
 
     Args:
         play: Its stores are shown, and it takes the typed messages.
-        perform: Runs the play up to the verdict.
+        perform: Runs the play up to the ruling.
 
     Attributes:
         failure: What went wrong with the performance.
@@ -74,8 +74,8 @@ class DemoScreen(Chat[Outcome]):
     .-tiny #left, .-tiny #right { display: none; }
     .-short #sessions { height: 5; }
     Input { border-subtitle-color: #94a3b8; }
-    #verdict { display: none; height: auto; padding: 0 2; border: heavy #10b981; background: #052e2b; }
-    #verdict.-failed { border: heavy #ef4444; background: #3f1111; }
+    #ruling { display: none; height: auto; padding: 0 2; border: heavy #10b981; background: #052e2b; }
+    #ruling.-failed { border: heavy #ef4444; background: #3f1111; }
     """
     )
 
@@ -89,7 +89,7 @@ class DemoScreen(Chat[Outcome]):
         self._closes_in = _CLOSES_AFTER
         self.queue = Static(id="queue", markup=False)
         self.events = RichLog(id="events", wrap=True, max_lines=500, min_width=10)
-        self.verdict = Static(id="verdict", markup=False)
+        self.ruling = Static(id="ruling", markup=False)
         self.queue.border_title = "Queue"
         self.events.border_title = "What happens"
         self.input.placeholder = "Write a message: also while the hub is dead, it is promised"
@@ -103,7 +103,7 @@ class DemoScreen(Chat[Outcome]):
                 self.entries,
                 Vertical(self.panels, self.events, id="right"),
             ),
-            self.verdict,
+            self.ruling,
         )
 
     def on_mount(self) -> None:
@@ -124,13 +124,13 @@ class DemoScreen(Chat[Outcome]):
             self._decided(self._outcome)
 
     def _decided(self, outcome: Outcome) -> None:
-        has_passed = outcome.verdict.has_passed
+        has_passed = outcome.ruling.has_passed
         *lines, _ = outcome.lines
         head = "✓ PASSED: nothing was lost" if has_passed else "✕ FAILED"
-        self.verdict.update(Text.assemble((head, "bold"), "\n", "\n".join(lines)))
-        self.verdict.set_class(not has_passed, "-failed")
-        self.verdict.display = True
-        self.verdict.border_title = "The judge"
+        self.ruling.update(Text.assemble((head, "bold"), "\n", "\n".join(lines)))
+        self.ruling.set_class(not has_passed, "-failed")
+        self.ruling.display = True
+        self.ruling.border_title = "The judge"
         self.set_focus(None)
         self.input.disabled = True
         self.input.placeholder = "The talk is over"
@@ -138,14 +138,14 @@ class DemoScreen(Chat[Outcome]):
         self._count_down()
 
     def _count_down(self) -> None:
-        self.verdict.border_subtitle = f"q closes · any other key keeps it · {self._closes_in} s"
+        self.ruling.border_subtitle = f"q closes · any other key keeps it · {self._closes_in} s"
         if self._closes_in == 0:
             self.exit(self._outcome)
         elif self._closes_in > 0:
             self._closes_in -= 1
             self.set_timer(1.0, self._count_down)
         else:
-            self.verdict.border_subtitle = "q closes"
+            self.ruling.border_subtitle = "q closes"
 
     async def action_quit(self) -> None:
         self.exit(self._outcome)
@@ -161,9 +161,9 @@ class DemoScreen(Chat[Outcome]):
     def _notice(self, key: events.Key) -> None:
         """Handles a key before the focused widget does."""
         if self._outcome is not None:
-            # A user who reads the verdict must not lose it.
+            # A user who reads the ruling must not lose it.
             self._closes_in = -1
-            self.verdict.border_subtitle = "q closes"
+            self.ruling.border_subtitle = "q closes"
         elif key.is_printable and key.character != "q" and self.focused is not self.input:
             # At once, so that this key and the next ones go into the line.
             self.set_focus(self.input)

@@ -23,8 +23,8 @@ from reactive_ws.stores.demo.outcome import Outcome
 from reactive_ws.stores.demo.performance import perform
 from reactive_ws.stores.demo.play import Play
 from reactive_ws.stores.demo.record import Accepted, Record, read
+from reactive_ws.stores.demo.ruling import Kill, Ruling
 from reactive_ws.stores.demo.terminal import DemoScreen
-from reactive_ws.stores.demo.verdict import Kill, Verdict
 
 PATIENCE = 200.0
 """Seconds; only a broken screen needs them."""
@@ -41,7 +41,7 @@ def hub(tmp_path: Path) -> Iterator[HubChild]:
 
 def outcome(*, lost: int) -> Outcome:
     findings = ["the data file does not have 'hello'"] * lost
-    return Outcome(Verdict(30, 30, lost, 0, 0, [Kill(25, 3, 1)], findings), 1, 2.5)
+    return Outcome(Ruling(30, 30, lost, 0, 0, [Kill(25, 3, 1)], findings), 1, 2.5)
 
 
 async def watch(
@@ -123,7 +123,7 @@ def test_what_is_typed_while_the_hub_is_dead_waits_is_delivered_and_judged(
         )
         may_come_back.set()
         await until(pilot, lambda: "hub started again" in happened(screen))
-        await until(pilot, lambda: screen.verdict.display)
+        await until(pilot, lambda: screen.ruling.display)
         await pilot.press("space")  # it stays
         assert says(screen, "✓ PASSED: nothing was lost")
         assert says(screen, "lost 0, duplicated 0, out of order 0")
@@ -142,11 +142,11 @@ def test_what_is_typed_while_the_hub_is_dead_waits_is_delivered_and_judged(
     it = screen.return_value
     assert it is not None
     assert screen.failure is None
-    assert it.verdict.has_passed
+    assert it.ruling.has_passed
     said = [line for line in read(tmp_path / "record.jsonl") if isinstance(line, Accepted)]
     assert [line.text for line in said].count("is a quick question lost") == 1
     assert "too late" not in [line.text for line in said]
-    assert it.verdict.accepted == len(said)
+    assert it.ruling.accepted == len(said)
 
 
 def test_what_cannot_be_promised_is_not_taken_and_stays_in_the_line(
@@ -167,7 +167,7 @@ def test_what_cannot_be_promised_is_not_taken_and_stays_in_the_line(
 
 
 @pytest.mark.parametrize("keys", [("q",), ("ctrl+c",), ("a", "ctrl+c"), ("a", "escape", "q")])
-def test_the_user_may_leave_before_the_verdict(
+def test_the_user_may_leave_before_the_ruling(
     hub: HubChild, tmp_path: Path, keys: tuple[str, ...]
 ) -> None:
     ended: list[str] = []
@@ -189,7 +189,7 @@ def test_the_user_may_leave_before_the_verdict(
 @pytest.mark.parametrize(
     ("lost", "head"), [(0, "✓ PASSED: nothing was lost"), (1, "✕ FAILED")], ids=["passed", "failed"]
 )
-def test_the_verdict_stays_for_a_reader_and_closes_by_itself_otherwise(
+def test_the_ruling_stays_for_a_reader_and_closes_by_itself_otherwise(
     hub: HubChild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int, head: str
 ) -> None:
     monkeypatch.setattr("reactive_ws.stores.demo.terminal._CLOSES_AFTER", 2)
@@ -200,8 +200,8 @@ def test_the_verdict_stays_for_a_reader_and_closes_by_itself_otherwise(
     seen: list[str] = []
 
     async def leave_alone(screen: DemoScreen, pilot: Pilot[Outcome]) -> None:
-        await until(pilot, lambda: screen.verdict.display)
-        seen.append(str(screen.verdict.render()))
+        await until(pilot, lambda: screen.ruling.display)
+        seen.append(str(screen.ruling.render()))
         await until(pilot, lambda: not screen.is_running)
 
     screen = asyncio.run(watch(hub, tmp_path, at_once, leave_alone))
@@ -210,9 +210,9 @@ def test_the_verdict_stays_for_a_reader_and_closes_by_itself_otherwise(
     assert ("the data file does not have 'hello'" in seen[0]) == bool(lost)
 
     async def read_it(screen: DemoScreen, pilot: Pilot[Outcome]) -> None:
-        await until(pilot, lambda: screen.verdict.display)
+        await until(pilot, lambda: screen.ruling.display)
         await pilot.press("space")
-        assert str(screen.verdict.border_subtitle) == "q closes"
+        assert str(screen.ruling.border_subtitle) == "q closes"
         await pilot.press("q")
         await until(pilot, lambda: not screen.is_running)
 

@@ -169,7 +169,7 @@ def demo(_: HubInThread) -> None:
                 screen.say("Does this one get lost?")
                 await pilot.pause(0.5)
                 keep(screen.export_screenshot(), "demo.svg")
-                while not screen.verdict.display:
+                while not screen.ruling.display:
                     await pilot.pause(0.05)
                 await pilot.pause(0.2)
                 keep(screen.export_screenshot(), "demo_verdict.svg")

@@ -55,14 +55,14 @@ class Mischiefs:
         waiting.append((peer, frame))
         if len(waiting) == reorder.times:
             self._held.pop()
-            _release(waiting)
+            _send_reordered(waiting)
 
     def clear(self) -> None:
         """Ends all mischief; what waits is sent."""
         self._to_do.clear()
         held, self._held = self._held, []
         for _, waiting in held:
-            _release(waiting)
+            _send_reordered(waiting)
 
 
 class Peer:
@@ -197,6 +197,6 @@ class Peer:
         self._transcript.frames.append(Frame(time, self.number, what, text, is_binary))
 
 
-def _release(waiting: list[tuple[Peer, str | bytes]]) -> None:
+def _send_reordered(waiting: list[tuple[Peer, str | bytes]]) -> None:
     for peer, frame in reversed(waiting):
         peer.send_raw(frame)

@@ -117,21 +117,21 @@ class Lane:
         if reason not in self._blocks:
             return ()
         self._blocks.remove(reason)
-        return () if self._blocks else self._release()
+        return () if self._blocks else self._take_held()
 
     def heal(self) -> tuple[Item, ...]:
         """Lifts all reasons and the cut to come. Returns what the receiver gets now."""
         self._blocks.clear()
         if not self._has_ended:
             self._cut_after = None
-        return self._release()
+        return self._take_held()
 
     def cut(self, after: int, ending: Ending) -> None:
         """Ends the stream after this many more bytes."""
         self._cut_after = after
         self._cut_with = ending
 
-    def _release(self) -> tuple[Item, ...]:
+    def _take_held(self) -> tuple[Item, ...]:
         held, self._held = tuple(self._held), []
         return held
 

@@ -12,8 +12,8 @@ import pytest
 from reactive_ws.stores.demo.judge import decide as decide_files
 from reactive_ws.stores.demo.judge import half_streamed, stored
 from reactive_ws.stores.demo.record import Accepted, Acknowledged, Killed, Line, Record, read
+from reactive_ws.stores.demo.ruling import Kill, Ruling, decide
 from reactive_ws.stores.demo.screen import Screen, Shown, save
-from reactive_ws.stores.demo.verdict import Kill, Verdict, decide
 from reactive_ws.stores.wire.chat import Message, Panel
 
 COUNT = 30
@@ -37,15 +37,15 @@ def screen(shown: list[Shown] | None = None) -> Screen:
     return Screen({"s": said() if shown is None else shown}, [panel])
 
 
-def judged(data: Screen, *witnesses: Screen) -> Verdict:
+def judged(data: Screen, *witnesses: Screen) -> Ruling:
     names = {f"client {number}": one for number, one in enumerate(witnesses, 1)}
     return decide(record(), data, names, {"killed-1.db": 2})
 
 
 def test_nothing_lost_twice_or_moved_passes() -> None:
-    verdict = judged(screen(), screen(), screen())
-    assert verdict == Verdict(COUNT, COUNT, 0, 0, 0, [Kill(25, 5, 2)], [])
-    assert verdict.has_passed
+    ruling = judged(screen(), screen(), screen())
+    assert ruling == Ruling(COUNT, COUNT, 0, 0, 0, [Kill(25, 5, 2)], [])
+    assert ruling.has_passed
 
 
 Damage = Callable[[list[Shown]], object]
@@ -80,11 +80,11 @@ def test_damage_is_found_with_a_client(
     damage(shown)
     screens = [screen(), screen()]
     screens[witness] = screen(shown)
-    verdict = judged(screen(), *screens)
-    counted = (verdict.lost, verdict.duplicated, verdict.out_of_order)
+    ruling = judged(screen(), *screens)
+    counted = (ruling.lost, ruling.duplicated, ruling.out_of_order)
     assert [have >= want for have, want in zip(counted, found, strict=True)] == [True] * 3
     assert [have > 0 for have in counted][:2] == [want > 0 for want in found][:2]
-    assert not verdict.has_passed
+    assert not ruling.has_passed
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_a_kill_that_did_not_hurt_does_not_pass(
     lines: list[Line], evidence: dict[str, int]
 ) -> None:
     data = screen() if lines else Screen({}, [])
-    verdict = decide(lines, data, {"client": data}, evidence)
-    assert (verdict.findings, verdict.has_passed) == ([], False)
+    ruling = decide(lines, data, {"client": data}, evidence)
+    assert (ruling.findings, ruling.has_passed) == ([], False)
 
 
 def data_file(path: Path) -> None:
@@ -164,8 +164,8 @@ def test_the_judge_reads_the_files(tmp_path: Path) -> None:
             if isinstance(line, Killed):
                 line = Killed(str(data), line.answer_id, line.seen)
             lines.write(line)
-    verdict = decide_files(tmp_path / "record", data, {"client": shown})
-    assert verdict == Verdict(COUNT, COUNT, 0, 0, 0, [Kill(25, 5, 1)], [])
+    ruling = decide_files(tmp_path / "record", data, {"client": shown})
+    assert ruling == Ruling(COUNT, COUNT, 0, 0, 0, [Kill(25, 5, 1)], [])
     assert stored(data) == screen()
     assert half_streamed(data) == 1
     with pytest.raises(FileNotFoundError):

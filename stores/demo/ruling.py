@@ -1,4 +1,4 @@
-"""The judgement itself: pure functions from what was accepted and what three witnesses show to a verdict.
+"""The judgement itself: pure functions from what was accepted and what three witnesses show to a ruling.
 
 The witnesses are the hub's data file, the client, and a second client that started with an empty memory. Each must
 have every accepted message exactly once, in the order of acceptance, and one answer to each.
@@ -15,7 +15,7 @@ from ..wire import Panel
 from .record import Accepted, Acknowledged, Killed, Line
 from .screen import Screen, Shown
 
-__all__ = ["MINIMUM", "Kill", "Verdict", "decide"]
+__all__ = ["MINIMUM", "Kill", "Ruling", "decide"]
 
 MINIMUM = 20
 """Messages that must be unacknowledged when the hub is killed."""
@@ -40,7 +40,7 @@ class Kill(Struct, frozen=True):
         return self.unacknowledged >= MINIMUM and self.seen > 0 and self.half_streamed > 0
 
 
-class Verdict(Struct, frozen=True):
+class Ruling(Struct, frozen=True):
     """The findings of the judge.
 
     Attributes:
@@ -71,8 +71,8 @@ def decide(
     data: Screen,
     witnesses: Mapping[str, Screen],
     half_streamed: Mapping[str, int],
-) -> Verdict:
-    """Returns the verdict.
+) -> Ruling:
+    """Returns the ruling.
 
     Args:
         record: The client's write-ahead record.
@@ -93,7 +93,7 @@ def decide(
     court = _Court(accepted)
     for name, screen in {"the data file": data, **witnesses}.items():
         court.hear(name, screen, data)
-    return Verdict(
+    return Ruling(
         len(accepted),
         len(acknowledged),
         len(court.lost),
