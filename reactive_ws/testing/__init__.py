@@ -1,38 +1,15 @@
-"""The testing package: your stores and your app against a bad network, in milliseconds and without real time.
+"""Tests for your stores and your program: virtual time, bad networks, a scripted server, rules to check against.
 
-    simulation      @simulate: an async test becomes a plain function in virtual time, from one seed
-    world           servers, services and the rules they must keep, in one simulation
-    connection_watch   the rules of one connection, for world
-    recorder        what a stream did and when, and drawings to compare it with
-    monitor         the rules that every stream must keep, watched on one
-    history         delivered, lost, duplicated, invented, reordered? Against a promise
-    server          a real websockets server that does what a test tells it; peer: one connection of it
-    expectations, handshakes, streams   parts of server: what a test awaits, how it answers dials, what it numbers and replays
-    mischief        what a server can do wrong with whole messages, as data
-    transcript      every frame of a run, written and read as JSON lines
-    replay          plays the server's side of a transcript again (from reactive_ws.testing.replay)
-    strategies      Hypothesis strategies: messages, frames, close codes, faults (a module: import it whole)
-    garbage         frames that no server should send, row by row; schema: strategies from types
-    store_machine   a model-based machine for your own store; service_machine: for client, server and faults
-    service_steps   what can happen in a service_machine
-    client_snapshot   what a client shows at one moment, for service_machine
-    profiles        Hypothesis profiles: quick, deep, nightly; plugin: the pytest options
-    logs            check_log: a log of the server half against log_checks (the eleven rules)
-    servers         check_server: a server in any language against server_checks (the rules, from outside)
-    conformance     check_store, check_codec, check_connect: rules for parts that others write; unfit: what they raise
-    loop            the virtual loop: jumps to the next timer, names the waiting tasks in a deadlock
-    network         the in-memory network that unmodified websocket libraries run on; link, lane: one connection
-    faults          what can go wrong below the messages, as data
-    scheduler       a reactivex scheduler in the loop's time
-    entropy         one seed for everything random, and the clocks
-    failures        what a run can die of, besides its assertions
-    connecting      check_connect: a socket library against connect_checks (the rules) on connect_bench (their server)
-    proxy           the same faults on real sockets, between a client and a foreign server
-    ui_loops        check_ui_loop: whether an adapter for a toolkit's event loop keeps the contract of `gui`
-    ui_bench        what check_ui_loop checks with: the rules of UI loops by name
+No other package of the framework imports it but `commands`. Tests call it. Importing it imports neither Hypothesis nor pytest:
+each name is loaded at its first use. `strategies` is a module, so import it whole.
 
-Nothing here is imported by the framework itself, and importing this package imports neither hypothesis nor pytest:
-its names are loaded when they are first used.
+    simulation   `@simulate`: an async test in virtual time, and the network in memory, with faults, from one seed
+    watching     recorders, monitors and histories of what a program sees, and rules to judge them by
+    server       `ScriptedServer` and its mischief; transcripts; `ChaosProxy` for real sockets
+    generating   Hypothesis strategies for messages, frames and faults; the catalogue of garbage; profiles
+    machines     `World`; model-based machines for a store, and for a client with its server
+    conformance  `check_*`: rules for stores, codecs, connect functions, logs, servers and UI loops of other authors
+    plugin       the options for pytest
 """
 
 from __future__ import annotations

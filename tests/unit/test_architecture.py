@@ -56,6 +56,44 @@ def test_the_framework_imports_neither_an_application_nor_a_toolkit(tree: Tree) 
     assert tree.foreign() == []
 
 
+def test_the_face_of_the_framework_puts_each_package_on_its_floor() -> None:
+    lines = re.findall(
+        r"^    (?:floor (\d)|(on top)|) +([a-z]+)   +\S", reactive_ws.__doc__ or "", re.MULTILINE
+    )
+    found: dict[str, int] = {}
+    floor = 0
+    for number, top, package in lines:
+        floor = FLOORS["stores"] if top else int(number or floor)
+        found[package] = floor
+    assert found == {name: floor for name, floor in FLOORS.items() if name != "__main__"}
+
+
+def test_the_page_on_architecture_puts_each_package_on_its_floor() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d) \| `(?:reactive_ws\.)?(\w+)` \|", page, re.MULTILINE)
+    found = {package: int(floor) for floor, package in rows}
+    assert found == {name: floor for name, floor in FLOORS.items() if name != "__main__"}
+
+
+def _faces() -> list[Path]:
+    tops = (ROOT / "reactive_ws", ROOT / "stores")
+    faces = [face for top in tops for face in sorted(top.rglob("__init__.py"))]
+    linked = ROOT / "reactive_ws" / "stores"
+    return [face for face in faces if linked not in face.parents and face.parent != tops[0]]
+
+
+@pytest.mark.parametrize("face", _faces(), ids=lambda face: str(face.parent.relative_to(ROOT)))
+def test_a_face_names_every_module_of_its_package(face: Path) -> None:
+    documentation = ast.get_docstring(ast.parse(face.read_text("utf-8"))) or ""
+    modules = {path.stem for path in face.parent.glob("*.py")} - {"__init__"}
+    packages = {path.parent.name for path in face.parent.glob("*/__init__.py")}
+    words = re.findall(r"\w+", documentation)
+    assert sorted((modules | packages).difference(words)) == []
+    listed = re.findall(r"^    ([a-z0-9_]+)  +\S", documentation, re.MULTILINE)
+    assert [name for name in listed if name not in modules | packages] == []
+    assert len(listed) == len(set(listed))
+
+
 def _identifiers(source: ast.Module) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(source):

@@ -1,18 +1,18 @@
-"""Rules for parts that others write: stores, codecs, connect functions, UI loops.
+"""Checks parts of other authors by rules: stores, codecs, connect functions, UI loops, logs, servers.
 
-Needs no pytest.
+It needs no pytest. Tests of such a part call a `check_*` function; `reactive-ws check-server` calls `check_server`.
 
-    conformance     checks that a part from another author keeps the rules of the framework; plain functions without pytest
-    connect_bench   the bench for `connect_checks`
-    connect_checks  what the service needs of a `connect=`: the rules, and one check for each, run by `connecting`
-    connecting      A check of a socket library, as `WebSocketService(connect=...)` takes it, against the rules in `connect_checks`
+    unfit           the exception of the `check_*` functions
     log_checks      the eleven rules of a log of the server half, and one check for each
-    logs            `check_log`: whether a log keeps them, with several nodes and with faults
+    logs            `check_log`: a log, with several nodes and with faults
     server_checks   the rules of a server of protocol v1, seen from outside, and one check for each
-    servers         `check_server`: whether a server, in whatever language, keeps them
-    ui_bench        what `ui_loops` checks with: the rules of a UI loop by name, and the bench on which a loop is put
-    ui_loops        `check_ui_loop`: whether an adapter for a toolkit's event loop keeps the contract of `gui.UiLoop`
-    unfit           what the `check_*` functions raise. No logic here
+    servers         `check_server`: a server in any language
+    connect_bench   a small server that ends connections in every way, for `connect_checks`
+    connect_checks  the rules of a connect function, and one check for each
+    connecting      runs `connect_checks` against a socket library
+    ui_bench        the rules of a UI loop, and the bench that checks a loop
+    ui_loops        `check_ui_loop`: an adapter for the event loop of a toolkit
+    conformance     `check_store`, `check_codec`, `check_connect`
 """
 
 from .conformance import check_codec, check_store

@@ -1,11 +1,11 @@
 """Generates messages and broken input for property tests.
 
-Needs Hypothesis.
+It needs Hypothesis and runs no program. Property tests and `machines` call it.
 
-    garbage     frames that no server should send and some do
-    profiles    hypothesis profiles
-    schema      from a type to the JSON values that it accepts: the ground under `strategies` and `garbage`
-    strategies  hypothesis strategies for everything that a program on a WebSocket can meet
+    schema      the JSON values that a type accepts
+    strategies  Hypothesis strategies for messages, frames, close codes and faults
+    garbage     frames that no server should send, row by row
+    profiles    Hypothesis profiles: how long a test may search
 """
 
 from .garbage import GARBAGE, Garbage, wire_garbage, wrong_types

@@ -1,13 +1,13 @@
-"""Model-based machines for stores, and for a client with its server and faults.
+"""Model-based machines: for a store, and for a client with its server and faults.
 
-Needs Hypothesis.
+It needs Hypothesis. Programs subclass the machines and say what the model is.
 
-    client_snapshot   what a client shows at one moment, frozen: what the model of a `service_machine` is compared with
     connection_watch  the rules of one connection, whatever happens to it
-    service_machine   A model-based machine for client, server and everything between
-    service_steps     what can happen to a service in a machine
-    store_machine     A model-based machine for a user's own store
-    world             servers, services and what they must keep, in one simulation
+    world             `World`: servers, services and their rules, in one simulation
+    client_snapshot   the frozen state of a client, which a service machine compares with its model
+    store_machine     `StoreMachine`: random messages, batches, rollbacks, observers that come and go
+    service_steps     the steps of a service machine
+    service_machine   `ServiceMachine`: messages both ways, faults, mischief, restarts
 """
 
 from .client_snapshot import ClientSnapshot

@@ -1,16 +1,16 @@
 """A scripted server of protocol v1, and a proxy that breaks real connections.
 
-It is not for production.
+It is not for production: the server accepts every token. Tests call it.
 
-    expectations  waiting for what a client sends, and saying clearly what came instead
-    handshakes    how a `ScriptedServer` answers handshakes
-    mischief      what a server can do wrong with whole messages, as data
+    transcript    every frame of a run, kept in memory, written and read as JSON lines
+    mischief      faults of a server with whole messages, as data
+    streams       the numbers of ordered streams, and the replay for a client that comes back
+    handshakes    answers to handshakes: a WebSocket, any other answer, or none
     peer          one connection of a scripted server
-    proxy         the faults of `faults` on real sockets
-    replay        plays the server's side of a transcript again, to look at a failure, or to keep it from coming back
-    server        A server that does what a test tells it: well-behaved by default, and wrong in every way on demand
-    streams       the ordered streams of a `ScriptedServer`: numbers, and what a client that comes back gets
-    transcript    every frame that went over the scripted servers of a run
+    expectations  waits for a message of a client, and describes what came instead
+    server        `ScriptedServer`: follows the protocol by default, and breaks it where a test says so
+    replay        plays the server's side of a transcript again
+    proxy         `ChaosProxy`: the faults of `simulation` on real sockets
 """
 
 from .mischief import Delay, DieAfter, Drop, Duplicate, Mischief, Mute, Reorder

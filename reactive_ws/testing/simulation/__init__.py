@@ -1,16 +1,16 @@
-"""A virtual loop and an in-memory network that unmodified libraries run on, with one seed.
+"""Runs an async test in virtual time, with a network in memory that unmodified libraries use, from one seed.
 
-It simulates one thread.
+It simulates one thread; it refuses other threads, real sockets and TLS. Tests call `simulate` or `Simulation`.
 
-    entropy     where chance and the date come from in a simulation
-    failures    what a simulated test can die of, besides its own assertions
-    faults      what can go wrong below the messages: the vocabulary of byte-level faults, as data
-    lane        one direction of one connection, without any input or output: decides when which bytes arrive
-    link        one connection of the in-memory network: two ends, two lanes between them, and what can happen to it
-    loop        an asyncio loop whose time is virtual: it jumps to the next timer instead of waiting for it
-    network     the network of a simulation: names, listeners, connections, and everything that goes wrong with them
-    scheduler   A `reactivex` scheduler that lives in the time of an asyncio loop, virtual or real
-    simulation  the front door of virtual time: `simulate` for a test, `Simulation` for everything else
+    scheduler   a `reactivex` scheduler in the time of an asyncio loop, virtual or real
+    failures    errors that end a simulated test, besides its own assertions
+    faults      faults below the messages, at the level of bytes, as data
+    entropy     one seed for everything random, and the clocks
+    lane        decides when which bytes of one direction arrive, without I/O
+    link        one connection: two ends with a lane in each direction
+    loop        an asyncio loop that jumps to the next timer and names the waiting tasks of a deadlock
+    network     names, listeners, connections, and their faults
+    simulation  `simulate` for a test, `Simulation` for everything else
 """
 
 from .entropy import seeded

@@ -1,10 +1,10 @@
 """Records what a program sees and judges it by rules.
 
-It changes nothing.
+It changes nothing in the program. Tests, and the machines of this package, call it.
 
-    history   did every message arrive, once, in order? A `History` is written while a test runs
-    monitor   the rules that every stream must keep, watched on one stream while a test does something else
-    recorder  what a stream did and when
+    recorder  `Recorder`: the calls of a stream and their times; `assert_marbles` compares them with a drawing
+    monitor   watches one stream for the rules that every stream must keep
+    history   `History`: messages delivered, lost, duplicated, invented or reordered, judged against a promise
 """
 
 from .history import History, Judgement, Noted, Promise, Step, judge
