@@ -6,7 +6,8 @@
     DEBUG     Sent order.add c1, Received message.received m7: type and id only
 
 A line that repeats itself is written five times a minute, and the next one says how many were left out: a peer with another
-codec must not fill the disk. A text that a server chose cannot forge another line. It decides nothing; `publishing` and the connection's rooms call it.
+codec must not fill the disk. A text that a server chose cannot forge another line. It decides nothing. `service` and
+`inbound` call it.
 """
 
 from __future__ import annotations

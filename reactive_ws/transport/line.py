@@ -1,6 +1,6 @@
 """One socket with its two tasks: one dials and then reads, one writes. Each dial makes a new line with its own number.
 
-It hands frames over in bursts and takes what to write from its owner, `connection_loop`; it decides nothing. Whatever
+It gives frames in bursts to its owner, `service.shell`, and asks it for frames to write; it decides nothing. Whatever
 happens, it reports its end exactly once and leaves no task and no socket behind.
 """
 

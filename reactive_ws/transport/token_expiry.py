@@ -1,9 +1,9 @@
-"""When a token should be replaced, read from the token itself: the `exp` of a JWT. Nothing is verified; that is the server's.
+"""Reads from a token when to replace it: the `exp` of a JWT. It verifies nothing; the server does that.
 
-A token is replaced max(30 s, 10 % of its lifetime) before it expires, but never before half of its lifetime is over, and up
-to a tenth of that margin earlier by chance, so that clients that started together do not ask together.
+The service replaces a token max(30 s, 10 % of its lifetime) before it expires, but never in the first half of its lifetime.
+Chance makes that earlier by up to a tenth of that margin, so that clients that started together do not ask together.
 
-It asks nobody and owns no timer: `connection_loop` does.
+This module asks for no token and owns no timer: `service.shell` does both.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Seeds small mistakes into the store engine and the decisions about a connection, and counts how many the tests notice.
 
-    python tests/mutation/mutate.py --mutants 40 --seed 1 store protocol
+    python tests/mutation/mutate.py --mutants 40 --seed 1 store decisions
 
 Each mutant (see `mutants`) runs in a copy of the package against the tests of its group, first the quick ones. The seed
 chooses at most `--mutants` of each group. All groups take less than 15 minutes on two cores. The program prints the
