@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from demo_program import PROGRAM
+from demo_program import PROGRAM, processes_of
 
 from .conftest import skip_or_fail
 from .test_toolkits import missing
@@ -143,19 +143,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
         terminal.close()
 
 
-def left_over(group: int) -> list[str]:
-    """The living processes of a session."""
-    found: list[str] = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[3]) == group and fields[0] != "Z":
-            found.append(path.parent.name)
-    return found
-
-
 def test_the_screen_shows_the_outage_and_the_verdict_and_is_gone_afterwards(start: Start) -> None:
     terminal = start("--seconds", "3")
     terminal.until(lambda: "\x1b[?1049h" in terminal.raw)
@@ -169,7 +156,7 @@ def test_the_screen_shows_the_outage_and_the_verdict_and_is_gone_afterwards(star
     assert afterwards[-1] == "passed"
     assert re.fullmatch(r"accepted \d+, .*lost 0, duplicated 0, out of order 0, .*", afterwards[-2])
     assert "hello there" in terminal.text
-    assert left_over(terminal.process.pid) == []
+    assert processes_of(terminal.process.pid) == []
 
 
 @pytest.mark.parametrize("keys", ["q", "\x03", "hi\x03"], ids=["q", "Ctrl+C", "Ctrl+C in the line"])
@@ -182,7 +169,7 @@ def test_leaving_in_the_middle_leaves_the_terminal_clean_and_no_process(
     assert terminal.wait() == 130
     terminal.until(terminal.is_clean)
     terminal.until(lambda: "left before the judge had decided" in terminal.text)
-    terminal.until(lambda: left_over(terminal.process.pid) == [])
+    terminal.until(lambda: processes_of(terminal.process.pid) == [])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -195,7 +182,7 @@ def test_a_signal_leaves_the_terminal_clean_and_no_process(
     terminal.process.send_signal(number)
     assert terminal.wait() == code
     terminal.until(terminal.is_clean)
-    terminal.until(lambda: left_over(terminal.process.pid) == [])
+    terminal.until(lambda: processes_of(terminal.process.pid) == [])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -207,7 +194,7 @@ def test_a_closed_terminal_ends_the_program_and_its_hub(
     terminal.until(lambda: moment in terminal.text)
     terminal.hang_up()
     assert terminal.wait() == -signal.SIGHUP
-    terminal.until(lambda: left_over(terminal.process.pid) == [])
+    terminal.until(lambda: processes_of(terminal.process.pid) == [])
     assert list(tmp_path.iterdir()) == []
 
 

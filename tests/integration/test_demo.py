@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from demo_program import PROGRAM
+from demo_program import PROGRAM, processes_of
 
 ROOT = Path(__file__).parents[2]
 SUMMARY = re.compile(
@@ -63,19 +63,6 @@ def start(
     )
     demos.append(process)
     return process
-
-
-def processes_of(group: int) -> list[str]:
-    """Returns the living processes of a process group."""
-    found: list[str] = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[2]) == group and fields[0] != "Z":
-            found.append(path.parent.name)
-    return found
 
 
 def test_nothing_is_lost_when_the_hub_is_killed(

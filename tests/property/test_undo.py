@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections import deque
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from queue_home import QueueHome
 
 from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Domain
@@ -22,19 +21,6 @@ LIMIT = 5
 
 # The package has a function of the same name.
 module: Any = importlib.import_module("reactive_ws.middleware.undo")
-
-
-class ManualHome:
-    """Delivers when the test says so."""
-
-    def __init__(self) -> None:
-        self.posted: deque[Callable[[], None]] = deque()
-
-    def post(self, function: Callable[[], None], /) -> None:
-        self.posted.append(function)
-
-    def is_current(self) -> bool:
-        return False
 
 
 class Model:
@@ -70,7 +56,7 @@ operations = st.one_of(
 def test_undo_is_a_list_and_an_index_however_late_delivery_is(
     steps: list[tuple[str, object]], has_home: bool
 ) -> None:
-    home = ManualHome()
+    home = QueueHome()
     domain = Domain(home=home if has_home else None, strict=True)
     store, other = Store(0, domain=domain), Store(0, domain=domain)
     history, model = undo(store, limit=LIMIT), Model()
@@ -105,14 +91,12 @@ def test_undo_is_a_list_and_an_index_however_late_delivery_is(
                 history.clear()
                 model.values, model.index = [model.values[model.index]], 0
             case _:
-                while home.posted:
-                    home.posted.popleft()()
+                home.run()
         assert store.get() == model.values[model.index]
         if written[-1] != store.get():
             written.append(store.get())
 
-    while home.posted:
-        home.posted.popleft()()
+    home.run()
     assert seen == written
     assert history.can_undo.get() == (model.index > 0)
     assert history.can_redo.get() == (model.index < len(model.values) - 1)
@@ -183,7 +167,7 @@ FAILURES: Any = (st.lists(st.tuples(small, small), max_size=8),) * 2
 
 
 def check_line(steps: list[tuple[str, object]], has_home: bool, is_grouped: bool) -> None:
-    home = ManualHome()
+    home = QueueHome()
     domain = Domain(home=home if has_home and not is_grouped else None, strict=True)
     number: Store[int] = Store(0, domain=domain)
     keyed: KeyedStore[int, int] = KeyedStore(domain=domain)
@@ -254,8 +238,7 @@ def check_line(steps: list[tuple[str, object]], has_home: bool, is_grouped: bool
                 model.states, model.index = [model.states[model.index]], 0
                 model.times, model.is_sealed = [model.times[model.index]], True
             case "deliver", _:
-                while home.posted:
-                    home.posted.popleft()()
+                home.run()
             case "wait", float(seconds):
                 # Late delivery records late, so that time passes only where all is recorded.
                 now += seconds if is_grouped else 0
@@ -272,8 +255,7 @@ def check_line(steps: list[tuple[str, object]], has_home: bool, is_grouped: bool
         transactions.pop()[0].close()
     while pauses:
         pauses.pop().close()
-    while home.posted:
-        home.posted.popleft()()
+    home.run()
     assert seen == {key: keyed.get(key) for key in range(4)}
     assert history.can_undo.get() == (model.index > 0)
     assert history.can_redo.get() == (model.index < len(model.states) - 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from queue_home import QueueHome
 
 from reactive_ws import Domain, KeyedStore, batch
 from reactive_ws.middleware import UndoHistory, undo
@@ -29,23 +29,6 @@ class Item:
     size: int
     name: str
     friend: int
-
-
-class ManualHome:
-    """Delivers when the test says so."""
-
-    def __init__(self) -> None:
-        self.posted: deque[Callable[[], None]] = deque()
-
-    def post(self, function: Callable[[], None], /) -> None:
-        self.posted.append(function)
-
-    def is_current(self) -> bool:
-        return False
-
-    def deliver(self) -> None:
-        while self.posted:
-            self.posted.popleft()()
 
 
 def is_large(item: Item) -> bool:
@@ -129,7 +112,7 @@ class ViewMachine(RuleBasedStateMachine):
         self.patch.setattr(rows, "_MOST", 4)
         self.patch.setattr(rows, "_FEW", 2)
         self.patch.setattr(pipeline, "_SOME", 1)
-        self.home = ManualHome()
+        self.home = QueueHome()
 
     def teardown(self) -> None:
         self.patch.undo()
@@ -269,7 +252,7 @@ class ViewMachine(RuleBasedStateMachine):
 
     @rule()
     def deliver(self) -> None:
-        self.home.deliver()
+        self.home.run()
 
     def look(self) -> None:
         a, b = self.a.get_all(), self.b.get_all()

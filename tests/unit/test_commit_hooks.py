@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from queue_home import QueueHome
 
 from reactive_ws import Commit, Domain, ErrorReport, Store, batch
 
@@ -48,28 +48,15 @@ def test_a_hook_that_another_hook_disposed_is_not_called_for_the_same_commit() -
     assert log == ["first"]
 
 
-class LaterHome:
-    """A home that keeps posted calls until the test runs them."""
-
-    def __init__(self) -> None:
-        self.posted: list[Callable[[], None]] = []
-
-    def post(self, function: Callable[[], None], /) -> None:
-        self.posted.append(function)
-
-    def is_current(self) -> bool:
-        return False
-
-
 def test_a_hook_sees_no_commit_from_before_it_was_added() -> None:
-    home = LaterHome()
+    home = QueueHome()
     domain = Domain(home=home)
     store = Store(0, domain=domain)
     numbers: list[int] = []
     store.set(1)
     domain.on_commit(lambda commit: numbers.append(commit.number))
     store.set(2)
-    home.posted.pop()()
+    home.run()
     assert numbers == [2]
 
 

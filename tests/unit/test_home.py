@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from queue_home import QueueHome
 from reactivex import operators as ops
 
 from reactive_ws.engine.batch import batch
@@ -16,31 +17,6 @@ from reactive_ws.engine.home import ExecutorHome, Home, LoopHome, home_of
 from reactive_ws.errors import UsageError
 from reactive_ws.state.derived import derived
 from reactive_ws.state.store import Store
-
-
-class QueueHome:
-    """A home that runs what was posted when the test says so."""
-
-    def __init__(self) -> None:
-        self.posted: list[Callable[[], None]] = []
-        self.is_inside = False
-
-    def post(self, function: Callable[[], None], /) -> None:
-        self.posted.append(function)
-
-    def is_current(self) -> bool:
-        return self.is_inside
-
-    def run_one(self) -> None:
-        self.is_inside = True
-        try:
-            self.posted.pop(0)()
-        finally:
-            self.is_inside = False
-
-    def run(self) -> None:
-        while self.posted:
-            self.run_one()
 
 
 class GoneHome(QueueHome):

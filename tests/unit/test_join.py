@@ -5,33 +5,12 @@ from __future__ import annotations
 import threading
 
 import pytest
+from queue_home import QueueHome
 from reactivex.abc import DisposableBase
 
 from reactive_ws.engine.domain import Domain, ErrorReport
 from reactive_ws.errors import FeedbackLoop
 from reactive_ws.state.store import Store
-
-
-class QueueHome:
-    """A home that runs what was posted when the test says so."""
-
-    def __init__(self) -> None:
-        self.posted: list[object] = []
-        self.is_inside = False
-
-    def post(self, function: object) -> None:
-        self.posted.append(function)
-
-    def is_current(self) -> bool:
-        return self.is_inside
-
-    def run(self) -> None:
-        self.is_inside = True
-        try:
-            while self.posted:
-                self.posted.pop(0)()  # type: ignore[operator]
-        finally:
-            self.is_inside = False
 
 
 def test_an_observer_that_subscribes_inside_a_callback_sees_the_newest_value_at_once(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
-from collections import deque
 from collections.abc import Callable, Mapping
 
 import attrs
 import pytest
+from queue_home import QueueHome
 
 from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Domain, ErrorReport
@@ -18,23 +18,6 @@ from reactive_ws.errors import DomainMismatch, StoreClosed, UsageError
 from reactive_ws.middleware import undo
 from reactive_ws.state.keyed import KeyedStore
 from reactive_ws.state.store import Store
-
-
-class ManualHome:
-    """Delivers when the test says so."""
-
-    def __init__(self) -> None:
-        self.posted: deque[Callable[[], None]] = deque()
-
-    def post(self, function: Callable[[], None], /) -> None:
-        self.posted.append(function)
-
-    def is_current(self) -> bool:
-        return False
-
-    def run(self) -> None:
-        while self.posted:
-            self.posted.popleft()()
 
 
 @attrs.frozen
@@ -187,7 +170,7 @@ def test_shallow_parts_that_are_built_anew_are_no_step() -> None:
 
 
 def test_with_a_home_undo_takes_back_writes_that_no_observer_has_seen_yet() -> None:
-    home = ManualHome()
+    home = QueueHome()
     store = Store(0, domain=Domain(home=home, strict=True))
     seen: list[int] = []
     store.select().subscribe(seen.append)
@@ -205,7 +188,7 @@ def test_with_a_home_undo_takes_back_writes_that_no_observer_has_seen_yet() -> N
 
 
 def test_undo_inside_an_observer_counts_the_commit_being_delivered() -> None:
-    home = ManualHome()
+    home = QueueHome()
     store = Store(0, domain=Domain(home=home, strict=True))
     seen: list[int] = []
 
@@ -224,7 +207,7 @@ def test_undo_inside_an_observer_counts_the_commit_being_delivered() -> None:
 
 
 def test_a_hook_that_runs_first_and_undoes_finds_the_commit_that_was_just_taken() -> None:
-    home = ManualHome()
+    home = QueueHome()
     domain = Domain(home=home, strict=True)
     store = Store(0, domain=domain)
     steps: list[int] = []
@@ -349,7 +332,7 @@ def test_a_change_back_and_forth_while_the_value_is_being_put_together_is_not_mi
 
 
 def test_two_undos_in_a_row_do_not_take_the_first_one_for_a_write() -> None:
-    home = ManualHome()
+    home = QueueHome()
     store = Store(0, domain=Domain(home=home, strict=True))
     history = undo(store)
     store.set(1)
