@@ -3,8 +3,9 @@
     python benchmarks/answering.py [PORT]
 
 It prints its port and runs until its standard input ends. By the type of a message: `echo` comes back as it is;
-`message.send` is acknowledged as protocol v1 says; `count` is counted, and `{"type": "counted", "count": n}` says so when
-the payload's `last` is true. A client that offers the subprotocol gets it and a `hello`.
+`message.send` is acknowledged and `ping` answered as protocol v1 says; `count` is counted, and
+`{"type": "counted", "count": n}` says so when the payload's `last` is true. A client that offers the subprotocol gets it
+and a `hello`.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ async def _answer_all(socket: Any) -> None:
         elif kind == "message.send":
             received = {"type": "message.received", "payload": {"messageId": message["id"]}}
             await socket.send(json.dumps(received))
+        elif kind == "ping":
+            await socket.send(json.dumps({"type": "pong", "id": message["id"]}))
         elif kind == "count":
             count += 1
             if message["payload"]["last"]:

@@ -125,6 +125,11 @@ class Decisions:
         return self._drain_until is not None
 
     @property
+    def awaits_drain(self) -> bool:
+        """Whether `drained` would change anything."""
+        return self._drain_until is not None or self.connection.phase is Phase.FLUSHING
+
+    @property
     def deadline(self) -> float | None:
         """When `tick` must be called next; None for never."""
         times = (

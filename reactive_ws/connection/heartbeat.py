@@ -168,18 +168,22 @@ class HeartbeatMonitor:
 
     def room(self) -> float:
         """Returns how many bytes a message may have to be written now; infinity when nothing is unconfirmed."""
-        if self._options is None or self._ping_at is None:
-            return math.inf
         unconfirmed = self._written - self._confirmed
-        return math.inf if unconfirmed <= _NOTHING else max(0, _WINDOW - unconfirmed)
+        if unconfirmed <= _NOTHING or self._ping_at is None:
+            return math.inf
+        return _WINDOW - unconfirmed if unconfirmed < _WINDOW else 0
 
-    def wrote(self, written: int, now: float) -> None:
-        """The socket took bytes: so many in all on this connection."""
+    def wrote(self, written: int, now: float) -> bool:
+        """The socket took bytes: so many in all on this connection. Returns whether a ping became due."""
         if self._written - self._confirmed <= _NOTHING:
             self._unconfirmed_since = now
         self._written = written
-        if self._ping_at is not None and written - self._asked_position >= _PING_AFTER:
-            self._ping_at = min(self._ping_at, now)
+        if written - self._asked_position < _PING_AFTER:
+            return False
+        if self._ping_at is None or self._ping_at <= now:
+            return False
+        self._ping_at = now
+        return True
 
     def hold(self, now: float) -> None:
         """A message waits for room: asks now, unless a question is out whose answer makes room."""

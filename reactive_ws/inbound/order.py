@@ -134,9 +134,11 @@ class Inbound:
     def accept(self, envelope: Envelope[Any], now: float) -> tuple[Envelope[Any], ...]:
         """Takes a message; returns what can be delivered now, in order."""
         seq, stream = envelope.seq, envelope.stream
-        if seq is None or stream is None or _is_too_long(stream):
+        if seq is None or stream is None:
             return _NOTHING if self._is_seen(envelope) else (envelope,)
         cursor = self._cursors.get(stream)
+        if cursor is None and _is_too_long(stream):
+            return _NOTHING if self._is_seen(envelope) else (envelope,)
         if cursor is not None and envelope.epoch == cursor.epoch:
             if seq == cursor.seq + 1 and not cursor.held:
                 cursor.seq = seq

@@ -42,7 +42,7 @@ class OutboxOptions:
 
     Attributes:
         limit: Entries that wait or are in flight together; 100 in memory and 10 000 with a file.
-        max_size: Bytes of their frames together (characters for text that is not ASCII).
+        max_size: Bytes of their frames together.
         overflow: What happens to a new message when the outbox is full.
         window: Entries in flight at most.
         acknowledgement_timeout: Seconds without an acknowledgement, after the server has confirmed that it read the
@@ -72,6 +72,7 @@ class Outgoing:
 
     Attributes:
         frame: The encoded message of the newest transmission.
+        size: Bytes of that frame.
         expires_at: Loop time after which it is no longer sent for the first time.
         is_ready: False while it is not on disk yet.
         number: Its place in the order of sending.
@@ -87,6 +88,7 @@ class Outgoing:
 
     envelope: Envelope[Any]
     frame: str | bytes
+    size: int
     guarantee: Guarantee
     delivery: Delivery
     since: float
@@ -109,27 +111,28 @@ class Outgoing:
     parkings: int = 0
     _shown: Waiting | None = attrs.field(default=None, init=False, repr=False)
 
-    @property
-    def size(self) -> int:
-        """Bytes of the frame, or characters of one that is not ASCII."""
-        return len(self.frame)
-
     def shown(self) -> Waiting:
         """Returns what the program sees of it; the same object for as long as that does not change."""
-        now = Waiting(
-            self.delivery.id,
-            self.envelope.type,
-            self.delivery.status,
-            self.transmissions,
-            self.since,
-            self.envelope,
-            self.delivery,
-            self.is_slow,
-            self.is_parked,
-        )
-        shown = self._shown
-        if shown is None or shown != now or shown.envelope is not now.envelope:
-            shown = self._shown = now
+        shown, status = self._shown, self.delivery.status
+        if (
+            shown is None
+            or shown.status is not status
+            or shown.attempts != self.transmissions
+            or shown.envelope is not self.envelope
+            or shown.is_slow is not self.is_slow
+            or shown.is_parked is not self.is_parked
+        ):
+            shown = self._shown = Waiting(
+                self.delivery.id,
+                self.envelope.type,
+                status,
+                self.transmissions,
+                self.since,
+                self.envelope,
+                self.delivery,
+                self.is_slow,
+                self.is_parked,
+            )
         return shown
 
 

@@ -158,11 +158,22 @@ class Outbox:
         guarantee: Guarantee,
         now: float,
         *,
+        size: int | None = None,
         time_to_live: float | None = None,
         is_durable: bool = False,
         is_ready: bool = True,
     ) -> Outgoing:
         """Appends a message and returns its entry. Any thread; never blocks.
+
+        Args:
+            envelope: The message.
+            frame: The message as the codec writes it.
+            guarantee: Of its type.
+            now: The time.
+            size: Bytes of the frame; None for its length.
+            time_to_live: Seconds for which it may wait; None for no limit.
+            is_durable: Whether the journal keeps it.
+            is_ready: Whether it may be sent at once.
 
         Raises:
             OutboxFull: there is no room, and the overflow is RAISE.
@@ -173,6 +184,7 @@ class Outbox:
         entry = Outgoing(
             envelope,
             frame,
+            len(frame) if size is None else size,
             guarantee,
             Delivery(identity, is_final_when_sent=not is_sure),
             now,
@@ -197,6 +209,7 @@ class Outbox:
         entry = Outgoing(
             envelope,
             frame,
+            len(frame),
             Guarantee.AT_LEAST_ONCE,
             Delivery(envelope.id or "", is_final_when_sent=False),
             now,

@@ -203,7 +203,7 @@ class Sender:
         if not self._is_accepting:
             raise ServiceClosed
         frame = self._settings.codec.encode(envelope)
-        frame_size(frame, envelope.type)
+        size = frame_size(frame, envelope.type)
         if guarantee is Guarantee.CONTROL:
             delivery = Delivery(envelope.id or "", is_final_when_sent=True)
             self._send_frame(frame, delivery)
@@ -214,6 +214,7 @@ class Sender:
             frame,
             guarantee,
             self._place.now(),
+            size=size,
             time_to_live=time_to_live,
             is_durable=storage is not None,
             is_ready=storage is None,

@@ -141,8 +141,7 @@ class Shell:
         """Wakes the writer. Must not call the listener's `outbox_changed`, which calls this."""
         if self._line is not None:
             self._line.wake()
-        if not len(self._outbox):
-            self._perform(self._decisions.drained(self.loop.time()))
+        self._look_if_drained()
         self._alarm.no_later_than(self._outbox.deadline)
 
     # --- what the connection itself says, past everything that waits ------------------------------------------------------
@@ -398,11 +397,12 @@ class Shell:
         """Returns what to write next; in resends the message says so."""
         while line is self._line:
             heartbeat = self._decisions.heartbeat
+            now = self.loop.time()
             room = heartbeat.room()
-            entry = self._outbox.take(self.loop.time(), room)
+            entry = self._outbox.take(now, room)
             if entry is None:
                 if room < math.inf and self._outbox.has_next:
-                    heartbeat.hold(self.loop.time())
+                    heartbeat.hold(now)
                     self._alarm.no_later_than(heartbeat.deadline)
                 return None
             try:
@@ -434,14 +434,16 @@ class Shell:
         if self._log.has_messages:
             self._log.sent(entry.envelope.type, entry.delivery.id)
         self._outbox.written(entry)
-        if not len(self._outbox):
-            self._perform(self._decisions.drained(self.loop.time()))
+        self._look_if_drained()
         self._listener.outbox_changed()
 
+    def _look_if_drained(self) -> None:
+        if not len(self._outbox) and self._decisions.awaits_drain:
+            self._perform(self._decisions.drained(self.loop.time()))
+
     def _wrote(self, line: Line) -> None:
-        if line.traffic is not None:
-            heartbeat = self._decisions.heartbeat
-            heartbeat.wrote(line.traffic.written, self.loop.time())
+        traffic, heartbeat = line.traffic, self._decisions.heartbeat
+        if traffic is not None and heartbeat.wrote(traffic.written, self.loop.time()):
             self._alarm.no_later_than(heartbeat.deadline)
 
     def _confirmed(self, position: int) -> None:

@@ -166,10 +166,10 @@ class Dialer:
         """
         if entry.transmissions > 1:
             entry.frame = self.reencode(entry)
-        size = frame_size(entry.frame, entry.envelope.type)
-        if limit is not None and size > limit:
-            raise MessageTooBig(size, limit)
-        return size
+            entry.size = frame_size(entry.frame, entry.envelope.type)
+        if limit is not None and entry.size > limit:
+            raise MessageTooBig(entry.size, limit)
+        return entry.size
 
     def reencode(self, entry: Outgoing) -> str | bytes:
         """Returns the frame of a resend, which says so; the id stays."""

@@ -65,6 +65,10 @@ class Line:
         dial: Opens the socket.
         owner: Who to report to.
         close_timeout: Seconds for a polite close.
+
+    Attributes:
+        is_over: Whether it has ended, or its owner has ended it.
+        traffic: The byte counts of the socket; None before the handshake succeeded.
     """
 
     def __init__(
@@ -82,7 +86,9 @@ class Line:
         self._close_timeout = close_timeout
         self._close_code: int | None = None
         self._socket: Socket | None = None
-        self._traffic: Traffic | None = None
+        self.traffic: Traffic | None = None
+        # Only for a socket whose bytes nothing else counts: a call for each frame is dear.
+        self._count: Callable[[str | bytes], None] | None = None
         # No deque: an empty one takes 760 bytes, and here are rarely two.
         self._control: list[str | bytes | object] = []
         self._control_size = 0
@@ -112,11 +118,6 @@ class Line:
     def subprotocol(self) -> str | None:
         """What the server selected."""
         return self._socket.subprotocol if self._socket is not None else None
-
-    @property
-    def traffic(self) -> Traffic | None:
-        """The byte counts of the socket; None before the handshake succeeded."""
-        return self._traffic
 
     # --- from the owner -------------------------------------------------------------------------------------------------
 
@@ -169,8 +170,8 @@ class Line:
             waits_for = receiving.send(None)
         except StopIteration as stop:
             frame: str | bytes = stop.value
-            if self._traffic is not None:
-                self._traffic.frame_received(frame)
+            if self._count is not None:
+                self._count(frame)
             return frame
         except Exception as error:  # noqa: BLE001 - the reader raises it where it belongs
             self._blocked = _Blocked(None, None, error)
@@ -206,10 +207,11 @@ class Line:
             socket = self._socket = await self._dial()
         except Exception as error:  # noqa: BLE001 - translated and judged by the owner
             return error
-        self._traffic = Traffic(socket)
+        traffic = self.traffic = Traffic(socket)
+        self._count = None if traffic.counts_bytes else traffic.frame_received
         self._owner.line_opened(self)
         writer = asyncio.get_running_loop().create_task(
-            self._write(socket, self._traffic), name=f"reactive_ws-writer-{self.generation}"
+            self._write(socket, traffic), name=f"reactive_ws-writer-{self.generation}"
         )
         try:
             while True:
@@ -218,7 +220,8 @@ class Line:
                     frame = await blocked
                 else:
                     frame = await socket.recv()
-                self._traffic.frame_received(frame)
+                if self._count is not None:
+                    self._count(frame)
                 if self._owner.line_burst(self, frame):
                     await asyncio.sleep(0)
         except Exception as error:  # noqa: BLE001 - translated and judged by the owner
@@ -242,7 +245,7 @@ class Line:
                     await self._wake.wait()
                     self._wake.clear()
                     continue
-                traffic.frame_written(entry.frame)
+                traffic.payload_written(entry.size)
                 try:
                     await socket.send(entry.frame)
                 except BaseException:

@@ -33,22 +33,26 @@ class Traffic:
 
     Args:
         connection: The socket as its library gives it: it has `transport`, and may have `bytes_received`.
+
+    Attributes:
+        written: Bytes of frames that the socket library took from us, with their headers.
     """
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._transport: asyncio.Transport = connection.transport
         self._frames_received = 0
-        self._written = 0
+        self.written = 0
         found = self._transport.get_extra_info("socket")
         is_tcp = found is not None and found.family in (socket.AF_INET, socket.AF_INET6)
         self._tcp: socket.socket | None = found if is_tcp and _IS_LINUX else None
         self._has_own_count = isinstance(getattr(connection, "bytes_received", None), int)
+        self._kernel_count = _received(self._tcp) if self._tcp is not None else None
         if self._tcp is not None:
             _limit_what_is_not_sent(self._tcp)
 
     def __repr__(self) -> str:
-        return f"<Traffic {self.received} bytes in, {self._written} out>"
+        return f"<Traffic {self.received} bytes in, {self.written} out>"
 
     @property
     def received(self) -> int:
@@ -56,21 +60,17 @@ class Traffic:
         if self._has_own_count:
             count: int = self._connection.bytes_received
             return count
+        if self._kernel_count is None:
+            return self._frames_received
         if self._tcp is not None:
-            found = _received(self._tcp)
-            if found is not None:
-                return found
-        return self._frames_received
+            # A socket that is closed already keeps the last count.
+            self._kernel_count = _received(self._tcp) or self._kernel_count
+        return self._kernel_count
 
     @property
     def counts_bytes(self) -> bool:
-        """Whether `received` grows within a message; False where only whole frames can be counted."""
-        return self._has_own_count or (self._tcp is not None and _received(self._tcp) is not None)
-
-    @property
-    def written(self) -> int:
-        """Bytes of frames that the socket library took from us, with their headers."""
-        return self._written
+        """Whether `received` grows within a message; False where the reader has to call `frame_received`."""
+        return self._has_own_count or self._kernel_count is not None
 
     @property
     def waiting(self) -> int:
@@ -83,13 +83,16 @@ class Traffic:
         return self._transport.is_reading()
 
     def frame_received(self, frame: str | bytes) -> None:
-        """Counts a frame that was read, for sockets that have no better count."""
-        if not self._has_own_count:
-            self._frames_received += _size_on_wire(frame, mask=0)
+        """Counts a frame that was read. Sockets that count bytes do not need it."""
+        self._frames_received += _size_on_wire(frame, mask=0)
 
     def frame_written(self, frame: str | bytes) -> None:
-        """Counts a frame that the socket library took."""
-        self._written += _size_on_wire(frame, mask=4)
+        """Counts a frame that the socket library takes."""
+        self.written += _size_on_wire(frame, mask=4)
+
+    def payload_written(self, size: int) -> None:
+        """Counts a frame that the socket library takes, by the bytes of its payload."""
+        self.written += size + (6 if size < 126 else 8 if size < 65_536 else 14)
 
 
 def _size_on_wire(frame: str | bytes, *, mask: int) -> int:

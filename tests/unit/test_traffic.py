@@ -71,6 +71,8 @@ async def test_written_bytes_include_header_and_mask(frame: str | bytes, size: i
         await asyncio.sleep(1)
         assert got == [size]
         assert traffic.written == size
+        traffic.payload_written(len(frame.encode() if isinstance(frame, str) else frame))
+        assert traffic.written == 2 * size
         await socket_.close()
 
 
@@ -95,6 +97,7 @@ def test_the_kernel_counts_for_sockets_without_a_count_of_their_own() -> None:
             tcp = own.transport.get_extra_info("socket")
             assert tcp.getsockopt(socket.IPPROTO_TCP, 25) == NOT_SENT_LIMIT
             await own.close()
+            assert kernel.received >= SIZE, "the count of a closed socket is gone"
 
     asyncio.run(main())
 
