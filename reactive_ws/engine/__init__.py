@@ -25,7 +25,9 @@ from .batch import Batch, active_batch, batch, open_batches
 from .cell import Cell, Lifecycle, lifecycle_of
 from .checks import (
     check_comparer,
+    check_count,
     check_function,
+    check_iterable,
     check_kind,
     check_result,
     check_seconds,
@@ -37,7 +39,7 @@ from .domain import Domain, default_domain
 from .equality import COMPARED, Equals, is_compared_by_identity, same, shallow, unchanged
 from .graph import Dependent, HasDependents
 from .home import Home, LoopHome
-from .source import Root, SelectionNode, Source
+from .source import Root, SelectionNode, SharedSelector, Source
 
 __all__ = [
     "COMPARED",
@@ -58,12 +60,15 @@ __all__ = [
     "LoopHome",
     "Root",
     "SelectionNode",
+    "SharedSelector",
     "SomeObservers",
     "Source",
     "active_batch",
     "batch",
     "check_comparer",
+    "check_count",
     "check_function",
+    "check_iterable",
     "check_kind",
     "check_result",
     "check_seconds",

@@ -24,15 +24,25 @@ _Step: TypeAlias = tuple[bool, Any]
 """(True, value) of a set, (False, function) of an update; a set forgets what was before it."""
 
 
+_Before: TypeAlias = tuple[list[_Step], int, Any, tuple[Any, ...] | None]
+"""What a batch did to a store before a savepoint: steps, how many, the value, and what was triggered."""
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 class _Write:
     """What a batch does to one store: the value it started from, the value now, and how it got there."""
 
-    __slots__ = ("base", "steps", "value")
+    __slots__ = ("base", "steps", "triggered", "value")
 
     def __init__(self, base: Any, value: Any, steps: list[_Step]) -> None:
         self.base = base
         self.value = value
         self.steps = steps
+        # What is in the commit although it did not change: for a keyed store its keys. None: nothing was triggered.
+        self.triggered: tuple[Any, ...] | None = None
 
 
 class Batch:
@@ -46,8 +56,8 @@ class Batch:
         self._is_bound = domain is not None
         self._is_open = True
         self._writes: dict[Writable, _Write] = {}
-        # For each open savepoint what was written before it: steps, how many, value; None where nothing was.
-        self._savepoints: list[dict[Writable, tuple[list[_Step], int, Any] | None]] = []
+        # For each open savepoint what was written before it; None where nothing was.
+        self._savepoints: list[dict[Writable, _Before | None]] = []
         self._thread = get_ident()
         self._task = _running_task()
 
@@ -89,8 +99,11 @@ class Batch:
             raise DomainMismatch(self._domain.name, source._domain.name)
         write = self._writes.get(source)
         if self._savepoints and source not in self._savepoints[-1]:
-            before = None if write is None else (write.steps, len(write.steps), write.value)
-            self._savepoints[-1][source] = before
+            self._savepoints[-1][source] = (
+                None
+                if write is None
+                else (write.steps, len(write.steps), write.value, write.triggered)
+            )
         if write is None:
             made = _Write(base, value, [step])
             write = self._writes.setdefault(source, made)
@@ -104,6 +117,16 @@ class Batch:
         else:
             write.steps.append(step)
         write.value = value
+
+    def trigger(self, source: Writable, value: Any, keys: tuple[Any, ...], base: Any) -> None:
+        """Notes that observers are called also if the store does not change.
+
+        Raises:
+            DomainMismatch: as `write`.
+        """
+        self.write(source, value, (False, _as_it_is), base)
+        write = self._writes[source]
+        write.triggered = keys if write.triggered is None else (*write.triggered, *keys)
 
     def enter_savepoint(self) -> None:
         """Starts a part that can be dropped by itself."""
@@ -124,7 +147,7 @@ class Batch:
                 del self._writes[source]
                 continue
             write = self._writes[source]
-            write.steps, count, write.value = before
+            write.steps, count, write.value, write.triggered = before
             del write.steps[count:]
         if not self._is_bound and not self._writes:
             self._domain = None
@@ -156,7 +179,9 @@ class Batch:
             for source, write in writes.items():
                 now = source._value
                 value = write.value if now is write.base else _replay(source, write.steps)
-                if source._unchanged(now, value):
+                if write.triggered is not None:
+                    changes.append((source, now, source._triggered(now, value, write.triggered)))
+                elif source._unchanged(now, value):
                     unchanged.append((source, now))
                 else:
                     changes.append((source, now, source._settled(now, value)))

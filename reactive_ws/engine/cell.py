@@ -10,12 +10,12 @@ import threading
 from collections.abc import Callable
 from itertools import count
 from threading import get_ident
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, final
 
 from reactivex.abc import DisposableBase, SchedulerBase
 from reactivex.scheduler import TimeoutScheduler
 
-from ..errors import StoreClosed
+from ..errors import StoreClosed, UsageError
 from .batch import active_batch, open_batches, outside_batches
 from .checks import check_comparer, check_function, check_kind, check_result, check_seconds
 from .domain import Domain, default_domain
@@ -31,7 +31,11 @@ _names = count(1)
 
 
 class Cell(Root, Generic[T]):
-    """A written value: what `Store` and `KeyedStore` share."""
+    """A written value: what `Store` and `KeyedStore` share.
+
+    The methods that write are final: a batch, `reset` and `update` do not go through `set`, so a subclass that changes one of
+    them would change some writes only.
+    """
 
     __slots__ = ("_equals", "_initial", "_is_shut", "_lifecycle", "_reached", "_value")
 
@@ -64,15 +68,25 @@ class Cell(Root, Generic[T]):
             domain._stores.add(self)
         domain._after_section()
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in vars(cls):
+            inherited = getattr(super(cls, cls), name, None)
+            if getattr(inherited, "__final__", False):
+                raise UsageError(
+                    f"{cls.__name__}.{name}() cannot replace {cls.__mro__[1].__name__}.{name}(), because batches, update() and"
+                    " reset() would not call it; check values with validate=, or see each commit with domain.on_commit()"
+                )
+
     def reset(self) -> None:
         """Returns to the initial value.
 
         Raises:
             StoreClosed: after close().
         """
-        initial = self._initial
-        self._update(lambda _: initial, is_set=True)
+        raise NotImplementedError  # pragma: no cover - abstract
 
+    @final
     def close(self) -> None:
         """Ends the store: its streams complete after the last value, once; later writes raise StoreClosed."""
         domain = self._domain
@@ -117,10 +131,26 @@ class Cell(Root, Generic[T]):
             old = self._value
             value = function(old)
             check_result(value, function)
-            if unchanged(self._equals, old, value, self):
+            if self._is_equal(self._equals, old, value):
                 self._check_open()
                 return
             if self._publish(old, value):
+                return
+
+    def _trigger(self, keys: tuple[Any, ...]) -> None:
+        """Commits the value as it is, in the open batch or at once."""
+        domain = self._domain
+        domain._rewritten = object()
+        if open_batches:
+            open_batch = active_batch()
+            if open_batch is not None:
+                self._check_open()
+                base = self._value
+                open_batch.trigger(self, open_batch.read(self, base), keys, base)
+                return
+        while True:
+            old = self._value
+            if domain.commit(((self, old, self._triggered(old, old, keys)),)):
                 return
 
     def _publish(self, old: Any, value: Any) -> bool:
@@ -174,8 +204,16 @@ class Cell(Root, Generic[T]):
 
     # --- what the engine asks -----------------------------------------------------------------------------------------
 
+    def _is_equal(self, equals: Equals[Any], old: Any, new: Any) -> bool:
+        """Whether `new` counts as no change of a written value, by this comparer."""
+        is_equal = unchanged(equals, old, new, self)
+        if old is new and not is_equal:
+            # The object may have changed inside.
+            self._domain._rewritten = object()
+        return is_equal
+
     def _unchanged(self, old: Any, new: Any) -> bool:
-        return unchanged(self._equals, old, new, self)
+        return self._is_equal(self._equals, old, new)
 
     def _merged(self, older: Any, newer: Any) -> Any:  # noqa: ARG002 - keyed stores need the older value
         """Returns `newer`, made from `older` in the same batch."""
@@ -183,6 +221,10 @@ class Cell(Root, Generic[T]):
 
     def _settled(self, old: Any, new: Any) -> Any:  # noqa: ARG002 - keyed stores need the old value
         """Returns `new`, about to be committed by a batch over `old`."""
+        return new
+
+    def _triggered(self, old: Any, new: Any, keys: tuple[Any, ...]) -> Any:  # noqa: ARG002 - keyed stores need all
+        """Returns `new`, about to be committed over `old`, so that the observers of these keys are called, too."""
         return new
 
     def _capture(self) -> Any:
@@ -204,6 +246,20 @@ class Cell(Root, Generic[T]):
         if dependent in self._dependents:
             del self._dependents[dependent]
             self._others -= 1
+            self._reached -= 1
+
+    def _add_reader(self, reader: Dependent) -> None:
+        if reader not in self._dependents:
+            self._dependents[reader] = None
+            self._others += 1
+            self._readers += 1
+            self._reached += 1
+
+    def _remove_reader(self, reader: Dependent) -> None:
+        if reader in self._dependents:
+            del self._dependents[reader]
+            self._others -= 1
+            self._readers -= 1
             self._reached -= 1
 
     def _has_ended(self) -> bool:
@@ -267,6 +323,9 @@ class Lifecycle:
             with self._lock:
                 is_wanted = source._is_observed()
                 if self._is_running or is_wanted == self._is_started:
+                    return
+                if is_wanted and source._has_ended():
+                    # Nothing comes from a closed store, so its start would be in vain.
                     return
                 self._is_running = True
                 self._is_started = is_wanted

@@ -9,6 +9,7 @@ import inspect
 import math
 import sys
 import warnings
+from collections.abc import Iterable
 from types import CoroutineType
 from typing import Any, NoReturn
 
@@ -16,7 +17,9 @@ from ..errors import UsageError
 
 __all__ = [
     "check_comparer",
+    "check_count",
     "check_function",
+    "check_iterable",
     "check_kind",
     "check_result",
     "check_seconds",
@@ -72,15 +75,54 @@ def check_comparer(given: Any) -> None:
         check_function(given, "equals=", "compare at once, such as `operator.eq` or `shallow`")
 
 
-def check_kind(given: Any, kind: type[Any], option: str, example: str) -> None:
-    """Refuses an option of another type.
+def check_iterable(given: Any, role: str, example: str) -> None:
+    """Refuses what cannot be iterated, and a text, whose items are letters.
 
     Raises:
-        UsageError: it is not None and no instance of `kind`.
+        UsageError: it is one of these.
     """
-    if given is not None and not isinstance(given, kind):
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise UsageError(f"{role} takes several things, such as {example}; got {given!r:.80}")
+
+
+def check_kind(
+    given: Any, kind: type[Any], option: str, example: str, *, is_required: bool = False
+) -> None:
+    """Refuses an option of another type.
+
+    Args:
+        given: What the program passed.
+        kind: The type.
+        option: Name of the option, such as "name=".
+        example: A right value, as it is written.
+        is_required: Whether None is refused, too.
+
+    Raises:
+        UsageError: it is not an instance of `kind`.
+    """
+    if given is None and not is_required:
+        return
+    # A bool is an int in Python, and never a number that a program meant to pass.
+    if not isinstance(given, kind) or (isinstance(given, bool) and kind is not bool):
         raise UsageError(
             f"{option} takes a {kind.__name__}, such as {example}; got {type(given).__name__} {given!r:.80}"
+        )
+
+
+def check_count(given: Any, option: str, *, least: int = 0) -> None:
+    """Refuses what is not a whole number, and one that is too small.
+
+    Args:
+        given: What the program passed.
+        option: Name of the option, such as "count=".
+        least: The smallest number that is allowed.
+
+    Raises:
+        UsageError: it is one of these.
+    """
+    if not isinstance(given, int) or isinstance(given, bool) or given < least:
+        raise UsageError(
+            f"{option} takes a whole number, {least} or more, such as {max(least, 10)}; got {given!r:.80}"
         )
 
 

@@ -42,6 +42,13 @@ _HANDED_OVER = -1
 """Stands for the delivering thread between the hand-over and the start of the next one."""
 
 
+_depths: dict[int, int] = {}
+"""Of each thread that delivers a queued commit: the depth of that commit, in whichever domain it is.
+
+So a chain of writes that goes to and fro between domains on several threads has an end, too.
+"""
+
+
 class Joining(Protocol):
     """An observer that waits for its place until older commits are delivered."""
 
@@ -125,10 +132,14 @@ class CommitQueue:
         # How deep the values are that observers are shown while they subscribe, by thread.
         self._replay_depths: dict[int, int] = {}
         self._hooks: tuple[CommitHook, ...] = ()
+        # Replaced before a commit that writes the object which is there already: what was computed before is too old then,
+        # although no source has another value.
+        self._rewritten = object()
         self._strict_errors: list[Exception] = []
         self._fatal: BaseException | None = None
         self._is_backlog_reported = False
-        self._settling: list[tuple[int, threading.Event]] = []
+        # Who waits in `settled`: the number of the last commit to wait for, and the event.
+        self._settling: list[list[Any]] = []
         # False when a write concerns nobody but the writer and its observers, so that it may be delivered without being
         # queued: no home, no hooks, nothing queued, nobody joining, nothing to pack. One look instead of six.
         self._is_busy = home is not None
@@ -162,6 +173,11 @@ class CommitQueue:
         commit.number = self._number = since + 1
         self._is_busy = True
         self._queue.append(commit)
+        if self._settling and commit.depth and commit.thread == self._deliverer:
+            # An observer of the commit under delivery wrote it. Whoever waits for that one waits for this one, too.
+            for waiter in self._settling:
+                if waiter[0] >= self._current:
+                    waiter[0] = commit.number
         return True
 
     def _see_to_delivery(self) -> None:
@@ -421,6 +437,18 @@ class CommitQueue:
             self._dirty.pop()._pack()
 
     def _deliver(self, commit: Commit) -> None:
+        me = get_ident()
+        around = _depths.get(me)
+        _depths[me] = commit.depth
+        try:
+            self._deliver_one(commit)
+        finally:
+            if around is None:
+                del _depths[me]
+            else:
+                _depths[me] = around
+
+    def _deliver_one(self, commit: Commit) -> None:
         self._depth = commit.depth
         self._current = commit.number
         for hook in self._hooks:
@@ -511,6 +539,8 @@ class CommitQueue:
         """Returns the depth of what this thread's observers cause now: 0 when none is running."""
         me = get_ident()
         depth = self._depth + 1 if self._deliverer == me else 0
+        if _depths:
+            depth = max(depth, _depths.get(me, -1) + 1)
         if self._replay_depths:
             depth = max(depth, self._replay_depths.get(me, -1) + 1)
         return depth

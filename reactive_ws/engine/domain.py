@@ -25,7 +25,7 @@ from reactivex.abc import DisposableBase
 from reactivex.disposable import Disposable
 
 from ..errors import DomainMismatch, StoreClosed, UsageError
-from .checks import check_function, check_kind, refuse_copy
+from .checks import check_function, check_kind, check_seconds, refuse_copy
 from .commit import Changed, Commit, CommitHook, ErrorReport
 from .commit_queue import CommitQueue
 from .home import Home, home_of
@@ -211,13 +211,22 @@ class Domain(CommitQueue):
         self._report(kind, error, store, who)
 
     def settled(self, timeout: float | None = None) -> bool:
-        """Blocks until every commit so far is delivered; False when `timeout` seconds were not enough.
+        """Blocks until every commit so far is delivered, and every commit that their observers caused in this domain.
 
         Not for the delivering thread itself.
 
+        Args:
+            timeout: Seconds; None: no limit.
+
+        Returns:
+            False when `timeout` seconds were not enough.
+
         Raises:
-            UsageError: called from an observer or at home, where it would wait for itself.
+            UsageError: called from an observer or at home, where it would wait for itself; or `timeout` is not a number of
+                seconds.
         """
+        if timeout is not None:
+            check_seconds(timeout, "timeout=")
         done = threading.Event()
         home = self._home
         is_at_home = home is not None and home.is_current()
@@ -228,7 +237,7 @@ class Domain(CommitQueue):
                 raise UsageError(
                     "settled() was called where delivery happens; it would wait for itself"
                 )
-            self._settling.append((self._number, done))
+            self._settling.append([self._number, done])
             self._keep_busy()
         return done.wait(timeout)
 

@@ -16,7 +16,10 @@ __all__ = ["Dependent", "HasDependents", "propagate"]
 class HasDependents(Protocol):
     """Anything that dependents can be computed from."""
 
-    _dependents: dict[Dependent, None]
+    @property
+    def _dependents(self) -> dict[Dependent, None]:
+        """The values computed from this one, and readers."""
+        ...
 
     def _end_streams(self) -> None:
         """Ends its streams."""
@@ -24,8 +27,9 @@ class HasDependents(Protocol):
 
 
 class Dependent(HasDependents, Protocol):
-    """What the walk needs to know of a derived value."""
+    """What the walk needs to know of a derived value, or of a reader that stands for one without observers."""
 
+    _is_reader: bool
     _height: int
     _joined: int
     _queued: int

@@ -8,16 +8,18 @@ two in the order in which the observers registered, and then the derived values,
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import is_
 from typing import Any, Final, Protocol
 
 from .audience import UNSET, Audience, Link, SomeObservers, tell_in_order
 from .checks import refuse_copy
 from .commit import Changed
+from .commit_queue import CommitQueue
 from .domain import Domain
-from .equality import COMPARED, Equals, same, unchanged
+from .equality import COMPARED, Equals, same, shallow, unchanged
 from .graph import Dependent, HasDependents, propagate
 
-__all__ = ["Root", "SelectionNode", "Source", "Writable"]
+__all__ = ["Root", "SelectionNode", "SharedSelector", "Source", "Writable"]
 
 
 def _nothing(_value: object) -> Any:
@@ -26,6 +28,8 @@ def _nothing(_value: object) -> Any:
 
 
 _NO_PAIR: Final = [_nothing, UNSET]
+_TRUE_FOR_ONE: Final = (same, shallow, is_)
+"""Comparers that need not be asked about one object, because they always find it equal to itself."""
 
 
 class Source(Audience):
@@ -41,6 +45,7 @@ class Source(Audience):
         "_nodes",
         "_others",
         "_pairs",
+        "_readers",
         "name",
     )
 
@@ -52,8 +57,11 @@ class Source(Audience):
         self._delivered: Any = UNSET
         self._dependents: dict[Dependent, None] = {}
         self._height = 0
-        # How many listeners there are that are not in the own audience.
+        # How many listeners and readers there are that are not in the own audience.
         self._others = 0
+        # How many of them are readers. A reader stands for a derived value that nothing observes, and drops what that
+        # value keeps of this one.
+        self._readers = 0
         self._nodes: list[SelectionNode | None] = []
         # Of each node its `_pair`, because walking selectors and parts in two lists costs a tenth more.
         self._pairs: list[list[Any]] = []
@@ -71,7 +79,8 @@ class Source(Audience):
     def observer_count(self) -> int:
         """How many observers there are now: of the whole, of parts, and derived values. Any thread."""
         nodes = [node for node in list(self._nodes) if node is not None]
-        return self._live + sum(node._live for node in nodes) + len(self._dependents)
+        dependents = [it for it in list(self._dependents) if not it._is_reader]
+        return self._live + sum(node._live for node in nodes) + len(dependents)
 
     def _label(self) -> str:
         return self.name
@@ -79,7 +88,21 @@ class Source(Audience):
     # --- listeners of all kinds: observers, nodes and dependents ------------------------------------------------------
 
     def _is_observed(self) -> bool:
-        return self._live > 0 or self._others > 0
+        return self._live > 0 or self._others > self._readers
+
+    def _add_reader(self, reader: Dependent) -> None:
+        """Lets a reader see the next commit; nothing wakes. Under the lock; a second time changes nothing."""
+        if reader not in self._dependents:
+            self._dependents[reader] = None
+            self._others += 1
+            self._readers += 1
+
+    def _remove_reader(self, reader: Dependent) -> None:
+        """Lets go of a reader. Under the lock; a second time changes nothing."""
+        if reader in self._dependents:
+            del self._dependents[reader]
+            self._others -= 1
+            self._readers -= 1
 
     def _add_dependent(self, dependent: Dependent) -> None:
         """Lets a derived value see the commits from now on. Under the lock; a second time changes nothing."""
@@ -117,7 +140,7 @@ class Source(Audience):
         if node._index >= 0:
             return
         node._index = self._node_count
-        node._pair[1] = last
+        node._memory[1] = last
         nodes += noded
         pairs += paired
         self._node_count += 1
@@ -125,7 +148,7 @@ class Source(Audience):
     def _remove_node(self, node: SelectionNode) -> None:
         """Takes a node out. Under the lock."""
         domain = self._domain
-        domain._trash.append((node._pair[1], node._cached, node._before))
+        domain._trash.append((node._memory[1], node._before))
         if (self._dead_nodes + 1) * 2 > self._node_count:
             domain._dirty.append(self)
         # From here to the end without a call.
@@ -134,7 +157,7 @@ class Source(Audience):
             node._index = -1
             self._nodes[index] = None
             self._pairs[index] = _NO_PAIR
-            node._pair[1] = UNSET
+            node._memory[1] = UNSET
             self._dead_nodes += 1
 
     def _pack(self) -> None:
@@ -208,12 +231,14 @@ class Source(Audience):
             except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
                 failed = nodes[int(~left.__length_hint__())]
                 if failed is not None:
+                    failed._is_unsure = True
                     self._domain._failed("selector", error, self.name, failed._pair[0])
         for index, part in differing:
             node = nodes[index]
             if node is None:
                 continue
-            last = node._pair[1]
+            memory = node._memory
+            last = memory[1]
             if last is not UNSET:
                 equals = node._equals
                 kind: type[Any] = part.__class__
@@ -223,8 +248,8 @@ class Source(Audience):
                         continue
                 elif last == part:
                     continue
-            node._pair[1] = part
-            node._cached = (value, part)
+            memory[1] = part
+            node._is_unsure = False
             is_plain = node._before is UNSET and not node._waiting
             found.append((node if is_plain else node._receivers(part), part))
         return found
@@ -263,6 +288,10 @@ class Writable(Changed, Protocol):
         """Returns `new`, about to be committed by a batch over `old`."""
         ...
 
+    def _triggered(self, old: Any, new: Any, keys: tuple[Any, ...]) -> Any:
+        """Returns `new`, about to be committed over `old`, so that the observers of these keys are called, too."""
+        ...
+
 
 class Root(Source):
     """A source that is written and not computed: a store, or one key of a keyed store."""
@@ -281,16 +310,63 @@ class Root(Source):
         return known[self]
 
 
+class _Part:
+    """A part that is known already, in place of the value that it is a part of."""
+
+    __slots__ = ("part",)
+
+    def __init__(self, part: Any) -> None:
+        self.part = part
+
+
+class SharedSelector:
+    """The selector of a selection that derived values are computed from. It runs once for each value of the source.
+
+    It remembers the newest value and part while the selection or the derived value has observers, and nothing after that.
+
+    Args:
+        selector: The function of the program.
+        domain: The domain of the source.
+    """
+
+    def __init__(self, selector: Callable[[Any], Any], domain: CommitQueue) -> None:
+        self._selector = selector
+        self._domain = domain
+        self._known: tuple[object, Any, Any] = (UNSET, UNSET, UNSET)
+        self.is_node_awake = False
+        self.is_value_awake = False
+        # Reports name the function of the program.
+        self.__module__ = getattr(selector, "__module__", SharedSelector.__module__)
+        self.__qualname__ = getattr(selector, "__qualname__", type(selector).__qualname__)
+
+    def __call__(self, whole: Any) -> Any:
+        rewritten = self._domain._rewritten
+        written, seen, part = self._known
+        if seen is not whole or written is not rewritten:
+            part = self._selector(whole)
+            if self.is_node_awake or self.is_value_awake:
+                self._known = (rewritten, whole, part)
+        return part
+
+    def forget(self) -> None:
+        """Drops what is remembered, unless the selection or the derived value has observers. Under the lock."""
+        if not (self.is_node_awake or self.is_value_awake):
+            self._domain._trash.append(self._known)
+            self._known = (UNSET, UNSET, UNSET)
+
+
 class SelectionNode(Audience):
     """A part of a source with the observers of that part."""
 
     __slots__ = (
         "_as_source",
         "_before",
-        "_cached",
         "_equals",
         "_index",
+        "_is_unsure",
+        "_memory",
         "_pair",
+        "_shared",
         "_source",
     )
 
@@ -306,45 +382,64 @@ class SelectionNode(Audience):
         # What the source walks: the selector and the part last notified. Changed in place, because making a new pair
         # may collect garbage, whose finalizers may write.
         self._pair: list[Any] = [selector, UNSET]
-        self._cached: tuple[Any, Any] = (UNSET, UNSET)
+        # Its second item is the part last notified. The walk passes over a part that is the identical object. A comparer of
+        # the program is asked about it, too; so the walk does not see the part of such a node.
+        is_asked = not any(self._equals is known for known in _TRUE_FOR_ONE)
+        self._memory: list[Any] = [selector, UNSET] if is_asked else self._pair
+        # Whether the selector raised for a value that came after the part last notified.
+        self._is_unsure = False
+        self._shared: SharedSelector | None = None
         self._as_source: Source | None = None
         # What was notified last, while somebody who came later is hungry.
         self._before: Any = UNSET
 
     def _capture(self) -> Any:
-        return self._source._capture()
+        # At rest an observer that comes gets what the others got last, and the selector does not run for it.
+        part = self._last_part()
+        return self._source._capture() if part is UNSET else _Part(part)
+
+    def _capture_exactly(self) -> Any:
+        """Returns what the part is made of, when a value that merely counts as equal will not do. Under the lock."""
+        part = UNSET if self._equals is not same else self._last_part()
+        return self._source._capture() if part is UNSET else _Part(part)
+
+    def _last_part(self) -> Any:
+        """Returns the part last notified if no newer commit may have changed it, else UNSET. Under the lock."""
+        domain = self._domain
+        if self._index < 0 or self._is_unsure or domain._deliverer or domain._queue:
+            return UNSET
+        return self._memory[1]
 
     def _has_ended(self) -> bool:
         return self._source._has_ended()
 
     def _project(self, captured: Any) -> Any:
+        if captured.__class__ is _Part:
+            return captured.part
         return self._part_of(self._source._project(captured))
 
     def _part_of(self, whole: Any) -> Any:
-        """Returns the part of this value, computed once per value of the source. Any thread."""
-        seen, part = self._cached
-        if seen is not whole:
-            part = self._pair[0](whole)
-            self._cached = (whole, part)
-        return part
+        """Returns the part of this value. Any thread."""
+        return self._pair[0](whole)
 
     def _seed(self, link: Link, value: Any) -> None:
         self._source._seed(link, value)
-        if self._index >= 0 and self._pair[1] is UNSET:
-            self._pair[1] = value
+        if self._index >= 0 and self._memory[1] is UNSET:
+            self._memory[1] = value
 
     def _wait_for_value(self, link: Link) -> None:
         super()._wait_for_value(link)
-        if self._index >= 0 and self._pair[1] is not UNSET:
+        memory = self._memory
+        if self._index >= 0 and memory[1] is not UNSET:
             # Whatever comes next counts as a change; `_receivers` sorts out for whom.
-            self._before, self._pair[1] = self._pair[1], UNSET
+            self._before, memory[1] = memory[1], UNSET
 
     def _receivers(self, part: Any) -> Audience:
         """Returns who is to be told of a part, all or only the hungry. On the delivering thread."""
         before, self._before = self._before, UNSET
         sated = self._take_waiting()
         if self._waiting and self._index >= 0:
-            self._before, self._pair[1] = part, UNSET
+            self._before, self._memory[1] = part, UNSET
         if before is UNSET or not unchanged(self._equals, before, part, self):
             return self
         return SomeObservers(self, sated)
@@ -352,31 +447,24 @@ class SelectionNode(Audience):
     def _is_same(self, old: Any, new: Any) -> bool:
         return unchanged(self._equals, old, new, self)
 
-    def _share(self) -> Callable[[Any], Any]:
-        """Returns the selector for others to call, after which it still runs once for each value of the source."""
-        selector = self._pair[0]
-        # Of the two and not of this node, which holds who calls it: else neither would die with its last reference.
-        known: tuple[Any, Any] = self._cached
-
-        def part_of(whole: Any) -> Any:
-            nonlocal known
-            seen, part = known
-            if seen is not whole:
-                part = selector(whole)
-                known = (whole, part)
-            return part
-
-        # Reports name the user's function.
-        part_of.__module__ = getattr(selector, "__module__", part_of.__module__)
-        part_of.__qualname__ = getattr(selector, "__qualname__", type(selector).__qualname__)
-        with self._domain._lock:
-            self._pair[0] = part_of
-        self._domain._after_section()
-        return part_of
+    def _share(self) -> SharedSelector:
+        """Returns the selector for derived values to call, after which it still runs once for each commit."""
+        domain = self._domain
+        shared = SharedSelector(self._pair[0], domain)
+        with domain._lock:
+            shared.is_node_awake = self._is_awake
+            part = self._last_part() if self._equals is same else UNSET
+            if part is not UNSET:
+                shared._known = (domain._rewritten, self._source._delivered, part)
+            self._shared = self._pair[0] = shared
+        domain._after_section()
+        return shared
 
     def _awake(self) -> None:
         source = self._source
         source._domain._interest.append(source)
+        if self._shared is not None:
+            self._shared.is_node_awake = True
         if not self._is_awake:
             self._is_awake = True
             source._others += 1
@@ -385,8 +473,10 @@ class SelectionNode(Audience):
         source = self._source
         source._remove_node(self)
         source._domain._interest.append(source)
-        self._cached = (UNSET, UNSET)
         self._before = UNSET
+        if self._shared is not None:
+            self._shared.is_node_awake = False
+            self._shared.forget()
         if self._is_awake:
             self._is_awake = False
             source._others -= 1

@@ -8,6 +8,7 @@ ReactiveWSError
 │   ├── DomainMismatch          stores of two domains in one batch, derived value or snapshot
 │   ├── StoreClosed             a write to a store after close()
 │   ├── FeedbackLoop            observers that write again and again to what they observe
+│   ├── FellBehind              an `async for` that is slower than its stream
 │   ├── BadAddress              a URL that cannot be dialled
 │   ├── DuplicateId             a message with the id of another one that still waits
 │   ├── ServiceClosed           send() after disconnect() or stop()
@@ -96,6 +97,7 @@ from .usage import (
     DomainMismatch,
     DuplicateId,
     FeedbackLoop,
+    FellBehind,
     IllegalTransition,
     ServiceClosed,
     StoreClosed,
@@ -115,6 +117,7 @@ __all__ = [
     "DomainMismatch",
     "DuplicateId",
     "FeedbackLoop",
+    "FellBehind",
     "FileUnusable",
     "GaveUp",
     "HandshakeRefused",

@@ -11,6 +11,7 @@ __all__ = [
     "DomainMismatch",
     "DuplicateId",
     "FeedbackLoop",
+    "FellBehind",
     "IllegalTransition",
     "ServiceClosed",
     "StoreClosed",
@@ -69,6 +70,24 @@ class FeedbackLoop(UsageError):
     text = (
         "the write to store {store!r} is number {depth} in a chain of observers that write "
         "what they observe; let the observer write only when the value is not yet the right one"
+    )
+
+
+@attrs.define(eq=False, slots=False)
+class FellBehind(UsageError):
+    """An `async for` over every value of a stream is slower than the stream.
+
+    Attributes:
+        stream: Name of the store or of the stream of events.
+        max_waiting: How many values may wait.
+    """
+
+    stream: str
+    max_waiting: int
+
+    text = (
+        "an async for over {stream!r} is slower than its stream, and more than {max_waiting} values would wait; "
+        "take the newest value only, pass a larger max_waiting=, or let values drop with when_full="
     )
 
 

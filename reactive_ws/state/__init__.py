@@ -5,6 +5,7 @@ sockets and no toolkits. Applications, `service`, `middleware` and `gui` use it.
 
 The modules, in reading order:
 
+    iteration    `WhenFull`, and the buffer between a stream and an `async for`
     selection    `Selection`: the stream of a store or of a part of it
     store        `Store`: one immutable value; `ReadOnly`: a value without the methods that write
     computed     `Derived`: a value that a function computes from other values
@@ -24,6 +25,7 @@ from .derived import derived, derived_all
 from .entities import Entities
 from .events import EventSource, EventStream
 from .incremental import Delta, incremental
+from .iteration import WhenFull
 from .key_changes import KeyChanges
 from .keyed import KeyedStore
 from .persistent_map import Map
@@ -43,6 +45,7 @@ __all__ = [
     "ReadOnly",
     "Selection",
     "Store",
+    "WhenFull",
     "derived",
     "derived_all",
     "incremental",

@@ -1,15 +1,19 @@
-"""Values computed from other values: consistent, cached, and free of charge while nobody looks.
+"""Values computed from other values: consistent, cached, and free of charge without an observer.
 
 A derived value has two memories. `_delivered` belongs to delivery: the value for the commit that is being delivered,
-computed at most once per commit, after all of its sources (see `graph`). `_ahead` belongs to readers on any thread: the
-value for the newest commit, computed when somebody asks before delivery got there; delivery takes it over when it was
-computed from the same source values. Both keep the arguments, so a function runs only when an argument changed.
+computed at most once per commit, after all of its sources (see `graph`). `_ahead` belongs to readers on any thread. It is the
+value for the newest commit, computed for a read that comes before delivery. Delivery takes it over when it was computed from the
+same source values. Both keep the arguments, so a function runs only when an argument changed.
+
+A value without observers keeps what it read until a source changes. A `_Reader` among the dependents of its sources then
+drops it, so no replaced value stays alive because it was read once.
 
 The graph is fixed when a derived value is made, so it has no cycles, and every walk over it uses an explicit stack.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from itertools import repeat
 from operator import is_
@@ -17,7 +21,20 @@ from typing import Any, Generic, TypeGuard, TypeVar, cast
 
 import attrs
 
-from ..engine import UNSET, Equals, Link, Root, SomeObservers, Source, active_batch, same, unchanged
+from ..engine import (
+    UNSET,
+    Dependent,
+    Equals,
+    Lifecycle,
+    Link,
+    Root,
+    SharedSelector,
+    SomeObservers,
+    Source,
+    active_batch,
+    same,
+    unchanged,
+)
 from .store import ReadOnly
 
 __all__ = ["Derived"]
@@ -75,9 +92,90 @@ def _has_gap(arguments: tuple[Any, ...]) -> bool:
     return any(map(is_, arguments, repeat(UNSET)))
 
 
+class _Reader:
+    """Stands for a derived value that was read and has no observer: the next commit of a source drops what it keeps.
+
+    The sources hold it, and it holds the value weakly. So a value that was read dies with its last reference.
+
+    Args:
+        value: The derived value.
+    """
+
+    __slots__ = (
+        "__weakref__", "_domain", "_height", "_is_awake", "_joined", "_queued", "_sources", "_value",
+    )  # fmt: skip
+
+    _is_reader = True
+
+    def __init__(self, value: Derived[Any]) -> None:
+        self._domain = value._domain
+        self._sources = value._sources
+        self._height = value._height
+        self._joined = 0
+        self._queued = 0
+        self._is_awake = False
+        self._value: weakref.ref[Derived[Any]] = weakref.ref(value, self._lost)
+
+    @property
+    def _dependents(self) -> dict[Dependent, None]:
+        """The readers above."""
+        value = self._value()
+        above = () if value is None else tuple(value._dependents)
+        return {reader: None for reader in above if reader._is_reader}
+
+    def _note(self, number: int) -> None:
+        """Lets the sources know that the value was read as of commit `number`. Under the lock."""
+        self._joined = number
+        for source in self._sources:
+            source._add_reader(self)
+        self._is_awake = True
+
+    def _update(self) -> bool:
+        value = self._value()
+        domain = self._domain
+        with domain._lock:
+            self._asleep()
+            if value is not None and not value._is_observed():
+                domain._trash.append(value._ahead)
+                value._ahead = None
+        if domain._leftover or domain._trash:
+            domain._after_section()
+        return value is not None
+
+    def _lost(self, _: object) -> None:
+        """Leaves the sources, because the value died. Anywhere, also inside the lock."""
+        domain = self._domain
+        is_inside = domain._is_inside()
+        with domain._lock:
+            domain._interest.append(self)
+            domain._leave_section(is_inside=is_inside)
+        if not is_inside:
+            domain._after_section()
+
+    def _is_observed(self) -> bool:
+        return self._is_awake and self._value() is not None
+
+    def _awake(self) -> None:
+        """Nothing: `_note` does it."""
+
+    def _asleep(self) -> None:
+        for source in self._sources:
+            source._remove_reader(self)
+        self._is_awake = False
+
+    def _interrupted(self, error: BaseException) -> None:
+        raise error
+
+    def _is_left_alone(self) -> bool:
+        return False
+
+    def _end_streams(self) -> None:
+        """Nothing: a reader has no streams."""
+
+
 @attrs.frozen
 class _Captured:
-    """What a derived value is computed from at one commit: the values of `ground`, and the way up from there."""
+    """The input of a derived value at one commit: the values of `ground`, and the way up from there."""
 
     number: int
     order: list[Derived[Any]]
@@ -94,12 +192,13 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
     """
 
     __slots__ = (
-        "_ahead", "_equals", "_function", "_joined", "_kept", "_life", "_notified", "_plan",
-        "_queued", "_sources",
+        "_ahead", "_equals", "_function", "_joined", "_kept", "_life", "_lifecycle", "_notified", "_plan",
+        "_queued", "_reader", "_sources",
     )  # fmt: skip
 
     _kind = "derive"
     _has_memory = True
+    _is_reader = False
 
     def __init__(
         self,
@@ -107,6 +206,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         function: Callable[..., R_co],
         equals: Equals[Any] | None,
         name: str | None,
+        lifecycle: Lifecycle | None = None,
     ) -> None:
         domain = sources[0]._domain
         for source in sources:
@@ -119,12 +219,16 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         self._height = 1 + max(source._height for source in sources)
         self._joined = 0
         self._queued = 0
-        # The arguments and the result of the newest delivery: one object, because readers on other threads take both.
-        self._kept: tuple[tuple[Any, ...], Any] | None = None
+        # The arguments and the result of the newest delivery, and the domain's `_rewritten`: one object, because readers on
+        # other threads take all.
+        self._kept: tuple[tuple[Any, ...], Any, object] | None = None
         # How often the last observer went.
         self._life = 0
         self._notified: Any = UNSET
-        self._ahead: tuple[int, tuple[Any, ...], Any] | None = None
+        # The number, the arguments and the result of the newest read, and `_rewritten` as above.
+        self._ahead: tuple[int, tuple[Any, ...], Any, object] | None = None
+        self._reader: _Reader | None = None
+        self._lifecycle = lifecycle
         self._plan: tuple[tuple[Derived[Any], ...], tuple[Root, ...]] | None = None
 
     def __repr__(self) -> str:
@@ -233,17 +337,38 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             for node in captured.order:
                 arguments = [known[below] for below in node._sources]
                 known[node] = node._result_ahead(captured.number, tuple(arguments))
+            self._note_reads(captured)
             return known[self]
         finally:
             arguments = []
             known.clear()
             captured.values.clear()
 
+    def _note_reads(self, captured: _Captured) -> None:
+        """Registers the values without observers, so that they drop what they read when a source changes."""
+        if all(node._is_observed() for node in captured.order):
+            return
+        domain = self._domain
+        with domain._lock:
+            is_newest = domain._number == captured.number
+            for node in captured.order:
+                if node._ahead is None or node._is_observed():
+                    continue
+                if not is_newest:
+                    domain._trash.append(node._ahead)
+                    node._ahead = None
+                    continue
+                if node._reader is None:
+                    node._reader = _Reader(node)
+                node._reader._note(captured.number)
+        if domain._leftover or domain._trash:
+            domain._after_section()
+
     def _result_ahead(self, number: int, arguments: tuple[Any, ...]) -> Any:
-        ahead, kept = self._ahead, self._kept
-        if ahead is not None and _is_same_input(ahead[1], arguments):
+        ahead, kept, rewritten = self._ahead, self._kept, self._domain._rewritten
+        if ahead is not None and ahead[3] is rewritten and _is_same_input(ahead[1], arguments):
             result = ahead[2]
-        elif kept is not None and _is_same_input(kept[0], arguments):
+        elif kept is not None and kept[2] is rewritten and _is_same_input(kept[0], arguments):
             result = kept[1]
         else:
             result = self._evaluate_ahead(arguments)
@@ -254,9 +379,9 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
                 and unchanged(self._equals, ahead[2], result, self)
             ):
                 result = ahead[2]
-        # A failure that nobody waits for would keep this value alive, through its traceback.
+        # The failure of a value without observers would keep the value alive, through its traceback.
         if result.__class__ is not Failure or self._is_observed():
-            self._ahead = (number, arguments, result)
+            self._ahead = (number, arguments, result, rewritten)
         try:
             return result
         finally:
@@ -294,11 +419,14 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         arguments = tuple([source._delivered for source in self._sources])
         if _has_gap(arguments):
             arguments = self._fill()
-        ahead = self._ahead
-        if ahead is not None and _is_same_input(ahead[1], arguments):
+        ahead, rewritten = self._ahead, self._domain._rewritten
+        if ahead is not None and ahead[3] is rewritten and _is_same_input(ahead[1], arguments):
             result = ahead[2]
         else:
             result = self._evaluate_guarded(arguments)
+        if ahead is not None and ahead[0] <= self._domain._current and self._ahead is ahead:
+            # Nothing read once keeps what was replaced.
+            self._ahead = None
         before, notified = self._delivered, self._notified
         is_failure = result.__class__ is Failure
         is_same = (
@@ -311,7 +439,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             return False
         if is_same:
             result = notified
-        self._kept = arguments, result
+        self._kept = arguments, result, rewritten
         self._delivered = result
         if is_failure:
             is_new = result is not before
@@ -330,24 +458,25 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         return True
 
     def _interrupted(self, error: BaseException) -> None:
-        """Takes an exception that is none of the function's; whoever reads computes anew."""
+        """Takes an exception of the comparer. The next read computes again."""
         self._domain._failed("comparer", error, self.name, self._equals)
         self._ahead = None
         self._forget()
 
     def _evaluate_guarded(self, arguments: tuple[Any, ...]) -> Any:
-        """Runs the function in a delivery, which whatever it raises must not end before its time."""
+        """Runs the function in a delivery, which goes on after any exception."""
         try:
             return _calculate(self._function, arguments)
-        except BaseException as error:  # noqa: BLE001 - kept, and raised after everybody was served
+        except BaseException as error:  # noqa: BLE001 - kept, and raised after all observers were served
             self._domain._failed("derive", error, self.name, self._function)
             interrupted = RuntimeError(f"the function of {self!r} was interrupted")
             interrupted.__cause__ = error
             return Failure(interrupted)
 
     def _fill(self) -> tuple[Any, ...]:
-        """Computes what nobody has computed yet below this value. On the delivering thread."""
+        """Computes the values below this one that have none yet. On the delivering thread."""
         order, ground = self._below(_is_delivered)
+        rewritten = self._domain._rewritten
         for root in ground:
             if root._delivered is UNSET:
                 key = cast("Root", root)
@@ -355,7 +484,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         for node in order[:-1]:
             arguments = tuple([source._delivered for source in node._sources])
             node._delivered = node._evaluate_guarded(arguments)
-            node._kept = arguments, node._delivered
+            node._kept = arguments, node._delivered, rewritten
             if node._delivered.__class__ is not Failure:
                 node._notified = node._delivered
             del arguments
@@ -373,6 +502,10 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         self._is_closed = self._domain._has_ended and all(
             cast("Source", root._cell)._is_closed for root in self._roots()
         )
+        if isinstance(self._function, SharedSelector):
+            self._function.is_value_awake = True
+        if self._lifecycle is not None:
+            self._domain._chores.append(self._mind_lifecycle)
         self._is_awake = True
 
     def _asleep(self) -> None:
@@ -382,7 +515,16 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         self._forget()
         for source in self._sources:
             source._remove_dependent(self)
+        if isinstance(self._function, SharedSelector):
+            self._function.is_value_awake = False
+            self._function.forget()
+        if self._lifecycle is not None:
+            self._domain._chores.append(self._mind_lifecycle)
         self._is_awake = False
+
+    def _mind_lifecycle(self) -> None:
+        if self._lifecycle is not None:
+            self._lifecycle.settle(self)
 
     def _forget(self) -> None:
         """Drops what delivery remembers. Under the lock."""
@@ -396,7 +538,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         for node in self._below(_is_delivered)[0]:
             ahead = node._ahead
             if ahead is not None and ahead[0] == node._joined:
-                node._kept = ahead[1], ahead[2]
+                node._kept = ahead[1], ahead[2], ahead[3]
                 node._delivered = ahead[2]
                 if ahead[2].__class__ is not Failure:
                     node._notified = ahead[2]
@@ -423,5 +565,5 @@ def _is_never(_: Derived[Any]) -> bool:
 
 
 def _is_delivered(node: Derived[Any]) -> bool:
-    # Who left during a computation may have let it end in a value that nobody keeps up to date.
+    # A value whose last observer left during its computation has a result that no delivery keeps up to date.
     return node._delivered is not UNSET and node._is_observed()

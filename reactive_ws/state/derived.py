@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
-from ..engine import Equals, SelectionNode, Source, check_comparer, check_function, check_kind
+from reactivex.abc import SchedulerBase
+
+from ..engine import (
+    Equals,
+    SelectionNode,
+    Source,
+    check_comparer,
+    check_function,
+    check_iterable,
+    check_kind,
+    lifecycle_of,
+)
 from ..errors import UsageError
 from .computed import Derived
 from .selection import Selection
@@ -38,7 +49,7 @@ def _source_of(value: ReadOnly[Any] | Selection[Any]) -> Source:
     kind = type(value).__name__
     if kind == "KeyedStore":
         raise UsageError(
-            "a KeyedStore is no source by itself; write store.select_all(), or store.select(key) for one entity"
+            "derived() takes streams of a KeyedStore and not the store; write store.select_all(), or store.select(key) for one entity"
         )
     raise UsageError(
         f"a source is a store, a selection or a derived value; got {kind} {value!r:.80}"
@@ -53,6 +64,10 @@ def derived(
     *,
     equals: Equals[T] | None = None,
     name: str | None = None,
+    on_start: Callable[[], object] | None = None,
+    on_stop: Callable[[], object] | None = None,
+    linger: float = 0.0,
+    scheduler: SchedulerBase | None = None,
 ) -> Derived[T]: ...
 @overload
 def derived(
@@ -63,6 +78,10 @@ def derived(
     *,
     equals: Equals[T] | None = None,
     name: str | None = None,
+    on_start: Callable[[], object] | None = None,
+    on_stop: Callable[[], object] | None = None,
+    linger: float = 0.0,
+    scheduler: SchedulerBase | None = None,
 ) -> Derived[T]: ...
 @overload
 def derived(
@@ -74,6 +93,10 @@ def derived(
     *,
     equals: Equals[T] | None = None,
     name: str | None = None,
+    on_start: Callable[[], object] | None = None,
+    on_stop: Callable[[], object] | None = None,
+    linger: float = 0.0,
+    scheduler: SchedulerBase | None = None,
 ) -> Derived[T]: ...
 @overload
 def derived(
@@ -86,6 +109,10 @@ def derived(
     *,
     equals: Equals[T] | None = None,
     name: str | None = None,
+    on_start: Callable[[], object] | None = None,
+    on_stop: Callable[[], object] | None = None,
+    linger: float = 0.0,
+    scheduler: SchedulerBase | None = None,
 ) -> Derived[T]: ...
 @overload
 def derived(
@@ -99,6 +126,10 @@ def derived(
     *,
     equals: Equals[T] | None = None,
     name: str | None = None,
+    on_start: Callable[[], object] | None = None,
+    on_stop: Callable[[], object] | None = None,
+    linger: float = 0.0,
+    scheduler: SchedulerBase | None = None,
 ) -> Derived[T]: ...
 @overload
 def derived(
@@ -113,11 +144,21 @@ def derived(
     *,
     equals: Equals[T] | None = None,
     name: str | None = None,
+    on_start: Callable[[], object] | None = None,
+    on_stop: Callable[[], object] | None = None,
+    linger: float = 0.0,
+    scheduler: SchedulerBase | None = None,
 ) -> Derived[T]: ...
 
 
 def derived(
-    *arguments: Any, equals: Equals[Any] | None = None, name: str | None = None
+    *arguments: Any,
+    equals: Equals[Any] | None = None,
+    name: str | None = None,
+    on_start: Callable[[], object] | None = None,
+    on_stop: Callable[[], object] | None = None,
+    linger: float = 0.0,
+    scheduler: SchedulerBase | None = None,
 ) -> Derived[Any]:
     """Returns the value `function(a, b, ...)` of 1 to 6 sources, kept up to date.
 
@@ -126,10 +167,15 @@ def derived(
             for each source.
         equals: When a new value counts as no change; see `equality.same` for the default.
         name: For reports; the function's name when None.
+        on_start: Called with the first observer, on the subscribing thread, before it sees a value. What the function
+            writes to a source is in the first value seen. The sources start after it.
+        on_stop: Called after the last observer left.
+        linger: Seconds to wait for a new observer before `on_stop`.
+        scheduler: Keeps the time of `linger`; a timer thread when None.
 
     Raises:
         DomainMismatch: the sources are of different domains.
-        UsageError: no source, or the last argument is no function.
+        UsageError: no source, the last argument is not a plain function, or an option has a wrong value.
     """
     *sources, function = arguments
     if not sources or not callable(function):
@@ -137,7 +183,8 @@ def derived(
     check_function(function, "the function of derived()", _AT_ONCE)
     check_comparer(equals)
     check_kind(name, str, "name=", '"total"')
-    return Derived(tuple(map(_source_of, sources)), function, equals, name)
+    lifecycle = lifecycle_of(on_start, on_stop, linger, scheduler)
+    return Derived(tuple(map(_source_of, sources)), function, equals, name, lifecycle)
 
 
 def derived_all(
@@ -146,17 +193,22 @@ def derived_all(
     *,
     equals: Equals[T] | None = None,
     name: str | None = None,
+    on_start: Callable[[], object] | None = None,
+    on_stop: Callable[[], object] | None = None,
+    linger: float = 0.0,
+    scheduler: SchedulerBase | None = None,
 ) -> Derived[T]:
     """Returns the value `function((a, b, ...))` of any number of sources, kept up to date.
 
     Args:
         sources: Stores, selections or derived values of one domain.
         function: A pure function of the tuple of their values.
-        equals, name: As for `derived`.
+        equals, name, on_start, on_stop, linger, scheduler: As for `derived`.
 
     Raises:
         DomainMismatch, UsageError: as `derived`.
     """
+    check_iterable(sources, "derived_all()", "derived_all([a, b], function)")
     found = tuple(map(_source_of, sources))
     if not found:
         raise UsageError("derived_all() takes at least one source")
@@ -164,4 +216,5 @@ def derived_all(
     check_comparer(equals)
     check_kind(name, str, "name=", '"total"')
     label = getattr(function, "__qualname__", None) if name is None else name
-    return Derived(found, lambda *values: function(values), equals, label)
+    lifecycle = lifecycle_of(on_start, on_stop, linger, scheduler)
+    return Derived(found, lambda *values: function(values), equals, label, lifecycle)

@@ -126,7 +126,7 @@ class _Keys(Generic[K]):
 
 
 class Entities(Mapping[K, V_co], Generic[K, V_co]):
-    """An immutable mapping in insertion order.
+    """An immutable mapping in insertion order. It is not a dict: `dict(entities)` is one, and so is `entities | other`.
 
     Lookups cost what a dict's cost; iteration sorts once by insertion and remembers the order for as long as no key comes
     or goes. Made by `KeyedStore`.
@@ -165,6 +165,12 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
 
     def __iter__(self) -> Iterator[K]:
         return iter(self._keys.in_order())
+
+    def __or__(self, other: Mapping[Any, Any]) -> dict[Any, Any]:
+        return {**self, **other}
+
+    def __ror__(self, other: Mapping[Any, Any]) -> dict[Any, Any]:
+        return {**other, **self}
 
     def in_order(self) -> tuple[K, ...]:
         """Returns the keys in the order in which they came; the same tuple while no key comes or goes."""

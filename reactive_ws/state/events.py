@@ -6,17 +6,16 @@ every Observable; what an operator's own function raises ends that pipe, as ever
 
 from __future__ import annotations
 
-import asyncio
-import collections
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any, Generic, TypeVar
 
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
 from ..engine import check_function, refuse_copy
+from .iteration import Buffer, WhenFull
 
 __all__ = ["EventSource", "EventStream"]
 
@@ -33,7 +32,7 @@ class EventStream(Observable[T]):
 
     Emits: Every event, in order, from the moment of subscribing.
     Replays: Nothing.
-    Thread: Whoever emits; for a service's streams, the thread of its loop.
+    Thread: The thread that calls `emit`; for a service's streams, the thread of its loop.
     Ends: Never.
     """
 
@@ -72,8 +71,31 @@ class EventStream(Observable[T]):
         return self._source.add(listener)
 
     def __aiter__(self) -> AsyncIterator[T]:
-        """Iterates the later events. One that lags more than 10 000 events behind loses the oldest, which is logged."""
-        return _iterate(self)
+        """Iterates the later events. A loop that lags 10 000 events behind loses the oldest, which is logged."""
+        return self.every()
+
+    async def every(
+        self, *, max_waiting: int = _BUFFER, when_full: WhenFull = WhenFull.DROP_OLDEST
+    ) -> AsyncGenerator[T, None]:
+        """Yields the later events, with a bound of your own.
+
+        Args:
+            max_waiting: How many events wait at most while the loop is busy, 1 or more.
+            when_full: What happens with one more. What the two policies that drop do is logged.
+
+        Raises:
+            FellBehind: the loop is slower than the events, and the policy is `WhenFull.RAISE`.
+            UsageError: `max_waiting` is below 1, or `when_full` is not a `WhenFull`.
+        """
+        buffer: Buffer[T] = Buffer(
+            self._source.name,
+            max_waiting,
+            when_full,
+            lambda text: _logger.warning("%r: %s", self, text),
+        )
+        with self.subscribe(buffer.put):
+            async for event in buffer.values():
+                yield event
 
 
 class _Listener(Generic[T]):
@@ -111,7 +133,7 @@ class EventSource(Generic[T]):
     __reduce_ex__ = refuse_copy
 
     def emit(self, event: T) -> None:
-        """Gives the event to everybody who listens now, in the order of their subscriptions."""
+        """Gives the event to the observers of this moment, in the order of their subscriptions."""
         for listener in self._observers:
             try:
                 if listener.is_live:
@@ -138,27 +160,3 @@ class EventSource(Generic[T]):
                 self._on_stop()
 
         return Disposable(remove)
-
-
-async def _iterate(stream: EventStream[T]) -> AsyncIterator[T]:
-    loop = asyncio.get_running_loop()
-    buffer: collections.deque[T] = collections.deque(maxlen=_BUFFER)
-    arrived = asyncio.Event()
-
-    def take(event: T) -> None:
-        if len(buffer) == _BUFFER:
-            _logger.warning("an async for over %r is too slow; the oldest event is dropped", stream)
-        buffer.append(event)
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(arrived.set)
-
-    subscription = stream.subscribe(take)
-    try:
-        while True:
-            while buffer:
-                yield buffer.popleft()
-            arrived.clear()
-            if not buffer:
-                await arrived.wait()
-    finally:
-        subscription.dispose()

@@ -1,4 +1,4 @@
-"""What one commit of a keyed store did to its keys: its `events` stream. It sees no store, only snapshots."""
+"""`KeyChanges`: the keys that one commit of a keyed store added, updated and removed. It sees snapshots and no store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ K = TypeVar("K")
 
 @attrs.frozen
 class KeyChanges(Generic[K]):
-    """What one commit did to the keys of a keyed store.
+    """The changes that one commit made to the keys of a keyed store.
 
     Attributes:
         added, updated, removed: Keys, each in the order of the writes.

@@ -1,4 +1,4 @@
-"""The keys of a keyed store that somebody looks at: one source for each, found by a dict lookup when its key changes."""
+"""The observed keys of a keyed store: one source for each, found by a dict lookup when its key changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class KeySource(Root):
         super().__init__(store._domain, store.name)
         self._store = store
         self._key = key
-        # Of all sources of the store: those that have observers.
+        # Of all sources of the store: those that have observers or readers.
         self._observed = observed
 
     @property
@@ -58,7 +58,8 @@ class KeySource(Root):
         store = self._store
         self._domain._trash.append(self._delivered)
         self._delivered = UNSET
-        self._observed.discard(self)
+        if not self._readers:
+            self._observed.discard(self)
         self._domain._interest.append(store)
         if self._is_awake:
             self._is_awake = False
@@ -78,12 +79,38 @@ class KeySource(Root):
             self._others -= 1
             self._store._reached -= 1
 
+    def _add_reader(self, reader: Dependent) -> None:
+        store = self._store
+        # Found at the next commit, like an observed one.
+        self._observed.add(self)
+        if reader not in self._dependents:
+            self._dependents[reader] = None
+            self._others += 1
+            self._readers += 1
+            store._others += 1
+            store._readers += 1
+            store._reached += 1
+
+    def _remove_reader(self, reader: Dependent) -> None:
+        store = self._store
+        if reader in self._dependents:
+            del self._dependents[reader]
+            self._others -= 1
+            self._readers -= 1
+            store._others -= 1
+            store._readers -= 1
+            store._reached -= 1
+        if not self._readers and not self._is_awake:
+            self._domain._trash.append(self._delivered)
+            self._delivered = UNSET
+            self._observed.discard(self)
+
     def _label(self) -> str:
         return f"{self._store.name}[{self._key!r}]"
 
 
 class _Reference(weakref.ref[KeySource]):
-    """What the source of a key is found by."""
+    """A weak reference to the source of a key."""
 
     __slots__ = ("key",)
 
@@ -109,12 +136,12 @@ class KeySources(Generic[K]):
         self.observed: set[KeySource] = set()
 
     def find(self, key: K) -> KeySource | None:
-        """Returns the source of a key if anybody holds it."""
+        """Returns the source of a key, or None when there is none now."""
         reference = self._references.get(key)
         return None if reference is None else reference()
 
     def source(self, key: K) -> KeySource:
-        """Returns the source of a key, made now if nobody holds it. Any thread."""
+        """Returns the source of a key, made now if there is none. Any thread."""
         with self._lock:
             source = self.find(key)
             if source is None:

@@ -1,7 +1,7 @@
-"""`KeyedStore`: many entities under keys, where changing one wakes only those who look at it.
+"""`KeyedStore`: many entities under keys. A change of one entity calls only the observers that need it.
 
-Each observed key is a source of its own, found by a dict lookup; whoever observes a collection (all, where, keys,
-count, sorted) is a selection of the whole snapshot. The snapshot is a persistent mapping (`entities`), so a write costs
+Each observed key is a source of its own, found by a dict lookup. A stream of a collection (all, where, keys, count, sorted) is
+a selection of the whole snapshot. The snapshot is a persistent mapping (`entities`), so a write costs
 the same at a thousand and at a hundred thousand keys. A write of an equal entity changes nothing.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from operator import is_
 from threading import get_ident
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast, final
 
 from reactivex import Observable
 from reactivex.abc import SchedulerBase
@@ -32,7 +32,6 @@ from ..engine import (
     open_batches,
     same,
     shallow,
-    unchanged,
 )
 from .entities import Entities
 from .key_changes import KeyChanges, changes_of
@@ -93,7 +92,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         )
         check_comparer(equals)
         self._entity_equals: Equals[V] = same if equals is None else equals
-        # The class of the entities written last, if they are told apart by identity.
+        # The class of the entities written last, if `same` compares them by identity.
         self._by_identity: type[Any] | None = None
         self._keys: KeySources[K] = KeySources(self)
 
@@ -113,6 +112,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
+    @final
     def insert(self, key: K, entity: V) -> None:
         """Adds an entity.
 
@@ -127,6 +127,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
         self._update(change)
 
+    @final
     def upsert(self, key: K, entity: V) -> None:
         """Adds an entity or replaces the one under this key; an equal one is kept as it is."""
         if open_batches:
@@ -146,9 +147,11 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                 values = before.set(key, entity)
             else:
                 old: Any = before.get(key, _MISSING)
-                is_same = old is not _MISSING and unchanged(self._entity_equals, old, entity, self)
-                values = before if is_same else before.set(key, entity)
-            if values is before:
+                if old is not _MISSING and self._is_equal(self._entity_equals, old, entity):
+                    self._check_open()
+                    return
+                values = before.set(key, entity)
+            if by_identity and values is before:
                 self._check_open()
                 return
             if len(values) != len(before):
@@ -218,6 +221,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
             raise
         return self._publish(old, value)
 
+    @final
     def update(
         self, key: K, function: Callable[[V], V], *, default: V | Unset = Unset.UNSET
     ) -> None:
@@ -225,7 +229,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
         Args:
             key: A key that is there, or any when there is a `default`.
-            function: Pure; runs again when somebody else wrote meanwhile.
+            function: Pure; runs again when another thread wrote meanwhile.
             default: What `function` gets when nothing is under the key; a result that is the default adds nothing.
 
         Raises:
@@ -243,11 +247,13 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
         self._update(change)
 
+    @final
     def set_many(self, entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> None:
         """Adds or replaces many entities in one commit."""
         pairs = _pairs(entities)
         self._update(lambda now: self._with_many(now, pairs))
 
+    @final
     def replace_all(self, entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> None:
         """Makes these the only entities, in their order, in one commit; equal ones are kept as they are."""
         pairs = _pairs(entities)
@@ -258,10 +264,12 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
         self._update(change)
 
+    @final
     def remove(self, *keys: K) -> None:
         """Removes entities, all in one commit; keys that are not there are no error."""
         self._update(lambda now: now.without(keys))
 
+    @final
     def rename(self, old: K, new: K) -> None:
         """Moves the entity under `old` to `new`, in its old place; an entity under `new` is replaced.
 
@@ -270,6 +278,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         """
         self._update(lambda now: now if old == new and old in now else now.renamed(old, new))
 
+    @final
     def reset(self) -> None:
         """Returns to the initial entities, in their order.
 
@@ -277,6 +286,20 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
             StoreClosed: after close().
         """
         self._update(lambda now: _replaced(now, self._initial))
+
+    @final
+    def trigger(self, *keys: K) -> None:
+        """Calls the observers of some entities, and of the collection, with what is there. For what changed in place.
+
+        Selected parts and derived values are computed again; see `Store.trigger`.
+
+        Args:
+            keys: The keys; without any: all keys of the store. Keys that are not there are no error.
+
+        Raises:
+            StoreClosed, FeedbackLoop: as for a write.
+        """
+        self._trigger(keys or tuple(self._read()))
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -332,7 +355,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
     @property
     def events(self) -> Observable[KeyChanges[K]]:
-        """What each commit did to the keys.
+        """The changes that each commit made to the keys.
 
         Emits: one KeyChanges per commit that changed this store.
         Replays: nothing.
@@ -345,7 +368,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
     def _with_one(self, key: K, entity: V, now: Entities[K, V]) -> Entities[K, V]:
         old = now._values.get(key, _MISSING)
-        if old is not _MISSING and unchanged(self._entity_equals, old, entity, self):
+        if old is not _MISSING and self._is_equal(self._entity_equals, old, entity):
             return now
         return now.with_one(key, entity)
 
@@ -353,7 +376,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         fresh = {
             key: entity
             for key, entity in pairs.items()
-            if key not in now or not unchanged(self._entity_equals, now[key], entity, self)
+            if key not in now or not self._is_equal(self._entity_equals, now[key], entity)
         }
         return now.with_many(fresh) if fresh else now
 
@@ -363,13 +386,20 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     def _settled(self, old: Entities[K, V], new: Entities[K, V]) -> Entities[K, V]:
         return new.since(old, self._is_same_entity)
 
+    def _triggered(
+        self, old: Entities[K, V], new: Entities[K, V], keys: tuple[Any, ...]
+    ) -> Entities[K, V]:
+        changed = new if new is old else self._settled(old, new)
+        there = [key for key in keys if key in new]
+        return changed.touching(dict.fromkeys((*changed._touched, *there)))
+
     def _unchanged(self, old: Entities[K, V], new: Entities[K, V]) -> bool:
         if new is old:
             return True
         return not new.since(old, self._is_same_entity)._touched and new.is_ordered_like(old)
 
     def _is_same_entity(self, old: V, new: V) -> bool:
-        return unchanged(self._entity_equals, old, new, self)
+        return self._is_equal(self._entity_equals, old, new)
 
     def _touched_sources(self, value: Entities[K, V]) -> list[tuple[KeySource, Any]]:
         """Returns the observed keys that a commit changed, with their new entities."""

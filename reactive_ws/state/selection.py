@@ -1,16 +1,15 @@
 """The stream of a store or of a part of it: what UI code subscribes to.
 
-A `Selection` is an ordinary `reactivex` Observable: operators, schedulers and disposal work as everywhere. It takes a
-shorter way than the library's own subscribe (no detaching observer, no trampoline), because each value comes from a
-delivery that is already in order, isolates errors, and never calls after dispose. It never fails: what an operator or an
+A `Selection` is an ordinary `reactivex` Observable: operators, schedulers and disposal work as everywhere. Its own
+subscribe is shorter than the library's: it has no detaching observer and no trampoline. Delivery keeps the order, isolates
+errors, and never calls after dispose already. A selection never fails: what an operator or an
 observer of a `pipe` raises ends that pipe, not the selection.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from reactivex import Observable, abc
@@ -18,6 +17,7 @@ from reactivex import Observable, abc
 from ..engine import (
     Audience,
     Domain,
+    SelectionNode,
     active_batch,
     check_function,
     check_seconds,
@@ -25,6 +25,7 @@ from ..engine import (
     refuse_copy,
 )
 from ..errors import UsageError
+from .iteration import Buffer, WhenFull, call_on
 
 __all__ = ["Selection"]
 
@@ -127,7 +128,7 @@ class Selection(Observable[T_co], Generic[T_co]):
 
         Args:
             predicate: A function of the value.
-            timeout: Seconds; None waits for ever.
+            timeout: Seconds; None: no limit.
 
         Raises:
             TimeoutError: no such value in time.
@@ -152,14 +153,14 @@ class Selection(Observable[T_co], Generic[T_co]):
             try:
                 is_it = bool(value if predicate is None else predicate(value))
             except Exception as error:  # noqa: BLE001 - the caller's predicate: the caller gets its error
-                _call(loop, fail, error)
+                call_on(loop, fail, error)
                 return
             if is_it:
-                _call(loop, resolve, value)
+                call_on(loop, resolve, value)
 
         def end() -> None:
-            _call(
-                loop, fail, RuntimeError(f"{self!r} was closed while somebody waited for a value")
+            call_on(
+                loop, fail, RuntimeError(f"{self!r} was closed while a task waited for a value")
             )
 
         with self.subscribe(look, None, end):
@@ -167,47 +168,54 @@ class Selection(Observable[T_co], Generic[T_co]):
                 return cast("T_co", await found)
 
     async def __aiter__(self) -> AsyncIterator[T_co]:
-        """Yields the current value and then every later one, none skipped, until the store is closed."""
-        loop = asyncio.get_running_loop()
-        values: asyncio.Queue[tuple[bool, Any]] = asyncio.Queue()
+        """Yields the current value and then the newest one, each time the loop comes back, until the store is closed.
 
-        def see(value: Any) -> None:
-            _call(loop, values.put_nowait, (True, value))
+        A loop that is slower than the writers skips values, and gets the last one in the end. At most one value waits.
+        For every value use `every()`.
+        """
+        buffer: Buffer[T_co] = Buffer(self._audience._label(), 1, WhenFull.DROP_OLDEST, None)
+        with self.subscribe(buffer.put, None, buffer.end):
+            async for value in buffer.values():
+                yield value
 
-        def end() -> None:
-            _call(loop, values.put_nowait, (False, None))
+    async def every(
+        self, *, max_waiting: int = 10_000, when_full: WhenFull = WhenFull.RAISE
+    ) -> AsyncGenerator[T_co, None]:
+        """Yields the current value and then every later one, until the store is closed.
 
-        with self.subscribe(see, None, end):
-            while True:
-                is_value, value = await values.get()
-                if not is_value:
-                    return
+        `async for value in selection.every():` instead of `async for value in selection:`.
+
+        Args:
+            max_waiting: How many values wait at most while the loop is busy, 1 or more.
+            when_full: What happens with one more. What the two policies that drop do is reported as "backlog".
+
+        Raises:
+            FellBehind: the loop is slower than the writers, and the policy is `WhenFull.RAISE`.
+            UsageError: `max_waiting` is below 1, or `when_full` is not a `WhenFull`.
+        """
+        label, domain = self._audience._label(), self.domain
+        buffer: Buffer[T_co] = Buffer(
+            label,
+            max_waiting,
+            when_full,
+            lambda text: domain.report("backlog", UsageError(text), label, self.every),
+        )
+        with self.subscribe(buffer.put, None, buffer.end):
+            async for value in buffer.values():
                 yield value
 
 
-def _call(
-    loop: asyncio.AbstractEventLoop, function: Callable[[Any], object], argument: Any
-) -> None:
-    """Calls on the loop's thread; at once when this is it."""
-    if asyncio._get_running_loop() is loop:
-        function(argument)
-        return
-    # A closed loop has nobody left who waits.
-    with suppress(RuntimeError):
-        loop.call_soon_threadsafe(function, argument)
-
-
-def reading(audience: Audience, in_batch: Callable[[], Any]) -> Callable[[], Any]:
-    """Returns a function that reads the current value of an audience, or of the open batch."""
+def reading(node: SelectionNode, in_batch: Callable[[], Any]) -> Callable[[], Any]:
+    """Returns a function that reads the current part of a source, or of the open batch."""
 
     def read() -> Any:
         if active_batch() is not None:
             return in_batch()
-        domain = audience._domain
+        domain = node._domain
         with domain._lock:
-            captured = audience._capture()
+            captured = node._capture_exactly()
         if domain._leftover:
             domain._after_section()
-        return audience._project(captured)
+        return node._project(captured)
 
     return read

@@ -1,13 +1,13 @@
-"""`Store`: one immutable value with an order of changes; `ReadOnly`: what everybody but its owner gets.
+"""`Store`: one immutable value with an order of changes; `ReadOnly`: a value without the methods that write.
 
-Reading, writing, observing. How observers are kept is `audience` and `source`; when they are told is `domain`; several
-writes at once are `batch`. Nothing here knows a message, a socket or a toolkit.
+Reading, writing, observing. `audience` and `source` keep the observers, `domain` decides when it calls them, `batch` makes
+several writes one commit. Nothing here knows a message, a socket or a toolkit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, final, overload
 
 from ..engine import (
     COMPARED,
@@ -24,7 +24,6 @@ from ..engine import (
     open_batches,
     refuse_copy,
     same,
-    unchanged,
 )
 from .selection import Selection, reading
 
@@ -155,6 +154,7 @@ class Store(Cell[T], ReadOnly[T]):
         """Returns the newest committed value; inside a batch the batch's. Any thread, never blocks."""
         return self._read()
 
+    @final
     def set(self, value: T) -> None:
         """Makes `value` the value. A value that counts as equal to the old one changes nothing.
 
@@ -176,7 +176,7 @@ class Store(Cell[T], ReadOnly[T]):
                 type(old) is kind and (old == value if kind in COMPARED else same(old, value))
             )
         else:
-            is_same = unchanged(self._equals, old, value, self)
+            is_same = self._is_equal(self._equals, old, value)
         if is_same:
             self._check_open()
             return
@@ -184,8 +184,9 @@ class Store(Cell[T], ReadOnly[T]):
             # Another write came between, perhaps with an equal value.
             self._update(lambda _: value)
 
+    @final
     def update(self, function: Callable[[T], T]) -> None:
-        """Replaces the value by `function` of it; runs `function` again when somebody else wrote meanwhile.
+        """Replaces the value by `function` of it; runs `function` again when another thread wrote meanwhile.
 
         Args:
             function: Pure.
@@ -195,6 +196,28 @@ class Store(Cell[T], ReadOnly[T]):
             Exception: what `function` raises; nothing is changed then.
         """
         self._update(function)
+
+    @final
+    def reset(self) -> None:
+        """Returns to the initial value.
+
+        Raises:
+            StoreClosed: after close().
+        """
+        initial = self._initial
+        self._update(lambda _: initial, is_set=True)
+
+    @final
+    def trigger(self) -> None:
+        """Calls the observers with the value as it is. For a value that was changed in place, such as an array.
+
+        Observers of the whole value are called. Selected parts and derived values are computed again. Their
+        observers are called when the result changed by the rule of its own `equals=`.
+
+        Raises:
+            StoreClosed, FeedbackLoop: as `set`.
+        """
+        self._trigger(())
 
 
 def reset_all(domain: Domain | None = None) -> None:

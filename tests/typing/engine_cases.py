@@ -61,6 +61,8 @@ async def waiting() -> None:
     assert_type(await count.select(str).wait_for(lambda value: value == "1", timeout=1.0), str)
     async for value in count.select(str):
         assert_type(value, str)
+    async for value in count.select(str).every(max_waiting=5):
+        assert_type(value, str)
 
 
 def a_derived_value() -> None:

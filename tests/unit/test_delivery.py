@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from reactivex import operators as ops
@@ -283,3 +285,88 @@ def test_numbers_grow_by_one_with_each_commit_and_by_none_without(
         write()
         numbers.append(domain.number)
     assert numbers == [0, 1, 1, 2, 3, 4]
+
+
+class Mailbox:
+    """A home that keeps what was posted until the test runs it."""
+
+    def __init__(self) -> None:
+        self.posted: list[Callable[[], None]] = []
+
+    def post(self, function: Callable[[], None], /) -> None:
+        self.posted.append(function)
+
+    def is_current(self) -> bool:
+        return False
+
+
+def test_settled_waits_for_what_the_observers_of_those_commits_write() -> None:
+    with ThreadPoolExecutor(1) as executor:
+        domain = Domain("test", home=executor)
+        chain = Store(0, domain=domain)
+        done: list[int] = []
+        gate = threading.Event()
+
+        def go_on(value: int) -> None:
+            if 0 < value < 50:
+                chain.set(value + 1)
+            done.append(value)
+
+        chain.select().subscribe(go_on)
+        executor.submit(gate.wait, 5)
+        chain.set(1)
+        waiting = threading.Thread(target=lambda: done.append(-int(domain.settled(5))))
+        waiting.start()
+        while not domain._settling:
+            pass
+        gate.set()
+        waiting.join(5)
+    assert done == [*range(51), -1]
+
+
+def test_settled_does_not_wait_for_what_others_write_later() -> None:
+    home = Mailbox()
+    domain = Domain("test", home=home)
+    store = Store(0, domain=domain)
+    seen: list[object] = []
+
+    def see(value: int) -> None:
+        seen.append(value)
+        if value == 1:
+            # Written during the delivery, and by another thread.
+            other = threading.Thread(target=store.set, args=(2,))
+            other.start()
+            other.join(5)
+        if value == 2:
+            seen.append(domain._settling)
+
+    store.select().subscribe(see)
+    store.set(1)
+    waiting = threading.Thread(target=domain.settled)
+    waiting.start()
+    while not domain._settling:
+        pass
+    home.posted.pop()()
+    waiting.join(5)
+    assert seen == [0, 1, 2, []]
+
+
+def test_a_chain_between_two_domains_with_homes_ends(reports: list[ErrorReport]) -> None:
+    homes = [Mailbox(), Mailbox()]
+    left, right = (
+        Store(0, name=name, domain=Domain(name, home=home, on_error=reports.append))
+        for name, home in zip(("left", "right"), homes, strict=True)
+    )
+    left.select().pipe(ops.skip(1)).subscribe(lambda value: right.set(value + 1))
+    right.select().pipe(ops.skip(1)).subscribe(lambda value: left.set(value + 1))
+    left.set(1)
+    for _ in range(1_000):
+        for home in homes:
+            while home.posted:
+                home.posted.pop(0)()
+    assert [type(report.error) for report in reports] == [FeedbackLoop]
+    assert (left.get(), right.get()) == (99, 100)
+    # The end of one chain is not the end of writing.
+    left.set(1_000)
+    homes[0].posted.pop()()
+    assert right.get() == 1_001

@@ -326,3 +326,145 @@ def test_to_observe_each_value_of_a_deep_chain_looks_only_one_step_down(domain: 
     assert [value._plan for value in chain] == [None] * 1000
     source.set(1)
     assert chain[-1].get() == 1001
+
+
+class Frame:
+    """A large value."""
+
+
+@pytest.mark.parametrize("is_observed", [False, True])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda store, _: derived(store, lambda now: 1),
+        lambda store, _: derived(store, lambda now: now),
+        lambda store, _: derived(store.select(lambda now: now), lambda now: 1),
+        lambda store, _: derived(derived(store, lambda now: now), lambda now: 1),
+        lambda store, _: store.select(lambda now: 1),
+        lambda store, _: store.select(lambda now: now),
+        lambda _, keyed: derived(keyed.select("a"), lambda now: 1),
+        lambda _, keyed: derived(keyed.select_all(), lambda now: list(now.values())),
+        lambda _, keyed: keyed.select_part(lambda now: 1),
+        lambda _, keyed: keyed.select("a"),
+        lambda store, keyed: derived(
+            derived(store, keyed.select("a"), lambda a, b: (a, b)), lambda now: now
+        ),
+    ],
+)
+def test_nothing_read_once_keeps_what_was_replaced(
+    domain: Domain, make: Callable[[Any, Any], Any], is_observed: bool
+) -> None:
+    store: Store[Any] = Store(None, domain=domain)
+    keyed: KeyedStore[str, Any] = KeyedStore({"a": None}, domain=domain)
+    value = make(store, keyed)
+    stream = value.select() if isinstance(value, Derived) else value
+    subscription = stream.subscribe() if is_observed else None
+    frame = Frame()
+    kept = weakref.ref(frame)
+    store.set(frame)
+    keyed.upsert("a", frame)
+    del frame
+    value.get()
+    assert kept() is not None
+    store.set(None)
+    keyed.upsert("a", None)
+    assert kept() is None
+    # Read while it is observed, and not observed later.
+    if subscription is not None:
+        subscription.dispose()
+        frame = Frame()
+        kept = weakref.ref(frame)
+        store.set(frame)
+        keyed.upsert("a", frame)
+        del frame
+        value.get()
+        store.set(None)
+        keyed.upsert("a", None)
+        assert kept() is None
+    assert (store.observer_count, keyed.observer_count) == (0, 0)
+
+
+def test_a_value_read_ahead_of_delivery_is_dropped_when_delivery_got_there() -> None:
+    posted: list[Callable[[], None]] = []
+
+    class Home:
+        def post(self, function: Callable[[], None], /) -> None:
+            posted.append(function)
+
+        def is_current(self) -> bool:
+            return False
+
+    store: Store[Any] = Store(None, domain=Domain("test", home=Home()))
+    values = [derived(store, lambda now: now), derived(store, lambda now: now)]
+    with values[0].select().subscribe():
+        frame = Frame()
+        kept = weakref.ref(frame)
+        store.set(frame)
+        assert [value.get() for value in values] == [frame, frame]
+        del frame
+        store.set(None)
+        assert values[0].get() is None
+        while posted:
+            posted.pop()()
+        assert kept() is None
+
+
+def test_a_read_value_without_observers_is_not_computed_again_until_a_source_changes(
+    domain: Domain,
+) -> None:
+    left, right = Store(1, domain=domain), Store(1, domain=domain)
+    calls: list[str] = []
+    low = derived(left, lambda a: calls.append("low") or a)
+    high = derived(low, right, lambda a, b: calls.append("high") or (a, b))
+    other = Store(0, domain=domain)
+    for _ in range(3):
+        assert high.get() == (1, 1)
+        other.update(lambda now: now + 1)
+    assert calls == ["low", "high"]
+    right.set(2)
+    assert (high.get(), calls) == ((1, 2), ["low", "high", "high"])
+    left.set(2)
+    assert (high.get(), calls) == ((2, 2), ["low", "high", "high", "low", "high"])
+    with high.select().subscribe():
+        pass
+    right.set(3)
+    assert high.get() == (2, 3)
+
+
+def test_a_reader_does_not_start_a_store_and_leaves_with_its_value(domain: Domain) -> None:
+    log: list[str] = []
+    store = Store(0, domain=domain, on_start=lambda: log.append("start"))
+    keyed = KeyedStore({"a": 1}, domain=domain, on_start=lambda: log.append("start"))
+    for _ in range(100):
+        derived(store, keyed.select("a"), lambda a, b: (a, b)).get()
+    gc.collect()
+    assert (log, store.observer_count, keyed.observer_count) == ([], 0, 0)
+    assert (store._dependents, store._others, store._readers, store._reached) == ({}, 0, 0, 0)
+    assert (keyed._others, keyed._readers, keyed._reached) == (0, 0, 0)
+    assert keyed._keys.observed == set()
+
+
+def test_reads_on_many_threads_keep_nothing(domain: Domain) -> None:
+    store: Store[Any] = Store(0, domain=domain)
+    value = derived(store, lambda now: (now, now))
+    wrong: list[object] = []
+
+    def read() -> None:
+        for _ in range(300):
+            left, right = value.get()
+            if left is not right:
+                wrong.append((left, right))
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    frames: list[weakref.ref[Frame]] = []
+    for _ in range(300):
+        frame = Frame()
+        frames.append(weakref.ref(frame))
+        store.set(frame)
+    del frame
+    for thread in threads:
+        thread.join()
+    store.set(0)
+    assert (wrong, [frame() for frame in frames if frame() is not None]) == ([], [])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from random import Random
 from typing import cast
 
 import attrs
+import msgspec
 import pytest
 from reactivex import operators as ops
 
@@ -517,3 +519,14 @@ def test_the_order_of_keys_is_that_in_which_they_came_whenever_it_is_read(seed: 
             case _:
                 assert list(entities) == order
     assert list(entities) == order
+
+
+def test_a_snapshot_is_a_mapping_and_makes_a_dict(domain: Domain) -> None:
+    keyed = KeyedStore({"b": 1, "a": 2}, domain=domain)
+    snapshot = keyed.get_all()
+    assert isinstance(snapshot, Entities)
+    assert list((snapshot | {"c": 3}).items()) == [("b", 1), ("a", 2), ("c", 3)]
+    assert list(({"a": 0, "c": 3} | snapshot).items()) == [("a", 2), ("c", 3), ("b", 1)]
+    assert type(snapshot | snapshot) is dict
+    assert json.dumps(snapshot, default=dict) == '{"b": 1, "a": 2}'
+    assert msgspec.json.encode(snapshot, enc_hook=dict) == b'{"b":1,"a":2}'

@@ -6,13 +6,15 @@ import gc
 import sys
 import threading
 import weakref
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from reactivex import operators as ops
 from reactivex.testing import TestScheduler
 
 from reactive_ws.engine.domain import Domain, ErrorReport
-from reactive_ws.state.derived import derived
+from reactive_ws.state.derived import derived, derived_all
 from reactive_ws.state.keyed import KeyedStore
 from reactive_ws.state.store import Store
 
@@ -223,3 +225,66 @@ def test_memory_is_flat_while_one_delivery_never_ends(domain: Domain) -> None:
     store.set(1)
     assert len(sizes) == 59
     assert max(sizes) < 40
+
+
+def test_a_derived_value_starts_before_its_sources_and_before_it_shows_a_value(
+    domain: Domain,
+) -> None:
+    log: list[object] = []
+    store: Store[int] = Store(0, domain=domain, on_start=lambda: log.append("store starts"))
+
+    def start() -> None:
+        log.append("starts")
+        store.set(5)
+
+    double = derived(
+        store, lambda now: now * 2, on_start=start, on_stop=lambda: log.append("stops")
+    )
+    assert double.get() == 0
+    assert log == []
+    with double.select().subscribe(log.append), double.select(str).subscribe(log.append):
+        assert log == ["starts", "store starts", 10, "10"]
+    assert log[4:] == ["stops"]
+    log.clear()
+    with derived_all([double, store], sum, on_start=start).select().subscribe(log.append):
+        assert log == ["starts", "starts", "store starts", 15]
+
+
+def test_a_derived_value_lingers_by_its_own_scheduler(domain: Domain) -> None:
+    log: list[str] = []
+    scheduler = TestScheduler()
+    value = derived(
+        Store(0, domain=domain),
+        str,
+        on_start=lambda: log.append("start"),
+        on_stop=lambda: log.append("stop"),
+        linger=5,
+        scheduler=scheduler,
+    )
+    value.select().subscribe().dispose()
+    scheduler.advance_by(4)
+    value.select().subscribe().dispose()
+    scheduler.advance_by(4)
+    assert log == ["start"]
+    scheduler.advance_by(2)
+    assert log == ["start", "stop"]
+
+
+def test_a_closed_store_does_not_start(domain: Domain) -> None:
+    log: list[str] = []
+
+    def note(text: str) -> Callable[[], None]:
+        return lambda: log.append(text)
+
+    store = Store(0, domain=domain, on_start=note("start"), on_stop=note("stop"))
+    keyed = KeyedStore({"a": 1}, domain=domain, on_start=note("keyed"))
+    value = derived(store, str, on_start=note("derived"))
+    with store.select().subscribe():
+        store.close()
+        assert log == ["start", "stop"]
+    keyed.close()
+    for stream in (store.select(), keyed.select("a"), keyed.select_all(), value.select()):
+        ends: list[str] = []
+        stream.subscribe(on_completed=partial(ends.append, "end")).dispose()
+        assert ends == ["end"]
+    assert log == ["start", "stop"]

@@ -7,6 +7,7 @@ import concurrent.futures
 import copy
 import functools
 import pickle
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable
@@ -140,6 +141,20 @@ def test_a_pool_of_processes_cannot_be_a_home() -> None:
         pytest.raises(UsageError, match="ThreadPoolExecutor"),
     ):
         Domain("test", home=executor)
+
+
+@pytest.mark.parametrize("has_lock", [True, False])
+def test_the_import_warns_where_the_interpreter_has_no_lock(*, has_lock: bool) -> None:
+    program = (
+        f"import sys; sys._is_gil_enabled = lambda: {has_lock}; import warnings\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always'); import reactive_ws\n"
+        "print([it.category.__name__ for it in caught if 'PYTHON_GIL=1' in str(it.message)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == ("[]" if has_lock else "['RuntimeWarning']")
 
 
 def test_an_interpreter_without_its_lock_brings_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from reactivex.subject import Subject
 from reactivex.testing import TestScheduler
 
 from reactive_ws.engine.domain import Domain, ErrorReport
+from reactive_ws.errors import FellBehind, UsageError
 from reactive_ws.state.derived import derived
+from reactive_ws.state.iteration import WhenFull
 from reactive_ws.state.selection import Selection
 from reactive_ws.state.store import Store
 
@@ -318,14 +321,121 @@ def test_wait_for_tells_timeouts_ends_and_errors_of_the_predicate(store: Store[i
     assert store.observer_count == 0
 
 
-def test_iterating_yields_every_value_and_ends_with_the_store(store: Store[int]) -> None:
+def test_iterating_over_every_value_ends_with_the_store(store: Store[int]) -> None:
+    async def main() -> list[int]:
+        asyncio.get_running_loop().call_soon(
+            lambda: [*(store.set(value) for value in (1, 2, 3)), store.close()]
+        )
+        return [value async for value in store.select().every()]
+
+    assert asyncio.run(main()) == [0, 1, 2, 3]
+
+
+def test_iterating_skips_to_the_newest_value_and_gets_the_last_one(store: Store[int]) -> None:
     async def main() -> list[int]:
         asyncio.get_running_loop().call_soon(
             lambda: [*(store.set(value) for value in (1, 2, 3)), store.close()]
         )
         return [value async for value in store.select()]
 
-    assert asyncio.run(main()) == [0, 1, 2, 3]
+    assert asyncio.run(main()) == [0, 3]
+
+
+def test_a_slow_iteration_holds_one_value_and_calls_its_loop_once() -> None:
+    class Frame:
+        pass
+
+    store = Store(Frame(), domain=Domain("test"))
+    frames: list[weakref.ref[Frame]] = []
+    calls: list[object] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        iterator = aiter(store.select())
+        await anext(iterator)
+        post = loop.call_soon_threadsafe
+
+        def counting(*arguments: Any, **options: Any) -> Any:
+            calls.append(arguments)
+            return post(*arguments, **options)
+
+        loop.call_soon_threadsafe = counting  # type: ignore[method-assign]
+
+        def write() -> None:
+            for _ in range(1_000):
+                frame = Frame()
+                frames.append(weakref.ref(frame))
+                store.set(frame)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        # The loop stands still while the thread writes.
+        writer.join()
+        assert [frame() is None for frame in frames] == [True] * 999 + [False]
+        assert len(calls) == 1
+        assert await anext(iterator) is store.get()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("when_full", "expected"),
+    [
+        (WhenFull.DROP_OLDEST, [0, 3, 4, 7]),
+        (WhenFull.DROP_NEWEST, [0, 1, 2, 5]),
+    ],
+)
+def test_every_value_has_a_bound_and_a_policy(
+    store: Store[int], reports: list[ErrorReport], when_full: WhenFull, expected: list[int]
+) -> None:
+    async def main() -> list[int]:
+        got: list[int] = []
+        async for value in store.select().every(max_waiting=2, when_full=when_full):
+            got.append(value)
+            if value == 0:
+                for later in (1, 2, 3, 4):
+                    store.set(later)
+            if len(got) == 3:
+                # The loop has caught up, so another flood brings another report.
+                asyncio.get_running_loop().call_soon(
+                    lambda: [store.set(later) for later in (5, 6, 7, 8)]
+                )
+            if len(got) == 4:
+                break
+        return got
+
+    got = asyncio.run(main())
+    assert got == expected
+    assert [(report.kind, report.store) for report in reports] == [("backlog", "s")] * 2
+    assert "2 values wait" in str(reports[0].error)
+
+
+def test_every_value_ends_with_an_error_when_too_many_wait(store: Store[int]) -> None:
+    async def main() -> list[int]:
+        got: list[int] = []
+        with pytest.raises(FellBehind, match="'s' is slower than its stream") as caught:
+            async for value in store.select().every(max_waiting=2):
+                got.append(value)
+                for later in (1, 2, 3, 4):
+                    store.set(later)
+        assert caught.value.max_waiting == 2
+        return got
+
+    assert asyncio.run(main()) == [0]
+    assert store.observer_count == 0
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_waiting": 0}, {"max_waiting": 1.5}, {"when_full": "drop"}]
+)
+def test_every_value_refuses_a_wrong_bound_or_policy(
+    store: Store[int], options: dict[str, Any]
+) -> None:
+    async def main() -> None:
+        with pytest.raises(UsageError, match=next(iter(options))):
+            await anext(store.select().every(**options))
+
+    asyncio.run(main())
 
 
 def test_iterating_gets_what_other_threads_write_and_leaves_when_broken_off(
@@ -335,7 +445,7 @@ def test_iterating_gets_what_other_threads_write_and_leaves_when_broken_off(
         got: list[int] = []
         writer = threading.Thread(target=lambda: [store.set(n) for n in range(1, 1_000)])
         writer.start()
-        async for value in store.select():
+        async for value in store.select().every():
             got.append(value)
             if value == 999:
                 break
@@ -349,10 +459,10 @@ def test_iterating_gets_what_other_threads_write_and_leaves_when_broken_off(
     assert got == list(range(got[0], 1_000))
 
 
-def test_writes_while_nobody_iterates_are_not_lost(store: Store[int]) -> None:
+def test_writes_while_the_loop_is_busy_are_not_lost(store: Store[int]) -> None:
     async def main() -> list[int]:
         got: list[int] = []
-        async for value in store.select():
+        async for value in store.select().every():
             got.append(value)
             if value == 0:
                 store.set(1)

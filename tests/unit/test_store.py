@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
 from reactive_ws.engine.domain import Commit, Domain, ErrorReport, default_domain
-from reactive_ws.errors import StoreClosed
+from reactive_ws.errors import StoreClosed, UsageError
+from reactive_ws.state.keyed import KeyedStore
 from reactive_ws.state.store import ReadOnly, Store, reset_all
 
 
@@ -228,3 +230,32 @@ def test_observer_count_counts_observers_of_the_whole_and_of_parts(domain: Domai
     for subscription in subscriptions:
         subscription.dispose()
     assert (store.observer_count, part.observer_count) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("base", "name"),
+    [
+        (Store, "set"),
+        (Store, "update"),
+        (Store, "reset"),
+        (Store, "trigger"),
+        (Store, "close"),
+        *((KeyedStore, name) for name in ("insert", "upsert", "update", "set_many", "remove")),
+        *((KeyedStore, name) for name in ("replace_all", "rename", "reset", "trigger", "close")),
+    ],
+)
+def test_a_subclass_cannot_replace_a_method_that_writes(base: type[Any], name: str) -> None:
+    with pytest.raises(UsageError, match=rf"Mine\.{name}\(\) cannot replace .*validate="):
+        type("Mine", (base,), {name: lambda self: None})
+    with pytest.raises(UsageError, match="cannot replace"):
+        type("Mine", (type("Between", (base,), {}),), {name: lambda self: None})
+
+
+def test_a_subclass_may_add_methods(domain: Domain) -> None:
+    class Counter(Store[int]):
+        def increase(self) -> None:
+            self.update(lambda now: now + 1)
+
+    counter = Counter(0, domain=domain)
+    counter.increase()
+    assert counter.get() == 1

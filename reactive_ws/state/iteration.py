@@ -1,0 +1,136 @@
+"""Carries values from any thread to one `async for`, with a bound.
+
+Selections and event streams iterate through a `Buffer`. It knows neither of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+from ..engine import check_count, check_kind
+from ..errors import FellBehind
+
+__all__ = ["Buffer", "WhenFull", "call_on"]
+
+T = TypeVar("T")
+
+
+class WhenFull(enum.Enum):
+    """The ways of an `async for` with one value more than may wait."""
+
+    RAISE = "raise"
+    """Drops all waiting values, and raises `FellBehind` in the loop."""
+    DROP_OLDEST = "drop oldest"
+    """Drops the value that waited longest, and reports once until the loop has caught up."""
+    DROP_NEWEST = "drop newest"
+    """Drops the new value, and reports once until the loop has caught up."""
+
+
+class Buffer(Generic[T]):
+    """Values on their way to one `async for`.
+
+    Args:
+        name: Of the stream, for the error.
+        max_waiting: How many values wait at most.
+        when_full: What happens with one more.
+        report: Called with a text when a value is dropped; None: dropping is what the loop asked for.
+
+    Raises:
+        UsageError: `max_waiting` is below 1, or `when_full` is not a `WhenFull`.
+        RuntimeError: no event loop runs here.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        max_waiting: int,
+        when_full: WhenFull,
+        report: Callable[[str], None] | None,
+    ) -> None:
+        check_count(max_waiting, "max_waiting=", least=1)
+        check_kind(when_full, WhenFull, "when_full=", "WhenFull.RAISE", is_required=True)
+        self._name = name
+        self._loop = asyncio.get_running_loop()
+        self._max_waiting = max_waiting
+        self._when_full = when_full
+        self._report = report
+        self._values: deque[T] = deque()
+        self._arrived = asyncio.Event()
+        # Whether the loop will look again. One call into the loop serves all values that come before it looks.
+        self._is_woken = False
+        self._is_ended = False
+        self._is_overrun = False
+        self._is_reported = False
+
+    def put(self, value: T) -> None:
+        """Adds a value. Any thread, one at a time; never blocks."""
+        values = self._values
+        if len(values) >= self._max_waiting:
+            if self._when_full is WhenFull.RAISE:
+                self._is_overrun = True
+                values.clear()
+            elif self._when_full is WhenFull.DROP_NEWEST:
+                self._note_drop("newest")
+                return
+            else:
+                with suppress(IndexError):
+                    values.popleft()
+                self._note_drop("oldest")
+        if not self._is_overrun:
+            values.append(value)
+        self._wake()
+
+    def end(self) -> None:
+        """Ends the iteration after the values that wait. Any thread."""
+        self._is_ended = True
+        self._wake()
+
+    async def values(self) -> AsyncGenerator[T, None]:
+        """Yields the values as they come, until `end`.
+
+        Raises:
+            FellBehind: more values waited than may wait, and the policy is to raise.
+        """
+        values = self._values
+        while True:
+            self._is_woken = False
+            self._arrived.clear()
+            while values or self._is_overrun:
+                if self._is_overrun:
+                    raise FellBehind(self._name, self._max_waiting)
+                yield values.popleft()
+            self._is_reported = False
+            # `end` comes after the last value, so what is still to come is seen here.
+            if self._is_ended and not values:
+                return
+            await self._arrived.wait()
+
+    def _note_drop(self, which: str) -> None:
+        if self._report is None or self._is_reported:
+            return
+        self._is_reported = True
+        self._report(
+            f"an async for is slower than its stream: {self._max_waiting} values wait, and the {which} is dropped"
+        )
+
+    def _wake(self) -> None:
+        if not self._is_woken:
+            self._is_woken = True
+            call_on(self._loop, self._arrived.set)
+
+
+def call_on(
+    loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: Any
+) -> None:
+    """Calls on the loop's thread; at once when this is it."""
+    if asyncio._get_running_loop() is loop:
+        function(*arguments)
+        return
+    # On a closed loop no task waits.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(function, *arguments)
