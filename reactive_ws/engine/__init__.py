@@ -31,11 +31,12 @@ from .checks import (
     check_kind,
     check_result,
     check_seconds,
+    check_valid,
     refuse_copy,
     warn_without_gil,
 )
-from .commit import Changed, Commit, ErrorReport, name_of
-from .domain import Domain, default_domain
+from .commit import Changed, Commit, Dump, ErrorReport, name_of
+from .domain import Domain, as_default_domain, default_domain
 from .equality import COMPARED, Equals, is_compared_by_identity, same, shallow, unchanged
 from .graph import Dependent, HasDependents
 from .home import Home, LoopHome
@@ -51,6 +52,7 @@ __all__ = [
     "Commit",
     "Dependent",
     "Domain",
+    "Dump",
     "Equals",
     "ErrorReport",
     "HasDependents",
@@ -64,6 +66,7 @@ __all__ = [
     "SomeObservers",
     "Source",
     "active_batch",
+    "as_default_domain",
     "batch",
     "check_comparer",
     "check_count",
@@ -72,6 +75,7 @@ __all__ = [
     "check_kind",
     "check_result",
     "check_seconds",
+    "check_valid",
     "default_domain",
     "ignore",
     "is_compared_by_identity",

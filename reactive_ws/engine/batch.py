@@ -169,6 +169,7 @@ class Batch:
 
         Raises:
             StoreClosed: one of the stores was closed meanwhile; nothing is published.
+            Exception: what `validate=` of a store raises; nothing is published.
         """
         domain = self._domain
         if domain is None:
@@ -184,7 +185,9 @@ class Batch:
                 elif source._unchanged(now, value):
                     unchanged.append((source, now))
                 else:
-                    changes.append((source, now, source._settled(now, value)))
+                    settled = source._settled(now, value)
+                    source._check(settled)
+                    changes.append((source, now, settled))
             if not changes or domain.commit(changes, expected=unchanged):
                 return
 
@@ -305,6 +308,7 @@ def batch(domain: Domain | None = None) -> AbstractContextManager[None, None]:
     Raises:
         DomainMismatch: a store of another domain was written.
         StoreClosed: a written store was closed.
+        Exception: what `validate=` of a written store raises for its last value; nothing is written then.
         UsageError: `domain` is no domain.
     """
     if domain is not None and not isinstance(cast("Any", domain), Domain):

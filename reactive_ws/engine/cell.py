@@ -17,7 +17,14 @@ from reactivex.scheduler import TimeoutScheduler
 
 from ..errors import StoreClosed, UsageError
 from .batch import active_batch, open_batches, outside_batches
-from .checks import check_comparer, check_function, check_kind, check_result, check_seconds
+from .checks import (
+    check_comparer,
+    check_function,
+    check_kind,
+    check_result,
+    check_seconds,
+    check_valid,
+)
 from .domain import Domain, default_domain
 from .equality import Equals, same, unchanged
 from .graph import Dependent, propagate
@@ -37,7 +44,9 @@ class Cell(Root, Generic[T]):
     them would change some writes only.
     """
 
-    __slots__ = ("_equals", "_initial", "_is_shut", "_lifecycle", "_reached", "_value")
+    __slots__ = (
+        "_equals", "_initial", "_is_named", "_is_plain", "_is_shut", "_lifecycle", "_reached", "_validate", "_value",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -46,6 +55,7 @@ class Cell(Root, Generic[T]):
         name: str | None = None,
         domain: Domain | None = None,
         equals: Equals[T] | None = None,
+        validate: Callable[[Any], object] | None = None,
         on_start: Callable[[], object] | None = None,
         on_stop: Callable[[], object] | None = None,
         linger: float = 0.0,
@@ -54,12 +64,19 @@ class Cell(Root, Generic[T]):
         check_kind(name, str, "name=", '"messages"')
         check_kind(domain, Domain, "domain=", 'Domain("mine")')
         check_comparer(equals)
+        if validate is not None:
+            check_function(validate, "validate=", "check at once, and raise a ValueError")
         domain = default_domain() if domain is None else domain
         super().__init__(domain, f"store {next(_names)}" if name is None else name)
         self._value: T = initial
         self._delivered = initial
         self._initial = initial
         self._equals: Equals[T] = same if equals is None else equals
+        self._validate = validate
+        # Whether the default rule decides about writes, and no function checks them.
+        self._is_plain = validate is None and self._equals is same
+        self._check(initial)
+        self._is_named = name is not None
         self._is_shut = False
         # How many derived values start from here, or from a key of it.
         self._reached = 0
@@ -134,6 +151,8 @@ class Cell(Root, Generic[T]):
             if self._is_equal(self._equals, old, value):
                 self._check_open()
                 return
+            if self._validate is not None:
+                self._check(value)
             if self._publish(old, value):
                 return
 
@@ -211,6 +230,16 @@ class Cell(Root, Generic[T]):
             # The object may have changed inside.
             self._domain._rewritten = object()
         return is_equal
+
+    def _check(self, value: Any) -> None:
+        """Raises what the program's `validate=` raises for a value about to be committed."""
+        if self._validate is not None:
+            check_valid(self._validate, value, self.name)
+
+    def _loaded(self, old: Any, value: Any) -> Any:  # noqa: ARG002 - keyed stores need the old value
+        """Returns the value to commit over `old` for a value of a dump."""
+        self._check(value)
+        return value
 
     def _unchanged(self, old: Any, new: Any) -> bool:
         return self._is_equal(self._equals, old, new)

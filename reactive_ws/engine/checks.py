@@ -9,7 +9,7 @@ import inspect
 import math
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import CoroutineType
 from typing import Any, NoReturn
 
@@ -23,6 +23,7 @@ __all__ = [
     "check_kind",
     "check_result",
     "check_seconds",
+    "check_valid",
     "refuse_copy",
     "warn_without_gil",
 ]
@@ -135,6 +136,19 @@ def check_seconds(given: Any, option: str) -> None:
     is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
     if not is_number or not math.isfinite(given) or given < 0:
         raise UsageError(f"{option} takes seconds, 0 or more, such as 0.5; got {given!r:.80}")
+
+
+def check_valid(validate: Callable[[Any], object], value: Any, store: str) -> None:
+    """Calls the `validate=` of a store.
+
+    Raises:
+        Exception: what it raises.
+        UsageError: it returned False instead.
+    """
+    if validate(value) is False:
+        raise UsageError(
+            f"validate= of store {store!r} returned False; raise an exception that says what is wrong with the value instead"
+        )
 
 
 def refuse_copy(thing: Any, _protocol: object = None) -> NoReturn:

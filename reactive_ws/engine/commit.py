@@ -6,12 +6,12 @@ Plain records. Made by `domain`, `cell` and `batch`; read by middleware.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import attrs
 
-__all__ = ["Changed", "Commit", "CommitHook", "ErrorReport", "log_report", "name_of"]
+__all__ = ["Changed", "Commit", "CommitHook", "Dump", "ErrorReport", "log_report", "name_of"]
 
 _log = logging.getLogger("reactive_ws.stores")
 
@@ -23,7 +23,20 @@ class Changed(Protocol):
     _value: Any
     _delivered: Any
     _is_shut: bool
+    _is_named: bool
     _domain: Any
+
+    def _unchanged(self, old: Any, new: Any) -> bool:
+        """Whether `new` counts as no change."""
+        ...
+
+    def _loaded(self, old: Any, value: Any) -> Any:
+        """Returns the value to commit over `old` for a value of a dump.
+
+        Raises:
+            Exception: the store does not accept the value.
+        """
+        ...
 
     def _serve(self, number: int, value: Any) -> None:
         """Delivers one value to its observers, and then to the derived values above it."""
@@ -67,6 +80,19 @@ class Commit:
     def __repr__(self) -> str:
         names = ", ".join(store.name for store, _, _ in self.changes)
         return f"<Commit {self.number} of {names or 'nothing'}>"
+
+
+@attrs.frozen
+class Dump:
+    """The values of all named stores of a domain at one commit. Made by `Domain.dump`; a program may make one, too.
+
+    Attributes:
+        number: The number of the newest commit then.
+        values: The value of each store by its name; of a keyed store the mapping of keys to entities.
+    """
+
+    number: int
+    values: Mapping[str, Any]
 
 
 @attrs.define(eq=False)

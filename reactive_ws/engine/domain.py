@@ -26,11 +26,11 @@ from reactivex.disposable import Disposable
 
 from ..errors import DomainMismatch, StoreClosed, UsageError
 from .checks import check_function, check_kind, check_seconds, refuse_copy
-from .commit import Changed, Commit, CommitHook, ErrorReport
+from .commit import Changed, Commit, CommitHook, Dump, ErrorReport
 from .commit_queue import CommitQueue
 from .home import Home, home_of
 
-__all__ = ["Commit", "Domain", "ErrorReport", "default_domain"]
+__all__ = ["Commit", "Domain", "Dump", "ErrorReport", "as_default_domain", "default_domain"]
 
 
 class Belonging(Protocol):
@@ -246,12 +246,87 @@ class Domain(CommitQueue):
         with self._lock:
             return list(self._stores)
 
+    def dump(self) -> Dump:
+        """Returns the values of all living stores with a name, as they are at one commit. Any thread.
+
+        Costs one look at each store: values are immutable, so nothing is copied. An open batch does not count.
+
+        Raises:
+            UsageError: two of the stores have the same name.
+        """
+        found: list[tuple[Changed, Any]] = []
+        with self._lock:
+            number = -1
+            while number != self._number:
+                # Once more when a handler or a finalizer wrote on this thread meanwhile.
+                number = self._number
+                found = [(it, it._value) for it in list(self._stores) if it._is_named]
+        self._after_section()
+        values: dict[str, Any] = {}
+        for store, value in sorted(found, key=lambda pair: pair[0].name):
+            if store.name in values:
+                raise UsageError(
+                    f"two stores are named {store.name!r}; give each its own name=, or no name to leave it out of dumps"
+                )
+            values[store.name] = value
+        return Dump(number, values)
+
+    def load(self, dump: Dump, *, ignore_missing: bool = False) -> None:
+        """Writes the values of a dump into the stores of these names, in one commit. Any thread.
+
+        Other stores stay as they are. Stores that have their value already are left out. An open batch does not count.
+
+        Args:
+            dump: What `dump` returned, of this domain or of another one with the same stores.
+            ignore_missing: Whether names without a living store are left out.
+
+        Raises:
+            UsageError: a name has no living store, and nothing is written; or it is not a `Dump`.
+            StoreClosed: one of the stores is closed; nothing is written.
+            Exception: what `validate=` of a store raises; nothing is written.
+        """
+        check_kind(dump, Dump, "load()", "domain.dump()", is_required=True)
+        stores = {store.name: store for store in self.stores() if store._is_named}
+        missing = [name for name in dump.values if name not in stores]
+        if missing and not ignore_missing:
+            raise UsageError(
+                f"no living store is named {', '.join(map(repr, missing))}; make the stores first, or pass ignore_missing=True"
+            )
+        while True:
+            changes: list[tuple[Changed, Any, Any]] = []
+            for name, value in dump.values.items():
+                if name not in stores:
+                    continue
+                store = stores[name]
+                old = store._value
+                new = old if old is value else store._loaded(old, value)
+                if not store._unchanged(old, new):
+                    changes.append((store, old, new))
+            if not changes or self.commit(changes):
+                return
+
     def _check(self, source: Belonging) -> None:
         if source._domain is not self:
             raise DomainMismatch(self.name, source._domain.name)
 
 
 _default = Domain("default")
+
+
+@contextmanager
+def as_default_domain(domain: Domain) -> Generator[Domain, None, None]:
+    """Makes a domain the process's default during a `with` block, on all threads. For tests.
+
+    Args:
+        domain: The domain that stores without `domain=` belong to; stores that were made before keep theirs.
+    """
+    global _default
+    check_kind(domain, Domain, "as_default_domain()", 'Domain("test")', is_required=True)
+    before, _default = _default, domain
+    try:
+        yield domain
+    finally:
+        _default = before
 
 
 def default_domain() -> Domain:

@@ -98,7 +98,7 @@ class Source(Audience):
             self._readers += 1
 
     def _remove_reader(self, reader: Dependent) -> None:
-        """Lets go of a reader. Under the lock; a second time changes nothing."""
+        """Removes a reader. Under the lock; a second time changes nothing."""
         if reader in self._dependents:
             del self._dependents[reader]
             self._others -= 1
@@ -112,7 +112,7 @@ class Source(Audience):
             self._others += 1
 
     def _remove_dependent(self, dependent: Dependent) -> None:
-        """Lets go of a derived value. Under the lock; a second time changes nothing."""
+        """Removes a derived value. Under the lock; a second time changes nothing."""
         self._domain._interest.append(self)
         if dependent in self._dependents:
             del self._dependents[dependent]
@@ -286,6 +286,10 @@ class Writable(Changed, Protocol):
 
     def _settled(self, old: Any, new: Any) -> Any:
         """Returns `new`, about to be committed by a batch over `old`."""
+        ...
+
+    def _check(self, value: Any) -> None:
+        """Raises what the program's `validate=` raises for a value about to be committed."""
         ...
 
     def _triggered(self, old: Any, new: Any, keys: tuple[Any, ...]) -> Any:

@@ -17,7 +17,8 @@ Modules in reading order:
     effects   `effect` and `when`
 """
 
-from .effects import Effect, Policy, effect, when
+from ..state import Policy
+from .effects import Effect, effect, when
 from .resource import Resource, derived_async, invalidate, resource
 from .states import Failed, Loading, Ready, ResourceState
 

@@ -8,7 +8,6 @@ on with the next value.
 from __future__ import annotations
 
 import asyncio
-import enum
 import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -19,23 +18,12 @@ from reactivex.abc import DisposableBase
 
 from ..engine import Domain, default_domain
 from ..errors import UsageError
-from ..state import ReadOnly
+from ..state import Policy, ReadOnly
 from .runner import Runner
 
 __all__ = ["Effect", "Policy", "effect", "when"]
 
 T = TypeVar("T")
-
-
-class Policy(enum.Enum):
-    """The ways of an async effect with a value that comes while it runs."""
-
-    LATEST = "latest"
-    """Cancels the run and begins one with the new value."""
-    QUEUED = "queued"
-    """Runs with every value, one after the other, in order."""
-    DROPPING = "dropping"
-    """Drops the value."""
 
 
 class Effect(DisposableBase, Generic[T]):

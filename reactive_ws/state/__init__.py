@@ -5,15 +5,16 @@ sockets and no toolkits. Applications, `service`, `middleware` and `gui` use it.
 
 The modules, in reading order:
 
-    iteration    `WhenFull`, and the buffer between a stream and an `async for`
+    iteration    `WhenFull`, `Policy`, and the buffer between a stream and an `async for`
     selection    `Selection`: the stream of a store or of a part of it
     store        `Store`: one immutable value; `ReadOnly`: a value without the methods that write
     computed     `Derived`: a value that a function computes from other values
     derived      `derived` and `derived_all`, which make a `Derived`
+    family       `family`: one derived value for each key, shared and let go
     entities     the snapshot of a `KeyedStore`: an immutable mapping that is cheap to change at any size
     key_changes  `KeyChanges`: the keys that one commit of a keyed store added, updated and removed
     key_source   the observed keys of a keyed store
-    keyed        `KeyedStore`: entities by key; a change of one entity calls only the observers that need it
+    keyed        `KeyedStore`: entities by key; a change of one entity calls only the observers that need it; `ReadOnlyKeyed`
     persistent_map  `Map`: the persistent map behind keyed stores, in C or in Python
     incremental  `incremental`: a value of keyed stores that is computed from what each commit changed
     snapshot     `snapshot`: several values as they were at one commit
@@ -24,10 +25,11 @@ from .computed import Derived
 from .derived import derived, derived_all
 from .entities import Entities
 from .events import EventSource, EventStream
+from .family import Family, family
 from .incremental import Delta, incremental
-from .iteration import WhenFull
+from .iteration import Policy, WhenFull
 from .key_changes import KeyChanges
-from .keyed import KeyedStore
+from .keyed import KeyedStore, ReadOnlyKeyed
 from .persistent_map import Map
 from .selection import Selection
 from .snapshot import snapshot
@@ -39,15 +41,19 @@ __all__ = [
     "Entities",
     "EventSource",
     "EventStream",
+    "Family",
     "KeyChanges",
     "KeyedStore",
     "Map",
+    "Policy",
     "ReadOnly",
+    "ReadOnlyKeyed",
     "Selection",
     "Store",
     "WhenFull",
     "derived",
     "derived_all",
+    "family",
     "incremental",
     "reset_all",
     "snapshot",

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, ClassVar, Final, Generic, TypeVar, cast
 
-from ..engine import Equals
+from ..engine import Equals, check_comparer, check_function, check_kind
 from ..errors import UsageError
 from .computed import Derived, Failure
 from .entities import Entities
-from .keyed import KeyedStore
+from .keyed import KeyedStore, ReadOnlyKeyed
 
 __all__ = ["Delta", "incremental"]
 
@@ -175,7 +175,7 @@ def _delta(chain: list[Entities[Any, Any]]) -> Delta[Any, Any]:
 
 
 def incremental(
-    *stores: KeyedStore[Any, Any],
+    *stores: KeyedStore[Any, Any] | ReadOnlyKeyed[Any, Any],
     build: Callable[..., T],
     step: Callable[..., T],
     equals: Equals[T] | None = None,
@@ -196,6 +196,11 @@ def incremental(
         DomainMismatch: the stores are of different domains.
         UsageError: no store, or one that is not a keyed store.
     """
-    if not stores or not all(isinstance(store, KeyedStore) for store in stores):  # pyright: ignore[reportUnnecessaryIsInstance]
+    found = tuple(it._store if isinstance(it, ReadOnlyKeyed) else it for it in stores)
+    if not found or not all(isinstance(store, KeyedStore) for store in found):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UsageError("incremental() takes keyed stores; of other values take derived(...)")
-    return _Incremental(stores, build, step, equals, name or build.__qualname__)
+    for function, role in ((build, "build="), (step, "step=")):
+        check_function(function, role, "compute at once")
+    check_comparer(equals)
+    check_kind(name, str, "name=", '"total"')
+    return _Incremental(found, build, step, equals, name or build.__qualname__)

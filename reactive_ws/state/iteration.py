@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from ..engine import check_count, check_kind
 from ..errors import FellBehind
 
-__all__ = ["Buffer", "WhenFull", "call_on"]
+__all__ = ["Buffer", "Policy", "WhenFull", "call_on", "run_for_each"]
 
 T = TypeVar("T")
 
@@ -29,6 +29,17 @@ class WhenFull(enum.Enum):
     """Drops the value that waited longest, and reports once until the loop has caught up."""
     DROP_NEWEST = "drop newest"
     """Drops the new value, and reports once until the loop has caught up."""
+
+
+class Policy(enum.Enum):
+    """The ways of an async function with a value that comes while it runs."""
+
+    LATEST = "latest"
+    """Cancels the run and begins one with the new value."""
+    QUEUED = "queued"
+    """Runs with every value, one after the other, in order."""
+    DROPPING = "dropping"
+    """Drops the value."""
 
 
 class Buffer(Generic[T]):
@@ -85,6 +96,10 @@ class Buffer(Generic[T]):
             values.append(value)
         self._wake()
 
+    def clear(self) -> None:
+        """Drops what waits."""
+        self._values.clear()
+
     def end(self) -> None:
         """Ends the iteration after the values that wait. Any thread."""
         self._is_ended = True
@@ -134,3 +149,39 @@ def call_on(
     # On a closed loop no task waits.
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(function, *arguments)
+
+
+async def run_for_each(
+    buffer: Buffer[T],
+    function: Callable[[T], Awaitable[object]],
+    policy: Policy,
+    report: Callable[[Exception], None],
+) -> None:
+    """Awaits `function` of the values of a buffer until it ends, by a policy. Two runs never overlap."""
+
+    async def run(value: T) -> None:
+        try:
+            await function(value)
+        except Exception as error:  # noqa: BLE001 - reported; the loop goes on with the next value
+            report(error)
+
+    if policy is not Policy.LATEST:
+        async for value in buffer.values():
+            await run(value)
+            if policy is Policy.DROPPING:
+                buffer.clear()
+        return
+    task: asyncio.Task[None] | None = None
+    try:
+        async for value in buffer.values():
+            if task is not None:
+                task.cancel()
+                # Its clean-up ends before the next run begins.
+                await asyncio.wait([task])
+            task = asyncio.create_task(run(value), name="reactive_ws for_each")
+        if task is not None:
+            await task
+    finally:
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait([task])

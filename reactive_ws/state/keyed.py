@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import partial, wraps
 from operator import is_
 from threading import get_ident
-from typing import Any, Final, Generic, TypeVar, cast, final
+from typing import Any, Final, Generic, TypeVar, cast, final, overload
 
 from reactivex import Observable
 from reactivex.abc import SchedulerBase
@@ -28,8 +28,10 @@ from ..engine import (
     check_comparer,
     check_function,
     check_result,
+    check_valid,
     is_compared_by_identity,
     open_batches,
+    refuse_copy,
     same,
     shallow,
 )
@@ -38,7 +40,7 @@ from .key_changes import KeyChanges, changes_of
 from .key_source import KeySource, KeySources
 from .selection import Selection
 
-__all__ = ["KeyedStore", "Unset"]
+__all__ = ["KeyedStore", "ReadOnlyKeyed", "Unset"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -55,6 +57,98 @@ class Unset(enum.Enum):
     UNSET = enum.auto()
 
 
+class ReadOnlyKeyed(Generic[K, V]):
+    """The reading half of a keyed store. Made by `KeyedStore.read_only`, for code that must not write.
+
+    `view`, `incremental` and every stream work as on the store itself.
+
+    Args:
+        store: The keyed store.
+    """
+
+    __slots__ = ("__weakref__", "_store")
+
+    def __init__(self, store: KeyedStore[K, V]) -> None:
+        self._store = store
+
+    __reduce_ex__ = refuse_copy
+
+    def __repr__(self) -> str:
+        return f"<ReadOnlyKeyed {self.name!r} of {len(self)} entities>"
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._store
+
+    @property
+    def name(self) -> str:
+        """The store's name."""
+        return self._store.name
+
+    @property
+    def domain(self) -> Domain:
+        """The domain whose order its commits have."""
+        return self._store.domain
+
+    def get(self, key: K) -> V | None:
+        """Returns the entity under a key, or None. Any thread, never blocks."""
+        return self._store.get(key)
+
+    def get_all(self) -> Mapping[K, V]:
+        """Returns the snapshot: an immutable mapping in insertion order. Any thread, never blocks."""
+        return self._store.get_all()
+
+    @overload
+    def select(self, key: K) -> Selection[V | None]: ...
+    @overload
+    def select(
+        self, key: K, selector: Callable[[V], T], *, equals: Equals[T] | None = None
+    ) -> Selection[T | None]: ...
+
+    def select(self, key: K, selector: Any = None, *, equals: Any = None) -> Selection[Any]:
+        """Returns the stream of one entity, or of a part of it; see `KeyedStore.select`."""
+        return self._store.select(key, selector, equals=equals)
+
+    def select_all(self) -> Selection[Mapping[K, V]]:
+        """Returns the stream of snapshots."""
+        return self._store.select_all()
+
+    def select_part(
+        self, selector: Callable[[Mapping[K, V]], T], *, equals: Equals[T] | None = None
+    ) -> Selection[T]:
+        """Returns the stream of a part of the snapshot; see `ReadOnly.select`."""
+        return self._store.select_part(selector, equals=equals)
+
+    def select_many(self, keys: Iterable[K]) -> Selection[tuple[V | None, ...]]:
+        """Returns the stream of the entities under these keys, None for each that is not there."""
+        return self._store.select_many(keys)
+
+    def select_where(self, predicate: Callable[[V], object]) -> Selection[tuple[V, ...]]:
+        """Returns the stream of the entities for which `predicate` holds, in insertion order."""
+        return self._store.select_where(predicate)
+
+    def select_sorted(
+        self, key: Callable[[V], Any], *, reverse: bool = False
+    ) -> Selection[tuple[V, ...]]:
+        """Returns the stream of all entities sorted by a key function; equal ones stay in insertion order."""
+        return self._store.select_sorted(key, reverse=reverse)
+
+    def select_keys(self) -> Selection[tuple[K, ...]]:
+        """Returns the stream of the keys in insertion order."""
+        return self._store.select_keys()
+
+    def select_count(self) -> Selection[int]:
+        """Returns the stream of the number of entities."""
+        return self._store.select_count()
+
+    @property
+    def events(self) -> Observable[KeyChanges[K]]:
+        """The changes that each commit made to the keys; see `KeyedStore.events`."""
+        return self._store.events
+
+
 class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     """Entities by key.
 
@@ -65,9 +159,10 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         initial: Pairs of key and entity, or a mapping.
         name, domain, on_start, on_stop, linger, scheduler: As for `Store`.
         equals: When a write of an entity counts as no change; see `equality.same` for the default.
+        validate: Called with each entity about to be written; as for `Store`.
     """
 
-    __slots__ = ("_by_identity", "_entity_equals", "_keys")
+    __slots__ = ("_by_identity", "_entity_equals", "_is_by_default", "_keys")
 
     def __init__(
         self,
@@ -76,6 +171,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         name: str | None = None,
         domain: Domain | None = None,
         equals: Equals[V] | None = None,
+        validate: Callable[[V], object] | None = None,
         on_start: Callable[[], object] | None = None,
         on_stop: Callable[[], object] | None = None,
         linger: float = 0.0,
@@ -85,6 +181,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
             Entities[K, V].of(_pairs(initial)),
             name=name,
             domain=domain,
+            validate=validate,
             on_start=on_start,
             on_stop=on_stop,
             linger=linger,
@@ -92,6 +189,8 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         )
         check_comparer(equals)
         self._entity_equals: Equals[V] = same if equals is None else equals
+        # Whether the default rule decides about writes, and no function checks them.
+        self._is_by_default = equals is None and validate is None
         # The class of the entities written last, if `same` compares them by identity.
         self._by_identity: type[Any] | None = None
         self._keys: KeySources[K] = KeySources(self)
@@ -109,6 +208,11 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     def observer_count(self) -> int:
         """How many observers there are now: of keys, of collections, and derived values. Any thread."""
         return super().observer_count + sum(key.observer_count for key in list(self._keys.observed))
+
+    @property
+    def read_only(self) -> ReadOnlyKeyed[K, V]:
+        """This store without the methods that write."""
+        return ReadOnlyKeyed(self)
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -137,7 +241,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         # The same without a function to build and call: a store of live entities is mostly written from here.
         kind: type[Any] = type(entity)
         by_identity = kind is self._by_identity
-        if not by_identity and self._entity_equals is same and is_compared_by_identity(kind):
+        if not by_identity and self._is_by_default and is_compared_by_identity(kind):
             by_identity, self._by_identity = True, kind
         while True:
             now = self._value
@@ -150,6 +254,8 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                 if old is not _MISSING and self._is_equal(self._entity_equals, old, entity):
                     self._check_open()
                     return
+                if self._validate is not None:
+                    check_valid(self._validate, entity, self.name)
                 values = before.set(key, entity)
             if by_identity and values is before:
                 self._check_open()
@@ -198,9 +304,10 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                 source = None if reference is None else reference()
                 if source is not None:
                     source._delivered = entity
-                    # Nothing selects a part of a key, so its own audience is all there is to tell.
                     slots = source._slots
-                    if len(slots) == 1:
+                    if source._nodes:
+                        source._notify(entity)
+                    elif len(slots) == 1:
                         call = slots[0]
                         try:
                             call(entity)
@@ -311,9 +418,35 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         """Returns the snapshot: an immutable mapping in insertion order. Any thread, never blocks."""
         return self._read()
 
-    def select(self, key: K) -> Selection[V | None]:
-        """Returns the stream of one entity; None while the key is not there."""
-        return Selection(self._keys.source(key), lambda: self.get(key))
+    @overload
+    def select(self, key: K) -> Selection[V | None]: ...
+    @overload
+    def select(
+        self, key: K, selector: Callable[[V], T], *, equals: Equals[T] | None = None
+    ) -> Selection[T | None]: ...
+
+    def select(
+        self,
+        key: K,
+        selector: Callable[[V], Any] | None = None,
+        *,
+        equals: Equals[Any] | None = None,
+    ) -> Selection[Any]:
+        """Returns the stream of one entity, or of a part of it; None while the key is not there.
+
+        Args:
+            key: The key.
+            selector: A pure function of the entity; never called with None for a missing key.
+            equals: When two parts in a row count as no change; see `equality.same` for the default.
+        """
+        source = self._keys.source(key)
+        check_comparer(equals)
+        if selector is None and equals is None:
+            return Selection(source, lambda: self.get(key))
+        if selector is not None:
+            check_function(selector, "a selector", "compute the part at once, and await elsewhere")
+        node = SelectionNode(source, _of_entity(selector), equals)
+        return Selection(node, lambda: node._part_of(self.get(key)))
 
     def select_all(self) -> Selection[Mapping[K, V]]:
         """Returns the stream of snapshots."""
@@ -386,6 +519,22 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     def _settled(self, old: Entities[K, V], new: Entities[K, V]) -> Entities[K, V]:
         return new.since(old, self._is_same_entity)
 
+    def _check(self, value: Entities[K, V]) -> None:
+        validate = self._validate
+        if validate is not None:
+            # All entities of the first value; later only those that a write touched.
+            for key in value._touched or (() if hasattr(self, "_keys") else value):
+                if key in value:
+                    check_valid(validate, value[key], self.name)
+
+    def _loaded(self, old: Entities[K, V], value: Any) -> Entities[K, V]:
+        entities: Entities[K, V] = (
+            value if isinstance(value, Entities) else Entities[K, V].of(_pairs(value))
+        )
+        loaded = _replaced(old, entities)
+        self._check(loaded)
+        return loaded
+
     def _triggered(
         self, old: Entities[K, V], new: Entities[K, V], keys: tuple[Any, ...]
     ) -> Entities[K, V]:
@@ -415,8 +564,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
             source = self._keys.find(key)
             if source is not None:
                 source._delivered = entity = value._values.get(key)
-                # Nothing selects a part of a key, so its own audience is all there is to tell.
-                source._tell(entity)
+                source._notify(entity)
         else:
             super()._notify(value)
 
@@ -425,6 +573,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         for source, entity in self._touched_sources(value):
             source._delivered = entity
             found.append((source, entity))
+            found += source._changed_parts(entity)
         return found + super()._changed_parts(value)
 
     def _bases(self, value: Entities[K, V]) -> list[Source]:
@@ -445,6 +594,23 @@ def _replaced(now: Entities[K, V], by: Entities[K, V]) -> Entities[K, V]:
     """Returns `by` with what changed since `now`; `now` itself when nothing did."""
     newer = by.instead_of(now)
     return newer if newer._touched or not newer.is_ordered_like(now) else now
+
+
+def _of_entity(selector: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    """Returns the selector of an entity as one that accepts None for a missing key."""
+    if selector is None:
+        return _whole
+    chosen = selector
+
+    @wraps(chosen)
+    def part_of(entity: Any) -> Any:
+        return None if entity is None else chosen(entity)
+
+    return part_of
+
+
+def _whole(entity: Any) -> Any:
+    return entity
 
 
 def _keys_of(now: Mapping[K, Any]) -> tuple[K, ...]:

@@ -9,7 +9,8 @@ observer of a `pipe` raises ends that pipe, not the selection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from reactivex import Observable, abc
@@ -20,12 +21,13 @@ from ..engine import (
     SelectionNode,
     active_batch,
     check_function,
+    check_kind,
     check_seconds,
     ignore,
     refuse_copy,
 )
 from ..errors import UsageError
-from .iteration import Buffer, WhenFull, call_on
+from .iteration import Buffer, Policy, WhenFull, call_on, run_for_each
 
 __all__ = ["Selection"]
 
@@ -203,6 +205,49 @@ class Selection(Observable[T_co], Generic[T_co]):
         with self.subscribe(buffer.put, None, buffer.end):
             async for value in buffer.values():
                 yield value
+
+    async def for_each(
+        self,
+        function: Callable[[T_co], Awaitable[object]],
+        policy: Policy = Policy.LATEST,
+        *,
+        max_queued: int = 10_000,
+    ) -> None:
+        """Awaits an async function of the current value and of later ones, until the store is closed.
+
+        Ends when its task is cancelled, with the run that is under way. What the function raises is reported as "effect", and
+        the next value follows. `resources.effect` does the same without a task of your own.
+
+        Args:
+            function: An async function of the value.
+            policy: What happens with a value that comes while the function runs.
+            max_queued: Of `Policy.QUEUED`: how many values wait at most; the oldest is dropped, which is reported.
+
+        Raises:
+            UsageError: `function` is not an async function, or an option has a wrong value.
+        """
+        if not inspect.iscoroutinefunction(function):
+            raise UsageError(
+                f"for_each() takes an `async def`; got {function!r:.80}. Give a plain function to subscribe()"
+            )
+        check_kind(policy, Policy, "policy=", "Policy.QUEUED", is_required=True)
+        label, domain = self._audience._label(), self.domain
+        is_queued = policy is Policy.QUEUED
+        buffer: Buffer[T_co] = Buffer(
+            label,
+            max_queued if is_queued else 1,
+            WhenFull.DROP_OLDEST,
+            (lambda text: domain.report("backlog", UsageError(text), label, function))
+            if is_queued
+            else None,
+        )
+        with self.subscribe(buffer.put, None, buffer.end):
+            await run_for_each(
+                buffer,
+                function,
+                policy,
+                lambda error: domain.report("effect", error, label, function),
+            )
 
 
 def reading(node: SelectionNode, in_batch: Callable[[], Any]) -> Callable[[], Any]:

@@ -128,6 +128,8 @@ class Store(Cell[T], ReadOnly[T]):
         name: For reports and logs; "store 1" and so on when None.
         domain: Whose order its commits have; the process's default domain when None.
         equals: When a write counts as no change; see `equality.same` for the default.
+        validate: Called with each value about to be written, also by `reset`, `Domain.load` and at the end of a batch. What it
+            raises leaves the write, and nothing is written; a batch fails whole. Pure.
         on_start: Called with the first observer, on the subscribing thread, before it sees a value, so what the function
             writes is the first value seen. When `on_stop`
             is still running on another thread, that thread calls it next, perhaps after the observer saw the value.
@@ -159,6 +161,7 @@ class Store(Cell[T], ReadOnly[T]):
         """Makes `value` the value. A value that counts as equal to the old one changes nothing.
 
         Raises:
+            Exception: what `validate=` raises.
             StoreClosed: after close().
             FeedbackLoop: this is the hundredth write in a chain of observers that write.
         """
@@ -169,7 +172,7 @@ class Store(Cell[T], ReadOnly[T]):
                 open_batch.write(self, value, (True, value), self._value)
                 return
         old = self._value
-        if self._equals is same:
+        if self._is_plain:
             kind = type(value)
             # `same`, without its call where that is most of the work.
             is_same = old is value or (
@@ -177,6 +180,8 @@ class Store(Cell[T], ReadOnly[T]):
             )
         else:
             is_same = self._is_equal(self._equals, old, value)
+            if not is_same:
+                self._check(value)
         if is_same:
             self._check_open()
             return

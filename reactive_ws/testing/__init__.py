@@ -10,6 +10,7 @@ each name is loaded at its first use. `strategies` is a module, so import it who
     machines     `World`; model-based machines for a store, and for a client with its server
     conformance  `check_*`: rules for stores, codecs, connect functions, logs, servers and UI loops of other authors
     plugin       the options for pytest
+    fixtures     the pytest fixture `rws_domain`: a fresh default domain for each test
 """
 
 from __future__ import annotations

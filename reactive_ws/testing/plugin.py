@@ -8,6 +8,8 @@ processes.
     --rws-explore N     runs each of them again in N other orders of tasks
     --rws-profile NAME  quick, deep or nightly: the Hypothesis profile; REACTIVE_WS_PROFILE says the same
 
+Fixture: `rws_domain`, a fresh and strict default domain for each test.
+
 When a test with a `World` fails, the summary says in which file every frame of it is.
 """
 
@@ -44,7 +46,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hands the options over."""
+    """Hands the options over, and registers the fixtures."""
+    from . import fixtures  # after coverage started
+
+    if not config.pluginmanager.has_plugin("reactive-ws fixtures"):
+        config.pluginmanager.register(fixtures, "reactive-ws fixtures")
     for option, variable in (
         ("rws_seed", "REACTIVE_WS_SEED"),
         ("rws_explore", "REACTIVE_WS_EXPLORE"),

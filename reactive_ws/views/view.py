@@ -14,7 +14,7 @@ import attrs
 
 from ..engine import Domain, Source, shallow
 from ..errors import UsageError
-from ..state import Derived, KeyedStore, ReadOnly, Store, derived, incremental
+from ..state import Derived, KeyedStore, ReadOnly, ReadOnlyKeyed, Store, derived, incremental
 from .pipeline import Pipeline
 from .rows import Rows
 from .totals import Count, Index, Sum
@@ -40,9 +40,9 @@ class View(ReadOnly[Rows[K, V]], Generic[K, V]):
 
     def __init__(
         self,
-        store: KeyedStore[Any, Any],
+        store: KeyedStore[Any, Any] | ReadOnlyKeyed[Any, Any],
         pipeline: Pipeline,
-        other: KeyedStore[Any, Any] | None = None,
+        other: KeyedStore[Any, Any] | ReadOnlyKeyed[Any, Any] | None = None,
     ) -> None:
         self._store = store
         self._other = other
@@ -116,7 +116,7 @@ class View(ReadOnly[Rows[K, V]], Generic[K, V]):
         return self._with(sort_key=key, is_reversed=reverse)
 
     def join(
-        self, other: KeyedStore[J, W], on: Callable[[V], J | None]
+        self, other: KeyedStore[J, W] | ReadOnlyKeyed[J, W], on: Callable[[V], J | None]
     ) -> View[K, tuple[V, W | None]]:
         """Returns a view of pairs: each entity of the store, and the entity of another store that it looks at.
 
@@ -136,7 +136,7 @@ class View(ReadOnly[Rows[K, V]], Generic[K, V]):
             raise UsageError(
                 "join() comes first: view(store).join(other, on).where(...).sorted_by(...)"
             )
-        if not isinstance(other, KeyedStore):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(other, (KeyedStore, ReadOnlyKeyed)):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise UsageError(f"join() takes a KeyedStore; got {type(other).__name__}")
         return View(self._store, Pipeline(on=on), other)
 
@@ -270,13 +270,13 @@ class View(ReadOnly[Rows[K, V]], Generic[K, V]):
             )
 
 
-def view(store: KeyedStore[K, V]) -> View[K, V]:
+def view(store: KeyedStore[K, V] | ReadOnlyKeyed[K, V]) -> View[K, V]:
     """Returns the view of all entities of a keyed store, in the order in which their keys came.
 
     Raises:
         UsageError: it is not a keyed store.
     """
-    if not isinstance(store, KeyedStore):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(store, (KeyedStore, ReadOnlyKeyed)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UsageError(f"view() takes a KeyedStore; got {type(store).__name__}")
     return View(store, Pipeline())
 
@@ -292,4 +292,4 @@ def _value_of(value: int | ReadOnly[int], domain: Domain) -> ReadOnly[int]:
     if isinstance(value, ReadOnly):
         return value
     # A constant is a store without a writer.
-    return Store(value, name=str(value), domain=domain)
+    return Store(value, domain=domain)
