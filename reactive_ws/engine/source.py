@@ -218,8 +218,8 @@ class Source(Audience):
             return found
         nodes: list[SelectionNode | None] = self._nodes
         differing: list[tuple[int, Any]] = []
-        # As little as can be for those that did not change: most of a thousand did not. So nothing counts them; where
-        # the walk is, is told by how much is left.
+        # As little as can be for those that did not change: most of a thousand did not. So nothing counts them: how
+        # much is left says where the walk is.
         left: Any = iter(self._pairs)
         is_through = False
         while not is_through:
@@ -435,7 +435,7 @@ class SelectionNode(Audience):
         super()._wait_for_value(link)
         memory = self._memory
         if self._index >= 0 and memory[1] is not UNSET:
-            # Whatever comes next counts as a change; `_receivers` sorts out for whom.
+            # The next value counts as a change; `_receivers` finds the observers that need it.
             self._before, memory[1] = memory[1], UNSET
 
     def _receivers(self, part: Any) -> Audience:

@@ -16,6 +16,7 @@ EXAMPLES: dict[str, errors.ReactiveWSError] = {
         errors.DomainMismatch("app", "other"),
         errors.StoreClosed("todo"),
         errors.FeedbackLoop("todo", 100),
+        errors.FellBehind("todo", 10_000),
         errors.BadAddress("ws://host/ws", "the scheme is missing"),
         errors.ServiceClosed(),
         errors.IllegalTransition("CLOSED", "lost"),
