@@ -10,15 +10,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import Any, TypeAlias
 
 import attrs
 import pytest
+from fault_kinds import KINDS, Run
 
 from reactive_ws.errors import MessagesMissing, OutboxFull
 from reactive_ws.outbox.delivery import Delivery, DeliveryStatus
@@ -26,29 +25,12 @@ from reactive_ws.service.service import WebSocketService
 from reactive_ws.stores.wire.chat import ChatSnapshot, SessionClose, SessionClosed, agent_chat
 from reactive_ws.testing import (
     Bandwidth,
-    BlackHole,
-    Delay,
-    DieAfter,
-    Direction,
-    Drop,
-    Duplicate,
-    Hang,
     Latency,
-    Mute,
     Promise,
-    Refuse,
-    Reorder,
-    Reset,
-    ScriptedServer,
     Simulation,
     Split,
-    Stall,
-    Truncate,
     World,
 )
-from reactive_ws.wire.control import GoAway
-
-Fault: TypeAlias = Callable[["Run"], Awaitable[None] | None]
 
 
 @attrs.frozen
@@ -77,107 +59,10 @@ class Outcome:
         )
 
 
-class Run:
-    """One world with what disturbs it."""
-
-    def __init__(self, world: World, seed: int) -> None:
-        self.world = world
-        self.chance = random.Random(seed)
-        self.slept = 0.0
-        self.server: ScriptedServer
-        self.service: WebSocketService
-
-    def seconds(self, low: float, high: float) -> float:
-        return self.chance.uniform(low, high)
-
-    def direction(self) -> Direction:
-        return self.chance.choice(list(Direction))
-
-    async def restart(self, code: int) -> None:
-        await self.server.stop(code)
-        await asyncio.sleep(self.seconds(0.0, 60.0))
-        await self.server.start()
-
-    def sleep(self) -> None:
-        """The computer was closed for a night; its connection did not survive that."""
-        self.slept += 28_800.0
-        self.world.network.reset()
-
-    async def stop_reading(self) -> None:
-        self.server.stop_reading()
-        await asyncio.sleep(self.seconds(0.1, 15.0))
-        for peer in self.server.connections:
-            peer.resume_reading()
-        self.server.behave()
-
-    async def hang_handshakes(self) -> None:
-        self.server.hang_handshake()
-        self.server.abort()
-        await asyncio.sleep(self.seconds(1.0, 30.0))
-        self.server.hang_handshake(is_hanging=False)
-
-
-def _network(make: Callable[[Run], Any]) -> Fault:
-    return lambda run: run.world.network.apply(make(run))
-
-
-def _server(make: Callable[[Run], Any]) -> Fault:
-    return lambda run: run.server.misbehave(make(run))
-
-
-_CODES = (1000, 1001, 1011, 1012, 1013, 3005, 3008, 4000, 4008, 4429, 4499)
-_ACKNOWLEDGEMENT = "message.received"
-
-KINDS: dict[str, Fault] = {
-    "latency": _network(lambda run: Latency(run.seconds(0.0, 2.0), run.seconds(0.0, 0.5))),
-    "bandwidth": _network(lambda run: Bandwidth(run.seconds(2_000, 50_000), run.direction())),
-    "split": _network(lambda run: Split(run.chance.randint(1, 50), run.direction())),
-    "stall": _network(lambda run: Stall(run.seconds(0.1, 30.0), run.direction())),
-    "black hole": _network(lambda run: BlackHole(run.direction())),
-    "reset": _network(lambda run: Reset()),
-    "truncate": _network(
-        lambda run: Truncate(
-            run.chance.randint(0, 3000), run.chance.random() < 0.5, run.direction()
-        )
-    ),
-    "refuse": _network(lambda run: Refuse(run.chance.randint(1, 5))),
-    "hang": _network(lambda run: Hang(run.chance.randint(1, 2))),
-    "heal": lambda run: run.world.network.heal(),
-    "drop": _server(lambda run: Drop(run.chance.randint(1, 3), _ACKNOWLEDGEMENT)),
-    "delay": _server(lambda run: Delay(run.seconds(0.1, 30.0), 3, _ACKNOWLEDGEMENT)),
-    "duplicate": _server(lambda run: Duplicate(run.chance.randint(1, 5))),
-    "reorder": _server(lambda run: Reorder(run.chance.randint(2, 5), "session.*")),
-    "reorder acknowledgements": _server(lambda run: Reorder(3, _ACKNOWLEDGEMENT)),
-    "mute": _server(lambda run: Mute(run.seconds(0.1, 60.0))),
-    "die after": _server(lambda run: DieAfter(run.chance.randint(1, 30))),
-    "close": lambda run: run.server.close(run.chance.choice(_CODES)),
-    "abort": lambda run: run.server.abort(),
-    "restart": lambda run: run.restart(run.chance.choice([1001, 1012])),
-    "stop reading": Run.stop_reading,
-    "hang handshakes": Run.hang_handshakes,
-    "refuse handshakes": lambda run: run.server.refuse_handshake(
-        run.chance.choice([500, 502, 503, 429, 408]), {"Retry-After": "7"}, times=2
-    ),
-    "go away": lambda run: _discard(run.server.send(GoAway(run.seconds(0.0, 20.0)))),
-    "garbage": lambda run: run.server.send_frame(
-        run.chance.choice(
-            ["{", "[]", "", "null", '{"type":7}', "\x00", '{"type":"session.closed"}']
-        )
-    ),
-    "replay": lambda run: run.server.replay(run.chance.randint(1, 20)),
-    "reconnect": lambda run: run.service.reconnect(),
-    "sleep and wake": Run.sleep,
-}
-
-
-def _discard(_: object) -> None:
-    """A fault returns nothing."""
-
-
 async def play(seed: int, messages: int, faults: int) -> Outcome:
     """Sends so many messages, and publishes a fifth of that, while so many faults happen."""
     async with World() as world:
-        run = Run(world, seed)
+        run = Run(world.network, seed)
         run.server = await world.server(registry=agent_chat())
         run.service = world.service(suspended=lambda: run.slept, registry=agent_chat())
         heard: list[int] = []
@@ -197,7 +82,7 @@ async def play(seed: int, messages: int, faults: int) -> Outcome:
 
         happened: Counter[str] = Counter()
         duration = messages * 0.15
-        disturbing = asyncio.create_task(_disturb(run, faults, duration, happened))
+        disturbing = asyncio.create_task(_disturb(world, run, faults, duration, happened))
         failed: list[Delivery] = []
         deliveries: list[Delivery] = []
         published = 1
@@ -256,7 +141,9 @@ def _wrong(heard: list[int], published: int, covered: set[int], world: World) ->
     return len(missing) + disordered
 
 
-async def _disturb(run: Run, faults: int, duration: float, happened: Counter[str]) -> None:
+async def _disturb(
+    world: World, run: Run, faults: int, duration: float, happened: Counter[str]
+) -> None:
     # Every kind once, in random order, and then over and over again.
     kinds: list[str] = []
     for _ in range(faults):
@@ -270,10 +157,10 @@ async def _disturb(run: Run, faults: int, duration: float, happened: Counter[str
             await result
         await asyncio.sleep(run.seconds(0.0, 2.0 * duration / faults))
         if run.chance.random() < 0.3:
-            run.world.network.heal()
-    await run.world.heal()
+            world.network.heal()
+    await world.heal()
     for good in (Latency(0.01), Bandwidth(None), Split(None)):
-        run.world.network.apply(good)
+        world.network.apply(good)
 
 
 async def _send(service: WebSocketService, name: str) -> Delivery:
