@@ -21,6 +21,7 @@ imports only from packages on lower floors, and from their faces:
               server        the server half, for your own backend: logs, sessions, commands
     floor 6   testing       virtual time, faults, a scripted server, machines, conformance
     floor 7   commands      the command line
+    floor 8   devtools      the record of a running program, for a browser and a terminal
     on top    stores        the ready-made layer for an agent chat, and the model for your own
 
     in    socket -> transport -> inbound -> wire -> state -> your observer
@@ -88,9 +89,10 @@ if TYPE_CHECKING:
         OutboxView,
         Overflow,
         Pending,
+        Sending,
         Waiting,
     )
-    from .service import WebSocketService
+    from .service import ServiceOptions, WebSocketService
     from .transport import FirstMessage, Header, Query, Subprotocol
     from .wire import Codec, Envelope, Guarantee, JsonCodec, Position, Registry, protocol_v1
 
@@ -137,6 +139,8 @@ __all__ = [
     "ReadOnlyKeyed",
     "Registry",
     "Selection",
+    "Sending",
+    "ServiceOptions",
     "Store",
     "Subprotocol",
     "Verdict",
@@ -178,7 +182,9 @@ _LATER = {
     "OutboxView": "outbox",
     "Overflow": "outbox",
     "Pending": "outbox",
+    "Sending": "outbox",
     "Waiting": "outbox",
+    "ServiceOptions": "service",
     "WebSocketService": "service",
     "FirstMessage": "transport",
     "Header": "transport",

@@ -15,14 +15,15 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, Unpack
 
 from reactivex.abc import DisposableBase
 from reactivex.disposable import CompositeDisposable
 
-from reactive_ws.engine import Domain
+from reactive_ws.engine import Domain, check_kind
 from reactive_ws.outbox import Delivery
-from reactive_ws.service import WebSocketService
+from reactive_ws.service import ServiceOptions, WebSocketService
+from reactive_ws.wire import Registry
 
 from .carousel import Carousel
 from .catching_up import CatchingUp
@@ -81,6 +82,9 @@ class Application:
         later: Later | None = None,
         new_id: Callable[[], str] | None = None,
     ) -> None:
+        check_kind(
+            service, WebSocketService, "service", "the one that Application.at(url) makes for you"
+        )
         domain = service.domain
         clock = clock or clocks.utc_now
         new_id = new_id or clocks.new_id
@@ -161,7 +165,7 @@ class Application:
         state_file: str | os.PathLike[str] | None = None,
         max_messages: int = 1_000_000,
         idle_after: float = 300.0,
-        **options: Any,
+        **options: Unpack[ServiceOptions],
     ) -> Self:
         """Returns an application with a service and a domain of its own; its registry knows all event types.
 
@@ -173,11 +177,13 @@ class Application:
         Raises:
             BadAddress: the URL cannot be dialled.
             JournalError: the durable outbox's file cannot be used.
-            UsageError: this process has the state file open already.
+            UsageError: this process has the state file open already, or an option has a wrong type or value.
         """
         options.setdefault("domain", Domain("stores"))
         if options.get("codec") is None:
-            options["registry"] = command_center(options.get("registry"))
+            registry = options.get("registry")
+            check_kind(registry, Registry, "registry=", "protocol_v1()")
+            options["registry"] = command_center(registry)
         return cls(
             WebSocketService(url, **options),
             wraps=wraps,

@@ -1,7 +1,7 @@
 """What a service writes into the logs `reactive_ws.connection`, `.service` and `.messages`: exact lines, never a payload.
 
     INFO      connecting to ..., connected to ..., state A -> B, reconnecting in 1.2 s (attempt 3 of 10), queued, flushed 7
-    WARNING   lost: why; what went wrong in messages
+    WARNING   lost: why; not connected: why; what went wrong in messages
     ERROR     gave up: why; handlers that raise, with their traceback
     DEBUG     Sent order.add c1, Received message.received m7: type and id only
 
@@ -67,6 +67,13 @@ class Logbook:
             _service_logger, logging.INFO, "queued", f"queued {kind}, {waiting} waiting", None
         )
 
+    def unhandled(self, kind: str, meant: str | None) -> None:
+        """The first message of a type came that no handler has; `meant` is the similar name of a handler, or None."""
+        hint = "service.unhandled has them" if meant is None else f"one waits for {meant!r}"
+        level = logging.INFO if meant is None else logging.WARNING
+        text = f"no handler for messages of type {kind!r}; {hint}"
+        self._limited(_service_logger, level, ("unhandled", kind), text, None)
+
     def warning(self, kind: object, text: str) -> None:
         """Something went wrong and everything goes on."""
         self._limited(_service_logger, logging.WARNING, kind, text, None)
@@ -81,7 +88,10 @@ class Logbook:
         log = _connection_logger.info
         is_news = now.state is not before.state
         if now.state is ConnectionState.DISCONNECTED and is_news:
-            _connection_logger.warning("lost %s: %s", now.url, now.cause)
+            if before.state is ConnectionState.CONNECTED:
+                _connection_logger.warning("lost %s: %s", now.url, now.cause)
+            else:
+                _connection_logger.warning("not connected: %s", now.cause)
         if is_news:
             log("state %s -> %s", before.state.name, now.state.name)
         if now.phase is Phase.DIALING and before.generation != now.generation:
@@ -95,7 +105,8 @@ class Logbook:
             log("connected to %s", now.url)
             self._flushing = waiting
         elif now.state is ConnectionState.ERROR and is_news:
-            _connection_logger.error("gave up: %s", now.cause)
+            # The text of `GaveUp` begins with the same words.
+            _connection_logger.error("gave up: %s", (now.cause or "").removeprefix("gave up "))
         if before.phase is Phase.FLUSHING and now.phase is Phase.LIVE:
             log("flushed %d", self._flushing)
 

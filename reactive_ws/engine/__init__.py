@@ -35,7 +35,7 @@ from .checks import (
     refuse_copy,
     warn_without_gil,
 )
-from .commit import Changed, Commit, Dump, ErrorReport, name_of
+from .commit import Cause, Changed, Commit, Dump, ErrorReport, Tracer, name_of
 from .domain import Domain, as_default_domain, default_domain
 from .equality import COMPARED, Equals, is_compared_by_identity, same, shallow, unchanged
 from .graph import Dependent, HasDependents
@@ -47,6 +47,7 @@ __all__ = [
     "UNSET",
     "Audience",
     "Batch",
+    "Cause",
     "Cell",
     "Changed",
     "Commit",
@@ -65,6 +66,7 @@ __all__ = [
     "SharedSelector",
     "SomeObservers",
     "Source",
+    "Tracer",
     "active_batch",
     "as_default_domain",
     "batch",

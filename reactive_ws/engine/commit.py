@@ -11,7 +11,17 @@ from typing import Any, Protocol
 
 import attrs
 
-__all__ = ["Changed", "Commit", "CommitHook", "Dump", "ErrorReport", "log_report", "name_of"]
+__all__ = [
+    "Cause",
+    "Changed",
+    "Commit",
+    "CommitHook",
+    "Dump",
+    "ErrorReport",
+    "Tracer",
+    "log_report",
+    "name_of",
+]
 
 _log = logging.getLogger("reactive_ws.stores")
 
@@ -51,6 +61,37 @@ class Changed(Protocol):
         ...
 
 
+@attrs.frozen
+class Cause:
+    """Why a commit was made. Domains that are traced have it; see `Domain.trace`.
+
+    Attributes:
+        action: Qualified name of the function that wrote, outside the engine.
+        messages: Types of the received messages whose handlers wrote it.
+        thread: Name of the thread that wrote.
+        parent: Number of the commit whose observer wrote this one; 0 for none.
+        call_site: "file:line" of the program's own code; None when the tracer does not look for it.
+    """
+
+    action: str
+    messages: tuple[str, ...] = ()
+    thread: str = ""
+    parent: int = 0
+    call_site: str | None = None
+
+
+class Tracer(Protocol):
+    """Finds the cause of each commit. Its methods run on the thread that writes."""
+
+    def handling(self, types: tuple[str, ...]) -> None:
+        """Notes that the next commit of this thread has the effects of messages of these types; () ends it."""
+        ...
+
+    def cause(self, parent: int) -> Cause:
+        """Returns why this thread commits now; `parent` is the commit whose observer writes, or 0."""
+        ...
+
+
 class Commit:
     """One change of a domain, as commit hooks see it. Not to be changed.
 
@@ -60,9 +101,10 @@ class Commit:
         depth: 0, or one more than that of the commit whose observer wrote this one.
         thread: Identity of the thread that wrote it.
         closed: The stores that ended with this commit.
+        cause: Why it was made; None in a domain that is not traced.
     """
 
-    __slots__ = ("changes", "closed", "depth", "number", "thread")
+    __slots__ = ("cause", "changes", "closed", "depth", "number", "thread")
 
     def __init__(
         self,
@@ -70,8 +112,10 @@ class Commit:
         thread: int,
         depth: int = 0,
         closed: tuple[Changed, ...] = (),
+        cause: Cause | None = None,
     ) -> None:
         self.number = 0
+        self.cause = cause
         self.changes = changes
         self.depth = depth
         self.thread = thread

@@ -26,7 +26,7 @@ from reactivex.disposable import Disposable
 
 from ..errors import DomainMismatch, StoreClosed, UsageError
 from .checks import check_function, check_kind, check_seconds, refuse_copy
-from .commit import Changed, Commit, CommitHook, Dump, ErrorReport
+from .commit import Changed, Commit, CommitHook, Dump, ErrorReport, Tracer
 from .commit_queue import CommitQueue
 from .home import Home, home_of
 
@@ -38,6 +38,14 @@ class Belonging(Protocol):
 
     _domain: Domain
     name: str
+
+
+class Explaining(Protocol):
+    """What can say why values may not come, such as a service without a connection."""
+
+    def explain(self) -> str:
+        """Returns one clause for an error text, without secrets."""
+        ...
 
 
 class Domain(CommitQueue):
@@ -70,6 +78,8 @@ class Domain(CommitQueue):
         # Whether any store ever ended; until then nobody has to look for the ends of derived values.
         self._has_ended = False
         self._stores: weakref.WeakSet[Changed] = weakref.WeakSet()
+        self._tracer: Tracer | None = None
+        self._explaining: tuple[weakref.ref[Explaining], ...] = ()
 
     __reduce_ex__ = refuse_copy
 
@@ -126,6 +136,27 @@ class Domain(CommitQueue):
 
         return Disposable(remove)
 
+    @property
+    def tracer(self) -> Tracer | None:
+        """What finds the causes of commits; None while the domain is not traced."""
+        return self._tracer
+
+    def trace(self, tracer: Tracer) -> DisposableBase:
+        """Gives commits a `cause` from now on. For development tools; a commit hook has to be there, too. Any thread.
+
+        The newest tracer counts. Without a tracer, writes cost what they did before.
+
+        Returns:
+            The registration; `dispose()` it to stop.
+        """
+        self._tracer = tracer
+
+        def stop() -> None:
+            if self._tracer is tracer:
+                self._tracer = None
+
+        return Disposable(stop)
+
     def commit(
         self,
         changes: Sequence[tuple[Changed, Any, Any]],
@@ -152,7 +183,9 @@ class Domain(CommitQueue):
             DomainMismatch: a store in `changes` is of another domain.
         """
         depth = self._depth_of_write(changes[0][0].name) if changes else 0
-        commit = Commit(tuple(changes), get_ident(), depth, tuple(closing))
+        tracer = self._tracer
+        cause = None if tracer is None else tracer.cause(self._current if depth else 0)
+        commit = Commit(tuple(changes), get_ident(), depth, tuple(closing), cause)
         while True:
             with self._lock:
                 number = self._number
@@ -209,6 +242,21 @@ class Domain(CommitQueue):
             who: The function.
         """
         self._report(kind, error, store, who)
+
+    def explain_with(self, part: Explaining) -> None:
+        """Adds a part whose clause belongs into the texts of waits that end without a value. Held weakly. Any thread.
+
+        A service adds the state of its connection, so that a `TimeoutError` says why nothing came.
+        """
+        with self._lock:
+            left = tuple(it for it in self._explaining if it() is not None)
+            self._explaining = (*left, weakref.ref(part))
+        self._after_section()
+
+    def explanation(self) -> str:
+        """Returns what the added parts say, each with "; " before it; "" without parts. Any thread."""
+        parts = [it() for it in self._explaining]
+        return "".join(f"; {part.explain()}" for part in parts if part is not None)
 
     def settled(self, timeout: float | None = None) -> bool:
         """Blocks until every commit so far is delivered, and every commit that their observers caused in this domain.

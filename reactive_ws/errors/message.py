@@ -113,9 +113,13 @@ class RequestTimeout(MessageError, TimeoutError):
     Attributes:
         seconds: The limit of the wait.
         reply: Name of the reply type that was expected.
+        standing: How the connection stands; "" when unknown.
     """
 
     seconds: float
     reply: str
+    standing: str = ""
 
-    text = "no {reply!r} arrived within {seconds:g} s"
+    def __str__(self) -> str:
+        text = f"no {self.reply!r} arrived within {self.seconds:g} s"
+        return one_line(f"{text}; {self.standing}" if self.standing else text)

@@ -10,15 +10,16 @@ register; only the loop dispatches.
 
 from __future__ import annotations
 
+import difflib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import attrs
 from reactivex.abc import DisposableBase
 from reactivex.disposable import Disposable
 
-from ..engine import Batch
+from ..engine import Batch, check_function
 from ..wire import Envelope, Registry
 
 __all__ = ["Dispatcher", "Route", "matches", "name_of"]
@@ -27,10 +28,21 @@ Call: TypeAlias = Callable[[Envelope[Any]], Any]
 Run: TypeAlias = Callable[[Sequence[Envelope[Any]]], Any]
 Failed: TypeAlias = Callable[[str, Exception, Envelope[Any]], None]
 Slow: TypeAlias = Callable[[str, float], None]
+Unknown: TypeAlias = Callable[[str, str | None, bool], None]
 
+_INSTEAD = "register it with `service.on_async(...)`"
 _SLOW = 0.05
 _MAX_ROUTES = 4096
 """Pairs of type and channel whose handlers are remembered; channels that a server makes up must not fill the memory."""
+
+
+_MAX_NAME = 100
+_MAX_REPORTED = 256
+"""Unknown type names that are reported; a server that makes up names must not fill the memory."""
+
+
+def _ignore_unknown(_name: str, _meant: str | None, _is_handler: bool) -> None:  # noqa: FBT001 - the type of the hook
+    """Reports nothing."""
 
 
 def matches(pattern: str, channel: str) -> bool:
@@ -86,12 +98,22 @@ class Dispatcher:
         clock: Seconds, to time handlers; may be replaced.
         on_failed: Called with the handler's name, its exception and the message.
         on_slow: Called with the handler's name and its seconds.
+        on_unknown: Called once for each type name that only a handler or only a message has: with the name, with a similar
+            name that is known or None, and with whether a handler has it. For a handler only when there is a similar name.
     """
 
     def __init__(
-        self, registry: Registry, *, clock: Callable[[], float], on_failed: Failed, on_slow: Slow
+        self,
+        registry: Registry,
+        *,
+        clock: Callable[[], float],
+        on_failed: Failed,
+        on_slow: Slow,
+        on_unknown: Unknown = _ignore_unknown,
     ) -> None:
         self._registry = registry
+        self._on_unknown = on_unknown
+        self._reported: set[str] = set()
         self.clock = clock
         self._on_failed = on_failed
         self._on_slow = on_slow
@@ -120,10 +142,19 @@ class Dispatcher:
 
         Raises:
             UnknownType: the class is not registered.
+            UsageError: the handler cannot be called, or is an `async def` that nothing would await.
         """
+        if call is None:
+            check_function(handler, "a handler", _INSTEAD)
+        if run is not None:
+            check_function(run, "run=", _INSTEAD)
         what = handler if call is None else call
         if isinstance(key, str):
-            return self._add(_Registration(key, handler, what, run=run), is_builtin=is_builtin)
+            registration = _Registration(key, handler, what, run=run)
+            registered = self._add(registration, is_builtin=is_builtin)
+            if key not in self._registry:
+                self._report_unknown(key, [row.name for row in self._registry], is_handler=True)
+            return registered
         self._registry.of(key)
         registration = _Registration(key, handler, _with_payload(what), run=run)
         return self._add(registration, is_builtin=is_builtin)
@@ -131,7 +162,12 @@ class Dispatcher:
     def on_channel(
         self, pattern: str, handler: Callable[[Any, Envelope[Any]], Any]
     ) -> DisposableBase:
-        """Calls `handler(payload, envelope)` for messages of channels that match."""
+        """Calls `handler(payload, envelope)` for messages of channels that match.
+
+        Raises:
+            UsageError: the handler cannot be called, or is an `async def` that nothing would await.
+        """
+        check_function(handler, "a handler", "start a task in it")
         call = _with_both(handler)
         return self._add(_Registration(pattern, handler, call, is_pattern=True), is_builtin=False)
 
@@ -206,7 +242,31 @@ class Dispatcher:
             self._on_slow(name_of(registration.original), took)
         return failure
 
+    def _report_unknown(self, name: str, known: Iterable[str], *, is_handler: bool) -> None:
+        with self._lock:
+            is_known = name in self._reported or len(self._reported) >= _MAX_REPORTED
+        # A server may make up names of any length, and comparing takes the square of it.
+        if is_known or len(name) > _MAX_NAME:
+            return
+        meant = difflib.get_close_matches(name, known, 1, 0.8)
+        if is_handler and not meant:
+            return
+        with self._lock:
+            if name in self._reported:
+                return
+            self._reported.add(name)
+        self._on_unknown(name, meant[0] if meant else None, is_handler)
+
     def _find(self, name: str, channel: str) -> Route:
+        route = self._make_route(name, channel)
+        if not route.is_known and not route.handlers:
+            # A name that only a handler has may be the misspelled one of the two.
+            handled = (it.key for it in self._registered if not it.is_pattern)
+            known = [it for it in handled if isinstance(it, str) and it not in self._registry]
+            self._report_unknown(name, known, is_handler=False)
+        return route
+
+    def _make_route(self, name: str, channel: str) -> Route:
         with self._lock:
             row = self._registry.get(name)
             is_known = row is not None

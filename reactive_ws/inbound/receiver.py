@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import attrs
 
 from ..connection import Counters, ErrorKind, Logbook
-from ..engine import Batch, Domain, active_batch, batch
+from ..engine import Batch, Domain, Tracer, active_batch, batch
 from ..errors import MessageRejected, MessagesMissing, RequestFailed
 from ..outbox import Outbox
 from ..state import EventSource, EventStream, Map, Store
@@ -120,6 +120,9 @@ class Receiver:
         self._is_logging = False
         self.clock = clock
         self._batch: Batch | None = None
+        self._tracer: Tracer | None = None
+        # Types of the burst, for the tracer.
+        self._types: dict[str, None] = {}
         # How many bursts were full of late.
         self._full = 0
         self._report = report
@@ -146,6 +149,7 @@ class Receiver:
         try:
             with batch(self._domain):
                 self._batch = active_batch()
+                self._tracer = self._domain.tracer
                 while frame is not None:
                     count += 1
                     counters.bytes_received += len(frame)
@@ -155,6 +159,7 @@ class Receiver:
                     frame = pull()
                 self._end_run()
                 self._store_positions()
+                self._say_types()
         except Exception as error:  # noqa: BLE001 - such as a store that was closed under a handler: this burst is lost
             self._report(ErrorKind.APPLICATION, error, is_retryable=False)
         # Halved and not forgotten: what the socket library holds ends with a short burst, and the next part is on its way.
@@ -171,10 +176,12 @@ class Receiver:
         """Delivers messages that are in order already."""
         with batch(self._domain):
             self._batch = active_batch()
+            self._tracer = self._domain.tracer
             for message in messages:
                 self._deliver(message)
             self._end_run()
             self._store_positions()
+            self._say_types()
         return self._after(has_more=False)
 
     def messages(
@@ -224,7 +231,15 @@ class Receiver:
             self._deliver(message)
         return False
 
+    def _say_types(self) -> None:
+        """Tells the tracer of the domain which messages the next commit is about."""
+        if self._tracer is not None:
+            self._tracer.handling(tuple(self._types))
+            self._types.clear()
+
     def _deliver(self, envelope: Envelope[Any]) -> None:
+        if self._tracer is not None:
+            self._types[envelope.type] = None
         route = self._dispatcher.route(envelope)
         if route is not self._run_route:
             self._end_run()
@@ -347,6 +362,8 @@ class Receiver:
         self.positions.set(left)
 
     def _after(self, *, has_more: bool) -> Burst:
+        if self._tracer is not None:
+            self._tracer.handling(())
         protocol, self._protocol = self._protocol, []
         if self._arrived:
             arrived, self._arrived = self._arrived, []

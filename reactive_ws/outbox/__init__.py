@@ -13,7 +13,7 @@ reports what became of them.
 """
 
 from .delivery import Delivery, DeliveryStatus
-from .outgoing import OutboxOptions, OutboxView, Outgoing, Overflow, Waiting
+from .outgoing import OutboxOptions, OutboxView, Outgoing, Overflow, Sending, Waiting
 from .pending import Pending
 from .queue import Outbox
 from .sqlite_file import SqliteFile
@@ -28,6 +28,7 @@ __all__ = [
     "Outgoing",
     "Overflow",
     "Pending",
+    "Sending",
     "SqliteFile",
     "Storage",
     "Waiting",

@@ -14,7 +14,7 @@ import attrs
 from ..wire import Envelope, Guarantee
 from .delivery import Delivery, DeliveryStatus
 
-__all__ = ["OutboxOptions", "OutboxView", "Outgoing", "Overflow", "Waiting"]
+__all__ = ["OutboxOptions", "OutboxView", "Outgoing", "Overflow", "Sending", "Waiting"]
 
 
 class Overflow(enum.Enum):
@@ -134,6 +134,21 @@ class Outgoing:
                 self.is_parked,
             )
         return shown
+
+
+@attrs.frozen
+class Sending:
+    """A message that the program has just sent, whatever becomes of it.
+
+    Attributes:
+        envelope: The message.
+        guarantee: How far its delivery is promised.
+        delivery: What becomes of it; `delivery.watch` and `delivery.stream` follow it.
+    """
+
+    envelope: Envelope[Any] = attrs.field(eq=False, repr=False)
+    guarantee: Guarantee
+    delivery: Delivery
 
 
 @attrs.frozen

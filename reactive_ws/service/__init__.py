@@ -4,6 +4,7 @@ It decides nothing about a connection (`connection`), keeps no message (`outbox`
 `reactive_ws.stores` use it.
 
     service            the service: builds the parts; every public method is one call
+    options            names, types and checks of the options
     runtime            start, stop, connect, disconnect
     sender             send, request, discard, drain
     handlers           handlers and streams of messages
@@ -15,8 +16,10 @@ It decides nothing about a connection (`connection`), keeps no message (`outbox`
     suspension         how long the computer has slept
 """
 
+from .options import ServiceOptions
 from .service import WebSocketService
 
 __all__ = [
+    "ServiceOptions",
     "WebSocketService",
 ]

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from ..connection import Decisions, Logbook
 from ..errors import RequestTimeout, ServiceClosed
 from ..inbound import Receiver
-from ..outbox import Delivery, DeliveryStatus, Outbox, OutboxView, Storage
-from ..state import ReadOnly
+from ..outbox import Delivery, DeliveryStatus, Outbox, OutboxView, Sending, Storage
+from ..state import EventSource, ReadOnly
 from ..transport import Settings, frame_size
 from ..wire import Envelope, Guarantee
 from .place import Place
@@ -37,6 +37,10 @@ class Sender:
         log: Takes a line for each message that waits.
         changed: Called after the outbox changed.
         storage_failed: Called with what the durable outbox could not store or read.
+        explain: Returns how the connection stands, for texts of errors.
+
+    Attributes:
+        sending: The source of `service.sending`.
 
     Raises:
         JournalError: the durable outbox's file cannot be used.
@@ -54,6 +58,7 @@ class Sender:
         log: Logbook,
         changed: Callable[[], None],
         storage_failed: Callable[[Exception], None],
+        explain: Callable[[], str],
     ) -> None:
         self._settings = settings
         self._outbox = outbox
@@ -63,6 +68,8 @@ class Sender:
         self._view = view
         self._log = log
         self._changed = changed
+        self._explain = explain
+        self.sending: EventSource[Sending] = EventSource("service.sending")
         self._is_accepting = True
         self._storage: Storage | None = None
         path = outbox.options.path
@@ -143,7 +150,7 @@ class Sender:
             finally:
                 undo()
         except TimeoutError as error:
-            raise RequestTimeout(timeout, reply.__name__) from error
+            raise RequestTimeout(timeout, reply.__name__, self._explain()) from error
         finally:
             self._requests.forget(identity)
         result: R = arrived.payload
@@ -170,11 +177,15 @@ class Sender:
 
     async def drain(self, timeout: float | None) -> None:
         """Waits until the outbox is empty."""
-        async with asyncio.timeout(timeout):
-            while len(self._outbox):
-                # The view is shown a turn of the loop later than the outbox changes.
-                await asyncio.sleep(0)
-                await self._view.select(len).wait_for(lambda waiting: not waiting)
+        try:
+            async with asyncio.timeout(timeout):
+                while len(self._outbox):
+                    # The view is shown a turn of the loop later than the outbox changes.
+                    await asyncio.sleep(0)
+                    await self._view.select(len).wait_for(lambda waiting: not waiting)
+        except TimeoutError:
+            waiting = f"{len(self._outbox)} messages still wait after {timeout:g} s"
+            raise TimeoutError(f"{waiting}; {self._explain()}") from None
 
     # --- how ------------------------------------------------------------------------------------------------------------
 
@@ -207,6 +218,7 @@ class Sender:
         if guarantee is Guarantee.CONTROL:
             delivery = Delivery(envelope.id or "", is_final_when_sent=True)
             self._send_frame(frame, delivery)
+            self._sent(envelope, guarantee, delivery)
             return delivery
         storage = self._storage if guarantee is Guarantee.AT_LEAST_ONCE else None
         entry = self._outbox.offer(
@@ -224,7 +236,12 @@ class Sender:
         if not self._decisions.connection.is_connected and not entry.is_over:
             self._log.queued(envelope.type, len(self._outbox))
         self._changed()
+        self._sent(envelope, guarantee, entry.delivery)
         return entry.delivery
+
+    def _sent(self, envelope: Envelope[Any], guarantee: Guarantee, delivery: Delivery) -> None:
+        if self.sending.is_observed:
+            self.sending.emit(Sending(envelope, guarantee, delivery))
 
     def _send_frame(self, frame: str | bytes, delivery: Delivery) -> None:
         def go() -> None:

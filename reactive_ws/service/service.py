@@ -47,12 +47,13 @@ from ..connection import (
 from ..engine import Domain, default_domain
 from ..errors import UsageError
 from ..inbound import Dispatcher, Receiver, Subscriptions
-from ..outbox import Delivery, Outbox, OutboxOptions, OutboxView, Pending
+from ..outbox import Delivery, Outbox, OutboxOptions, OutboxView, Pending, Sending
 from ..state import EventStream, ReadOnly, Selection, Store
 from ..transport import Auth, FirstMessage, Provider, Settings, address
 from ..transport import connect as websockets_connect
 from ..wire import Codec, Envelope, JsonCodec, Position, Registry, protocol_v1
 from .handlers import Handlers
+from .options import check_options
 from .place import Place
 from .runtime import Runtime
 from .sender import Sender
@@ -126,6 +127,7 @@ class WebSocketService:
     Raises:
         BadAddress: the URL cannot be dialled.
         JournalError: the durable outbox's file cannot be used.
+        UsageError: an option has a wrong type or an impossible value.
     """
 
     def __init__(
@@ -163,6 +165,7 @@ class WebSocketService:
         new_id: Callable[[], str] | None = None,
         suspended: Callable[[], float] | None = None,
     ) -> None:
+        check_options(locals())
         target, shown = address.target(url)
         if codec is None:
             codec = JsonCodec(registry)
@@ -224,6 +227,7 @@ class WebSocketService:
             clock=place.now,
             on_failed=reports.handler_failed,
             on_slow=reports.handler_slow,
+            on_unknown=reports.unknown_type,
         )
         subscriptions = Subscriptions()
         self._receiver = Receiver(
@@ -263,6 +267,7 @@ class WebSocketService:
             log=log,
             changed=self._status.outbox_changed,
             storage_failed=reports.storage_failed,
+            explain=self._status.explain,
         )
         self._handlers = Handlers(
             dispatcher, self._receiver, subscriptions, place, reports.async_handler_failed
@@ -368,6 +373,14 @@ class WebSocketService:
     def errors(self) -> EventStream[ErrorEvent]:
         """Everything that went wrong. Replays: nothing. Thread: the service's. Ends: never."""
         return self._reports.events.stream
+
+    @property
+    def sending(self) -> EventStream[Sending]:
+        """Every message that the program sends, as the outbox takes it; for logs and development tools.
+
+        Replays: nothing. Thread: the one that calls `send`. Ends: never.
+        """
+        return self._sender.sending.stream
 
     @property
     def unhandled(self) -> EventStream[Envelope[Any]]:
@@ -506,6 +519,9 @@ class WebSocketService:
         A handler is short and synchronous. All its writes for one message take effect together, with those of the other
         messages of the burst; if it raises, its own writes for that message are dropped and the error is reported.
 
+        A type name that looks like a misspelled name of the registry is reported once in `errors` and in the log. The first
+        message of a type that no handler has is one line of the log.
+
         Args:
             key: A payload class or a type name.
             handler: What to call for one message.
@@ -518,6 +534,7 @@ class WebSocketService:
 
         Raises:
             UnknownType: the class is not registered.
+            UsageError: `handler` is an `async def`.
         """
         return self._handlers.on(key, handler, run)
 

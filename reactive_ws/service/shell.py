@@ -237,6 +237,10 @@ class Shell:
         connection = effect.connection
         if connection.state is not ConnectionState.CONNECTED:
             self._counters.connected_at = None
+        elif self._counters.connected_at is None:
+            # Counted here, so that no metrics say CONNECTED and zero connects.
+            self._counters.connects += 1
+            self._counters.connected_at = self.loop.time()
         if connection.state in (ConnectionState.CLOSED, ConnectionState.ERROR):
             self._sleep.stop()
         else:
@@ -278,8 +282,6 @@ class Shell:
             self._line = None
 
     def _ready(self, effect: do.ConnectionReady) -> None:
-        self._counters.connects += 1
-        self._counters.connected_at = self.loop.time()
         self._has_protocol = effect.has_acknowledgements
         self.say_subscriptions()
         if self._settings.decisions.can_refresh:

@@ -60,25 +60,45 @@ class Reports:
     def error(
         self, kind: ErrorKind, error: Exception, *, is_retryable: bool, source: str | None = None
     ) -> None:
-        """Logs an error and emits its event."""
+        """Writes one line about an error into the log and emits its event."""
         where = f" in {source}" if source else ""
         what = str(error) if isinstance(error, ReactiveWSError) else type(error).__name__
         # The lines of the connection tell the end of a connection and a failed dial.
         if not isinstance(error, ConnectionFailed):
             like_it = kind, type(error).__name__, source
             self._log.warning(like_it, f"{kind.value} error{where}: {what}")
-        self.events.emit(ErrorEvent(kind, error, self._now(), is_retryable, source))
+        self._emit(kind, error, is_retryable=is_retryable, source=source)
 
     def handler_failed(self, name: str, error: Exception, envelope: Envelope[Any]) -> None:
-        """A handler raised."""
-        self._counters.handler_errors += 1
+        """A handler raised: one line with the traceback, and the event."""
         text = f"handler {name} failed for a {envelope.type!r} message"
-        self._log.error((name, type(error).__name__), text, error)
-        self.error(ErrorKind.APPLICATION, error, is_retryable=False, source=name)
+        self._handler_raised(name, error, text)
 
     def async_handler_failed(self, name: str, error: Exception) -> None:
         """A handler of `on_async` raised, or has too much to do."""
-        self.error(ErrorKind.APPLICATION, error, is_retryable=False, source=name)
+        if isinstance(error, UsageError):
+            self.error(ErrorKind.APPLICATION, error, is_retryable=False, source=name)
+        else:
+            self._handler_raised(name, error, f"async handler {name} failed")
+
+    def _handler_raised(self, name: str, error: Exception, text: str) -> None:
+        self._counters.handler_errors += 1
+        self._log.error((name, type(error).__name__), text, error)
+        self._emit(ErrorKind.APPLICATION, error, is_retryable=False, source=name)
+
+    def _emit(
+        self, kind: ErrorKind, error: Exception, *, is_retryable: bool, source: str | None
+    ) -> None:
+        self.events.emit(ErrorEvent(kind, error, self._now(), is_retryable, source))
+
+    def unknown_type(self, name: str, meant: str | None, is_handler: bool) -> None:  # noqa: FBT001 - a hook
+        """A handler or a message has a type name that the registry does not know; `meant` is a similar name, or None."""
+        if is_handler:
+            text = f"a handler waits for {name!r}, which is not registered; did you mean {meant!r}?"
+            error = UsageError(text)
+            self.error(ErrorKind.APPLICATION, error, is_retryable=False, source=name)
+        else:
+            self._log.unhandled(name, meant)
 
     def handler_slow(self, name: str, seconds: float) -> None:
         """A handler took too long."""
@@ -146,6 +166,14 @@ class Status:
         self._is_poked = False
         self._shown_version = 0
         self._metrics_timer: asyncio.TimerHandle | None = None
+        domain.explain_with(self)
+
+    def explain(self) -> str:
+        """Returns how the connection stands, for the text of a wait that ended without its value. Any thread."""
+        now = self._decisions.connection
+        attempt = f" (attempt {now.attempt})" if now.attempt else ""
+        cause = "" if now.cause is None or now.is_connected else f": {now.cause}"
+        return f"the connection to {now.url} is {now.state.value}{attempt}{cause}"
 
     # --- the connection ---------------------------------------------------------------------------------------------------
 
@@ -171,9 +199,14 @@ class Status:
         if self._decisions.connection is not connection:
             # It changed between the look and the registration, on the service's thread.
             self._serve_waiting(self._decisions.connection)
+        limit = asyncio.timeout(timeout)
         try:
-            async with asyncio.timeout(timeout):
+            async with limit:
                 await waiter
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise TimeoutError(f"no connection within {timeout:g} s; {self.explain()}") from None
         finally:
             if waiter in self._waiting:
                 self._waiting.remove(waiter)

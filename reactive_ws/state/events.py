@@ -132,6 +132,11 @@ class EventSource(Generic[T]):
 
     __reduce_ex__ = refuse_copy
 
+    @property
+    def is_observed(self) -> bool:
+        """Whether an observer is there, so that a costly event is worth making. Any thread."""
+        return bool(self._observers)
+
     def emit(self, event: T) -> None:
         """Gives the event to the observers of this moment, in the order of their subscriptions."""
         for listener in self._observers:

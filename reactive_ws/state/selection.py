@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
@@ -24,6 +25,7 @@ from ..engine import (
     check_kind,
     check_seconds,
     ignore,
+    name_of,
     refuse_copy,
 )
 from ..errors import UsageError
@@ -133,7 +135,8 @@ class Selection(Observable[T_co], Generic[T_co]):
             timeout: Seconds; None: no limit.
 
         Raises:
-            TimeoutError: no such value in time.
+            TimeoutError: no such value in time. The text names the store, the predicate, and the connection of a service
+                of the same domain.
             RuntimeError: the store was closed first.
         """
         if predicate is not None:
@@ -166,8 +169,20 @@ class Selection(Observable[T_co], Generic[T_co]):
             )
 
         with self.subscribe(look, None, end):
-            async with asyncio.timeout(timeout):
-                return cast("T_co", await found)
+            limit = asyncio.timeout(timeout)
+            try:
+                async with limit:
+                    return cast("T_co", await found)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                wanted = (
+                    "that is true" if predicate is None else f"that {_place_of(predicate)} accepts"
+                )
+                text = (
+                    f"store {self._audience._label()!r} had no value {wanted} within {timeout:g} s"
+                )
+                raise TimeoutError(f"{text}{self.domain.explanation()}") from None
 
     async def __aiter__(self) -> AsyncIterator[T_co]:
         """Yields the current value and then the newest one, each time the loop comes back, until the store is closed.
@@ -248,6 +263,14 @@ class Selection(Observable[T_co], Generic[T_co]):
                 policy,
                 lambda error: domain.report("effect", error, label, function),
             )
+
+
+def _place_of(function: Callable[..., Any]) -> str:
+    """Returns the name of a function, and for a lambda the line that it is in."""
+    code = getattr(function, "__code__", None)
+    if code is None or code.co_name != "<lambda>":
+        return name_of(function)
+    return f"the lambda in line {code.co_firstlineno} of {os.path.basename(code.co_filename)}"
 
 
 def reading(node: SelectionNode, in_batch: Callable[[], Any]) -> Callable[[], Any]:

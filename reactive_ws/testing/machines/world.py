@@ -15,14 +15,14 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 from reactivex.abc import DisposableBase
 
 from ...connection import ConnectionState, ErrorEvent, ErrorKind
 from ...engine import Domain, ErrorReport
 from ...errors import DeliveryError
-from ...service import WebSocketService
+from ...service import ServiceOptions, WebSocketService
 from ..server import ScriptedServer, Transcript
 from ..simulation import Network, Simulation
 from ..watching import History, Monitor
@@ -86,13 +86,13 @@ class World:
         await server.start()
         return server
 
-    def service(self, url: str = _URL, **options: Any) -> WebSocketService:
+    def service(self, url: str = _URL, **options: Unpack[ServiceOptions]) -> WebSocketService:
         """Makes a service that takes everything from this world; it is not connected yet.
 
         The options are those of `WebSocketService`; its domain is the world's.
         """
         simulation = self.simulation
-        own: dict[str, Any] = {
+        own: ServiceOptions = {
             "domain": self.domain,
             "rng": simulation.random,
             "clock": simulation.wall_clock,
@@ -100,7 +100,8 @@ class World:
             "suspended": lambda: 0.0,
             "proxy": None,
         }
-        service = WebSocketService(url, **{**own, **options})
+        own.update(options)
+        service = WebSocketService(url, **own)
         self.services.append(service)
         parameters = inspect.signature(WebSocketService).parameters
         self._watches.append(
