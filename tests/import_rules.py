@@ -38,8 +38,9 @@ FLOORS: dict[str, int] = {
     "server": 5,
     "testing": 6,
     "commands": 7,
-    "stores": 8,
-    "__main__": 9,
+    "devtools": 8,
+    "stores": 9,
+    "__main__": 10,
 }
 """Floor of each package of the framework, and of `python -m reactive_ws`; the face of `reactive_ws` stands above all but the application."""
 
@@ -59,8 +60,12 @@ TOOLKITS = frozenset(
     {"tkinter", "PySide6", "PyQt6", "gi", "textual", "wx", "kivy", "nicegui", "pygame"}
 )
 
-ADAPTERS = {"textual": f"{FRAMEWORK}.gui.textual"}
-"""Packages that may import their toolkit, because only programs with this toolkit import the package."""
+ADAPTERS = {
+    f"{FRAMEWORK}.gui.textual": ("textual", None),
+    f"{FRAMEWORK}.devtools.terminal": ("textual", f"{FRAMEWORK}.devtools.command"),
+}
+"""Packages that may import a toolkit, because only programs with this toolkit import the package: the toolkit, and the one
+module of the framework that imports the package, or None."""
 
 LONGEST_CHAIN = {"gui": 7}
 """Longest chain of imports between the modules of a package; 6 where nothing is said."""
@@ -292,11 +297,13 @@ class Tree:
                     and not self._is_an_adapter(found.module, found.target.split(".")[0])
                 )
                 or (
-                    found.target in ADAPTERS.values()
+                    found.target in ADAPTERS
                     and self.package_of(found.module) != found.target
+                    and found.module != ADAPTERS[found.target][1]
                 )
             )
         ]
 
     def _is_an_adapter(self, module: str, toolkit: str) -> bool:
-        return ADAPTERS.get(toolkit) == self.package_of(module)
+        adapter = ADAPTERS.get(self.package_of(module))
+        return adapter is not None and adapter[0] == toolkit

@@ -14,6 +14,7 @@ _BUILT_IN = {
     "completion": "reactive_ws.commands.completion:command",
     "new": "reactive_ws.commands.new:command",
     "record": "reactive_ws.commands.record:command",
+    "inspect": "reactive_ws.devtools.command:command",
     "log": "reactive_ws.commands.log:command",
     "replay": "reactive_ws.commands.replay:command",
 }

@@ -139,10 +139,19 @@ def test_our_own_commands_are_found_without_an_installation(
 ) -> None:
     monkeypatch.setattr(discovery, "entry_points", lambda **_: [])
     found = discovery.entries()
-    assert list(found) == ["check-server", "completion", "log", "new", "record", "replay"]
+    assert list(found) == [
+        "check-server",
+        "completion",
+        "inspect",
+        "log",
+        "new",
+        "record",
+        "replay",
+    ]
     assert [discovery.load(entry).name for entry in found.values()] == [
         "check-server",
         "completion",
+        "inspect",
         "log",
         "new",
         "record",

@@ -1,0 +1,79 @@
+"""Finds why a commit is made: the function that wrote, the messages behind it, the thread, the line of the program.
+
+The tracer runs on the thread that writes, and only in a domain that is traced. `Recorder` installs it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import threading
+from types import FrameType
+
+from ..engine import Cause
+
+__all__ = ["StackTracer"]
+
+_PACKAGE = __name__.partition(".")[0]
+_ENGINE = tuple(
+    f"{_PACKAGE}.{it}" for it in ("engine", "state", "editing", "inbound", "service", "devtools")
+)
+"""Packages that write for others: what called them is the action."""
+_APPLICATION = f"{_PACKAGE}.stores"
+_DEPTH = 60
+"""Frames that are looked at; a deeper program has no call site."""
+
+
+class StackTracer:
+    """Reads the stack of the writing thread.
+
+    Args:
+        call_sites: Whether to look for the line of the program's own code; costs some microseconds a commit.
+    """
+
+    def __init__(self, *, call_sites: bool) -> None:
+        self._call_sites = call_sites
+        self._of_thread = threading.local()
+
+    def handling(self, types: tuple[str, ...]) -> None:
+        """Notes the types of the messages whose effects this thread commits next."""
+        self._of_thread.types = types
+
+    def acting(self, action: str | None) -> None:
+        """Names what this thread does from now on; None lets the stack say it."""
+        self._of_thread.action = action
+
+    def cause(self, parent: int) -> Cause:
+        """Returns why this thread commits now."""
+        mine = self._of_thread
+        types: tuple[str, ...] = getattr(mine, "types", ())
+        if parent:
+            # An observer of the burst writes; the messages caused the commit that it observes.
+            types = ()
+        else:
+            mine.types = ()
+        action: str | None = getattr(mine, "action", None)
+        found, site = _look(inspect.currentframe(), with_site=self._call_sites)
+        if action is None:
+            action = f"messages {', '.join(types)}" if types else found
+        return Cause(action, types, threading.current_thread().name, parent, site)
+
+
+def _look(frame: FrameType | None, *, with_site: bool) -> tuple[str, str | None]:
+    """Returns the name of the first function outside the engine, and the first line outside this package."""
+    action: str | None = None
+    for _ in range(_DEPTH):
+        if frame is None:
+            break
+        module: str = frame.f_globals.get("__name__", "")
+        code = frame.f_code
+        if action is None and not module.startswith(_ENGINE) and not module.startswith("attr"):
+            action = f"{module}.{code.co_qualname}"
+            if not with_site:
+                break
+        is_own = module == _PACKAGE or module.startswith(f"{_PACKAGE}.")
+        if action is not None and not is_own:
+            name = os.path.basename(code.co_filename)
+            return action, f"{name}:{frame.f_lineno}"
+        frame = frame.f_back
+    return action or "the connection", None
