@@ -45,7 +45,7 @@ class HubInThread:
 
     def start(self) -> None:
         async def begin() -> Hub:
-            hub = Hub(port=self.port, data=self._data, token_delay=self._token_delay)
+            hub = Hub(port=self.port, log=self._data, token_delay=self._token_delay)
             await hub.start()
             return hub
 

@@ -6,7 +6,6 @@ It knows no application: the chat's commands `hub` and `demo` belong to `reactiv
     command      Command: a name, its options, its function; CommandFailed
     discovery    finds commands: entry points of the group `reactive_ws.commands`
     running      runs an asynchronous command until it ends or is interrupted
-    listening    binds the address that a serving command listens on, or says why it cannot
     recording    reads and writes recorded traffic
     replay       the command `reactive-ws replay`
     record       the command `reactive-ws record`
@@ -19,7 +18,6 @@ It knows no application: the chat's commands `hub` and `demo` belong to `reactiv
 """
 
 from .command import Command, CommandFailed, host_name, non_negative, port_number, whole_number
-from .listening import listen, url_of
 from .program import main
 from .running import termination
 
@@ -27,11 +25,9 @@ __all__ = [
     "Command",
     "CommandFailed",
     "host_name",
-    "listen",
     "main",
     "non_negative",
     "port_number",
     "termination",
-    "url_of",
     "whole_number",
 ]

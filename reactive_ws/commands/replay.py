@@ -17,8 +17,8 @@ from websockets.asyncio.server import Server, ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from ..errors import FileUnusable
+from ..server import listen, url_of
 from .command import Command, host_name, port_number
-from .listening import listen, url_of
 from .recording import RecordedFrame, read_recording
 from .running import termination
 

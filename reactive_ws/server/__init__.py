@@ -10,9 +10,12 @@ Modules in reading order:
     session   the server's side of protocol v1 for one client, without I/O
     access    tokens and origins
     states    states that are folded from entries, and their checkpoints
-    context   `Context`: what a handler reads and does
+    context   `Context`: reads and writes of a handler
     commands  runs handlers, and again after a conflict
+    consumers functions that follow a stream from a stored position.
+    snapshots the states that clients get
     node      drives the sessions of one process, and follows the log
+    listening opens a listening socket
     shells    ASGI and `websockets`
     server    `Server`
     publisher `Publisher`: publishes from a process without clients
@@ -21,6 +24,7 @@ Modules in reading order:
 from ..errors import Refused
 from .access import Request
 from .context import Context
+from .listening import listen, url_of
 from .logs import (
     Batch,
     Checkpoint,
@@ -39,6 +43,7 @@ from .logs import (
 from .publisher import Publisher
 from .server import Authorize, MayHear, MaySend, Server
 from .session import SessionSettings
+from .snapshots import SnapshotContext
 from .states import Stated
 
 __all__ = [
@@ -61,8 +66,11 @@ __all__ = [
     "Retention",
     "Server",
     "SessionSettings",
+    "SnapshotContext",
     "SqliteLog",
     "Stated",
     "Transaction",
+    "listen",
     "log_of",
+    "url_of",
 ]

@@ -5,25 +5,39 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar, overload
 
+import attrs
+
 from ..errors import UsageError
 from ..wire import Position
 from .logs import CommandKey, check_stream, is_pattern
 from .states import Stated, States
 
-__all__ = ["Context", "MissingState"]
+__all__ = ["Context", "MissingState", "Noted"]
 
 S = TypeVar("S")
 
 
 class MissingState(BaseException):
-    """The handler read a state that is not loaded. The server loads it and runs the handler again.
+    """The handler read a state that is not there yet. The server gets it and runs the handler again.
 
     A `BaseException`, so that `except Exception` in a handler does not catch it.
+
+    Attributes:
+        stream: Whose state.
+        is_contended: The state is there, and other commands that met a conflict on it have their turn first.
     """
 
-    def __init__(self, stream: str) -> None:
+    def __init__(self, stream: str, *, is_contended: bool = False) -> None:
         super().__init__(stream)
         self.stream = stream
+        self.is_contended = is_contended
+
+
+@attrs.frozen
+class Noted:
+    """A note of the server itself on a private stream: JSON text that needs no registered type."""
+
+    text: bytes
 
 
 class Context:
@@ -32,6 +46,7 @@ class Context:
     Attributes:
         identity: What `authorize` returned for the client; "" for `Server.publish` and consumers.
         key: The key of the command, the same in every run; None for messages that are not acknowledged.
+        channel: The channel of the command's message; equal to its type when the client named none, None without a client.
         connection: The database connection whose transaction the entry is written in; None for logs without one.
     """
 
@@ -41,13 +56,18 @@ class Context:
         *,
         identity: str = "",
         key: CommandKey | None = None,
+        channel: str | None = None,
         connection: object | None = None,
+        is_contended: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.identity = identity
         self.key = key
+        self.channel = channel
         self.connection = connection
         self._states = states
-        self._published: dict[str, list[object]] = {}
+        self._is_contended = is_contended
+        self._published: dict[str, list[tuple[object, str | None]]] = {}
+        self._told: list[tuple[str, object]] = []
         self._read: dict[str, Position] = {}
         self._after: list[Callable[[], Awaitable[None] | None]] = []
 
@@ -73,29 +93,53 @@ class Context:
             raise UsageError(
                 f"{name!r} is a pattern; name the stream: context.state(todos, 'todos/1')"
             )
+        if self._is_contended(name):
+            raise MissingState(name, is_contended=True)
         found = self._states.peek(name)
         if found is None:
             raise MissingState(name)
         self._read[name] = found[1]
         return found[0]
 
-    def publish(self, stream: str, *messages: object) -> None:
+    def publish(self, stream: str, *messages: object, channel: str | None = None) -> None:
         """Puts messages on a stream, once the handler has returned. All messages of one command on one stream are one entry.
+
+        Args:
+            stream: The stream. One whose name begins with `_` is for the server alone: no client hears it.
+            messages: Payloads of registered classes.
+            channel: The routing name of these messages; their type when None.
 
         Raises:
             UsageError: a bad stream name.
         """
         check_stream(stream)
-        self._published.setdefault(stream, []).extend(messages)
+        said = self._published.setdefault(stream, [])
+        said.extend((message, channel) for message in messages)
+
+    def tell(self, channel: str, message: object) -> None:
+        """Sends a message without a position to the other clients of this node that hear a channel, once the handler has returned.
+
+        The log does not keep it: a client that is away, or on another node, never gets it. For typing marks and the like.
+        """
+        self._told.append((channel, message))
 
     def after_commit(self, function: Callable[[], Awaitable[None] | None]) -> None:
         """Calls a function once the command is in the log; not again when the process ends before. For mail and other calls."""
         self._after.append(function)
 
+    def expect(self, stream: str, position: Position) -> None:
+        """Lets the command conflict when a stream is not at this position any longer."""
+        self._read[stream] = position
+
     @property
-    def published(self) -> Mapping[str, list[object]]:
-        """The messages of this run, by stream."""
+    def published(self) -> Mapping[str, list[tuple[object, str | None]]]:
+        """The messages of this run with their channels, by stream."""
         return {stream: messages for stream, messages in self._published.items() if messages}
+
+    @property
+    def told(self) -> list[tuple[str, object]]:
+        """The messages without a position, each with its channel."""
+        return self._told
 
     @property
     def read(self) -> Mapping[str, Position]:

@@ -17,6 +17,7 @@ from ..errors import LogError
 from .access import Request
 from .logs import Log
 from .session import (
+    Accepted,
     Ask,
     Authenticate,
     Close,
@@ -43,8 +44,6 @@ T = TypeVar("T")
 _log = logging.getLogger("reactive_ws.server")
 _ROOM: Final = 65_536
 """Bytes that wait for the socket before a session reads no further pages."""
-_STUCK: Final = 60.0
-"""Seconds in which a client has to take something of what is written."""
 _TICK: Final = 1.0
 _MAX_PAGES: Final = 512
 """Pages that are kept for clients that ask for the same one."""
@@ -113,6 +112,7 @@ class _Client:
         self._sending_since: float | None = None
         self._questions: set[asyncio.Task[None]] = set()
         self._closing: Close | None = None
+        self._due: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Serves the client until one side ends."""
@@ -127,6 +127,7 @@ class _Client:
                 raise reader.exception() or AssertionError
         finally:
             self.session.ended()
+            self._set_timer()
             writer.cancel()
             # Commands go on without their client; what it asked for itself does not.
             await asyncio.wait([writer])
@@ -155,11 +156,22 @@ class _Client:
             self._may_read.set()
         else:
             self._may_read.clear()
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        due_at = self.session.due_at
+        if self._due is not None and (due_at is None or self._due.when() != due_at):
+            self._due.cancel()
+            self._due = None
+        if due_at is not None and self._due is None:
+            loop = asyncio.get_running_loop()
+            self._due = loop.call_at(due_at, lambda: self.tick(loop.time()))
 
     def tick(self, now: float) -> None:
         """Time passed."""
-        if self._sending_since is not None and now - self._sending_since > _STUCK:
-            _log.warning("a client took nothing for %.0f s and is cut off", _STUCK)
+        limit = self.session.settings.stuck_after
+        if self._sending_since is not None and now - self._sending_since > limit:
+            _log.warning("a client took nothing for %.0f s and is cut off", limit)
             self._duplex.abort()
         self.perform(self.session.tick(now))
 
@@ -197,6 +209,9 @@ class _Client:
                 _log.exception("a question of a session failed: %s", type(ask.question).__name__)
             self.perform(self.session.failed(ask.number, error))
         else:
+            if isinstance(answer, Accepted):
+                for channel, payload in answer.told:
+                    self._node.tell(channel, payload, but=self)
             self.perform(self.session.answered(ask.number, answer))
 
 
@@ -206,13 +221,24 @@ class Node:
     Args:
         log: The log.
         answering: Whose tokens, which rights, which state, and what commands do.
+        name_of: Gives the type name of a payload.
         folded: Streams of which retention keeps every entry until there is a checkpoint.
+        on_change: Called with what `Log.follow` gives.
     """
 
-    def __init__(self, log: Log, answering: Answering, folded: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self,
+        log: Log,
+        answering: Answering,
+        name_of: Callable[[object], str],
+        folded: Callable[[], Sequence[str]],
+        on_change: Callable[[frozenset[str] | None], None],
+    ) -> None:
         self._log = log
         self._answering = answering
+        self._name_of = name_of
         self._folded = folded
+        self._on_change = on_change
         self._clients: set[_Client] = set()
         self._pages: OrderedDict[tuple[object, ...], asyncio.Task[EncodedPage]] = OrderedDict()
         self._generations: dict[str, int] = {}
@@ -239,7 +265,7 @@ class Node:
         """Says goaway, serves until then, and closes all connections."""
         if self._clients and after > 0:
             count = len(self._clients)
-            for number, client in enumerate(list(self._clients)):
+            for number, client in enumerate(list(self._clients), 1):
                 # Spread, so that the clients do not come back at one moment.
                 client.perform(client.session.leaving(after * number / count))
             with contextlib.suppress(TimeoutError):
@@ -271,10 +297,11 @@ class Node:
             if not self._clients:
                 self._is_empty.set()
 
-    def tell(self, stream: str, name: str, payload: object) -> None:
-        """Writes a message without a position to every client of this node that hears the stream."""
+    def tell(self, channel: str, payload: object, *, but: _Client | None = None) -> None:
+        """Writes a message without a position to every client of this node that hears the channel, except one."""
+        name = self._name_of(payload)
         for client in list(self._clients):
-            if client.session.hears(stream):
+            if client is not but and client.session.hears(channel):
                 client.perform(client.session.said(name, payload))
 
     # --- questions ------------------------------------------------------------------------------------------------------
@@ -349,6 +376,7 @@ class Node:
             if len(self._generations) > 10 * _MAX_PAGES:
                 self._everything += 1
                 self._generations.clear()
+        self._on_change(changed)
         for client in list(self._clients):
             client.perform(client.session.changed(changed))
 

@@ -13,27 +13,32 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from websockets.asyncio.server import Server as Listener
-from websockets.asyncio.server import ServerConnection, serve
+import attrs
+from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
-from ..errors import ListenFailed, LogError, UsageError
+from ..errors import LogError, UsageError
 from ..wire import JsonCodec, Position, Registry
 from .access import SUBPROTOCOL, Request, is_allowed_origin, request_of
-from .commands import Commands, Handler
+from .commands import Commands
+from .consumers import Consumers
 from .context import Context
-from .logs import Log, MemoryLog
+from .listening import listen, url_of
+from .logs import Log, MemoryLog, Outcome
 from .node import Node, resolve
 from .session import Failure, Run, ServerSession, SessionSettings, StateAt
 from .shells import AsgiDuplex, Receive, Scope, Send, SocketDuplex
+from .snapshots import SnapshotContext, Snapshots
 from .states import Stated, States
 
 __all__ = ["Authorize", "MayHear", "MaySend", "Server"]
 
 S = TypeVar("S")
-H = TypeVar("H", bound=Callable[..., Any])
+P = TypeVar("P")
+R = TypeVar("R")
+Build = TypeVar("Build", bound=Callable[[SnapshotContext], Awaitable[object]])
 
 Authorize = Callable[[Request], str | Awaitable[str | None] | None]
 """Returns the identity of a client, None to refuse it. Sync or async; called for each dial and each fresh token."""
@@ -60,6 +65,9 @@ class Server:
         settings: What the server says in its `hello`, and the limits of one connection.
         handler_timeout: Seconds for one run of a handler.
         leave_after: Seconds that the server goes on after it said `goaway`.
+        close_code: The close code of a server that ends.
+        allow_plain: Lets clients in that offer no subprotocol. They get messages without positions, no `hello` and no replay.
+        on_log_error: Called on the server's loop when the log failed on a command, for an alert.
     """
 
     def __init__(
@@ -76,22 +84,38 @@ class Server:
         settings: SessionSettings | None = None,
         handler_timeout: float = 30.0,
         leave_after: float = 0.0,
+        close_code: int = 1012,
+        # for special needs
+        allow_plain: bool = False,
+        on_log_error: Callable[[LogError], None] | None = None,
     ) -> None:
         self.registry = registry
         self.log: Log = MemoryLog() if log is None else log
         self._codec = JsonCodec(registry)
         self._states = States(self.log, self._codec)
         self._commands = Commands(
-            self.log, registry, self._codec, self._states, timeout=handler_timeout
+            self.log,
+            registry,
+            self._codec,
+            self._states,
+            timeout=handler_timeout,
+            on_log_error=on_log_error or (lambda _: None),
         )
+        self._snapshots = Snapshots(self.log, self._states)
+        self._consumers = Consumers(self.log, self._codec, self._commands)
         self._authorize = authorize
         self._may_subscribe = may_subscribe
         self._may_send = may_send
         self._origins = origins
-        self._settings = settings or SessionSettings(dedup=self.log.dedup_seconds)
+        self._settings = settings or SessionSettings()
+        if self._settings.dedup is None:
+            self._settings = attrs.evolve(self._settings, dedup=self.log.dedup_seconds)
         self._leave_after = leave_after
+        self._close_code = close_code
+        self._allow_plain = allow_plain
         self._node: Node | None = None
         self._starting: asyncio.Lock | None = None
+        self._is_ending = False
 
     def __repr__(self) -> str:
         clients = 0 if self._node is None else self._node.clients
@@ -104,7 +128,9 @@ class Server:
 
     # --- what the application declares ----------------------------------------------------------------------------------
 
-    def command(self, payload: type[Any]) -> Callable[[H], H]:
+    def command(
+        self, payload: type[P]
+    ) -> Callable[[Callable[[P, Context], R]], Callable[[P, Context], R]]:
         """Decorator: this function handles messages of a payload class. It is sync or async, and takes `(command, context)`.
 
         What it returns is the reply in the acknowledgement. `Refused` refuses for good; another exception asks the client to
@@ -114,10 +140,53 @@ class Server:
             UsageError: the class has a handler, or is not registered.
         """
 
-        def register(handler: H) -> H:
-            wanted: Handler = handler
-            self._commands.add(payload, wanted)
+        def register(handler: Callable[[P, Context], R]) -> Callable[[P, Context], R]:
+            self._commands.add(payload, handler)
             return handler
+
+        return register
+
+    def consumer(
+        self, name: str, stream: str, payload: type[P], *, from_start: bool = False
+    ) -> Callable[[Callable[[P, Context], R]], Callable[[P, Context], R]]:
+        """Decorator: this function gets each message of a payload class on a stream, at least once and in order, also after a restart.
+
+        It is for effects outside of the log: `context.key` is the same whenever the same entry comes again, so that a mail server
+        or a payment service can recognise it. What the function publishes is written together with its position. When it raises,
+        it is called again with the same message after a growing pause; `Refused` gives the message up.
+
+        Args:
+            name: The name of the position; a new name begins with no position.
+            stream: The stream.
+            payload: The class; messages of other classes only move the position.
+            from_start: Begin a new consumer with the oldest entry, and not with the next one.
+
+        Raises:
+            UsageError: the name is taken or too long, or the stream's name is bad.
+        """
+
+        def register(function: Callable[[P, Context], R]) -> Callable[[P, Context], R]:
+            self._consumers.add(name, stream, payload, function, from_start=from_start)
+            return function
+
+        return register
+
+    def snapshot(self, pattern: str) -> Callable[[Build], Build]:
+        """Decorator: this async function makes the state of a stream that clients get, from the database of the application.
+
+        It gets a `SnapshotContext` and returns what can be written as JSON. Its connection sees the database at the moment of
+        the stream's newest entry, so rows that handlers wrote on `context.connection` fit to the position. `PostgresLog` only.
+
+        Args:
+            pattern: A name, or a pattern such as `todos/*`.
+
+        Raises:
+            UsageError: a log without transactions, a bad pattern, or a second snapshot or state for it.
+        """
+
+        def register(function: Build) -> Build:
+            self._snapshots.add(pattern, function)
+            return function
 
         return register
 
@@ -129,6 +198,7 @@ class Server:
         *,
         version: int = 1,
         migrate: Callable[[int, bytes], S] | None = None,
+        view: Callable[[S], object] | None = None,
     ) -> Stated[S]:
         """Declares the state of a stream, or of each stream of a pattern. Handlers read it; clients get it as a snapshot.
 
@@ -138,11 +208,12 @@ class Server:
             reducers: A pure function for each payload class: `(state, message) -> state`.
             version: Change it when the reducers make another meaning of the same entries.
             migrate: Makes the state of a checkpoint of another version: `(version, bytes) -> state`.
+            view: Makes of a state what clients get as a snapshot; the whole state when None.
 
         Raises:
             UsageError: the pattern is bad or has a state, or the state cannot be written as JSON.
         """
-        stated = Stated(pattern, initial, reducers, version=version, migrate=migrate)
+        stated = Stated(pattern, initial, reducers, version=version, migrate=migrate, view=view)
         self._states.declare(stated)
         return stated
 
@@ -158,13 +229,26 @@ class Server:
         """
         if not messages:
             raise UsageError("publish at least one message")
-        await self.start()
 
         def act(context: Context) -> None:
             context.publish(stream, *messages)
 
-        outcome = await self._commands.perform(act)
+        outcome = await self.perform(act)
         return outcome.positions[stream]
+
+    async def perform(self, function: Callable[[Context], Any]) -> Outcome:
+        """Runs a sync or async function as one atomic step, as a handler runs: it reads states and publishes.
+
+        The server may run it again, when another command changes what it read.
+
+        Raises:
+            Conflict: sixteen runs met conflicts with other nodes.
+            Refused: the function refused.
+            LogUnavailable: the log failed; whether the effects are there is unknown.
+            TimeoutError: the function took longer than `handler_timeout`.
+        """
+        await self.start()
+        return await self._commands.perform(function)
 
     async def read(self, stated: Stated[S], stream: str | None = None) -> S:
         """Returns the newest state of a stream.
@@ -186,23 +270,41 @@ class Server:
         Raises:
             LogUnusable, LogUnavailable: the log cannot be opened.
         """
-        if self._node is not None:
+        # A server that ends keeps its log open for the commands that are under way, and is not started again by them.
+        if self._node is not None or self._is_ending:
             return
         if self._starting is None:
             self._starting = asyncio.Lock()
         async with self._starting:
             if self._node is None:
                 await self.log.open()
-                node = Node(self.log, _Answers(self), lambda: self._states.patterns)
+                node = Node(
+                    self.log,
+                    _Answers(self),
+                    lambda payload: self.registry.of(type(payload)).name,
+                    lambda: self._states.patterns,
+                    self._consumers.changed,
+                )
                 await node.start()
+                self._consumers.start()
                 self._node = node
 
-    async def stop(self) -> None:
-        """Asks clients to go, serves them until they went, closes with 1012, and closes the log."""
+    async def stop(self, *, leave_after: float | None = None) -> None:
+        """Asks clients to go, serves them until they went, closes the connections, and closes the log.
+
+        Args:
+            leave_after: Seconds in place of those of the server.
+        """
         node, self._node = self._node, None
         if node is not None:
-            await node.stop(after=self._leave_after, grace=2.0, code=1012)
-            await self.log.close()
+            after = self._leave_after if leave_after is None else leave_after
+            self._is_ending = True
+            try:
+                await node.stop(after=after, grace=2.0, code=self._close_code)
+                await self._consumers.stop()
+                await self.log.close()
+            finally:
+                self._is_ending = False
 
     @contextlib.asynccontextmanager
     async def serve(
@@ -235,27 +337,26 @@ class Server:
 
         async def handle(socket: ServerConnection) -> None:
             request, identity = identities.pop(id(socket))
-            await self._serve(SocketDuplex(socket), request, identity)
+            is_plain = socket.subprotocol is None
+            await self._serve(SocketDuplex(socket), request, identity, is_plain=is_plain)
 
         try:
-            listener = await serve(
+            listener = await listen(
                 handle,
                 host,
                 port,
                 process_request=check,
-                subprotocols=[Subprotocol(SUBPROTOCOL)],
-                compression=None,
+                select_subprotocol=_select_subprotocol,
                 ping_interval=None,
                 max_size=self._settings.max_size,
                 close_timeout=2.0,
                 server_header=None,
             )
-        except OSError as error:
+        except BaseException:
             await self.stop()
-            what = (error.strerror or str(error)).lower()
-            raise ListenFailed(host, port, f"{what}; choose another port or host") from error
+            raise
         try:
-            yield f"ws://{host}:{_port(listener)}{path or '/'}"
+            yield url_of(listener, host, path or "/")
         finally:
             await self.stop()
             listener.close()
@@ -305,8 +406,9 @@ class Server:
             code = _UNAUTHORIZED if refusal[0] is HTTPStatus.UNAUTHORIZED else _BAD_ORIGIN
             await send({"type": "websocket.close", "code": code, "reason": refusal[1]})
             return
-        await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-        await self._serve(AsgiDuplex(receive, send), request, identity)
+        spoken = SUBPROTOCOL if SUBPROTOCOL in offered else None
+        await send({"type": "websocket.accept", "subprotocol": spoken})
+        await self._serve(AsgiDuplex(receive, send), request, identity, is_plain=spoken is None)
 
     # --- one client -----------------------------------------------------------------------------------------------------
 
@@ -314,7 +416,8 @@ class Server:
         self, request: Request, offered: Sequence[str]
     ) -> tuple[tuple[HTTPStatus, str] | None, str | None]:
         """Returns why a client is refused, or None and its identity; no identity when an `auth` message has to come."""
-        if SUBPROTOCOL not in offered:
+        is_plain = SUBPROTOCOL not in offered
+        if is_plain and not self._allow_plain:
             text = f"offer the subprotocol {SUBPROTOCOL}"
             return (HTTPStatus.BAD_REQUEST, text), None
         if not is_allowed_origin(request, self._origins):
@@ -322,7 +425,7 @@ class Server:
         if self._authorize is None:
             return None, ""
         identity = await self.identify(request)
-        if identity is None and request.token is not None:
+        if identity is None and (is_plain or request.token is not None):
             return (HTTPStatus.UNAUTHORIZED, "a good token is needed"), None
         return None, identity
 
@@ -337,13 +440,20 @@ class Server:
             return None
 
     async def _serve(
-        self, duplex: AsgiDuplex | SocketDuplex, request: Request, identity: str | None
+        self,
+        duplex: AsgiDuplex | SocketDuplex,
+        request: Request,
+        identity: str | None,
+        *,
+        is_plain: bool,
     ) -> None:
         node = self._node
         if node is None:
-            await duplex.close(1012, "the server ends")
+            await duplex.close(self._close_code, "the server ends")
             return
-        session = ServerSession(self._settings, self.registry, self._codec, identity=identity)
+        session = ServerSession(
+            self._settings, self.registry, self._codec, identity=identity, is_plain=is_plain
+        )
         await node.serve(duplex, session, request)
 
     async def may_hear(self, identity: str, channel: str) -> bool:
@@ -354,13 +464,9 @@ class Server:
         """Tells whether a client may send a message."""
         return self._may_send is None or await resolve(self._may_send(identity, payload))
 
-    async def snapshot(self, stream: str) -> StateAt | None:
+    async def make_state(self, stream: str) -> StateAt | None:
         """Returns the state of a stream as clients get it; None when none is declared."""
-        stated = self._states.of(stream)
-        if stated is None:
-            return None
-        state, position = await self._states.load(stream)
-        return StateAt(position, stated.encode(state))
+        return await self._snapshots.make(stream)
 
     async def run(self, question: Run) -> Any:
         """Runs the handler of a message."""
@@ -386,7 +492,7 @@ class _Answers:
         }
 
     async def make_state(self, stream: str) -> StateAt | None:
-        return await self._server.snapshot(stream)
+        return await self._server.make_state(stream)
 
     async def run(self, question: Run) -> Any:
         return await self._server.run(question)
@@ -396,5 +502,5 @@ def _offered(values: Sequence[str]) -> list[str]:
     return [name.strip() for value in values for name in value.split(",")]
 
 
-def _port(listener: Listener) -> int:
-    return int(next(iter(listener.sockets)).getsockname()[1])
+def _select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None

@@ -16,7 +16,7 @@ import msgspec
 
 from ..errors import MessageRejected, StateUnusable, UsageError
 from ..wire import Codec, Position
-from .logs import Entry, Log, is_pattern, matches, name_problem
+from .logs import Entry, Log, is_pattern, is_private, matches, name_problem
 
 __all__ = ["Stated", "States"]
 
@@ -39,6 +39,7 @@ class Stated(Generic[S]):
         reducers: A function for each payload class: `(state, message) -> state`.
         version: Which reducers these are; change it when the meaning of the state changes.
         migrate: Makes a state of the bytes of an older version: `(version, bytes) -> state`.
+        view: Makes of a state what clients get as a snapshot; the whole state when None.
 
     Raises:
         UsageError: a bad pattern, or a state that cannot be written as JSON.
@@ -52,6 +53,7 @@ class Stated(Generic[S]):
         *,
         version: int = 1,
         migrate: Callable[[int, bytes], S] | None = None,
+        view: Callable[[S], object] | None = None,
     ) -> None:
         if not is_pattern(pattern) and name_problem(pattern) is not None:
             raise UsageError(f"bad stream {pattern[:60]!r}: {name_problem(pattern)}")
@@ -60,6 +62,7 @@ class Stated(Generic[S]):
         self.reducers = reducers
         self.version = version
         self.migrate = migrate
+        self.view = view
         kind = type(initial)
         try:
             self._decoder: msgspec.json.Decoder[S] = msgspec.json.Decoder(kind)
@@ -76,6 +79,10 @@ class Stated(Generic[S]):
     def encode(self, state: S) -> bytes:
         """Returns the JSON text of a state."""
         return msgspec.json.encode(state)
+
+    def encode_view(self, state: S) -> bytes:
+        """Returns the JSON text of what clients see of a state."""
+        return msgspec.json.encode(state if self.view is None else self.view(state))
 
     def decode(self, text: bytes) -> S:
         """Returns the state of its JSON text."""
@@ -142,7 +149,11 @@ class States:
 
     def of(self, stream: str) -> Stated[Any] | None:
         """Returns the declaration for a stream; an exact name goes before a pattern."""
-        found = [stated for stated in self._declared if matches(stated.pattern, stream)]
+        found = [
+            stated
+            for stated in self._declared
+            if matches(stated.pattern, stream) and is_private(stream) == is_private(stated.pattern)
+        ]
         return min(found, key=lambda stated: is_pattern(stated.pattern), default=None)
 
     def peek(self, stream: str) -> tuple[Any, Position] | None:
@@ -229,7 +240,9 @@ class States:
             if page.entries is None:
                 return False
             for entry in page.entries:
-                loaded.add(entry, self._decode(entry))
+                # An own commit may have been taken over while the page was read.
+                if entry.position.seq > loaded.position.seq:
+                    loaded.add(entry, self._decode(entry))
             if not page.more:
                 return True
 

@@ -35,7 +35,7 @@ def python(*arguments: str) -> tuple[list[str], dict[str, str]]:
 
 
 class HubChild:
-    """A hub with a data file.
+    """A hub with a log file.
 
     Args:
         directory: Where data and logs go.
@@ -120,7 +120,7 @@ class HubChild:
         self._starts += 1
         port = self.url.rpartition(":")[2].partition("/")[0] or "0"
         words, environment = python("-m", "reactive_ws", "hub", "--port", port)
-        words += ["--data", str(self.data), "--token-delay", str(self._token_delay)]
+        words += ["--log", str(self.data), "--token-delay", str(self._token_delay)]
         said = self._directory / f"hub-{self._starts}.out"
         with said.open("wb") as out, self._complaints.open("wb") as err:
             # Starting is quick, and a child that asyncio owns could not be killed from every `finally`.

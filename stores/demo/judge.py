@@ -14,11 +14,12 @@ import sqlite3
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from ..app import Application
-from ..wire import Message, Panel
+from ..wire import Panel
 from . import ruling
 from .record import Killed, read
 from .screen import Screen, Shown, load, save, screen_of
@@ -55,7 +56,7 @@ def decide(record: Path, data: Path, screens: dict[str, Path]) -> ruling.Ruling:
 
     Args:
         record: The client's write-ahead record.
-        data: The hub's data file.
+        data: The hub's log file.
         screens: The screen of each client, by the name of the client.
 
     Raises:
@@ -74,33 +75,91 @@ def decide(record: Path, data: Path, screens: dict[str, Path]) -> ruling.Ruling:
     )
 
 
+class _Memory:
+    """Messages and panels, as the entries of a hub's streams add up to them."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, dict[str, Shown]] = {}
+        self.panels: dict[str, Panel] = {}
+        self.growing: dict[str, str] = {}
+
+    def start(self, stream: str, state: dict[str, Any]) -> None:
+        """Begins with a checkpoint, where older entries are gone."""
+        for name, panel in state.get("panels", {}).items():
+            self.panels[name] = msgspec.convert(panel, Panel)
+        for message in state.get("messages", ()):
+            self._say(stream, message)
+
+    def add(self, stream: str, message: dict[str, Any]) -> None:
+        """Applies one message."""
+        payload = message["payload"]
+        match message["type"]:
+            case "message.response":
+                self._say(stream, payload["message"])
+                self.growing.pop(payload["message"]["id"], None)
+            case "message.delta" if payload["done"]:
+                self.growing.pop(payload["messageId"], None)
+            case "message.delta":
+                self.growing[payload["messageId"]] = stream
+            case "panel.created":
+                self.panels[payload["panel"]["id"]] = msgspec.convert(payload["panel"], Panel)
+            case "panel.updated":
+                change = payload["panel"]
+                panel = self.panels[change["id"]]
+                self.panels[change["id"]] = msgspec.structs.replace(panel, data=change["data"])
+            case "panel.deleted":
+                del self.panels[payload["panelId"]]
+            case _:
+                pass
+
+    def _say(self, stream: str, message: dict[str, Any]) -> None:
+        # The second copy of an id gets a key of its own, so that the verdict finds it.
+        said = self.said.setdefault(stream, {})
+        key = message["id"] if message["id"] not in said else f"{message['id']}#{len(said)}"
+        said[key] = Shown(message["id"], message["role"], message["content"])
+
+
+def _read(data: Path) -> _Memory:
+    """Reads the tables of a log in a SQLite file."""
+    memory = _Memory()
+    with closing(_open(data)) as database:
+        run = database.execute
+        for stream, first in run("SELECT stream, first FROM heads ORDER BY stream").fetchall():
+            if stream.startswith("_"):
+                continue
+            after = 0
+            if first > 1:
+                (after, state) = run(
+                    "SELECT seq, state FROM checkpoints WHERE stream = ?", (stream,)
+                ).fetchone()
+                memory.start(stream, msgspec.json.decode(state))
+            for (packed,) in run(
+                "SELECT messages FROM entries WHERE stream = ? AND seq > ? ORDER BY seq",
+                (stream, after),
+            ):
+                for text in msgspec.msgpack.decode(packed, type=tuple[bytes, ...]):
+                    memory.add(stream, msgspec.json.decode(text))
+    return memory
+
+
 def stored(data: Path) -> Screen:
-    """Returns the content of the data file of a hub.
+    """Returns the content of the log file of a hub.
 
     Raises:
         OSError, sqlite3.Error, msgspec.DecodeError: the file cannot be read.
     """
-    with closing(_open(data)) as database:
-        sessions: dict[str, list[Shown]] = {}
-        for key, value in database.execute("SELECT key, value FROM messages ORDER BY key, number"):
-            message = msgspec.json.decode(value, type=Message)
-            shown = Shown(message.id, message.role, message.content)
-            sessions.setdefault(key, []).append(shown)
-        panels = database.execute("SELECT value FROM panels ORDER BY number")
-        return Screen(sessions, [msgspec.json.decode(value, type=Panel) for (value,) in panels])
+    memory = _read(data)
+    sessions = {name: list(said.values()) for name, said in memory.said.items()}
+    return Screen(sessions, list(memory.panels.values()))
 
 
 def half_streamed(data: Path) -> int:
-    """Returns how many answers in a hub's data file are begun and not complete.
+    """Returns how many answers in a hub's log file are begun and not complete.
 
     Raises:
-        OSError, sqlite3.Error: the file cannot be read.
+        OSError, sqlite3.Error, msgspec.DecodeError: the file cannot be read.
     """
-    with closing(_open(data)) as database:
-        owed = [
-            msgspec.json.decode(value) for (value,) in database.execute("SELECT value FROM owed")
-        ]
-    return sum(0 < answer["sent"] < len(answer["text"]) for answer in owed)
+    return len(_read(data).growing)
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -90,10 +90,13 @@ class Incoming:
         return {"message.response": self._all_answered, "ai.response": self._all_answered}
 
     def _greeted(self, envelope: Envelope[Hello]) -> None:
-        self._epoch.set(envelope.payload.epoch)
+        # A server whose streams have epochs of their own names none here.
+        self._epoch.set(envelope.payload.epoch or None)
 
     def _received(self, envelope: Envelope[MessageReceived]) -> None:
-        self._received_own(envelope.payload, envelope.epoch or self._epoch.get())
+        position = next(iter(envelope.payload.positions.values()), None)
+        epoch = envelope.epoch or (self._epoch.get() if position is None else position.epoch)
+        self._received_own(envelope.payload, epoch)
 
     def _answered(self, envelope: Envelope[MessageResponse]) -> None:
         response = envelope.payload

@@ -5,6 +5,8 @@ Pure functions over `conversation`; `outgoing` and `incoming` call them.
 
 from __future__ import annotations
 
+from typing import cast
+
 import attrs
 import msgspec
 
@@ -61,12 +63,22 @@ def acknowledged(state: Conversation, received: MessageReceived, epoch: str | No
     if entry is None:
         return state
     message = entry.head
-    if received.sequence is not None:
-        message = msgspec.structs.replace(message, sequence=received.sequence)
+    sequence = _sequence(received)
+    if sequence is not None:
+        message = msgspec.structs.replace(message, sequence=sequence)
     entry = msgspec.structs.replace(
         entry, head=message, status=DeliveryStatus.ACKNOWLEDGED, reason=None
     )
-    return put(state, entry, place_for(state, received.sequence, entry))
+    return put(state, entry, place_for(state, sequence, entry))
+
+
+def _sequence(received: MessageReceived) -> int | None:
+    """Returns the place of an own message: servers give it beside the id, or in the reply."""
+    reply: object = received.reply
+    if received.sequence is None and isinstance(reply, dict):
+        found: object = cast("dict[str, object]", reply).get("sequence")
+        return found if isinstance(found, int) and not isinstance(found, bool) else None
+    return received.sequence
 
 
 def answered_by_post(

@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import hmac
 import importlib
+import ipaddress
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,17 +19,16 @@ from reactive_ws.commands import (
     Command,
     CommandFailed,
     host_name,
-    listen,
     non_negative,
     port_number,
     termination,
-    url_of,
 )
 from reactive_ws.errors import FileUnusable
+from reactive_ws.server import listen, url_of
 from reactive_ws.stores.hub import GRAMMAR, Hub
 from reactive_ws.wire import Registry
 
-__all__ = ["command"]
+__all__ = ["command", "exposure"]
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -40,9 +41,10 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--port", type=port_number, default=8000, help="TCP port, 0 for a free one (default: 8000)")
     add(
-        "--data",
-        metavar="FILE",
-        help="keep everything in this SQLite file; without it a restart forgets",
+        "--log",
+        metavar="LOG",
+        default="memory",
+        help="memory, a SQLite file, or postgresql://... (default: %(default)s, which a restart forgets)",
     )
     add(
         "--token-delay",
@@ -56,7 +58,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--goaway",
         metavar="SECONDS",
         type=non_negative,
-        help="on SIGTERM, ask clients to come back after this time",
+        help="on SIGTERM, ask clients to connect elsewhere within this time, and serve them until then",
     )
     add(
         "--types",
@@ -68,26 +70,41 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.echo:
-        given = (arguments.data, arguments.token_file, arguments.goaway, arguments.types)
-        if any(option is not None for option in given):
+        given = (arguments.token_file, arguments.goaway, arguments.types)
+        if arguments.log != "memory" or any(option is not None for option in given):
             raise CommandFailed("--echo takes no option but --host and --port", 2)
         asyncio.run(_serve_echo(arguments.host, arguments.port))
         return 0
+    # A log that fails ends the hub with one line; the warnings of each message would come before it.
+    logging.getLogger("reactive_ws.server").setLevel(logging.ERROR)
     hub = Hub(
         arguments.host,
         arguments.port,
-        data=arguments.data,
+        log=arguments.log,
         token_delay=arguments.token_delay,
         authorize=None if arguments.token_file is None else _authorizer(arguments.token_file),
         registry=None if arguments.types is None else _registry(arguments.types),
     )
-    asyncio.run(_serve(hub, arguments.goaway))
+    warning = exposure(arguments.host, has_token=arguments.token_file is not None)
+    asyncio.run(_serve(hub, arguments.goaway, warning))
     return 0
 
 
-async def _serve(hub: Hub, goaway: float | None) -> None:
+def exposure(host: str, *, has_token: bool) -> str | None:
+    """Returns what a user has to know about a hub that other machines can reach; None when none can, or a token is asked for."""
+    if has_token or _is_loopback(host):
+        return None
+    return (
+        f"reactive-ws hub: every program that reaches {host} may read and write here. The hub is for demos and tests; "
+        "give --token-file, or build a server with reactive_ws.server"
+    )
+
+
+async def _serve(hub: Hub, goaway: float | None, warning: str | None) -> None:
     with termination() as told:
         await hub.start()
+        if warning is not None:
+            print(warning, file=sys.stderr, flush=True)
         try:
             print(f"hub at {hub.url}", flush=True)
             tasks = [asyncio.create_task(told.wait()), asyncio.create_task(hub.wait_failed())]
@@ -119,6 +136,15 @@ async def _echo(socket: ServerConnection) -> None:
             await socket.send(frame)
     except ConnectionClosed:
         return
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _registry(place: str) -> Registry:

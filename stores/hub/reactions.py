@@ -1,37 +1,27 @@
-"""Reactions of the hub to a client's messages: `apply` and `advance`, pure functions from state to `Step`.
+"""Reactions of the hub: the handlers of its messages, and `advance`, which says the next piece of an answer.
 
-A step is all or nothing: a message that is refused changes nothing. No clock, no socket, no file here. `server` calls
-`apply` for every message that arrives and `advance` once for every piece of an answer.
+Each is one atomic step of the log: a message that is refused changes nothing. The server half may run a handler again, so a
+handler only reads states and publishes.
 """
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Final
 
+import attrs
 import msgspec
 
-from reactive_ws.wire import (
-    Envelope,
-    Guarantee,
-    MessageReceived,
-    Ping,
-    Pong,
-    Recovery,
-    Resume,
-    Resumed,
-    ServerError,
-    Subscribe,
-    Subscribed,
-    Sync,
-    Unsubscribe,
-)
+from reactive_ws.server import Context, Refused, Server, Stated
+from reactive_ws.wire import Registry, protocol_v1
 
 from ..wire import (
-    ChatSnapshot,
     Message,
     MessageDelta,
+    MessageResponse,
     MessageSend,
     Notification,
     NotificationNew,
@@ -41,262 +31,249 @@ from ..wire import (
     PanelCreated,
     PanelDeleted,
     PanelUpdated,
-    Session,
     SessionClose,
     SessionClosed,
     SessionCreate,
+    SessionCreated,
     Typing,
     agent_chat,
 )
-from .draft import Draft, Refused, Rules
+from .assistant import Reply, assistant
+from .chat import (
+    APP,
+    CHAT,
+    CONVERSATION,
+    OWED,
+    Answered,
+    Chat,
+    Conversation,
+    Owed,
+    Owing,
+    chat_view,
+    conversation_view,
+    conversations,
+    owed_stream,
+)
 from .grammar import ClosePanel, CreatePanel, Notify, Order, Refuse, UpdatePanel, orders
-from .state import APP, Broadcast, Delete, Only, Owed, Put, Replay, State, Step, Subscription
 
-__all__ = ["advance", "apply", "refusal"]
+__all__ = ["Reactions", "Rules", "Said", "hub_types"]
 
-_PIECE = re.compile(r"\s*\S+")
-_OWN_TYPES = frozenset(row.name for row in agent_chat())
+_log = logging.getLogger("reactive_ws.hub")
+_PIECE: Final = re.compile(r"\s*\S+")
+_OWN_TYPES: Final = frozenset(row.name for row in agent_chat())
+
+_MAX_ORDERS: Final = 100
+"""Orders in one message."""
+_MAX_PANELS: Final = 1_000
+_MAX_SESSIONS: Final = 10_000
+_MAX_TEXT: Final = 10_000
+"""Characters of a panel's text, and of a notification."""
+_MAX_TITLE: Final = 200
+"""Characters of a session's title."""
+_MAX_SESSION_ID: Final = 150
+"""Bytes; the names of a session's streams are made of it."""
 
 
-def apply(state: State, envelope: Envelope[Any], sender: int, rules: Rules, now: float) -> Step:
-    """Returns what a client's message does.
+@attrs.frozen
+class Rules:
+    """How this hub behaves.
+
+    Attributes:
+        reply: Writes the answers.
+        max_history: Messages of a session in a snapshot.
+        max_snapshot_size: Bytes of messages after which a snapshot goes back no further.
+        clock: Epoch milliseconds.
+    """
+
+    reply: Reply = assistant
+    max_history: int = attrs.field(default=1_000, validator=attrs.validators.ge(0))
+    max_snapshot_size: int = 2**19
+    clock: Callable[[], float] = lambda: time.time() * 1000.0
+
+
+class Said(msgspec.Struct, frozen=True):
+    """The reply to a message that was accepted: its place in the session."""
+
+    sequence: int
+
+
+def hub_types(registry: Registry | None) -> Registry:
+    """Returns the types of an application with those of the agent chat, and those of the hub's private streams."""
+    types = agent_chat(registry)
+    types.message("_hub.owed")(Owed)
+    types.message("_hub.answered")(Answered)
+    return types
+
+
+class Reactions:
+    """The handlers of a hub.
 
     Args:
-        state: The state before.
-        envelope: The message, decoded.
-        sender: Number of the connection it came on.
+        server: The server that gets them; its registry is that of `hub_types`.
         rules: How this hub behaves.
-        now: Epoch milliseconds.
+        on_owed: Called with a session's id, once an answer is owed to it.
     """
-    draft = Draft(state, rules, now, sender)
-    identity = envelope.id
-    if identity is None and isinstance(envelope.payload, MessageSend):
-        identity = envelope.payload.message.id
-    row = rules.registry.get(envelope.type)
-    is_sure = row is not None and row.guarantee is Guarantee.AT_LEAST_ONCE
-    try:
-        if not is_sure or identity is None:
-            _react(draft, envelope)
-        elif identity in state.seen:
-            draft.answer(MessageReceived(identity, state.seen[identity]))
-        else:
-            sequence = _react(draft, envelope)
-            draft.evolve(seen=draft.state.seen.set(identity, sequence))
-            draft.changes.append(Put("seen", identity, 0, sequence))
-            received = draft.envelope(MessageReceived(identity, sequence))
-            draft.outputs.insert(0, Only(sender, received))
-    except Refused as refused:
-        return refusal(state, sender, refused.code, refused.reason, reply_to=identity)
-    return draft.finish()
 
-
-def refusal(
-    state: State, sender: int, code: str, reason: str, *, reply_to: str | None = None
-) -> Step:
-    """Returns the step that changes nothing and tells the sender so."""
-    error = ServerError(code, reason, reply_to, retryable=False)
-    return Step(state, outputs=(Only(sender, Envelope("error", error, "error")),))
-
-
-def advance(state: State, session_id: str, rules: Rules, now: float) -> Step | None:
-    """Returns the step that says the next piece of what is owed to a session, or None when nothing is.
-
-    The last piece and the whole answer are one step: no delta says `done` without the answer being there.
-    """
-    said = state.conversation(session_id)
-    number = said.answered + 1
-    owed = said.owed.get(number)
-    if owed is None:
-        return None
-    draft = Draft(state, rules, now)
-    end = owed.sent
-    if match := _PIECE.match(owed.text, owed.sent):
-        end = match.end()
-        piece = MessageDelta(
-            session_id, owed.reply_id, owed.sent, match.group(), done=end == len(owed.text)
+    def __init__(self, server: Server, rules: Rules, on_owed: Callable[[str], None]) -> None:
+        self._rules = rules
+        self._on_owed = on_owed
+        self.chat: Stated[Chat] = server.state(APP, Chat(), CHAT, view=chat_view)
+        reducers = conversations(rules.max_history, rules.max_snapshot_size)
+        self.conversation: Stated[Conversation] = server.state(
+            "*", CONVERSATION, reducers, view=conversation_view
         )
-        draft.publish(session_id, draft.envelope(piece))
-    if end < len(owed.text):
-        draft.owe(number, msgspec.structs.replace(owed, sent=end))
-    else:
-        draft.settle(number, session_id)
-        draft.say(Message(owed.reply_id, session_id, "assistant", owed.text, owed.timestamp))
-    return draft.finish()
+        self.owing: Stated[Owing] = server.state("_owed/*", Owing(), OWED)
+        server.command(MessageSend)(self._send)
+        server.command(SessionCreate)(self._create)
+        server.command(SessionClose)(self._close)
+        server.command(NotificationRead)(self._read)
+        server.command(Typing)(self._type)
+        control = {row.name for row in protocol_v1()}
+        for row in server.registry:
+            if row.name not in _OWN_TYPES | control and not row.name.startswith("_hub."):
+                server.command(row.payload)(self._relay)
 
+    def advance(self, session_id: str, context: Context) -> bool:
+        """Says the next piece of what is owed to a session; returns whether something was owed."""
+        answers = context.state(self.owing, owed_stream(session_id)).answers
+        if not answers:
+            return False
+        owed = answers[0]
+        said = context.state(self.conversation, session_id)
+        growing = said.growing
+        sent = len(growing.content) if growing is not None and growing.id == owed.reply_id else 0
+        match = _PIECE.match(owed.text, sent)
+        if match is not None:
+            is_last = match.end() == len(owed.text)
+            piece = MessageDelta(session_id, owed.reply_id, sent, match.group(), done=is_last)
+            context.publish(session_id, piece)
+            return True
+        message = Message(
+            owed.reply_id,
+            session_id,
+            "assistant",
+            owed.text,
+            owed.timestamp,
+            sequence=said.length + 1,
+        )
+        context.publish(session_id, MessageResponse(session_id, message))
+        context.publish(owed_stream(session_id), Answered(owed.reply_id))
+        return True
 
-# --- one function a type ------------------------------------------------------------------------------------------------
+    # --- one function a type --------------------------------------------------------------------------------------------
 
+    def _send(self, command: MessageSend, context: Context) -> Said:
+        message, session_id = command.message, command.session_id
+        if context.key is not None and context.key.id != message.id:
+            raise Refused("bad_id", "the id of a message.send must be the id of its message")
+        if message.session_id != session_id:
+            raise Refused("bad_session", "sessionId and message.sessionId differ")
+        _check_session_id(session_id)
+        chat = context.state(self.chat)
+        if session_id in chat.closed:
+            raise Refused("session_closed", f"session {session_id!r} is closed; create it again")
+        wanted = orders(message.content)
+        if len(wanted) > _MAX_ORDERS:
+            raise Refused("too_many", f"a message gives at most {_MAX_ORDERS} orders")
+        if reason := next((order.reason for order in wanted if isinstance(order, Refuse)), None):
+            raise Refused("refused", reason)
+        now = self._rules.clock()
+        if session_id not in chat.sessions:
+            # A hub without a file forgets the sessions when it restarts, and the client's outbox resends only messages.
+            _open(context, chat, session_id, "", now)
+        sequence = context.state(self.conversation, session_id).length + 1
+        numbered = msgspec.structs.replace(message, sequence=sequence)
+        context.publish(session_id, MessageResponse(session_id, numbered))
+        panels = _Panels(chat, context)
+        outcomes = tuple(
+            panels.obey(order, f"{message.id}.{number}", now)
+            for number, order in enumerate(wanted, 1)
+        )
+        text = self._reply(message, outcomes)
+        context.publish(owed_stream(session_id), Owed(f"{message.id}.reply", text, now))
+        context.after_commit(lambda: self._on_owed(session_id))
+        return Said(sequence)
 
-def _react(draft: Draft, envelope: Envelope[Any]) -> int | None:
-    reaction = _REACTIONS.get(envelope.payload.__class__)
-    if reaction is not None:
-        return reaction(draft, envelope)
-    if envelope.type in _OWN_TYPES:
-        raise Refused("unexpected_type", f"{envelope.type!r} is not for clients to send")
-    if envelope.type not in draft.rules.registry:
-        raise Refused("unknown_type", f"this hub knows no message type {envelope.type!r}")
-    relayed = Envelope(
-        envelope.type, envelope.payload, envelope.channel, envelope.id, timestamp=draft.now
-    )
-    return draft.publish(APP, relayed)
+    def _reply(self, message: Message, outcomes: tuple[str, ...]) -> str:
+        try:
+            return self._rules.reply(message, outcomes).strip()
+        except (
+            Exception
+        ) as error:  # of the injected function: one message fails, the connection lives on
+            _log.exception("a message could not be answered")
+            text = "the hub failed on this message; its log says why"
+            raise Refused("hub_failed", text) from error
 
+    def _create(self, command: SessionCreate, context: Context) -> None:
+        _check_session_id(command.session_id)
+        if len(command.title) > _MAX_TITLE:
+            raise Refused("too_long", f"a title has at most {_MAX_TITLE} characters")
+        chat = context.state(self.chat)
+        if command.session_id not in chat.sessions:
+            _open(context, chat, command.session_id, command.title, self._rules.clock())
 
-def _send(draft: Draft, envelope: Envelope[MessageSend]) -> int:
-    message, session_id = envelope.payload.message, envelope.payload.session_id
-    if envelope.id is not None and envelope.id != message.id:
-        raise Refused("bad_id", "the id of a message.send must be the id of its message")
-    if message.session_id != session_id:
-        raise Refused("bad_session", "sessionId and message.sessionId differ")
-    _check_session_id(session_id)
-    if session_id in draft.state.closed:
-        raise Refused("session_closed", f"session {session_id!r} is closed; create it again")
-    if session_id not in draft.state.sessions:
-        # A hub without a file forgets the sessions when it restarts, and the client's outbox resends only messages.
-        draft.open(Session(session_id, created_at=draft.now))
-    wanted = orders(message.content)
-    if reason := next((order.reason for order in wanted if isinstance(order, Refuse)), None):
-        raise Refused("refused", reason)
-    sequence = draft.say(message)
-    outcomes = tuple(
-        _obey(draft, order, f"{message.id}.{number}") for number, order in enumerate(wanted, 1)
-    )
-    text = draft.rules.reply(message, outcomes).strip()
-    number = draft.state.conversation(session_id).asked + 1
-    draft.owe(number, Owed(session_id, f"{message.id}.reply", text, draft.now))
-    return sequence
+    def _close(self, command: SessionClose, context: Context) -> None:
+        if command.session_id in context.state(self.chat).sessions:
+            context.publish(APP, SessionClosed(command.session_id))
 
+    def _read(self, command: NotificationRead, context: Context) -> None:
+        context.publish(APP, command)
 
-def _obey(draft: Draft, order: Order, new_id: str) -> str:
-    """Carries out one order; returns a sentence about it."""
-    if isinstance(order, Refuse):
-        return ""
-    if isinstance(order, Notify):
-        notice = Notification(new_id, order.title, order.text, draft.now)
-        draft.publish(APP, draft.envelope(NotificationNew(notice)))
-        return f"Notified: {order.title}."
-    panels = draft.state.panels
-    wanted = order.title.casefold()
-    found = next(((age, p) for age, p in panels.items() if p.title.casefold() == wanted), None)
-    if isinstance(order, CreatePanel):
-        if found is not None:
-            return f"There is a panel {order.title} already."
-        panel = Panel(new_id, "text", order.title, {"text": ""})
-        age = draft.publish(APP, draft.envelope(PanelCreated(panel)))
-        _keep_panel(draft, age, panel)
-        return f"Created panel {order.title}."
-    if found is None:
-        return f"There is no panel {order.title}."
-    age, panel = found
-    if isinstance(order, UpdatePanel):
-        data = {**panel.data, "text": order.text}
-        draft.publish(APP, draft.envelope(PanelUpdated(PanelChange(panel.id, data=data))))
-        _keep_panel(draft, age, msgspec.structs.replace(panel, data=data))
-        return f"Updated panel {panel.title}."
-    return _close_panel(draft, order, age, panel)
+    def _type(self, command: Typing, context: Context) -> None:
+        context.tell("typing", command)
 
-
-def _keep_panel(draft: Draft, age: int, panel: Panel) -> None:
-    draft.evolve(panels=draft.state.panels.set(age, panel))
-    draft.changes.append(Put("panels", "", age, panel))
-
-
-def _close_panel(draft: Draft, order: ClosePanel, age: int, panel: Panel) -> str:
-    draft.publish(APP, draft.envelope(PanelDeleted(panel.id)))
-    draft.evolve(panels=draft.state.panels.delete(age))
-    draft.changes.append(Delete("panels", "", age))
-    return f"Closed panel {order.title}."
-
-
-def _create(draft: Draft, envelope: Envelope[SessionCreate]) -> None:
-    wanted = envelope.payload
-    _check_session_id(wanted.session_id)
-    if wanted.session_id not in draft.state.sessions:
-        draft.open(Session(wanted.session_id, wanted.title, draft.now))
-
-
-def _close(draft: Draft, envelope: Envelope[SessionClose]) -> None:
-    session_id = envelope.payload.session_id
-    if session_id not in draft.state.sessions:
-        return
-    draft.evolve(
-        sessions=draft.state.sessions.delete(session_id),
-        closed=draft.state.closed.set(session_id, True),
-    )
-    draft.changes += [Delete("sessions", session_id, 0), Put("closed", session_id, 0, None)]
-    draft.publish(APP, draft.envelope(SessionClosed(session_id)))
+    def _relay(self, command: object, context: Context) -> None:
+        context.publish(APP, command, channel=context.channel)
 
 
 def _check_session_id(session_id: str) -> None:
-    if not session_id or session_id == APP:
-        raise Refused("bad_session", f"{session_id!r} cannot be the id of a session")
+    is_fit = session_id.isprintable() and "*" not in session_id and not session_id.startswith("_")
+    size = len(session_id.encode("utf-8", "replace"))
+    if not is_fit or session_id == APP or not 1 <= size <= _MAX_SESSION_ID:
+        raise Refused("bad_session", f"{session_id[:60]!r} cannot be the id of a session")
 
 
-def _read(draft: Draft, envelope: Envelope[NotificationRead]) -> None:
-    draft.publish(APP, draft.envelope(envelope.payload))
+def _open(context: Context, chat: Chat, session_id: str, title: str, now: float) -> None:
+    if len(chat.sessions) >= _MAX_SESSIONS:
+        raise Refused("too_many", f"there are {_MAX_SESSIONS} sessions already; close one first")
+    context.publish(APP, SessionCreated(session_id, title, now))
 
 
-def _type(draft: Draft, envelope: Envelope[Typing]) -> None:
-    draft.outputs.append(Broadcast(draft.envelope(envelope.payload), but=draft.sender))
+class _Panels:
+    """The panels while the orders of one message are carried out."""
 
+    def __init__(self, chat: Chat, context: Context) -> None:
+        self._context = context
+        self._by_title = {panel.title.casefold(): panel for panel in chat.panels.values()}
 
-def _ping(draft: Draft, envelope: Envelope[Ping]) -> None:
-    draft.answer(Pong(), id=envelope.id)
-
-
-def _resume(draft: Draft, envelope: Envelope[Resume]) -> None:
-    answer: dict[str, Recovery] = {}
-    missed: list[Envelope[Any]] = []
-    for name, position in envelope.payload.streams.items():
-        log = draft.state.stream(name)
-        entries = log.after(position.seq) if position.epoch == draft.state.epoch else None
-        answer[name] = Recovery(entries is not None, draft.state.epoch, log.seq)
-        missed += entries or ()
-    resumed = draft.envelope(Resumed(answer), id=envelope.id)
-    draft.outputs.append(Replay(draft.sender, resumed, answer, tuple(missed)))
-
-
-def _sync(draft: Draft, envelope: Envelope[Sync]) -> None:
-    state = draft.state
-    for name in dict.fromkeys(envelope.payload.streams):
-        seq = state.stream(name).seq
-        if name == APP:
-            sessions = sorted(state.sessions.values(), key=_age)
-            panels = [panel for _, panel in sorted(state.panels.items(), key=lambda row: row[0])]
-            draft.answer(ChatSnapshot(name, state.epoch, seq, tuple(sessions), tuple(panels)))
-        else:
-            rules = draft.rules
-            messages = state.conversation(name).last(rules.max_history, rules.max_snapshot_size)
-            draft.answer(ChatSnapshot(name, state.epoch, seq, messages=messages))
-
-
-def _age(session: Session) -> tuple[float, str]:
-    return (session.created_at if isinstance(session.created_at, float) else 0.0, session.id)
-
-
-def _subscribe(draft: Draft, envelope: Envelope[Subscribe]) -> None:
-    channel = envelope.payload.channel
-    draft.outputs.append(Subscription(draft.sender, channel, is_wanted=True))
-    if channel == APP or channel in draft.state.streams or channel in draft.state.sessions:
-        seq = draft.state.stream(channel).seq
-        draft.answer(Subscribed(channel, channel, draft.state.epoch, seq), id=envelope.id)
-    else:
-        draft.answer(Subscribed(channel), id=envelope.id)
-
-
-def _unsubscribe(draft: Draft, envelope: Envelope[Unsubscribe]) -> None:
-    draft.outputs.append(Subscription(draft.sender, envelope.payload.channel, is_wanted=False))
-
-
-_REACTIONS: dict[type[Any], Callable[[Draft, Envelope[Any]], int | None]] = {
-    MessageSend: _send,
-    SessionCreate: _create,
-    SessionClose: _close,
-    NotificationRead: _read,
-    Typing: _type,
-    Ping: _ping,
-    Resume: _resume,
-    Sync: _sync,
-    Subscribe: _subscribe,
-    Unsubscribe: _unsubscribe,
-}
-"""By payload class; whatever is not here is relayed when it is the user's own type, and refused otherwise."""
+    def obey(self, order: Order, new_id: str, now: float) -> str:
+        """Carries out one order; returns a sentence about it."""
+        if isinstance(order, Refuse):
+            return ""
+        if isinstance(order, Notify):
+            notice = Notification(new_id, order.title, order.text[:_MAX_TEXT], now)
+            self._context.publish(APP, NotificationNew(notice))
+            return f"Notified: {order.title}."
+        wanted = order.title.casefold()
+        panel = self._by_title.get(wanted)
+        match order:
+            case CreatePanel() if panel is not None:
+                return f"There is a panel {order.title} already."
+            case CreatePanel() if len(self._by_title) >= _MAX_PANELS:
+                return f"There are {_MAX_PANELS} panels already."
+            case CreatePanel():
+                panel = Panel(new_id, "text", order.title, {"text": ""})
+                self._context.publish(APP, PanelCreated(panel))
+                self._by_title[wanted] = panel
+                return f"Created panel {order.title}."
+            case _ if panel is None:
+                return f"There is no panel {order.title}."
+            case UpdatePanel():
+                data = {**panel.data, "text": order.text[:_MAX_TEXT]}
+                self._context.publish(APP, PanelUpdated(PanelChange(panel.id, data=data)))
+                self._by_title[wanted] = msgspec.structs.replace(panel, data=data)
+                return f"Updated panel {panel.title}."
+            case ClosePanel():
+                self._context.publish(APP, PanelDeleted(panel.id))
+                del self._by_title[wanted]
+                return f"Closed panel {order.title}."

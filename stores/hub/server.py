@@ -1,94 +1,63 @@
-"""The hub itself: a WebSocket server that performs what `reactions` decides. For demos and tests; one process, one loop.
+"""`Hub`: a chat server for demos and tests. It is an application of `reactive_ws.server`, with the chat's reactions.
 
-Everything that happens is a `Step` that goes through the `pipeline`. The hub has no access rights: a client that may
-connect may send everything, and every client gets everything.
+The hub has no access rights: a client that may connect may send everything, and every client hears everything.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
-import logging
-import time
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
-import attrs
-from websockets.asyncio.server import Server, ServerConnection
-from websockets.exceptions import ConnectionClosed
-
-from reactive_ws.commands import listen, url_of
-from reactive_ws.errors import MessageRejected
-from reactive_ws.wire import (
-    Auth,
-    AuthOk,
-    Codec,
-    Envelope,
-    GoAway,
-    Hello,
-    JsonCodec,
-    Ping,
-    Pong,
-    Registry,
-    Resume,
+from reactive_ws.errors import Conflict, LogError, LogUnavailable
+from reactive_ws.server import (
+    Context,
+    Log,
+    Request,
+    Retention,
+    Server,
+    SessionSettings,
+    log_of,
 )
+from reactive_ws.wire import Registry
 
-from ..wire import agent_chat
-from .admission import Authorize, checker, select_subprotocol, token_of
 from .assistant import Reply, assistant
-from .connection import Connection
-from .draft import Rules
-from .pipeline import Pipeline
-from .reactions import advance, apply, refusal
-from .state import Broadcast, Only, Output, Replay, State, Step
+from .chat import APP, Chat, Conversation
+from .reactions import Reactions, Rules, hub_types
 
-__all__ = ["Hub"]
+__all__ = ["Authorize", "Hub"]
 
-_Part = TypeVar("_Part")
-_log = logging.getLogger("reactive_ws.hub")
+Authorize = Callable[[str], bool]
+"""Tells whether a token is good. The hub calls it for every connection, on its loop."""
 
-_UNAUTHORIZED = 4401
 _MAX_SIZE = 2**20 - 2**12
 """Bytes; what is passed on grows by its position and must still fit into the usual limit of clients, 1 MiB."""
-_FLUSH_TIMEOUT = 1.0
-"""Seconds that clients have to take what is queued for them when the hub closes."""
-
-
-@attrs.frozen
-class _Options:
-    host: str
-    port: int
-    data: str | Path | None
-    token_delay: float = attrs.field(validator=attrs.validators.ge(0))
-    authorize: Authorize | None
-    auth_timeout: float
-    hold_time: float
-    heartbeat: float
-    max_size: int
-    max_backlog: int
 
 
 class Hub:
-    """A server for protocol v1: `async with Hub(data="chat.db") as hub: print(hub.url)`. A hub starts once.
+    """A server for protocol v1: `async with Hub(log="chat.db") as hub: print(hub.url)`. A hub starts once.
 
     Args:
         host, port: Where to listen; port 0 lets the system choose, see `port`.
-        data: SQLite file that makes acknowledged messages survive the process; None keeps all in memory, and every
-            start is a new epoch.
+        log: `memory`, a SQLite file, `postgresql://...`, or a `Log`. In memory every start is a new epoch. Several hubs may
+            share one file or database.
         reply: Writes the answers, see `assistant.Reply`.
         token_delay: Seconds before each word of an answer.
         authorize: Returns whether a token is good; None admits every client. The token comes as `Authorization: Bearer`
-            header, as `token` in the query, as subprotocol, or in a first `auth` message, see `admission`.
+            header, as `token` in the query, as subprotocol, or in a first `auth` message.
         registry: The application's message types, which the hub relays to all clients on the stream `app`; those of the
             agent chat are added.
+        origins: Origins of pages in browsers that may connect; None allows the hub's own host only.
         auth_timeout: Seconds that a client has for its `auth` message.
         hold_time: Seconds that new messages are held back for a client that may be about to resume.
         heartbeat: Seconds, announced in `hello`.
+        stuck_after: Seconds in which a client has to take something, before it is cut off.
         max_size: Bytes of the largest message that is accepted; a larger one closes with 1009.
-        max_log: Entries kept of each stream for a resume.
+        max_log: Entries kept of each stream for a resume, when `log` is a text.
         max_history: Messages of a session in a snapshot.
-        max_backlog: Frames that wait for a client that does not read, before it is cut off.
 
     Raises:
         ValueError: a negative delay or an empty log.
@@ -99,45 +68,63 @@ class Hub:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
-        data: str | Path | None = None,
+        log: str | Path | Log = "memory",
         # behaviour
         reply: Reply = assistant,
         token_delay: float = 0.0,
         authorize: Authorize | None = None,
         registry: Registry | None = None,
+        origins: tuple[str, ...] | None = None,
         # times
         auth_timeout: float = 10.0,
         hold_time: float = 0.5,
         heartbeat: float = 30.0,
+        stuck_after: float = 60.0,
         # limits
         max_size: int = _MAX_SIZE,
         max_log: int = 5_000,
         max_history: int = 1_000,
-        max_backlog: int = 20_000,
     ) -> None:
-        self._options = _Options(
-            host,
-            port,
-            data,
-            token_delay,
-            authorize,
-            auth_timeout,
-            hold_time,
-            heartbeat,
-            max_size,
-            max_backlog,
+        if token_delay < 0:
+            raise ValueError(f"token_delay is {token_delay}; give 0 or more seconds")
+        self._host = host
+        self._port = port
+        self._token_delay = token_delay
+        self.log: Log = (
+            log_of(str(log), retention=Retention(max_entries=max_log))
+            if isinstance(log, str | Path)
+            else log
         )
-        self._rules = Rules(agent_chat(registry), reply, max_log, max_history)
-        self._codec: Codec = JsonCodec(self._rules.registry)
-        self._pipeline: Pipeline | None = None
-        self._server: Server | None = None
+        self.server = Server(
+            hub_types(registry),
+            log=self.log,
+            authorize=None if authorize is None else _authorizer(authorize),
+            origins=origins,
+            settings=SessionSettings(
+                heartbeat=heartbeat,
+                max_size=max_size,
+                auth_timeout=auth_timeout,
+                channels=("*",),
+                first_word=hold_time,
+                stuck_after=stuck_after,
+            ),
+            close_code=1001,
+            allow_plain=True,
+            on_log_error=self._note_failure,
+        )
+        rules = Rules(reply, max_history=max_history)
+        self._reactions = Reactions(self.server, rules, self._answer)
+        self._life = contextlib.AsyncExitStack()
+        self._is_started = self._is_closing = False
+        self._url: str | None = None
+        self._epoch = ""
+        self._failure: LogError | None = None
+        self._has_failed = asyncio.Event()
         self._speakers: dict[str, asyncio.Task[None]] = {}
-        self._connections: dict[int, Connection] = {}
-        self._numbers = itertools.count(1)
+        self._asked: set[str] = set()
 
     def __repr__(self) -> str:
-        where = self.url if self._server is not None else "not listening"
-        return f"<Hub {where}, {len(self._connections)} clients>"
+        return f"<Hub {self._url or 'not listening'}, {self.clients} clients>"
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -156,218 +143,123 @@ class Hub:
     @property
     def url(self) -> str:
         """Where clients connect."""
-        return url_of(_started(self._server), self._options.host)
+        if self._url is None:
+            raise RuntimeError(
+                "the hub is not started; use `async with hub:` or `await hub.start()`"
+            )
+        return self._url
 
     @property
     def port(self) -> int:
         """The TCP port that it listens on."""
-        return int(next(iter(_started(self._server).sockets)).getsockname()[1])
+        return int(self.url.rpartition(":")[2].partition("/")[0])
 
     @property
     def epoch(self) -> str:
-        """The epoch of all streams; with a data file the same after every restart."""
-        return self.state.epoch
+        """The epoch of all streams; the same after every restart, unless the log is in memory."""
+        return self._epoch
 
     @property
     def clients(self) -> int:
-        """How many clients are connected and let in."""
-        return len(self._connections)
+        """How many clients are connected."""
+        return self.server.clients
 
-    @property
-    def state(self) -> State:
-        """The state of the hub now; it may be a transaction ahead of what clients got."""
-        return _started(self._pipeline).state
+    async def chat(self) -> Chat:
+        """Returns the sessions and panels of this moment.
+
+        Raises:
+            LogUnavailable: the log failed.
+        """
+        return await self.server.read(self._reactions.chat)
+
+    async def conversation(self, session_id: str) -> Conversation:
+        """Returns the newest messages of a session.
+
+        Raises:
+            LogUnavailable: the log failed.
+        """
+        return await self.server.read(self._reactions.conversation, session_id)
 
     # --- start and end --------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Opens the data file, listens, and goes on with the answers that a crash cut short.
+        """Opens the log, listens, and goes on with the answers that a crash cut short.
 
         Raises:
-            FileUnusable: the data file cannot be used, or another hub does.
+            LogUnusable, LogUnavailable: the log cannot be used.
             ListenFailed: the port is in use or the host is not of this machine.
             RuntimeError: it was started before; make a new one.
         """
-        if self._pipeline is not None:
+        if self._is_started:
             raise RuntimeError("a hub starts once; make a new one")
-        options = self._options
-        self._pipeline = Pipeline(options.data, self._codec, self._deliver, self._abort)
-        await self._pipeline.open()
-        try:
-            self._server = await listen(
-                self._serve,
-                options.host,
-                options.port,
-                process_request=checker(options.authorize),
-                select_subprotocol=select_subprotocol,
-                max_size=options.max_size,
-                close_timeout=2.0,
-            )
-        except BaseException:
-            await self._pipeline.close()
-            raise
-        for session_id in list(self._pipeline.state.owing()):
-            self._answer(session_id)
+        self._is_started = True
+        url = await self._life.enter_async_context(self.server.serve(self._host, self._port))
+        self._epoch = (await self.log.read(APP, None, 1)).head.epoch
+        self._url = f"{url}ws"
+        for stream in await self.log.heads("_owed/*"):
+            session_id = stream.removeprefix("_owed/")
+            if (await self.server.read(self._reactions.owing, stream)).answers:
+                self._answer(session_id)
 
     async def close(self, *, goaway: float | None = None) -> None:
-        """Writes and sends what is accepted, closes all connections with 1001 and the file. May be called twice.
+        """Serves until the clients left, closes all connections with 1001, and the log. May be called twice.
 
         Args:
-            goaway: Seconds after which clients are asked to come back; None sends no `goaway`.
+            goaway: Seconds in which the clients are asked to connect to another hub; None asks for nothing and ends at once.
         """
-        pipeline = _started(self._pipeline)
+        self._is_closing = True
         for speaker in list(self._speakers.values()):
             speaker.cancel()
         await asyncio.gather(*self._speakers.values(), return_exceptions=True)
-        await pipeline.close()
-        if goaway is not None:
-            notice: Envelope[GoAway] = Envelope("goaway", GoAway(goaway), "goaway")
-            for connection in self._connections.values():
-                connection.tell(notice)
-        await asyncio.gather(*(one.flush(_FLUSH_TIMEOUT) for one in self._connections.values()))
-        if self._server is not None:
-            self._server.close(code=1011 if pipeline.has_failed else 1001)
-            await self._server.wait_closed()
+        await self.server.stop(leave_after=goaway or 0.0)
+        await self._life.aclose()
 
     async def wait_failed(self) -> None:
-        """Waits until the data file can no longer be written, then raises. It does not return when all goes well.
+        """Waits until the log file can no longer be written, then raises. It does not return when all goes well.
 
         Raises:
-            FileUnusable: why. Nothing that was acknowledged is lost; close the hub.
+            LogUnavailable: why. Nothing that was acknowledged is lost; close the hub.
         """
-        await _started(self._pipeline).failed()
+        await self._has_failed.wait()
+        assert self._failure is not None
+        raise self._failure
 
-    # --- clients --------------------------------------------------------------------------------------------------------
+    def _note_failure(self, error: LogError) -> None:
+        # A database comes back; a full disk under a small program does not.
+        if isinstance(error, LogUnavailable) and not getattr(self.log, "is_transactional", False):
+            self._failure = self._failure or error
+            self._has_failed.set()
 
-    async def _serve(self, socket: ServerConnection) -> None:
-        options = self._options
-        connection = Connection(
-            next(self._numbers),
-            socket,
-            self._codec,
-            max_backlog=options.max_backlog,
-            is_plain=socket.subprotocol is None,
-        )
-        writer = asyncio.create_task(connection.write())
-        try:
-            if not connection.is_plain:
-                hello = Hello(self.epoch, options.heartbeat, options.max_size, resume=True)
-                connection.tell(Envelope("hello", hello, "hello"))
-            if await self._is_let_in(connection):
-                self._connections[connection.number] = connection
-                asyncio.get_running_loop().call_later(options.hold_time, connection.go_live)
-                async for frame in socket:
-                    await self._receive(connection, frame)
-        except ConnectionClosed:
-            pass
-        finally:
-            self._connections.pop(connection.number, None)
-            writer.cancel()
-            await asyncio.wait([writer])
-
-    async def _is_let_in(self, connection: Connection) -> bool:
-        if self._options.authorize is None or token_of(connection.socket.request) is not None:
-            return True
-        try:
-            async with asyncio.timeout(self._options.auth_timeout):
-                while True:
-                    envelope = self._codec.decode(await connection.socket.recv())
-                    if not isinstance(envelope.payload, Ping):
-                        break
-                    connection.tell(Envelope("pong", Pong(), "pong", envelope.id))
-        except (TimeoutError, MessageRejected):
-            await connection.socket.close(_UNAUTHORIZED, "auth expected")
-            return False
-        return await self._authenticate(connection, envelope)
-
-    async def _authenticate(self, connection: Connection, envelope: Envelope[Any]) -> bool:
-        payload, authorize = envelope.payload, self._options.authorize
-        if isinstance(payload, Auth) and (authorize is None or authorize(payload.token)):
-            connection.tell(Envelope("auth.ok", AuthOk(), "auth.ok", envelope.id))
-            return True
-        await connection.socket.close(_UNAUTHORIZED, "the token was refused")
-        return False
-
-    async def _receive(self, connection: Connection, frame: str | bytes) -> None:
-        pipeline, number = _started(self._pipeline), connection.number
-        try:
-            envelope = self._codec.decode(frame)
-        except MessageRejected as error:
-            pipeline.take(
-                refusal(pipeline.state, number, "bad_message", str(error), reply_to=error.id)
-            )
-            return
-        payload = envelope.payload
-        if isinstance(payload, Auth):
-            await self._authenticate(connection, envelope)
-            return
-        try:
-            step = apply(pipeline.state, envelope, number, self._rules, _now())
-        except Exception:  # noqa: BLE001 - of the injected `reply`: one message fails, the connection lives on
-            _log.exception("a message of type %r could not be served", envelope.type)
-            text = "the hub failed on this message; its log says why"
-            step = refusal(pipeline.state, number, "hub_failed", text, reply_to=envelope.id)
-        pipeline.take(step)
-        if not isinstance(payload, (Ping, Resume)):
-            connection.go_live()
-        session_id = getattr(payload, "session_id", None)
-        if isinstance(session_id, str):
-            self._answer(session_id)
-        await pipeline.room()
+    # --- answers --------------------------------------------------------------------------------------------------------
 
     def _answer(self, session_id: str) -> None:
-        """Starts the task that answers in a session, when an answer is owed and no task runs."""
-        said = self.state.conversation(session_id)
-        if said.asked > said.answered and session_id not in self._speakers:
+        """Starts the task that answers in a session, or lets the one that runs look again."""
+        self._asked.add(session_id)
+        if session_id not in self._speakers and not self._is_closing:
             self._speakers[session_id] = asyncio.create_task(self._speak(session_id))
 
     async def _speak(self, session_id: str) -> None:
-        pipeline = _started(self._pipeline)
+        is_owing = [True]
+
+        def act(context: Context) -> None:
+            is_owing[0] = self._reactions.advance(session_id, context)
+
         try:
-            while True:
-                await asyncio.sleep(self._options.token_delay)
-                await pipeline.room()
-                step = advance(pipeline.state, session_id, self._rules, _now())
-                if step is None:
-                    return
-                pipeline.take(step)
+            while is_owing[0] or session_id in self._asked:
+                self._asked.discard(session_id)
+                await asyncio.sleep(self._token_delay)
+                try:
+                    await self.server.perform(act)
+                except Conflict:
+                    continue  # Another hub on this log was faster, many times.
+        except LogError:
+            return  # The next message of the session, or the next start, goes on.
         finally:
-            self._speakers.pop(session_id, None)
-
-    # --- what goes out --------------------------------------------------------------------------------------------------
-
-    def _deliver(self, step: Step) -> None:
-        for output in step.outputs:
-            self._send(output)
-
-    def _send(self, output: Output) -> None:
-        if isinstance(output, Broadcast):
-            frame = self._codec.encode(output.envelope)
-            for number, listener in self._connections.items():
-                if number != output.but:
-                    listener.hear(output.envelope, frame)
-            return
-        connection = self._connections.get(output.to)
-        if connection is None:
-            return
-        if isinstance(output, Only):
-            connection.tell(output.envelope)
-        elif isinstance(output, Replay):
-            connection.recover(output)
-        else:
-            connection.listen_to(output.channel, is_wanted=output.is_wanted)
-
-    def _abort(self) -> None:
-        """The file failed: nothing more is acknowledged, clients keep what they sent and resend it to the next hub."""
-        for connection in self._connections.values():
-            connection.socket.transport.abort()
+            del self._speakers[session_id]
 
 
-def _started(part: _Part | None) -> _Part:
-    if part is None:
-        raise RuntimeError("the hub is not started; use `async with hub:` or `await hub.start()`")
-    return part
+def _authorizer(is_good: Authorize) -> Callable[[Request], str | None]:
+    def authorize(request: Request) -> str | None:
+        return "" if request.token is not None and is_good(request.token) else None
 
-
-def _now() -> float:
-    return time.time() * 1000.0
+    return authorize

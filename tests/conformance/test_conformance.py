@@ -89,7 +89,7 @@ class Deaf(SubjectStore):
             },
         ),
         (Forgetful, {"current value first"}),
-        (Deaf, {"nothing after dispose", "an equal value is no change"}),
+        (Deaf, {"nothing after dispose", "an equal value is not a change"}),
     ],
 )
 def test_a_broken_store_is_rejected_with_the_name_of_the_rule(

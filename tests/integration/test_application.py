@@ -105,7 +105,7 @@ def _growing(app: Application, session_id: str) -> str:
 def test_what_is_said_during_an_outage_arrives_once_and_in_order(tmp_path: Path) -> None:
     async def chat() -> None:
         data = tmp_path / "hub.db"
-        first = Hub(data=data)
+        first = Hub(log=data)
         await first.start()
         port = first.port
         app = Application.at(first.url, backoff=QUICK)
@@ -123,7 +123,7 @@ def test_what_is_said_during_an_outage_arrives_once_and_in_order(tmp_path: Path)
                 await app.connection.queue_length.wait_for(lambda length: length == 5, timeout=60)
                 assert app.connection.has_queued_messages.get()
                 assert app.connection.is_reconnecting.get()
-                async with Hub(port=port, data=data):
+                async with Hub(port=port, log=data):
                     await until(lambda: is_answered(app, session.id, 12))
                     own = [e for e in app.history.get_entries(session.id) if e.is_own]
                     assert [e.content for e in own] == [

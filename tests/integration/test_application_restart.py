@@ -69,7 +69,7 @@ def test_sessions_panels_notices_and_read_marks_come_back_before_the_connection(
     state, data = tmp_path / "state.json", tmp_path / "hub.db"
 
     async def chat() -> None:
-        async with Hub(data=data) as hub:
+        async with Hub(log=data) as hub:
             app = Application.at(hub.url, state_file=state)
             async with app:
                 session = app.sessions.create("first")

@@ -12,11 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
-from raw_client import PATIENCE, ROOT, command, outcome, raw_client, serving
+from raw_client import PATIENCE, ROOT, answer_to, command, outcome, raw_client, serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from reactive_ws.commands.recording import read_recording
+from reactive_ws.stores.hub.command import exposure
 
 GOOD_LINE = b'{"t":0,"dir":"in","frame":{"type":"tick"}}\n'
 
@@ -84,8 +85,8 @@ def test_help_of_the_hub_shows_the_grammar() -> None:
         (("hub", "--token-delay", "nan"), 2, "give 0 or more"),
         (("hub", "--host", ""), 2, "the host is empty; give 127.0.0.1"),
         (("hub", "--host", "x" * 300), 1, "no such host; use 127.0.0.1"),
-        (("hub", "--data", ""), 1, "name a file"),
-        (("hub", "--data", "file:/nowhere/x?mode=memory"), 1, "write the path of the file alone"),
+        (("hub", "--log", ""), 2, "is not a file for a log; give a path"),
+        (("hub", "--log", "redis://x"), 2, "no log speaks 'redis'; give memory, a file name"),
         (("hub", "--host", "no.such.host.invalid"), 1, "no such host; use 127.0.0.1"),
         (("hub", "--host", "192.0.2.1"), 1, "this machine does not have that address"),
         (
@@ -94,10 +95,14 @@ def test_help_of_the_hub_shows_the_grammar() -> None:
             "'/nowhere/token' cannot be read: no such file",
         ),
         (("hub", "--token-file", "/dev/null"), 2, "is empty; write the token into it"),
-        (("hub", "--data", "/nowhere/at/all.db"), 1, "check that its directory exists"),
-        (("hub", "--data", "/"), 1, "is not a file; choose another path"),
-        (("hub", "--data", str(ROOT / "pyproject.toml")), 1, "is not a data file of a hub"),
-        (("hub", "--echo", "--data", "x.db"), 2, "--echo takes no option but --host and --port"),
+        (("hub", "--log", "/nowhere/at/all.db"), 1, "give the path of a file that you may write"),
+        (("hub", "--log", "/"), 1, "check that its directory exists and that you may write there"),
+        (
+            ("hub", "--log", str(ROOT / "pyproject.toml")),
+            1,
+            "it is not a SQLite file; choose another one",
+        ),
+        (("hub", "--echo", "--log", "x.db"), 2, "--echo takes no option but --host and --port"),
         (("hub", "--types", "messages"), 2, "write MODULE:REGISTRY"),
         (("hub", "--types", "no.such.module:registry"), 1, "'no.such.module' cannot be imported"),
         (("hub", "--types", "json:registry"), 1, "module 'json' has no 'registry'"),
@@ -135,10 +140,35 @@ def test_a_truncated_recording_is_refused_before_anything_is_served(tmp_path: Pa
     assert "is cut off or damaged" in complaint("replay", str(recording), code=1)
 
 
-def test_a_second_hub_on_the_same_file_is_refused(tmp_path: Path) -> None:
-    words = ("hub", "--port", "0", "--data", str(tmp_path / "hub.db"))
-    with serving(*words):
-        assert "is in use by another process" in complaint(*words, code=1)
+def test_two_hubs_on_one_file_are_one_chat(tmp_path: Path) -> None:
+    async def talk(first: str, second: str) -> None:
+        async with raw_client(first) as one, raw_client(second) as two:
+            await two.send("sync", {"streams": ["app"]})
+            await two.until("snapshot")
+            await one.say("m1", "panel create A")
+            await two.until(answer_to("m1"))
+            await two.say("m1", "panel create A")
+            received = await two.until("message.received")
+            assert received["payload"]["positions"]["s1"]["seq"] == 1
+
+    words = ("hub", "--port", "0", "--log", str(tmp_path / "hub.db"))
+    with serving(*words) as (_, first), serving(*words) as (_, second):
+        asyncio.run(talk(first, second))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
+def test_a_hub_beyond_loopback_without_a_token_warns() -> None:
+    with serving("hub", "--port", "0", "--host", "0.0.0.0") as (program, _):
+        program.send_signal(signal.SIGTERM)
+        _, err = program.communicate(timeout=PATIENCE)
+    assert err.count("\n") == 1
+    assert "every program that reaches 0.0.0.0 may read and write here" in err
+    assert "for demos and tests; give --token-file" in err
+    assert exposure("0.0.0.0", has_token=True) is None
+    for host in ("localhost", "127.0.0.1", "127.0.0.2", "::1"):
+        assert exposure(host, has_token=False) is None
+    for host in ("::", "192.168.1.7", "hub.example"):
+        assert exposure(host, has_token=False) is not None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
@@ -146,7 +176,7 @@ def test_a_second_hub_on_the_same_file_is_refused(tmp_path: Path) -> None:
 def test_signals_end_the_servers_quietly(tmp_path: Path, signum: int, code: int) -> None:
     recording = tmp_path / "r.jsonl"
     recording.write_bytes(GOOD_LINE)
-    for words in (("hub", "--data", str(tmp_path / "hub.db")), ("replay", str(recording))):
+    for words in (("hub", "--log", str(tmp_path / "hub.db")), ("replay", str(recording))):
         with serving(*words, "--port", "0") as (program, _):
             program.send_signal(signum)
             assert program.communicate(timeout=PATIENCE) == ("", "")
@@ -280,7 +310,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 import reactive_ws.stores.hub.command
 from reactive_ws.commands import main
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
-sys.exit(main(["hub", "--port", "0", "--token-delay", "0", "--data", {path!r}]))
+sys.exit(main(["hub", "--port", "0", "--token-delay", "0", "--log", {path!r}]))
 """
 
 
@@ -300,7 +330,7 @@ def test_no_room_for_the_file_is_said_at_the_start(tmp_path: Path) -> None:
     with full_disk(tmp_path / "hub.db", 1000) as program:
         out, err = program.communicate(timeout=PATIENCE)
     assert (program.returncode, out, err.count("\n")) == (1, "", 1), err
-    assert "free some space and start again" in err
+    assert "free some space" in err
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_FSIZE")
@@ -330,9 +360,9 @@ def test_a_disk_that_fills_up_ends_the_hub_and_nothing_acknowledged_is_lost(
         asyncio.run(talk(url))
         out, err = program.communicate(timeout=PATIENCE)
     assert (program.returncode, out, err.count("\n")) == (1, "", 1), err
-    assert "free some space and start again, nothing that was stored is lost" in err
+    assert "free some space or see the system log, nothing that was acknowledged is lost" in err
     assert acknowledged
-    with serving("hub", "--port", "0", "--data", str(path)) as (_, url):
+    with serving("hub", "--port", "0", "--log", str(path)) as (_, url):
         asyncio.run(look(url))
 
 

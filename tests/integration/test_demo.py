@@ -130,7 +130,7 @@ def test_a_hub_that_ends_by_itself_ends_the_demo_with_one_line(
     _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert re.fullmatch(
-        r"demo: the hub ended by itself: '.*hub\.db' could not be written, the disk may be full; .*\n",
+        r"demo: the hub ended by itself: log '.*hub\.db' is not available: the disk .*free some space.*\n",
         err,
     )
     assert processes_of(process.pid) == []

@@ -13,7 +13,7 @@ from raw_client import PATIENCE, RawClient, answer_to, raw_client, serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from reactive_ws.errors import FileUnusable, ListenFailed
+from reactive_ws.errors import ListenFailed, LogUnusable
 from reactive_ws.stores.hub import Hub
 from reactive_ws.stores.wire.chat import Message
 
@@ -31,7 +31,14 @@ def yes(message: Message, outcomes: tuple[str, ...]) -> str:
 
 
 def positions(client: RawClient) -> list[tuple[str, int]]:
-    return [(one["stream"], one["seq"]) for one in client.seen if "stream" in one]
+    """The entries that a client got; the messages of one entry share its number, all but the last with `more`."""
+    return [
+        (one["stream"], one["seq"]) for one in client.seen if "stream" in one and "more" not in one
+    ]
+
+
+async def head(hub: Hub, stream: str) -> int:
+    return (await hub.log.read(stream, None, 1)).head.seq
 
 
 def test_hello_is_first_and_a_message_is_acknowledged_streamed_and_answered() -> None:
@@ -50,12 +57,17 @@ def test_hello_is_first_and_a_message_is_acknowledged_streamed_and_answered() ->
                 "message.response",
             ]
             assert client.seen[0]["payload"] == {
-                "epoch": hub.epoch,
                 "heartbeat": 30.0,
                 "maxSize": 2**20 - 2**12,
                 "resume": True,
+                "features": ["cause", "more", "snapshot-parts"],
+                "dedup": hub.log.dedup_seconds,
             }
-            assert client.seen[1]["payload"] == {"messageId": "m1", "sequence": 1}
+            assert client.seen[1]["payload"] == {
+                "messageId": "m1",
+                "positions": {name: {"epoch": hub.epoch, "seq": 1} for name in ("app", "s1")},
+                "reply": {"sequence": 1},
+            }
             deltas = [one["payload"] for one in client.seen if one["type"] == "message.delta"]
             assert [(d["offset"], d["text"], d["done"]) for d in deltas] == [
                 (0, "yes", False),
@@ -140,7 +152,7 @@ def test_what_was_missed_is_replayed_once_and_in_order() -> None:
                 assert client.types()[1] == "resumed"
                 for name in ("app", "s1"):
                     missed = [seq for stream, seq in positions(client) if stream == name]
-                    assert missed == list(range(last[name] + 1, hub.state.stream(name).seq + 1))
+                    assert missed == list(range(last[name] + 1, await head(hub, name) + 1))
 
     run(body())
 
@@ -231,7 +243,7 @@ def test_a_client_that_does_not_read_is_cut_off_and_the_others_are_served() -> N
             )
             return plain
 
-        async with Hub(reply=lambda m, o: "ok", max_backlog=50) as hub:
+        async with Hub(reply=lambda m, o: "ok", stuck_after=0.5) as hub:
             stuck = await silent(hub)
             try:
                 async with raw_client(hub.url) as client:
@@ -320,12 +332,12 @@ def test_closing_says_goaway_and_1001() -> None:
 
 def test_a_restart_without_a_file_is_a_new_epoch_and_with_one_it_is_not(tmp_path: Path) -> None:
     async def body() -> None:
-        for data, is_recovered in ((None, False), (tmp_path / "hub.db", True)):
-            async with Hub(data=data, reply=yes) as hub, raw_client(hub.url) as client:
+        for data, is_recovered in (("memory", False), (tmp_path / "hub.db", True)):
+            async with Hub(log=data, reply=yes) as hub, raw_client(hub.url) as client:
                 await client.say("m1", "hello")
                 await client.until(answer_to("m1"))
                 epoch = hub.epoch
-            async with Hub(data=data, reply=yes) as hub, raw_client(hub.url) as client:
+            async with Hub(log=data, reply=yes) as hub, raw_client(hub.url) as client:
                 assert (hub.epoch == epoch) is is_recovered
                 await client.send("resume", {"streams": {"s1": {"epoch": epoch, "seq": 3}}})
                 resumed = await client.until("resumed")
@@ -342,17 +354,17 @@ def test_a_restart_without_a_file_is_a_new_epoch_and_with_one_it_is_not(tmp_path
 
 def test_a_taken_port_a_bad_host_and_a_file_in_use_are_said_plainly(tmp_path: Path) -> None:
     async def body() -> None:
-        async with Hub(data=tmp_path / "hub.db") as hub:
+        async with Hub(log=tmp_path / "hub.db") as hub:
             with pytest.raises(ListenFailed, match="it is in use"):
                 await Hub(port=hub.port).start()
             with pytest.raises(ListenFailed, match="no such host"):
                 await Hub("no.such.host.invalid").start()
-            with pytest.raises(FileUnusable, match=r"hub\.db' is in use by"):
-                await Hub(data=tmp_path / "hub.db").start()
+            with pytest.raises(LogUnusable, match=r"none\.db"):
+                await Hub(log=tmp_path / "missing" / "none.db").start()
             with pytest.raises(ListenFailed, match="it is in use"):
-                await Hub(port=hub.port, data=tmp_path / "other.db").start()
+                await Hub(port=hub.port, log=tmp_path / "other.db").start()
             # The file of a hub that could not listen is free again.
-            async with Hub(data=tmp_path / "other.db"):
+            async with Hub(log=tmp_path / "other.db"):
                 pass
 
     run(body())
@@ -381,7 +393,7 @@ def test_strangers_do_no_harm(capfd: pytest.CaptureFixture[str]) -> None:
 def test_what_was_acknowledged_before_a_kill_is_there_and_every_message_has_one_answer(
     tmp_path: Path,
 ) -> None:
-    words = ("hub", "--port", "0", "--data", str(tmp_path / "hub.db"), "--token-delay", "0.002")
+    words = ("hub", "--port", "0", "--log", str(tmp_path / "hub.db"), "--token-delay", "0.002")
     ids = [f"m{number}" for number in range(60)]
     acknowledged: set[str] = set()
     heard: list[dict[str, Any]] = []
@@ -439,7 +451,7 @@ def test_what_was_acknowledged_before_a_kill_is_there_and_every_message_has_one_
 
 
 def test_a_half_given_answer_is_finished_after_a_kill(tmp_path: Path) -> None:
-    words = ("hub", "--port", "0", "--data", str(tmp_path / "hub.db"))
+    words = ("hub", "--port", "0", "--log", str(tmp_path / "hub.db"))
 
     async def half(url: str) -> None:
         async with raw_client(url) as client:
@@ -508,10 +520,10 @@ def test_a_hub_closes_in_time_while_clients_flood_it(tmp_path: Path) -> None:
                 await client.say(f"{number}-{index}", "hello")
 
     async def body() -> None:
-        hub = Hub(data=tmp_path / "hub.db")
+        hub = Hub(log=tmp_path / "hub.db")
         await hub.start()
         floods = [asyncio.create_task(flood(hub.url, number)) for number in range(3)]
-        while hub.state.stream("s1").seq < 2_000:
+        while await head(hub, "s1") < 2_000:
             await asyncio.sleep(0.01)
         await asyncio.wait_for(hub.close(), PATIENCE)
         for ended in await asyncio.gather(*floods, return_exceptions=True):

@@ -42,7 +42,7 @@ async def until(condition: Callable[[], object], timeout: float = 60.0) -> None:
 def test_the_manual_outage_what_is_created_meanwhile_is_queued_and_sent(tmp_path: Path) -> None:
     async def by_hand() -> None:
         data = tmp_path / "hub.db"
-        server = Hub(data=data)
+        server = Hub(log=data)
         await server.start()
         port = server.port
         app = Application.at(server.url, backoff=QUICK)
@@ -55,7 +55,7 @@ def test_the_manual_outage_what_is_created_meanwhile_is_queued_and_sent(tmp_path
             await until(lambda: client.get_status() != "connected")
             app.history.send(session.id, "a task")
             await until(lambda: app.connection.queue_length.get() == 1)
-            async with Hub(port=port, data=data):
+            async with Hub(port=port, log=data):
                 await until(lambda: client.get_status() == "connected")
                 await until(lambda: len(app.history.get_entries(session.id)) == 2)
                 assert app.connection.queue_length.get() == 0

@@ -493,7 +493,7 @@ def test_a_server_that_ends_says_goaway_and_closes_with_1012() -> None:
         async with server.serve(port=0) as url, raw(url) as client:
             await client.until("hello")
             stopping = asyncio.create_task(server.stop())
-            assert (await client.until("goaway"))["payload"] == {"after": 0.0}
+            assert (await client.until("goaway"))["payload"] == {"after": 0.1}
             with pytest.raises(ConnectionClosed):
                 await client.until("nothing")
             assert client.socket.close_code == 1012

@@ -34,7 +34,7 @@ def test_every_message_has_one_effect_and_one_answer_however_often_the_hub_is_ki
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
-    words = ("hub", "--port", port, "--data", str(tmp_path / "hub.db"), "--token-delay", "0.002")
+    words = ("hub", "--port", port, "--log", str(tmp_path / "hub.db"), "--token-delay", "0.002")
     answers: list[str] = []
     panels: list[str] = []
     texts: dict[str, str] = {}

@@ -132,7 +132,7 @@ class ApplicationMachine(RuleBasedStateMachine):
             world.network.apply(Latency(0.01))
             world.run(world.advance(_PATIENCE))
             world.run(world.settle())
-            self._compare()
+            self._compare(world)
             for app in self.apps:
                 world.run(app.service.disconnect())
                 app.close()
@@ -142,8 +142,8 @@ class ApplicationMachine(RuleBasedStateMachine):
             raise
         world.__exit__(None, None, None)
 
-    def _compare(self) -> None:
-        state = self.hub.state
+    def _compare(self, world: World) -> None:
+        state = world.run(self.hub.chat())
         for app in self.apps:
             assert app.service.is_connected
             assert app.offline.waiting.get() == ()
@@ -156,9 +156,10 @@ class ApplicationMachine(RuleBasedStateMachine):
                 it.id: (it.title, it.data) for it in state.panels.values()
             }
             for session_id in state.sessions:
-                said = state.conversation(session_id)
+                said = world.run(self.hub.conversation(session_id))
+                assert len(said.messages) == said.length
                 assert [_line(it.message) for it in app.history.get_entries(session_id)] == [
-                    _line(said.messages[number]) for number in range(1, said.length + 1)
+                    _line(message) for message in said.messages
                 ]
         first, second = self.apps
         assert first.carousel.panels.get() == second.carousel.panels.get() or (

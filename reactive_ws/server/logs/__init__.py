@@ -21,7 +21,7 @@ Modules in reading order:
 
 from .log import PAGE_BYTES, Log, Transaction
 from .memory import MemoryLog
-from .names import check_stream, is_pattern, matches, name_problem
+from .names import check_stream, is_pattern, is_private, matches, name_problem
 from .opening import log_of
 from .postgres import PostgresLog
 from .records import Batch, Checkpoint, CommandKey, Entry, Outcome, Page, Retention
@@ -43,6 +43,7 @@ __all__ = [
     "Transaction",
     "check_stream",
     "is_pattern",
+    "is_private",
     "log_of",
     "matches",
     "name_problem",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...errors import UsageError
 
-__all__ = ["check_stream", "is_pattern", "matches", "name_problem", "prefix_of"]
+__all__ = ["check_stream", "is_pattern", "is_private", "matches", "name_problem", "prefix_of"]
 
 _MAX_BYTES = 200
 
@@ -42,6 +42,11 @@ def check_stream(name: str) -> str:
 def is_pattern(name: str) -> bool:
     """Tells whether this is `*`, or ends in `.*` or `/*` behind a valid name."""
     return name == "*" or (name[-2:] in (".*", "/*") and name_problem(name[:-1]) is None)
+
+
+def is_private(name: str) -> bool:
+    """Tells whether a stream belongs to the server alone: its name begins with `_`, and no client hears it."""
+    return name.startswith("_")
 
 
 def prefix_of(pattern: str) -> str | None:

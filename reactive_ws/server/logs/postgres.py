@@ -193,6 +193,29 @@ class PostgresLog:
 
     # --- reads ----------------------------------------------------------------------------------------------------------
 
+    @contextlib.asynccontextmanager
+    async def reading(self, stream: str) -> AsyncGenerator[tuple[Connection, Position]]:
+        """Gives a connection that sees one moment of the database and writes nothing, with the head of a stream at this moment.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
+        async with self._connection() as connection:
+            transaction = connection.transaction(isolation="repeatable_read", readonly=True)
+            with _translated(self):
+                await transaction.start()
+                row = await connection.fetchrow(
+                    "SELECT rws_epoch($2) AS epoch, (SELECT seq FROM rws_heads WHERE stream = $1) AS seq",
+                    stream,
+                    self._system,
+                )
+            assert row is not None
+            try:
+                yield connection, Position(row["epoch"], row["seq"] or 0)
+            finally:
+                with contextlib.suppress(*_FOREIGN):
+                    await transaction.rollback()
+
     async def read(
         self, stream: str, after: Position | None, limit_bytes: int = PAGE_BYTES
     ) -> Page:

@@ -39,7 +39,7 @@ _UNUSABLE = {
 _UNAVAILABLE = {
     "SQLITE_BUSY": "another process writes and does not end; see which program holds the file",
     "SQLITE_FULL": "the disk is full; free some space, nothing that was acknowledged is lost",
-    "SQLITE_IOERR": "the disk failed; see the system log, nothing that was acknowledged is lost",
+    "SQLITE_IOERR": "the disk failed or has no room; free some space or see the system log, nothing that was acknowledged is lost",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from ...wire import Position
-from ..logs import matches
+from ..logs import is_private, matches
 
 __all__ = ["Following"]
 
@@ -13,18 +13,26 @@ __all__ = ["Following"]
 class Following:
     """The streams of one client.
 
-    A stream is *marked* while the log may have entries that the client did not get. Marked streams take turns.
+    A stream is *marked* while the log may have entries that the client did not get. Marked streams take turns. The client
+    subscribes to channels; the server adds its *default* channels, of which the client may leave out single names.
     """
 
     def __init__(self) -> None:
         self._channels: dict[str, None] = {}
+        self._defaults: dict[str, None] = {}
+        self._left_out: set[str] = set()
         self._written: dict[str, Position] = {}
         self._marked: dict[str, None] = {}
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The names and patterns that the client subscribed to."""
-        return tuple(self._channels)
+        """The names and patterns that the client hears."""
+        return (*self._channels, *self._defaults)
+
+    @property
+    def left_out(self) -> int:
+        """How many names of default channels the client left out."""
+        return len(self._left_out)
 
     @property
     def marked(self) -> int:
@@ -38,18 +46,31 @@ class Following:
         return iter(self._written)
 
     def is_heard(self, stream: str) -> bool:
-        """Tells whether a subscription means this stream."""
-        return stream in self._channels or any(matches(one, stream) for one in self._channels)
+        """Tells whether the client hears this stream. No client hears a private one."""
+        if is_private(stream):
+            return False
+        if stream in self._channels or any(matches(one, stream) for one in self._channels):
+            return True
+        return stream not in self._left_out and any(matches(one, stream) for one in self._defaults)
 
     def add_channel(self, channel: str) -> None:
         """Adds a subscription."""
         self._channels[channel] = None
+        self._left_out.discard(channel)
+
+    def add_default(self, channel: str) -> None:
+        """Adds a channel that the client hears without a subscription."""
+        self._defaults[channel] = None
 
     def drop_channel(self, channel: str) -> bool:
-        """Ends a subscription, and the streams that no other one means; returns whether it was there."""
-        if channel not in self._channels:
+        """Ends a subscription, and the streams that no other one means; returns whether the client heard it."""
+        if not (channel in self._channels or channel in self._defaults or self.is_heard(channel)):
             return False
-        del self._channels[channel]
+        self._channels.pop(channel, None)
+        if channel in self._defaults:
+            del self._defaults[channel]
+        elif any(matches(one, channel) for one in self._defaults):
+            self._left_out.add(channel)
         for stream in [name for name in self._written if not self.is_heard(name)]:
             del self._written[stream]
             self._marked.pop(stream, None)

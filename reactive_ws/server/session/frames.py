@@ -10,7 +10,7 @@ from ...wire import Position
 from ..logs import Entry
 from .records import EncodedEntry
 
-__all__ = ["encode_entry", "snapshot_frames", "with_cause", "without_position"]
+__all__ = ["encode_entry", "snapshot_frames", "with_cause"]
 
 _text = msgspec.json.Encoder().encode
 _MORE = ',"more":true'
@@ -29,17 +29,12 @@ def encode_entry(entry: Entry) -> EncodedEntry:
     )
     # A position in UTF-8 is at most a few bytes longer than in text; the longest message decides.
     size = max(len(message) for message in entry.messages) + len(place.encode()) + 64
-    return EncodedEntry(at, frames, size, entry.cause)
+    return EncodedEntry(at, frames, entry.messages, size, entry.cause)
 
 
 def with_cause(frame: str, command_id: str) -> str:
     """Returns the frame with the id of the command that led to it."""
     return f'{frame[:-1]},"cause":{_json(command_id)}}}'
-
-
-def without_position(message: bytes) -> str:
-    """Returns a message as a client in plain mode gets it."""
-    return message.decode()
 
 
 def snapshot_frames(

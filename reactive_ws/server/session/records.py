@@ -41,10 +41,12 @@ class SessionSettings:
         heartbeat: Seconds between two pings of a client.
         max_size: Bytes of the largest message that the server takes.
         window: Bytes that a client may leave unconfirmed; None leaves it to the client.
-        dedup: Seconds for which outcomes are kept.
+        dedup: Seconds for which outcomes are kept; those of the log when None.
         needs_auth: Whether a client has to send a token in an `auth` message, because its request had none.
         auth_timeout: Seconds that it has for that.
         channels: Channels that every client hears without a `subscribe`.
+        first_word: Seconds that a client has to send its `resume` before these channels begin.
+        stuck_after: Seconds in which a client has to take something of what the server writes; then the server cuts it off.
         max_channels: Subscriptions of one client.
         max_marked: Streams with entries that one client has not taken yet; beyond it the server cuts it off.
         max_waiting: Messages of one client that wait for their turn; beyond it the server reads no further.
@@ -57,6 +59,8 @@ class SessionSettings:
     needs_auth: bool = False
     auth_timeout: float = 10.0
     channels: tuple[str, ...] = ()
+    first_word: float = 0.5
+    stuck_after: float = 60.0
     max_channels: int = 1_000
     max_marked: int = 10_000
     max_waiting: int = 1_000
@@ -139,12 +143,14 @@ class EncodedEntry:
     Attributes:
         position: Where it is.
         frames: The JSON texts.
+        messages: The messages without a position, for clients in plain mode.
         size: Bytes of the longest of them in UTF-8.
         cause: The command that led to it.
     """
 
     position: Position
     frames: tuple[str, ...]
+    messages: Sequence[bytes]
     size: int
     cause: CommandKey | None = None
 
@@ -173,10 +179,12 @@ class Accepted:
     Attributes:
         positions: Where its effects are.
         reply: The JSON text of the handler's reply.
+        told: Messages without a position for the other clients of this node, each with its channel.
     """
 
     positions: Mapping[str, Position] = attrs.field(factory=dict[str, Position])
     reply: bytes | None = None
+    told: Sequence[tuple[str, object]] = ()
 
 
 @attrs.frozen

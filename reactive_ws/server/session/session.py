@@ -49,7 +49,7 @@ from ...wire import (
     Unsubscribe,
     Unsubscribed,
 )
-from ..logs import PAGE_BYTES, CommandKey, Outcome, is_pattern, matches, name_problem
+from ..logs import PAGE_BYTES, CommandKey, Outcome, is_pattern, is_private, matches, name_problem
 from .following import Following
 from .frames import snapshot_frames, with_cause
 from .records import (
@@ -81,8 +81,6 @@ _MAX_PENDING: Final = 20_000
 """Commands and positions in one resume; a client keeps at most 10 000 of each."""
 _LOOK_UP: Final = 500
 """Commands in one question for outcomes."""
-_FIRST_WORD: Final = 0.5
-"""Seconds that a client has to send its `resume` before the channels begin that every client hears."""
 _CLIENT_SIZE: Final = 2**20
 """Bytes of the largest frame, for a client that does not say its own limit."""
 _FRAME_OVERHEAD: Final = 256
@@ -120,6 +118,7 @@ class ServerSession:
         registry: The types of messages.
         codec: Reads and writes control frames.
         identity: What `authorize` made of the request; None while an `auth` message has to come.
+        is_plain: The client speaks no subprotocol: it gets no `hello`, no positions, and the default channels at once.
     """
 
     def __init__(
@@ -129,6 +128,7 @@ class ServerSession:
         codec: Codec,
         *,
         identity: str | None = "",
+        is_plain: bool = False,
     ) -> None:
         self.settings = settings
         self.identity = identity
@@ -137,7 +137,10 @@ class ServerSession:
         self._codec = codec
         self._following = Following()
         self._gathered: _Gathered | None = None
+        self._is_plain = is_plain
         self._has_greeted = False
+        self._begins: dict[str, Position] | None = None
+        self._has_begun = not settings.channels
         self._client_size = _CLIENT_SIZE
         self._mark: str | None = None
         self._next_mark: tuple[str, list[str]] | None = None
@@ -164,6 +167,15 @@ class ServerSession:
         """Whether the shell goes on reading; false while too many messages wait for their turn."""
         return sum(map(len, self._waiting.values())) < self.settings.max_waiting
 
+    @property
+    def due_at(self) -> float | None:
+        """When the shell has to call `tick`, on the clock of `opened`, besides once a second."""
+        if self._is_closed:
+            return None
+        if self.identity is None:
+            return self._opened_at + self.settings.auth_timeout
+        return None if self._has_begun else self._opened_at + self.settings.first_word
+
     def hears(self, stream: str) -> bool:
         """Tells whether the client hears a channel or stream."""
         return self._following.is_heard(stream)
@@ -174,6 +186,11 @@ class ServerSession:
         """The connection is open. `now` in seconds, of any clock that only goes forward."""
         self._opened_at = now
         settings = self.settings
+        if self.identity is not None and not self._has_begun:
+            self._start(_Lane.CONTROL, self._note_beginnings)
+        if self._is_plain:
+            self._begin_defaults()
+            return self._take()
         self._say(
             "hello",
             Hello(
@@ -194,6 +211,8 @@ class ServerSession:
         try:
             envelope = self._codec.decode(frame)
         except MessageRejected as error:
+            if self.identity is None:
+                self._close(UNAUTHORIZED, "the first message must be auth")
             self._say("error", ServerError("bad_message", str(error), error.id, retryable=False))
             return self._take()
         payload: Any = envelope.payload
@@ -203,8 +222,7 @@ class ServerSession:
         elif isinstance(payload, _CONTROL):
             self._start(_Lane.CONTROL, lambda: self._control(envelope))
         else:
-            if self._missing_channels():
-                self._start(_Lane.CONTROL, self._default_channels)
+            self._begin_defaults()
             # Behind the control messages that came before it: a command may follow its `hello` in the same write.
             self._start(_Lane.CONTROL, lambda: self._queue_command(envelope))
         return self._take()
@@ -230,12 +248,13 @@ class ServerSession:
 
     def changed(self, streams: Iterable[str] | None) -> list[Effect]:
         """Streams have new entries; None when any may have."""
-        if self._is_closed or not self._following.channels:
+        if self._is_closed or not self._has_begun or not self._following.channels:
             return []
         if streams is None:
             self._start(_Lane.MARK, self._compare_heads)
         else:
-            for stream in streams:
+            # Sorted, so that runs of the same seed are the same; nothing is promised between streams.
+            for stream in sorted(streams):
                 if self._following.is_heard(stream):
                     self._begin(stream)
             self._check_marked()
@@ -250,13 +269,13 @@ class ServerSession:
 
     def tick(self, now: float) -> list[Effect]:
         """Time passed; call it about once a second."""
-        if self.identity is None and now - self._opened_at > self.settings.auth_timeout:
+        if self.identity is None and now - self._opened_at >= self.settings.auth_timeout:
             self._close(UNAUTHORIZED, "no auth message came in time")
         if self._must_retry:
             self._must_retry = False
             self._start(_Lane.MARK, self._compare_heads)
-        if now - self._opened_at > _FIRST_WORD and self._missing_channels():
-            self._start(_Lane.CONTROL, self._default_channels)
+        if now - self._opened_at >= self.settings.first_word:
+            self._begin_defaults()
         self._start_pages()
         return self._take()
 
@@ -332,7 +351,7 @@ class ServerSession:
         if lane is _Lane.CONTROL:
             # What changed while the heads were read.
             newborn, self._newborn = self._newborn, set()
-            for stream in newborn:
+            for stream in sorted(newborn):
                 if self._following.is_heard(stream):
                     self._begin(stream)
             self._check_marked()
@@ -368,8 +387,7 @@ class ServerSession:
             case Subscribe() as subscribe:
                 yield from self._subscribe(subscribe, envelope.id)
             case Unsubscribe(channel=channel):
-                self._following.drop_channel(channel)
-                self._say("unsubscribed", Unsubscribed(channel), envelope.id)
+                yield from self._unsubscribe(channel, envelope.id)
             case _:
                 pass
 
@@ -410,16 +428,18 @@ class ServerSession:
             yield from self._recover(gathered, id)
 
     def _recover(self, resume: _Gathered, id: str | None) -> _Work:  # noqa: A002 - the wire's name
-        refused = yield from self._allow([*resume.channels, *self.settings.channels])
+        self._has_begun = True
+        refused = yield from self._allow([*resume.channels])
+        yield from self._allow_defaults()
         mark = yield MakeMark()
         found: dict[str, Recovery] = {}
         lost: list[str] = []
         heads: dict[str, Position] = {}
         born: set[str] = set()
         for channel in self._following.channels:
-            heads |= yield ReadHeads(channel)
+            heads |= yield from self._heads(channel)
             if resume.mark is not None:
-                born |= set((yield ReadHeads(channel, resume.mark)))
+                born |= set((yield from self._heads(channel, resume.mark)))
         for stream in resume.positions:
             if (
                 stream not in heads
@@ -467,7 +487,8 @@ class ServerSession:
         refused = {
             channel: "bad_channel"
             for channel in channels
-            if not is_pattern(channel) and name_problem(channel) is not None
+            if is_private(channel)
+            or (not is_pattern(channel) and name_problem(channel) is not None)
         }
         wanted = [
             channel
@@ -515,9 +536,15 @@ class ServerSession:
                 refusals[name] = row
         flush(is_last=True)
 
+    def _heads(
+        self, channel: str, born_after: str | None = None
+    ) -> Generator[Question, Any, dict[str, Position]]:
+        """Reads the heads of those streams of a channel that the client hears."""
+        heads: dict[str, Position] = yield ReadHeads(channel, born_after)
+        return {name: head for name, head in heads.items() if self._following.is_heard(name)}
+
     def _sync(self, sync: Sync) -> _Work:
-        if self._missing_channels():
-            yield from self._default_channels()
+        yield from self._default_channels()
         heard = [name for name in dict.fromkeys(sync.streams) if self._following.is_heard(name)]
         for name in dict.fromkeys(sync.streams):
             if name not in heard:
@@ -548,6 +575,7 @@ class ServerSession:
                 self._effects.append(Write(frame))
 
     def _subscribe(self, subscribe: Subscribe, id: str | None) -> _Work:  # noqa: A002 - the wire's name
+        yield from self._default_channels()
         channel = subscribe.channel
         if len(self._following.channels) >= self.settings.max_channels:
             text = (
@@ -561,7 +589,7 @@ class ServerSession:
             self._say("error", ServerError(refused[channel], text, id, retryable=False))
             return
         found: dict[str, Recovery] = {}
-        heads: dict[str, Position] = dict((yield ReadHeads(channel)))
+        heads = yield from self._heads(channel)
         position = subscribe.position
         if not heads and not is_pattern(channel):
             heads[channel] = (yield ReadPage(channel, Position("", 0), 1)).head
@@ -580,21 +608,52 @@ class ServerSession:
         self._say("subscribed", answer, id)
         self._move(moves, heads)
 
-    def _missing_channels(self) -> list[str]:
-        if self.identity is None:
-            return []
-        return [one for one in self.settings.channels if one not in self._following.channels]
+    def _unsubscribe(self, channel: str, id: str | None) -> _Work:  # noqa: A002 - the wire's name
+        yield from self._default_channels()
+        if self._following.left_out >= self.settings.max_channels:
+            text = f"at most {self.settings.max_channels} channels can be left out"
+            self._say("error", ServerError("too_many", text, id, retryable=False))
+            return
+        self._following.drop_channel(channel)
+        self._say("unsubscribed", Unsubscribed(channel), id)
+
+    # --- default channels -----------------------------------------------------------------------------------------------
+
+    def _allow_defaults(self) -> _Work:
+        """Adds the channels that every client hears, except those that this client may not hear."""
+        known = self._following.channels
+        wanted = [one for one in self.settings.channels if one not in known]
+        if not wanted:
+            return
+        refused: dict[str, str] = yield Rights(wanted)
+        for channel in wanted:
+            if channel not in refused:
+                self._following.add_default(channel)
+
+    def _note_beginnings(self) -> _Work:
+        """Adds the default channels, and notes where they are: a client that does not resume misses nothing from now on."""
+        yield from self._allow_defaults()
+        begins: dict[str, Position] = {}
+        for channel in self.settings.channels:
+            begins |= yield ReadHeads(channel)
+        self._begins = begins
+
+    def _begin_defaults(self) -> None:
+        """Begins the default channels, once the client may hear something."""
+        if not self._has_begun and self.identity is not None:
+            self._start(_Lane.CONTROL, self._default_channels)
 
     def _default_channels(self) -> _Work:
-        """Begins the channels that every client hears, for a client that does not resume."""
-        missing = self._missing_channels()
-        refused = yield from self._allow(missing)
-        for channel in missing:
-            if channel in refused:
-                continue
-            for stream, head in (yield ReadHeads(channel)).items():
-                if stream not in self._following:
-                    self._following.move(stream, head)
+        if self._has_begun:
+            return
+        self._has_begun = True
+        if self._begins is None:
+            yield from self._note_beginnings()
+        for stream, head in (self._begins or {}).items():
+            if stream not in self._following and self._following.is_heard(stream):
+                self._following.move(stream, head)
+        self._begins = None
+        yield from self._compare_heads()
 
     # --- commands -------------------------------------------------------------------------------------------------------
 
@@ -648,10 +707,9 @@ class ServerSession:
             if outcome.accepted:
                 reply = None if outcome.reply is None else msgspec.Raw(outcome.reply)
                 positions = {name: at for name, at in outcome.positions.items() if self.hears(name)}
-                sequence = next((at.seq for at in outcome.positions.values()), None)
                 self._say(
                     "message.received",
-                    MessageReceived(command, sequence, positions=positions, reply=reply),
+                    MessageReceived(command, positions=positions, reply=reply),
                 )
             else:
                 code, text = msgspec.json.decode(
@@ -705,9 +763,12 @@ class ServerSession:
                 and cause.client == self.client
                 and cause.identity == (self.identity or "")
             )
-            for frame in entry.frames:
-                written = with_cause(frame, cause.id) if is_own and cause is not None else frame
-                self._effects.append(Write(written))
+            if self._is_plain:
+                self._effects += [Write(message.decode()) for message in entry.messages]
+            else:
+                for frame in entry.frames:
+                    written = with_cause(frame, cause.id) if is_own and cause is not None else frame
+                    self._effects.append(Write(written))
             self._following.move(stream, entry.position)
         if page.more:
             self._following.mark(stream)
@@ -715,7 +776,8 @@ class ServerSession:
     def _lose(self, stream: str, head: Position) -> None:
         """The client cannot get every entry: it goes on behind the gap, and asks for the state."""
         self._following.move(stream, head)
-        self._say("resumed", Resumed({stream: Recovery(False, head.epoch, head.seq)}))
+        if not self._is_plain:
+            self._say("resumed", Resumed({stream: Recovery(False, head.epoch, head.seq)}))
 
     # --- marks ----------------------------------------------------------------------------------------------------------
 
@@ -733,7 +795,7 @@ class ServerSession:
         mark = yield MakeMark()
         unnamed: list[str] = []
         for channel in self._following.channels:
-            unnamed += self._following.newborn((yield ReadHeads(channel, self._mark)))
+            unnamed += self._following.newborn((yield from self._heads(channel, self._mark)))
         for stream in unnamed:
             self._begin(stream)
         # Streams that the changes named already, and of which no page was written yet.
@@ -742,7 +804,7 @@ class ServerSession:
 
     def _compare_heads(self) -> _Work:
         for channel in self._following.channels:
-            heads = yield ReadHeads(channel)
+            heads = yield from self._heads(channel)
             for stream in self._following.newborn(heads):
                 self._begin(stream)
             self._following.compare(heads)

@@ -96,7 +96,7 @@ def _equal(make: Callable[[int], AnyStore], found: _Findings) -> None:
     store.set(1)
     store.set(2)
     store.set(2)
-    found.want("an equal value is no change", [1, 2], seen)
+    found.want("an equal value is not a change", [1, 2], seen)
 
 
 def _isolation(make: Callable[[int], AnyStore], found: _Findings) -> None:
@@ -113,7 +113,7 @@ def _isolation(make: Callable[[int], AnyStore], found: _Findings) -> None:
     except ValueError as error:
         found.raised("the writer does not see an observer's error", error)
     store.set(3)
-    found.want("an observer that raises starves nobody", [1, 2, 3], seen)
+    found.want("an observer that raises starves no other", [1, 2, 3], seen)
 
 
 def _reentrancy(make: Callable[[int], AnyStore], found: _Findings) -> None:

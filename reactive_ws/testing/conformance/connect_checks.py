@@ -49,11 +49,11 @@ class ConnectRule(enum.Enum):
         "a peer that keeps TCP open after its close frame is dropped after `close_timeout`"
     )
     TOO_BIG = "a message over `max_size` ends the connection, and `sent` says 1009"
-    REFUSED = "OSError when nobody listens"
+    REFUSED = "OSError when no server listens"
     STATUS = "InvalidStatus with status and headers when the server answers with something but 101"
     REDIRECT = "a redirect is raised as InvalidStatus with its headers, and not followed"
     NO_SERVER = "InvalidHandshake or OSError when the other side does not speak HTTP"
-    BAD_URL = "InvalidURI for what is no WebSocket URL"
+    BAD_URL = "InvalidURI for a text that is not a WebSocket URL"
     CANCELLED_DIAL = "a cancelled dial leaves no socket open"
     LOGGER = "it logs only to the logger that it is given, which hides secrets"
 

@@ -3,8 +3,7 @@
     asyncio.run(check_connect(websockets.asyncio.client.connect))
 
 It runs a server on loopback and breaks connections in the ways that servers and networks do. It does not measure speed, and
-asks for nothing that the service does not use. Who writes an own factory, or a wrapper around a faster library, calls it in a
-test.
+asks for nothing that the service does not use. The test of a factory of your own, or of a wrapper around a faster library, calls it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Servers, services and what they must keep, in one simulation: the table on which tests of whole programs are played.
 
-`World` makes scripted servers and services whose clock, chance and ids come from the simulation, watches the services'
-streams, and checks the rules that hold whatever happens. Used by tests and by the machines of `machines`.
+`World` makes scripted servers and services whose clock, chance and ids come from the simulation. It watches the services'
+streams, and checks the rules that hold whatever happens. Tests and the machines of `machines` use it.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def noting_absence(url: str, connections: Sequence[Peer]) -> Generator[None, Non
         if not connections:
             error.add_note(f"no client ever connected to {url}")
         elif not any(peer.is_open for peer in connections):
-            error.add_note("no client is connected any more")
+            error.add_note("no client is connected now")
         raise
 
 

@@ -1,9 +1,9 @@
 """The faults of `faults` on real sockets: a proxy on the loopback interface between a client and a real server.
 
 For tests that put a foreign server behind it; everything else is faster and exact in a simulation. Time is real here.
-Where it is less true than the in-memory network: a refused connection is accepted and reset at once, a hanging one is accepted
-and gets no byte, and what an end wrote is acknowledged by the proxy's own operating system, so a writer notices a black hole only
-when more is on the way than the proxy and its sockets hold.
+It is less true than the in-memory network in three ways. The proxy accepts a refused connection and resets it at once. It
+accepts a hanging one and sends it no byte. Its operating system acknowledges what an end wrote. So a writer notices a black
+hole only when more is on the way than the proxy and its sockets hold.
 """
 
 from __future__ import annotations

@@ -297,7 +297,7 @@ class Network:
             port, self._next_port = self._next_port, self._next_port + 1
         address = ("" if host in _EVERY_HOST else host, int(port))
         if address in self._listeners:
-            raise OSError(errno.EADDRINUSE, f"somebody listens on {host!r}, {port} already")
+            raise OSError(errno.EADDRINUSE, f"a server listens on {host!r}, {port} already")
         self._listeners[address] = factory
         return VirtualServer(self._here, self, address)
 

@@ -151,7 +151,7 @@ class HubProgram(Peer):
 
     def command(self) -> list[str]:
         options = f"--port {self.port} --token-delay 0{self.goaway}"
-        data = ["--data", str(self.folder / "hub.db")]
+        data = ["--log", str(self.folder / "hub.db")]
         return [sys.executable, "-m", "reactive_ws", "hub", *options.split(), *data]
 
     async def received(self) -> list[str]:

@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.http11 import Request
 
 from reactive_ws.errors import ListenFailed
+from reactive_ws.server.access import request_of
 from reactive_ws.stores.hub import Hub
-from reactive_ws.stores.hub.admission import token_of
 from reactive_ws.stores.wire.chat import Message
 from reactive_ws.testing import simulate
 
@@ -82,7 +80,8 @@ async def test_it_starts_once_and_says_where_it_is() -> None:
         with pytest.raises(ListenFailed, match="it is in use"):
             await other.start()
         socket = await dial()
-        assert (await hear(socket))["payload"]["epoch"] == server.epoch
+        assert (await hear(socket))["type"] == "hello"
+        assert (await server.log.read("app", None)).head.epoch == server.epoch
         await asyncio.sleep(1)
         assert repr(server) == "<Hub ws://server:80/ws, 1 clients>"
         assert server.clients == 1
@@ -148,20 +147,22 @@ async def test_without_a_good_token_nobody_is_let_in() -> None:
         began = asyncio.get_running_loop().time()
         silent, rude, wrong = await dial(), await dial(), await dial()
         await rude.send("no json")
-        assert await end_of(rude) == (4401, "auth expected")
+        assert await end_of(rude) == (4401, "the first message must be auth")
         await say(wrong, "typing", {"conversationId": "s", "userId": "u"})
-        assert await end_of(wrong) == (4401, "the token was refused")
-        assert await end_of(silent) == (4401, "auth expected")
+        assert await end_of(wrong) == (4401, "the first message must be auth")
+        assert await end_of(silent) == (4401, "no auth message came in time")
         assert asyncio.get_running_loop().time() - began == pytest.approx(5.0, abs=0.5)
+        await asyncio.sleep(1)
         assert server.clients == 0
 
 
 def test_the_token_of_a_handshake_is_found_where_it_may_be() -> None:
     def of(path: str = "/ws", **headers: str) -> str | None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return token_of(Request(path, Headers(named)))
+        offered = [name.strip() for name in named.get("Sec-WebSocket-Protocol", "").split(",")]
+        path, _, query = path.partition("?")
+        return request_of(path, query, named.items(), offered).token
 
-    assert token_of(None) is None
     assert of() is None
     assert of(Authorization="Basic abc") is None
     assert of(Authorization="Bearer  ") is None
@@ -246,8 +247,7 @@ async def test_channels_that_are_not_wanted_are_not_heard() -> None:
     async with hub(reply=lambda *_: "yes"):
         one, two = await dial(), await dial()
         await say(one, "unsubscribe", {"channel": "typing"}, id="u")
-        await say(one, "ping", id="1")
-        await heard(one, "pong")
+        assert (await heard(one, "unsubscribed"))["id"] == "u"
         await say(two, "typing", {"conversationId": "s", "userId": "two"})
         await say(two, "ping", id="2")
         await heard(two, "pong")
@@ -258,3 +258,55 @@ async def test_channels_that_are_not_wanted_are_not_heard() -> None:
         await heard(one, "subscribed")
         await say(two, "typing", {"conversationId": "s", "userId": "two"})
         assert (await heard(one, "typing"))["payload"]["userId"] == "two"
+
+
+@simulate
+async def test_a_subscription_tells_the_position_when_the_channel_is_a_stream() -> None:
+    async with hub(reply=lambda *_: "yes") as server:
+        one, two = await dial(), await dial()
+        await say(two, "message.send", chat("m1"), id="m1")
+        for _ in range(2):
+            await heard(two, "message.response")
+        for channel, at in (("s", {"stream": "s", "epoch": server.epoch, "seq": 3}), ("t", {})):
+            await say(one, "subscribe", {"channel": channel}, id=channel)
+            answer = await heard(one, "subscribed")
+            got = {key: value for key, value in answer["payload"].items() if key != "streams"}
+            expected = at or {"stream": "t", "epoch": server.epoch, "seq": 0}
+            assert (answer["id"], got) == (channel, {"channel": channel, **expected})
+
+
+@simulate
+async def test_a_page_of_another_origin_is_refused_and_the_hubs_own_is_not() -> None:
+    async with hub():
+        with pytest.raises(InvalidStatus) as refused:
+            await dial(origin="https://evil.example")
+        assert refused.value.response.status_code == 403
+        own = await dial(origin="http://server")
+        assert (await hear(own))["type"] == "hello"
+    async with hub(origins=("https://app.example",)):
+        socket = await dial(origin="https://app.example")
+        assert (await hear(socket))["type"] == "hello"
+
+
+@simulate
+async def test_what_a_client_can_fill_is_bounded() -> None:
+    async with hub(reply=lambda *_: "yes") as server:
+        socket = await dial()
+        many = "\n".join(f"panel create p{number}" for number in range(101))
+        await say(socket, "message.send", chat("m1", many), id="m1")
+        error = (await heard(socket, "error"))["payload"]
+        assert (error["code"], error["replyTo"]) == ("too_many", "m1")
+        for count in range(10):
+            hundred = "\n".join(f"panel create p{count * 100 + n}" for n in range(100))
+            await say(socket, "message.send", chat(f"n{count}", hundred), id=f"n{count}")
+        await say(socket, "message.send", chat("m2", "panel create one more"), id="m2")
+        await say(socket, "session.create", {"sessionId": "t", "title": "t" * 201}, id="c1")
+        assert (await heard(socket, "error"))["payload"]["code"] == "too_long"
+        assert len((await server.chat()).panels) == 1_000
+        for bad in ("_private", "app", "*", "s" * 151, "a\n"):
+            await say(socket, "session.create", {"sessionId": bad}, id=f"b{bad}")
+            assert (await heard(socket, "error"))["payload"]["code"] == "bad_session"
+        await say(socket, "sync", {"streams": ["_owed/s"]})
+        assert (await heard(socket, "error"))["payload"]["code"] == "not_subscribed"
+        await say(socket, "subscribe", {"channel": "_owed/*"})
+        assert (await heard(socket, "error"))["payload"]["code"] == "bad_channel"

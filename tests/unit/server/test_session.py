@@ -131,7 +131,7 @@ def test_commands_run_one_at_a_time_in_order() -> None:
     assert said(second) == [
         {
             "type": "message.received",
-            "payload": {"messageId": "0", "sequence": 5, "reply": {"n": 1}},
+            "payload": {"messageId": "0", "reply": {"n": 1}},
         }
     ]
     assert asked(second)[0].envelope.id == "1"
@@ -395,9 +395,50 @@ def test_every_client_hears_the_channels_of_the_server() -> None:
     answers = Answers(session(channels=("*",)), ReadHeads={"s": Position("e", 8)})
     answers.answers["ReadPage"] = page("s", 9)
     answers.do(answers.one.opened(10.0)).do(answers.one.tick(10.1))
-    assert answers.one.channels == ()
-    answers.do(answers.one.tick(11.0)).do(answers.one.changed({"s"}))
+    # What happens before the client's first word is held back, and not lost.
+    answers.do(answers.one.changed({"s"}))
+    assert [message["type"] for message in answers.said] == ["hello"]
+    assert answers.one.due_at == 10.5
+    answers.answers["ReadHeads"] = {"s": Position("e", 9)}
+    answers.do(answers.one.tick(10.5))
     assert answers.said[-1]["seq"] == 9
+    assert answers.one.due_at is None
+
+
+def test_a_client_may_leave_out_names_of_the_servers_channels() -> None:
+    answers = Answers(session(channels=("*",), max_channels=2), ReadHeads={"s": Position("e", 8)})
+    answers.do(answers.one.opened(10.0)).hear("unsubscribe", {"channel": "s"})
+    assert not answers.one.hears("s")
+    assert answers.one.hears("t")
+    answers.hear("subscribe", {"channel": "s"})
+    assert answers.one.hears("s")
+    answers.hear("unsubscribe", {"channel": "s"}).hear("unsubscribe", {"channel": "t"})
+    answers.hear("unsubscribe", {"channel": "u"})
+    assert answers.said[-1]["payload"]["code"] == "too_many"
+    answers.hear("unsubscribe", {"channel": "*"})
+    assert answers.said[-1]["payload"]["code"] == "too_many"
+
+
+def test_no_client_hears_a_private_stream() -> None:
+    heads = {"s": Position("e", 8), "_p": Position("e", 3)}
+    answers = Answers(session(), ReadHeads=heads)
+    answers.hear("subscribe", {"channel": "_p"}).hear("subscribe", {"channel": "_p/*"})
+    assert [one["payload"]["code"] for one in answers.said] == ["bad_channel"] * 2
+    answers.hear("subscribe", {"channel": "*"})
+    assert set(answers.said[-1]["payload"]["streams"]) == {"s"}
+    answers.hear("resume", {"subscriptions": ["*"], "positions": {"_p": {"epoch": "e", "seq": 1}}})
+    assert set(answers.said[-1]["payload"]["streams"]) == {"s"}
+    assert answers.one.changed({"_p"}) == []
+
+
+def test_a_plain_client_gets_messages_without_positions_at_once() -> None:
+    types = registry()
+    settings = SessionSettings(channels=("*",))
+    one = ServerSession(settings, types, JsonCodec(types), is_plain=True)
+    answers = Answers(one, ReadHeads={"s": Position("e", 8)}, ReadPage=page("s", 9))
+    answers.do(one.opened(10.0)).do(one.changed({"s"}))
+    (message,) = answers.said
+    assert not {"stream", "epoch", "seq"} & set(message)
 
 
 def test_goaway_and_nothing_after_the_end() -> None:

@@ -9,8 +9,11 @@ from app_world import application, connected, envelopes, problems, said, server,
 
 from reactive_ws.errors import DeliveryFailed
 from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.stores.history.conversation import Conversation
+from reactive_ws.stores.history.own_messages import acknowledged, composed
 from reactive_ws.stores.wire.chat import Message, MessageResponse
-from reactive_ws.testing import World, simulate
+from reactive_ws.testing import NEVER, World, simulate
+from reactive_ws.wire import MessageReceived, Position
 
 
 @simulate
@@ -133,3 +136,31 @@ async def test_unread_messages_are_counted_and_read() -> None:
         await world.settle()
         assert unread == [0, 1, 2, 0]
         assert total == [0, 1, 2, 3, 1, 0]
+
+
+@simulate
+async def test_the_place_of_a_message_comes_in_the_reply_and_its_epoch_with_the_positions() -> None:
+    async with World() as world:
+        scripted, app = await connected(world)
+        scripted.answer("message.send", lambda _: [])
+        scripted.acknowledge_after = NEVER
+        first, second = app.history.send("s", "first"), app.history.send("s", "second")
+        await world.settle()
+        at = Position(scripted.streams.epoch, 1)
+        for delivery, sequence in ((second, 2), (first, 1)):
+            echo = Message(delivery.id, "s", "user", "x", 0.0, sequence=sequence)
+            reply = {"sequence": sequence}
+            scripted.send(MessageReceived(delivery.id, positions={"s": at}, reply=reply))
+            scripted.publish(MessageResponse("s", echo), "s")
+        await world.settle()
+        assert [entry.id for entry in app.history.get_entries("s")] == [first.id, second.id]
+        assert [entry.message.sequence for entry in app.history.get_entries("s")] == [1, 2]
+
+
+@pytest.mark.parametrize("reply", [None, 7, "1", {"sequence": "1"}, {"sequence": True}, {}])
+def test_a_reply_without_a_place_gives_none(reply: object) -> None:
+    state = composed(Conversation(), Message("m", "s", "user", "x", 0.0))
+    state = acknowledged(state, MessageReceived("m", reply=reply), "e")
+    entry = state.timeline.find("m")
+    assert entry is not None
+    assert (entry.status, entry.message.sequence) == (DeliveryStatus.ACKNOWLEDGED, None)

@@ -483,7 +483,7 @@ async def test_what_was_expected_is_said_without_addresses_and_who_is_not_there(
             AssertionError, match="Ping was expected, nothing came within 1 s"
         ) as caught:
             await server.expect(Ping, timeout=1)
-        assert caught.value.__notes__ == ["no client is connected any more"]
+        assert caught.value.__notes__ == ["no client is connected now"]
 
 
 @simulate

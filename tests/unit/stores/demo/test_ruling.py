@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-import sqlite3
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
+from websockets.asyncio.client import connect
 
+from reactive_ws.server import Publisher, Retention, SqliteLog
 from reactive_ws.stores.demo.judge import decide as decide_files
 from reactive_ws.stores.demo.judge import half_streamed, stored
 from reactive_ws.stores.demo.record import Accepted, Acknowledged, Killed, Line, Record, read
 from reactive_ws.stores.demo.ruling import Kill, Ruling, decide
 from reactive_ws.stores.demo.screen import Screen, Shown, save
-from reactive_ws.stores.wire.chat import Message, Panel
+from reactive_ws.stores.hub import Hub
+from reactive_ws.stores.hub.chat import Owed
+from reactive_ws.stores.hub.reactions import hub_types
+from reactive_ws.stores.wire.chat import (
+    Message,
+    MessageDelta,
+    MessageResponse,
+    MessageSend,
+    Panel,
+    PanelChange,
+    PanelCreated,
+    PanelDeleted,
+    PanelUpdated,
+)
 
 COUNT = 30
 KILLED = Killed("killed-1.db", "m3.reply", 5)
@@ -139,20 +154,20 @@ def test_a_kill_that_did_not_hurt_does_not_pass(
 
 
 def data_file(path: Path) -> None:
-    database = sqlite3.connect(path)
-    for table in ("messages", "panels", "owed"):
-        database.execute(f"CREATE TABLE {table} (key TEXT, number INTEGER, value TEXT)")
-    for number, one in enumerate(said(), 1):
-        message = Message(one.id, "s", one.role, one.text, 0.0)
-        row = ("s", number, msgspec.json.encode(message).decode())
-        database.execute("INSERT INTO messages VALUES (?, ?, ?)", row)
-    panel = msgspec.json.encode(screen().panels[0]).decode()
-    database.execute("INSERT INTO panels VALUES ('', 1, ?)", (panel,))
-    for number, sent in enumerate((0, 3, 5)):
-        owed = msgspec.json.encode({"text": "hello", "sent": sent}).decode()
-        database.execute("INSERT INTO owed VALUES ('s', ?, ?)", (number, owed))
-    database.commit()
-    database.close()
+    async def write() -> None:
+        async with Publisher(hub_types(None), SqliteLog(path)) as log:
+            for one in said():
+                message = Message(one.id, "s", one.role, one.text, 0.0)
+                await log.publish("s", MessageResponse("s", message))
+            await log.publish("app", PanelCreated(Panel("p", "text", "Plan", {"text": ""})))
+            await log.publish("app", PanelCreated(Panel("q", "text", "Gone", {})))
+            await log.publish("app", PanelUpdated(PanelChange("p", data={"text": "x"})))
+            await log.publish("app", PanelDeleted("q"))
+            await log.publish("_owed/s", Owed("x.reply", "hello", 0.0))
+            for name, text, done in (("y.reply", "hel", False), ("z.reply", "hello", True)):
+                await log.publish("s", MessageDelta("s", name, 0, text, done))
+
+    asyncio.run(write())
 
 
 def test_the_judge_reads_the_files(tmp_path: Path) -> None:
@@ -170,6 +185,28 @@ def test_the_judge_reads_the_files(tmp_path: Path) -> None:
     assert half_streamed(data) == 1
     with pytest.raises(FileNotFoundError):
         stored(tmp_path / "nothing")
+
+
+def test_the_judge_begins_with_the_checkpoint_where_older_entries_are_gone(tmp_path: Path) -> None:
+    async def talk() -> None:
+        log = SqliteLog(tmp_path / "hub.db", retention=Retention(max_entries=10))
+        async with Hub(log=log, reply=lambda message, outcomes: "yes") as hub:
+            async with connect(hub.url, proxy=None, max_queue=None) as socket:
+                for number in range(60):
+                    message = Message(f"m{number}", "s", "user", f"text {number}", 0.0)
+                    payload = msgspec.to_builtins(MessageSend("s", message))
+                    frame = {"type": "message.send", "id": f"m{number}", "payload": payload}
+                    await socket.send(msgspec.json.encode(frame).decode())
+                while "m59.reply" not in str(await socket.recv()):
+                    pass
+                while "message.response" not in str(await socket.recv()):
+                    pass
+            await log.prune()
+
+    asyncio.run(asyncio.wait_for(talk(), 60))
+    shown = stored(tmp_path / "hub.db").sessions["s"]
+    assert len(shown) == 120
+    assert {one.id for one in shown} == {f"m{n}{end}" for n in range(60) for end in ("", ".reply")}
 
 
 def test_a_line_that_was_cut_off_is_no_line(tmp_path: Path) -> None:

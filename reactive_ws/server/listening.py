@@ -1,4 +1,4 @@
-"""Opens the listening socket of our small servers and says in one sentence why it cannot."""
+"""Opens a listening socket, or says in one sentence why it cannot."""
 
 from __future__ import annotations
 
