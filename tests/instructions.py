@@ -12,6 +12,13 @@ __all__ = ["LOOKS_FOR_SIGNALS", "MAY_COLLECT", "is_reached", "places_of"]
 
 LOOKS_FOR_SIGNALS = ("CALL", "RESUME", "JUMP_BACKWARD")
 """After these the interpreter switches threads, runs signal handlers and, from 3.12 on, collects garbage."""
+RETURNS_QUIETLY = frozenset({"_rest", "_keep_busy", "_leave_section"})
+"""Functions of the package after whose return there is no place.
+
+The interpreter looks for signals when a Python function begins and when a C function returned. It does not look when a
+Python function returns to another one. The last step of these three lets direct writes pass again, and the next step of
+the caller releases the lock.
+"""
 MAY_COLLECT = (*LOOKS_FOR_SIGNALS, "BUILD_", "MAKE_FUNCTION")
 """After these CPython 3.11 may collect, because they make an object."""
 
@@ -69,6 +76,12 @@ def _left(
             latest[frame] = dis.opname[frame.f_code.co_code[frame.f_lasti]]
             if before and before.startswith(after):
                 look(frame)
+        elif (
+            event == "return"
+            and frame.f_back is not None
+            and frame.f_code.co_name in RETURNS_QUIETLY
+        ):
+            latest[frame.f_back] = ""
         return step
 
     def enter(frame: FrameType, _: str, __: object) -> Any:

@@ -11,7 +11,6 @@ delivery starts after `dispose()` returned, without a lock around each call. Fre
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import count
 from operator import itemgetter
@@ -50,7 +49,6 @@ class Link(DisposableBase):
     __slots__ = (
         "__weakref__",
         "_audience",
-        "_domain",
         "_held",
         "_index",
         "_on_completed",
@@ -60,20 +58,16 @@ class Link(DisposableBase):
     )
 
     def __init__(
-        self,
-        audience: Audience,
-        on_next: Callable[[Any], object],
-        on_completed: Callable[[], object] | None,
+        self, on_next: Callable[[Any], object], on_completed: Callable[[], object] | None
     ) -> None:
         # None before the observer is counted, and after it left.
         self._audience: Audience | None = None
-        self._domain = audience._domain
         self._on_next: Callable[[Any], object] = on_next
         self._on_completed = on_completed
         # Depth and value of each commit that came during the replay.
-        self._held: deque[tuple[int, Any]] | None = None
+        self._held: list[tuple[int, Any]] | None = None
         self._index = -1
-        self._serial = 0
+        self._serial: int
         self._seen: Any = UNSET
 
     __reduce_ex__ = refuse_copy
@@ -83,13 +77,37 @@ class Link(DisposableBase):
         audience = self._audience
         if audience is None:
             return
-        domain = self._domain
+        domain = audience._domain
+        # What is dropped lives until this call returns, because a finalizer may do anything.
+        on_next, on_completed, seen = self._on_next, self._on_completed, self._seen
+        index, size = self._index, audience._size
+        # The usual case takes no lock. From the first line to its end there is no call, so that no other thread and no
+        # handler comes between (see `commit_queue`).
+        if index >= 0 and not audience._waiting and (audience._live > 1 or audience._is_light):
+            is_out = False
+            if index + 1 == size and not (domain._deliverer or domain._is_busy):
+                if audience._dead * 2 <= index:
+                    del audience._slots[index], audience._links[index]
+                    audience._size = index
+                    is_out = True
+            elif (audience._dead + 1) * 2 <= size:
+                audience._slots[index] = ignore
+                audience._links[index] = None
+                audience._dead += 1
+                is_out = True
+            if is_out:
+                audience._live -= 1
+                self._audience = self._on_completed = None
+                self._on_next = ignore
+                self._seen = UNSET
+                return
+        del on_next, on_completed, seen
         is_inside = domain._is_inside()
         with domain._lock:
             domain._is_busy = True
             audience._leave(self)
             domain._leave_section(is_inside=is_inside)
-        if not is_inside:
+        if not is_inside and (domain._trash or domain._chores or domain._leftover):
             domain._after_section()
 
     def _admit(self) -> None:
@@ -103,9 +121,12 @@ class Link(DisposableBase):
         audience = self._audience
         if audience is None:
             return
+        noted = (audience._domain._depth, value)
         with audience._domain._lock:
-            if self._held is not None:
-                self._held.append((audience._domain._depth, value))
+            # Without a call between the look and the note, because `_catch_up` looks without the lock.
+            held = self._held
+            if held is not None:
+                held.append(noted)
                 return
         self._on_next(value)
 
@@ -121,61 +142,75 @@ class Link(DisposableBase):
         except Exception as error:  # noqa: BLE001 - reported; the stream lives and the next good value arrives
             domain._report(audience._kind, error, audience._label(), audience._culprit())
         else:
-            if audience._has_memory:
-                with domain._lock:
-                    if self._audience is not None:
-                        self._seen = value
-                        audience._seed(self, value)
-            self._call(value)
-        newer: Any = UNSET
+            if audience._has_memory and self._audience is not None:
+                self._seen = value
+                audience._seed(self, value)
+            self._show(value)
         while True:
-            # The last reference to a value may run a finalizer, so none is dropped under the lock.
-            newer = UNSET
-            with domain._lock:
-                held = self._held
-                if not held:
-                    if value is UNSET and audience._has_memory and self._audience is not None:
-                        audience._wait_for_value(self)
-                    self._held = None
-                    if self._index >= 0 and self._audience is not None:
-                        audience._slots[self._index] = self._on_next
+            if value is UNSET and audience._has_memory:
+                is_inside, is_open = domain._is_inside(), False
+                with domain._lock:
+                    domain._is_busy = True
+                    if not self._held:
+                        if self._audience is not None:
+                            audience._wait_for_value(self)
+                        self._open(audience)
+                        is_open = True
+                    domain._leave_section(is_inside=is_inside)
+                if is_open:
                     break
-                depth, newer = held.popleft()
-            if newer is _END:
-                self._complete()
-                return
-            if value is UNSET or not audience._is_same(value, newer):
-                value = newer
-                self._call(newer, depth)
+            later: list[tuple[int, Any]] = []
+            # From here to `break` without a call.
+            held = self._held
+            if not held:
+                # `_open`, written out.
+                self._held = None
+                if self._index >= 0 and self._audience is not None:
+                    audience._slots[self._index] = self._on_next
+                break
+            self._held = later
+            for depth, newer in held:
+                if newer is _END:
+                    self._complete()
+                    return
+                if value is UNSET or not audience._is_same(value, newer):
+                    value = newer
+                    self._show_at(depth, newer)
         if domain._leftover:
             domain._after_section()
 
-    def _call(self, value: Any, depth: int | None = None) -> None:
-        """Shows one value on the subscriber's thread.
+    def _open(self, audience: Audience) -> None:
+        """Puts the observer itself into its place in the list."""
+        self._held = None
+        if self._index >= 0 and self._audience is not None:
+            audience._slots[self._index] = self._on_next
 
-        Args:
-            value: The value.
-            depth: The depth of the commit that made it; None for the value at the time of the subscription.
-        """
+    def _show(self, value: Any) -> None:
+        """Calls the observer on the subscriber's thread. After `dispose` it calls `ignore`."""
+        try:
+            self._on_next(value)
+        except Exception as error:  # noqa: BLE001 - one observer's error is its own
+            audience = self._audience
+            if audience is not None:
+                audience._domain._report("observer", error, audience._label(), self._on_next)
+
+    def _show_at(self, depth: int, value: Any) -> None:
+        """Calls the observer on the subscriber's thread with the value of a commit of this depth."""
         audience = self._audience
         if audience is None:
             return
         domain, me = audience._domain, get_ident()
         depths = domain._replay_depths
         before = depths.get(me)
-        if depth is not None:
-            # A direct write does not look at depths; this makes the next one a queued one.
-            with domain._lock:
-                domain._is_busy = True
-            depths[me] = depth if before is None else max(depth, before)
+        # A direct write does not look at depths; this makes the next one a queued one.
+        domain._is_busy = True
+        depths[me] = depth if before is None else max(depth, before)
         try:
-            self._on_next(value)
-        except Exception as error:  # noqa: BLE001 - one observer's error is its own
-            domain._report("observer", error, audience._label(), self._on_next)
+            self._show(value)
         finally:
             if before is not None:
                 depths[me] = before
-            elif depth is not None:
+            else:
                 del depths[me]
 
     def _end(self) -> None:
@@ -214,6 +249,7 @@ class Audience:
         "_domain",
         "_is_awake",
         "_is_closed",
+        "_is_light",
         "_links",
         "_live",
         "_size",
@@ -237,6 +273,8 @@ class Audience:
         # Whether `_awake` ran after the last `_asleep`.
         self._is_awake = False
         self._is_closed = False
+        # Whether the first observer wakes nothing, and the last one lets nothing sleep.
+        self._is_light = False
         # Observers that came while there was no value to show, and wait for a good one that may be no change to others.
         self._waiting: tuple[Link, ...] = ()
 
@@ -251,7 +289,7 @@ class Audience:
         return captured
 
     def _seed(self, link: Link, value: Any) -> None:
-        """Remembers the value that `link` was shown, if nothing was delivered since. Under the lock."""
+        """Remembers the value that `link` was shown, if nothing was delivered since. Any thread."""
 
     def _is_same(self, old: Any, new: Any) -> bool:  # noqa: ARG002 - subclasses compare
         """Whether an observer that was shown `old` need not see `new`. Without the lock."""
@@ -291,51 +329,77 @@ class Audience:
         self, on_next: Callable[[Any], object], on_completed: Callable[[], object] | None
     ) -> Link:
         """Registers an observer and shows it the current value. Any thread, also inside a callback."""
-        link = Link(self, on_next, on_completed)
+        link = Link(on_next, on_completed)
         try:
-            self._enter(link)
-            captured = self._register(link)
-            link._catch_up(captured)
-            self._domain._raise_strict()
+            link._catch_up(self._register(link))
+            if self._domain._strict_errors:
+                self._domain._raise_strict()
         except BaseException:
             # The caller gets no handle, so dispose here.
             link.dispose()
             raise
         return link
 
-    def _enter(self, link: Link) -> None:
-        """Counts an observer, which wakes what it looks at, and runs the start callbacks."""
-        domain = self._domain
-        is_inside = domain._is_inside()
-        with domain._lock:
-            domain._is_busy = True
-            domain._interest.append(self)
-            link._audience = self
-            self._live += 1
-            domain._leave_section(is_inside=is_inside)
-        if not is_inside:
-            domain._after_section()
-
     def _register(self, link: Link) -> Any:
         """Lets an observer see the commits after the newest one; returns what the current value is made of."""
         domain = self._domain
+        held: list[tuple[int, Any]] = []
+        if (self._live or self._is_light) and not domain._deliverer and not self._has_ended():
+            # The usual case takes no lock: nothing has to wake, and no thread delivers.
+            slot, linked, serial, number = [link._hold], [link], next(_serials), domain._number
+            captured = self._capture()
+            # From here to `return` without a call, so that no other thread and no handler comes between.
+            if (
+                number == domain._number
+                and not (domain._deliverer or domain._is_busy)
+                and (self._live or self._is_light)
+            ):
+                link._audience = self
+                link._held = held
+                link._serial = serial
+                link._index = self._size
+                self._slots += slot
+                self._links += linked
+                self._size += 1
+                self._live += 1
+                return captured
+        captured = UNSET
         is_inside = domain._is_inside()
-        held: deque[tuple[int, Any]] = deque()
         with domain._lock:
             domain._is_busy = True
-            number = -1
-            captured: Any = None
-            while number != domain._number:
-                # Also once more when a handler wrote meanwhile: value and number belong together.
-                number = domain._number
-                captured = self._capture()
-            if self._has_ended():
-                held.append((0, _END))
-            link._held = held
-            domain._note_join(number, link)
+            if not self._is_light:
+                domain._interest.append(self)
+            link._audience = self
+            self._live += 1
+            if not is_inside:
+                domain._settle_interest()
+            if is_inside or not domain._chores:
+                captured = self._note(link, held)
             domain._leave_section(is_inside=is_inside)
-        if not is_inside:
+        if captured is UNSET:
+            # A start callback comes first, because the observer is to see what it writes.
             domain._after_section()
+            with domain._lock:
+                domain._is_busy = True
+                captured = self._note(link, held)
+                domain._leave_section(is_inside=False)
+        if not is_inside and (domain._trash or domain._chores or domain._leftover):
+            domain._after_section()
+        return captured
+
+    def _note(self, link: Link, held: list[tuple[int, Any]]) -> Any:
+        """Notes an observer for its place; returns what the current value is made of. Under the lock."""
+        domain = self._domain
+        number = -1
+        captured: Any = None
+        while number != domain._number:
+            # Also once more when a handler wrote meanwhile: value and number belong together.
+            number = domain._number
+            captured = self._capture()
+        if self._has_ended():
+            held.append((0, _END))
+        link._held = held
+        domain._note_join(number, link)
         return captured
 
     def _place(self, link: Link) -> None:
@@ -356,7 +420,7 @@ class Audience:
         """Takes an observer out. Under the lock."""
         domain = self._domain
         domain._trash.append((link._on_next, link._on_completed, link._seen))
-        if self._live == 1:
+        if self._live == 1 and not self._is_light:
             domain._interest.append(self)
         if (self._dead + 1) * 2 > self._size:
             domain._dirty.append(self)

@@ -73,14 +73,9 @@ class Batch:
     def read_all(self, domain: Domain, roots: Iterable[Root]) -> dict[Source, Any]:
         """Returns the values that the owner sees, those that it did not write from one commit."""
         roots = list(roots)
-        with domain._lock:
-            number, read = -1, list[tuple[Root, Any]]()
-            while number != domain._number:
-                # Once more when a handler or a finalizer wrote on this thread meanwhile.
-                number = domain._number
-                read = [(root, self.read(root._cell, root._cell._value)) for root in roots]
-        if domain._leftover:
-            domain._after_section()
+        read = domain._read_at_once(
+            lambda: [(root, self.read(root._cell, root._cell._value)) for root in roots]
+        )
         return {root: root._project(value) for root, value in read}
 
     def touches(self, sources: tuple[Writable, ...]) -> bool:

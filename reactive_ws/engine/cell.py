@@ -81,9 +81,8 @@ class Cell(Root, Generic[T]):
         # How many derived values start from here, or from a key of it.
         self._reached = 0
         self._lifecycle = lifecycle_of(on_start, on_stop, linger, scheduler)
-        with domain._lock:
-            domain._stores.add(self)
-        domain._after_section()
+        self._is_light = self._lifecycle is None
+        domain._add_store(self)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -107,10 +106,9 @@ class Cell(Root, Generic[T]):
     def close(self) -> None:
         """Ends the store: its streams complete after the last value, once; later writes raise StoreClosed."""
         domain = self._domain
-        with domain._lock:
-            if self._is_shut:
-                return
-            self._is_shut = domain._has_ended = True
+        if self._is_shut:
+            return
+        self._is_shut = domain._has_ended = True
         with outside_batches():
             domain.commit((), closing=(self,))
 
@@ -176,46 +174,40 @@ class Cell(Root, Generic[T]):
         """Commits `value` if the value is still `old`, and sees to delivery; False when somebody came between."""
         domain = self._domain
         me = get_ident()
-        is_direct, is_locked = False, True
+        # From here to the number without a call, so that no other thread and no handler comes between; this takes the
+        # place of the lock (see `commit_queue`).
+        if domain._deliverer or domain._is_busy or self._is_shut or self._value is not old:
+            return domain.commit(((self, old, value),))
+        domain._deliverer = me
+        self._value = self._delivered = value
+        domain._number = number = domain._number + 1
         try:
-            domain._acquire()
-            if not (
-                domain._deliverer or domain._is_busy or self._is_shut or self._value is not old
-            ):
-                is_direct = True
-                domain._deliverer = me
-                self._value = self._delivered = value
-                domain._number = number = domain._number + 1
-            domain._unlock()
-            is_locked = False
-            if is_direct:
-                if self._others:
-                    domain._current = number  # pyright: ignore[reportPossiblyUnboundVariable]
-                    self._notify(value)
-                    if self._reached:
-                        propagate(number, self._bases(value))  # pyright: ignore[reportPossiblyUnboundVariable]
-                    domain._current = 0
-                elif len(self._slots) == 1:
-                    # One observer is the most common number, and `_tell` costs a tenth of the whole.
-                    call = self._slots[0]
-                    try:
-                        call(value)
-                    except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
-                        domain._failed("observer", error, self.name, call)
-                else:
-                    self._tell(value)
-                if domain._is_busy:
-                    domain._end_direct()
-                    return True
-                domain._deliverer = 0
-                if domain._is_busy:
-                    domain._look_again()  # type: ignore[unreachable]  # see `deliverer`
+            if self._others:
+                domain._current = number
+                self._notify(value)
+                if self._reached:
+                    propagate(number, self._bases(value))
+                domain._current = 0
+            elif self._size == 1:
+                # One observer is the most common number, and `_tell` costs a tenth of the whole.
+                call = self._slots[0]
+                try:
+                    call(value)
+                except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
+                    domain._failed("observer", error, self.name, call)
+            else:
+                self._tell(value)
+            if domain._is_busy:
+                domain._end_direct()  # type: ignore[unreachable]  # see `commit_queue`
                 return True
+            domain._deliverer = 0
+            if domain._is_busy:
+                domain._look_again()  # type: ignore[unreachable]
         except BaseException:
-            # Also an interrupt (Ctrl-C) between any two lines above, after which neither lock nor mark may stay.
-            domain._recover(is_locked=is_locked, is_direct=is_direct)
+            # Also an interrupt (Ctrl-C) between any two lines above, after which the mark may not stay.
+            domain._hand_over()
             raise
-        return domain.commit(((self, old, value),))
+        return True
 
     def _check_open(self) -> None:
         if self._is_shut:
@@ -264,14 +256,16 @@ class Cell(Root, Generic[T]):
         return self
 
     def _add_dependent(self, dependent: Dependent) -> None:
-        self._domain._interest.append(self)
+        if not self._is_light:
+            self._domain._interest.append(self)
         if dependent not in self._dependents:
             self._dependents[dependent] = None
             self._others += 1
             self._reached += 1
 
     def _remove_dependent(self, dependent: Dependent) -> None:
-        self._domain._interest.append(self)
+        if not self._is_light:
+            self._domain._interest.append(self)
         if dependent in self._dependents:
             del self._dependents[dependent]
             self._others -= 1

@@ -10,7 +10,8 @@ import math
 import sys
 import warnings
 from collections.abc import Callable, Iterable
-from types import CoroutineType
+from inspect import CO_COROUTINE
+from types import BuiltinFunctionType, CoroutineType, FunctionType, MethodType
 from typing import Any, NoReturn
 
 from ..errors import UsageError
@@ -28,6 +29,9 @@ __all__ = [
     "warn_without_gil",
 ]
 
+_MARK = "_is_coroutine_mark"
+"""What `inspect.markcoroutinefunction` sets; new in Python 3.12."""
+
 
 def check_function(given: Any, role: str, instead: str) -> None:
     """Refuses what cannot be called, and an `async def`, whose body a store would never run.
@@ -40,6 +44,13 @@ def check_function(given: Any, role: str, instead: str) -> None:
     Raises:
         UsageError: it is no plain function.
     """
+    # The usual kinds first, because to ask `inspect` costs as much as the rest of a subscription.
+    function = given.__func__ if given.__class__ is MethodType else given
+    if function.__class__ is FunctionType:
+        if not function.__code__.co_flags & CO_COROUTINE and not hasattr(function, _MARK):
+            return
+    elif function.__class__ is BuiltinFunctionType:
+        return
     if not callable(given):
         raise UsageError(
             f"{role} is a function, such as `lambda value: value.name`; got {given!r:.80}"

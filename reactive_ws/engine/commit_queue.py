@@ -1,13 +1,19 @@
-"""Delivering the commits of one domain: in order, one thread at a time, where the home is.
+"""Delivers the commits of one domain: in order, on one thread at a time, at the home.
 
-What `Domain` inherits and nobody else uses: the queue, the mark of the delivering thread, the wake of the home, the
-hand-over to another thread, and the reports of what user functions raised. Does not know how values are written or who
-observes them; `domain` has the public names and the rules of writing.
+`Domain` inherits the queue, the mark of the delivering thread, the wake of the home, the hand-over to another thread,
+and the reports of what user functions raise. This module knows neither how a value is written nor its observers.
 
-A direct write (in `store`, `cell` and `keyed`) takes the mark under the lock and gives it back without: it clears
-`_deliverer` and then looks at `_is_busy`. Whoever wants the delivering thread to do more sets `_is_busy` and then looks
-whether anybody delivers. So wherever the threads switch, one of the two sees the other, and perhaps both: whoever comes
-second finds nothing left to do.
+Three rules keep it exact while threads, signal handlers and finalizers come between any two steps:
+
+- CPython lets another thread or a handler run when a Python function begins, when a C function returned and at the end
+  of a round of a loop; 3.11 also collects garbage where it makes an object. A block without these is one step for every
+  thread. Comments mark such blocks with "without a call".
+- A direct write (in `cell` and `keyed`) takes no lock. In one such block it looks at `_deliverer` and `_is_busy`, takes
+  the mark, and sets value and number. A section under the lock sets `_is_busy` first, so that no direct write begins
+  until `_rest` clears it. What a section does must also be right when a write was under way before.
+- A direct write gives the mark back without the lock: it clears `_deliverer` and then looks at `_is_busy`. A section
+  that leaves work to the delivering thread sets `_is_busy` and then looks whether a thread delivers. So wherever the
+  threads switch, one of the two sees the other, and perhaps both: the second one finds nothing left to do.
 """
 
 from __future__ import annotations
@@ -18,11 +24,10 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from itertools import starmap
 from threading import get_ident
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ..errors import FeedbackLoop, UsageError
 from .commit import Commit, CommitHook, ErrorReport, log_report, name_of
@@ -32,12 +37,16 @@ __all__ = ["CommitQueue"]
 
 _log = logging.getLogger("reactive_ws.stores")
 
+T = TypeVar("T")
+
 _MORE_COMMITS = 64
 """How many commits of other threads one call delivers before it hands the rest over."""
 _BACKLOG = 10_000
 """Undelivered commits that are worth a report; none is dropped."""
 _MAX_DEPTH = 100
 """Length of a chain of writes caused by writes that counts as a loop."""
+_TRIES = 4
+"""How often a reader of several values begins again before it keeps the writers out."""
 _HANDED_OVER = -1
 """Stands for the delivering thread between the hand-over and the start of the next one."""
 
@@ -106,9 +115,7 @@ class CommitQueue:
         self._strict = strict
         # Re-entrant because the garbage collector may run a dispose() while this thread holds it.
         self._lock = threading.RLock()
-        self._acquire = self._lock.acquire
         self._is_inside: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
-        self._unlock = self._lock.release
         self._number = 0
         self._queue: deque[Commit] = deque()
         self._joins: deque[tuple[int, Joining]] = deque()
@@ -179,6 +186,27 @@ class CommitQueue:
                 if waiter[0] >= self._current:
                     waiter[0] = commit.number
         return True
+
+    def _read_at_once(self, capture: Callable[[], T]) -> T:
+        """Returns what `capture` returns when no commit comes while it runs. Any thread."""
+        for _ in range(_TRIES):
+            number = self._number
+            captured = capture()
+            if number == self._number:
+                return captured
+        # Other threads write all the time.
+        is_inside = self._is_inside()
+        with self._lock:
+            self._is_busy = True
+            while True:
+                number = self._number
+                captured = capture()
+                if number == self._number:
+                    break
+                # A handler or a finalizer wrote on this thread.
+            self._leave_section(is_inside=is_inside)
+        self._after_section()
+        return captured
 
     def _see_to_delivery(self) -> None:
         """Delivers what is queued, or wakes who will. Called after a commit, without the lock."""
@@ -333,8 +361,9 @@ class CommitQueue:
 
     def _hand_over(self) -> None:
         """Lets another thread deliver what remains; without effect when another one delivers."""
+        me = get_ident()
         with self._lock:
-            if self._deliverer not in (0, get_ident()):
+            if self._deliverer not in (0, me):
                 return
             if not self._queue and (not self._deliverer or self._rest()):
                 return
@@ -400,8 +429,12 @@ class CommitQueue:
         if is_inside:
             self._leftover = True
             return
-        self._settle_interest()
-        self._keep_busy()
+        if self._interest:
+            self._settle_interest()
+        self._is_busy = True
+        if not self._deliverer and not self._queue:
+            # `_keep_busy`, written out.
+            self._rest()
 
     def _settle_interest(self) -> None:
         """Wakes what has a listener now, and lets sleep what has none. Under the lock."""
@@ -422,6 +455,7 @@ class CommitQueue:
         if self._leftover and not self._is_inside():
             self._leftover = False
             with self._lock:
+                self._is_busy = True
                 self._settle_interest()
                 self._keep_busy()
             self._see_to_delivery()
@@ -483,18 +517,9 @@ class CommitQueue:
     def _look_again(self) -> None:
         """Does what was noted while a direct delivery ended, by somebody who took it for being under way."""
         with self._lock:
-            if not self._deliverer and not self._queue:
-                self._rest()
+            # Set again, because another thread may have come to rest since.
+            self._keep_busy()
         self._see_to_delivery()
-
-    def _recover(self, *, is_locked: bool, is_direct: bool) -> None:
-        """Undoes what a direct write holds when something is raised in it, perhaps between two of its lines."""
-        if is_locked:
-            # An interrupt may also have come just before the lock was taken, or just after it was released.
-            with suppress(RuntimeError):
-                self._unlock()
-        if is_direct:
-            self._hand_over()
 
     # --- errors and chores --------------------------------------------------------------------------------------------
 

@@ -77,7 +77,8 @@ class Domain(CommitQueue):
         super().__init__(name, home, on_error, strict=strict)
         # Whether any store ever ended; until then nobody has to look for the ends of derived values.
         self._has_ended = False
-        self._stores: weakref.WeakSet[Changed] = weakref.WeakSet()
+        # A dict, because one step of the interpreter adds to it or takes away, so that it needs no lock.
+        self._stores: dict[weakref.ref[Changed], None] = {}
         self._tracer: Tracer | None = None
         self._explaining: tuple[weakref.ref[Explaining], ...] = ()
 
@@ -100,13 +101,14 @@ class Domain(CommitQueue):
         self, home: asyncio.AbstractEventLoop | concurrent.futures.Executor | Home | None
     ) -> None:
         """Moves delivery, from the next commit on; what is queued goes to the new place. Any thread."""
+        place = None if home is None else home_of(home)
+        is_inside = self._is_inside()
         with self._lock:
-            self._home = None if home is None else home_of(home)
             self._is_busy = True
+            self._home = place
             self._is_home_woken = False
             self._is_moved = self._deliverer != 0
-            if not self._queue and not self._deliverer:
-                self._rest()
+            self._leave_section(is_inside=is_inside)
         self._see_to_delivery()
         self._after_section()
 
@@ -122,9 +124,9 @@ class Domain(CommitQueue):
             "start a task in it: `lambda commit: loop.create_task(f(commit))`",
         )
         with self._lock:
+            self._is_busy = True
             mine = CommitHook(hook, self._number)
             self._hooks = (*self._hooks, mine)
-            self._is_busy = True
         self._after_section()
 
         def remove() -> None:
@@ -188,6 +190,7 @@ class Domain(CommitQueue):
         commit = Commit(tuple(changes), get_ident(), depth, tuple(closing), cause)
         while True:
             with self._lock:
+                self._is_busy = True
                 number = self._number
                 for store, value in expected:
                     if store._value is not value:
@@ -227,8 +230,11 @@ class Domain(CommitQueue):
 
     def pending(self) -> tuple[Commit, ...]:
         """Returns the commits that wait for delivery, oldest first, without the one under delivery. Any thread."""
+        is_inside = self._is_inside()
         with self._lock:
+            self._is_busy = True
             waiting = tuple(self._queue)
+            self._leave_section(is_inside=is_inside)
         self._after_section()
         return waiting
 
@@ -291,8 +297,12 @@ class Domain(CommitQueue):
 
     def stores(self) -> list[Changed]:
         """Returns the living stores of this domain."""
-        with self._lock:
-            return list(self._stores)
+        found = [reference() for reference in list(self._stores)]
+        return [store for store in found if store is not None]
+
+    def _add_store(self, store: Changed) -> None:
+        """Notes a new store for as long as it lives. Any thread."""
+        self._stores[weakref.ref(store, self._stores.pop)] = None
 
     def dump(self) -> Dump:
         """Returns the values of all living stores with a name, as they are at one commit. Any thread.
@@ -302,14 +312,9 @@ class Domain(CommitQueue):
         Raises:
             UsageError: two of the stores have the same name.
         """
-        found: list[tuple[Changed, Any]] = []
-        with self._lock:
-            number = -1
-            while number != self._number:
-                # Once more when a handler or a finalizer wrote on this thread meanwhile.
-                number = self._number
-                found = [(it, it._value) for it in list(self._stores) if it._is_named]
-        self._after_section()
+        number, found = self._read_at_once(
+            lambda: (self._number, [(it, it._value) for it in self.stores() if it._is_named])
+        )
         values: dict[str, Any] = {}
         for store, value in sorted(found, key=lambda pair: pair[0].name):
             if store.name in values:

@@ -455,18 +455,22 @@ class SelectionNode(Audience):
         """Returns the selector for derived values to call, after which it still runs once for each commit."""
         domain = self._domain
         shared = SharedSelector(self._pair[0], domain)
+        is_inside = domain._is_inside()
         with domain._lock:
+            domain._is_busy = True
             shared.is_node_awake = self._is_awake
             part = self._last_part() if self._equals is same else UNSET
             if part is not UNSET:
                 shared._known = (domain._rewritten, self._source._delivered, part)
             self._shared = self._pair[0] = shared
+            domain._leave_section(is_inside=is_inside)
         domain._after_section()
         return shared
 
     def _awake(self) -> None:
         source = self._source
-        source._domain._interest.append(source)
+        if not source._is_light:
+            source._domain._interest.append(source)
         if self._shared is not None:
             self._shared.is_node_awake = True
         if not self._is_awake:
@@ -476,7 +480,8 @@ class SelectionNode(Audience):
     def _asleep(self) -> None:
         source = self._source
         source._remove_node(self)
-        source._domain._interest.append(source)
+        if not source._is_light:
+            source._domain._interest.append(source)
         self._before = UNSET
         if self._shared is not None:
             self._shared.is_node_awake = False

@@ -147,6 +147,7 @@ class _Reader:
         domain = self._domain
         is_inside = domain._is_inside()
         with domain._lock:
+            domain._is_busy = True
             domain._interest.append(self)
             domain._leave_section(is_inside=is_inside)
         if not is_inside:
@@ -261,14 +262,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             delivered = self._delivered
             if delivered is not UNSET:
                 return delivered
-        with domain._lock:
-            captured = self._capture()
-            while captured.number != domain._number:
-                # A handler or a finalizer wrote on this thread meanwhile.
-                captured = self._capture()
-        if domain._leftover:
-            domain._after_section()
-        return self._compute_ahead(captured)
+        return self._compute_ahead(domain._read_at_once(self._capture))
 
     # --- reading ahead of delivery ------------------------------------------------------------------------------------
 
@@ -312,17 +306,19 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
     def _capture(self) -> _Captured:
         domain = self._domain
         number = domain._number
-        if domain._deliverer or domain._queue:
-            below, roots = self._whole_plan()
-            order, ground = [*below, self], list[Source](roots)
-        else:
+        if not (domain._deliverer or domain._queue):
             # At rest what was delivered is what is. Without this, to observe each value of a deep graph would cost the
             # square of its size.
             order, ground = self._below(_is_delivered)
-        values = [
-            source._delivered if _is_derived(source) else source._capture() for source in ground
-        ]
-        return _Captured(number, order, ground, values)
+            values = [
+                source._delivered if _is_derived(source) else source._capture() for source in ground
+            ]
+            # One of them may have lost its last observer since it was looked at.
+            if not any(map(is_, values, repeat(UNSET))):
+                return _Captured(number, order, ground, values)
+        below, roots = self._whole_plan()
+        values = [root._capture() for root in roots]
+        return _Captured(number, [*below, self], list[Source](roots), values)
 
     def _project(self, captured: _Captured) -> R_co:
         return cast("R_co", _value_or_error(self._compute_ahead(captured)))
@@ -349,7 +345,9 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         if all(node._is_observed() for node in captured.order):
             return
         domain = self._domain
+        is_inside = domain._is_inside()
         with domain._lock:
+            domain._is_busy = True
             is_newest = domain._number == captured.number
             for node in captured.order:
                 if node._ahead is None or node._is_observed():
@@ -361,6 +359,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
                 if node._reader is None:
                     node._reader = _Reader(node)
                 node._reader._note(captured.number)
+            domain._leave_section(is_inside=is_inside)
         if domain._leftover or domain._trash:
             domain._after_section()
 
@@ -537,7 +536,8 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             return
         for node in self._below(_is_delivered)[0]:
             ahead = node._ahead
-            if ahead is not None and ahead[0] == node._joined:
+            # From here to the end of the round without a call, because another thread may deliver.
+            if ahead is not None and ahead[0] == node._joined and node._delivered is UNSET:
                 node._kept = ahead[1], ahead[2], ahead[3]
                 node._delivered = ahead[2]
                 if ahead[2].__class__ is not Failure:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from threading import get_ident
 from typing import Any, ClassVar, Final, Generic, TypeVar, cast
 
 from ..engine import Equals, check_comparer, check_function, check_kind
@@ -137,35 +138,53 @@ class _Incremental(Derived[T]):
         None when a snapshot in between is not known, or when a key got another place.
         """
         domain = self._domain
+        is_inside, is_delivering = domain._is_inside(), domain._deliverer == get_ident()
         with domain._lock:
-            kept = self._kept
-            if kept is None or kept[1].__class__ is Failure:
-                return None
-            found: list[list[Entities[Any, Any]]] = []
-            for source, base, now in zip(self._sources, kept[0], arguments, strict=True):
-                later = [
-                    (old, new)
-                    for commit in domain._queue
-                    for changed, old, new in commit.changes
-                    if cast("object", changed) is source
-                ]
-                # The commit whose delivery has begun is in no queue; its snapshot is what the next one replaced.
-                chain = [later[0][0] if later else source._capture(), *(new for _, new in later)]
-                if not any(snapshot is now for snapshot in chain):
-                    chain = [now] if base is now else []
-                while any(snapshot is base for snapshot in chain[1:]):
-                    del chain[0]
-                if not chain or not any(snapshot is now for snapshot in chain):
-                    return None
-                if chain[0] is not base:
-                    chain.insert(0, base)
-                while chain[-1] is not now:
-                    chain.pop()
-                found.append(chain)
-        for chain in found:
+            if is_delivering:
+                chains = self._find_chains(arguments)
+            else:
+                # Keeps direct writes of other threads out; a delivery keeps them out by itself.
+                domain._is_busy = True
+                chains = self._find_chains(arguments)
+                domain._leave_section(is_inside=is_inside)
+        if domain._leftover:
+            domain._after_section()
+        if chains is None:
+            return None
+        for chain in chains[1]:
             for old, new in pairwise(chain):
                 if not new.keeps_places_of(old):
                     return None
+        return chains
+
+    def _find_chains(
+        self, arguments: tuple[Any, ...]
+    ) -> tuple[T, list[list[Entities[Any, Any]]]] | None:
+        """Returns what `_chains` does, before it looks at the places of the keys. Under the lock."""
+        kept = self._kept
+        if kept is None or kept[1].__class__ is Failure:
+            return None
+        found: list[list[Entities[Any, Any]]] = []
+        for source, base, now in zip(self._sources, kept[0], arguments, strict=True):
+            later = [
+                (old, new)
+                for commit in self._domain._queue
+                for changed, old, new in commit.changes
+                if cast("object", changed) is source
+            ]
+            # The commit whose delivery has begun is in no queue; its snapshot is what the next one replaced.
+            chain = [later[0][0] if later else source._capture(), *(new for _, new in later)]
+            if not any(snapshot is now for snapshot in chain):
+                chain = [now] if base is now else []
+            while any(snapshot is base for snapshot in chain[1:]):
+                del chain[0]
+            if not chain or not any(snapshot is now for snapshot in chain):
+                return None
+            if chain[0] is not base:
+                chain.insert(0, base)
+            while chain[-1] is not now:
+                chain.pop()
+            found.append(chain)
         return kept[1], found
 
 

@@ -49,7 +49,8 @@ class KeySource(Root):
         self._is_closed = store._is_closed
         # A set of sources, not a dict of keys: hashing a key may run user code, and this runs under the lock.
         self._observed.add(self)
-        self._domain._interest.append(store)
+        if not store._is_light:
+            self._domain._interest.append(store)
         if not self._is_awake:
             self._is_awake = True
             store._others += 1
@@ -60,7 +61,8 @@ class KeySource(Root):
         self._delivered = UNSET
         if not self._readers:
             self._observed.discard(self)
-        self._domain._interest.append(store)
+        if not store._is_light:
+            self._domain._interest.append(store)
         if self._is_awake:
             self._is_awake = False
             store._others -= 1

@@ -281,52 +281,45 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         """
         domain = self._domain
         me = get_ident()
-        is_direct, is_locked = False, True
+        if (
+            domain._deliverer
+            or domain._is_busy
+            or self._is_shut
+            or self._value is not old
+            or self._size
+            or self._node_count
+            or self._reached
+        ):
+            return self._publish(old, value)
+        domain._deliverer = me
+        self._value = self._delivered = value
+        domain._number += 1
         try:
-            domain._acquire()
-            if not (
-                domain._deliverer
-                or domain._is_busy
-                or self._is_shut
-                or self._value is not old
-                or self._slots
-                or self._nodes
-                or self._reached
-            ):
-                is_direct = True
-                domain._deliverer = me
-                self._value = self._delivered = value
-                domain._number += 1
-            domain._unlock()
-            is_locked = False
-            if is_direct:
-                reference = self._keys._references.get(key)
-                source = None if reference is None else reference()
-                if source is not None:
-                    source._delivered = entity
-                    slots = source._slots
-                    if source._nodes:
-                        source._notify(entity)
-                    elif len(slots) == 1:
-                        call = slots[0]
-                        try:
-                            call(entity)
-                        except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
-                            domain._failed("observer", error, source._label(), call)
-                    else:
-                        source._tell(entity)
-                if domain._is_busy:
-                    domain._end_direct()
-                    return True
-                domain._deliverer = 0
-                if domain._is_busy:
-                    domain._look_again()  # type: ignore[unreachable]  # see `deliverer`
+            reference = self._keys._references.get(key)
+            source = None if reference is None else reference()
+            if source is not None:
+                source._delivered = entity
+                if source._node_count:
+                    source._notify(entity)
+                elif source._size == 1:
+                    call = source._slots[0]
+                    try:
+                        call(entity)
+                    except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
+                        domain._failed("observer", error, source._label(), call)
+                else:
+                    source._tell(entity)
+            if domain._is_busy:
+                domain._end_direct()  # type: ignore[unreachable]  # see `commit_queue`
                 return True
+            domain._deliverer = 0
+            if domain._is_busy:
+                domain._look_again()  # type: ignore[unreachable]
         except BaseException:
-            # Also an interrupt (Ctrl-C) between any two lines above, after which neither lock nor mark may stay.
-            domain._recover(is_locked=is_locked, is_direct=is_direct)
+            # Also an interrupt (Ctrl-C) between any two lines above, after which the mark may not stay.
+            domain._hand_over()
             raise
-        return self._publish(old, value)
+        return True
 
     @final
     def update(

@@ -279,11 +279,6 @@ def reading(node: SelectionNode, in_batch: Callable[[], Any]) -> Callable[[], An
     def read() -> Any:
         if active_batch() is not None:
             return in_batch()
-        domain = node._domain
-        with domain._lock:
-            captured = node._capture_exactly()
-        if domain._leftover:
-            domain._after_section()
-        return node._project(captured)
+        return node._project(node._domain._read_at_once(node._capture_exactly))
 
     return read

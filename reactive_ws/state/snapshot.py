@@ -65,15 +65,7 @@ def snapshot(*stores: ReadOnly[Any]) -> tuple[Any, ...]:
         domain._check(source)
     open_batch = active_batch() if open_batches else None
     if open_batch is None:
-        captured: list[Any] = []
-        with domain._lock:
-            number = -1
-            while number != domain._number:
-                # Once more when a handler or a finalizer wrote on this thread meanwhile.
-                number = domain._number
-                captured = [source._capture() for source in sources]
-        if domain._leftover:
-            domain._after_section()
+        captured = domain._read_at_once(lambda: [source._capture() for source in sources])
         return tuple(source._project(part) for source, part in zip(sources, captured, strict=True))
     known = open_batch.read_all(domain, [root for source in sources for root in source._roots()])
     return tuple(source._value_from(known) for source in sources)
