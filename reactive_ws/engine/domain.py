@@ -254,9 +254,13 @@ class Domain(CommitQueue):
 
         A service adds the state of its connection, so that a `TimeoutError` says why nothing came.
         """
-        with self._lock:
-            left = tuple(it for it in self._explaining if it() is not None)
-            self._explaining = (*left, weakref.ref(part))
+        while True:
+            before = self._explaining
+            after = (*[it for it in before if it() is not None], weakref.ref(part))
+            # Without a call between the look and the assignment, so that no other thread comes between.
+            if self._explaining is before:
+                self._explaining = after
+                return
         self._after_section()
 
     def explanation(self) -> str:

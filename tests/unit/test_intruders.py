@@ -1,7 +1,8 @@
 """Every act of the stores survives whatever may come between two of its instructions.
 
 A signal handler, a finalizer or a weakref callback reads, writes, subscribes, disposes, opens a batch or raises on the
-same thread, in the middle of an act. Another thread writes there, too. The quick profile takes a sample of places by a seed; the deep one takes all.
+same thread, in the middle of an act. Another thread writes there, too. The quick profile takes a sample of places by a
+seed; the deep one takes all.
 """
 
 from __future__ import annotations
