@@ -15,6 +15,8 @@ DEMO_READY := $(DEMO_VENV)/.ready
 # A foreign WebSocket server for tests/integration/peers; its tests are skipped where npm is missing, except in CI.
 PEERS := tests/integration/peers
 NODE_PEERS := $(PEERS)/node_modules/.ready
+# Toolkits that only tests of their loops need. GTK and wxPython have no wheels; `.ci/run` installs Debian's packages.
+TOOLKITS := kivy nicegui ipykernel ipywidgets anywidget customtkinter pygame-ce dearpygui prompt_toolkit urwid
 DEMO ?=
 # Two processes take the test files in turn. A file stays in one process, because its tests share servers.
 PARALLEL := --numprocesses 2 --dist loadfile
@@ -37,7 +39,8 @@ setup: $(READY) $(CHECK_READY) $(NODE_PEERS)
 
 $(READY): pyproject.toml constraints.txt
 	$(call new_venv,$(VENV))
-	$(BIN)/python $(PIP) --editable '.[testing,fast,qt,textual,postgres,opentelemetry,prometheus]' jsonschema mypy pyright pyrsistent pytest-asyncio pytest-xdist fastapi opentelemetry-sdk starlette trustme uvicorn PyQt6 qasync
+	$(BIN)/python $(PIP) --editable '.[testing,fast,qt,textual,postgres,opentelemetry,prometheus]' jsonschema mypy pyright pyrsistent pytest-asyncio pytest-xdist fastapi opentelemetry-sdk starlette trustme uvicorn PyQt6 qasync \
+		$(TOOLKITS)
 	touch $@
 
 $(CHECK_READY): $(READY)

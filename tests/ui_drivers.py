@@ -13,7 +13,16 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from reactive_ws.gui import AsyncioLoop, GLibLoop, ManualLoop, QtLoop, TextualLoop, TkLoop
+from reactive_ws.gui import (
+    AsyncioLoop,
+    GLibLoop,
+    KivyLoop,
+    ManualLoop,
+    QtLoop,
+    TextualLoop,
+    TkLoop,
+    WxLoop,
+)
 from reactive_ws.state.store import Store
 from reactive_ws.testing import Turning
 
@@ -98,10 +107,15 @@ def settle(turning: Turning, seconds: float) -> None:
         turning.turn(0.01)
 
 
-def import_glib(name: str = "GLib") -> Any:
+def see_debian() -> None:
+    """Makes Debian's packages importable: PyGObject and wxPython have no wheels, and an environment does not see them."""
     if DEBIAN_PACKAGES not in sys.path:
         # At the end: what the environment has itself must not come from there.
         sys.path.append(DEBIAN_PACKAGES)
+
+
+def import_glib(name: str = "GLib") -> Any:
+    see_debian()
     with warnings.catch_warnings():
         # Debian's version says that its importer is old-fashioned.
         warnings.simplefilter("ignore", ImportWarning)
@@ -117,6 +131,73 @@ def glib() -> Turning:
         loop.run()
 
     return Turning(GLibLoop(glib), turn)
+
+
+def import_gtk() -> Any:
+    import_glib().set_prgname("tests")
+    gi = importlib.import_module("gi")
+    gi.require_version("Gtk", "4.0")
+    gtk = import_glib("Gtk")
+    assert gtk.init_check()
+    return gtk
+
+
+def gtk() -> Turning:
+    glib, kit = import_glib(), import_gtk()
+
+    def turn(seconds: float) -> None:
+        loop = glib.MainLoop()
+        glib.timeout_add(max(1, round(seconds * 1000)), loop.quit)
+        loop.run()
+
+    def make() -> Any:
+        return kit.Window()
+
+    return Turning(GLibLoop(glib), turn, make_widget=make, destroy=lambda window: window.destroy())
+
+
+def import_wx() -> Any:
+    see_debian()
+    with warnings.catch_warnings():
+        # Debian's build is older than the deprecations of Python 3.11.
+        warnings.simplefilter("ignore")
+        return importlib.import_module("wx")
+
+
+_wx_applications: list[Any] = []
+
+
+def wx() -> Turning:
+    kit = import_wx()
+    if not _wx_applications:
+        _wx_applications.append(kit.App())
+    frame = kit.Frame(None, size=(480, 320))
+
+    def turn(seconds: float) -> None:
+        loop = kit.GUIEventLoop()
+        timer = kit.CallLater(max(1, round(seconds * 1000)), loop.ScheduleExit)
+        loop.Run()
+        timer.Stop()
+
+    return Turning(
+        WxLoop(kit, frame),
+        turn,
+        clean_up=frame.Destroy,
+        make_widget=lambda: kit.StaticText(frame),
+        destroy=lambda label: label.Destroy(),
+    )
+
+
+def kivy() -> Turning:
+    from kivy.clock import Clock
+
+    def turn(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        Clock.tick()
+        while time.monotonic() < end:
+            Clock.tick()
+
+    return Turning(KivyLoop(Clock), turn, can_nest=False)
 
 
 def textual() -> Turning:

@@ -19,38 +19,46 @@ Modules in reading order:
     watching       `Watch`: calls functions when an object goes
     binding        `bind`: writes a stream into a target
     plain          `plain`: makes a text from a server safe to show
-    manual_loop    `ManualLoop`: a loop that tests and games turn themselves
-    asyncio_loop   `AsyncioLoop`, `TextualLoop`
-    glib_loop      `GLibLoop`
 
-Packages: `rows` (what lists of all toolkits share), `status` (what connection widgets show), and the toolkits `tk`, `qt` and
-`textual`.
+Packages: `loops` (toolkits that need no more than a loop), `rows` (what lists of all toolkits share), `status` (what connection
+widgets show), and the toolkits `tk`, `qt`, `textual`, `gtk` and `wx`.
 """
 
-from .asyncio_loop import AsyncioLoop, TextualLoop
 from .conflation import Events, batched, conflate
-from .glib_loop import GLibLoop
 from .loop import UiLoop
-from .manual_loop import ManualLoop
+from .loops import (
+    AsyncioLoop,
+    GLibLoop,
+    JupyterLoop,
+    KivyLoop,
+    ManualLoop,
+    NiceGuiLoop,
+    TextualLoop,
+)
 from .mirror import Mirror
 from .plain import plain
 from .qt import QtLoop
 from .status import ConnectionView, Theme, Words, connection_view
 from .tk import TkLoop
+from .wx import WxLoop
 
 __all__ = [
     "AsyncioLoop",
     "ConnectionView",
     "Events",
     "GLibLoop",
+    "JupyterLoop",
+    "KivyLoop",
     "ManualLoop",
     "Mirror",
+    "NiceGuiLoop",
     "QtLoop",
     "TextualLoop",
     "Theme",
     "TkLoop",
     "UiLoop",
     "Words",
+    "WxLoop",
     "batched",
     "conflate",
     "connection_view",

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -24,15 +25,16 @@ def skip_or_fail(reason: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
-def display() -> Iterator[str | None]:
+@contextmanager
+def x_display() -> Iterator[str | None]:
     """The name of an X display of our own; None where Xvfb is missing."""
     if shutil.which("Xvfb") is None:
         yield None
         return
     reading, writing = os.pipe()
+    # Without -noreset the server restarts when its last client goes, and refuses a client that comes meanwhile.
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writing), "-screen", "0", SIZE, "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", SIZE, "-noreset", "-nolisten", "tcp"],
         pass_fds=[writing],
         stderr=subprocess.DEVNULL,
     )
@@ -44,3 +46,10 @@ def display() -> Iterator[str | None]:
     finally:
         server.terminate()
         server.wait(10.0)
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[str | None]:
+    """A display for all tests of a session that need one; see `x_display`."""
+    with x_display() as name:
+        yield name

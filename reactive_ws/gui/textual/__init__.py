@@ -8,7 +8,7 @@ Modules in reading order:
     widgets  `ConnectionStatus`, `ConnectionIndicator`, `ConnectionBanner`
 """
 
-from ..asyncio_loop import TextualLoop
+from ..loops import TextualLoop
 from .lists import ListRows
 from .widgets import ConnectionBanner, ConnectionIndicator, ConnectionStatus
 

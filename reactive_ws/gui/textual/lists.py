@@ -26,7 +26,7 @@ from textual.visual import Visual
 
 from ...state import ReadOnly
 from ...views import Change, Insert, Move, Remove, apply_changes, list_changes
-from ..asyncio_loop import TextualLoop
+from ..loops import TextualLoop
 from ..rows import End, count_new_at_end
 
 __all__ = ["ListRows"]

@@ -16,7 +16,7 @@ from textual.style import Style
 from textual.widget import Widget
 from textual.widgets import Button, Static
 
-from ..asyncio_loop import TextualLoop
+from ..loops import TextualLoop
 from ..status import DARK, LIGHT, ConnectionView, Palette, Spinner, Tone
 
 __all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus", "Corner"]

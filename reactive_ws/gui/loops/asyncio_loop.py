@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from .loop import UiLoop
+from ..loop import UiLoop
 
 __all__ = ["AsyncioLoop", "TextualLoop"]
 

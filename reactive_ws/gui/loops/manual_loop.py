@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .loop import UiLoop
+from ..loop import UiLoop
 
 __all__ = ["ManualLoop"]
 

@@ -1,0 +1,129 @@
+"""`GLibLoop`: the main loop of GLib, for GTK and other programs with PyGObject."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from types import ModuleType
+from typing import Any
+
+from ..loop import UiLoop
+
+__all__ = ["GLibLoop"]
+
+
+class GLibLoop(UiLoop):
+    """The default main context of GLib. Make it on the thread that runs this context.
+
+    GLib does not tell when a program ends: connect `close` to the `shutdown` signal of your application.
+
+    Args:
+        glib: The module `gi.repository.GLib`.
+        options: What `UiLoop` takes.
+    """
+
+    def __init__(self, glib: ModuleType, **options: Any) -> None:
+        self._glib = glib
+        self._windows: _Windows | None = None
+        super().__init__(**options)
+
+    def is_alive(self, thing: Any) -> bool:
+        """Whether the window of a GTK widget has not been destroyed; True for other objects."""
+        return thing is not None and (
+            self._windows is None or not self._windows.is_destroyed(thing)
+        )
+
+    def on_gone(self, thing: Any, gone: Callable[[], None]) -> None:
+        """Calls `gone` at the `destroy` signal of a widget, or when GTK 4 destroys its window; others go when Python collects them."""
+        gtk = sys.modules.get("gi.repository.Gtk")
+        if (
+            gtk is not None
+            and hasattr(gtk.Window, "get_toplevels")
+            and isinstance(thing, gtk.Widget)
+        ):
+            if self._windows is None:
+                self._windows = _Windows(gtk)
+            self._windows.add(thing, gone)
+        connect = getattr(thing, "connect", None)
+        if connect is not None:
+            with suppress(TypeError):
+                connect("destroy", _ignoring(gone))
+
+    def wake(self) -> None:
+        # Idle sources have a lower priority than drawing by default, so drawing could starve them.
+        self._glib.idle_add(self._woken, priority=self._glib.PRIORITY_DEFAULT)
+
+    def _woken(self) -> bool:
+        self.run_posted()
+        return False
+
+    def start_timer(self, delay: float, function: Callable[[], None]) -> Callable[[], None]:
+        is_over = False
+
+        def fire() -> bool:
+            nonlocal is_over
+            is_over = True
+            function()
+            return False
+
+        source = self._glib.timeout_add(max(1, round(delay * 1000.0)), fire)
+
+        def cancel() -> None:
+            # GLib prints a warning for a source that has ended.
+            if not is_over:
+                self._glib.source_remove(source)
+
+        return cancel
+
+    def release(self) -> None:
+        if self._windows is not None:
+            self._windows.release()
+
+
+class _Windows:
+    """The windows of GTK 4. Their `destroy` signal waits until Python drops its references, so this watches the list of windows.
+
+    Args:
+        gtk: The module `gi.repository.Gtk`.
+    """
+
+    def __init__(self, gtk: Any) -> None:
+        self._gtk = gtk
+        self._list = gtk.Window.get_toplevels()
+        self._waiting: list[tuple[weakref.ref[Any], Callable[[], None]]] = []
+        self._destroyed: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._handler = self._list.connect("items-changed", self._changed)
+
+    def add(self, widget: Any, gone: Callable[[], None]) -> None:
+        self._waiting.append((weakref.ref(widget), gone))
+
+    def is_destroyed(self, thing: Any) -> bool:
+        return isinstance(thing, self._gtk.Widget) and thing in self._destroyed
+
+    def release(self) -> None:
+        self._list.disconnect(self._handler)
+
+    def _changed(self, windows: Any, _place: int, removed: int, _added: int) -> None:
+        if not removed:
+            return
+        living = {windows.get_item(place) for place in range(windows.get_n_items())}
+        waiting, self._waiting = self._waiting, []
+        for reference, gone in waiting:
+            widget = reference()
+            if widget is None:
+                continue
+            root = widget if isinstance(widget, self._gtk.Window) else widget.get_root()
+            if root is None or root in living:
+                self._waiting.append((reference, gone))
+            else:
+                self._destroyed.add(widget)
+                gone()
+
+
+def _ignoring(function: Callable[[], None]) -> Callable[..., None]:
+    def call(*_: object) -> None:
+        function()
+
+    return call

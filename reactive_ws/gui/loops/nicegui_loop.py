@@ -1,0 +1,51 @@
+"""`NiceGuiLoop`: one page of NiceGUI, shown to one client. NiceGUI is an asyncio program, so the service runs in the same loop."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from .asyncio_loop import AsyncioLoop
+
+__all__ = ["NiceGuiLoop"]
+
+
+class NiceGuiLoop(AsyncioLoop):
+    """The loop of one client. Make one in each page function; all its bindings end with the client.
+
+    NiceGUI deletes a client when its browser has been away for longer than the page's reconnect timeout. A binding also ends when
+    the program deletes its element.
+
+    Args:
+        client: The client of the page, `ui.context.client`.
+        fps: Most frames a second. Each frame that changes something is a message to the browser.
+        options: What `UiLoop` takes.
+
+    Raises:
+        RuntimeError: no asyncio loop runs: call it in a page function.
+    """
+
+    def __init__(self, client: Any, *, fps: float = 20.0, **options: Any) -> None:
+        super().__init__(None, fps=fps, **options)
+        client.on_delete(self.close)
+
+    def is_alive(self, thing: Any) -> bool:
+        """Whether NiceGUI has not deleted the element; True for objects of others."""
+        return thing is not None and not getattr(thing, "is_deleted", False)
+
+    def on_gone(self, thing: Any, gone: Callable[[], None]) -> None:
+        """Calls `gone` when NiceGUI deletes the element; other objects go when Python collects them."""
+        if not hasattr(thing, "_handle_delete"):
+            return
+        kind: Any = type(thing)  # pyright: ignore[reportUnknownVariableType] - NiceGUI is not imported here
+
+        # NiceGUI names this method as the place for such work. The function must not hold the element.
+        def handle_delete() -> None:
+            gone()
+            element = reference()
+            if element is not None:
+                kind._handle_delete(element)
+
+        reference = weakref.ref(thing)
+        thing._handle_delete = handle_delete

@@ -1,0 +1,67 @@
+"""`WxLoop`: the event loop of wxPython. The program hands in the module `wx`; this module imports no toolkit."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from types import ModuleType
+from typing import Any
+
+from ..loop import UiLoop
+
+__all__ = ["WxLoop"]
+
+
+class WxLoop(UiLoop):
+    """The loop of a `wx.App`. Make it on the thread that made the application.
+
+    Args:
+        wx: The module `wx`.
+        frame: The window that ends the loop when wx destroys it; None when the program calls `close` itself.
+        options: What `UiLoop` takes.
+    """
+
+    def __init__(self, wx: ModuleType, frame: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._wx: Any = wx
+        if frame is not None:
+            self.watch(frame, self.close)
+
+    def is_alive(self, thing: Any) -> bool:
+        """Whether the C++ object still exists; True for objects that are none of wx's."""
+        if thing is None:
+            return False
+        return bool(thing) if isinstance(thing, self._wx.Window) else True
+
+    def on_gone(self, thing: Any, gone: Callable[[], None]) -> None:
+        """Calls `gone` at the destroy event of a window; other objects go when Python collects them."""
+        if not isinstance(thing, self._wx.Window):
+            return
+        reference = weakref.ref(thing)
+        top = self._wx.TopLevelWindow
+        name = thing.GetId() if isinstance(thing, top) else None
+
+        def destroyed(event: Any) -> None:
+            # A window also gets the events of its children. In the event of a frame, wx hands in another object for it.
+            source = event.GetEventObject()
+            if source is reference() or (isinstance(source, top) and source.GetId() == name):
+                gone()
+            event.Skip()
+
+        window: Any = thing
+        window.Bind(self._wx.EVT_WINDOW_DESTROY, destroyed)
+
+    def wake(self) -> None:
+        # Posts an event; raises when the application has ended.
+        self._wx.CallAfter(self.run_posted)
+
+    def start_timer(self, delay: float, function: Callable[[], None]) -> Callable[[], None]:
+        timer = self._wx.CallLater(max(1, round(delay * 1000.0)), function)
+
+        def cancel() -> None:
+            # The application may have ended before its loop.
+            with suppress(RuntimeError):
+                timer.Stop()
+
+        return cancel

@@ -1,0 +1,256 @@
+"""Connection widgets for wxPython: `ConnectionStatus`, `ConnectionIndicator` and `ConnectionBanner`.
+
+Each copies a `ConnectionView` into its `widget`. The program hands in the module `wx`. All texts are shown as plain text. wx tells
+screen readers of painted widgets on Windows only, so a program for their users hands `view.live` to a speech program.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Literal
+
+from reactivex import Observable
+
+from ..status import ConnectionView
+from .loop import WxLoop
+from .parts import Pill, colour_button, has_dark_window, retry_button, symbol_of
+
+__all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus", "Corner"]
+
+Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
+_MARGIN = 8
+
+
+class ConnectionStatus:
+    """The connection as a pill: symbol, words, number of waiting messages, and a button that dials at once.
+
+    Args:
+        ui: The loop.
+        wx: The module `wx`.
+        parent: Where the widget belongs.
+        views: From `connection_view`.
+        detail: "full" for symbol, words and badge; "compact" for symbol and badge, with the words in a tooltip; "metrics"
+            for a pill with the numbers below it.
+
+    Attributes:
+        widget: A wx.Panel. Add it to a sizer.
+        pill: Its pill, with the `text` that it shows.
+    """
+
+    def __init__(
+        self,
+        ui: WxLoop,
+        wx: ModuleType,
+        parent: Any,
+        views: Observable[ConnectionView],
+        *,
+        detail: Literal["full", "compact", "metrics"] = "full",
+    ) -> None:
+        kit: Any = wx
+        self._view: ConnectionView | None = None
+        self._has_retry = detail != "compact"
+        self.widget: Any = kit.Panel(parent)
+        self.pill = Pill(ui, kit, self.widget, has_text=detail != "compact")
+        self._retry = retry_button(kit, self.widget, self._dial)
+        row = kit.BoxSizer(kit.HORIZONTAL)
+        row.Add(self.pill.widget, 0, kit.ALIGN_CENTER_VERTICAL)
+        row.Add(self._retry, 0, kit.ALIGN_CENTER_VERTICAL | kit.LEFT, 8)
+        column = kit.BoxSizer(kit.VERTICAL)
+        column.Add(row, 0, kit.EXPAND)
+        self._numbers: list[tuple[Any, Any]] = []
+        if detail == "metrics":
+            grid = kit.FlexGridSizer(2, 3, 24)
+            for _ in range(5):
+                pair = kit.StaticText(self.widget), kit.StaticText(self.widget)
+                grid.Add(pair[0])
+                grid.Add(pair[1], 0, kit.ALIGN_RIGHT)
+                self._numbers.append(pair)
+            column.Add(grid, 0, kit.TOP, 6)
+        self.widget.SetSizer(column)
+        ui.bind(views, self.widget, lambda _, view: self._show(view))
+
+        def resized(event: Any) -> None:
+            if ui.is_alive(self.widget):
+                ui.post(self._fit)
+            event.Skip()
+
+        parent.Bind(kit.EVT_SIZE, resized)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The words, the badge, the button and the numbers, as far as they are shown."""
+        view = self._view
+        if view is None:
+            return ()
+        words = (view.text,) if self._has_retry else ()
+        badge = (view.badge,) if view.badge else ()
+        button = (self._retry.GetLabel(),) if self._retry.IsShown() else ()
+        return (*words, *badge, *button, *(it.GetLabel() for pair in self._numbers for it in pair))
+
+    def _show(self, view: ConnectionView) -> None:
+        self._view = view
+        has_retry = view.retry is not None and self._has_retry
+        self._retry.SetLabelText(view.theme.words.retry)
+        ink = view.ink(is_dark=has_dark_window(self.widget))
+        colour_button(self._retry, self.widget.GetBackgroundColour(), ink.text)
+        has_moved = self._retry.IsShown() != has_retry
+        self._retry.Show(has_retry)
+        for (name, value), number in zip(self._numbers, view.numbers, strict=bool(self._numbers)):
+            name.SetLabelText(number.name)
+            value.SetLabelText(number.value)
+        self.pill.show(view)
+        self._fit(has_moved=has_moved or bool(self._numbers))
+
+    def _fit(self, *, has_moved: bool = False) -> None:
+        if not self.widget:
+            # wx has destroyed it since its window changed its size.
+            return
+        parent = self.widget.GetParent()
+        button = self._retry.GetBestSize().width + 8 if self._retry.IsShown() else 0
+        if self.pill.fit(parent.GetClientSize().width - button - 2 * _MARGIN) or has_moved:
+            self.widget.Layout()
+            parent.Layout()
+
+    def _dial(self) -> None:
+        if self._view is not None and self._view.retry is not None:
+            self._view.retry()
+
+
+class ConnectionIndicator:
+    """A small symbol in a corner of a window, with the words in a tooltip.
+
+    Args:
+        ui: The loop.
+        wx: The module `wx`.
+        parent: The window in whose corner the indicator floats. A sizer of it does not move the indicator.
+        views: From `connection_view`.
+        position: Which corner.
+        hide_when_connected: Whether the indicator shows only in outages that last longer than the grace period.
+
+    Attributes:
+        widget: A wx.Panel.
+    """
+
+    def __init__(
+        self,
+        ui: WxLoop,
+        wx: ModuleType,
+        parent: Any,
+        views: Observable[ConnectionView],
+        *,
+        position: Corner = "top-right",
+        hide_when_connected: bool = False,
+    ) -> None:
+        kit: Any = wx
+        self.status = ConnectionStatus(ui, wx, parent, views, detail="compact")
+        self.widget: Any = self.status.widget
+        vertical, horizontal = position.split("-")
+
+        def place() -> None:
+            if not self.widget:
+                return
+            size, room = self.widget.GetBestSize(), parent.GetClientSize()
+            left = _MARGIN if horizontal == "left" else room.width - size.width - _MARGIN
+            top = _MARGIN if vertical == "top" else room.height - size.height - _MARGIN
+            self.widget.SetSize(left, top, size.width, size.height)
+            self.widget.Raise()
+
+        def resized(event: Any) -> None:
+            if ui.is_alive(self.widget):
+                ui.post(place)
+            event.Skip()
+
+        def show(widget: Any, view: ConnectionView) -> None:
+            widget.Show(not (hide_when_connected and view.is_calm))
+            place()
+
+        parent.Bind(kit.EVT_SIZE, resized)
+        ui.bind(views, self.widget, show)
+
+
+class ConnectionBanner:
+    """A line across the window while the connection is lost or the outbox is full: two texts, the queue, and Retry.
+
+    Args:
+        ui: The loop.
+        wx: The module `wx`.
+        parent: Where the widget belongs.
+        views: From `connection_view`.
+
+    Attributes:
+        widget: A wx.Panel. Add it to a sizer where the banner should appear, filling the width. Its text wraps.
+    """
+
+    def __init__(
+        self, ui: WxLoop, wx: ModuleType, parent: Any, views: Observable[ConnectionView]
+    ) -> None:
+        self._wx: Any = wx
+        self._ui = ui
+        kit = self._wx
+        self._view: ConnectionView | None = None
+        self.widget: Any = kit.Panel(parent)
+        self._symbol = kit.StaticBitmap(self.widget)
+        self._labels = [kit.StaticText(self.widget) for _ in range(3)]
+        bold = self.widget.GetFont()
+        bold.MakeBold()
+        self._labels[0].SetFont(bold)
+        self._retry = retry_button(kit, self.widget, self._dial)
+        words = kit.BoxSizer(kit.VERTICAL)
+        for label in self._labels:
+            words.Add(label, 0, kit.EXPAND)
+        row = kit.BoxSizer(kit.HORIZONTAL)
+        row.Add(self._symbol, 0, kit.ALL, 10)
+        row.Add(words, 1, kit.TOP | kit.BOTTOM, 8)
+        row.Add(self._retry, 0, kit.ALIGN_CENTER_VERTICAL | kit.ALL, 10)
+        self.widget.SetSizer(row)
+        self.widget.Hide()
+        self.widget.Bind(kit.EVT_SIZE, self._resized)
+        ui.bind(views, self.widget, lambda _, view: self._show(view))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Its title, text and queue; empty while it is hidden."""
+        if not self.widget.IsShown() or self._view is None:
+            return ()
+        return tuple(text for text in self._texts(self._view) if text)
+
+    def _texts(self, view: ConnectionView) -> tuple[str, ...]:
+        return (view.banner_title or "", view.banner_text, view.queue_text)
+
+    def _show(self, view: ConnectionView) -> None:
+        self._view = view
+        is_shown = view.banner_title is not None
+        if is_shown:
+            ink = view.ink(is_dark=has_dark_window(self.widget.GetParent()))
+            self.widget.SetBackgroundColour(ink.tint)
+            line = self.widget.GetCharHeight()
+            self._symbol.SetBitmap(symbol_of(self._wx, view, line, ink.symbol, 0))
+            for label in self._labels:
+                label.SetForegroundColour(ink.text)
+            self._retry.SetLabelText(view.theme.words.retry)
+            self._retry.Show(view.retry is not None)
+            colour_button(self._retry, ink.tint, ink.text)
+            self._wrap()
+        if is_shown or self.widget.IsShown():
+            self.widget.Show(is_shown)
+            self.widget.GetParent().Layout()
+
+    def _wrap(self) -> None:
+        if self._view is None or not self.widget:
+            return
+        button = self._retry.GetBestSize().width + 20 if self._retry.IsShown() else 0
+        room = self.widget.GetParent().GetClientSize().width - 60 - button
+        for label, text in zip(self._labels, self._texts(self._view), strict=True):
+            label.SetLabelText(text)
+            label.Wrap(max(80, room))
+            label.Show(bool(text))
+        self.widget.Layout()
+
+    def _resized(self, event: Any) -> None:
+        if self.widget.IsShown():
+            self._ui.post(self._wrap)
+        event.Skip()
+
+    def _dial(self) -> None:
+        if self._view is not None and self._view.retry is not None:
+            self._view.retry()

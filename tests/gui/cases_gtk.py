@@ -1,0 +1,129 @@
+"""GTK 4: the contract with windows, and the connection widgets. Run by `test_toolkits.py` in a process of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import ui_drivers
+from fake_service import FakeService
+
+from reactive_ws.connection import ConnectionState
+from reactive_ws.engine import Domain
+from reactive_ws.gui import Theme, connection_view
+from reactive_ws.gui.gtk import ConnectionBanner, ConnectionIndicator, ConnectionStatus
+from reactive_ws.state import Store
+from reactive_ws.testing import Turning, check_ui_loop
+
+Gtk = ui_drivers.import_gtk()
+
+
+def test_the_loop_keeps_the_contract_with_windows() -> None:
+    check_ui_loop(ui_drivers.gtk)
+
+
+@pytest.fixture
+def turning() -> Any:
+    it = ui_drivers.gtk()
+    yield it
+    it.loop.close()
+
+
+def shown(turning: Turning, *widgets: Any, width: int = 420) -> Any:
+    window = Gtk.Window(default_width=width, default_height=300)
+    column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL)
+    for widget in widgets:
+        column.append(widget)
+    window.set_child(column)
+    window.present()
+    ui_drivers.settle(turning, 0.3)
+    return window
+
+
+def test_the_connection_widgets_show_an_outage(turning: Turning, domain: Domain) -> None:
+    ui: Any = turning.loop
+    service = FakeService(domain)
+    service.become(ConnectionState.CONNECTED, since=ui.now() - 18_030.0)
+    views = connection_view(ui, service)
+    banner = ConnectionBanner(ui, Gtk, views)
+    full, compact = (
+        ConnectionStatus(ui, Gtk, views),
+        ConnectionStatus(ui, Gtk, views, detail="compact"),
+    )
+    metrics = ConnectionStatus(ui, Gtk, views, detail="metrics")
+    overlay = Gtk.Overlay(hexpand=True, vexpand=True)
+    overlay.set_child(Gtk.Label(label="content"))
+    corner = ConnectionIndicator(
+        ui, Gtk, overlay, views, position="bottom-right", hide_when_connected=True
+    )
+    window = shown(turning, banner.widget, full.widget, compact.widget, metrics.widget, overlay)
+    assert (full.texts, compact.texts, banner.texts) == (("Connected (5h 00m)",), (), ())
+    assert compact.widget.get_tooltip_text() == "Connected (5h 00m)"
+    assert "good" in full.pill.get_css_classes()
+    assert not corner.widget.get_visible()
+    service.queue(120)
+    service.become(ConnectionState.RECONNECTING, since=ui.now(), attempt=2)
+    ui_drivers.settle(turning, 1.0)
+    assert full.texts == ("Reconnecting (attempt 2)", "99+")
+    assert banner.texts == (
+        "Connection lost, reconnecting.",
+        "What you write is sent when it is back.",
+        "120 messages wait to be sent",
+    )
+    assert full._symbol.spinner.is_turning
+    assert corner.widget.get_visible()
+    service.become(ConnectionState.DISCONNECTED, since=ui.now())
+    ui_drivers.settle(turning, 0.1)
+    assert full.texts == ("Disconnected", "99+", "Retry now")
+    (button,) = [it for it in children(full.pill) if isinstance(it, Gtk.Button)]
+    assert button.get_focusable()
+    button.emit("clicked")
+    assert service.dials == 1
+    window.set_visible(False)
+    service.become(ConnectionState.CONNECTING, since=ui.now())
+    ui_drivers.settle(turning, 0.1)
+    assert not full._symbol.spinner.is_turning
+    window.destroy()
+
+
+def children(widget: Any) -> list[Any]:
+    found, child = [], widget.get_first_child()
+    while child is not None:
+        found.append(child)
+        child = child.get_next_sibling()
+    return found
+
+
+def test_a_strangers_text_is_text_in_every_sink(turning: Turning, domain: Domain) -> None:
+    ui: Any = turning.loop
+    cause = "<b>locked</b> <a href='http://evil.example'>log in</a> &amp;"
+    service = FakeService(domain)
+    service.become(ConnectionState.ERROR, since=ui.now() - 5.0, cause=cause)
+    views = connection_view(ui, service, theme=Theme())
+    status, banner = ConnectionStatus(ui, Gtk, views), ConnectionBanner(ui, Gtk, views)
+    window = shown(turning, banner.widget, status.widget)
+    assert cause in status.widget.get_tooltip_text()
+    # GTK has read no markup in the tooltip: escaped, it is the same text.
+    assert "&lt;b&gt;" in status.widget.get_tooltip_markup()
+    label = Gtk.Label()
+    ui.bind(Store(cause, domain=domain), label, lambda it, text: it.set_text(text))
+    assert (label.get_text(), label.get_use_markup()) == (cause, False)
+    window.destroy()
+
+
+def test_colours_follow_the_window_and_the_window_keeps_its_width(
+    turning: Turning, domain: Domain
+) -> None:
+    ui: Any = turning.loop
+    service = FakeService(domain)
+    service.become(ConnectionState.RECONNECTING, since=ui.now() - 5.0, attempt=10**30)
+    views = connection_view(ui, service)
+    status, banner = ConnectionStatus(ui, Gtk, views), ConnectionBanner(ui, Gtk, views)
+    window = shown(turning, banner.widget, status.widget, width=260)
+    assert window.get_width() == 260
+    assert any("fef3c7" in it for it in status.pill.get_css_classes())
+    Gtk.Settings.get_default().set_property("gtk-application-prefer-dark-theme", True)
+    ui_drivers.settle(turning, 0.2)
+    assert any("3d2408" in it for it in status.pill.get_css_classes())
+    Gtk.Settings.get_default().set_property("gtk-application-prefer-dark-theme", False)
+    window.destroy()

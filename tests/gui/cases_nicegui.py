@@ -1,0 +1,114 @@
+"""NiceGUI: a page in headless Chromium, and bindings that end with their client. Run by `test_toolkits.py` in its own process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from headless_browser import Page
+
+from reactive_ws.gui import NiceGuiLoop
+from reactive_ws.testing import Turning, check_ui_loop
+
+HERE = Path(__file__).parent
+
+
+class FakeClient:
+    """A client of NiceGUI that never goes."""
+
+    def on_delete(self, _: object) -> None:
+        """Notes nothing."""
+
+
+class FakeElement:
+    """An element outside a page: NiceGUI makes real ones in pages only. `test_a_page...` has real ones."""
+
+    is_deleted = False
+
+    def _handle_delete(self) -> None:
+        self.is_deleted = True
+
+
+def test_the_loop_keeps_the_contract() -> None:
+    def make() -> Turning:
+        loop = asyncio.new_event_loop()
+
+        async def ui_of() -> NiceGuiLoop:
+            return NiceGuiLoop(FakeClient(), fps=60.0)
+
+        def turn(seconds: float) -> None:
+            loop.run_until_complete(asyncio.sleep(seconds))
+
+        def destroy(it: Any) -> None:
+            it._handle_delete()
+
+        ui = loop.run_until_complete(ui_of())
+        return Turning(ui, turn, False, loop.close, FakeElement, destroy)
+
+    check_ui_loop(make)
+
+
+class Program:
+    """The page's server, which answers one line to each line."""
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/"
+        # NiceGUI behaves differently when it finds itself in a test.
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+        environment["PYTHONPATH"] = os.pathsep.join([str(HERE.parents[1]), str(HERE.parent)])
+        self.process = subprocess.Popen(
+            [sys.executable, str(HERE / "nicegui_page.py"), str(port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        assert self._line() == "ready"
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def ask(self, what: str) -> str:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{what}\n")
+        self.process.stdin.flush()
+        return self._line()
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[Program]:
+    it = Program()
+    yield it
+    it.process.communicate("end\n", timeout=30.0)
+
+
+def test_a_page_shows_the_last_value_and_its_bindings_end_with_its_client(program: Program) -> None:
+    words = "document.body.innerText"
+    with Page(program.url) as page:
+        page.until(f"{words}.includes('count 0') && {words}.includes('Connected')", True)
+        assert program.ask("state") == "1 1 2"
+        assert program.ask("flood") == "done"
+        page.until(f"{words}.includes('count 100000')", True)
+        # A stranger's text is text: no element came of it.
+        assert page.run(f"{words}.includes(\"<b id='injected'>bold</b>\")") is True
+        assert page.run("document.getElementById('injected') === null") is True
+        page.run("document.querySelector('button').click()")
+        page.until(f"{words}.includes('removed')", False)
+        page.until(f"{words}.includes('count 100000')", True)
+        assert program.ask("state") == "1 1 1"
+    for _ in range(600):
+        # The browser has gone; NiceGUI deletes the client after the page's reconnect timeout.
+        if program.ask("state") == "1 0 0":
+            break
+        asyncio.run(asyncio.sleep(0.05))
+    assert program.ask("state") == "1 0 0"

@@ -1,0 +1,142 @@
+"""wxPython: the contract, and what only a real toolkit can show. Run by `test_toolkits.py` in a process of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import ui_drivers
+from fake_service import FakeService
+
+from reactive_ws.connection import ConnectionState
+from reactive_ws.engine import Domain
+from reactive_ws.gui import connection_view
+from reactive_ws.gui.wx import ConnectionBanner, ConnectionIndicator, ConnectionStatus
+from reactive_ws.state import Store
+from reactive_ws.testing import Turning, check_ui_loop
+
+wx = ui_drivers.import_wx()
+
+
+def test_the_loop_keeps_the_contract() -> None:
+    check_ui_loop(ui_drivers.wx)
+
+
+def frame_of(turning: Turning) -> Any:
+    """The driver's own window, whose `Destroy` is its end."""
+    clean_up: Any = turning.clean_up
+    return clean_up.__self__
+
+
+def test_a_binding_ends_with_its_window_and_the_loop_with_its_frame(domain: Domain) -> None:
+    turning = ui_drivers.wx()
+    frame = frame_of(turning)
+    selection = Store(0, domain=domain).select()
+    outer = wx.Panel(frame)
+    inner = wx.StaticText(outer)
+    for widget in (outer, inner):
+        turning.loop.bind(selection, widget, lambda it, value: it.SetLabel(str(value)))
+    assert inner.GetLabel() == "0"
+    inner.Destroy()
+    ui_drivers.settle(turning, 0.05)
+    assert selection.observer_count == 1
+    outer.Destroy()
+    ui_drivers.settle(turning, 0.05)
+    assert selection.observer_count == 0
+    frame.Destroy()
+    ui_drivers.settle(turning, 0.05)
+    assert turning.loop.is_closed
+
+
+def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:
+    turning = ui_drivers.wx()
+    ui: Any = turning.loop
+    frame = frame_of(turning)
+    service = FakeService(domain)
+    service.become(ConnectionState.CONNECTED, since=ui.now() - 18_030.0)
+    views = connection_view(ui, service)
+    banner = ConnectionBanner(ui, wx, frame, views)
+    full = ConnectionStatus(ui, wx, frame, views)
+    metrics = ConnectionStatus(ui, wx, frame, views, detail="metrics")
+    column = wx.BoxSizer(wx.VERTICAL)
+    column.Add(banner.widget, 0, wx.EXPAND)
+    for status in (full, metrics):
+        column.Add(status.widget)
+    frame.SetSizer(column)
+    corner = ConnectionIndicator(
+        ui, wx, frame, views, position="bottom-right", hide_when_connected=True
+    )
+    frame.Show()
+    ui_drivers.settle(turning, 0.3)
+    assert (full.texts, banner.texts) == (("Connected (5h 00m)",), ())
+    assert full.pill.text == "Connected (5h 00m)"
+    assert metrics.texts[:3] == ("Connected (5h 00m)", "Received", "0")
+    assert not corner.widget.IsShown()
+    service.queue(120)
+    service.become(ConnectionState.RECONNECTING, since=ui.now(), attempt=2, next_retry_at=None)
+    ui_drivers.settle(turning, 1.0)
+    assert full.texts == ("Reconnecting (attempt 2)", "99+")
+    assert banner.texts == (
+        "Connection lost, reconnecting.",
+        "What you write is sent when it is back.",
+        "120 messages wait to be sent",
+    )
+    assert full.pill.spinner.is_turning
+    size, place = frame.GetClientSize(), corner.widget.GetRect()
+    assert corner.widget.IsShown()
+    assert (size.width - place.GetRight(), size.height - place.GetBottom()) == (9, 9)
+    service.become(ConnectionState.DISCONNECTED, since=ui.now())
+    ui_drivers.settle(turning, 0.1)
+    (button,) = [it for it in full.widget.GetChildren() if isinstance(it, wx.Button)]
+    assert (button.IsShown(), button.AcceptsFocusFromKeyboard()) == (True, True)
+    button.ProcessEvent(wx.CommandEvent(wx.EVT_BUTTON.typeId, button.GetId()))
+    assert service.dials == 1
+    frame.Hide()
+    service.become(ConnectionState.CONNECTING, since=ui.now())
+    ui_drivers.settle(turning, 0.1)
+    assert not full.pill.spinner.is_turning
+    frame.Destroy()
+    ui_drivers.settle(turning, 0.05)
+    assert service.connection.select().observer_count == 0
+
+
+@pytest.mark.parametrize("cause", ["<b>bold</b> & Co", "&File\t<a href='x'>"])
+def test_a_strangers_text_is_text_in_every_sink(domain: Domain, cause: str) -> None:
+    turning = ui_drivers.wx()
+    ui: Any = turning.loop
+    frame = frame_of(turning)
+    service = FakeService(domain)
+    service.become(ConnectionState.ERROR, since=ui.now() - 5.0, cause=cause)
+    views = connection_view(ui, service)
+    status = ConnectionStatus(ui, wx, frame, views)
+    tooltip = status.pill.widget.GetToolTipText()
+    assert " ".join(cause.split()) in tooltip
+    store = Store(cause, domain=domain)
+    label = wx.StaticText(frame)
+    # The way that docs/gui.md names: `SetLabel` would take `&` for a mark of a key.
+    ui.bind(store, label, lambda it, text: it.SetLabelText(text))
+    assert label.GetLabelText() == cause
+    frame.Destroy()
+    ui_drivers.settle(turning, 0.05)
+
+
+def test_a_narrow_window_elides_the_status_and_wraps_the_banner(domain: Domain) -> None:
+    turning = ui_drivers.wx()
+    ui: Any = turning.loop
+    frame = frame_of(turning)
+    frame.SetClientSize((220, 300))
+    service = FakeService(domain)
+    service.become(ConnectionState.RECONNECTING, since=ui.now() - 5.0, attempt=1_000_000_000)
+    views = connection_view(ui, service)
+    banner, status = ConnectionBanner(ui, wx, frame, views), ConnectionStatus(ui, wx, frame, views)
+    column = wx.BoxSizer(wx.VERTICAL)
+    column.Add(banner.widget, 0, wx.EXPAND)
+    column.Add(status.widget, 0, wx.EXPAND)
+    frame.SetSizer(column)
+    frame.Show()
+    ui_drivers.settle(turning, 0.5)
+    assert frame.GetClientSize().width == 220
+    assert status.pill.text.endswith(("…", "..."))
+    assert banner.widget.GetSize().height > 3 * banner.widget.GetCharHeight()
+    frame.Destroy()
+    ui_drivers.settle(turning, 0.05)
