@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 import threading
 from types import FrameType
 
@@ -19,7 +20,8 @@ _ENGINE = tuple(
     f"{_PACKAGE}.{it}" for it in ("engine", "state", "editing", "inbound", "service", "devtools")
 )
 """Packages that write for others: what called them is the action."""
-_APPLICATION = f"{_PACKAGE}.stores"
+_NOT_THE_PROGRAM = sys.stdlib_module_names | {_PACKAGE, "reactivex", "attr", "websockets", ""}
+"""Roots of modules that are not code of the program."""
 _DEPTH = 60
 """Frames that are looked at; a deeper program has no call site."""
 
@@ -71,8 +73,7 @@ def _look(frame: FrameType | None, *, with_site: bool) -> tuple[str, str | None]
             action = f"{module}.{code.co_qualname}"
             if not with_site:
                 break
-        is_own = module == _PACKAGE or module.startswith(f"{_PACKAGE}.")
-        if action is not None and not is_own:
+        if action is not None and module.partition(".")[0] not in _NOT_THE_PROGRAM:
             name = os.path.basename(code.co_filename)
             return action, f"{name}:{frame.f_lineno}"
         frame = frame.f_back

@@ -127,15 +127,16 @@ class DevServer:
     # --- access -------------------------------------------------------------------------------------------------------
 
     def _process(self, _connection: ServerConnection, request: Request) -> Response | None:
-        host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
+        # No browser sends one of these twice.
+        hosts, origins = request.headers.get_all("Host"), request.headers.get_all("Origin")
         place = urllib.parse.urlsplit(request.path)
-        if not _LOCAL.fullmatch(host):
+        if len(hosts) != 1 or not _LOCAL.fullmatch(hosts[0]):
             return _answer(HTTPStatus.FORBIDDEN, "only for this computer\n")
         if place.path == "/":
             return _answer(HTTPStatus.OK, _page(), "text/html")
         if place.path != "/feed":
             return _answer(HTTPStatus.NOT_FOUND, "there are / and /feed\n")
-        if origin is not None and origin != f"http://{host}":
+        if origins not in ([], [f"http://{hosts[0]}"]):
             return _answer(HTTPStatus.FORBIDDEN, "only for the page of this server\n")
         given = urllib.parse.parse_qs(place.query).get("token", [""])[0]
         if not secrets.compare_digest(given.encode(), self.token.encode()):

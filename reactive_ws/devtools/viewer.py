@@ -129,7 +129,8 @@ def details_of(event: Shown) -> list[str]:
     names = ("id", "channel", "guarantee", "of", "source")
     lines += [f"{name}: {event[name]}" for name in names if event.get(name)]
     for change in event.get("changes", ()):
-        lines.append(f"{change['name']}:")
+        is_alike = " other objects, equal parts" if not change["difference"] else ""
+        lines.append(f"{change['name']}:{is_alike}")
         for path, before, after in change["difference"]:
             where = f"{path}: " if path else ""
             if after is None and before is None:

@@ -41,7 +41,7 @@ class Belonging(Protocol):
 
 
 class Explaining(Protocol):
-    """What can say why values may not come, such as a service without a connection."""
+    """A part that can say why values may not come, such as a service without a connection."""
 
     def explain(self) -> str:
         """Returns one clause for an error text, without secrets."""
@@ -140,7 +140,7 @@ class Domain(CommitQueue):
 
     @property
     def tracer(self) -> Tracer | None:
-        """What finds the causes of commits; None while the domain is not traced."""
+        """The object that finds the causes of commits; None while the domain is not traced."""
         return self._tracer
 
     def trace(self, tracer: Tracer) -> DisposableBase:

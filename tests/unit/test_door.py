@@ -1,4 +1,4 @@
-"""What a program hears at once about its own mistakes: options, names, handlers, waits that end without a value."""
+"""Reports of a program's own mistakes: options, names, handlers, waits that end without a value."""
 
 from __future__ import annotations
 

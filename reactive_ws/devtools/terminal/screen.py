@@ -235,7 +235,7 @@ class InspectScreen(App[None]):
             table.add_row(
                 Text(time.strftime("%H:%M:%S", time.localtime(row["at"]))),
                 Text(f"commit {row['commit']}" if kind == "commit" else kind, _STYLES[kind]),
-                Text(row["title"][:60]),
+                Text(row["title"][:44]),
                 Text(_action_of(row)[-50:], "dim"),
             )
         numbers = [row["number"] for row in rows]
