@@ -8,6 +8,7 @@ import tkinter as tk
 import weakref
 from collections.abc import Iterator
 from contextlib import suppress
+from tkinter import font as tkfont
 from tkinter import ttk
 from typing import Any
 
@@ -324,6 +325,41 @@ def test_a_narrow_window_elides_the_status_and_wraps_the_banner(domain: Domain) 
     labels = [it for it in banner._labels if it.winfo_manager()]
     assert all(it.winfo_reqwidth() <= it.winfo_width() for it in labels)
     assert max(it.winfo_rootx() + it.winfo_width() for it in labels) <= root.winfo_rootx() + 180
+    turning.clean_up()
+
+
+def test_tk_deletes_images_and_fonts_with_their_widgets(domain: Domain) -> None:
+    """A finalizer runs on any thread, and Tk refuses it there, so none of ours may call Tk."""
+    turning = ui_drivers.tk()
+    ui, root = turning.loop, root_of(turning)
+    assert isinstance(ui, TkLoop)
+    service = FakeService(domain)
+    service.become(ConnectionState.CONNECTED, since=ui.now() - FIVE_HOURS)
+    views = connection_view(ui, service, grace=0.0)
+
+    def in_tk() -> tuple[int, int]:
+        return len(root.tk.splitlist(root.tk.call("image", "names"))), len(tkfont.names(root))
+
+    before = in_tk()
+    frame = tk.Frame(root)
+    frame.pack()
+    for widget in (ConnectionStatus, ConnectionBanner, ConnectionIndicator):
+        widget(ui, frame, views).widget.pack(fill="x")
+    ui_drivers.settle(turning, 0.05)
+    shown = in_tk()
+    for attempt in range(5):
+        service.become(ConnectionState.RECONNECTING, attempt=attempt)
+        ui_drivers.settle(turning, 0.05)
+        service.become(ConnectionState.CONNECTED, since=ui.now() - FIVE_HOURS)
+        ui_drivers.settle(turning, 0.05)
+    assert shown[0] > before[0]
+    # A banner's symbol stays while the banner is folded.
+    assert in_tk()[0] <= shown[0] + 1
+    finalized = [it for it in gc.get_objects() if isinstance(it, tk.Image)]
+    finalized += [it for it in gc.get_objects() if isinstance(it, tkfont.Font) and it.delete_font]
+    assert finalized == []
+    frame.destroy()
+    assert in_tk() == before
     turning.clean_up()
 
 

@@ -132,7 +132,11 @@ def test_the_program_shows_the_books_and_ends_with_the_feed(tmp_path: Path) -> N
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
-    assert (done.returncode, done.stderr) == (0, "")
+    # A machine may pause in any handler, so the report of a slow one says nothing about the program.
+    reports = [
+        line for line in done.stderr.splitlines() if "use on_async for slow work" not in line
+    ]
+    assert (done.returncode, reports) == (0, [])
     last_screen = done.stdout.rpartition("\x1b[J")[2].splitlines()
     shown = {
         line.split()[0]: [Decimal(text) for text in line.split()[1:4]] for line in last_screen[1:]

@@ -6,6 +6,7 @@ over the theme. Their options are `background`, `foreground`, `symbolcolor` and 
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from .loop import TkLoop
 if TYPE_CHECKING:
     import tkinter as tk
 
-__all__ = ["Pill", "Tooltip", "background_of", "font_of", "ink_of", "picture", "tkinter"]
+__all__ = ["Images", "Pill", "Tooltip", "background_of", "font_of", "ink_of", "tkinter"]
 
 _TOOLTIP_DELAY = 0.5
 _TOOLTIP_WIDTH = 420
@@ -64,15 +65,60 @@ def ink_of(widget: Any, view: ConnectionView) -> Ink:
     )
 
 
-def font_of(widget: Any) -> Any:
-    """Returns the font of the widgets."""
+def font_of(widget: Any, **options: Any) -> Any:
+    """Returns a font of the widget's own, like that of the widgets; Tk deletes it together with the widget.
+
+    Args:
+        widget: The widget.
+        options: What differs, such as `weight="bold"`.
+    """
     own = tkinter("tkinter.ttk").Style(widget).lookup(_STYLE, "font")
-    return tkinter("tkinter.font").Font(root=widget, font=own or "TkDefaultFont")
+    kit = tkinter("tkinter.font")
+    font = kit.Font(root=widget, font=own or "TkDefaultFont")
+    font.configure(**options)
+    # A font that is not deleted by its finalizer, for the reason that `Images` gives.
+    font.delete_font = False
+    _at_end_of(widget, lambda: widget.tk.call("font", "delete", font.name))
+    return font
 
 
-def picture(widget: Any, data: bytes) -> Any:
-    """Returns a PNG as an image of Tk. The caller keeps it: Tk drops an image that Python collects."""
-    return tkinter().PhotoImage(master=widget, data=data)
+class Images:
+    """The images that a widget shows; Tk deletes them when they are replaced and with the widget.
+
+    A `PhotoImage` deletes itself when Python collects it. A collection runs on any thread: there Tk refuses the call, or
+    the thread waits for the UI.
+    """
+
+    def __init__(self, widget: Any) -> None:
+        self._tk = widget.tk
+        self._names: dict[str, list[str]] = {}
+        _at_end_of(widget, self._drop_all)
+
+    def show(self, use: str, pngs: list[bytes], put: Callable[[list[str]], object]) -> None:
+        """Creates images, calls `put` with their names, and deletes the images that had the same use before."""
+        names = [str(self._tk.call("image", "create", "photo", "-data", png)) for png in pngs]
+        put(names)
+        self._drop(use)
+        self._names[use] = names
+
+    def _drop(self, use: str) -> None:
+        for name in self._names.pop(use, ()):
+            self._tk.call("image", "delete", name)
+
+    def _drop_all(self) -> None:
+        for use in list(self._names):
+            self._drop(use)
+
+
+def _at_end_of(widget: Any, delete: Callable[[], object]) -> None:
+    """Calls `delete` when Tk destroys the widget, on the thread of the UI."""
+
+    def destroyed(event: Any) -> None:
+        if event.widget is widget:
+            with contextlib.suppress(tkinter().TclError):
+                delete()
+
+    widget.bind("<Destroy>", destroyed, add="+")
 
 
 @attrs.frozen
@@ -103,7 +149,6 @@ class Pill:
         self._has_text = has_text
         self._view: ConnectionView | None = None
         self._drawn: _Look | None = None
-        self._pictures: list[Any] = []
         self._symbol = 0
         self._words = 0
         self._room = 0
@@ -111,10 +156,9 @@ class Pill:
         self.widget: Any = tkinter().Canvas(
             parent, highlightthickness=0, borderwidth=0, takefocus=0
         )
+        self._images = Images(self.widget)
         self._font = font_of(self.widget)
-        bold = self._font.copy()
-        bold.configure(weight="bold")
-        self._bold = bold
+        self._bold = font_of(self.widget, weight="bold")
         self._line = int(self._font.metrics("linespace"))
         self.height = self._line + 2 * max(3, self._line // 4)
         self.widget.configure(height=self.height, width=self.height)
@@ -165,8 +209,7 @@ class Pill:
         self._drawn = look
         canvas.delete("all")
         canvas.configure(background=look.background)
-        self._pictures = []
-        self._rounded(0, 0, width, self.height, ink.tint, ink.edge)
+        self._rounded("edge", 0, 0, width, self.height, ink.tint, ink.edge)
         self._symbol = canvas.create_image(gap, middle, anchor="w")
         self._turn(self.spinner.step)
         self._words = 0
@@ -176,18 +219,23 @@ class Pill:
             )
         if badge:
             left, top = width - gap - badge, (self.height - self._line) // 2
-            self._rounded(left, top, badge, self._line, ink.text, ink.text)
+            self._rounded("badge", left, top, badge, self._line, ink.text, ink.text)
             canvas.create_text(
                 left + badge // 2, middle, text=view.badge, fill=ink.tint, font=self._bold
             )
 
-    def _rounded(self, x: int, y: int, width: int, height: int, fill: str, edge: str) -> None:
+    def _rounded(
+        self, use: str, x: int, y: int, width: int, height: int, fill: str, edge: str
+    ) -> None:
         canvas = self.widget
         end = (height + 1) // 2
-        for is_left in (True, False):
-            image = picture(canvas, cap(height, fill, edge, is_left=is_left))
-            self._pictures.append(image)
-            canvas.create_image(x if is_left else x + width - end, y, anchor="nw", image=image)
+
+        def put(names: list[str]) -> None:
+            for place, name in zip((x, x + width - end), names, strict=True):
+                canvas.create_image(place, y, anchor="nw", image=name)
+
+        caps = [cap(height, fill, edge, is_left=is_left) for is_left in (True, False)]
+        self._images.show(use, caps, put)
         box = (x + end, y, x + width - end, y + height)
         canvas.create_rectangle(*box, fill=fill, width=0)
         for line in (y, y + height - 1):
@@ -197,8 +245,11 @@ class Pill:
         if self._drawn is None or self._view is None or not self._ui.is_alive(self.widget):
             return
         data = mark(self._view.state, self._line, self._drawn.ink.symbol, step)
-        self._picture = picture(self.widget, data)
-        self.widget.itemconfigure(self._symbol, image=self._picture)
+        self._images.show(
+            "symbol",
+            [data],
+            lambda names: self.widget.itemconfigure(self._symbol, image=names[0]),
+        )
 
     def _can_move(self) -> bool:
         return self._ui.is_alive(self.widget) and bool(self.widget.winfo_viewable())

@@ -12,7 +12,7 @@ from reactivex import Observable
 
 from ..status import ConnectionView, Ink, Spinner, blend, mark
 from .loop import TkLoop
-from .parts import Pill, Tooltip, background_of, font_of, ink_of, picture, tkinter
+from .parts import Images, Pill, Tooltip, background_of, font_of, ink_of, tkinter
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -170,16 +170,13 @@ class ConnectionBanner:
         self._view: ConnectionView | None = None
         self._ink: Ink | None = None
         self._part = 0.0
-        self._picture: Any = None
         self.widget: tk.Frame = kit.Frame(
             parent, height=1, borderwidth=0, background=background_of(parent)
         )
         self._inner = kit.Frame(self.widget, borderwidth=0)
         self._symbol = kit.Label(self._inner, borderwidth=0)
-        bold = font_of(self.widget).copy()
-        bold.configure(weight="bold")
-        # The object of a font ends it in Tk when Python collects it.
-        self._bold = bold
+        self._images = Images(self._symbol)
+        bold = font_of(self.widget, weight="bold")
         self._labels = [
             kit.Label(self._inner, justify="left", anchor="w", borderwidth=0) for _ in range(3)
         ]
@@ -264,8 +261,7 @@ class ConnectionBanner:
         if self._ink is None or self._view is None or not self._ui.is_alive(self._symbol):
             return
         data = mark(self._view.state, self._line, self._ink.symbol, self.spinner.step)
-        self._picture = picture(self._symbol, data)
-        self._symbol.configure(image=self._picture)
+        self._images.show("symbol", [data], lambda names: self._symbol.configure(image=names[0]))
 
     def _mapped(self, _: object) -> None:
         self.spinner.check()
@@ -288,11 +284,7 @@ def _button(parent: Any, command: Any) -> Any:
     button = tkinter().Button(
         parent, command=command, relief="flat", borderwidth=0, padx=6, pady=2, cursor="hand2"
     )
-    underlined = font_of(button).copy()
-    underlined.configure(underline=True)
-    # The button keeps the object of the font, which ends with it.
-    button.own_font = underlined
-    button.configure(font=underlined, highlightthickness=2)
+    button.configure(font=font_of(button, underline=True), highlightthickness=2)
 
     def press(_: object) -> None:
         button.invoke()
