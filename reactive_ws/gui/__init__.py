@@ -18,6 +18,7 @@ Modules in reading order:
     mirror         `Mirror`: a store that changes between frames only
     watching       `Watch`: calls functions when an object goes
     binding        `bind`: writes a stream into a target
+    two_way        `bind_both`: a field of a form and a part of a store, each follows the other
     plain          `plain`: makes a text from a server safe to show
 
 Packages: `loops` (toolkits that need no more than a loop), `rows` (what lists of all toolkits share), `status` (what connection
@@ -40,12 +41,14 @@ from .plain import plain
 from .qt import QtLoop
 from .status import ConnectionView, Theme, Words, connection_view
 from .tk import TkLoop
+from .two_way import Field, bind_both
 from .wx import WxLoop
 
 __all__ = [
     "AsyncioLoop",
     "ConnectionView",
     "Events",
+    "Field",
     "GLibLoop",
     "JupyterLoop",
     "KivyLoop",
@@ -60,6 +63,7 @@ __all__ = [
     "Words",
     "WxLoop",
     "batched",
+    "bind_both",
     "conflate",
     "connection_view",
     "plain",

@@ -226,12 +226,17 @@ class Rows(Sequence[V_co], Generic[K, V_co]):
         return cast("K", self._row(index)[2])
 
     def changes_since(self, older: Rows[K, Any]) -> tuple[Change[V_co], ...]:
-        """Returns the operations that turn older rows of the same view into these; see `list_changes`.
+        """Returns the operations that turn older rows into these; see `list_changes`.
 
         Costs the rows in chunks that are not shared, not the number of all rows. Any two values of one view can be
-        compared, also when others came between.
+        compared, also when others came between. The rows of another view share nothing, so all of them are compared.
         """
-        return tuple(_changes(older._root, self._root, is_reversed=self._is_reversed))
+        if older._is_reversed == self._is_reversed:
+            regions = _regions(older._root, self._root, is_reversed=self._is_reversed)
+        else:
+            # Shared nodes are in opposite orders.
+            regions = [_Region(list(older._rows()), list(self._rows()), 0)]
+        return tuple(_changes(regions))
 
     # --- for views ----------------------------------------------------------------------------------------------------
 
@@ -332,10 +337,7 @@ class _Region:
         self.before = before
 
 
-def _changes(
-    older: _Node | None, newer: _Node | None, *, is_reversed: bool
-) -> Iterator[Change[Any]]:
-    regions = _regions(older, newer, is_reversed=is_reversed)
+def _changes(regions: list[_Region]) -> Iterator[Change[Any]]:
     yield from _moves_between(regions)
     offset = 0
     for region in regions:

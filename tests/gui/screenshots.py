@@ -44,7 +44,7 @@ def keep(picture: str, name: str) -> None:
 
 
 def until(turn: Callable[[float], None], condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 15.0
+    end = time.monotonic() + 60.0
     while not condition():
         assert time.monotonic() < end, "the scene did not come about"
         turn(0.02)
@@ -93,6 +93,70 @@ def qt(hub: HubInThread) -> None:
     window.close()
     app.service.disconnect()
     app.stop()
+
+
+def small(_: HubInThread) -> None:
+    """The three small Qt programs."""
+    import editor_qt
+    import rest_todo
+    import table_qt
+    from PySide6 import QtCore, QtWidgets
+
+    from reactive_ws import JsonCodec, Store, WebSocketService
+
+    program = QtWidgets.QApplication([])
+    ui = table_qt.QtLoop(QtCore)
+
+    def turn(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            program.processEvents()
+            time.sleep(0.002)
+
+    def grab(window: Any, name: str) -> None:
+        turn(0.2)
+        window.grab().save(str(IMAGES / name))
+        window.close()
+
+    todos = rest_todo.Todos(rest_todo.serve())
+    list_window = rest_todo.Window(ui, todos)
+    list_window.resize(420, 260)
+    list_window.show()
+    until(turn, lambda: todos.list.get())
+    list_window.toggle(list_window.model[0])
+    for title in (
+        "Call the bank",
+        "Water the plants",
+        "Tell everybody of the launch, and then write it down",
+    ):
+        list_window.input.setText(title)
+        list_window.add()
+    until(turn, lambda: todos.problem.get())
+    grab(list_window, "rest_todo.png")
+    todos.following.dispose()
+    todos.calls.shutdown()
+
+    service = WebSocketService(f"ws://127.0.0.1:{table_qt.serve()}", codec=JsonCodec(table_qt.feed))
+    shares = table_qt.Shares(service)
+    table_window = table_qt.Window(ui, shares)
+    table_window.show()
+    service.start()
+    until(turn, lambda: shares.all.domain.number > 20)
+    table_window.search.setText("777")
+    shares.text.set("777")
+    until(turn, lambda: "280 rows" in table_window.count.text())
+    service.stop()
+    grab(table_window, "table_qt.png")
+
+    person = editor_qt.Person("Ada Lovelace", 36, editor_qt.Address("St James's Square", "London"))
+    editor_window = editor_qt.Window(ui, editor_qt.Editor(Store(person)))
+    editor_window.resize(420, 200)
+    editor_window.show()
+    editor_window.fields["Name"].setText("Ada King")
+    editor_window.fields["Name"].textEdited.emit("Ada King")
+    editor_window.fields["City"].setText("London 7")
+    editor_window.fields["City"].textEdited.emit("London 7")
+    grab(editor_window, "editor_qt.png")
 
 
 def tk(hub: HubInThread) -> None:
@@ -246,6 +310,7 @@ def main(names: list[str]) -> None:
 
 PROGRAMS: dict[str, Callable[[HubInThread], None]] = {
     "qt": qt,
+    "small": small,
     "tk": tk,
     "textual": textual,
     "demo": demo,

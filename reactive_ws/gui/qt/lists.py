@@ -16,7 +16,7 @@ from reactivex import Observable
 
 from ...state import ReadOnly
 from ...views import Change, Insert, Move, Remove, apply_changes, list_changes
-from ..rows import End, count_new_at_end, runs
+from ..rows import Differ, End, count_new_at_end, runs
 from .loop import QtLoop
 from .text import tooltip
 
@@ -107,6 +107,14 @@ class _Rows(Generic[T]):
         for run in runs(changes):
             self._do(run)
 
+    def replace(self, rows: Sequence[T]) -> None:
+        """Shows other rows at once: Qt takes seconds for ten thousands of single operations."""
+        self._model.beginResetModel()
+        self.items = list(rows)
+        self.version += 1
+        self.operations += 1
+        self._model.endResetModel()
+
     def _apply(self, run: tuple[Change[T], ...]) -> None:
         apply_changes(self.items, run)
         self.version += 1
@@ -134,6 +142,15 @@ class _Rows(Generic[T]):
                 start = model.index(first.index, 0, parent)
                 stop = model.index(first.index + count - 1, self._columns - 1, parent)
                 model.dataChanged.emit(start, stop)
+
+
+_MANY = 1_000
+"""Fewer operations are always done one by one, so that views keep selection, place and open editors."""
+
+
+def _is_other(changes: Sequence[object], rows: Sequence[object]) -> bool:
+    """Whether so much changed that the model is filled again."""
+    return len(changes) > _MANY and len(changes) * 4 > len(rows)
 
 
 def _safe_roles(
@@ -192,7 +209,7 @@ class ListModel(Generic[T]):
         roles: Roles[T] | None = None,
     ) -> None:
         self._qt = qt_core
-        self._key = key
+        self._differ: Differ[T] = Differ(key)
         self._followers = _Followers(ui, qt_core)
         functions = _safe_roles(qt_core, text, roles)
 
@@ -243,12 +260,14 @@ class ListModel(Generic[T]):
 
     def _show(self, rows: Sequence[T]) -> None:
         old = list(self._rows.items)
-        changes = list_changes(old, rows, self._key)
+        changes, new = self._differ.changes(old, rows)
         if not changes:
             return
         anchors = self._followers.hold()
-        new = count_new_at_end(old, rows, self._key)
-        self._rows.change(changes)
+        if _is_other(changes, rows):
+            self._rows.replace(rows)
+        else:
+            self._rows.change(changes)
         for put_back in anchors:
             put_back()
         self._followers.came(new)
@@ -298,7 +317,7 @@ class TableModel(Generic[T]):
         if not columns:
             raise ValueError("a table needs at least one column: columns=[Column('Name', text)]")
         self._qt = qt_core
-        self._key = key
+        self._differ: Differ[T] = Differ(key)
         self._followers = _Followers(ui, qt_core)
         names = qt_core.Qt.ItemDataRole
         sort_role = _number(names.UserRole)
@@ -376,12 +395,14 @@ class TableModel(Generic[T]):
 
     def _show(self, rows: Sequence[T]) -> None:
         old = list(self._rows.items)
-        changes = list_changes(old, rows, self._key)
+        changes, new = self._differ.changes(old, rows)
         if not changes:
             return
         anchors = self._followers.hold()
-        new = count_new_at_end(old, rows, self._key)
-        self._rows.change(changes)
+        if _is_other(changes, rows):
+            self._rows.replace(rows)
+        else:
+            self._rows.change(changes)
         for put_back in anchors:
             put_back()
         self._followers.came(new)

@@ -7,9 +7,11 @@ Modules in reading order:
 
     runs  `runs`: groups of row operations that one call of a toolkit can do
     end   `End`: whether a view is at its end, and how many rows came since
+    differ  `Differ`: the operations from the rows shown to the new ones
 """
 
+from .differ import Differ
 from .end import End, count_new_at_end
 from .runs import runs
 
-__all__ = ["End", "count_new_at_end", "runs"]
+__all__ = ["Differ", "End", "count_new_at_end", "runs"]

@@ -1,0 +1,43 @@
+"""`Differ`: the row operations from what a list shows to what it is to show, quick for the rows of a view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Generic, TypeVar
+
+from ...views import Change, Insert, Rows, list_changes
+from .end import count_new_at_end
+
+__all__ = ["Differ"]
+
+T = TypeVar("T")
+
+
+class Differ(Generic[T]):
+    """Compares each rows with the ones before. The rows of a `views.view` share parts, and only the others are compared.
+
+    Args:
+        key: Returns the key of a row.
+    """
+
+    def __init__(self, key: Callable[[T], Hashable]) -> None:
+        self._key = key
+        self._last: Rows[Hashable, T] | None = None
+
+    def changes(self, old: Sequence[T], rows: Sequence[T]) -> tuple[Sequence[Change[T]], int]:
+        """Returns the operations that turn `old` into `rows`, and how many rows came at the end.
+
+        Args:
+            old: The rows that the list shows: those of the call before.
+            rows: What it is to show.
+        """
+        last, self._last = self._last, rows if isinstance(rows, Rows) else None
+        key = self._key
+        if last is None or not isinstance(rows, Rows) or len(last) != len(old):
+            return list_changes(old, rows, key), count_new_at_end(old, rows, key)
+        changes = rows.changes_since(last)
+        came = {key(change.item) for change in changes if isinstance(change, Insert)}
+        new = 0
+        while new < len(rows) and key(rows[-1 - new]) in came:
+            new += 1
+        return changes, new

@@ -1,0 +1,134 @@
+"""`bind_both`: a field of a form and a part of a store, each of which follows the other.
+
+It joins `bind` with a writable part. What a wrong value is, the store says with `validate=`.
+"""
+
+# The class and the function of this module share names with an underscore.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+from reactivex.abc import DisposableBase
+from reactivex.disposable import CompositeDisposable, Disposable
+
+from ..editing import Part
+from ..engine import check_function, same
+from ..errors import UsageError
+from ..state import Store
+from .loop import UiLoop
+from .watching import weak_reference
+
+__all__ = ["Field", "bind_both"]
+
+_OnRefused: TypeAlias = "Callable[[Exception | None], object] | None"
+
+T = TypeVar("T")
+W = TypeVar("W")
+
+_NOTHING: Final = object()
+
+
+class Field(DisposableBase, Generic[T]):
+    """A widget and a value, bound both ways. Made by `bind_both`. UI thread."""
+
+    def __init__(self, value: Store[T] | Part[T], on_refused: _OnRefused) -> None:
+        self._value = value
+        self._on_refused = on_refused
+        self._setter: Callable[[T], object] | None = None
+        # What the user entered last and the store accepted: the widget shows it already.
+        self._entered: Any = _NOTHING
+        self._ending = CompositeDisposable()
+        self._is_over = False
+
+    def restore(self) -> None:
+        """Shows the value of the store again, in place of what the user entered and the store refused."""
+        self._entered = _NOTHING
+        if self._setter is not None and not self._is_over:
+            self._setter(self._value.get())
+
+    def dispose(self) -> None:
+        """Ends the binding both ways."""
+        self._is_over = True
+        self._ending.dispose()
+
+    def _show(self, setter: Callable[[T], object], now: T) -> None:
+        if self._entered is _NOTHING or not same(self._entered, now):
+            self._entered = _NOTHING
+            setter(now)
+
+    def _write(self, new: T) -> None:
+        if self._is_over:
+            return
+        try:
+            self._value.set(new)
+        except Exception as error:
+            # The widget keeps what the user wrote, until the value changes or `restore` is called.
+            if self._on_refused is None:
+                raise
+            self._on_refused(error)
+        else:
+            self._entered = new
+            if self._on_refused is not None:
+                self._on_refused(None)
+
+
+def bind_both(
+    ui: UiLoop,
+    value: Store[T] | Part[T],
+    target: W,
+    setter: Callable[[W, T], object],
+    connect: Callable[[W, Callable[[T], None]], object],
+    *,
+    on_refused: _OnRefused = None,
+) -> Field[T]:
+    """Shows a store, or a part of one, in a widget, and writes what the user enters. UI thread.
+
+    What the user enters is written at once. The binding does not set the widget to the value that the user has just entered, so
+    the cursor stays where it is.
+
+    Args:
+        ui: The loop of the toolkit.
+        value: A store, or a part of one: `at(store, "user", "name")`.
+        target: The widget; as for `UiLoop.bind`.
+        setter: Shows a value: `QLineEdit.setText`.
+        connect: Makes the widget call a function with each value that the user enters:
+            `lambda edit, changed: edit.textEdited.connect(changed)`. When it returns a function, the end of the binding calls it.
+        on_refused: Called with the exception of a write that the store refused, and with None after one that it accepted.
+            None: the exception leaves through the toolkit's handler of events.
+
+    Returns:
+        The binding; `dispose()` it to end both ways. It ends with the widget by itself.
+
+    Raises:
+        UsageError: `value` is not a store or a part of one, or an argument is not a function.
+    """
+    if not isinstance(value, (Store, Part)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError(
+            f"bind_both() writes to a store or to a part of one, such as at(store, 'name'); got {type(value).__name__}"
+        )
+    check_function(setter, "setter", "set the widget at once")
+    check_function(connect, "connect", "connect the signal at once")
+    if on_refused is not None:
+        check_function(on_refused, "on_refused=", "show the error at once")
+    field = Field(value, on_refused)
+
+    def show(widget: W, now: T) -> None:
+        field._show(lambda it: setter(widget, it), now)
+
+    reference = weak_reference(target)
+
+    def put_back(now: T) -> None:
+        widget = target_of()
+        if widget is not None:
+            setter(widget, now)
+
+    target_of: Callable[[], W | None] = reference if reference is not None else (lambda: target)
+    field._setter = put_back
+    field._ending.add(ui.bind(value, target, show))
+    disconnect = connect(target, field._write)
+    if callable(disconnect):
+        field._ending.add(Disposable(disconnect))
+    return field

@@ -1,0 +1,161 @@
+"""The three small Qt programs of `examples`, driven by their user. Run by `test_toolkits.py` in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ui_drivers
+from PySide6 import QtCore, QtTest, QtWidgets
+
+from reactive_ws import JsonCodec, Store, WebSocketService
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+sys.path.append(str(EXAMPLES))
+
+
+class Stage:
+    """Turns the loop of Qt until a condition holds."""
+
+    def __init__(self) -> None:
+        self.turning = ui_drivers.qt()
+        self.ui: Any = self.turning.loop
+
+    def until(self, condition: Callable[[], object]) -> None:
+        for _ in range(12_000):
+            if condition():
+                return
+            self.turning.turn(0.01)
+        pytest.fail("the scene did not come about")
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def type_in(field: Any, text: str) -> None:
+    field.selectAll()
+    QtTest.QTest.keyClicks(field, text)
+
+
+def test_the_todo_program_shows_early_and_takes_back_what_the_server_refuses(stage: Stage) -> None:
+    import rest_todo
+
+    todos = rest_todo.Todos(rest_todo.serve())
+    window = rest_todo.Window(stage.ui, todos)
+    window.show()
+
+    def shown() -> list[str]:
+        model = window.model.model
+        return [model.data(model.index(row)) for row in range(model.rowCount())]
+
+    def enter(text: str) -> None:
+        type_in(window.input, text)
+        QtTest.QTest.keyClick(window.input, QtCore.Qt.Key.Key_Return)
+
+    stage.until(lambda: shown() == ["☐  Buy milk"])
+    enter("Call the bank")
+    # In the list at once, whatever the server says later.
+    assert [it.title for it in todos.list.get().values()] == ["Buy milk", "Call the bank"]
+    stage.until(lambda: not todos.list.pending.get())
+    window.toggle(window.model[0])
+    stage.until(lambda: shown() == ["☑  Buy milk", "☐  Call the bank"])
+    enter("x" * 41)
+    stage.until(lambda: "422" in window.problem.text())
+    stage.until(lambda: shown() == ["☑  Buy milk", "☐  Call the bank"])
+    assert [it["is_done"] for it in rest_todo.Backend.todos.values()] == [True, False]
+    assert todos.list.confirmed.get() == todos.list.get()
+    todos.following.dispose()
+    todos.calls.shutdown()
+    window.close()
+
+
+def test_the_table_stays_sorted_and_filtered_while_the_socket_changes_it(stage: Stage) -> None:
+    import table_qt
+
+    service = WebSocketService(f"ws://127.0.0.1:{table_qt.serve()}", codec=JsonCodec(table_qt.feed))
+    shares = table_qt.Shares(service)
+    window = table_qt.Window(stage.ui, shares)
+    window.show()
+    model = window.rows.model
+    stage.until(lambda: model.rowCount() == 100_000)
+    assert model.data(model.index(0, 0)) == "SHARE 099999"
+    service.start()
+    try:
+        stage.until(lambda: shares.all.domain.number > 3)
+        window.search.setText("777")
+        window.search.textEdited.emit("777")
+        stage.until(lambda: model.rowCount() == 280)
+        stage.until(lambda: "280 rows" in window.count.text())
+        before = shares.all.domain.number
+        stage.until(lambda: shares.all.domain.number > before + 3)
+    finally:
+        service.stop()
+    stage.turning.turn(0.2)
+    rows = [row for row in shares.all.get_all().values() if "777" in row.name]
+    expected = [f"{row.price / 100:,.2f}" for row in sorted(rows, key=lambda it: -it.price)]
+    assert [model.data(model.index(row, 1)) for row in range(280)] == expected
+    window.close()
+
+
+def test_the_editor_refuses_undoes_cancels_and_saves(stage: Stage) -> None:
+    import editor_qt
+
+    ada = editor_qt.Person("Ada", 36, editor_qt.Address("Square 1", "London"))
+    saved = Store(ada, name="person")
+    editor = editor_qt.Editor(saved)
+    window = editor_qt.Window(stage.ui, editor)
+    window.show()
+    fields = window.fields
+
+    def enabled() -> list[str]:
+        stage.turning.turn(0.05)
+        return [name for name in ("Undo", "Redo", "Cancel", "Save") if fields[name].isEnabled()]
+
+    assert (fields["Name"].text(), fields["Age"].value(), enabled()) == ("Ada", 36, [])
+    type_in(fields["City"], "Paris 7")
+    stage.turning.turn(0.05)
+    # The last good value is in the store, and what the user wrote is in the field.
+    assert (editor.form.get().address.city, fields["City"].text()) == ("Paris ", "Paris 7")
+    assert window.problem.text() == "A city has no digits"
+    fields["Cancel"].click()
+    stage.turning.turn(0.05)
+    assert (editor.form.get(), fields["City"].text(), window.problem.text()) == (ada, "London", "")
+    fields["Age"].setValue(200)
+    stage.turning.turn(0.05)
+    assert (editor.form.get().age, window.problem.text()) == (36, "An age is between 0 and 150")
+    fields["Age"].setValue(37)
+    type_in(fields["Name"], "Ada King")
+    assert enabled() == ["Undo", "Cancel", "Save"]
+    fields["Undo"].click()
+    assert enabled() == ["Redo"]
+    assert (editor.form.get(), fields["Name"].text(), fields["Age"].value()) == (ada, "Ada", 36)
+    fields["Redo"].click()
+    stage.turning.turn(0.05)
+    fields["Save"].click()
+    assert saved.get() == editor_qt.Person("Ada King", 37, ada.address)
+    window.close()
+
+
+@pytest.mark.parametrize("name", ["rest_todo", "table_qt", "editor_qt"])
+def test_the_program_is_shorter_than_120_lines(name: str) -> None:
+    assert len((EXAMPLES / f"{name}.py").read_text("utf-8").splitlines()) < 120
+
+
+def test_a_window_that_goes_takes_its_bindings_with_it(stage: Stage) -> None:
+    import editor_qt
+
+    person = editor_qt.Person("Ada", 36, editor_qt.Address("", ""))
+    editor = editor_qt.Editor(Store(person))
+    window = editor_qt.Window(stage.ui, editor)
+    stage.turning.turn(0.05)
+    before = editor.form.observer_count
+    assert before > 0
+    window.deleteLater()
+    del window
+    stage.until(lambda: editor.form.observer_count < before)
+    assert QtWidgets.QApplication.instance() is not None
