@@ -35,12 +35,16 @@ async def main() -> None:
             screen = InspectScreen(tools.url)
             async with screen.run_test(size=(130, 36)) as pilot:
                 table = screen.query_one("#log", DataTable)
+                wanted: list[int] = []
                 async with asyncio.timeout(20):
-                    while table.row_count < 20:
+                    while not wanted:
                         await pilot.pause(0.1)
-                wanted = [
-                    n for n in range(table.row_count) if "carousel" in str(table.get_row_at(n)[2])
-                ]
+                        titles = [str(table.get_row_at(n)[2]) for n in range(table.row_count)]
+                        wanted = [
+                            n
+                            for n, title in enumerate(titles)
+                            if title.startswith("stores.history,")
+                        ]
                 table.move_cursor(row=wanted[0])
                 await pilot.pause(0.5)
                 svg = re.sub(r"terminal-\d+", "terminal", screen.export_screenshot())
