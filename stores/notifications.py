@@ -116,7 +116,8 @@ class Notifications:
         """Notes that a notice was read, here at once and at the server. Any thread.
 
         Raises:
-            OutboxFull, ServiceClosed: it cannot be sent; it stays unread.
+            ServiceClosed: it cannot be sent; it stays unread.
+            OutboxFull: the outbox is full, and its overflow is RAISE; otherwise the Delivery fails with it.
         """
         delivery = self._send(NotificationRead(notification_id))
         self._store.update(lambda state: read(state, notification_id))

@@ -6,8 +6,9 @@ queue of its own: order, resends and limits are the outbox's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -78,23 +79,26 @@ class OfflineState:
     """The messages that are not delivered.
 
     Attributes:
-        waiting: In the order of sending.
-        failed: The latest last.
+        outbox: The messages that wait.
+        failed: The messages that failed, the latest last.
     """
 
-    waiting: tuple[WaitingMessage, ...] = ()
+    outbox: OutboxView = attrs.field(factory=OutboxView, repr=False)
     failed: tuple[FailedMessage, ...] = ()
+
+    @cached_property
+    def waiting(self) -> tuple[WaitingMessage, ...]:
+        """The messages that wait, in the order of sending. The first access costs a copy, a change of the outbox none."""
+        return tuple(map(_shown, self.outbox))
 
 
 # --- reducers ---------------------------------------------------------------------------------------------------------
 
 
-def waits(state: OfflineState, view: OutboxView) -> OfflineState:
-    """The outbox changed; a message that is sent again is no longer failed."""
-    waiting = tuple(map(_shown, view.entries))
-    ids = {one.id for one in waiting}
-    failed = tuple(one for one in state.failed if one.id not in ids)
-    return OfflineState(waiting, failed)
+def waits(state: OfflineState, view: OutboxView, new: Collection[str]) -> OfflineState:
+    """The outbox changed; of the new messages, one that is sent again is no longer failed."""
+    failed = tuple(one for one in state.failed if one.id not in new) if new else state.failed
+    return OfflineState(view, failed)
 
 
 def gave_up(state: OfflineState, message: FailedMessage, limit: int) -> OfflineState:
@@ -154,7 +158,7 @@ class Offline:
 
     def __repr__(self) -> str:
         state = self._store.get()
-        return f"<Offline, {len(state.waiting)} waiting, {len(state.failed)} failed>"
+        return f"<Offline, {len(state.outbox)} waiting, {len(state.failed)} failed>"
 
     @property
     def state(self) -> ReadOnly[OfflineState]:
@@ -194,14 +198,31 @@ class Offline:
         return self._watch
 
     def _changed(self, view: OutboxView) -> None:
-        self._store.update(lambda state: waits(state, view))
-        for one in view.entries:
+        added = self._added(view)
+        ids = {one.id for one in added}
+        self._store.update(lambda state: waits(state, view, ids))
+        for one in added:
+            self._watched[one.id] = one.delivery
+            self._follow(one)
+        if len(self._watched) > 2 * (_MAX_REMEMBERED + len(view)):
+            self._forget_the_oldest()
+
+    def _added(self, view: OutboxView) -> list[Waiting]:
+        """Returns the messages that were not there before. The outbox appends them, so that the rest need not be looked at."""
+        added: list[Waiting] = []
+        for one in reversed(view):
             # A message that is sent again has a new delivery.
-            if self._watched.get(one.id) is not one.delivery:
-                self._watched[one.id] = one.delivery
-                self._follow(one)
-        while len(self._watched) > _MAX_REMEMBERED + len(view):
-            del self._watched[next(iter(self._watched))]
+            if self._watched.get(one.id) is one.delivery:
+                break
+            added.append(one)
+        added.reverse()
+        return added
+
+    def _forget_the_oldest(self) -> None:
+        """Forgets the deliveries that are over, except for the latest; an acknowledgement may come twice."""
+        over = [name for name, delivery in self._watched.items() if delivery.is_final]
+        for name in over[:-_MAX_REMEMBERED]:
+            del self._watched[name]
 
     def _follow(self, one: Waiting) -> None:
         envelope, delivery = one.envelope, one.delivery
@@ -235,7 +256,8 @@ class Offline:
 
         Raises:
             KeyError: no such message waits or failed.
-            OutboxFull, ServiceClosed, MessageRejected: it cannot be sent; it stays as it was.
+            ServiceClosed, MessageRejected: it cannot be sent; it stays as it was.
+            OutboxFull: the outbox is full, and its overflow is RAISE; otherwise the Delivery fails with it.
         """
         state = self._store.get()
         failed = next((one for one in state.failed if one.id == message_id), None)

@@ -203,6 +203,9 @@ class OutboxView:
     def __iter__(self) -> Iterator[Waiting]:
         return itertools.chain.from_iterable(self.parts)
 
+    def __reversed__(self) -> Iterator[Waiting]:
+        return itertools.chain.from_iterable(map(reversed, reversed(self.parts)))
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, OutboxView):
             return NotImplemented

@@ -116,7 +116,8 @@ class Client:
 
         Raises:
             TypeError: it is called in another way.
-            OutboxFull, ServiceClosed, MessageRejected, UnknownType: see `WebSocketService.send`.
+            ServiceClosed, MessageRejected, UnknownType: see `WebSocketService.send`.
+            OutboxFull: the outbox is full, and its overflow is RAISE; otherwise the Delivery fails with it.
         """
         service = self.app.service
         if len(rest) > (2 if isinstance(message, str) else 0):

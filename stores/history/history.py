@@ -182,7 +182,8 @@ class History:
             post: Sends it in its own way, such as a REST call; sync or async. Its echo arrives on the socket.
 
         Raises:
-            OutboxFull, ServiceClosed, MessageRejected: it cannot be sent, and is not shown.
+            ServiceClosed, MessageRejected: it cannot be sent, and is not shown.
+            OutboxFull: the outbox is full, and its overflow is RAISE; otherwise the Delivery fails with it.
         """
         message = Message(self._new_id(), session_id, role, content, self._clock(), panel_id)
         return self.send_message(message, post=post)
@@ -191,7 +192,8 @@ class History:
         """Like `send`, with a message of your own making; its id must be new.
 
         Raises:
-            OutboxFull, ServiceClosed, MessageRejected: it cannot be sent, and is not shown.
+            ServiceClosed, MessageRejected: it cannot be sent, and is not shown.
+            OutboxFull: the outbox is full, and its overflow is RAISE; otherwise the Delivery fails with it.
         """
         post = post or self._post
         if post is None:
@@ -208,7 +210,8 @@ class History:
         Raises:
             KeyError: there is no such message.
             ValueError: it is not own, or it did not fail.
-            OutboxFull, ServiceClosed: it cannot be sent now; it stays as it was.
+            ServiceClosed: it cannot be sent now; it stays as it was.
+            OutboxFull: the outbox is full, and its overflow is RAISE; otherwise the Delivery fails with it.
         """
         return self._outgoing.retry(session_id, message_id)
 

@@ -88,7 +88,8 @@ class Outgoing:
         """Shows a message and sends it over the socket.
 
         Raises:
-            OutboxFull, ServiceClosed, MessageRejected: it cannot be sent, and is not shown.
+            ServiceClosed, MessageRejected: it cannot be sent, and is not shown.
+            OutboxFull: the outbox is full, and its overflow is RAISE; otherwise the Delivery fails with it.
         """
         session_id, message_id = message.session_id, message.id
         before = self._compose(message, None)

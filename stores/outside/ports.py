@@ -21,7 +21,7 @@ Runs: TypeAlias = Mapping[str, Callable[[Sequence[Envelope[Any]]], None]]
 """Handlers for several messages of a type in a row, with the effect of one handler call for each."""
 
 Send: TypeAlias = Callable[[object], Delivery]
-"""Queues a command and returns at once; raises `OutboxFull`, `ServiceClosed` or `MessageRejected` when it cannot."""
+"""Queues a command and returns at once; raises `ServiceClosed` or `MessageRejected` when it cannot."""
 
 Sync: TypeAlias = Callable[[str], None]
 """Asks the server for a snapshot of a stream."""

@@ -213,7 +213,8 @@ class Sessions:
 
         Raises:
             ValueError: there is a session with this id.
-            OutboxFull, ServiceClosed: it cannot be sent; there is no such session then.
+            ServiceClosed: it cannot be sent; there is no such session then.
+            OutboxFull: the outbox is full, and its overflow is RAISE; otherwise the Delivery fails with it.
         """
         state = self._store.get()
         if session_id is not None and state.get(session_id) is not None:
@@ -260,7 +261,8 @@ class Sessions:
 
         Raises:
             KeyError: there is no such session.
-            OutboxFull, ServiceClosed: it cannot be sent.
+            ServiceClosed: it cannot be sent.
+            OutboxFull: the outbox is full, and its overflow is RAISE; otherwise the Delivery fails with it.
         """
         self._known(session_id)
         return self._send(SessionClose(session_id))

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+
 import pytest
 from app_world import application, connected, envelopes, problems, server, texts
+from operations import operations
 
 from reactive_ws.connection.backoff import Backoff, Jitter
 from reactive_ws.connection.record import ConnectionState
 from reactive_ws.errors import DeliveryError
+from reactive_ws.outbox import OutboxOptions
 from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.stores.app import Application
 from reactive_ws.stores.wire.chat import NotificationRead
 from reactive_ws.testing import World, simulate
 from reactive_ws.wire.control import ServerError
 
+MANY = 10_000 if os.environ.get("REACTIVE_WS_PROFILE") == "deep" else 1_000
 PLAIN = Backoff(initial=60.0, jitter=Jitter.NONE, cap=60.0)
 
 
@@ -135,3 +142,23 @@ async def test_an_id_that_nobody_knows_is_a_key_error() -> None:
                 with pytest.raises(KeyError, match=identity):
                     action(identity)
         assert problems(app) == []
+
+
+def test_a_message_costs_the_same_however_many_wait() -> None:
+    def cost(waiting: int) -> int:
+        outbox = OutboxOptions(limit=2 * waiting)
+        app = Application.at("ws://127.0.0.1:1/", proxy=None, outbox=outbox)
+        numbers = itertools.count()
+
+        def send() -> None:
+            app.service.send(NotificationRead(f"n{next(numbers)}"))
+
+        for _ in range(waiting):
+            send()
+        found = min(operations(send) for _ in range(3))
+        # What is shown is complete all the same, in the order of sending.
+        shown = [it.payload.notification_id for it in app.offline.waiting.get()]
+        assert shown == [f"n{number}" for number in range(next(numbers))]
+        return found
+
+    assert cost(MANY) <= 1.5 * cost(100)
