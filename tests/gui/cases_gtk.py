@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -92,6 +93,27 @@ def children(widget: Any) -> list[Any]:
         found.append(child)
         child = child.get_next_sibling()
     return found
+
+
+def test_a_binding_lasts_as_long_as_its_widget_is_in_a_window(
+    turning: Turning, domain: Domain
+) -> None:
+    store = Store(0, domain=domain)
+    selection = store.select()
+
+    def make() -> Any:
+        # The program keeps no Python object of the label, as most programs do.
+        label = Gtk.Label()
+        turning.loop.bind(selection, label, lambda it, value: it.set_text(str(value)))
+        return shown(turning, label)
+
+    window = make()
+    gc.collect()
+    store.set(7)
+    ui_drivers.settle(turning, 0.1)
+    assert window.get_child().get_first_child().get_text() == "7"
+    window.destroy()
+    assert selection.observer_count == 0
 
 
 def test_a_strangers_text_is_text_in_every_sink(turning: Turning, domain: Domain) -> None:

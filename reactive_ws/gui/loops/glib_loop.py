@@ -48,6 +48,9 @@ class GLibLoop(UiLoop):
             self._windows.add(thing, gone)
         connect = getattr(thing, "connect", None)
         if connect is not None:
+            with suppress(AttributeError):
+                # PyGObject drops the Python object of a living widget, unless the object has attributes of its own.
+                thing.is_watched = True
             with suppress(TypeError):
                 connect("destroy", _ignoring(gone))
 
