@@ -12,7 +12,7 @@ CHECK_READY := $(VENV)/.ready-check
 # A clone that has the environment of the tests needs no second one for the demo.
 DEMO_VENV := $(if $(wildcard $(READY)),$(VENV),.venv-demo)
 DEMO_READY := $(DEMO_VENV)/.ready
-# A foreign WebSocket server for tests/integration/peers; its tests are skipped where npm is missing, except in CI.
+# Foreign WebSocket servers and Pyodide for tests/integration/peers; their tests are skipped where npm is missing, except in CI.
 PEERS := tests/integration/peers
 NODE_PEERS := $(PEERS)/node_modules/.ready
 # Toolkits that only tests of their loops need. GTK and wxPython have no wheels; `.ci/run` installs Debian's packages.
@@ -51,7 +51,7 @@ $(NODE_PEERS): $(PEERS)/package.json $(PEERS)/package-lock.json
 	@if command -v npm >/dev/null; then \
 		npm ci --prefix $(PEERS) --no-audit --no-fund --silent && touch $@; \
 	else \
-		echo "npm is missing: the tests with ws from npm will be skipped"; \
+		echo "npm is missing: the tests with servers and Pyodide from npm will be skipped"; \
 	fi
 
 demo: $(DEMO_READY)
