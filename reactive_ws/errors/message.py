@@ -30,6 +30,7 @@ class MessageRejected(MessageError):
         type: The message type, None when the frame was not even an envelope.
         stream, epoch, seq: Its position, if it had one: a rejected message still advances its stream.
         id: The message id, if it had one.
+        more: Whether another message with the same position follows.
     """
 
     reason: str
@@ -38,6 +39,7 @@ class MessageRejected(MessageError):
     epoch: str | None = attrs.field(default=None, kw_only=True)
     seq: int | None = attrs.field(default=None, kw_only=True)
     id: str | None = attrs.field(default=None, kw_only=True)
+    more: bool = attrs.field(default=False, kw_only=True)
 
     def __str__(self) -> str:
         what = f"a {self.type!r} message" if self.type is not None else "a frame"

@@ -2,6 +2,7 @@
 
 It knows neither sockets nor the state of the connection, and it sends nothing. `service` feeds it.
 
+    entries         the messages that share one number are delivered together
     order           the order of what arrives: duplicates, gaps, positions
     dispatcher      calls the handlers of a message
     async_handlers  queues and tasks of slow handlers

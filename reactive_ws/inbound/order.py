@@ -22,6 +22,7 @@ from typing import Any
 import attrs
 
 from ..wire import Envelope, Position, Recovery, Snapshot
+from .entries import Entries
 
 __all__ = ["Gap", "Inbound"]
 
@@ -71,11 +72,13 @@ class Inbound:
     Attributes:
         duplicates: How many messages were dropped because they were seen before.
         gaps: How many gaps were given up on, new epochs included.
+        entries: Messages of entries that are not complete.
     """
 
     def __init__(self) -> None:
         self.duplicates = 0
         self.gaps = 0
+        self.entries = Entries()
         self._cursors: dict[str, _Cursor] = {}
         self._moved: dict[str, _Cursor] = {}
         self._holding: dict[str, _Cursor] = {}
@@ -170,6 +173,8 @@ class Inbound:
             return True, _NOTHING
         if snapshot.seq < cursor.seq:
             return False, _NOTHING
+        if self.entries:
+            self.entries.forget(snapshot.stream, snapshot.epoch, snapshot.seq)
         cursor.seq = snapshot.seq
         self._moved[cursor.stream] = cursor
         cursor.held = {seq: held for seq, held in cursor.held.items() if seq > snapshot.seq}
@@ -193,8 +198,23 @@ class Inbound:
         if stream not in self._cursors:
             self._start(stream, epoch, seq)
 
+    def gather(self, envelope: Envelope[Any]) -> None:
+        """Keeps a message that has `more` until the last one of its entry is there."""
+        if not self.entries.add(envelope):
+            seq = envelope.seq or 0
+            self._gaps.append(Gap(envelope.stream or "", seq, seq))
+
+    def whole(self, envelope: Envelope[Any], now: float) -> list[Envelope[Any]]:
+        """Takes the last message of an entry, or one that is an entry alone; returns what can be delivered now."""
+        duplicates = self.duplicates
+        ready = self.accept(envelope, now)
+        if self.duplicates > duplicates:
+            self.entries.drop(envelope)
+        return self.entries.whole(ready)
+
     def lost(self) -> None:
         """The connection ended: what was held comes again after the resume."""
+        self.entries.clear()
         self._is_catching_up = True
         for cursor in self._holding.values():
             cursor.held = {}

@@ -177,7 +177,7 @@ class Receiver:
         with batch(self._domain):
             self._batch = active_batch()
             self._tracer = self._domain.tracer
-            for message in messages:
+            for message in self.inbound.entries.whole(messages):
                 self._deliver(message)
             self._end_run()
             self._store_positions()
@@ -227,7 +227,15 @@ class Receiver:
             ends_burst = special(self, envelope)
             self._end_run()
             return ends_burst
-        for message in self.inbound.accept(envelope, now):
+        inbound = self.inbound
+        if envelope.more and envelope.seq is not None:
+            inbound.gather(envelope)
+            return False
+        if inbound.entries:
+            ready: Iterable[Envelope[Any]] = inbound.whole(envelope, now)
+        else:
+            ready = inbound.accept(envelope, now)
+        for message in ready:
             self._deliver(message)
         return False
 
@@ -264,8 +272,15 @@ class Receiver:
     def _rejected(self, error: MessageRejected, now: float) -> None:
         self._counters.messages_rejected += 1
         self._report(ErrorKind.PROTOCOL, error, is_retryable=False)
-        for message in self.inbound.skip(error.stream, error.epoch, error.seq, now):
-            self._deliver(message)
+        inbound, place = self.inbound, (error.stream, error.epoch, error.seq)
+        if error.more:
+            inbound.entries.begin(*place)
+        elif (before := inbound.entries.last(*place)) is not None:
+            for message in inbound.whole(before, now):
+                self._deliver(message)
+        else:
+            for message in inbound.entries.whole(inbound.skip(*place, now)):
+                self._deliver(message)
 
     def _repaired(self, envelope: Envelope[Any]) -> None:
         for problem in envelope.problems:
@@ -310,7 +325,7 @@ class Receiver:
         is_new, following = self.inbound.snapshot(envelope.payload)
         if is_new:
             self._deliver(envelope)
-        for message in following:
+        for message in self.inbound.entries.whole(following):
             self._deliver(message)
         return False
 

@@ -65,6 +65,7 @@ class _Incoming(Struct, frozen=True, gc=False):
     seq: int | None = None
     timestamp: datetime | float | None = None
     redelivered: bool | None = None
+    more: bool | None = None
 
 
 class _Outgoing(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -77,6 +78,7 @@ class _Outgoing(Struct, frozen=True, gc=False, omit_defaults=True):
     timestamp: datetime | float | None = None
     redelivered: bool = False
     payload: Any = UNSET
+    more: bool = False
 
 
 class JsonCodec:
@@ -125,6 +127,7 @@ class JsonCodec:
             envelope.timestamp,
             envelope.redelivered,
             payload,
+            envelope.more,
         )
         try:
             return self._encoder.encode(outgoing).decode()
@@ -178,6 +181,7 @@ class JsonCodec:
             incoming.timestamp,
             incoming.redelivered is True,
             problems + more if more else problems,
+            incoming.more is True,
         )
 
     def _payload(self, incoming: _Incoming) -> tuple[Any, tuple[str, ...]]:
@@ -239,6 +243,7 @@ def _rejected(reason: str, incoming: _Incoming) -> MessageRejected:
         epoch=incoming.epoch,
         seq=incoming.seq,
         id=incoming.id,
+        more=incoming.more is True,
     )
 
 

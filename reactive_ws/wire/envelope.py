@@ -38,6 +38,7 @@ class Envelope(Struct, Generic[P_co], frozen=True, gc=False, omit_defaults=True)
         timestamp: When it was sent, see `moment`.
         redelivered: True when the client sent it before.
         problems: What had to be repaired while decoding, one line each; never on the wire.
+        more: Another message of the same entry, with the same `seq`, follows.
     """
 
     type: str
@@ -50,3 +51,4 @@ class Envelope(Struct, Generic[P_co], frozen=True, gc=False, omit_defaults=True)
     timestamp: datetime | float | None = None
     redelivered: bool = False
     problems: tuple[str, ...] = ()
+    more: bool = False

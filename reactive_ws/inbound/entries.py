@@ -1,0 +1,85 @@
+"""Entries: the messages that one command put on one stream share a number, and are delivered together when the last one is there.
+
+All but the last have `more`. The order of entries is decided by `order`, which sees only the last message of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, TypeAlias
+
+from ..wire import Envelope
+
+__all__ = ["Entries"]
+
+_Key: TypeAlias = tuple[str, str, int]
+_MAX_MESSAGES: Final = 10_000
+"""Messages that wait for the last one of their entries, of all streams."""
+
+
+class Entries:
+    """The messages of entries whose last message is not there, or not delivered yet. False when there are none."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[_Key, list[Envelope[Any]]] = {}
+        self._count = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def clear(self) -> None:
+        """The connection ended: the entries come again, whole, after the resume."""
+        self._waiting.clear()
+        self._count = 0
+
+    def add(self, envelope: Envelope[Any]) -> bool:
+        """Keeps a message that has `more`; returns False when too many wait, and then forgets its entry."""
+        key = _key(envelope.stream, envelope.epoch, envelope.seq)
+        if self._count >= _MAX_MESSAGES:
+            self._take(key)
+            return False
+        self._waiting.setdefault(key, []).append(envelope)
+        self._count += 1
+        return True
+
+    def begin(self, stream: str | None, epoch: str | None, seq: int | None) -> None:
+        """A message with `more` was rejected; the others of its entry follow."""
+        self._waiting.setdefault(_key(stream, epoch, seq), [])
+
+    def last(self, stream: str | None, epoch: str | None, seq: int | None) -> Envelope[Any] | None:
+        """The last message of an entry was rejected: returns the one before it, which takes its place."""
+        key = _key(stream, epoch, seq)
+        kept = self._waiting.get(key)
+        if not kept:
+            self._waiting.pop(key, None)
+            return None
+        self._count -= 1
+        return kept.pop()
+
+    def drop(self, envelope: Envelope[Any]) -> None:
+        """The entry of this message was delivered before."""
+        self._take(_key(envelope.stream, envelope.epoch, envelope.seq))
+
+    def forget(self, stream: str, epoch: str, seq: int) -> None:
+        """A snapshot has everything up to this number."""
+        for key in list(self._waiting):
+            if key[0] == stream and (key[1] != epoch or key[2] <= seq):
+                self._take(key)
+
+    def whole(self, messages: Iterable[Envelope[Any]]) -> list[Envelope[Any]]:
+        """Returns the messages with those before them in their entries."""
+        found: list[Envelope[Any]] = []
+        for message in messages:
+            if message.seq is not None:
+                found += self._take(_key(message.stream, message.epoch, message.seq))
+            found.append(message)
+        return found
+
+    def _take(self, key: _Key) -> list[Envelope[Any]]:
+        kept = self._waiting.pop(key, [])
+        self._count -= len(kept)
+        return kept
+
+
+def _key(stream: str | None, epoch: str | None, seq: int | None) -> _Key:
+    return stream or "", epoch or "", seq or 0
