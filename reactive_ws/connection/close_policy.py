@@ -127,7 +127,7 @@ _BY_STATUS: Mapping[int, Meaning] = {
 
 @attrs.frozen
 class ClosePolicy:
-    """The table.
+    """The table that says what each close code and HTTP status means, and whether the service dials again.
 
     Attributes:
         codes: Meanings of received close codes; of the codes that are not named here, 4500-4999 are FATAL and the

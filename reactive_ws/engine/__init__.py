@@ -32,6 +32,7 @@ from .checks import (
     check_result,
     check_seconds,
     check_valid,
+    refuse_attribute,
     refuse_copy,
     warn_without_gil,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "lifecycle_of",
     "name_of",
     "open_batches",
+    "refuse_attribute",
     "refuse_copy",
     "same",
     "shallow",

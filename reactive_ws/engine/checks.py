@@ -25,6 +25,7 @@ __all__ = [
     "check_result",
     "check_seconds",
     "check_valid",
+    "refuse_attribute",
     "refuse_copy",
     "warn_without_gil",
 ]
@@ -160,6 +161,28 @@ def check_valid(validate: Callable[[Any], object], value: Any, store: str) -> No
         raise UsageError(
             f"validate= of store {store!r} returned False; raise an exception that says what is wrong with the value instead"
         )
+
+
+_INSTEAD_OF = {
+    "subscribe": "write select().subscribe(...)",
+    "pipe": "write select().pipe(...)",
+    "on_next": "write set(value)",
+    "value": "write get()",
+    "state": "write get()",
+    "wait_for": "write select().wait_for(...)",
+}
+
+
+def refuse_attribute(thing: Any, name: str) -> NoReturn:
+    """Stands as `__getattr__` in classes of stores: names what to write for a method that streams of other libraries have.
+
+    Raises:
+        AttributeError: always.
+    """
+    kind = type(thing).__name__
+    advice = f"; {_INSTEAD_OF[name]}" if name in _INSTEAD_OF else ""
+    # `name` and `obj` let the interpreter add its own "did you mean".
+    raise AttributeError(f"a {kind} has no attribute {name!r}{advice}", name=name, obj=thing)
 
 
 def refuse_copy(thing: Any, _protocol: object = None) -> NoReturn:

@@ -46,7 +46,7 @@ _lock = threading.Lock()
 
 
 class Delivery:
-    """The fate of one message.
+    """What became of one sent message; await it for the final status.
 
     Awaiting it returns the final status, which is `ACKNOWLEDGED`, or `SENT` for a type without acknowledgement.
 

@@ -38,7 +38,7 @@ def _limit(options: OutboxOptions) -> int:
 
 @attrs.frozen(kw_only=True)
 class OutboxOptions:
-    """The numbers.
+    """Bounds, windows and the file of an outbox.
 
     Attributes:
         limit: Entries that wait or are in flight together; 100 in memory and 10 000 with a file.

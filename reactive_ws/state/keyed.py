@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial, wraps
 from operator import is_
 from threading import get_ident
-from typing import Any, Final, Generic, TypeVar, cast, final, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, final, overload
 
 from reactivex import Observable
 from reactivex.abc import SchedulerBase
@@ -31,6 +31,7 @@ from ..engine import (
     check_valid,
     is_compared_by_identity,
     open_batches,
+    refuse_attribute,
     refuse_copy,
     same,
     shallow,
@@ -150,7 +151,7 @@ class ReadOnlyKeyed(Generic[K, V]):
 
 
 class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
-    """Entities by key.
+    """A store of many entities by key; a change of one concerns only its own observers.
 
     Keys must be hashable and keep their hash. All writes may be made from any thread and inside a batch; each is one
     commit. A key that is not there reads as None.
@@ -163,6 +164,9 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     """
 
     __slots__ = ("_by_identity", "_entity_equals", "_is_by_default", "_keys")
+
+    if not TYPE_CHECKING:  # type checkers would take every name for an attribute
+        __getattr__ = refuse_attribute
 
     def __init__(
         self,

@@ -42,7 +42,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Selection(Observable[T_co], Generic[T_co]):
-    """A value that changes.
+    """The stream of a store, or of a part of it: shows the value now and every later one.
 
     Emits: the current value at once, then every later one that differs, once, in order.
     Replays: the current value, to each observer, on the thread that subscribes.

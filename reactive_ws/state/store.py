@@ -7,7 +7,7 @@ several writes one commit. Nothing here knows a message, a socket or a toolkit.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, final, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, final, overload
 
 from ..engine import (
     COMPARED,
@@ -22,6 +22,7 @@ from ..engine import (
     check_function,
     default_domain,
     open_batches,
+    refuse_attribute,
     refuse_copy,
     same,
 )
@@ -41,6 +42,9 @@ class ReadOnly(Generic[T_co]):
     """A value to read and observe. What UI code gets: nothing here writes."""
 
     __slots__ = ()
+
+    if not TYPE_CHECKING:  # type checkers would take every name for an attribute
+        __getattr__ = refuse_attribute
 
     @property
     def _origin(self) -> Source:

@@ -60,7 +60,14 @@ def pytest_configure(config: pytest.Config) -> None:
             os.environ[variable] = str(value)
     profile = config.getoption("rws_profile") or os.environ.get("REACTIVE_WS_PROFILE")
     if profile in _PROFILES:
-        from hypothesis import settings  # only a run with a profile pays for the import
+        # Only a run with a profile pays for the import, and needs the library.
+        try:
+            from hypothesis import settings
+        except ModuleNotFoundError:
+            import pytest
+
+            text = f"the profile {profile!r} needs hypothesis: pip install 'reactive-ws[testing]'"
+            raise pytest.UsageError(text) from None
 
         from .generating import register
 

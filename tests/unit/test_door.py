@@ -348,3 +348,22 @@ async def test_no_metrics_say_connected_without_a_connect() -> None:
             ("reconnecting", 1, False),
             ("connected", 2, True),
         ]
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Store(1), lambda: KeyedStore({"a": 1}), lambda: derived(Store(1), abs)]
+)
+def test_a_method_that_a_store_does_not_have_is_refused_with_what_to_write(
+    make: Callable[[], Any],
+) -> None:
+    store = make()
+    for name, instead in [
+        ("subscribe", r"select\(\)\.subscribe\("),
+        ("pipe", r"select\(\)\.pipe\("),
+        ("value", r"write get\(\)"),
+        ("wait_for", r"select\(\)\.wait_for\("),
+        ("nothing", "has no attribute 'nothing'$"),
+    ]:
+        with pytest.raises(AttributeError, match=instead):
+            getattr(store, name)
+    assert not hasattr(store, "subscribe")
