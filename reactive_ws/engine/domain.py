@@ -261,7 +261,6 @@ class Domain(CommitQueue):
             if self._explaining is before:
                 self._explaining = after
                 return
-        self._after_section()
 
     def explanation(self) -> str:
         """Returns what the added parts say, each with "; " before it; "" without parts. Any thread."""
