@@ -54,7 +54,7 @@ BANNED = {
 PATTERNS = {
     re.compile(rf"\b(?:{words})\b", re.IGNORECASE): advice for words, advice in BANNED.items()
 }
-WHO = re.compile(r"(?:([\w']+),? )?\b(who|whom)\b", re.IGNORECASE)
+WHO = re.compile(r"(?:([\w']+),? )?\b(who|whom)\b(?!:)", re.IGNORECASE)
 RIDDLE = re.compile(r"^(?:What|Who|Whatever)\b(?!.*\?)")
 """A clause where a docstring names the thing."""
 CODE = re.compile(r"``[^`]+``|`[^`]*`|\"[^\"]{1,150}\"")

@@ -1,7 +1,7 @@
 """The engine of the stores: one order of commits, the observers, batches, and how a value is written.
 
-What it does: it gives every write of a domain a number, delivers the writes in that order on one thread at a time,
-and keeps the lists of observers correct while values flow. What it does not do: it knows no kinds of values, no
+What it does: it gives every write of a domain a number and delivers the writes in that order, on one thread at a time.
+It keeps the lists of observers correct while values flow. What it does not do: it knows no kinds of values, no
 messages and no sockets. `state` builds the public stores on it; `middleware` uses the public methods of `Domain`.
 Names with an underscore are shared between the modules of `engine` and `state` only.
 
@@ -37,6 +37,7 @@ from .checks import (
     warn_without_gil,
 )
 from .commit import Cause, Changed, Commit, Dump, ErrorReport, Tracer, name_of
+from .commit_queue import fork_safe_lock
 from .domain import Domain, as_default_domain, default_domain
 from .equality import COMPARED, Equals, is_compared_by_identity, same, shallow, unchanged
 from .graph import Dependent, HasDependents
@@ -80,6 +81,7 @@ __all__ = [
     "check_seconds",
     "check_valid",
     "default_domain",
+    "fork_safe_lock",
     "ignore",
     "is_compared_by_identity",
     "lifecycle_of",

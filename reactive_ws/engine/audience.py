@@ -1,12 +1,12 @@
-"""Who listens to one stream, in registration order, and how an observer joins and leaves while values flow.
+"""The observers of one stream: how they join, leave, and get values in registration order.
 
-An audience is a list of callables, so that delivery is the plainest loop there is. Disposing replaces an observer's
-place in the list by a function that does nothing; a loop that is under way then calls that. Places are packed when
-nobody delivers. An observer that joins is given the current value on its own thread; commits that meet it there wait in
-its private queue, and its place in the list becomes its own callable once that queue is empty.
+An audience keeps its observers in a list, so that delivery is the plainest loop there is. `dispose()` replaces the
+observer in its place by a function that does nothing; a loop that is under way then calls that. Places are packed while
+no thread delivers. An observer that joins gets the current value on its own thread. Commits that meet it there wait in
+its private queue; its place opens when that queue is empty.
 
-CPython switches threads on entering a Python function, not between reading the place and the call; this is why no
-delivery starts after `dispose()` returned, without a lock around each call. Free-threaded builds are not supported.
+CPython does not switch threads between reading a place and calling what is in it. So no delivery starts after
+`dispose()` returned, without a lock around each call. Free-threaded builds are not supported.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class Link(DisposableBase):
         self._audience: Audience | None = None
         self._on_next: Callable[[Any], object] = on_next
         self._on_completed = on_completed
-        # Depth and value of each commit that came during the replay.
-        self._held: list[tuple[int, Any]] | None = None
+        # Depth, delivering thread and value of each commit that came during the replay.
+        self._held: list[tuple[int, int, Any]] | None = None
         self._index = -1
         self._serial: int
         self._seen: Any = UNSET
@@ -121,7 +121,7 @@ class Link(DisposableBase):
         audience = self._audience
         if audience is None:
             return
-        noted = (audience._domain._depth, value)
+        noted = (audience._domain._depth, get_ident(), value)
         with audience._domain._lock:
             # Without a call between the look and the note, because `_catch_up` looks without the lock.
             held = self._held
@@ -159,7 +159,7 @@ class Link(DisposableBase):
                     domain._leave_section(is_inside=is_inside)
                 if is_open:
                     break
-            later: list[tuple[int, Any]] = []
+            later: list[tuple[int, int, Any]] = []
             # From here to `break` without a call.
             held = self._held
             if not held:
@@ -169,13 +169,15 @@ class Link(DisposableBase):
                     audience._slots[self._index] = self._on_next
                 break
             self._held = later
-            for depth, newer in held:
+            for depth, thread, newer in held:
                 if newer is _END:
                     self._complete()
                     return
                 if value is UNSET or not audience._is_same(value, newer):
                     value = newer
-                    self._show_at(depth, newer)
+                    # The observer wrote it when it was shown the current value, so that value is the first of the chain.
+                    is_second = depth == 0 and thread == get_ident()
+                    self._show_at(1 if is_second else depth, newer)
         if domain._leftover:
             domain._after_section()
 
@@ -220,7 +222,7 @@ class Link(DisposableBase):
             return
         with audience._domain._lock:
             if self._held is not None:
-                self._held.append((0, _END))
+                self._held.append((0, 0, _END))
                 return
         self._complete()
 
@@ -233,7 +235,7 @@ class Link(DisposableBase):
         if on_completed is not None:
             try:
                 on_completed()
-            except BaseException as error:  # noqa: BLE001 - kept, and raised after everybody was served
+            except BaseException as error:  # noqa: BLE001 - kept, and raised after the others were served
                 audience._domain._failed("observer", error, audience._label(), on_completed)
 
 
@@ -258,7 +260,7 @@ class Audience:
     )
 
     _kind = "selector"
-    """What a failing `_project` is called in a report."""
+    """The kind of report of a failing `_project`."""
     _has_memory = False
     """Whether a value is compared with the one before it at delivery time."""
 
@@ -343,7 +345,7 @@ class Audience:
     def _register(self, link: Link) -> Any:
         """Lets an observer see the commits after the newest one; returns what the current value is made of."""
         domain = self._domain
-        held: list[tuple[int, Any]] = []
+        held: list[tuple[int, int, Any]] = []
         if (self._live or self._is_light) and not domain._deliverer and not self._has_ended():
             # The usual case takes no lock: nothing has to wake, and no thread delivers.
             slot, linked, serial, number = [link._hold], [link], next(_serials), domain._number
@@ -387,7 +389,7 @@ class Audience:
             domain._after_section()
         return captured
 
-    def _note(self, link: Link, held: list[tuple[int, Any]]) -> Any:
+    def _note(self, link: Link, held: list[tuple[int, int, Any]]) -> Any:
         """Notes an observer for its place; returns what the current value is made of. Under the lock."""
         domain = self._domain
         number = -1
@@ -397,7 +399,7 @@ class Audience:
             number = domain._number
             captured = self._capture()
         if self._has_ended():
-            held.append((0, _END))
+            held.append((0, 0, _END))
         link._held = held
         domain._note_join(number, link)
         return captured

@@ -1,7 +1,7 @@
 """Several writes as one commit.
 
-A batch is a private overlay of the task or thread that opened it: that owner reads its own writes, nobody else sees any
-of them. On exit everything becomes one commit; an exception drops the overlay, so there is nothing to roll back. A batch
+A batch is a private overlay of the task or thread that opened it: that owner reads its own writes, and no other
+task or thread sees them. On exit everything becomes one commit; an exception drops the overlay, so there is nothing to roll back. A batch
 inside a batch is a savepoint. Works across `await`; a task or thread that was started inside does not share it.
 """
 
@@ -25,7 +25,7 @@ _Step: TypeAlias = tuple[bool, Any]
 
 
 _Before: TypeAlias = tuple[list[_Step], int, Any, tuple[Any, ...] | None]
-"""What a batch did to a store before a savepoint: steps, how many, the value, and what was triggered."""
+"""The state of a store in a batch before a savepoint: steps, how many, the value, and what was triggered."""
 
 
 def _as_it_is(value: Any) -> Any:
@@ -33,7 +33,7 @@ def _as_it_is(value: Any) -> Any:
 
 
 class _Write:
-    """What a batch does to one store: the value it started from, the value now, and how it got there."""
+    """The writes of a batch to one store: the value it started from, the value now, and how it got there."""
 
     __slots__ = ("base", "steps", "triggered", "value")
 
@@ -220,7 +220,7 @@ def active_batch() -> Batch | None:
 
 @contextmanager
 def outside_batches() -> Generator[None, None, None]:
-    """Hides the open batch for a block in which observers run: what they write is no part of it."""
+    """Hides the open batch for a block in which observers run, because what they write does not belong to it."""
     token = _current_batch.set(None)
     try:
         yield
@@ -293,7 +293,7 @@ class _Scope:
 def batch(domain: Domain | None = None) -> AbstractContextManager[None, None]:
     """Makes all writes of a `with` block one commit; an exception drops them all.
 
-    Inside, this task or thread reads its own writes. At the end, a store that nobody else wrote gets the value it has in
+    Inside, this task or thread reads its own writes. At the end, a store that no one else wrote gets the value it has in
     the block; one that was written meanwhile gets the block's steps once more: `set` wins, `update` functions run again.
     Stores that end as they began are left out. A batch inside a batch is a savepoint.
 
@@ -304,7 +304,7 @@ def batch(domain: Domain | None = None) -> AbstractContextManager[None, None]:
         DomainMismatch: a store of another domain was written.
         StoreClosed: a written store was closed.
         Exception: what `validate=` of a written store raises for its last value; nothing is written then.
-        UsageError: `domain` is no domain.
+        UsageError: `domain` is not a domain.
     """
     if domain is not None and not isinstance(cast("Any", domain), Domain):
         raise UsageError(

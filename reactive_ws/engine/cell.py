@@ -1,7 +1,7 @@
-"""How a value is written: compare, swap under the lock, hand the commit to the domain. `Store` and `KeyedStore` are cells.
+"""A written value: compare, swap, hand the commit to the domain. `Store` and `KeyedStore` are cells.
 
-The direct path in `_publish` is the one whose speed counts: when nobody delivers and nobody but the own observers is
-concerned, the commit never becomes an object and goes straight to them.
+The speed of the direct path in `_publish` counts. It is for a write that concerns only the own observers, while no thread
+delivers: the commit never becomes an object and goes straight to them.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class Cell(Root, Generic[T]):
                 return
 
     def _publish(self, old: Any, value: Any) -> bool:
-        """Commits `value` if the value is still `old`, and sees to delivery; False when somebody came between."""
+        """Commits `value` if the value is still `old`, and delivers it or leaves that to the delivering thread; False when another write came between."""
         domain = self._domain
         me = get_ident()
         # From here to the number without a call, so that no other thread and no handler comes between; this takes the
@@ -285,6 +285,9 @@ class Cell(Root, Generic[T]):
             self._readers -= 1
             self._reached -= 1
 
+    def _start_again(self) -> None:
+        self._delivered = self._value
+
     def _has_ended(self) -> bool:
         return self._is_shut
 
@@ -375,7 +378,7 @@ def lifecycle_of(
     """Returns the callbacks of a store, or None without any.
 
     Raises:
-        UsageError: one of them is no plain function, or `linger` is no number of seconds.
+        UsageError: one of them is not a plain function, or `linger` is not a number of seconds.
     """
     check_seconds(linger, "linger=")
     check_kind(scheduler, SchedulerBase, "scheduler=", "TimeoutScheduler()")

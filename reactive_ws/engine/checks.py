@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 _MARK = "_is_coroutine_mark"
-"""What `inspect.markcoroutinefunction` sets; new in Python 3.12."""
+"""The attribute that `inspect.markcoroutinefunction` sets; new in Python 3.12."""
 
 
 def check_function(given: Any, role: str, instead: str) -> None:
@@ -43,7 +43,7 @@ def check_function(given: Any, role: str, instead: str) -> None:
         instead: What to write in place of an `async def`.
 
     Raises:
-        UsageError: it is no plain function.
+        UsageError: it is not a plain function.
     """
     # The usual kinds first, because to ask `inspect` costs as much as the rest of a subscription.
     function = given.__func__ if given.__class__ is MethodType else given
@@ -79,7 +79,7 @@ def check_result(value: Any, function: object) -> None:
 
 
 def check_comparer(given: Any) -> None:
-    """Refuses an `equals=` that is no plain function; None is the default rule.
+    """Refuses an `equals=` that is not a plain function; None is the default rule.
 
     Raises:
         UsageError: it is none.

@@ -1,4 +1,4 @@
-"""What hooks and error hooks are told: one change of a domain, one failure of a user's function.
+"""Records for hooks and error hooks: one change of a domain, one failure of a user's function.
 
 Plain records. Made by `domain`, `cell` and `batch`; read by middleware.
 """
@@ -27,7 +27,7 @@ _log = logging.getLogger("reactive_ws.stores")
 
 
 class Changed(Protocol):
-    """What delivery needs to know of a value that a commit changed; every store is one."""
+    """A value that a commit changed, as delivery needs it; every store is one."""
 
     name: str
     _value: Any
@@ -54,6 +54,10 @@ class Changed(Protocol):
 
     def _serve_many(self, number: int, changes: tuple[tuple[Any, Any, Any], ...]) -> None:
         """Delivers a commit of several values to their observers, and then to the derived values above them."""
+        ...
+
+    def _ending(self) -> list[Any]:
+        """Returns everything that derived values above it start from."""
         ...
 
     def _complete(self) -> None:
@@ -104,7 +108,7 @@ class Commit:
         cause: Why it was made; None in a domain that is not traced.
     """
 
-    __slots__ = ("cause", "changes", "closed", "depth", "number", "thread")
+    __slots__ = ("cause", "changes", "closed", "depth", "number", "outcome", "thread")
 
     def __init__(
         self,
@@ -113,8 +117,11 @@ class Commit:
         depth: int = 0,
         closed: tuple[Changed, ...] = (),
         cause: Cause | None = None,
+        outcome: Any = None,
     ) -> None:
         self.number = 0
+        # The `Outcome` of strict mode.
+        self.outcome = outcome
         self.cause = cause
         self.changes = changes
         self.depth = depth

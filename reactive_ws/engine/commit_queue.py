@@ -1,7 +1,7 @@
 """Delivers the commits of one domain: in order, on one thread at a time, at the home.
 
-`Domain` inherits the queue, the mark of the delivering thread, the wake of the home, the hand-over to another thread,
-and the reports of what user functions raise. This module knows neither how a value is written nor its observers.
+`Domain` inherits it: the queue, the mark of the delivering thread, the wake of the home and the hand-over to another
+thread. It also reports what user functions raise. This module knows neither how a value is written nor its observers.
 
 Three rules keep it exact while threads, signal handlers and finalizers come between any two steps:
 
@@ -21,19 +21,21 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
+import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from itertools import starmap
 from threading import get_ident
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from ..errors import FeedbackLoop, UsageError
 from .commit import Commit, CommitHook, ErrorReport, log_report, name_of
 from .home import Home, home_of, is_lost
 
-__all__ = ["CommitQueue"]
+__all__ = ["CommitQueue", "fork_safe_lock"]
 
 _log = logging.getLogger("reactive_ws.stores")
 
@@ -43,8 +45,11 @@ _MORE_COMMITS = 64
 """How many commits of other threads one call delivers before it hands the rest over."""
 _BACKLOG = 10_000
 """Undelivered commits that are worth a report; none is dropped."""
-_MAX_DEPTH = 100
-"""Length of a chain of writes caused by writes that counts as a loop."""
+_STRICT_WAIT = 5.0
+"""Seconds that a writer in strict mode waits for another thread that delivers its commit.
+
+The limit ends a deadlock: the writer may hold a lock that an observer needs. The delivering thread raises then.
+"""
 _TRIES = 4
 """How often a reader of several values begins again before it keeps the writers out."""
 _HANDED_OVER = -1
@@ -95,11 +100,61 @@ class Wakeable(Protocol):
         ...
 
 
+def fork_safe_lock() -> threading.RLock:
+    """Returns a re-entrant lock that is free in a forked child, unless the thread that forked holds it.
+
+    A lock that another thread held at that moment would stay locked, because that thread does not exist in the child.
+    """
+    lock = threading.RLock()
+    _locks[weakref.ref(lock, cast("Any", _locks.pop))] = None
+    return lock
+
+
+_locks: dict[weakref.ref[Any], None] = {}
+_queues: dict[weakref.ref[CommitQueue], None] = {}
+
+
+def _begin_as_child() -> None:
+    """Repairs locks and domains in a forked child, where only the thread that forked goes on."""
+    me = get_ident()
+    for references in list(_locks):
+        lock = references()
+        if lock is not None and not lock._is_owned():
+            lock._at_fork_reinit()
+    for thread in list(_depths):
+        if thread != me:
+            del _depths[thread]
+    for reference in list(_queues):
+        queue = reference()
+        if queue is not None:
+            queue._begin_as_child(me)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_as_child)
+
+
+class Outcome:
+    """Errors of the delivery of one write, and of all that its observers wrote. In strict mode, for the writer."""
+
+    __slots__ = ("errors", "fatal", "is_waited_for", "left", "over", "thread")
+
+    def __init__(self, thread: int) -> None:
+        self.thread = thread
+        self.errors: list[Exception] = []
+        self.fatal: BaseException | None = None
+        # How many commits are not delivered yet: the write itself, and those that its observers made.
+        self.left = 0
+        self.over = threading.Event()
+        # Whether the writer raises it. Otherwise the delivering thread does.
+        self.is_waited_for = True
+
+
 class CommitQueue:
     """The delivering half of a `Domain`, which documents the arguments.
 
     Args:
-        name, home, on_error, strict: As for `Domain`.
+        name, home, on_error, strict, max_depth: As for `Domain`.
     """
 
     def __init__(
@@ -109,12 +164,14 @@ class CommitQueue:
         on_error: Callable[[ErrorReport], None] | None,
         *,
         strict: bool,
+        max_depth: int,
     ) -> None:
         self.name = name
+        self._max_depth = max_depth
         self._on_error = on_error or log_report
         self._strict = strict
         # Re-entrant because the garbage collector may run a dispose() while this thread holds it.
-        self._lock = threading.RLock()
+        self._lock = fork_safe_lock()
         self._is_inside: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
         self._number = 0
         self._queue: deque[Commit] = deque()
@@ -142,17 +199,47 @@ class CommitQueue:
         # Replaced before a commit that writes the object which is there already: what was computed before is too old then,
         # although no source has another value.
         self._rewritten = object()
-        self._strict_errors: list[Exception] = []
+        # Of each thread: what it has to raise.
+        self._strict_errors: dict[int, list[Exception]] = {}
+        # Of the commit under delivery.
+        self._outcome: Outcome | None = None
         self._fatal: BaseException | None = None
         self._is_backlog_reported = False
-        # Who waits in `settled`: the number of the last commit to wait for, and the event.
+        # One entry for each call of `settled`: the number of the last commit to wait for, and the event.
         self._settling: list[list[Any]] = []
-        # False when a write concerns nobody but the writer and its observers, so that it may be delivered without being
-        # queued: no home, no hooks, nothing queued, nobody joining, nothing to pack. One look instead of six.
-        self._is_busy = home is not None
+        # False when a write concerns only the writer and its observers, so that it may be delivered without being queued:
+        # no home, no hooks, nothing queued, no observer joining, nothing to pack. One look instead of six.
+        self._is_busy = home is not None or strict
+        _queues[weakref.ref(self, cast("Any", _queues.pop))] = None
+
+    def _begin_as_child(self, me: int) -> None:
+        """Makes the domain ready in a forked child.
+
+        A delivery of another thread goes on in the parent only, and so do the commits that waited for it: their values are
+        there, and observers in the child get the next one. The delivery of the thread that forked goes on in both.
+        """
+        for of_threads in (self._replay_depths, self._strict_errors):
+            for thread in [it for it in of_threads if it != me]:
+                del of_threads[thread]
+        self._settling = []
+        home = self._home
+        if home is not None and not home.is_current():
+            # Its thread does not exist here.
+            self._home = None
+        self._is_home_woken = False
+        if self._deliverer not in (0, me) or (self._queue and not self._deliverer):
+            self._deliverer = self._current = self._depth = 0
+            self._outcome = self._fatal = None
+            self._queue.clear()
+            self._catch_up_with_parent()
+        # What another thread had begun under the lock is done by the next act.
+        self._is_busy = self._leftover = True
+
+    def _catch_up_with_parent(self) -> None:
+        """Makes the newest values those that count as delivered. In a forked child."""
 
     def _enqueue(self, commit: Commit, since: int) -> bool:
-        """Sets the values of a commit and queues it. Called under the lock; the caller then sees to delivery.
+        """Sets the values of a commit and queues it. Called under the lock; the caller then calls `_see_to_delivery`.
 
         A signal handler or a finalizer may write on this very thread, which the lock does not keep out.
 
@@ -181,7 +268,7 @@ class CommitQueue:
         self._is_busy = True
         self._queue.append(commit)
         if self._settling and commit.depth and commit.thread == self._deliverer:
-            # An observer of the commit under delivery wrote it. Whoever waits for that one waits for this one, too.
+            # An observer of the commit under delivery wrote it. A thread that waits for that one waits for this one, too.
             for waiter in self._settling:
                 if waiter[0] >= self._current:
                     waiter[0] = commit.number
@@ -209,7 +296,7 @@ class CommitQueue:
         return captured
 
     def _see_to_delivery(self) -> None:
-        """Delivers what is queued, or wakes who will. Called after a commit, without the lock."""
+        """Delivers what is queued, or wakes the home. Called after a commit, without the lock."""
         if self._is_inside():
             self._is_busy = self._leftover = True
             return
@@ -220,7 +307,7 @@ class CommitQueue:
             self._mind_backlog()
 
     def _take(self, budget: int | None, stand_in: int = 0, *, counts_own: bool = False) -> bool:
-        """Delivers up to `budget` commits, unless somebody else does or nothing is queued: then False.
+        """Delivers up to `budget` commits, unless another thread does or nothing is queued: then False.
 
         An interrupt (Ctrl-C) may arrive between any two lines; the mark of this thread never outlives it.
 
@@ -355,7 +442,7 @@ class CommitQueue:
             return False
         # From the look at the queue to the end without a call, so that neither of them comes between.
         self._is_moved = self._is_backlog_reported = False
-        self._is_busy = self._home is not None or self._hooks != ()
+        self._is_busy = self._home is not None or self._hooks != () or self._strict
         self._deliverer = self._current = self._depth = 0
         return True
 
@@ -385,7 +472,7 @@ class CommitQueue:
             # No new threads at interpreter exit: better late on this one than never.
             self._deliver_rest()
         except BaseException:
-            # Interrupted: if the thread did not begin, the next commit finds nobody delivering.
+            # Interrupted: if the thread did not begin, the next commit finds that no thread delivers.
             with self._lock:
                 if self._deliverer == _HANDED_OVER:
                     self._deliverer = 0
@@ -484,12 +571,13 @@ class CommitQueue:
 
     def _deliver_one(self, commit: Commit) -> None:
         self._depth = commit.depth
+        self._outcome = commit.outcome
         self._current = commit.number
         for hook in self._hooks:
             if hook.is_live and hook.since < commit.number:
                 try:
                     hook.function(commit)
-                except BaseException as error:  # noqa: BLE001 - kept, and raised after everybody was served
+                except BaseException as error:  # noqa: BLE001 - kept, and raised after the others were served
                     self._failed("hook", error, self.name, hook.function)
         changes = commit.changes
         for source, _, new in changes:
@@ -502,12 +590,61 @@ class CommitQueue:
         for source in commit.closed:
             source._complete()
         fatal, self._fatal = self._fatal, None
+        outcome = commit.outcome
+        if outcome is not None:
+            self._outcome = None
+            fatal = self._conclude(outcome, fatal)
         if fatal is not None:
             raise fatal
 
+    def _conclude(self, outcome: Outcome, fatal: BaseException | None) -> BaseException | None:
+        """Counts a commit as delivered; returns what this thread has to raise at once."""
+        me = get_ident()
+        with self._lock:
+            outcome.left -= 1
+            # Ctrl-C is meant for the thread that it reached, everything else for the writer.
+            is_here = outcome.thread == me or isinstance(fatal, KeyboardInterrupt)
+            if outcome.is_waited_for and not is_here:
+                outcome.fatal, fatal = outcome.fatal or fatal, None
+            if not outcome.left:
+                outcome.over.set()
+                if not outcome.is_waited_for:
+                    self._strict_errors.setdefault(me, []).extend(outcome.errors)
+        return fatal
+
+    def _outcome_of_write(self) -> Outcome | None:
+        """Returns where the errors of a write made now are kept: with those of its cause; None outside strict mode."""
+        if not self._strict:
+            return None
+        me = get_ident()
+        if self._outcome is not None and self._deliverer == me:
+            return self._outcome
+        return Outcome(me)
+
+    def _raise_outcome(self, outcome: Outcome) -> None:
+        """Waits for the delivery of a write of this thread, and raises what it raised. In strict mode.
+
+        Raises:
+            BaseException: an observer on the delivering thread raised it.
+            ExceptionGroup: observers raised.
+        """
+        me = get_ident()
+        if not outcome.over.is_set():
+            # A thread that delivers, or that is in the lock, must not wait; and a home may need this thread.
+            may_wait = self._home is None and me not in _depths and not self._is_inside()
+            if not may_wait or not outcome.over.wait(_STRICT_WAIT):
+                with self._lock:
+                    if not outcome.over.is_set():
+                        outcome.is_waited_for = False
+                        return
+        if outcome.fatal is not None:
+            raise outcome.fatal
+        if outcome.errors:
+            raise ExceptionGroup(f"observers of domain {self.name!r} failed", outcome.errors)
+
     def _end_direct(self) -> None:
         """Ends a direct delivery that met an error or finds more to do."""
-        # Taken first: who delivers the rest must not raise it.
+        # Taken first: the thread that delivers the rest must not raise it.
         fatal, self._fatal = self._fatal, None
         if fatal is not None:
             self._hand_over()
@@ -515,7 +652,7 @@ class CommitQueue:
         self._drain(_MORE_COMMITS)
 
     def _look_again(self) -> None:
-        """Does what was noted while a direct delivery ended, by somebody who took it for being under way."""
+        """Does what another thread noted while a direct delivery ended, because it took that for being under way."""
         with self._lock:
             # Set again, because another thread may have come to rest since.
             self._keep_busy()
@@ -533,8 +670,11 @@ class CommitQueue:
 
     def _report(self, kind: str, error: Exception, store: str, who: object) -> None:
         if self._strict:
-            self._strict_errors.append(error)
-            self._is_busy = True
+            me, outcome = get_ident(), self._outcome
+            if outcome is not None and self._deliverer == me:
+                outcome.errors.append(error)
+            else:
+                self._strict_errors.setdefault(me, []).append(error)
         report = ErrorReport(kind, error, store, self._current or self._number, name_of(who))
         try:
             self._on_error(report)
@@ -549,14 +689,16 @@ class CommitQueue:
             self._is_busy = True
 
     def _raise_strict(self) -> None:
-        if self._strict_errors and self._deliverer != get_ident():
-            errors, self._strict_errors = self._strict_errors, []
-            raise ExceptionGroup(f"observers of domain {self.name!r} failed", errors)
+        me = get_ident()
+        if self._strict_errors and self._deliverer != me:
+            errors = self._strict_errors.pop(me, None)
+            if errors:
+                raise ExceptionGroup(f"observers of domain {self.name!r} failed", errors)
 
     def _depth_of_write(self, store: str) -> int:
         """Returns the depth of a write made now, one more than its cause's when an observer makes it."""
         depth = self._depth_here()
-        if depth >= _MAX_DEPTH:
+        if depth >= self._max_depth:
             raise FeedbackLoop(store, depth)
         return depth
 

@@ -1,13 +1,12 @@
-"""One order for all writes of a group of stores, and one thread at a time that tells the observers.
+"""The public face of one order of commits: all writes of a group of stores, delivered by one thread at a time.
 
-A commit happens under the domain's lock, which is held for pointer swaps only: the stores get their values, the number
-grows by one, the commit joins the queue. From then on every read on every thread sees all of it. Delivery takes commits
-from the queue in number order, one at a time. Who delivers: the home when there is one; else the writer, for its own
-commit and at most 64 more, and then a daemon thread. Whether anything is left is decided in one step with clearing the
-mark of the delivering thread under the lock, or looked for once more after that (see `deliverer`), so none is stranded.
+A commit is one step: the stores get their values and the number grows by one. From then on every read on every thread
+sees all of it. Delivery takes commits in number order, one at a time. The home delivers when there is one; else the
+writer: its own commit, all that its observers cause on this thread, and at most 64 commits of other threads. A daemon
+thread delivers the rest. `commit_queue` says why no commit is stranded.
 
-Nothing here knows what a store holds. `source` keeps observers, `batch` gathers writes, `store`, `derived` and `keyed`
-are the values.
+This module does not know what a store holds. `source` keeps observers, `batch` gathers writes, `store`, `derived` and
+`keyed` are the values.
 """
 
 from __future__ import annotations
@@ -19,15 +18,16 @@ import weakref
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from threading import get_ident
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from reactivex.abc import DisposableBase
 from reactivex.disposable import Disposable
 
 from ..errors import DomainMismatch, StoreClosed, UsageError
-from .checks import check_function, check_kind, check_seconds, refuse_copy
+from .checks import check_count, check_function, check_kind, check_seconds, refuse_copy
 from .commit import Changed, Commit, CommitHook, Dump, ErrorReport, Tracer
 from .commit_queue import CommitQueue
+from .graph import HasDependents
 from .home import Home, home_of
 
 __all__ = ["Commit", "Domain", "Dump", "ErrorReport", "as_default_domain", "default_domain"]
@@ -56,7 +56,9 @@ class Domain(CommitQueue):
         home: Where observers run: an asyncio loop, an executor, or a `Home`. None: on the writing thread.
         on_error: Called with an `ErrorReport` for each exception in an observer, selector, derive function or hook;
             logs to `reactive_ws.stores` when None.
-        strict: For tests: the write that delivered also raises an ExceptionGroup of what was reported.
+        strict: For tests: the write that caused a commit also raises an ExceptionGroup of what was reported for it and for
+            all that its observers wrote. When another thread delivers it, the writer waits, at most 5 seconds.
+        max_depth: The length of a chain of writes, each by an observer of the one before, that counts as a loop.
     """
 
     def __init__(
@@ -66,16 +68,18 @@ class Domain(CommitQueue):
         home: asyncio.AbstractEventLoop | concurrent.futures.Executor | Home | None = None,
         on_error: Callable[[ErrorReport], None] | None = None,
         strict: bool = False,
+        max_depth: int = 100,
     ) -> None:
         check_kind(name, str, "name=", '"mine"')
+        check_count(max_depth, "max_depth=", least=2)
         if on_error is not None:
             check_function(
                 on_error,
                 "on_error=",
                 "start a task in it: `lambda report: loop.create_task(f(report))`",
             )
-        super().__init__(name, home, on_error, strict=strict)
-        # Whether any store ever ended; until then nobody has to look for the ends of derived values.
+        super().__init__(name, home, on_error, strict=strict, max_depth=max_depth)
+        # Whether any store ever ended; until then no delivery has to look for the ends of derived values.
         self._has_ended = False
         # A dict, because one step of the interpreter adds to it or takes away, so that it needs no lock.
         self._stores: dict[weakref.ref[Changed], None] = {}
@@ -187,7 +191,8 @@ class Domain(CommitQueue):
         depth = self._depth_of_write(changes[0][0].name) if changes else 0
         tracer = self._tracer
         cause = None if tracer is None else tracer.cause(self._current if depth else 0)
-        commit = Commit(tuple(changes), get_ident(), depth, tuple(closing), cause)
+        outcome = self._outcome_of_write() if self._strict else None
+        commit = Commit(tuple(changes), get_ident(), depth, tuple(closing), cause, outcome)
         while True:
             with self._lock:
                 self._is_busy = True
@@ -203,11 +208,15 @@ class Domain(CommitQueue):
                     if store._domain is not self:
                         raise DomainMismatch(self.name, store._domain.name)
                 if self._enqueue(commit, number):
+                    if outcome is not None:
+                        outcome.left += 1
                     break
                 # A signal handler or a finalizer wrote on this thread meanwhile: look again.
         self._see_to_delivery()
         if self._leftover:
             self._after_section()
+        if outcome is not None and outcome is not self._outcome:
+            self._raise_outcome(outcome)
         return True
 
     @contextmanager
@@ -248,6 +257,17 @@ class Domain(CommitQueue):
             who: The function.
         """
         self._report(kind, error, store, who)
+
+    def _catch_up_with_parent(self) -> None:
+        found: list[HasDependents] = [it for store in self.stores() for it in store._ending()]
+        # The list grows while it is walked.
+        seen = set(map(id, found))
+        for source in found:
+            source._start_again()
+            for above in tuple(source._dependents):
+                if id(above) not in seen:
+                    seen.add(id(above))
+                    found.append(above)
 
     def explain_with(self, part: Explaining) -> None:
         """Adds a part whose clause belongs into the texts of waits that end without a value. Held weakly. Any thread.
@@ -305,7 +325,7 @@ class Domain(CommitQueue):
 
     def _add_store(self, store: Changed) -> None:
         """Notes a new store for as long as it lives. Any thread."""
-        self._stores[weakref.ref(store, self._stores.pop)] = None
+        self._stores[weakref.ref(store, cast("Any", self._stores.pop))] = None
 
     def dump(self) -> Dump:
         """Returns the values of all living stores with a name, as they are at one commit. Any thread.

@@ -79,8 +79,8 @@ def same(old: object, new: object) -> bool:
 
     Plain are numbers, str, bytes, dates, times, UUIDs, and tuples of at most 8 items whose items have the same types one
     by one. Enum members are identical when equal. Values that look different are different: 1 and True, 0.0 and -0.0,
-    Decimal 1.0 and 1.00, one instant in two time zones. A NaN is the same as another NaN. A new list is always a change,
-    and the rule does not call the `==` of arrays or of user classes, except inside such a tuple.
+    Decimal 1.0 and 1.00, one instant in two time zones. A NaN is the same as another NaN. A new list is always a change.
+    The rule does not call the `==` of arrays or of user classes, except inside such a tuple.
     """
     if old is new:
         return True

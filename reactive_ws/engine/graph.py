@@ -21,13 +21,17 @@ class HasDependents(Protocol):
         """The values computed from this one, and readers."""
         ...
 
+    def _start_again(self) -> None:
+        """Drops what it remembers of earlier commits, in a forked child."""
+        ...
+
     def _end_streams(self) -> None:
         """Ends its streams."""
         ...
 
 
 class Dependent(HasDependents, Protocol):
-    """What the walk needs to know of a derived value, or of a reader that stands for one without observers."""
+    """A derived value as the walk needs it, or of a reader that stands for one without observers."""
 
     _is_reader: bool
     _height: int
@@ -39,7 +43,7 @@ class Dependent(HasDependents, Protocol):
         ...
 
     def _interrupted(self, error: BaseException) -> None:
-        """Takes what a user's comparer raised past `_update`; what was not told is told with the next commit."""
+        """Takes what a user's comparer raised past `_update`; observers that missed the value get the next one."""
         ...
 
     def _is_left_alone(self) -> bool:
@@ -57,7 +61,7 @@ def propagate(number: int, changed: Iterable[HasDependents]) -> None:
         for dependent in waiting.pop(heappop(heights)):
             try:
                 is_changed = dependent._update()
-            except BaseException as error:  # noqa: BLE001 - kept, and raised after everybody was served
+            except BaseException as error:  # noqa: BLE001 - kept, and raised after the others were served
                 dependent._interrupted(error)
                 is_changed = True
             if is_changed and dependent._dependents:

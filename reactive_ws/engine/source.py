@@ -118,6 +118,10 @@ class Source(Audience):
             del self._dependents[dependent]
             self._others -= 1
 
+    def _start_again(self) -> None:
+        """Drops what it remembers of earlier commits, in a forked child."""
+        self._delivered = UNSET
+
     def _bases(self, value: Any) -> list[Source]:  # noqa: ARG002 - keyed stores look at what was touched
         """Returns the sources that derived values above this commit start from. On the delivering thread."""
         return [self] if self._dependents else []
@@ -274,7 +278,7 @@ class Source(Audience):
 
 
 class Writable(Changed, Protocol):
-    """What batches and readers need to know of a store."""
+    """A store as batches and readers need it."""
 
     def _unchanged(self, old: Any, new: Any) -> bool:
         """Whether `new` counts as no change."""
@@ -394,7 +398,7 @@ class SelectionNode(Audience):
         self._is_unsure = False
         self._shared: SharedSelector | None = None
         self._as_source: Source | None = None
-        # What was notified last, while somebody who came later is hungry.
+        # The part notified last, while an observer that came later waits for a value.
         self._before: Any = UNSET
 
     def _capture(self) -> Any:
@@ -439,7 +443,7 @@ class SelectionNode(Audience):
             self._before, memory[1] = memory[1], UNSET
 
     def _receivers(self, part: Any) -> Audience:
-        """Returns who is to be told of a part, all or only the hungry. On the delivering thread."""
+        """Returns the observers that get a part: all, or only those that wait. On the delivering thread."""
         before, self._before = self._before, UNSET
         sated = self._take_waiting()
         if self._waiting and self._index >= 0:

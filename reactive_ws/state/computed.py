@@ -167,6 +167,12 @@ class _Reader:
     def _interrupted(self, error: BaseException) -> None:
         raise error
 
+    def _start_again(self) -> None:
+        """Drops what the value read."""
+        value = self._value()
+        if value is not None and not value._is_observed():
+            value._ahead = None
+
     def _is_left_alone(self) -> bool:
         return False
 
@@ -459,6 +465,10 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
     def _interrupted(self, error: BaseException) -> None:
         """Takes an exception of the comparer. The next read computes again."""
         self._domain._failed("comparer", error, self.name, self._equals)
+        self._ahead = None
+        self._forget()
+
+    def _start_again(self) -> None:
         self._ahead = None
         self._forget()
 

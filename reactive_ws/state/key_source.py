@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from ..engine import UNSET, Cell, Dependent, Root
+from ..engine import UNSET, Cell, Dependent, Root, fork_safe_lock
 
 __all__ = ["KeySource", "KeySources"]
 
@@ -132,7 +132,7 @@ class KeySources(Generic[K]):
         self._store = weakref.ref(store)
         self._references: dict[K, _Reference] = {}
         # Not the domain's lock, because hashing and comparing keys may run user code.
-        self._lock = threading.RLock()
+        self._lock = fork_safe_lock()
         self._forget = _forgetting(self._references, self._lock)
         # A set of sources, not a dict of keys: it changes under the domain's lock, and hashing a key may run user code.
         self.observed: set[KeySource] = set()

@@ -167,7 +167,7 @@ class Store(Cell[T], ReadOnly[T]):
         Raises:
             Exception: what `validate=` raises.
             StoreClosed: after close().
-            FeedbackLoop: this is the hundredth write in a chain of observers that write.
+            FeedbackLoop: this write is the last one of a chain of observers that write, and the chain is too long.
         """
         if open_batches:
             open_batch = active_batch()

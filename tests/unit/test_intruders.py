@@ -1,7 +1,7 @@
 """Every act of the stores survives whatever may come between two of its instructions.
 
-A signal handler, a finalizer or a weakref callback reads, writes, subscribes, disposes, opens a batch or raises on the
-same thread, in the middle of an act. Another thread writes there, too. The quick profile takes a sample of places by a
+A signal handler, a finalizer or a weakref callback comes in the middle of an act, on the same thread. It reads, writes,
+subscribes, disposes, opens a batch or raises. Another thread writes there, too. The quick profile takes a sample of places by a
 seed; the deep one takes all.
 """
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Callable
+
 import pytest
 
+from reactive_ws.engine import ErrorReport, commit_queue
 from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Domain
+from reactive_ws.errors import FeedbackLoop, UsageError
 from reactive_ws.state.store import Store
+
+
+def profile() -> str:
+    return os.environ.get("REACTIVE_WS_PROFILE", "quick")
 
 
 def bad(value: int) -> None:
@@ -76,3 +86,129 @@ def test_strict_mode_leaves_no_observer_whose_subscription_raised() -> None:
     store.set(2)
     assert log == [1]
     assert store.observer_count == 0
+
+
+class Gate:
+    """An observer that stops its thread at one value, until it is opened."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self.is_reached, self.is_open = threading.Event(), threading.Event()
+
+    def __call__(self, value: int) -> None:
+        if value == self.at:
+            self.is_reached.set()
+            assert self.is_open.wait(30)
+
+
+class Writer(threading.Thread):
+    """A thread that writes one value, and keeps what that raised."""
+
+    def __init__(self, write: Callable[[], object]) -> None:
+        super().__init__(daemon=True)
+        self.write = write
+        self.raised: list[BaseException] = []
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.write()
+        except BaseException as error:
+            self.raised.append(error)
+
+
+def errors_of_two_writers(
+    domain: Domain, observer: Callable[[int], object]
+) -> tuple[list[str], list[str]]:
+    """Lets one thread deliver what two threads wrote; returns what each of the two writes raised."""
+    store, gate = Store(0, domain=domain), Gate(at=2)
+    store.select().subscribe(gate)
+    store.select().subscribe(observer)
+    first = Writer(lambda: store.set(2))
+    assert gate.is_reached.wait(30)
+    second = Writer(lambda: store.set(3))
+    while store.get() != 3:
+        pass
+    gate.is_open.set()
+    first.join(30)
+    second.join(30)
+
+    def texts(raised: list[BaseException]) -> list[str]:
+        found: list[str] = []
+        for error in raised:
+            inner = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)
+            found += [repr(it) for it in inner]
+        return found
+
+    return texts(first.raised), texts(second.raised)
+
+
+def test_strict_mode_raises_from_the_write_that_another_thread_delivered() -> None:
+    domain = Domain("strict", strict=True, on_error=lambda report: None)
+    assert errors_of_two_writers(domain, bad) == ([], ["ValueError(3)"])
+
+
+def test_a_base_exception_leaves_through_the_write_that_another_thread_delivered() -> None:
+    class Stop(BaseException):
+        """No Exception."""
+
+    def stop(value: int) -> None:
+        if value == 3:
+            raise Stop
+
+    domain = Domain("strict", strict=True)
+    assert errors_of_two_writers(domain, stop) == ([], ["Stop()"])
+
+
+def test_a_writer_that_holds_what_an_observer_needs_does_not_wait_forever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(commit_queue, "_STRICT_WAIT", 0.01)
+    domain = Domain("strict", strict=True, on_error=lambda report: None)
+    store, gate, lock = Store(0, domain=domain), Gate(at=2), threading.Lock()
+
+    def needs_lock(value: int) -> None:
+        with lock:
+            bad(value)
+
+    store.select().subscribe(gate)
+    store.select().subscribe(needs_lock)
+    first = Writer(lambda: store.set(2))
+    assert gate.is_reached.wait(30)
+    with lock:
+        gate.is_open.set()
+        # Gives up, and the thread that delivers raises.
+        store.set(3)
+    first.join(30)
+    assert [repr(it) for error in first.raised for it in error.exceptions] == ["ValueError(3)"]  # type: ignore[attr-defined]
+
+
+def test_a_loop_of_writes_raises_from_its_write_every_time() -> None:
+    for _ in range(1_000 if profile() == "deep" else 50):
+        domain = Domain("strict", strict=True, on_error=lambda report: None)
+        store = Store(0, domain=domain)
+        store.select().subscribe(lambda value: store.set(value + 1) if value else None)  # noqa: B023
+        with pytest.raises(ExceptionGroup) as raised:
+            store.set(1)
+        assert [type(error) for error in raised.value.exceptions] == [FeedbackLoop]
+        assert store.get() == 100
+
+
+@pytest.mark.parametrize("most", [2, 7, 100])
+def test_the_longest_chain_is_the_same_wherever_it_begins(most: int) -> None:
+    reports: list[ErrorReport] = []
+    domain = Domain(on_error=reports.append, max_depth=most)
+    ends: list[int] = []
+    for first in (0, 1):
+        store = Store(first, domain=domain)
+        store.select().subscribe(lambda value: store.set(value + 1) if value else None)  # noqa: B023
+        if not first:
+            store.set(1)
+        ends.append(store.get())
+    assert ends == [most, most]
+    assert [type(report.error) for report in reports] == [FeedbackLoop] * 2
+
+
+def test_a_limit_of_chains_that_is_no_number_is_refused() -> None:
+    with pytest.raises(UsageError, match="max_depth= takes a whole number, 2 or more"):
+        Domain(max_depth=1)

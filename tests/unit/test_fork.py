@@ -1,0 +1,140 @@
+"""A child that was forked at any moment delivers, with locks and marks of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from reactive_ws.engine import Domain
+from reactive_ws.state import KeyedStore, Store, derived
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+def in_child(work: Callable[[], Any]) -> Any:
+    """Returns what `work` returns in a forked child; an alarm ends a child that hangs."""
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:  # pragma: no cover - another process
+        text = '"failed"'
+        try:
+            import signal
+
+            signal.alarm(10)
+            text = json.dumps(work())
+        finally:
+            os.write(writing, text.encode())
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        text = pipe.read()
+    os.waitpid(child, 0)
+    return json.loads(text) if text else "hung"
+
+
+@contextmanager
+def busy(work: Callable[[Callable[[], object]], object]) -> Iterator[None]:
+    """Lets another thread run `work`, which calls its argument where the block is to run."""
+    is_there, go_on = threading.Event(), threading.Event()
+
+    def pause() -> None:
+        is_there.set()
+        assert go_on.wait(30)
+
+    thread = threading.Thread(target=work, args=(pause,))
+    thread.start()
+    assert is_there.wait(30)
+    try:
+        yield
+    finally:
+        go_on.set()
+        thread.join(30)
+
+
+def test_a_child_delivers_while_another_thread_delivered_in_the_parent() -> None:
+    domain = Domain()
+    store, other = Store(0, domain=domain), Store(0, domain=domain)
+    keyed = KeyedStore({"x": 0}, domain=domain)
+    both = derived(store, keyed.select("x"), lambda value, x: [value, x])
+    pauses: list[Callable[[], object]] = []
+    seen: list[Any] = []
+    store.select().subscribe(lambda value: pauses[0]() if value == 1 else None)
+    both.select().subscribe(seen.append)
+    other.select().subscribe(seen.append)
+
+    def deliver(pause: Callable[[], object]) -> None:
+        pauses.append(pause)
+        store.set(1)
+
+    def work() -> list[Any]:
+        del seen[:]
+        other.set(5)
+        store.set(2)
+        fresh = Store("a", domain=domain)
+        fresh.select().subscribe(seen.append)
+        fresh.set("b")
+        return [*seen, both.get(), domain.settled(1)]
+
+    with busy(deliver):
+        keyed.upsert("x", 7)
+        assert in_child(work) == [5, [2, 7], "a", "b", [2, 7], True]
+    assert seen == [[0, 0], 0, [1, 0], [1, 7]]
+
+
+def test_a_child_delivers_while_another_thread_held_the_locks_of_the_parent() -> None:
+    domain = Domain()
+    store, keyed = Store(0, domain=domain), KeyedStore({"x": 0}, domain=domain)
+    seen: list[Any] = []
+
+    def hold(pause: Callable[[], object]) -> None:
+        with keyed._keys._lock, domain.exclusive():
+            pause()
+
+    def work() -> list[Any]:
+        store.select().subscribe(seen.append)
+        keyed.select("x").subscribe(seen.append)
+        store.set(1)
+        keyed.upsert("x", 2)
+        return seen
+
+    with busy(hold):
+        assert in_child(work) == [0, 0, 1, 2]
+
+
+def test_a_child_forked_by_an_observer_goes_on_with_the_delivery() -> None:
+    store = Store(0, domain=Domain())
+    seen: list[int] = []
+    results: list[Any] = []
+    store.select().subscribe(
+        lambda value: (
+            results.append(in_child(lambda: (store.set(2), seen)[1])) if value == 1 else None
+        )
+    )
+    store.select().subscribe(seen.append)
+    store.set(1)
+    # The child ends inside the observer, before the others are called.
+    assert results == [[0]]
+    assert seen == [0, 1]
+
+
+def test_a_child_leaves_a_home_whose_thread_it_has_not() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as executor:
+        domain = Domain(home=executor)
+        store = Store(0, domain=domain)
+        seen: list[int] = []
+        store.select().subscribe(seen.append)
+        store.set(1)
+        assert domain.settled(30)
+        assert in_child(lambda: (store.set(2), seen)[1]) == [0, 1, 2]
+        assert domain.home is not None
