@@ -48,6 +48,7 @@ from .engine import (
 )
 from .errors import ReactiveWSError
 from .state import (
+    Active,
     Derived,
     Entities,
     EventStream,
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
     from .wire import Codec, Envelope, Guarantee, JsonCodec, Position, Registry, protocol_v1
 
 __all__ = [
+    "Active",
     "Backoff",
     "ClosePolicy",
     "Codec",

@@ -26,6 +26,7 @@ from typing import Any, TypeVar, cast
 import attrs
 import msgspec
 
+from ..engine import check_function
 from ..errors import UsageError
 from ..state import Map
 
@@ -50,6 +51,9 @@ def produce(value: T, recipe: Callable[[Any], object]) -> T:
         UsageError: the value is a leaf, a draft is used after its recipe ended, or a draft was put into itself.
         Exception: what the recipe raises, or what a class raises for the new values of its fields.
     """
+    check_function(
+        recipe, "the recipe of produce()", "await first, and change the draft afterwards"
+    )
     session = _Session()
     draft = session.draft_of(value)
     if draft is value:

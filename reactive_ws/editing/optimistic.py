@@ -15,8 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from ..engine import Domain, Equals, Source, name_of, same, unchanged
-from ..errors import UsageError
+from ..engine import Domain, Equals, Source, check_function, name_of, same, unchanged
 from ..state import ReadOnly, Store, derived
 
 __all__ = ["OptimisticStore", "Patch"]
@@ -209,10 +208,7 @@ class OptimisticStore(ReadOnly[T]):
             UsageError: `change` is not a function.
             Exception: what `change` raises for the visible value; nothing is changed then.
         """
-        if not callable(change):
-            raise UsageError(
-                f"apply() takes a function of the value, such as lambda now: ...; got {type(change).__name__}"
-            )
+        check_function(change, "the change of apply()", "await first, and apply the result")
         change(self.get())
         patch = Patch(self, change)
         self._layers.update(lambda now: attrs.evolve(now, pending=(*now.pending, patch)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from ..engine import Domain, Equals, Source
+from ..engine import Domain, Equals, Source, check_function
 from ..errors import UsageError
 from ..state import KeyedStore, ReadOnly, Store, derived
 from .drafts import produce
@@ -98,10 +98,9 @@ def part(
         equals: When two parts in a row count as no change for observers; see `equality.same` for the default.
         name: For reports.
     """
-    if not callable(get) or not callable(put):
-        raise UsageError(
-            "part() takes two functions: how to get the part of a value, and how to put one into it"
-        )
+    _check_store(store, "part()")
+    for function, role in ((get, "get of part()"), (put, "put of part()")):
+        check_function(function, role, "compute at once, and await elsewhere")
     value = derived(store, get, equals=equals, name=name or f"part of {store.name}")
 
     def write(function: Callable[[T], T]) -> None:
@@ -122,6 +121,7 @@ def at(store: Store[Any] | KeyedStore[Any, Any] | Part[Any], *path: Any) -> Part
     """
     if not path:
         raise UsageError("at() takes a path, such as at(store, 'user', 'name')")
+    _check_store(store, "at()")
     label = "".join(f"[{step!r}]" for step in path)
     if isinstance(store, KeyedStore):
         key, rest = path[0], path[1:]
@@ -140,6 +140,13 @@ def at(store: Store[Any] | KeyedStore[Any, Any] | Part[Any], *path: Any) -> Part
         lambda now, new: _put(now, path, new),
         name=f"{store.name}{label}",
     )
+
+
+def _check_store(store: object, name: str) -> None:
+    if not isinstance(store, (Store, KeyedStore, Part)):
+        raise UsageError(
+            f"{name} takes a store or a part of one, which can be written; got {type(store).__name__}"
+        )
 
 
 def _get(value: Any, path: tuple[Any, ...]) -> Any:

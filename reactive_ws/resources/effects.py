@@ -16,10 +16,10 @@ from typing import Any, Generic, Self, TypeVar, cast, overload
 from reactivex import Observable
 from reactivex.abc import DisposableBase
 
-from ..engine import Domain, default_domain
+from ..engine import Domain, check_count, check_function, check_kind, default_domain
 from ..errors import UsageError
 from ..state import Policy, ReadOnly
-from .runner import Runner
+from .runner import Runner, check_stream
 
 __all__ = ["Effect", "Policy", "effect", "when"]
 
@@ -196,8 +196,10 @@ def effect(
     """
     if not callable(function):
         raise UsageError(f"effect() takes a function of the value; got {type(function).__name__}")
-    if max_queued < 1:
-        raise UsageError(f"max_queued= is 1 or more; got {max_queued}")
+    check_stream(stream, "the stream of effect()")
+    check_kind(policy, Policy, "policy=", "Policy.QUEUED", is_required=True)
+    check_count(max_queued, "max_queued=", least=1)
+    check_kind(loop, asyncio.AbstractEventLoop, "loop=", "asyncio.get_running_loop()")
     return Effect(stream, function, policy, max_queued, loop)
 
 
@@ -213,6 +215,9 @@ def when(stream: Observable[T] | ReadOnly[T], function: Callable[[T], object]) -
     Returns:
         The subscription; `dispose()` it to run nothing.
     """
+    check_function(
+        function, "the function of when()", "write `await selection.wait_for()` in a task"
+    )
     ending: list[DisposableBase] = []
     is_done = False
 

@@ -19,10 +19,19 @@ from reactivex import Observable
 from reactivex.abc import DisposableBase
 
 from ..connection import Backoff, DelaySource
-from ..engine import Domain, Source, default_domain, name_of
+from ..engine import (
+    Domain,
+    Source,
+    check_count,
+    check_iterable,
+    check_kind,
+    check_seconds,
+    default_domain,
+    name_of,
+)
 from ..errors import UsageError
 from ..state import ReadOnly, Selection, Store, derived_all
-from .runner import Runner
+from .runner import Runner, check_stream
 from .states import Failed, Loading, Ready, ResourceState
 
 __all__ = ["Resource", "derived_async", "invalidate", "resource"]
@@ -409,15 +418,30 @@ def resource(
         rng: For the jitter of the retries.
 
     Raises:
-        UsageError: a `fetch` that is not a function, or a negative number.
+        UsageError: a `fetch` that is not a function, or an option with a wrong value.
     """
     if not callable(fetch):
         raise UsageError(f"fetch takes a function of the params; got {type(fetch).__name__}")
-    if linger < 0 or max_retries < 0 or (stale_after is not None and stale_after <= 0):
-        raise UsageError(
-            "linger= and max_retries= are 0 or more, stale_after= is more than 0 seconds or None;"
-            f" got {linger}, {max_retries} and {stale_after}"
-        )
+    if params is not None:
+        check_stream(params, "params")
+    if refetch_on is not None:
+        check_stream(refetch_on, "refetch_on=")
+    check_count(max_retries, "max_retries=")
+    check_seconds(linger, "linger=")
+    if stale_after is not None:
+        check_seconds(stale_after, "stale_after=")
+        if stale_after == 0:
+            raise UsageError("stale_after= is more than 0 seconds, or None; got 0")
+    check_iterable(keys, "keys=", '("todos",)')
+    for given, kind, option, example in (
+        (loop, asyncio.AbstractEventLoop, "loop=", "asyncio.get_running_loop()"),
+        (name, str, "name=", '"todos"'),
+        (domain, Domain, "domain=", 'Domain("mine")'),
+        (rng, random.Random, "rng=", "random.Random(1)"),
+    ):
+        check_kind(given, kind, option, example)
+    if retry is not None and not callable(getattr(retry, "delays", None)):
+        raise UsageError(f"retry= takes a Backoff, such as Backoff(initial=0.5); got {retry!r:.80}")
     return Resource(
         params,
         fetch,

@@ -11,9 +11,24 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from ..errors import UsageError
+from reactivex import Observable
 
-__all__ = ["Runner"]
+from ..errors import UsageError
+from ..state import ReadOnly
+
+__all__ = ["Runner", "check_stream"]
+
+
+def check_stream(given: object, role: str) -> None:
+    """Refuses what is not a stream or a value that can be observed.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if not isinstance(given, (Observable, ReadOnly)):
+        raise UsageError(
+            f"{role} is a store, a selection, a derived value or another stream; got {type(given).__name__} {given!r:.80}"
+        )
 
 
 class _Background:

@@ -15,12 +15,14 @@ The modules, in reading order:
     key_changes  `KeyChanges`: the keys that one commit of a keyed store added, updated and removed
     key_source   the observed keys of a keyed store
     keyed        `KeyedStore`: entities by key; a change of one entity calls only the observers that need it; `ReadOnlyKeyed`
+    active       `Active`: which entity of a keyed store is the active one
     persistent_map  `Map`: the persistent map behind keyed stores, in C or in Python
     incremental  `incremental`: a value of keyed stores that is computed from what each commit changed
     snapshot     `snapshot`: several values as they were at one commit
     events       `EventSource` and `EventStream`: events that no store keeps
 """
 
+from .active import Active
 from .computed import Derived
 from .derived import derived, derived_all
 from .entities import Entities
@@ -36,6 +38,7 @@ from .snapshot import snapshot
 from .store import ReadOnly, Store, reset_all
 
 __all__ = [
+    "Active",
     "Delta",
     "Derived",
     "Entities",

@@ -7,16 +7,24 @@ from key to place, which updates of existing keys leave alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, Generic, TypeVar
+from fractions import Fraction
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from .persistent_map import Map
 
-__all__ = ["Entities"]
+__all__ = ["Entities", "Place"]
 
 _MISSING: Final = object()
 _MANY: Final = 64
 """So many more changes of keys than keys are remembered for the next look at their order."""
+
+_LONGEST_FRACTION: Final = 64
+"""Bits of a denominator; one more halving numbers all places again, so that places stay small."""
+
+Place: TypeAlias = int | Fraction
+"""Keys that came later have larger places; a key that was moved by hand may have a fraction."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -44,7 +52,7 @@ class _Keys(Generic[K]):
 
     def __init__(
         self,
-        places: Map[K, int],
+        places: Map[K, Place],
         next_place: int,
         lineage: object = None,
         lost_places: int = 0,
@@ -88,7 +96,7 @@ class _Keys(Generic[K]):
         last = {key: place for place, key in enumerate(came) if key in places}
         return (*kept, *sorted(last, key=last.__getitem__))
 
-    def with_last(self, places: Map[K, int], keys: tuple[K, ...]) -> _Keys[K]:
+    def with_last(self, places: Map[K, Place], keys: tuple[K, ...]) -> _Keys[K]:
         """Returns these keys with `keys` after them.
 
         Args:
@@ -99,7 +107,7 @@ class _Keys(Generic[K]):
         self._pass_on(made, keys)
         return made
 
-    def without(self, places: Map[K, int]) -> _Keys[K]:
+    def without(self, places: Map[K, Place]) -> _Keys[K]:
         """Returns what is left of these keys.
 
         Args:
@@ -148,7 +156,7 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
     @classmethod
     def of(cls, values: dict[K, V_co]) -> Entities[K, V_co]:
         """Returns a mapping of these pairs, in their order."""
-        places: Map[K, int] = Map({key: place for place, key in enumerate(values)})
+        places: Map[K, Place] = Map({key: place for place, key in enumerate(values)})
         return _made(Map(values), _Keys(places, len(values)), ())
 
     def __repr__(self) -> str:
@@ -180,7 +188,7 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         """Returns the value under a key, or `default`."""
         return self._values.get(key, default)
 
-    def place_of(self, key: K) -> int:
+    def place_of(self, key: K) -> Place:
         """Returns a number that is larger for keys that came later.
 
         Raises:
@@ -267,6 +275,46 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         moved = _Keys(places, keys.next_place, keys.lineage, lost)
         return _made(values, moved, touched)._compared_with(self)
 
+    def moved(self, key: K, neighbour: K, *, is_before: bool) -> Entities[K, V_co]:
+        """Returns a mapping with `key` just before or after a neighbour in the order.
+
+        Costs the number of keys. A place between two others is a fraction, so all other keys keep theirs.
+
+        Raises:
+            KeyError: one of them is not there.
+        """
+        places = self._keys.places
+        mine, edge = places[key], places[neighbour]
+        if key == neighbour:
+            return self
+        others = (place for other, place in places.items() if other != key)
+        if is_before:
+            beyond = max((place for place in others if place < edge), default=None)
+            place = edge - 1 if beyond is None else _between(beyond, edge)
+            if beyond is not None and beyond < mine < edge:
+                return self
+        else:
+            beyond = min((place for place in others if place > edge), default=None)
+            place = edge + 1 if beyond is None else _between(edge, beyond)
+            if beyond is not None and edge < mine < beyond:
+                return self
+        if beyond is None and ((mine < edge) if is_before else (mine > edge)):
+            return self
+        keys = self._keys
+        if place.denominator.bit_length() > _LONGEST_FRACTION:
+            return self._numbered_again(key, place)
+        end = max(keys.next_place, math.floor(place) + 1)
+        moved = _Keys(places.set(key, place), end, keys.lineage, keys.lost_places + 1)
+        # The entity is the same, so the observers of the key are not called.
+        return _noting(_made(self._values, moved, (key,)), (key,))
+
+    def _numbered_again(self, key: K, place: Place) -> Entities[K, V_co]:
+        """Returns a mapping with whole numbers as places, in the order that `place` gives to `key`."""
+        places: dict[K, Place] = {**self._keys.places, key: place}
+        ordered = sorted(places, key=places.__getitem__)
+        numbers: Map[K, Place] = Map({it: number for number, it in enumerate(ordered)})
+        return _noting(_made(self._values, _Keys(numbers, len(ordered)), (key,)), (key,))
+
     def instead_of(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
         """Returns this mapping with all keys noted under which `older` has another object, or none."""
         touched = [key for key in self if self._values[key] is not older._values.get(key, _MISSING)]
@@ -308,6 +356,10 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
             if self._values.get(key) is None and older._values.get(key) is None
         )
         return _noting(self, still_none) if still_none else self
+
+
+def _between(low: Place, high: Place) -> Place:
+    return Fraction(low + high) / 2
 
 
 class _StillNone(Entities[K, V_co]):

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
-from ..engine import check_function, refuse_copy
+from ..engine import check_function, check_kind, refuse_copy
 from .iteration import Buffer, WhenFull
 
 __all__ = ["EventSource", "EventStream"]
@@ -123,6 +123,10 @@ class EventSource(Generic[T]):
         on_start: Callable[[], None] | None = None,
         on_stop: Callable[[], None] | None = None,
     ) -> None:
+        check_kind(name, str, "name=", '"clicks"', is_required=True)
+        for callback, option in ((on_start, "on_start="), (on_stop, "on_stop=")):
+            if callback is not None:
+                check_function(callback, option, "start a task in it")
         self.name = name
         self.stream: EventStream[T] = EventStream(self)
         self._on_start = on_start

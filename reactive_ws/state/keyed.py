@@ -27,6 +27,7 @@ from ..engine import (
     Source,
     check_comparer,
     check_function,
+    check_iterable,
     check_result,
     check_valid,
     is_compared_by_identity,
@@ -36,6 +37,7 @@ from ..engine import (
     same,
     shallow,
 )
+from ..errors import UsageError
 from .entities import Entities
 from .key_changes import KeyChanges, changes_of
 from .key_source import KeySource, KeySources
@@ -383,6 +385,31 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         self._update(lambda now: now if old == new and old in now else now.renamed(old, new))
 
     @final
+    def move(
+        self, key: K, *, before: K | Unset = Unset.UNSET, after: K | Unset = Unset.UNSET
+    ) -> None:
+        """Puts an entity just before or after another one in the order of the store: ordering by hand, in one commit.
+
+        The streams of the collection and views follow; the observers of the key are not called. Costs the number of keys.
+
+        Args:
+            key: The key of the entity that moves.
+            before: The key that comes next; either this one or `after`.
+            after: The key that comes first.
+
+        Raises:
+            KeyError: one of the keys is not there.
+            UsageError: none or both of `before` and `after`.
+        """
+        if (before is Unset.UNSET) == (after is Unset.UNSET):
+            raise UsageError(
+                "move() takes either before= or after=, such as move(key, before=other)"
+            )
+        is_before = before is not Unset.UNSET
+        neighbour = cast("K", before if is_before else after)
+        self._update(lambda now: now.moved(key, neighbour, is_before=is_before))
+
+    @final
     def reset(self) -> None:
         """Returns to the initial entities, in their order.
 
@@ -460,17 +487,20 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
     def select_many(self, keys: Iterable[K]) -> Selection[tuple[V | None, ...]]:
         """Returns the stream of the entities under these keys, None for each that is not there."""
+        check_iterable(keys, "select_many()", "[1, 2]")
         wanted = tuple(keys)
         return self.select_part(lambda now: tuple(map(now.get, wanted)), equals=shallow)
 
     def select_where(self, predicate: Callable[[V], object]) -> Selection[tuple[V, ...]]:
         """Returns the stream of the entities for which `predicate` holds, in insertion order."""
+        check_function(predicate, "a predicate", "decide at once, and await elsewhere")
         return self.select_part(lambda now: tuple(filter(predicate, now.values())), equals=shallow)
 
     def select_sorted(
         self, key: Callable[[V], Any], *, reverse: bool = False
     ) -> Selection[tuple[V, ...]]:
         """Returns the stream of all entities sorted by a key function; equal ones stay in insertion order."""
+        check_function(key, "a sort key", "compute it at once, and await elsewhere")
         return self.select_part(
             lambda now: tuple(sorted(now.values(), key=key, reverse=reverse)), equals=shallow
         )
@@ -583,7 +613,12 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
 
 def _pairs(entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> dict[K, V]:
-    pairs: dict[K, V] = dict(cast("Any", entities))
+    try:
+        pairs: dict[K, V] = dict(cast("Any", entities))
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"entities are a mapping, or pairs of key and entity, such as {{1: entity}}; got {entities!r:.80} ({error})"
+        ) from error
     return pairs
 
 

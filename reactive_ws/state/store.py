@@ -20,6 +20,7 @@ from ..engine import (
     batch,
     check_comparer,
     check_function,
+    check_kind,
     default_domain,
     open_batches,
     refuse_attribute,
@@ -231,6 +232,7 @@ class Store(Cell[T], ReadOnly[T]):
 
 def reset_all(domain: Domain | None = None) -> None:
     """Sets every living store of a domain (the default one when None) to its initial value, in one commit. For tests."""
+    check_kind(domain, Domain, "reset_all()", "store.domain")
     where = default_domain() if domain is None else domain
     with batch(where):
         for store in where.stores():

@@ -15,7 +15,7 @@ import attrs
 from ..state import Delta, Entities, Map
 from .rows import Row, Rows
 
-__all__ = ["MISSING", "Joined", "Pipeline", "with_key", "without"]
+__all__ = ["MISSING", "ItemChange", "Joined", "Pipeline", "with_key", "without"]
 
 MISSING: Final[Any] = Delta.MISSING
 """Stands where there is no item."""
@@ -23,6 +23,8 @@ MISSING: Final[Any] = Delta.MISSING
 _Snapshot: TypeAlias = "Entities[Any, Any]"
 _Delta: TypeAlias = "Delta[Any, Any]"
 _Reverse: TypeAlias = "Map[Any, Map[Any, None]]"
+ItemChange: TypeAlias = tuple[Any, Any, Any, Any, Any]
+"""As `Delta.changes` gives it: key, old item, new item, old place, new place."""
 
 _SOME = 8
 """A commit that touches more than one key in so many costs less when the rows are built again."""
@@ -75,6 +77,19 @@ class Pipeline:
 
     def build_joined(self, left: _Snapshot, right: _Snapshot) -> Joined:
         """Returns the rows of two whole snapshots: pairs of an entity and the one it looks at, or None."""
+        pairs, reverse = self.pairs_of(left, right)
+        return Joined(self.rows_of(left, pairs), reverse)
+
+    def step_joined(self, joined: Joined, left: _Delta, right: _Delta) -> Joined:
+        """Returns the rows of a join after a change of one store or of both."""
+        found = self.pairs_changed(joined.reverse, left, right)
+        if found is None:
+            return self.build_joined(left.new, right.new)
+        changes, reverse = found
+        return Joined(self.rows_changed(joined.rows, changes), reverse)
+
+    def pairs_of(self, left: _Snapshot, right: _Snapshot) -> tuple[list[tuple[Any, Any]], _Reverse]:
+        """Returns key and pair of each entity of the left store, and which keys look at a key of the right one."""
         on = self.on
         assert on is not None
         pairs: list[tuple[Any, Any]] = []
@@ -84,20 +99,23 @@ class Pipeline:
             other = on(entity)
             pairs.append((key, (entity, right.get(other))))
             looking.setdefault(other, {})[key] = None
-        reverse = Map({other: Map(keys) for other, keys in looking.items()})
-        return Joined(self.rows_of(left, pairs), reverse)
+        return pairs, Map({other: Map(keys) for other, keys in looking.items()})
 
-    def step_joined(self, joined: Joined, left: _Delta, right: _Delta) -> Joined:
-        """Returns the rows of a join after a change of one store or of both."""
+    def pairs_changed(
+        self, reverse: _Reverse, left: _Delta, right: _Delta
+    ) -> tuple[list[ItemChange], _Reverse] | None:
+        """Returns the changes of pairs, and which keys look at a key of the right store after them.
+
+        None when so much changed that building again costs less.
+        """
         on = self.on
         assert on is not None
-        reverse = joined.reverse
         keys = dict.fromkeys(left.keys)
         for other in right.keys:
             for key in reverse.get(other, ()):
                 keys[key] = None
         if len(keys) * _SOME > len(left.new) + _SOME:
-            return self.build_joined(left.new, right.new)
+            return None
 
         def pair(entity: Any, snapshot: _Snapshot) -> Any:
             return MISSING if entity is MISSING else (entity, snapshot.get(on(entity)))
@@ -114,7 +132,7 @@ class Pipeline:
                 reverse = without(reverse, before, key)
             if after is not MISSING:
                 reverse = with_key(reverse, after, key, None)
-        return Joined(self.rows_changed(joined.rows, changes), reverse)
+        return changes, reverse
 
     # --- rows ---------------------------------------------------------------------------------------------------------
 
@@ -134,13 +152,11 @@ class Pipeline:
             rows.sort(key=_sort_key)
         return Rows[Any, Any].of(rows, is_reversed=self.is_reversed)
 
-    def rows_changed(
-        self, rows: Rows[Any, Any], changes: Iterable[tuple[Any, Any, Any, int, int]]
-    ) -> Rows[Any, Any]:
+    def rows_changed(self, rows: Rows[Any, Any], changes: Iterable[ItemChange]) -> Rows[Any, Any]:
         """Returns rows after some items changed; each as `Delta.changes` gives it."""
         keeps, sort_key = self.keeps, self.sort_key
         sign = self.sign
-        gone: list[tuple[Any, int]] = []
+        gone: list[tuple[Any, Any]] = []
         come: list[Row] = []
         for key, was, now, place_before, place in changes:
             before = None

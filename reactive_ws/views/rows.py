@@ -25,7 +25,7 @@ __all__ = ["Row", "Rows"]
 K = TypeVar("K")
 V_co = TypeVar("V_co", covariant=True)
 
-Row: TypeAlias = "tuple[Any, int, Any, Any]"
+Row: TypeAlias = "tuple[Any, Any, Any, Any]"
 """(sort key, place, key, entity). Sort key and place alone decide the order; no two rows have the same place."""
 
 _MOST = 64
@@ -82,7 +82,7 @@ def _own(node: _Node, edit: object) -> _Node:
     return _Node(node.items.copy(), node.last, node.size, node.level, edit)
 
 
-def _inserted(node: _Node, row: Row, name: tuple[Any, int], edit: object) -> _Node:
+def _inserted(node: _Node, row: Row, name: tuple[Any, Any], edit: object) -> _Node:
     """Returns a node with a row more, or with the row instead of one with the same sort key and place."""
     node = _own(node, edit)
     items = node.items
@@ -114,7 +114,7 @@ def _inserted(node: _Node, row: Row, name: tuple[Any, int], edit: object) -> _No
     return node
 
 
-def _removed(node: _Node, name: tuple[Any, int], edit: object) -> _Node | None:
+def _removed(node: _Node, name: tuple[Any, Any], edit: object) -> _Node | None:
     """Returns a node without a row; None when nothing is left.
 
     Raises:
@@ -240,7 +240,7 @@ class Rows(Sequence[V_co], Generic[K, V_co]):
 
     # --- for views ----------------------------------------------------------------------------------------------------
 
-    def changed(self, gone: Iterable[tuple[Any, int]], come: Iterable[Row]) -> Rows[K, V_co]:
+    def changed(self, gone: Iterable[tuple[Any, Any]], come: Iterable[Row]) -> Rows[K, V_co]:
         """Returns these rows without some, and with others.
 
         Args:

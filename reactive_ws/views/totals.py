@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 import attrs
 
 from ..state import Delta, Entities, Map
-from .pipeline import MISSING, Pipeline, with_key, without
+from .pipeline import MISSING, ItemChange, Pipeline, with_key, without
+from .rows import Rows
 
 __all__ = ["Count", "Index", "Sum", "Total"]
 
@@ -136,6 +137,14 @@ def _number(value: Any) -> Any:
 
 
 @attrs.frozen
+class JoinedGroups:
+    """The groups of a join, and which keys of the left store look at a key of the right one."""
+
+    groups: Any
+    reverse: Any
+
+
+@attrs.frozen
 class Index:
     """Puts the items that a pipeline keeps into groups."""
 
@@ -146,16 +155,35 @@ class Index:
 
     def build_index(self, now: _Snapshot) -> Any:
         """Returns the groups of a whole snapshot: of each a mapping of key to item, without an order."""
+        return self._index_of(now.items())
+
+    def step_index(self, groups: Any, delta: _Delta) -> Any:
+        """Returns the groups after a change."""
+        return self._index_changed(groups, delta.changes())
+
+    def build_joined_index(self, left: _Snapshot, right: _Snapshot) -> JoinedGroups:
+        """Returns the groups of the pairs of two whole snapshots, without an order."""
+        pairs, reverse = self.order.pairs_of(left, right)
+        return JoinedGroups(self._index_of(pairs), reverse)
+
+    def step_joined_index(self, now: JoinedGroups, left: _Delta, right: _Delta) -> JoinedGroups:
+        """Returns the groups of pairs after a change of one store or of both."""
+        found = self.order.pairs_changed(now.reverse, left, right)
+        if found is None:
+            return self.build_joined_index(left.new, right.new)
+        changes, reverse = found
+        return JoinedGroups(self._index_changed(now.groups, changes), reverse)
+
+    def _index_of(self, items: Iterable[tuple[Any, Any]]) -> Any:
         groups: dict[Any, dict[Any, Any]] = {}
-        for key, item in now.items():
+        for key, item in items:
             if self.keeps is None or self.keeps(item):
                 groups.setdefault(self.group(item), {})[key] = item
         return Map({name: Map(items) for name, items in groups.items()})
 
-    def step_index(self, groups: Any, delta: _Delta) -> Any:
-        """Returns the groups after a change."""
+    def _index_changed(self, groups: Any, changes: Iterable[ItemChange]) -> Any:
         keeps, group = self.keeps, self.group
-        for key, was, now, _, _ in delta.changes():
+        for key, was, now, _, _ in changes:
             before = group(was) if was is not MISSING and (keeps is None or keeps(was)) else MISSING
             after = group(now) if now is not MISSING and (keeps is None or keeps(now)) else MISSING
             if before is not MISSING and before != after:
@@ -166,19 +194,37 @@ class Index:
 
     def build_groups(self, now: _Snapshot) -> Any:
         """Returns the rows of each group of a whole snapshot."""
+        return self._groups_of(now, ((key, now.get(key)) for key in now.in_order()))
+
+    def step_groups(self, groups: Any, delta: _Delta) -> Any:
+        """Returns the rows of each group after a change."""
+        return self._groups_changed(groups, delta.changes())
+
+    def build_joined_groups(self, left: _Snapshot, right: _Snapshot) -> JoinedGroups:
+        """Returns the rows of each group of the pairs of two whole snapshots."""
+        pairs, reverse = self.order.pairs_of(left, right)
+        return JoinedGroups(self._groups_of(left, pairs), reverse)
+
+    def step_joined_groups(self, now: JoinedGroups, left: _Delta, right: _Delta) -> JoinedGroups:
+        """Returns the rows of each group of pairs after a change of one store or of both."""
+        found = self.order.pairs_changed(now.reverse, left, right)
+        if found is None:
+            return self.build_joined_groups(left.new, right.new)
+        changes, reverse = found
+        return JoinedGroups(self._groups_changed(now.groups, changes), reverse)
+
+    def _groups_of(self, now: _Snapshot, items: Iterable[tuple[Any, Any]]) -> Any:
         keeps, group = self.keeps, self.group
         groups: dict[Any, list[tuple[Any, Any]]] = {}
-        for key in now.in_order():
-            item = now.get(key)
+        for key, item in items:
             if keeps is None or keeps(item):
                 groups.setdefault(group(item), []).append((key, item))
         return Map({name: self.order.rows_of(now, items) for name, items in groups.items()})
 
-    def step_groups(self, groups: Any, delta: _Delta) -> Any:
-        """Returns the rows of each group after a change."""
+    def _groups_changed(self, groups: Any, item_changes: Iterable[ItemChange]) -> Any:
         keeps, group = self.keeps, self.group
-        changes: dict[Any, list[tuple[Any, Any, Any, int, int]]] = {}
-        for key, was, now, place_before, place in delta.changes():
+        changes: dict[Any, list[ItemChange]] = {}
+        for key, was, now, place_before, place in item_changes:
             before = group(was) if was is not MISSING and (keeps is None or keeps(was)) else MISSING
             after = group(now) if now is not MISSING and (keeps is None or keeps(now)) else MISSING
             if before is not MISSING and before == after:
@@ -188,7 +234,7 @@ class Index:
                 changes.setdefault(before, []).append((key, was, MISSING, place_before, place))
             if after is not MISSING:
                 changes.setdefault(after, []).append((key, MISSING, now, place_before, place))
-        empty = self.order.rows_of(delta.new, [])
+        empty = Rows[Any, Any].of([], is_reversed=self.order.is_reversed)
         for name, items in changes.items():
             rows = self.order.rows_changed(groups.get(name, empty), items)
             groups = groups.set(name, rows) if rows else groups.delete(name)

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast, overload
 
 import attrs
 
-from ..engine import Domain, Source, shallow
+from ..engine import Domain, Source, check_count, check_function, shallow
 from ..errors import UsageError
 from ..state import Derived, KeyedStore, ReadOnly, ReadOnlyKeyed, Store, derived, incremental
 from .pipeline import Pipeline
@@ -163,6 +163,9 @@ class View(ReadOnly[Rows[K, V]], Generic[K, V]):
                 raise UsageError(f"a window has no negative offset or size; got {start}, {count}")
             return rows[start : start + count]
 
+        for number, option in ((offset, "offset"), (size, "size")):
+            if not isinstance(number, ReadOnly):
+                check_count(number, f"{option} of window()")
         label = f"window of {self.name}"
         if isinstance(offset, int) and isinstance(size, int):
             start, count = offset, size
@@ -185,6 +188,7 @@ class View(ReadOnly[Rows[K, V]], Generic[K, V]):
         Raises:
             UsageError: a negative count.
         """
+        check_count(count, "count of top()")
         return self.sorted_by(by, reverse=not smallest).window(0, count)
 
     def count(self) -> Derived[int]:
@@ -227,14 +231,19 @@ class View(ReadOnly[Rows[K, V]], Generic[K, V]):
         `select(lambda groups: groups.get(name))` is the stream of one group. The mapping has no order.
 
         Args:
-            group: A pure function that returns a hashable value.
-
-        Raises:
-            UsageError: of a join; group the store, or look at `index`.
+            group: A pure function of an entity, or of a pair of a join, that returns a hashable value.
         """
         _check_function("group_by", group)
-        self._check_one_store("group_by")
         grouping = Index(self._pipeline.keeps, group, attrs.evolve(self._pipeline, keeps=None))
+        if self._other is not None:
+            joined = incremental(
+                self._store,
+                self._other,
+                build=grouping.build_joined_groups,
+                step=grouping.step_joined_groups,
+                name=f"groups of {self.name}",
+            )
+            return derived(joined, lambda now: now.groups, name=f"groups of {self.name}")
         return incremental(
             self._store,
             build=grouping.build_groups,
@@ -248,26 +257,25 @@ class View(ReadOnly[Rows[K, V]], Generic[K, V]):
         Cheaper than `group_by`, because it keeps no order.
 
         Args:
-            by: A pure function that returns a hashable value.
-
-        Raises:
-            UsageError: of a join.
+            by: A pure function of an entity, or of a pair of a join, that returns a hashable value.
         """
         _check_function("index", by)
-        self._check_one_store("index")
-        index = Index(self._pipeline.keeps, by)
+        index = Index(self._pipeline.keeps, by, attrs.evolve(self._pipeline, keeps=None))
+        if self._other is not None:
+            joined = incremental(
+                self._store,
+                self._other,
+                build=index.build_joined_index,
+                step=index.step_joined_index,
+                name=f"index of {self.name}",
+            )
+            return derived(joined, lambda now: now.groups, name=f"index of {self.name}")
         return incremental(
             self._store,
             build=index.build_index,
             step=index.step_index,
             name=f"index of {self.name}",
         )
-
-    def _check_one_store(self, name: str) -> None:
-        if self._other is not None:
-            raise UsageError(
-                f"{name}() works on the entities of one store; call it before join(), or derive it from the rows"
-            )
 
 
 def view(store: KeyedStore[K, V] | ReadOnlyKeyed[K, V]) -> View[K, V]:
@@ -282,10 +290,7 @@ def view(store: KeyedStore[K, V] | ReadOnlyKeyed[K, V]) -> View[K, V]:
 
 
 def _check_function(name: str, function: object) -> None:
-    if not callable(function):
-        raise UsageError(
-            f"{name}() takes a function of an entity, such as lambda item: item.name; got {function!r}"
-        )
+    check_function(function, f"the argument of {name}()", "compute at once, and await elsewhere")
 
 
 def _value_of(value: int | ReadOnly[int], domain: Domain) -> ReadOnly[int]:

@@ -212,6 +212,6 @@ def test_a_part_that_is_not_there_changes_nothing_and_the_doors_refuse() -> None
         at(store, "a", 5).set(1)
     with pytest.raises(UsageError, match="takes a path"):
         at(store)
-    with pytest.raises(UsageError, match="takes two functions"):
+    with pytest.raises(UsageError, match="of part\\(\\) is a"):
         part(store, "a", "b")  # type: ignore[arg-type]
     assert store.domain.number == 0

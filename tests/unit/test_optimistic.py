@@ -89,7 +89,7 @@ def test_a_change_that_raises_at_once_is_not_taken() -> None:
     items = store_of()
     with pytest.raises(IndexError):
         items.apply(lambda now: (now[5],))
-    with pytest.raises(UsageError, match="takes a function"):
+    with pytest.raises(UsageError, match="the change of apply"):
         items.apply("b")  # type: ignore[arg-type]
     assert items.pending.get() == ()
 
