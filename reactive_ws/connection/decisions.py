@@ -363,7 +363,7 @@ class Decisions:
 
     def _greeted(self, hello: Hello, now: float) -> None:
         self._probe_at = None
-        self.heartbeat.suggest(hello.heartbeat)
+        self.heartbeat.suggest(hello.heartbeat, hello.window)
         self._handshake_until = now + self._options.dial_timeout
         self._can_resume = hello.resume
         self._peer_limit = hello.max_size

@@ -9,7 +9,7 @@
       unconfirmed, because the operating system takes the next ones after at most so many.
     * R begins at 4 KiB/s. Each confirmation of 8 KiB or more sets it to half of what was measured, and so does a buffer that
       drains slower; it stays between 1 and 64 KiB/s. A missed deadline quarters it. It outlives the connection.
-    * At most 256 KiB, or one larger message, are unconfirmed.
+    * At most 256 KiB, or the smaller window of the server, or one larger message, are unconfirmed.
     * While our own side does not read, the clock stands. Before the verdict the socket is looked at once more, because a
       loop that was blocked runs its timers before it reads.
 
@@ -102,6 +102,7 @@ class HeartbeatMonitor:
         self._options = options
         self._new_id = new_id
         self._interval = options.interval if options is not None else 0.0
+        self._window = _WINDOW
         self._rate = _FIRST
         self._ping_at: float | None = None
         self._look_at: float | None = None
@@ -141,8 +142,9 @@ class HeartbeatMonitor:
             return self._ping_at
         return self._look_at
 
-    def suggest(self, interval: float | None) -> None:
-        """The server would like a ping at least this often."""
+    def suggest(self, interval: float | None, window: int | None = None) -> None:
+        """Takes what the server wishes: a ping at least every `interval` seconds, at most `window` unconfirmed bytes."""
+        self._window = min(_WINDOW, window) if window is not None and window > 0 else _WINDOW
         if self._options is not None:
             wanted = interval if interval is not None and interval > 0 else self._options.interval
             self._interval = min(self._options.interval, wanted)
@@ -171,7 +173,7 @@ class HeartbeatMonitor:
         unconfirmed = self._written - self._confirmed
         if unconfirmed <= _NOTHING or self._ping_at is None:
             return math.inf
-        return _WINDOW - unconfirmed if unconfirmed < _WINDOW else 0
+        return self._window - unconfirmed if unconfirmed < self._window else 0
 
     def wrote(self, written: int, now: float) -> bool:
         """The socket took bytes: so many in all on this connection. Returns whether a ping became due."""

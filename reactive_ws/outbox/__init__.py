@@ -12,7 +12,7 @@ reports what became of them.
     storage   keeps the queue and the journal in step
 """
 
-from .delivery import Delivery, DeliveryStatus
+from .delivery import Delivery, DeliveryEvent, DeliveryStatus
 from .outgoing import OutboxOptions, OutboxView, Outgoing, Overflow, Sending, Waiting
 from .pending import Pending
 from .queue import Outbox
@@ -21,6 +21,7 @@ from .storage import Storage
 
 __all__ = [
     "Delivery",
+    "DeliveryEvent",
     "DeliveryStatus",
     "Outbox",
     "OutboxOptions",

@@ -17,7 +17,7 @@ from reactivex.disposable import Disposable
 from ..errors import DeliveryFailed
 from .pending import Pending
 
-__all__ = ["Delivery", "DeliveryStatus"]
+__all__ = ["Delivery", "DeliveryEvent", "DeliveryStatus"]
 
 _logger = logging.getLogger("reactive_ws.delivery")
 
@@ -39,6 +39,15 @@ class DeliveryStatus(enum.Enum):
     """It was sent, and nobody will ever know. Final."""
 
 
+class DeliveryEvent(enum.Enum):
+    """A reason for which a message takes longer. It ends nothing."""
+
+    SLOW = "slow"
+    """The server has read the message and has not acknowledged it in time."""
+    PARKED = "parked"
+    """The outbox set it aside, because the server refused it for now or takes no message of its size."""
+
+
 # No set: the hash of a member of an enum is a call, and its identity is not.
 _FINAL = (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.FAILED, DeliveryStatus.UNCERTAIN)
 # One lock for all: it is held for a few assignments, and a lock per message would cost more than it saves.
@@ -53,17 +62,32 @@ class Delivery:
     Raises (when awaited):
         DeliveryFailed: it failed, or its outcome is unknown.
         DeliveryError: the reason itself, such as `JournalError` for a durable message that could not be stored.
+
+    Attributes:
+        id: Of the message.
+        is_maybe_twice: Whether it was sent again to a server that does not drop copies.
     """
 
-    __slots__ = ("_error", "_is_final_when_sent", "_reason", "_status", "_watchers", "id")
+    __slots__ = (
+        "_error",
+        "_is_final_when_sent",
+        "_listeners",
+        "_reason",
+        "_status",
+        "_watchers",
+        "id",
+        "is_maybe_twice",
+    )
 
     def __init__(self, id: str, *, is_final_when_sent: bool) -> None:  # noqa: A002 - the wire field's name
         self.id = id
+        self.is_maybe_twice = False
         self._is_final_when_sent = is_final_when_sent
         self._status = DeliveryStatus.QUEUED
         self._reason: str | None = None
         self._error: Exception | None = None
         self._watchers: tuple[Callable[[DeliveryStatus], None], ...] = ()
+        self._listeners: tuple[Callable[[DeliveryEvent], None], ...] = ()
 
     def __repr__(self) -> str:
         reason = f": {self._reason}" if self._reason else ""
@@ -97,6 +121,14 @@ class Delivery:
         Ends: After a final status.
         """
         return Observable(self._subscribe)
+
+    @property
+    def events(self) -> Observable[DeliveryEvent]:
+        """The reasons for which the message takes longer, as a stream.
+
+        Emits: Each event when it happens. Replays: nothing. Thread: the service's. Ends: After a final status.
+        """
+        return Observable(self._subscribe_events)
 
     def __await__(self) -> Generator[Any, None, DeliveryStatus]:
         return self._final().__await__()
@@ -145,6 +177,14 @@ class Delivery:
             except Exception:
                 _logger.exception("a watcher of the delivery of message %s raised", self.id)
 
+    def note(self, event: DeliveryEvent) -> None:
+        """The outbox says that it takes longer."""
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception:
+                _logger.exception("a watcher of the events of message %s raised", self.id)
+
     def settle_when_sent(self) -> None:
         """The connection knows no acknowledgements: from now on `SENT` is final."""
         self._is_final_when_sent = True
@@ -177,3 +217,27 @@ class Delivery:
                 observer.on_completed()
 
         return Disposable(self.watch(show))
+
+    def _subscribe_events(
+        self,
+        observer: abc.ObserverBase[DeliveryEvent],
+        scheduler: abc.SchedulerBase | None = None,
+    ) -> abc.DisposableBase:
+        del scheduler
+
+        def show(event: DeliveryEvent) -> None:
+            observer.on_next(event)
+
+        def end(status: DeliveryStatus) -> None:
+            if self._is_final(status):
+                observer.on_completed()
+
+        def leave() -> None:
+            undo()
+            with _lock:
+                self._listeners = tuple(it for it in self._listeners if it is not show)
+
+        with _lock:
+            self._listeners = (*self._listeners, show)
+        undo = self.watch(end)
+        return Disposable(leave)

@@ -75,6 +75,7 @@ class Outgoing:
         size: Bytes of that frame.
         expires_at: Loop time after which it is no longer sent for the first time.
         is_ready: False while it is not on disk yet.
+        first_sent_at: Loop time of the first transmission; None before it, and for a message of an earlier process.
         number: Its place in the order of sending.
         weight: Its share of the outbox's `max_size`.
         refusals: How often the server refused it; see `Meaning.refusals`.
@@ -103,6 +104,7 @@ class Outgoing:
     transmissions: int = 0
     refusals: float = 0.0
     sent_at: float = 0.0
+    first_sent_at: float | None = None
     position: int | None = None
     confirmed_at: float | None = None
     is_slow: bool = False

@@ -9,6 +9,8 @@ The rules:
       connection.
     * A refusal is an error of the server that is not retryable, or a close of the connection while the entry was alone
       in flight, `max_refusals` times.
+    * A server that keeps outcomes for a limited time would take an older copy for a new message. So an entry that was sent
+      longer ago than that is not sent again: it becomes uncertain. One never sent is sent whatever its age.
     * A parked entry is set aside, because the server refused it for now or takes no message of its size. Later entries go
       ahead of it. It returns to the head of the queue.
     * Full, in entries or in bytes: a new entry makes the oldest queued at-most-once entries fall out. When that gives no
@@ -28,7 +30,7 @@ from typing import Any, TypeAlias
 
 from ..errors import DeliveryFailed, DuplicateId, MessageError, OutboxFull
 from ..wire import Envelope, Guarantee
-from .delivery import Delivery, DeliveryStatus
+from .delivery import Delivery, DeliveryEvent, DeliveryStatus
 from .outgoing import OutboxOptions, OutboxView, Outgoing, Overflow, Waiting
 
 __all__ = ["Outbox"]
@@ -88,6 +90,8 @@ class Outbox:
         self._bytes = 0
         self._is_online = False
         self._has_acknowledgements = False
+        self._deduplicates = False
+        self._keeps_outcomes: float | None = None
         self._suspects: set[str] = set()
         self._writes_beside = 0
         self._next_expiry: float | None = None
@@ -238,16 +242,27 @@ class Outbox:
 
     # --- the service's loop ---------------------------------------------------------------------------------------------
 
-    def online(self, *, has_acknowledgements: bool, max_size: int | None = None) -> None:
+    def online(
+        self,
+        *,
+        has_acknowledgements: bool,
+        max_size: int | None = None,
+        deduplicates: bool | None = None,
+        keeps_outcomes: float | None = None,
+    ) -> None:
         """A connection is ready.
 
         Args:
             has_acknowledgements: Whether the server acknowledges messages.
             max_size: Bytes of a message that the server takes; messages parked for their size return when they fit.
+            deduplicates: Whether the server drops copies by id; None: when it acknowledges.
+            keeps_outcomes: Seconds for which the server knows the id of a message; None for no limit.
         """
         with self._lock:
             self._is_online = True
             self._has_acknowledgements = has_acknowledgements
+            self._deduplicates = has_acknowledgements if deduplicates is None else deduplicates
+            self._keeps_outcomes = keeps_outcomes
             self._writes_beside = self.position = 0
             for entry in reversed(list(self._parked.values())):
                 if entry.released_at is None and (max_size is None or entry.size <= max_size):
@@ -360,6 +375,7 @@ class Outbox:
             if after is None:
                 after = min(2.0 ** min(entry.parkings, 16), _MAX_POSTPONED)
             self._park(entry, now + min(max(after, 0.0), _LONGEST_POSTPONED))
+        entry.delivery.note(DeliveryEvent.PARKED)
         return True
 
     def park_too_big(self, entry: Outgoing) -> bool:
@@ -368,6 +384,7 @@ class Outbox:
             if entry.is_over or entry.guarantee is not Guarantee.AT_LEAST_ONCE:
                 return False
             self._park(entry, None)
+        entry.delivery.note(DeliveryEvent.PARKED)
         return True
 
     def discard(self, identities: Collection[str]) -> None:
@@ -435,6 +452,7 @@ class Outbox:
         for entry in slow:
             if self._on_slow is not None:
                 self._on_slow(entry)
+            entry.delivery.note(DeliveryEvent.SLOW)
         return is_served
 
     def settle(self) -> None:
@@ -549,9 +567,15 @@ class Outbox:
             if entry.size > room:
                 return None
             self._queue.popleft()
+            if self._is_forgotten(entry, now):
+                self._leave_uncertain(entry, notes)
+                continue
             self._droppable.pop(entry.delivery.id, None)
             if entry.transmissions:
                 self.resent += 1
+                entry.delivery.is_maybe_twice |= not self._deduplicates
+            else:
+                entry.first_sent_at = now
             entry.transmissions += 1
             entry.sent_at = now
             _land(entry)
@@ -560,6 +584,17 @@ class Outbox:
             self._touch(entry)
             return entry
         return None
+
+    def _is_forgotten(self, entry: Outgoing, now: float) -> bool:
+        """Whether the server no longer knows whether it got the entry."""
+        first, keeps = entry.first_sent_at, self._keeps_outcomes
+        return first is not None and keeps is not None and now - first > keeps
+
+    def _leave_uncertain(self, entry: Outgoing, notes: list[Note]) -> None:
+        entry.is_dropped = True
+        self._remove(entry)
+        reason = f"its outcome is unknown: the server keeps outcomes for {self._keeps_outcomes:g} s"
+        notes.append((entry, DeliveryStatus.UNCERTAIN, reason, None))
 
     def _park(self, entry: Outgoing, until: float | None) -> None:
         identity = entry.delivery.id

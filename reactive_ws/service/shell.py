@@ -114,6 +114,7 @@ class Shell:
         self._token_watch = TokenWatch(lambda: settings.clock().timestamp(), settings.rng)
         self._sleep = SleepWatch(settings.suspended, settings.suspend_limit)
         self._peer_limit: int | None = None
+        self._keeps_outcomes: float | None = None
         self._has_protocol = False
         self._unsynced: dict[str, None] = {}
 
@@ -252,7 +253,7 @@ class Shell:
             older.abort()
         self._counters.dials += 1
         self._has_protocol = False
-        self._peer_limit = None
+        self._peer_limit = self._keeps_outcomes = None
 
         async def dial() -> Socket:
             return await self._dialer.dial(force=effect.force_token)
@@ -289,7 +290,9 @@ class Shell:
         self._listener.counted()
         self._receiver.inbound.ready(self.loop.time())
         self._outbox.online(
-            has_acknowledgements=effect.has_acknowledgements, max_size=self._peer_limit
+            has_acknowledgements=effect.has_acknowledgements,
+            max_size=self._peer_limit,
+            keeps_outcomes=self._keeps_outcomes,
         )
         self._send_syncs()
         if self._line is not None:
@@ -382,6 +385,7 @@ class Shell:
             payload = envelope.payload
             if isinstance(payload, Hello):
                 self._peer_limit = payload.max_size
+                self._keeps_outcomes = payload.dedup
             generation = self._line.generation if self._line is not None else -1
             now = self.loop.time()
             self._perform(self._decisions.received(generation, payload, now, envelope.id))

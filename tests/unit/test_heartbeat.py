@@ -79,6 +79,19 @@ def test_at_most_256_kib_or_one_larger_message_are_unconfirmed() -> None:
     assert it.room() == math.inf
 
 
+def test_a_server_may_allow_less_unconfirmed_bytes_and_not_more() -> None:
+    it = monitor()
+    it.suggest(None, 10 * KIB)
+    it.start(0.0)
+    it.wrote(4 * KIB, 0.0)
+    assert it.room() == 6 * KIB
+    it.wrote(12 * KIB, 0.0)
+    assert it.room() == 0
+    for window in (MIB, None, 0, -1):
+        it.suggest(None, window)
+        assert it.room() == 244 * KIB
+
+
 def test_without_a_heartbeat_nothing_is_held_back_and_nothing_is_noticed() -> None:
     it = monitor(None)
     it.wrote(MIB, 0.0)

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from reactive_ws.errors import DuplicateId, JournalError, MessageTooBig, OutboxFull, RequestFailed
+from reactive_ws.outbox.delivery import DeliveryEvent as Event
 from reactive_ws.outbox.delivery import DeliveryStatus as Status
 from reactive_ws.outbox.outgoing import OutboxOptions, Outgoing, Overflow
 from reactive_ws.outbox.queue import Outbox
@@ -836,3 +837,80 @@ def test_a_view_costs_what_changed_and_not_what_waits() -> None:
     assert after.entries[-1].id == "new"
     assert before != after
     assert box.view() == after
+
+
+def test_a_message_that_was_sent_longer_ago_than_the_server_remembers_becomes_uncertain() -> None:
+    dropped: list[str] = []
+    box = Outbox(on_drop=lambda it, why: dropped.append(f"{it.delivery.id}: {why}"))
+    box.online(has_acknowledgements=True, keeps_outcomes=100.0)
+    old, young = put(box, "old"), put(box, "young")
+    assert box.take(0.0) is old
+    assert box.take(50.0) is young
+    never = put(box, "never", now=50.0)
+    box.lost()
+    box.online(has_acknowledgements=True, keeps_outcomes=100.0)
+    # The age counts from the first transmission. What was never sent has none.
+    assert take_all(box, 100.1) == ["young", "never"]
+    assert old.delivery.status is Status.UNCERTAIN
+    reason = "its outcome is unknown: the server keeps outcomes for 100 s"
+    assert (old.delivery.reason, dropped) == (reason, [f"old: {reason}"])
+    assert len(box) == 2
+    box.lost()
+    # A server without such a limit gets every message again.
+    assert take_all(online(box), 10_000.0) == ["young", "never"]
+    assert not never.delivery.is_final
+
+
+@pytest.mark.parametrize("deduplicates", [None, True, False])
+def test_a_resend_to_a_server_that_drops_no_copies_may_arrive_twice(
+    deduplicates: bool | None,
+) -> None:
+    box = Outbox()
+    sent, waits = put(box, "sent"), put(box, "waits")
+    box.online(has_acknowledgements=True, deduplicates=deduplicates)
+    assert box.take(0.0) is sent
+    assert not sent.delivery.is_maybe_twice
+    box.lost()
+    box.online(has_acknowledgements=True, deduplicates=deduplicates)
+    assert take_all(box) == ["sent", "waits"]
+    assert sent.delivery.is_maybe_twice is (deduplicates is False)
+    assert not waits.delivery.is_maybe_twice
+
+
+def test_a_server_that_acknowledges_nothing_drops_no_copies() -> None:
+    box = Outbox()
+    entry = put(box, "a")
+    for _ in range(2):
+        box.online(has_acknowledgements=False)
+        assert box.take(0.0) is entry
+        box.cut_off(entry)
+        box.lost()
+    assert entry.delivery.is_maybe_twice
+
+
+def test_the_events_of_a_delivery_say_what_takes_longer() -> None:
+    box = online(Outbox())
+    delivery = put(box, "a").delivery
+    seen: list[object] = []
+    ended: list[str] = []
+    delivery.events.subscribe(seen.append, on_completed=lambda: ended.append("over"))
+    left: list[object] = []
+    delivery.events.subscribe(left.append).dispose()
+
+    def fail(event: object) -> None:
+        raise RuntimeError(event)
+
+    delivery.events.subscribe(fail)
+    take_all(box, 0.0)
+    read(box, 0.0)
+    box.tick(10.0)
+    assert box.postpone("a", 10.0, 5.0)
+    box.tick(15.0)
+    taken = box.take(15.0)
+    assert taken is not None
+    assert box.park_too_big(taken)
+    assert seen == [Event.SLOW, Event.PARKED, Event.PARKED]
+    assert (left, ended) == ([], [])
+    box.acknowledge("a")
+    assert ended == ["over"]
+    assert len(seen) == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 import random
 import uuid
 from collections.abc import AsyncGenerator
@@ -556,3 +557,28 @@ async def test_the_metrics_of_a_service_that_never_connected_show_what_waits() -
         assert [delivery.is_final for delivery in deliveries] == [True, True]
         assert shown == [0, 1, 2, 1, 0]
         assert len(service.outbox.get()) == 0
+
+
+@simulate
+async def test_what_the_server_may_have_forgotten_is_not_sent_again_and_is_reported() -> None:
+    async with World() as world:
+        server = await world.server(registry=agent_chat())
+        server.acknowledge_after = math.inf
+        service = world.service(registry=agent_chat())
+        await service.connect()
+        await service.wait_connected(10)
+        delivery = service.send(SessionClose("s"))
+        await world.settle()
+        server.be_silent()
+        server.abort()
+        await world.advance(100)
+        server.abort()
+        await server.connected(len(server.connections) + 1)
+        server.send(Hello("epoch-1", dedup=100.0))
+        await service.wait_connected(10)
+        await world.settle()
+        assert delivery.status is DeliveryStatus.UNCERTAIN
+        assert len(server.effects) == 1
+        assert [str(event.exception) for event in world.errors if event.source] == [
+            f"message {delivery.id} was not delivered: its outcome is unknown: the server keeps outcomes for 100 s"
+        ]
