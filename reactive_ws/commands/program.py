@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments after the program's name; `sys.argv[1:]` when None.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    _open_missing_outputs()
     label = _PROGRAM
     try:
         if words and not words[0].startswith("-"):
@@ -63,6 +64,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _complain(label, _describe(error), 1)
     return code
+
+
+def _open_missing_outputs() -> None:
+    """Gives a program that was started with a closed output, as by `>&-`, a place to write to."""
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
+        sys.stdout = open(os.devnull, "w")  # type: ignore[unreachable]  # noqa: SIM115 - for the whole process
+    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison]
+        sys.stderr = open(os.devnull, "w")  # type: ignore[unreachable]  # noqa: SIM115
 
 
 def _run(words: list[str]) -> int:

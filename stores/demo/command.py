@@ -46,7 +46,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--seconds",
         type=non_negative,
         default=10.0,
-        help="how long to talk, one kill of the hub for each ten (default: %(default)s)",
+        help="how long to talk, with one kill of the hub for each ten seconds; a kill that meets no answer is repeated (default: %(default)s)",
     )
     add("--seed", type=whole_number, help="repeat the random choices of another run")
     add("--plain", action="store_true", help="plain lines of text, also on a terminal")

@@ -33,7 +33,7 @@ class Outcome:
         if len(ruling.findings) > len(lines):
             lines.append(f"judge: and {len(ruling.findings) - len(lines)} findings more")
         lines += [
-            f"judge: killed with {kill.unacknowledged} messages unacknowledged and "
+            f"judge: the hub was killed with {kill.unacknowledged} messages unacknowledged and "
             f"{kill.half_streamed} answers half streamed"
             for kill in ruling.kills
         ]

@@ -64,6 +64,11 @@ class Play:
     _kills: int = attrs.field(default=0, init=False)
     _is_over: bool = attrs.field(default=False, init=False)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the talk is over, so that no message is accepted."""
+        return self._is_over
+
     async def perform(self, seconds: float) -> None:
         """Plays for about so many seconds, one kill for each ten.
 

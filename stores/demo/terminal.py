@@ -131,11 +131,15 @@ class DemoScreen(Chat[Outcome]):
         self.ruling.set_class(not has_passed, "-failed")
         self.ruling.display = True
         self.ruling.border_title = "The judge"
+        self._end_talk()
+        self._count_down()
+
+    def _end_talk(self) -> None:
+        """Closes the line: the judge counts no more messages."""
         self.set_focus(None)
         self.input.disabled = True
         self.input.placeholder = "The talk is over"
         self.input.border_subtitle = ""
-        self._count_down()
 
     def _count_down(self) -> None:
         self.ruling.border_subtitle = f"q closes · any other key keeps it · {self._closes_in} s"
@@ -187,6 +191,8 @@ class DemoScreen(Chat[Outcome]):
         return complaint is None
 
     def _tell(self, seconds: float, kind: str, text: str) -> None:
+        if self.play.is_over and not self.input.disabled:
+            self._end_talk()
         if kind in _COLOURS and self.is_running:
             line = Text.assemble((f"{seconds:5.1f} ", "#64748b"), (text, _COLOURS[kind]))
             self.events.write(line)

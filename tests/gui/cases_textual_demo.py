@@ -250,3 +250,24 @@ def test_a_performance_that_cannot_go_on_ends_the_screen(hub: HubChild, tmp_path
 
     screen = asyncio.run(watch(hub, tmp_path, broken, drive))
     assert isinstance(screen.failure, CommandFailed)
+
+
+def test_the_line_is_closed_as_soon_as_the_talk_is_over(hub: HubChild, tmp_path: Path) -> None:
+    is_read = asyncio.Event()
+
+    async def performance() -> Outcome:
+        await is_read.wait()
+        return outcome(lost=0)
+
+    async def drive(screen: DemoScreen, pilot: Pilot[Outcome]) -> None:
+        assert not screen.input.disabled
+        screen.play._is_over = True
+        screen.play.narrator.say("note", "a second client connects with an empty memory")
+        await pilot.pause()
+        assert screen.input.disabled
+        assert screen.input.placeholder == "The talk is over"
+        is_read.set()
+        await pilot.pause()
+        await pilot.press("q")
+
+    asyncio.run(watch(hub, tmp_path, performance, drive))

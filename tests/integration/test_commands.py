@@ -445,3 +445,19 @@ def test_an_entry_that_is_no_command_is_said(installed: Path, tmp_path: Path) ->
     assert said == (
         "reactive-ws other: command 'other' cannot be loaded: module 'reactive_ws.wire.envelope' has no attribute 'command'"
     )
+
+
+def test_a_command_with_a_closed_output_works_without_a_traceback() -> None:
+    done = subprocess.run(
+        [
+            "/bin/sh",
+            "-c",
+            f'"{sys.executable}" -m reactive_ws --version >&- && "{sys.executable}" -m reactive_ws schema >&-',
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
