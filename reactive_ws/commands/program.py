@@ -69,9 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _open_missing_outputs() -> None:
     """Gives a program that was started with a closed output, as by `>&-`, a place to write to."""
     if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
-        sys.stdout = open(os.devnull, "w")  # type: ignore[unreachable]  # noqa: SIM115 - for the whole process
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the whole process
     if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison]
-        sys.stderr = open(os.devnull, "w")  # type: ignore[unreachable]  # noqa: SIM115
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 def _run(words: list[str]) -> int:
