@@ -9,7 +9,7 @@ from reactive_ws.gui import ManualLoop
 
 
 class Score:
-    """What the picture shows."""
+    """The text of the picture."""
 
     text = ""
 

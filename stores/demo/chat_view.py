@@ -6,19 +6,23 @@ was not sent.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
 import attrs
 import reactivex as rx
 from reactivex import operators as ops
 
 from reactive_ws import DeliveryStatus
 from reactive_ws.errors import MessageError, ServiceClosed
-from reactive_ws.state import Selection
+from reactive_ws.state import Selection, Store
 
 from ..app import Application
 from ..history import Entry
+from ..sessions import SessionsState
 from ..wire import Panel, Session
 
-__all__ = ["MARKS", "ChatLine", "ChatView", "is_waiting", "text_of"]
+__all__ = ["MARKS", "ChatLine", "ChatMessage", "ChatView", "is_waiting", "message_of", "text_of"]
 
 # In the order of DeliveryStatus.
 _WORDS = ("◷ queued", "◷ queued", "✓ sent", "✓✓ delivered", "✕ failed", "? uncertain")
@@ -36,6 +40,47 @@ class ChatLine:
     title: str
 
 
+@attrs.frozen
+class ChatMessage:
+    """One message as a bubble shows it.
+
+    Attributes:
+        id: Of the message.
+        name: Of the author, for users.
+        time: Hours and minutes in local time.
+        text: The text so far.
+        mark: What became of an own message; empty for those of others.
+        is_own: Whether the user wrote it, here or on another device.
+        is_waiting: Whether an own message has not been sent yet.
+        is_growing: Whether more text is expected.
+    """
+
+    id: str
+    name: str
+    time: str
+    text: str
+    mark: str
+    is_own: bool
+    is_waiting: bool
+    is_growing: bool
+
+    @property
+    def blocks(self) -> tuple[tuple[str, bool], ...]:
+        """The text in pieces, each with whether it is code: text between lines of ``` is, and is shown in a fixed width."""
+        pieces: list[tuple[str, bool]] = []
+        lines: list[str] = []
+        is_code = False
+        for line in (*self.text.split("\n"), None):
+            is_fence = line is not None and line.lstrip().startswith("```")
+            if line is None or is_fence:
+                if any(lines):
+                    pieces.append(("\n".join(lines), is_code))
+                lines, is_code = [], is_code != is_fence
+            else:
+                lines.append(line)
+        return tuple(pieces)
+
+
 class ChatView:
     """The streams and actions of a chat window.
 
@@ -43,20 +88,28 @@ class ChatView:
         app: The stores.
 
     Attributes:
-        chats: The chats, in the order in which they became known.
+        chats: The chats, in the order in which they became known, each with the number of unread messages.
         entries: The newest messages of the active chat.
+        messages: The same as bubbles show them; while the user searches, those that contain the words.
         panel: The active panel in words; empty without one.
     """
 
     def __init__(self, app: Application) -> None:
         self._app = app
-        self.chats: Selection[tuple[ChatLine, ...]] = app.sessions.state.select(
-            lambda now: tuple(_chat(it, is_active=it.id == now.active_id) for it in now.sessions)
+        self._search = Store("", name="search")
+        unread = app.history.store.select_part(
+            lambda all_of_them: {key: it.unread for key, it in all_of_them.items() if it.unread}
         )
+        self.chats: rx.Observable[tuple[ChatLine, ...]] = rx.combine_latest(
+            app.sessions.state.select(), unread
+        ).pipe(ops.starmap(_chats), ops.distinct_until_changed())
         active_id = app.sessions.state.select(lambda state: state.active_id)
         self.entries: rx.Observable[tuple[Entry, ...]] = active_id.pipe(
             ops.map(self._entries_of), ops.switch_latest()
         )
+        self.messages: rx.Observable[tuple[ChatMessage, ...]] = rx.combine_latest(
+            self.entries, self._search.select()
+        ).pipe(ops.starmap(_found))
         self.panel: Selection[str] = app.carousel.state.select(
             lambda now: _panel_text(now.panels, now.active)
         )
@@ -87,8 +140,15 @@ class ChatView:
         return ""
 
     def open(self, chat_id: str) -> None:
-        """Makes a chat the active one."""
+        """Makes a chat the active one. The user has read what it and the chat before have shown."""
+        active_id = self._app.sessions.state.get().active_id
+        for each in {active_id, chat_id} - {None}:
+            self._app.history.mark_read(str(each))
         self._app.sessions.activate(chat_id)
+
+    def find(self, words: str) -> None:
+        """Shows only the messages that contain these words, in any case; all messages without words."""
+        self._search.set(words.strip())
 
     def new_chat(self) -> None:
         """Creates a chat and makes it the active one."""
@@ -123,8 +183,51 @@ def is_waiting(entry: Entry) -> bool:
     return entry.status in (DeliveryStatus.QUEUED, DeliveryStatus.STORED)
 
 
-def _chat(session: Session, *, is_active: bool) -> ChatLine:
-    return ChatLine(session.id, f"{'▸' if is_active else ' '} {session.title or 'Chat'}")
+def message_of(entry: Entry) -> ChatMessage:
+    """Returns an entry as a bubble shows it."""
+    is_own = entry.is_own or entry.head.role == "user"
+    return ChatMessage(
+        id=entry.id,
+        name="You" if is_own else "Assistant",
+        time=_time_of(entry.head.timestamp),
+        text=entry.content,
+        mark="" if entry.status is None else MARKS[entry.status],
+        is_own=is_own,
+        is_waiting=is_waiting(entry),
+        is_growing=entry.is_growing,
+    )
+
+
+def _time_of(sent_at: datetime | float) -> str:
+    """Returns hours and minutes in local time; empty for a time that no calendar has, which a stranger may send."""
+    try:
+        # The wire counts milliseconds.
+        moment = (
+            sent_at
+            if isinstance(sent_at, datetime)
+            else datetime.fromtimestamp(sent_at / 1_000.0, UTC)
+        )
+        return f"{moment.astimezone():%H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def _found(entries: Sequence[Entry], words: str) -> tuple[ChatMessage, ...]:
+    wanted = words.casefold()
+    return tuple(message_of(it) for it in entries if wanted in it.content.casefold())
+
+
+def _chats(sessions: SessionsState, unread: Mapping[str, int]) -> tuple[ChatLine, ...]:
+    return tuple(
+        _chat(it, unread.get(it.id, 0), is_active=it.id == sessions.active_id)
+        for it in sessions.sessions
+    )
+
+
+def _chat(session: Session, unread: int, *, is_active: bool) -> ChatLine:
+    # What the active chat gets is being read.
+    number = f"  ({unread})" if unread and not is_active else ""
+    return ChatLine(session.id, f"{'▸' if is_active else ' '} {session.title or 'Chat'}{number}")
 
 
 def _panel_text(panels: tuple[Panel, ...], active: Panel | None) -> str:

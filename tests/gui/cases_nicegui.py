@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from headless_browser import Page
+from hub_in_thread import HubInThread
 
 from reactive_ws.gui import NiceGuiLoop
 from reactive_ws.testing import Turning, check_ui_loop
@@ -112,3 +113,48 @@ def test_a_page_shows_the_last_value_and_its_bindings_end_with_its_client(progra
             break
         asyncio.run(asyncio.sleep(0.05))
     assert program.ask("state") == "1 0 0"
+
+
+def test_the_chat_of_the_examples_sends_shows_and_finds(tmp_path: Path) -> None:
+    with HubInThread(tmp_path / "data") as hub:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+        environment |= {"PYTHONPATH": str(HERE.parents[1]), "PYTHONUNBUFFERED": "1"}
+        example = HERE.parents[1] / "examples" / "chat_nicegui.py"
+        process = subprocess.Popen(
+            [sys.executable, str(example), hub.url, port],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        assert process.stdout is not None
+        try:
+            while "ready to go" not in (line := process.stdout.readline()):
+                assert line, "the program ended"
+            with Page(f"http://127.0.0.1:{port}/") as page:
+                check_chat(page)
+        finally:
+            process.terminate()
+            process.communicate(timeout=30.0)
+
+
+def check_chat(page: Page) -> None:
+    words = "document.body.innerText"
+    page.until(f"{words}.includes('Connected (')", True)
+    field = "document.querySelector('input[aria-label=\"{}\"]')"
+
+    def type_into(name: str, text: str) -> None:
+        page.run(f"{field.format(name)}.focus(); {field.format(name)}.select()")
+        page.command("Input.insertText", text=text)
+
+    type_into("Message", "hello <i id='injected'>there</i>")
+    for kind in ("keyDown", "keyUp"):
+        page.command("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r")
+    page.until(f"{words}.includes('You said: hello')", True)
+    assert page.run("document.getElementById('injected') === null") is True
+    bubbles = "document.querySelectorAll('.q-message').length"
+    page.until(bubbles, 2)
+    type_into("Search", "You SAID")
+    page.until(bubbles, 1)
+    assert page.run(f"{words}.includes('Assistant')") is True

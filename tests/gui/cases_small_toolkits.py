@@ -105,7 +105,7 @@ def on_start(app):
 App.on_start = on_start
 """,
 }
-"""What a user does: reads the last number and closes the window."""
+"""Code that does a user's part: reads the last number and closes the window."""
 
 
 def start(name: str, watch: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:

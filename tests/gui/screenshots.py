@@ -6,6 +6,7 @@ Each program runs in a process of its own: `python tests/gui/screenshots.py qt` 
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 import subprocess
 import sys
@@ -189,6 +190,71 @@ def _import_window(root: Any, name: str) -> None:
     )
 
 
+def gtk(hub: HubInThread) -> None:
+    import ui_drivers
+
+    ui_drivers.import_gtk()
+    import chat_gtk
+    from gi.repository import Gdk, Gtk
+
+    turning = ui_drivers.gtk()
+    app = application(hub.url)
+    app.start()
+    provider = Gtk.CssProvider()
+    provider.load_from_data(chat_gtk.STYLE.encode())
+    Gtk.StyleContext.add_provider_for_display(Gdk.Display.get_default(), provider, 600)
+    ui: Any = turning.loop
+    window = chat_gtk.Window(None, ui, app).window
+    window.present()
+    play(app, hub, turning.turn)
+    # Without a window manager the window is in the corner of the screen.
+    area = f"{window.get_width()}x{window.get_height()}+0+0"
+    picture = str(IMAGES / "chat_gtk.png")
+    command = ["import", "-window", "root", "-crop", area, "+repage", "-strip", picture]
+    subprocess.run(command, check=True)
+    window.destroy()
+    app.service.disconnect()
+    app.stop()
+
+
+def nicegui(hub: HubInThread) -> None:
+    from headless_browser import Page
+
+    command = [sys.executable, str(ROOT / "examples" / "chat_nicegui.py"), hub.url, "18484"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    server.stdout.readline()
+    # This program is the user's other device.
+    app = application(hub.url)
+    app.start()
+    with Page("http://127.0.0.1:18484/") as page:
+        page.command(
+            "Emulation.setDeviceMetricsOverride",
+            width=1060,
+            height=760,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+        page.until("document.body.innerText.includes('Connected (')", True)
+        open_chat = (
+            "[...document.querySelectorAll('button')].find(it => it.innerText.includes('Launch'))"
+        )
+
+        def turn(seconds: float) -> None:
+            page.run(f"{open_chat} && !{open_chat}.innerText.includes('▸') && {open_chat}.click()")
+            time.sleep(seconds)
+
+        play(app, hub, turn)
+        page.until("document.body.innerText.includes('reconnecting')", True)
+        time.sleep(1.0)
+        picture = page.command("Page.captureScreenshot")["data"]
+        (IMAGES / "chat_nicegui.png").write_bytes(base64.b64decode(picture))
+    app.service.disconnect()
+    app.stop()
+    server.terminate()
+    server.communicate(timeout=30.0)
+
+
 def textual(hub: HubInThread) -> None:
     from reactive_ws.stores.demo.chat import Chat
 
@@ -312,6 +378,8 @@ PROGRAMS: dict[str, Callable[[HubInThread], None]] = {
     "qt": qt,
     "small": small,
     "tk": tk,
+    "gtk": gtk,
+    "nicegui": nicegui,
     "textual": textual,
     "demo": demo,
     "market": market,

@@ -76,6 +76,8 @@ def test_the_pictures_of_the_page_exist() -> None:
     names = (
         "chat_qt.png",
         "chat_tk.png",
+        "chat_gtk.png",
+        "chat_nicegui.png",
         "chat_textual.svg",
         "market_tk.png",
         "demo.svg",

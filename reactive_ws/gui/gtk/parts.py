@@ -25,7 +25,8 @@ _SHAPES = """
 .connection-metrics { border: 1px solid transparent; border-radius: 8px; padding: 8px 12px; }
 .connection-badge { border-radius: 999px; padding: 0 6px; font-weight: bold; }
 .connection-title { font-weight: bold; }
-.connection-retry { padding: 0 4px; min-height: 0; text-decoration: underline; }
+.connection-retry { padding: 0 4px; min-height: 0; }
+.connection-retry label { text-decoration: underline; }
 """
 _TONES = tuple(tone.value for tone in Tone)
 
