@@ -265,6 +265,9 @@ class Decisions:
             self._resume(now)
         elif isinstance(payload, Resumed) and phase is Phase.RESUMING:
             self._resumed(payload, now)
+        elif isinstance(payload, Resumed) and phase in (Phase.FLUSHING, Phase.LIVE):
+            # Without a question: the server cannot continue these streams, because entries are gone or a backup was restored.
+            self._effects.append(do.StreamsRecovered(payload.streams))
         return self._take()
 
     def pong(self, generation: int, now: float) -> list[Effect]:

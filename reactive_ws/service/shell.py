@@ -312,6 +312,7 @@ class Shell:
         lost = self._receiver.inbound.recovered(effect.streams)
         self._receiver.deliver(())
         self._unsynced.update(dict.fromkeys(lost))
+        self._send_syncs()
 
     def _missing(self, effect: do.StreamsMissing) -> None:
         self._unsynced.update(dict.fromkeys(effect.streams))

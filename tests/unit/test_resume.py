@@ -194,3 +194,20 @@ async def test_a_forgotten_stream_is_not_resumed() -> None:
             message.payload.streams for message in server.received if message.type == "resume"
         ]
         assert [set(streams) for streams in resumes] == [{"a", "b"}, {"b"}]
+
+
+@simulate
+async def test_a_server_that_cannot_continue_a_stream_says_so_at_any_time() -> None:
+    async with World() as world:
+        server = await world.server(registry=agent_chat())
+        service, heard = await begin(world, server)
+        for number in (3, 4):
+            server.streams.add("app", Envelope("session.closed", SessionClosed(str(number))))
+        epoch = server.streams.epoch
+        server.send(Resumed({"app": Recovery(False, epoch, 4)}))
+        assert (await server.expect("sync")).payload.streams == ("app",)
+        await world.settle()
+        assert service.positions.get()["app"] == Position(epoch, 4)
+        server.publish(SessionClosed("5"))
+        await world.settle()
+        assert heard == ["1", "2", f"= {epoch} 4", "5"]
