@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from integration.scripted_server import until
 from websockets.asyncio.server import ServerConnection, serve, unix_serve
 
 from reactive_ws.connection.backoff import Backoff
+from reactive_ws.connection.close_policy import ClosePolicy
 from reactive_ws.connection.record import ConnectionState
 from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import BadCertificate
@@ -82,6 +84,38 @@ async def test_tls_is_verified_against_the_authority_that_the_program_names() ->
             assert suspicious.state is ConnectionState.ERROR
             assert suspicious.metrics.get().dials == 1
     assert len(echo.seen) == 1
+
+
+async def test_an_interceptor_is_named_as_the_cause_and_waited_out_after_it_worked_once() -> None:
+    own, foreign = part("trustme").CA(), part("trustme").CA()
+    trusting = ssl.create_default_context()
+    own.configure_trust(trusting)
+
+    def of(authority: Any) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert("localhost").configure_cert(context)
+        return context
+
+    def listen(authority: Any, port: int) -> serve:
+        return serve(Echo(), "localhost", port, family=socket.AF_INET, ssl=of(authority))
+
+    quick = ClosePolicy(slow_delay=0.05)
+    async with listen(own, 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        service = make(f"wss://localhost:{port}/ws", ssl=trusting, policy=quick)
+        await service.connect()
+        await service.wait_connected(60)
+    try:
+        async with listen(foreign, port):
+            await until(lambda: isinstance(service.connection.get().error, BadCertificate))
+            now = service.connection.get()
+            assert now.state is ConnectionState.RECONNECTING
+            assert "certificate was not accepted: unable to get local issuer" in (now.cause or "")
+        async with listen(own, port):
+            await service.wait_connected(60)
+            assert service.connection.get().cause is None
+    finally:
+        await service.disconnect()
 
 
 async def test_a_certificate_for_another_host_is_refused_even_from_the_right_authority() -> None:

@@ -122,13 +122,18 @@ class Peer(abc.ABC):
 class NodeWs(Peer):
     name = "ws"
 
+    def __init__(self, folder: Path, *, selecting: str = "ours") -> None:
+        super().__init__(folder)
+        self.selecting = selecting
+
     def command(self) -> list[str]:
         node = shutil.which("node")
         if node is None:
             missing("node is missing; install it to run the tests with ws from npm")
         if not (HERE / "node_modules" / "ws").is_dir():
             missing(f"ws from npm is missing; run `npm ci` in {HERE.relative_to(ROOT)}")
-        return [str(node), str(HERE / "ws_server.js"), str(self.port), str(self.file)]
+        words = [str(self.port), str(self.file), self.selecting]
+        return [str(node), str(HERE / "ws_server.js"), *words]
 
 
 class Uvicorn(Peer):

@@ -39,6 +39,22 @@ class Echoes:
         assert delivery.status is DeliveryStatus.SENT
 
 
+async def test_a_default_ws_server_which_repeats_the_offered_subprotocol_is_plain(
+    make_peer: Callable[..., Peer],
+) -> None:
+    peer = make_peer("ws", selecting="default")
+    await peer.start()
+    # It says nothing by itself, so the client waits for half a dial timeout and then asks.
+    observed = Observed(peer.at("/plain"), dial_timeout=2.0)
+    echoes = Echoes(observed)
+    async with observed.service as service:
+        await service.wait_connected(60)
+        await echoes.exchange(0)
+        assert service.metrics.get().dials == 1
+    (said,) = [str(event.exception) for event in observed.errors]
+    assert "JsonCodec(subprotocol=None)" in said
+
+
 @pytest.mark.parametrize("name", PLAIN)
 async def test_json_goes_both_ways_before_and_after_a_kill(
     name: str, make_peer: Callable[..., Peer]

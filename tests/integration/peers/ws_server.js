@@ -1,18 +1,20 @@
 // A server on `ws` from npm. /ws speaks protocol v1 as far as acknowledgements need it, /plain repeats what it hears.
-// Arguments: port, and the file that the id of every received message is appended to before it is acknowledged.
+// Arguments: port, and the file that the id of every received message is appended to before it is acknowledged; with
+// `default` as a third one, ws selects the subprotocol by itself: the first that the client offers.
 "use strict";
 
 const fs = require("node:fs");
 const { WebSocketServer } = require("ws");
 
-const [port, file] = process.argv.slice(2);
+const [port, file, selecting] = process.argv.slice(2);
 const isPlain = (request) => request.url.startsWith("/plain");
 
+const handleProtocols = (offers, request) =>
+  !isPlain(request) && offers.has("reactive-ws.v1") ? "reactive-ws.v1" : false;
 const server = new WebSocketServer({
   host: "127.0.0.1",
   port: Number(port),
-  handleProtocols: (offers, request) =>
-    !isPlain(request) && offers.has("reactive-ws.v1") ? "reactive-ws.v1" : false,
+  ...(selecting === "default" ? {} : { handleProtocols }),
 });
 
 const v1 = {
