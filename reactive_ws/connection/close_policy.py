@@ -1,7 +1,7 @@
 """The one table of what the end of a connection means. No other module of the framework names a close code or a status.
 
-For each close code and each HTTP status the table gives the verdict (what to do), the kind of error (whose fault it is),
-and whether the end counts as a refusal of a message in flight. No two servers agree on the 4000s, so all of it is data:
+For each close code and each HTTP status the table gives three things: the verdict (what to do), the kind of error (whose fault
+it is), and whether the end counts as a refusal of a message in flight. No two servers agree on the 4000s, so all of it is data:
 
     attrs.evolve(ClosePolicy(), codes={**ClosePolicy().codes, 4490: Meaning(Verdict.REFRESH_TOKEN)})
 
@@ -51,7 +51,7 @@ class CloseCode(enum.IntEnum):
 
 
 class Verdict(enum.Enum):
-    """What to do after a connection ended or was refused."""
+    """The reaction to a connection that ended or was refused."""
 
     RETRY = "retry"
     RETRY_SLOWLY = "retry slowly"
@@ -71,7 +71,7 @@ def _kind(meaning: Meaning) -> ErrorKind:
 
 @attrs.frozen
 class Meaning:
-    """What one close code or HTTP status means.
+    """The meaning of one close code or HTTP status.
 
     Attributes:
         verdict: What to do.

@@ -1,4 +1,4 @@
-"""What a service writes into the logs `reactive_ws.connection`, `.service` and `.messages`: exact lines, never a payload.
+"""Writes the lines of a service into the logs `reactive_ws.connection`, `.service` and `.messages`: exact lines, never a payload.
 
     INFO      connecting to ..., connected to ..., state A -> B, reconnecting in 1.2 s (attempt 3 of 10), queued, flushed 7
     WARNING   lost: why; not connected: why; what went wrong in messages
@@ -29,7 +29,7 @@ _connection_logger.addHandler(logging.NullHandler())
 _MAX_LINES = 5
 _WINDOW = 60.0
 _MAX_KINDS = 256
-"""Kinds of lines that are counted; a kind that is pushed out begins anew."""
+"""Kinds of lines that are counted; a kind that is pushed out begins at zero again."""
 
 
 class Logbook:
@@ -48,7 +48,7 @@ class Logbook:
 
     @property
     def has_messages(self) -> bool:
-        """Whether anybody wants to read a line for every message."""
+        """Whether the log takes a line for every message."""
         return _message_logger.isEnabledFor(logging.DEBUG)
 
     def sent(self, kind: str, identity: str | None) -> None:

@@ -1,4 +1,4 @@
-"""What is counted while the service runs; `connection.Metrics` is the frozen picture of it that programs see."""
+"""Counts events while the service runs; `connection.Metrics` is the frozen picture of it that programs see."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Counters"]
 
 _MANY = 3
 _RECENT = 300.0
-"""Seconds: so many losses within that time are no accident."""
+"""Seconds: so many losses within that time mean a bad connection."""
 _SLOW = 2.0
 """Seconds: a heartbeat that takes longer will soon be taken for dead."""
 

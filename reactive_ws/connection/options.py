@@ -13,7 +13,7 @@ __all__ = ["DecisionOptions"]
 
 @attrs.frozen
 class DecisionOptions:
-    """What `Decisions` decides by. Times in seconds.
+    """Options of `Decisions`. Times in seconds.
 
     Attributes:
         url: Redacted, for the records.

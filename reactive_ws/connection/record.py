@@ -1,4 +1,4 @@
-"""What a program can see of its connection: the state with its attributes, the metrics, and error events.
+"""The connection as a program sees it: the state with its attributes, the metrics, and error events.
 
 Values only. `protocol` makes the connection records, `service` publishes them; status views and stores read them.
 """
@@ -15,7 +15,7 @@ __all__ = ["Connection", "ConnectionState", "ErrorEvent", "ErrorKind", "Metrics"
 
 
 class Phase(enum.Enum):
-    """What exactly is going on within a state."""
+    """The step that is under way within a state."""
 
     DIALING = "dialing"
     """TCP, TLS, the WebSocket handshake, and the server's hello."""
@@ -90,7 +90,7 @@ class Metrics:
         messages_received, messages_sent: Whole messages, control messages included.
         messages_acknowledged: Own messages that the server confirmed.
         bytes_received, bytes_sent: Characters of text messages and bytes of binary ones.
-        messages_rejected: Frames that were no valid message: protocol errors.
+        messages_rejected: Frames without a valid message: protocol errors.
         duplicates_dropped, gaps: Inbound messages seen before, and places where some are missing.
         messages_dropped: Outbox entries that were dropped because it was full or their time was over.
         resent: Transmissions of messages that were sent before.
@@ -100,7 +100,7 @@ class Metrics:
         last_heartbeat_at: When anything arrived last, in seconds of the service's clock; None before the first time.
         round_trip: Seconds from the last ping to its answer, the latency; None before the first.
         connected_for: Seconds since the connection became ready, the uptime; None while there is none.
-        hint: What a user might be told about a bad connection; None while there is nothing to say.
+        hint: A text for the user about a bad connection; None while there is none.
     """
 
     url: str = ""
@@ -135,7 +135,7 @@ class ErrorEvent:
     """Something went wrong and the service lives on, or gave up.
 
     Attributes:
-        kind: Whose fault it is.
+        kind: The side that is at fault.
         exception: What happened; its text holds no secrets.
         time: When, in seconds of the service's clock.
         is_retryable: Whether the service tries again by itself, or trying again may help.

@@ -2,7 +2,7 @@
 
     * Every state has a row, and a row names every event that can happen in its state.
     * `follow` is the only reader of the table; an event that a row does not name raises and changes nothing.
-    * An event that names its own state is allowed there and does not begin the state anew.
+    * An event that names its own state is allowed there and does not begin the state again.
     * The diagram in the documentation is printed from the table by `diagram`.
 
 It decides nothing else: attempts, timers, close codes and effects are `protocol`'s.
@@ -36,7 +36,7 @@ class ConnectionState(enum.Enum):
 
 
 class Event(enum.Enum):
-    """What can happen to a connection."""
+    """The events of a connection."""
 
     CONNECT = "connect()"
     READY = "ready"

@@ -3,8 +3,8 @@
 It knows no sockets and no message types, and it owns no timer. `service` fills it, takes messages out to send them, and
 reports what became of them.
 
-    pending   a result that comes later, awaitable in any loop and from any thread
-    delivery  what became of one sent message
+    pending   a result that comes later
+    delivery  the outcome of one sent message
     outgoing  options, entries, and the read-only view
     queue     one ordered queue with bounds, a window, acknowledgements and resends
     sqlite_file  opens a SQLite file for one owner: private, locked, errors in plain words

@@ -1,4 +1,4 @@
-"""What became of one sent message. `send` returns a Delivery at once; the outbox moves it on.
+"""Says what became of one sent message. `send` returns a Delivery at once; the outbox moves it on.
 
 It sends nothing and decides nothing. Every method may be called from any thread.
 """
@@ -36,7 +36,7 @@ class DeliveryStatus(enum.Enum):
     FAILED = "failed"
     """It was not delivered and will not be. Final."""
     UNCERTAIN = "uncertain"
-    """It was sent, and nobody will ever know. Final."""
+    """It was sent, and its outcome cannot be known. Final."""
 
 
 class DeliveryEvent(enum.Enum):
@@ -55,7 +55,7 @@ _lock = threading.Lock()
 
 
 class Delivery:
-    """What became of one sent message; await it for the final status.
+    """The outcome of one sent message; await it for the final status.
 
     Awaiting it returns the final status, which is `ACKNOWLEDGED`, or `SENT` for a type without acknowledgement.
 
@@ -105,12 +105,12 @@ class Delivery:
 
     @property
     def is_final(self) -> bool:
-        """Whether the status will not change any more."""
+        """Whether the status can no longer change."""
         return self._is_final(self._status)
 
     @property
     def failure(self) -> Exception:
-        """What awaiting it raises when it failed or is uncertain."""
+        """The exception that awaiting it raises when it failed or is uncertain."""
         return self._error or DeliveryFailed(self.id, self._reason or self._status.value)
 
     @property

@@ -18,7 +18,7 @@ __all__ = ["OutboxOptions", "OutboxView", "Outgoing", "Overflow", "Sending", "Wa
 
 
 class Overflow(enum.Enum):
-    """What a full outbox does with a new message. Each drop is an error event and a failed Delivery.
+    """The reaction of a full outbox to a new message. Each drop is an error event and a failed Delivery.
 
     An at-least-once message is never dropped for another one. When nothing else can make room for a new at-least-once
     message, its Delivery fails at once with `OutboxFull`.

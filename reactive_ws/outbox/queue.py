@@ -36,7 +36,7 @@ from .outgoing import OutboxOptions, OutboxView, Outgoing, Overflow, Waiting
 __all__ = ["Outbox"]
 
 Note: TypeAlias = tuple[Outgoing, DeliveryStatus, str | None, Exception | None]
-"""What is to be announced about an entry: status, reason, exception."""
+"""An entry with its new status, the reason, and the exception, for `_announce`."""
 
 _PART = 64
 """Entries of one part of the view."""

@@ -21,7 +21,7 @@ __all__ = ["Line", "LineOwner", "Socket"]
 
 
 class Socket(Protocol):
-    """What is used of a `websockets` connection."""
+    """The part of a `websockets` connection that a line uses."""
 
     @property
     def subprotocol(self) -> str | None: ...
@@ -35,7 +35,7 @@ class Socket(Protocol):
 
 
 class LineOwner(Protocol):
-    """Who a line reports to, always in the loop."""
+    """Takes the reports of a line, always in the loop."""
 
     def line_opened(self, line: Line) -> None: ...
     def line_burst(self, line: Line, frame: str | bytes) -> bool:
@@ -63,7 +63,7 @@ class Line:
     Args:
         generation: Its number.
         dial: Opens the socket.
-        owner: Who to report to.
+        owner: Takes the reports.
         close_timeout: Seconds for a polite close.
 
     Attributes:
@@ -116,7 +116,7 @@ class Line:
 
     @property
     def subprotocol(self) -> str | None:
-        """What the server selected."""
+        """The subprotocol that the server selected."""
         return self._socket.subprotocol if self._socket is not None else None
 
     # --- from the owner -------------------------------------------------------------------------------------------------
@@ -337,6 +337,6 @@ class _Blocked:
                     return later
 
     def close(self) -> None:
-        """Ends a `recv` that nobody will wait for."""
+        """Ends a `recv` for which no task waits."""
         if self._receiving is not None:
             self._receiving.close()

@@ -1,7 +1,7 @@
 """Opens a TCP connection to the first address of a name that answers: "happy eyeballs", RFC 8305.
 
-A dead address costs 250 ms, not the timeout of the dial. asyncio has the same as an option of `create_connection`, but there
-a dial that is cancelled leaves a socket open, and uvloop does not know it. Here no socket is left, whatever ends the race.
+A dead address costs 250 ms, not the timeout of the dial. asyncio has the same as an option of `create_connection`. But there
+a dial that is cancelled leaves a socket open, and uvloop does not know the option. Here no socket is left, whatever ends the race.
 
 `connect` of `websockets` and of `picows` calls it.
 """

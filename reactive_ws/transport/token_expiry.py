@@ -26,7 +26,7 @@ class _Claims(msgspec.Struct):
 
 
 def expires_at(token: str | None) -> float | None:
-    """Returns when a token expires, in seconds since 1970; None when it is no JWT or does not say."""
+    """Returns when a token expires, in seconds since 1970; None when it is not a JWT or does not say."""
     parts = (token or "").split(".")
     if len(parts) != 3:
         return None
@@ -88,7 +88,7 @@ class TokenWatch:
         self.deadline = now + _PATIENCE
 
     def stop(self) -> None:
-        """Nothing uses the token any more."""
+        """Nothing uses the token from now on."""
         self.deadline = self._replaced = None
 
     def is_due(self, now: float) -> bool:
