@@ -179,7 +179,7 @@ class Decisions:
         return self._take()
 
     def drained(self, now: float) -> list[Effect]:
-        """Nothing waits in the outbox any more."""
+        """The outbox became empty."""
         if self._drain_until is not None:
             self._finish(now)
         elif self.connection.phase is Phase.FLUSHING:
@@ -221,7 +221,7 @@ class Decisions:
         return self._take()
 
     def abandon(self, error: Exception, now: float) -> list[Effect]:
-        """The shell found that the connection is of no use any more: drop it and retry."""
+        """The shell found that the connection is of no further use: drop it and retry."""
         if self._has_socket:
             self._drop_and_retry(error, now)
         return self._take()

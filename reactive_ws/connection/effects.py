@@ -89,7 +89,7 @@ class ConnectionReady:
 
 @attrs.frozen
 class ConnectionEnded:
-    """What was in flight goes back to the head of the outbox.
+    """The messages in flight go back to the head of the outbox.
 
     Attributes:
         refusals: How many refusals of a message in flight the end counts as; see `Meaning`.

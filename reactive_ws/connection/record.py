@@ -139,7 +139,7 @@ class ErrorEvent:
         exception: What happened; its text holds no secrets.
         time: When, in seconds of the service's clock.
         is_retryable: Whether the service tries again by itself, or trying again may help.
-        source: Who failed, such as the name of a handler; None for the connection itself.
+        source: The part that failed, such as the name of a handler; None for the connection itself.
     """
 
     kind: ErrorKind
