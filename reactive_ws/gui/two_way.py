@@ -9,7 +9,7 @@ It joins `bind` with a writable part. What a wrong value is, the store says with
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from reactivex.abc import DisposableBase
 from reactivex.disposable import CompositeDisposable, Disposable
@@ -130,5 +130,5 @@ def bind_both(
     field._ending.add(ui.bind(value, target, show))
     disconnect = connect(target, field._write)
     if callable(disconnect):
-        field._ending.add(Disposable(disconnect))
+        field._ending.add(Disposable(cast("Callable[[], None]", disconnect)))
     return field

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Hashable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from ..engine import check_function, refuse_copy
 from ..errors import UsageError
@@ -59,7 +59,7 @@ class Family(Generic[K, T]):
                 f"the function of a family returns derived(...); {self.name} returned {type(made).__name__}"
             )
         with self._lock:
-            return self._values.setdefault(key, made)
+            return self._values.setdefault(key, cast("Derived[T]", made))
 
 
 def family(function: Callable[[K], Derived[T]], *, name: str | None = None) -> Family[K, T]:

@@ -555,8 +555,9 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                     check_valid(validate, value[key], self.name)
 
     def _loaded(self, old: Entities[K, V], value: Any) -> Entities[K, V]:
-        entities: Entities[K, V] = (
-            value if isinstance(value, Entities) else Entities[K, V].of(_pairs(value))
+        is_snapshot = isinstance(value, Entities)
+        entities = (
+            cast("Entities[K, V]", value) if is_snapshot else Entities[K, V].of(_pairs(value))
         )
         loaded = _replaced(old, entities)
         self._check(loaded)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from ...views import Change, Insert, Rows, list_changes
 from .end import count_new_at_end
@@ -31,11 +31,12 @@ class Differ(Generic[T]):
             old: The rows that the list shows: those of the call before.
             rows: What it is to show.
         """
-        last, self._last = self._last, rows if isinstance(rows, Rows) else None
+        now = cast("Rows[Hashable, T]", rows) if isinstance(rows, Rows) else None
+        last, self._last = self._last, now
         key = self._key
-        if last is None or not isinstance(rows, Rows) or len(last) != len(old):
+        if last is None or now is None or len(last) != len(old):
             return list_changes(old, rows, key), count_new_at_end(old, rows, key)
-        changes = rows.changes_since(last)
+        changes = now.changes_since(last)
         came = {key(change.item) for change in changes if isinstance(change, Insert)}
         new = 0
         while new < len(rows) and key(rows[-1 - new]) in came:
