@@ -264,6 +264,7 @@ class ServerSession:
     def took(self, *, has_room: bool) -> list[Effect]:
         """The socket took what was written; `has_room` when it takes more at once."""
         self._has_room = has_room
+        self._next(_Lane.CONTROL)
         self._start_pages()
         return self._take()
 
@@ -328,7 +329,13 @@ class ServerSession:
         self._next(lane)
 
     def _next(self, lane: _Lane) -> None:
-        while lane not in self._running and self._waiting[lane] and not self._is_closed:
+        # A client that takes nothing gets no further answers: each may be as large as a state.
+        while (
+            lane not in self._running
+            and self._waiting[lane]
+            and not self._is_closed
+            and (self._has_room or lane is not _Lane.CONTROL)
+        ):
             self._running[lane] = self._waiting[lane].popleft()()
             self._step(lane, lambda work: work.send(None))
 

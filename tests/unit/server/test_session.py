@@ -475,3 +475,19 @@ def test_questions_are_distinct() -> None:
     assert Rights(["a"]) != Rights(["b"])
     assert Authenticate("a") != Authenticate("b")
     assert MakeMark() == MakeMark()
+
+
+def test_a_client_that_takes_nothing_cannot_make_the_server_hold_many_states() -> None:
+    one = session(max_waiting=50)
+    Answers(one).hear("subscribe", {"channel": "s"})
+    one.took(has_room=False)
+    frames = 0
+    while one.wants_input:
+        effects = one.received('{"type":"sync","payload":{"streams":["s"]}}')
+        assert asked(effects) == []
+        frames += 1
+    assert frames == 50
+    # A ping is answered all the same.
+    assert [frame["type"] for frame in said(one.received('{"type":"ping"}'))] == ["pong"]
+    (question,) = asked(one.took(has_room=True))
+    assert question == MakeState("s")

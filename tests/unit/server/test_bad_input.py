@@ -1,0 +1,199 @@
+"""A log that fails in each phase of a command, handlers that misbehave, nonsense on the wire: nothing is lost or done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import attrs
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reactive_ws.errors import LogUnavailable, Refused
+from reactive_ws.outbox.delivery import DeliveryStatus
+from reactive_ws.server import Batch, CommandKey, Context, MemoryLog, Outcome, Page, Server
+from reactive_ws.server.session import ServerSession, SessionSettings
+from reactive_ws.testing import World, simulate
+from reactive_ws.testing.generating import wire_garbage
+from reactive_ws.wire import Guarantee, JsonCodec, Position, Registry, protocol_v1
+
+
+class Add(msgspec.Struct, frozen=True):
+    """Adds a number."""
+
+    number: int
+
+
+class Added(msgspec.Struct, frozen=True):
+    """A number was added."""
+
+    number: int
+
+
+@attrs.frozen
+class Numbers:
+    """The numbers."""
+
+    numbers: tuple[int, ...] = ()
+
+
+def registry() -> Registry:
+    types = protocol_v1()
+    types.message("add", guarantee=Guarantee.AT_LEAST_ONCE)(Add)
+    types.message("added")(Added)
+    return types
+
+
+class FailingLog(MemoryLog):
+    """A log that fails in one phase, for as long as `failing` names it."""
+
+    failing: str | None = None
+    failures = 0
+
+    def fail(self, phase: str) -> None:
+        if self.failing == phase:
+            self.failures += 1
+            raise LogUnavailable("simulated", "it went away")
+
+    @contextlib.asynccontextmanager
+    async def begin(self, key: CommandKey | None) -> AsyncGenerator[Any]:
+        self.fail("begin")
+        async with super().begin(key) as transaction:
+            yield FailingTransaction(self, transaction)
+
+    async def read(self, stream: str, after: Position | None, limit_bytes: int = 2**18) -> Page:
+        self.fail("read")
+        return await super().read(stream, after, limit_bytes)
+
+
+class FailingTransaction:
+    """A transaction of a `FailingLog`."""
+
+    connection = None
+
+    def __init__(self, log: FailingLog, inner: Any) -> None:
+        self.known = inner.known
+        self._log = log
+        self._inner = inner
+
+    async def commit(self, batch: Batch) -> Outcome:
+        self._log.fail("commit")
+        outcome: Outcome = await self._inner.commit(batch)
+        self._log.fail("after the commit")
+        return outcome
+
+    async def refuse(self, reply: bytes) -> Outcome:
+        self._log.fail("refusal")
+        outcome: Outcome = await self._inner.refuse(reply)
+        self._log.fail("after the refusal")
+        return outcome
+
+
+def server(log: MemoryLog, **options: Any) -> Server:
+    one = Server(registry(), log=log, **options)
+    state = one.state("s", Numbers(), {Added: lambda now, it: Numbers((*now.numbers, it.number))})
+
+    @one.command(Add)
+    async def add(command: Add, context: Context) -> None:
+        if command.number < 0:
+            raise Refused("negative", "give a number from 0 up")
+        context.publish("s", Added(len(context.state(state).numbers)))
+
+    return one
+
+
+@pytest.mark.parametrize(
+    "phase", ["begin", "read", "commit", "after the commit", "refusal", "after the refusal"]
+)
+@simulate
+async def test_a_log_that_goes_away_in_a_phase_of_a_command_loses_and_doubles_nothing(
+    phase: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    errors: list[Exception] = []
+    async with World() as world:
+        log = FailingLog()
+        async with server(log, on_log_error=errors.append).serve("server", 80):
+            service = world.service("ws://server:80/", registry=registry())
+            await service.connect()
+            await service.wait_connected()
+            log.failing = phase
+            sent = [service.send(Add(number)) for number in (1, -1, 2)]
+            await asyncio.sleep(30)
+            assert log.failures > 0
+            assert errors
+            is_refusal = "refusal" in phase
+            waiting = sent[1:2] if is_refusal else [sent[0], sent[2]]
+            if phase == "after the commit":
+                # The outcome was written: the same command, sent again, gets it.
+                assert [it.status for it in waiting] == [DeliveryStatus.ACKNOWLEDGED] * 2
+            elif phase != "after the refusal":
+                assert not {it.status for it in waiting} & {DeliveryStatus.ACKNOWLEDGED}
+            log.failing = None
+            await asyncio.sleep(120)
+            statuses = [it.status for it in sent]
+            assert statuses == [
+                DeliveryStatus.ACKNOWLEDGED,
+                DeliveryStatus.FAILED,
+                DeliveryStatus.ACKNOWLEDGED,
+            ]
+            page = await log.read("s", None)
+            assert page.head.seq == 2
+            await service.disconnect()
+
+
+@simulate
+async def test_a_handler_that_hangs_is_cancelled_and_its_command_comes_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log, runs = MemoryLog(), list[str]()
+    one = Server(registry(), log=log, handler_timeout=5.0)
+
+    @one.command(Add)
+    async def add(command: Add, context: Context) -> None:
+        context.publish("s", Added(command.number))
+        runs.append("begun")
+        try:
+            if len(runs) < 3:
+                await asyncio.sleep(3_600)
+        except asyncio.CancelledError:
+            runs.append("cancelled")
+            raise
+
+    async with World() as world, one.serve("server", 80):
+        service = world.service("ws://server:80/", registry=registry())
+        await service.connect()
+        delivery = service.send(Add(7))
+        await asyncio.sleep(60)
+        assert delivery.status is DeliveryStatus.ACKNOWLEDGED
+        assert runs == ["begun", "cancelled", "begun"]
+        assert (await log.read("s", None)).head.seq == 1
+        await service.disconnect()
+    assert "TimeoutError" in caplog.text
+
+
+GARBAGE_FRAMES = wire_garbage().map(lambda garbage: garbage.frame)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.one_of(st.text(max_size=30), st.binary(max_size=30), GARBAGE_FRAMES), max_size=8),
+    st.booleans(),
+    st.sampled_from(["ada", None]),
+)
+def test_no_frame_whatever_raises_in_a_session(
+    nonsense: list[str | bytes], is_plain: bool, identity: str | None
+) -> None:
+    types = registry()
+    channels = SessionSettings(channels=("*",))
+    one = ServerSession(channels, types, JsonCodec(types), identity=identity, is_plain=is_plain)
+    one.opened(0.0)
+    for frame in nonsense:
+        one.received(frame)
+    one.tick(100.0)
+    one.ended()
