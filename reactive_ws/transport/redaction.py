@@ -12,6 +12,8 @@ import traceback
 from collections.abc import Iterable
 from typing import Any
 
+from ..errors import one_line
+
 __all__ = ["RedactingLogger"]
 
 _QUERY = re.compile(r"\?[^\s\"']+")
@@ -47,12 +49,15 @@ class RedactingLogger(logging.LoggerAdapter[logging.Logger]):
                 text = str(msg) % args if args else str(msg)
             except (TypeError, ValueError):
                 text = str(msg)
+            # A close reason or a header is the server's text, which must not forge a line.
+            text = one_line(self.redact(text))
             error = keywords.pop("exc_info", None)
             if error is not None and error is not False:
                 raised = error if isinstance(error, BaseException) else sys.exception()
-                text = f"{text}\n{''.join(traceback.format_exception(raised))}"
+                lines = self.redact("".join(traceback.format_exception(raised))).split("\n")
+                text = "\n  ".join([text, *map(one_line, lines)]).rstrip(" ")
             keywords.setdefault("stacklevel", 3)
-            self.logger.log(level, "%s", self.redact(text), **keywords)
+            self.logger.log(level, "%s", text, **keywords)
 
     def redact(self, text: str) -> str:
         """Returns the text without secrets."""

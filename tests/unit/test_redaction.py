@@ -64,3 +64,24 @@ def test_a_traceback_is_redacted_text(caplog: pytest.LogCaptureFixture) -> None:
     [record] = caplog.records
     assert record.exc_info is None
     assert record.getMessage().endswith("ValueError: about ***\n")
+
+
+def test_a_text_of_the_server_forges_no_line_and_controls_no_terminal(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("DEBUG")
+    logger = RedactingLogger(logging.getLogger("test.redaction"))
+    evil = "bye\n2026-01-01 00:00:00 CRITICAL admin logged in\x1b[2J"
+    logger.debug("< CLOSE 4000 (%s) [61 bytes]", evil)
+    try:
+        raise ValueError(evil)
+    except ValueError:
+        logger.debug("it failed: %s", evil, exc_info=True)
+    close, failure = [record.getMessage() for record in caplog.records]
+    assert close == (
+        "< CLOSE 4000 (bye\\n2026-01-01 00:00:00 CRITICAL admin logged in\\x1b[2J) [61 bytes]"
+    )
+    assert "\x1b" not in failure
+    first, *trace = failure.rstrip("\n").split("\n")
+    assert first.startswith("it failed: bye\\n2026")
+    assert all(line.startswith("  ") for line in trace)
