@@ -152,6 +152,7 @@ __all__ = [
     "Reset",
     "Rule",
     "ScriptedServer",
+    "ServerOptions",
     "ServiceMachine",
     "Simulation",
     "SimulationError",

@@ -16,9 +16,10 @@ def options_that_are_passed_on(world: World, **options: Unpack[ServiceOptions]) 
     assert_type(world.service(outbox=OutboxOptions()), WebSocketService)
 
 
-def misspelled_names(world: World) -> None:
+async def misspelled_names(world: World) -> None:
     Application.at("ws://x", heartbeet=None)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     WebSocketService("ws://x", heartbeet=None)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await world.server(is_plane=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     world.service(heartbeet=None)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 

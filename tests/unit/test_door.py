@@ -16,7 +16,7 @@ from reactive_ws.errors import ReactiveWSError, RequestTimeout, UsageError
 from reactive_ws.service import ServiceOptions
 from reactive_ws.stores import Application
 from reactive_ws.stores.wire.chat import agent_chat
-from reactive_ws.testing import World, simulate
+from reactive_ws.testing import ScriptedServer, ServerOptions, World, simulate
 
 
 class Ask(Struct, frozen=True):
@@ -47,6 +47,14 @@ def test_the_options_that_functions_pass_on_are_exactly_those_of_the_service() -
     del hints["url"], hints["return"]
     assert list(get_type_hints(ServiceOptions)) == list(parameters)
     assert get_type_hints(ServiceOptions) == hints
+
+
+def test_the_options_of_a_scripted_server_are_exactly_those_that_a_world_passes_on() -> None:
+    import reactive_ws.testing.server.server as module
+
+    hints = get_type_hints(ScriptedServer.__init__, vars(module))
+    del hints["url"], hints["return"]
+    assert get_type_hints(ServerOptions, vars(module)) == hints
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [

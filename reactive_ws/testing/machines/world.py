@@ -23,7 +23,7 @@ from ...connection import ConnectionState, ErrorEvent, ErrorKind
 from ...engine import Domain, ErrorReport
 from ...errors import DeliveryError
 from ...service import ServiceOptions, WebSocketService
-from ..server import ScriptedServer, Transcript
+from ..server import ScriptedServer, ServerOptions, Transcript
 from ..simulation import Network, Simulation
 from ..watching import History, Monitor
 from .connection_watch import ConnectionWatch
@@ -78,10 +78,11 @@ class World:
 
     # --- making -------------------------------------------------------------------------------------------------------
 
-    async def server(self, url: str = _URL, **options: Any) -> ScriptedServer:
+    async def server(self, url: str = _URL, **options: Unpack[ServerOptions]) -> ScriptedServer:
         """Makes a server and starts it. The options are those of `ScriptedServer`."""
-        options = {"transcript": self.transcript, "history": self.history, **options}
-        server = ScriptedServer(url, **options)
+        own: ServerOptions = {"transcript": self.transcript, "history": self.history}
+        own.update(options)
+        server = ScriptedServer(url, **own)
         self.servers.append(server)
         await server.start()
         return server

@@ -16,7 +16,7 @@ It is not for production: the server accepts every token. Tests call it.
 from .mischief import Delay, DieAfter, Drop, Duplicate, Mischief, Mute, Reorder
 from .peer import Peer
 from .proxy import ChaosProxy
-from .server import NEVER, ScriptedServer
+from .server import NEVER, ScriptedServer, ServerOptions
 from .transcript import Frame, Transcript
 
 __all__ = [
@@ -32,5 +32,6 @@ __all__ = [
     "Peer",
     "Reorder",
     "ScriptedServer",
+    "ServerOptions",
     "Transcript",
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import urllib.parse
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
@@ -36,13 +36,26 @@ from .peer import Mischiefs, Peer
 from .streams import Streams
 from .transcript import Transcript
 
-__all__ = ["NEVER", "ScriptedServer"]
+__all__ = ["NEVER", "ScriptedServer", "ServerOptions"]
 
 _CLOSE_TIMEOUT = 1.0
 NEVER = float("inf")
 """A delay that does not end."""
 
 Answer = Callable[[Envelope[Any]], list[Envelope[Any]]]
+
+
+class ServerOptions(TypedDict, total=False):
+    """The keyword arguments of `ScriptedServer`, which documents each of them."""
+
+    registry: Registry | None
+    codec: Codec | None
+    is_plain: bool
+    epoch: str
+    acknowledge_after: float
+    is_deduplicating: bool
+    transcript: Transcript | None
+    history: History | None
 
 
 class ScriptedServer:
