@@ -210,7 +210,7 @@ class CommitQueue:
         # False when a write concerns only the writer and its observers, so that it may be delivered without being queued:
         # no home, no hooks, nothing queued, no observer joining, nothing to pack. One look instead of six.
         self._is_busy = home is not None or strict
-        queue: CommitQueue = self
+        queue: Any = self
         _queues[weakref.ref(queue, cast("Any", _queues.pop))] = None
 
     def _begin_as_child(self, me: int) -> None:

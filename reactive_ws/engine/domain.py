@@ -193,6 +193,23 @@ class Domain(CommitQueue):
         cause = None if tracer is None else tracer.cause(self._current if depth else 0)
         outcome = self._outcome_of_write() if self._strict else None
         commit = Commit(tuple(changes), get_ident(), depth, tuple(closing), cause, outcome)
+        try:
+            is_written = self._write(commit, expected)
+        finally:
+            if self._leftover:
+                # A handler wrote on this thread meanwhile; this commit may come to nothing.
+                self._after_section()
+        if not is_written:
+            return False
+        self._see_to_delivery()
+        if self._leftover:
+            self._after_section()
+        if outcome is not None and outcome is not self._outcome:
+            self._raise_outcome(outcome)
+        return True
+
+    def _write(self, commit: Commit, expected: Sequence[tuple[Changed, Any]]) -> bool:
+        """Checks what `commit` documents, and queues the commit; False when another one came between."""
         while True:
             with self._lock:
                 self._is_busy = True
@@ -200,7 +217,7 @@ class Domain(CommitQueue):
                 for store, value in expected:
                     if store._value is not value:
                         return False
-                for store, old, _ in changes:
+                for store, old, _ in commit.changes:
                     if store._value is not old:
                         return False
                     if store._is_shut:
@@ -208,16 +225,10 @@ class Domain(CommitQueue):
                     if store._domain is not self:
                         raise DomainMismatch(self.name, store._domain.name)
                 if self._enqueue(commit, number):
-                    if outcome is not None:
-                        outcome.left += 1
-                    break
+                    if commit.outcome is not None:
+                        commit.outcome.left += 1
+                    return True
                 # A signal handler or a finalizer wrote on this thread meanwhile: look again.
-        self._see_to_delivery()
-        if self._leftover:
-            self._after_section()
-        if outcome is not None and outcome is not self._outcome:
-            self._raise_outcome(outcome)
-        return True
 
     @contextmanager
     def exclusive(self) -> Generator[None, None, None]:

@@ -58,14 +58,25 @@ def propagate(number: int, changed: Iterable[HasDependents]) -> None:
     for source in changed:
         _queue(number, source, waiting, heights)
     while heights:
-        for dependent in waiting.pop(heappop(heights)):
+        for dependent in waiting.pop(heights.pop() if len(heights) == 1 else heappop(heights)):
             try:
                 is_changed = dependent._update()
             except BaseException as error:  # noqa: BLE001 - kept, and raised after the others were served
                 dependent._interrupted(error)
                 is_changed = True
-            if is_changed and dependent._dependents:
-                _queue(number, dependent, waiting, heights)
+            above = dependent._dependents if is_changed else None
+            if above:
+                # `_queue`, written out, because a call for each value costs as much as its update.
+                for other in tuple(above):
+                    if other._queued == number or other._joined >= number:
+                        continue
+                    other._queued = number
+                    height = other._height
+                    if height in waiting:
+                        waiting[height].append(other)
+                    else:
+                        waiting[height] = [other]
+                        heappush(heights, height)
 
 
 def _queue(

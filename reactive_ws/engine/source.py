@@ -392,7 +392,7 @@ class SelectionNode(Audience):
         self._pair: list[Any] = [selector, UNSET]
         # Its second item is the part last notified. The walk passes over a part that is the identical object. A comparer of
         # the program is asked about it, too; so the walk does not see the part of such a node.
-        is_asked = not any(self._equals is known for known in _TRUE_FOR_ONE)
+        is_asked = not (self._equals is same or self._equals is shallow or self._equals is is_)
         self._memory: list[Any] = [selector, UNSET] if is_asked else self._pair
         # Whether the selector raised for a value that came after the part last notified.
         self._is_unsure = False

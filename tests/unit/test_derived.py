@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from operator import add
+from typing import Any
 
 import pytest
 
@@ -300,3 +302,44 @@ def test_its_repr_names_it(domain: Domain) -> None:
     assert repr(derived(Store(1, domain=domain), str, name="text")) == (
         "<Derived 'text' of 1 sources>"
     )
+
+
+def test_the_usual_case_and_the_long_way_of_an_update_do_the_same() -> None:
+    def run(*, is_usual: bool) -> tuple[list[Any], list[Any]]:
+        rng = random.Random(4)
+        reports: list[Any] = []
+        domain = Domain(on_error=reports.append)
+        stores = [Store(0, domain=domain) for _ in range(3)]
+        values: list[Any] = [*stores]
+        log: list[Any] = []
+
+        def compute(*arguments: int) -> int:
+            if sum(arguments) % 7 == 5:
+                raise ValueError(arguments)
+            return sum(arguments) // 2
+
+        for number in range(12):
+            below = rng.sample(values, rng.choice([1, 2, 3]))
+            made = derived_all(below, lambda it: compute(*it), name=str(number))
+            made._is_usual = is_usual
+            values.append(made)
+            if rng.random() < 0.7:
+                made.select().subscribe(lambda value, number=number: log.append((number, value)))
+        links: list[Any] = []
+        for _ in range(400):
+            what = rng.random()
+            if what < 0.6:
+                rng.choice(stores).set(rng.randrange(9))
+            elif what < 0.7:
+                with batch(domain):
+                    for store in stores:
+                        store.set(rng.randrange(9))
+            elif what < 0.85:
+                links.append(rng.choice(values).select().subscribe(log.append))
+            elif links:
+                links.pop(rng.randrange(len(links))).dispose()
+        return log, [(it.kind, it.store, repr(it.error), it.commit) for it in reports]
+
+    usual, long_way = run(is_usual=True), run(is_usual=False)
+    assert usual == long_way
+    assert min(map(len, usual)) > 20

@@ -309,6 +309,22 @@ def test_every_act_with_every_intruder_at_every_place(act: str, intruder: str) -
         place += 1
 
 
+def test_a_batch_that_comes_to_nothing_strands_no_commit_of_a_handler() -> None:
+    for place in itertools.count(1):
+        world = World("batch")
+        is_there = is_reached(
+            lambda world=world: batched(world),  # type: ignore[misc]
+            place,
+            lambda world=world: batched(world),  # type: ignore[misc]
+            after=MAY_COLLECT,
+            within={"commit", "_write", "_enqueue"}.__contains__,
+        )
+        assert [*world.domain._queue] == [], place
+        world.check()
+        if not is_there:
+            break
+
+
 # --- the test itself finds planted bugs -------------------------------------------------------------------------------
 
 
