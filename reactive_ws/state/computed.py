@@ -212,6 +212,8 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
     _kind = "derive"
     _has_memory = True
     _is_reader = False
+    _runs_function = True
+    """Whether `_evaluate_guarded` does nothing but to run the function."""
 
     def __init__(
         self,
@@ -229,10 +231,8 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         self._sources = sources
         self._function = function
         self._equals: Equals[Any] = same if equals is None else equals
-        # Whether the default rule compares and this class computes.
-        self._is_usual = (
-            self._equals is same and type(self)._evaluate_guarded is Derived._evaluate_guarded
-        )
+        # Whether the default rule compares, and an update only runs the function.
+        self._is_usual = self._equals is same and self._runs_function
         self._height = 1 + max(source._height for source in sources)
         self._joined = 0
         self._queued = 0

@@ -82,6 +82,8 @@ class _Incremental(Derived[T]):
 
     __slots__ = ("_step",)
 
+    _runs_function = False
+
     def __init__(
         self,
         stores: tuple[KeyedStore[Any, Any], ...],
