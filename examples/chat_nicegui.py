@@ -93,7 +93,7 @@ class Page:
             element.props["stamp"] = f"{message.time} {message.mark}"
             with element:
                 for text, is_code in message.blocks or (("…", False),):
-                    words = ui.label(text).classes("whitespace-pre-wrap")
+                    words = ui.label(text).classes("whitespace-pre-wrap").props("dir=auto")
                     words.classes("font-mono text-sm" if is_code else "")
         self.talk.scroll_to(percent=1.0)
 

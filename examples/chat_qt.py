@@ -11,7 +11,7 @@ from typing import Any
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from reactive_ws import OutboxOptions, ReactiveWSError
-from reactive_ws.gui import QtLoop, connection_view
+from reactive_ws.gui import QtLoop, connection_view, isolated
 from reactive_ws.gui.qt import ConnectionBanner, ConnectionStatus, ListModel
 from reactive_ws.gui.status import ConnectionView
 from reactive_ws.stores import Application
@@ -45,8 +45,9 @@ class Window(QtWidgets.QWidget):
             role.ForegroundRole: self.colour,
             role.TextAlignmentRole: lambda it: at.AlignRight if it.is_own else at.AlignLeft,
         }
+        entries, text = self.view.entries, lambda it: isolated(text_of(it))
         self.entry_rows = ListModel(
-            ui, QtCore, self.view.entries, key=lambda it: it.id, text=text_of, roles=roles
+            ui, QtCore, entries, key=lambda it: it.id, text=text, roles=roles
         )
         self.sessions = self.list_of("Chats", self.session_rows)
         for signal in (self.sessions.clicked, self.sessions.activated):

@@ -19,7 +19,7 @@ Modules in reading order:
     watching       `Watch`: calls functions when an object goes
     binding        `bind`: writes a stream into a target
     two_way        `bind_both`: a field of a form and a part of a store, each follows the other
-    plain          `plain`: makes a text from a server safe to show
+    plain          `plain` and `isolated`: a text from a server, safe to show and in its own direction
 
 Packages: `loops` (toolkits that need no more than a loop), `rows` (what lists of all toolkits share), `status` (what connection
 widgets show), and the toolkits `tk`, `qt`, `textual`, `gtk` and `wx`.
@@ -37,7 +37,7 @@ from .loops import (
     TextualLoop,
 )
 from .mirror import Mirror
-from .plain import plain
+from .plain import isolated, plain
 from .qt import QtLoop
 from .status import ConnectionView, Theme, Words, connection_view
 from .tk import TkLoop
@@ -66,5 +66,6 @@ __all__ = [
     "bind_both",
     "conflate",
     "connection_view",
+    "isolated",
     "plain",
 ]

@@ -18,7 +18,7 @@ from random_edits import key, random_edits
 from reactive_ws.connection import ConnectionState, Metrics
 from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import UsageError
-from reactive_ws.gui import QtLoop
+from reactive_ws.gui import QtLoop, isolated
 from reactive_ws.gui.qt import (
     Column,
     ConnectionBanner,
@@ -672,3 +672,27 @@ def test_a_binding_writes_items_actions_and_view_models(turning: Turning, domain
     assert selection.observer_count == 0
     with pytest.raises(UsageError, match="until=widget"):
         ui.watch(7, lambda: None)
+
+
+def test_the_question_mark_of_a_hebrew_sentence_is_at_its_end(turning: Turning) -> None:
+    # What Qt does with the characters: the position of the last character in the line, from the left.
+    def place_of_mark(text: str) -> tuple[float, float]:
+        layout = QtGui.QTextLayout(text, QtGui.QFont("DejaVu Sans"))
+        option = QtGui.QTextOption()
+        option.setTextDirection(QtCore.Qt.LayoutDirection.LeftToRight)
+        layout.setTextOption(option)
+        layout.beginLayout()
+        line = layout.createLine()
+        layout.endLayout()
+        left, right = (line.cursorToX(text.index("?") + it) for it in (0, 1))
+        return min(_first(left), _first(right)), line.naturalTextWidth()
+
+    hebrew = "\u05e9\u05dc\u05d5\u05dd?"
+    wrong, _ = place_of_mark(hebrew)
+    own, width = place_of_mark(isolated(hebrew))
+    assert wrong > width / 2
+    assert own < width / 4
+
+
+def _first(place: Any) -> float:
+    return float(place[0] if isinstance(place, tuple) else place)
