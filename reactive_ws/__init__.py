@@ -9,23 +9,24 @@ imports only from packages on lower floors, and from their faces:
     floor 3   state         `Store`, `KeyedStore`, `derived`, `Selection`, `snapshot`, event streams
               connection    decisions about one connection, without I/O: states, close codes, backoff, heartbeat
               outbox        messages that wait to be sent and their outcome, in memory and in a file
-    floor 4   inbound       order, duplicates and gaps; routing; one burst is one commit
-              transport     one socket: address, credentials, dialing, reading, writing
+    floor 4   transport     one socket: address, credentials, dialing, reading, writing
               editing       changes that can be taken back: optimistic patches
               views         live views of keyed stores: sorted, filtered, grouped, joined
               resources     values that are fetched, and functions that follow a stream
               middleware    persist, undo, logger, inspector over public hooks
               dialects      languages of servers, without I/O
-    floor 5   gui           event loops of toolkits, frames, lists, widgets
-              service       `WebSocketService`: the parts put together
+    floor 5   inbound       order, duplicates and gaps; routing; one burst is one commit
+              gui           event loops of toolkits, frames, lists, widgets
+              replicas      the state of a stream, with the program's commands shown at once
+    floor 6   service       `WebSocketService`: the parts put together
               server        the server half, for your own backend: logs, sessions, commands
-    floor 6   testing       virtual time, faults, a scripted server, machines, conformance
-    floor 7   commands      the command line
-    floor 8   devtools      the record of a running program, for a browser and a terminal
+    floor 7   testing       virtual time, faults, a scripted server, machines, conformance
+    floor 8   commands      the command line
+    floor 9   devtools      the record of a running program, for a browser and a terminal
     on top    stores        the ready-made layer for an agent chat, and the model for your own
 
-    in    socket -> transport -> inbound -> wire -> state -> your observer
-    out   your action -> service -> outbox -> wire -> transport -> socket
+    in    socket -> transport -> dialects -> inbound -> state -> your observer
+    out   your action -> service -> outbox -> dialects -> transport -> socket
     when  connection decides, without I/O; service performs
 
 The package imports the modules of a connection at the first use of one of their names. A program that only uses stores

@@ -17,7 +17,7 @@ It opens no socket, starts no task and no thread, and keeps no message. It retur
 from . import effects
 from .backoff import Backoff, DelaySource, Jitter
 from .close_policy import CloseCode, ClosePolicy, Meaning, Verdict
-from .decisions import Decisions, in_frames
+from .decisions import Decisions
 from .effects import Effect
 from .heartbeat import Heartbeat, Reading
 from .logbook import Logbook
@@ -49,5 +49,4 @@ __all__ = [
     "Reading",
     "Verdict",
     "effects",
-    "in_frames",
 ]

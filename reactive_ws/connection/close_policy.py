@@ -32,6 +32,7 @@ from ..errors import (
     HeartbeatTimeout,
     ProxyRefused,
     RedirectRefused,
+    TokenRefused,
     Unauthorized,
 )
 from .record import ErrorKind
@@ -183,6 +184,8 @@ class ClosePolicy:
             return Meaning(kind=ErrorKind.HEARTBEAT)
         if isinstance(error, DialFailed):
             return _NO_WORD
+        if isinstance(error, TokenRefused):
+            return _REFRESH
         if isinstance(error, Unauthorized):
             return Meaning(Verdict.FATAL, ErrorKind.AUTH)
         if isinstance(error, BadAddress):

@@ -11,10 +11,8 @@ It opens no socket, keeps no message and knows no thread. `service.shell` perfor
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Callable, Iterator, Mapping
-from itertools import starmap
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
@@ -29,10 +27,9 @@ from ..errors import (
     HeartbeatTimeout,
     ProxyRefused,
     RedirectRefused,
+    TokenRefused,
     Unauthorized,
-    UsageError,
 )
-from ..wire import AuthOk, GoAway, Hello, Ping, Pong, Position, Resume, Resumed, Sync
 from . import effects as do
 from .close_policy import CloseCode, Meaning, Verdict
 from .effects import Effect
@@ -41,12 +38,7 @@ from .options import DecisionOptions
 from .record import Connection, ErrorKind, Phase
 from .transitions import ConnectionState, Event, follow
 
-__all__ = ["Decisions", "in_frames"]
-
-_FRAME = 512 * 1024
-_SMALL = 4096
-_ENVELOPE = 512
-"""Bytes: the largest part of a resume, positions that need no time of their own, and what an envelope takes."""
+__all__ = ["Decisions"]
 
 _FROM_OUTSIDE = (
     BadAddress,
@@ -66,7 +58,6 @@ class Decisions:
         options: What to decide by.
         rng: For jitter.
         new_id: Makes the ids of pings.
-        positions: Returns the positions to resume from.
         backlog: Returns how many messages wait in the outbox or for their acknowledgement.
 
     Attributes:
@@ -81,7 +72,6 @@ class Decisions:
         *,
         rng: random.Random,
         new_id: Callable[[], str],
-        positions: Callable[[], Mapping[str, Position]],
         backlog: Callable[[], int],
     ) -> None:
         self.connection = Connection(url=options.url, max_attempts=options.max_attempts)
@@ -89,27 +79,18 @@ class Decisions:
         self.heartbeat = HeartbeatMonitor(options.heartbeat, new_id)
         self._options = options
         self._rng = rng
-        self._positions = positions
         self._backlog = backlog
         self._effects: list[Effect] = []
         self._generation = 0
         self._has_socket = False
-        self._has_hello = False
-        self._can_resume = False
-        self._peer_limit: int | None = None
-        # Streams of the resume that have no answer yet, and how many of its frames have none.
-        self._unanswered: dict[str, None] = {}
-        self._frames_out = 0
-        self._is_recovered = True
+        # The answer that the handshake waits for, for the error text.
+        self._awaits = "connection"
         self._connected_at = 0.0
         self._is_refreshed = False
         self._has_worked = False
         self._force_token = False
         self._retry_at: float | None = None
         self._handshake_until: float | None = None
-        # A server that selects any subprotocol and says no hello.
-        self._was_greeted = self._is_echo = False
-        self._probe_at: float | None = None
         self._drain_until: float | None = None
         self._retries = 0
         self._delays: Iterator[float] = options.backoff.delays(rng)
@@ -135,7 +116,6 @@ class Decisions:
         times = (
             self._retry_at,
             self._handshake_until,
-            self._probe_at,
             self._drain_until,
             self.heartbeat.deadline,
         )
@@ -188,28 +168,55 @@ class Decisions:
 
     # --- what happens to the socket -------------------------------------------------------------------------------------
 
-    def opened(self, generation: int, now: float, *, has_subprotocol: bool) -> list[Effect]:
-        """The handshake succeeded; with the subprotocol, hello comes next."""
-        if self._is_stale(generation):
-            return self._take()
-        self._has_socket = True
-        self._has_hello = has_subprotocol
-        self._force_token = False
-        if not has_subprotocol:
-            self._go_plain(now)
-        elif not self._was_greeted:
-            self._probe_at = now if self._is_echo else now + self._options.dial_timeout / 2
+    def opened(self, generation: int) -> list[Effect]:
+        """The handshake of the socket succeeded; the dialect's handshake comes next."""
+        if not self._is_stale(generation):
+            self._has_socket = True
+            self._force_token = False
         return self._take()
 
-    @property
-    def awaits_hello(self) -> bool:
-        """Whether the server selected the subprotocol of v1 and has said nothing yet."""
-        return self._has_socket and self._has_hello and self.connection.phase is Phase.DIALING
+    def handshaking(
+        self, generation: int, now: float, phase: Phase, awaits: str, size: int = 0
+    ) -> list[Effect]:
+        """The dialect's handshake goes on; each answer of the server has the dial timeout for itself.
 
-    def spoke_otherwise(self, generation: int, now: float) -> list[Effect]:
-        """The first frame is not one of v1: the server selects what a client offers first, whatever it is."""
-        if not self._is_stale(generation) and self.awaits_hello and not self._was_greeted:
-            self._unmask(now)
+        Args:
+            generation: Of the socket.
+            now: The time.
+            phase: The step, for the record.
+            awaits: The missing answer, for the error text.
+            size: Bytes of the question when it is large.
+        """
+        if self._is_stale(generation) or not self._has_socket:
+            return self._take()
+        self._awaits = awaits
+        if phase is not Phase.DIALING:
+            until = now + self._options.dial_timeout + size / self.heartbeat.rate
+            self._handshake_until = until
+            self._note(phase=phase)
+        return self._take()
+
+    def ready(
+        self,
+        generation: int,
+        now: float,
+        *,
+        beat: float | None = None,
+        window: int | None = None,
+        is_recovered: bool | None = None,
+    ) -> list[Effect]:
+        """The connection may carry messages.
+
+        Args:
+            generation: Of the socket.
+            now: The time.
+            beat: Seconds between two pings that the server asks for.
+            window: Bytes that may be unconfirmed, as the server asks for.
+            is_recovered: Whether every stream goes on where it stopped; None when there was none.
+        """
+        if not self._is_stale(generation) and self._has_socket:
+            self.heartbeat.suggest(beat, window)
+            self._ready(now, is_recovered=is_recovered)
         return self._take()
 
     def failed(self, generation: int, error: Exception, now: float) -> list[Effect]:
@@ -226,11 +233,16 @@ class Decisions:
             self._drop_and_retry(error, now)
         return self._take()
 
-    def refresh(self, now: float) -> bool:
-        """A new token is wanted. True: send it in place; False: reconnect, the next dial asks for a new one."""
-        del now
-        can_send = self._has_hello and self._options.has_first_message
-        if can_send and self.connection.state is ConnectionState.CONNECTED:
+    def refresh(self, *, is_in_place: bool) -> bool:
+        """A new token is wanted.
+
+        Args:
+            is_in_place: Whether the server takes one on this connection.
+
+        Returns:
+            True: send it in place; False: reconnect, the next dial asks for a new one.
+        """
+        if is_in_place and self.connection.state is ConnectionState.CONNECTED:
             return True
         self._force_token = True
         return False
@@ -244,30 +256,30 @@ class Decisions:
         self._drop_and_retry(error, now, delay=self._rng.uniform(0.0, 2.0))
         return self._take()
 
-    def received(self, generation: int, payload: Any, now: float, id: str | None) -> list[Effect]:  # noqa: A002
-        """A control message arrived: hello, auth.ok, resumed, goaway, ping or pong."""
-        if self._is_stale(generation):
-            return self._take()
-        phase = self.connection.phase
-        if isinstance(payload, Pong):
-            self.heartbeat.pong(id, now)
-        elif isinstance(payload, Ping):
-            self._effects.append(do.SendControl(Pong(), id))
-        elif isinstance(payload, GoAway):
-            self._go_away(payload, now)
-        elif isinstance(payload, Hello) and phase is Phase.DIALING:
-            self._was_greeted, self._is_echo = True, False
-            self._greeted(payload, now)
-        elif isinstance(payload, Hello) and self._is_echo and not self._has_hello:
-            self._was_greeted, self._is_echo = True, False
-            self._drop_and_retry(DialFailed("the hello of the server came late"), now)
-        elif isinstance(payload, AuthOk) and phase is Phase.AUTHENTICATING:
-            self._resume(now)
-        elif isinstance(payload, Resumed) and phase is Phase.RESUMING:
-            self._resumed(payload, now)
-        elif isinstance(payload, Resumed) and phase in (Phase.FLUSHING, Phase.LIVE):
-            # Without a question: the server cannot continue these streams, because entries are gone or a backup was restored.
-            self._effects.append(do.StreamsRecovered(payload.streams))
+    def alive(self, generation: int, now: float, token: str | None) -> list[Effect]:
+        """The server answered a `Prove`; without a token, the oldest one."""
+        if not self._is_stale(generation):
+            self.heartbeat.pong(token, now)
+        return self._take()
+
+    def leaving(self, generation: int, now: float, after: float) -> list[Effect]:
+        """The server will close soon and wants the client back after some seconds."""
+        if not self._is_stale(generation) and self._has_socket:
+            self._go_away(after, now)
+        return self._take()
+
+    def hang_up(self, generation: int, now: float, code: int, text: str) -> list[Effect]:
+        """The dialect wants this connection closed with a code, for the reason in the text."""
+        if not self._is_stale(generation) and self._has_socket:
+            self._effects.append(do.Close(generation, code))
+            event = Event.LOST
+            self._end(DialFailed(text), now, event)
+        return self._take()
+
+    def token_refused(self, generation: int, now: float, text: str) -> list[Effect]:
+        """The server refused the token in a message."""
+        if not self._is_stale(generation) and self._has_socket:
+            self._drop_and_retry(TokenRefused(text), now)
         return self._take()
 
     def pong(self, generation: int, now: float) -> list[Effect]:
@@ -275,9 +287,6 @@ class Decisions:
         if not self._is_stale(generation):
             self.heartbeat.frame_arrived(now)
             self.heartbeat.pong(None, now)
-            if self.awaits_hello and not self._was_greeted:
-                # The pong shows that the server lives and that its hello would be here.
-                self._unmask(now)
         return self._take()
 
     def tick(self, now: float, reading: Reading | None = None) -> list[Effect]:
@@ -286,18 +295,9 @@ class Decisions:
             self._finish(now)
         elif self._retry_at is not None and self._retry_at <= now:
             self._dial(now, Event.RETRY)
-        elif self._probe_at is not None and self._probe_at <= now:
-            self._probe_at = None
-            self._effects.append(do.SendProtocolPing(self._generation))
         elif self._handshake_until is not None and self._handshake_until <= now:
-            phase = self.connection.phase
-            missing = {
-                Phase.AUTHENTICATING: "answer to the token",
-                Phase.RESUMING: "answer to the resume",
-            }.get(phase or Phase.DIALING, "hello" if self._has_socket else "connection")
-            self._drop_and_retry(
-                DialFailed(f"no {missing} within {self._options.dial_timeout:g} s"), now
-            )
+            text = f"no {self._awaits} within {self._options.dial_timeout:g} s"
+            self._drop_and_retry(DialFailed(text), now)
         else:
             self._beat(now, reading or Reading())
         return self._take()
@@ -336,6 +336,7 @@ class Decisions:
         self._generation += 1
         self._retry_at = None
         self._handshake_until = now + self._options.dial_timeout
+        self._awaits = "connection"
         self._move(
             event,
             now,
@@ -346,75 +347,8 @@ class Decisions:
         )
         self._effects.append(do.Dial(self._generation, self._force_token))
 
-    def _go_plain(self, now: float) -> None:
-        if self._options.has_first_message:
-            self._effects.append(do.SendAuth())
-        self._ready(now)
-
-    def _unmask(self, now: float) -> None:
-        """The server only repeats what a client offers: goes on in plain mode, and says so once."""
-        if not self._is_echo:
-            self._is_echo = True
-            text = (
-                "the server selected the subprotocol of v1 and speaks another one; it goes on in plain mode, "
-                "without acknowledgements. Pass codec=JsonCodec(subprotocol=None) to begin with that"
-            )
-            error = UsageError(text)
-            self._effects.append(do.RaiseError(ErrorKind.PROTOCOL, error, is_retryable=True))
-        self._has_hello = False
-        self._go_plain(now)
-
-    def _greeted(self, hello: Hello, now: float) -> None:
-        self._probe_at = None
-        self.heartbeat.suggest(hello.heartbeat, hello.window)
-        self._handshake_until = now + self._options.dial_timeout
-        self._can_resume = hello.resume
-        self._peer_limit = hello.max_size
-        if self._options.has_first_message:
-            self._note(phase=Phase.AUTHENTICATING)
-            self._effects.append(do.SendAuth())
-        else:
-            self._resume(now)
-
-    def _resume(self, now: float) -> None:
-        positions = self._positions()
-        if not positions or not self._can_resume:
-            self._ready(now)
-            if positions:
-                # A server that cannot replay: what was missed is only in its snapshots.
-                for part in in_frames(positions, self._peer_limit):
-                    self._effects.append(do.SendControl(Sync(tuple(part))))
-            return
-        self._note(phase=Phase.RESUMING)
-        self._unanswered = dict.fromkeys(positions)
-        self._is_recovered = True
-        parts = in_frames(positions, self._peer_limit)
-        self._frames_out = len(parts)
-        # A slow link needs longer for the positions of ten thousand streams than for a few.
-        size = max(0, sum(starmap(_size_of, positions.items())) - _SMALL)
-        self._handshake_until = now + self._options.dial_timeout + size / self.heartbeat.rate
-        for number, part in enumerate(parts, 1):
-            resume = Resume(streams=part, more=number < len(parts))
-            self._effects.append(do.SendControl(resume))
-
-    def _resumed(self, answer: Resumed, now: float) -> None:
-        """Takes a part of the answer. The connection is ready when each stream or each frame of the resume is answered."""
-        self._effects.append(do.StreamsRecovered(answer.streams))
-        for name, stream in answer.streams.items():
-            self._unanswered.pop(name, None)
-            self._is_recovered = self._is_recovered and stream.recovered
-        if answer.more:
-            return
-        self._frames_out -= 1
-        if self._unanswered and self._frames_out > 0:
-            return
-        missing, self._unanswered = tuple(self._unanswered), {}
-        if missing:
-            self._effects.append(do.StreamsMissing(missing))
-        self._ready(now, is_recovered=self._is_recovered and not missing)
-
     def _ready(self, now: float, *, is_recovered: bool | None = None) -> None:
-        self._handshake_until = self._probe_at = None
+        self._handshake_until = None
         self._connected_at = now
         self.heartbeat.start(now)
         self._move(
@@ -431,7 +365,7 @@ class Decisions:
             error=None,
             is_recovered=is_recovered,
         )
-        self._effects.append(do.ConnectionReady(self._generation, self._has_hello))
+        self._effects.append(do.ConnectionReady(self._generation))
 
     def _beat(self, now: float, reading: Reading) -> None:
         due = self.heartbeat.tick(now, reading)
@@ -439,15 +373,13 @@ class Decisions:
             return
         if isinstance(due, HeartbeatTimeout):
             self._drop_and_retry(due, now)
-        elif self._has_hello or self.heartbeat.is_json:
-            self._effects.append(do.SendControl(Ping(), due))
         else:
-            self._effects.append(do.SendProtocolPing(self._generation))
+            self._effects.append(do.Prove(self._generation, due))
 
-    def _go_away(self, message: GoAway, now: float) -> None:
+    def _go_away(self, after: float, now: float) -> None:
         self._effects.append(do.Close(self._generation, CloseCode.GOING_AWAY))
         self._has_socket = False
-        wait = min(max(0.0, message.after), self._options.policy.max_server_delay)
+        wait = min(max(0.0, after), self._options.policy.max_server_delay)
         error = ConnectionLost(CloseCode.GOING_AWAY, "the server asked us to come back later")
         self._end(error, now, Event.LOST, delay=wait + next(self._delays))
 
@@ -462,7 +394,7 @@ class Decisions:
         if self.connection.is_connected:
             self._has_worked = True
         self._has_socket = False
-        self._retry_at = self._handshake_until = self._probe_at = None
+        self._retry_at = self._handshake_until = None
         self.heartbeat.stop()
 
     def _drop_and_retry(self, error: Exception, now: float, *, delay: float | None = None) -> None:
@@ -563,28 +495,3 @@ class Decisions:
         if verdict is Verdict.FATAL and has_worked and isinstance(error, _FROM_OUTSIDE):
             return Verdict.RETRY_SLOWLY, None
         return verdict, error if verdict is Verdict.FATAL else None
-
-
-def in_frames(streams: Mapping[str, Position], limit: int | None) -> list[dict[str, Position]]:
-    """Returns the streams in parts, each of which fits into a frame.
-
-    Args:
-        streams: Names and positions.
-        limit: Bytes of a frame that the server takes; None for half a MiB.
-    """
-    most = _FRAME if limit is None or limit <= 0 else min(limit, _FRAME)
-    parts: list[dict[str, Position]] = [{}]
-    size = _ENVELOPE
-    for name, position in streams.items():
-        more = _size_of(name, position)
-        if parts[-1] and size + more > most:
-            parts.append({})
-            size = _ENVELOPE
-        parts[-1][name] = position
-        size += more
-    return parts
-
-
-def _size_of(name: str, position: Position) -> int:
-    """Returns the bytes of a stream in a resume, or a little more: `"name":{"epoch":"...","seq":...},`."""
-    return len(json.dumps(name)) + len(json.dumps(position.epoch)) + 48

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import attrs
 
-from ..wire import Recovery
 from .close_policy import CloseCode
 from .record import Connection, ErrorKind
 
@@ -18,14 +16,10 @@ __all__ = [
     "ConnectionReady",
     "Dial",
     "Effect",
+    "Prove",
     "Publish",
     "RaiseError",
-    "SendAuth",
-    "SendControl",
-    "SendProtocolPing",
     "SettleOutbox",
-    "StreamsMissing",
-    "StreamsRecovered",
 ]
 
 
@@ -45,23 +39,11 @@ class Dial:
 
 
 @attrs.frozen
-class SendControl:
-    """Send a message of the connection itself, past everything that waits."""
-
-    payload: Any
-    id: str | None = None
-
-
-@attrs.frozen
-class SendAuth:
-    """Send the token of this dial as a first message."""
-
-
-@attrs.frozen
-class SendProtocolPing:
-    """Send a WebSocket ping frame and call `Decisions.pong` when its answer comes."""
+class Prove:
+    """Ask the server for life in the words of its dialect, or with a WebSocket ping."""
 
     generation: int
+    token: str
 
 
 @attrs.frozen
@@ -81,10 +63,9 @@ class Close:
 
 @attrs.frozen
 class ConnectionReady:
-    """The outbox may send now. `has_acknowledgements` is False in plain mode."""
+    """The outbox may send now."""
 
     generation: int
-    has_acknowledgements: bool
 
 
 @attrs.frozen
@@ -96,20 +77,6 @@ class ConnectionEnded:
     """
 
     refusals: float = 0.0
-
-
-@attrs.frozen
-class StreamsRecovered:
-    """The server answered the resume."""
-
-    streams: Mapping[str, Recovery]
-
-
-@attrs.frozen
-class StreamsMissing:
-    """The server answered the resume and left these streams out: only a snapshot says what they are."""
-
-    streams: tuple[str, ...]
 
 
 @attrs.frozen
@@ -129,15 +96,11 @@ class RaiseError:
 Effect: TypeAlias = (
     Publish
     | Dial
-    | SendControl
-    | SendAuth
-    | SendProtocolPing
+    | Prove
     | Abort
     | Close
     | ConnectionReady
     | ConnectionEnded
-    | StreamsRecovered
-    | StreamsMissing
     | SettleOutbox
     | RaiseError
 )

@@ -23,7 +23,6 @@ class DecisionOptions:
         dial_timeout: For the socket and the hello together, then again for auth, and for the resume.
         stable_after: How long a connection must last before the next outage starts with short delays again.
         heartbeat: None for no heartbeat.
-        has_first_message: Whether the token goes out as the first message.
         has_token: Whether the program gave a token, so that a refusal may be about it.
         can_refresh: Whether asking the token provider again may give another token.
     """
@@ -35,6 +34,5 @@ class DecisionOptions:
     dial_timeout: float = 10.0
     stable_after: float = 10.0
     heartbeat: Heartbeat | None = attrs.field(factory=Heartbeat)
-    has_first_message: bool = False
     has_token: bool = False
     can_refresh: bool = False

@@ -7,14 +7,15 @@ A channel is the text of a subscription. A message of the program is an operatio
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 
-from ..connection import Meaning, Verdict
+from ..connection import Meaning, Phase, Verdict
 from ..errors import MessageRejected
-from ..wire import Envelope, Registry
+from ..wire import Codec, Envelope, JsonCodec, Registry
 from .session import (
+    NO_MEMORY,
     Acknowledged,
     Alive,
     Capabilities,
@@ -23,7 +24,8 @@ from .session import (
     Fault,
     Following,
     Frame,
-    Past,
+    Handshaking,
+    Opening,
     Ready,
     Refused,
     Step,
@@ -33,6 +35,7 @@ from .values import decoded, dumped, list_of, message_of, object_of, rejected
 __all__ = ["GraphqlSession", "GraphqlTransportWs"]
 
 _FATAL = Meaning(Verdict.FATAL)
+_CAPABILITIES = Capabilities(acknowledges=True, subscribes=True)
 
 
 class GraphqlTransportWs:
@@ -45,15 +48,9 @@ class GraphqlTransportWs:
     """
 
     name = "graphql-transport-ws"
-    subprotocols: ClassVar[Sequence[str]] = ("graphql-transport-ws",)
-    capabilities = Capabilities(
-        acknowledges=True,
-        deduplicates=False,
-        has_positions=False,
-        has_snapshots=False,
-        ids_are_unique=False,
-    )
-    closes: ClassVar[Mapping[int, Meaning]] = {
+    subprotocols: Sequence[str] = ("graphql-transport-ws",)
+    capabilities = _CAPABILITIES
+    closes: Mapping[int, Meaning] = {
         4400: _FATAL,
         4401: _FATAL,
         4403: Meaning(Verdict.REFRESH_TOKEN),
@@ -71,11 +68,17 @@ class GraphqlTransportWs:
         token_key: str = "token",
     ) -> None:
         self._registry = Registry() if registry is None else registry
+        self._codec = JsonCodec(self._registry, subprotocol=None)
         self._parameters = dict(parameters or {})
         self._token_key = token_key
 
     def __repr__(self) -> str:
         return f"GraphqlTransportWs({self._registry!r})"
+
+    @property
+    def codec(self) -> Codec:
+        """Keeps messages in the outbox and its file as protocol v1 writes them."""
+        return self._codec
 
     def address(self, url: str) -> str:
         """Returns the URL as it is."""
@@ -103,7 +106,9 @@ class GraphqlSession:
     """One connection in `graphql-transport-ws`; `GraphqlTransportWs` makes it."""
 
     deadline: float | None = None
-    memory: ClassVar[Mapping[str, str]] = {}
+    memory: Mapping[str, str] = NO_MEMORY
+    capabilities = _CAPABILITIES
+    takes_tokens = False
 
     def __init__(self, registry: Registry, parameters: Mapping[str, Any], token_key: str) -> None:
         self._registry = registry
@@ -113,13 +118,14 @@ class GraphqlSession:
         self._count = 0
         self._is_ready = False
 
-    def opened(self, token: str | None, past: Past, now: float) -> Step:
+    def opened(self, opening: Opening, now: float) -> Step:
         """Sends `connection_init`."""
-        del past, now
+        del now
         payload = dict(self._parameters)
-        if token is not None:
-            payload[self._token_key] = token
-        return Step((Frame(dumped({"type": "connection_init", "payload": payload})),))
+        if opening.token is not None:
+            payload[self._token_key] = opening.token
+        waits = Handshaking(Phase.AUTHENTICATING, "connection_ack")
+        return Step((Frame(dumped({"type": "connection_init", "payload": payload})),), (waits,))
 
     def received(self, frame: str | bytes, now: float) -> Step:
         """Returns what one frame of the server means."""
@@ -140,7 +146,7 @@ class GraphqlSession:
             case {"type": "ping"}:
                 return Step((Frame('{"type":"pong"}'),), (Alive(),))
             case {"type": "pong", **rest}:
-                return Step(events=(Alive(_token_of(rest)),))
+                return Step(events=(Alive(_token_of(rest), is_answer=True),))
             case {"type": "next" | "error" | "complete" as kind, "id": str(identity), **rest}:
                 return Step(events=self._operated(kind, identity, rest.get("payload")))
             case {"type": kind}:
@@ -172,9 +178,14 @@ class GraphqlSession:
             return (Refused(identity, "graphql", _text_of(errors)),)
         return (Acknowledged(identity, operation.result),)
 
-    def send(self, message: Envelope[Any], now: float) -> Step:
-        """Starts an operation with the message's payload."""
+    def ponged(self, now: float) -> Step:
+        """This session sends no probe."""
         del now
+        return Step()
+
+    def send(self, message: Envelope[Any], now: float, kept: str | bytes | None = None) -> Step:
+        """Starts an operation with the message's payload."""
+        del now, kept
         identity = message.id or ""
         operation = {"id": identity, "type": "subscribe", "payload": message.payload}
         frame = Frame(dumped(operation, message.type), identity)
@@ -204,9 +215,9 @@ class GraphqlSession:
             del self._operations[name]
         return Step(tuple(Frame(dumped({"id": name, "type": "complete"})) for name in ended))
 
-    def sync(self, streams: Sequence[str], now: float) -> Step:
+    def sync(self, streams: Sequence[str], now: float, pending: Sequence[str] = ()) -> Step:
         """GraphQL has no such request."""
-        del streams, now
+        del streams, now, pending
         return Step()
 
     def authenticate(self, token: str, now: float) -> Step:

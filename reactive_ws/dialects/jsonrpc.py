@@ -7,12 +7,14 @@ notification of the server is a message whose type and channel are its method.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-from ..connection import Meaning
+from ..connection import Meaning, Phase
 from ..errors import MessageRejected
-from ..wire import Envelope, Registry
+from ..wire import Codec, Envelope, JsonCodec, Registry
 from .session import (
+    NO_CLOSES,
+    NO_MEMORY,
     Acknowledged,
     Capabilities,
     Ended,
@@ -20,7 +22,8 @@ from .session import (
     Fault,
     Following,
     Frame,
-    Past,
+    Handshaking,
+    Opening,
     Ready,
     Refused,
     Request,
@@ -31,6 +34,7 @@ from .values import decoded, dumped, list_of, message_of, object_of, rejected
 
 __all__ = ["JsonRpc", "JsonRpcSession"]
 
+_CAPABILITIES = Capabilities(acknowledges=True, subscribes=True)
 _MAX_BATCH = 10_000
 """Elements of a batch; a larger one is noise."""
 
@@ -45,15 +49,9 @@ class JsonRpc:
     """
 
     name = "json-rpc"
-    subprotocols: ClassVar[Sequence[str]] = ()
-    capabilities = Capabilities(
-        acknowledges=True,
-        deduplicates=False,
-        has_positions=False,
-        has_snapshots=False,
-        ids_are_unique=False,
-    )
-    closes: ClassVar[Mapping[int, Meaning]] = {}
+    subprotocols: Sequence[str] = ()
+    capabilities = _CAPABILITIES
+    closes: Mapping[int, Meaning] = NO_CLOSES
 
     def __init__(
         self,
@@ -64,12 +62,18 @@ class JsonRpc:
         login: str | None = None,
     ) -> None:
         self._registry = Registry() if registry is None else registry
+        self._codec = JsonCodec(self._registry, subprotocol=None)
         self._subscribe = subscribe
         self._unsubscribe = unsubscribe
         self._login = login
 
     def __repr__(self) -> str:
         return f"JsonRpc({self._registry!r})"
+
+    @property
+    def codec(self) -> Codec:
+        """Keeps messages in the outbox and its file as protocol v1 writes them."""
+        return self._codec
 
     def address(self, url: str) -> str:
         """Returns the URL as it is."""
@@ -84,7 +88,8 @@ class JsonRpcSession:
     """One connection in JSON-RPC 2.0; `JsonRpc` makes it."""
 
     deadline: float | None = None
-    memory: ClassVar[Mapping[str, str]] = {}
+    memory: Mapping[str, str] = NO_MEMORY
+    capabilities = _CAPABILITIES
 
     def __init__(
         self,
@@ -98,16 +103,18 @@ class JsonRpcSession:
         self._subscribe = subscribe
         self._unsubscribe = unsubscribe
         self._login = login
+        self.takes_tokens = login is not None
         self._count = 0
         # What a call of this session is about, by its id on the wire; a message of the program has its own id there.
         self._calls: dict[str, tuple[str, str]] = {}
 
-    def opened(self, token: str | None, past: Past, now: float) -> Step:
+    def opened(self, opening: Opening, now: float) -> Step:
         """Logs in, or is ready at once."""
-        del past, now
-        if self._login is None or token is None:
+        del now
+        if self._login is None or opening.token is None:
             return Step(events=(Ready(),))
-        return Step((self._call("login", self._login, [token]),))
+        waits = Handshaking(Phase.AUTHENTICATING, "answer to the login")
+        return Step((self._call("login", self._login, [opening.token]),), (waits,))
 
     def _call(self, purpose: str, method: str, params: list[Any], about: str = "") -> Frame:
         self._count += 1
@@ -177,9 +184,14 @@ class JsonRpcSession:
             case _:
                 return ()
 
-    def send(self, message: Envelope[Any], now: float) -> Step:
-        """Calls the method that is the message's type."""
+    def ponged(self, now: float) -> Step:
+        """This session sends no probe."""
         del now
+        return Step()
+
+    def send(self, message: Envelope[Any], now: float, kept: str | bytes | None = None) -> Step:
+        """Calls the method that is the message's type."""
+        del now, kept
         identity = message.id or ""
         call: dict[str, Any] = {"jsonrpc": "2.0", "id": identity, "method": message.type}
         if message.payload is not None:
@@ -207,9 +219,9 @@ class JsonRpcSession:
             return Step()
         return Step((self._call("unsubscribe", self._unsubscribe, [channel], channel),))
 
-    def sync(self, streams: Sequence[str], now: float) -> Step:
+    def sync(self, streams: Sequence[str], now: float, pending: Sequence[str] = ()) -> Step:
         """JSON-RPC has no such request."""
-        del streams, now
+        del streams, now, pending
         return Step()
 
     def authenticate(self, token: str, now: float) -> Step:

@@ -6,15 +6,18 @@ None, and the capabilities follow from that.
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
-from ..connection import Meaning
+from ..connection import Meaning, Phase
 from ..errors import MessageRejected
-from ..wire import Envelope, Registry
+from ..wire import Codec, Envelope, JsonCodec, Registry
 from .session import (
+    NO_CLOSES,
+    NO_MEMORY,
     Acknowledged,
     Alive,
     Capabilities,
@@ -22,7 +25,8 @@ from .session import (
     Fault,
     Following,
     Frame,
-    Past,
+    Handshaking,
+    Opening,
     Ready,
     Refused,
     Step,
@@ -32,6 +36,9 @@ from .values import decoded, dumped, list_of, message_of, object_of, rejected
 __all__ = ["PlainJson", "PlainJsonSession"]
 
 Json: TypeAlias = dict[str, Any]
+
+_MAX_ASKED = 64
+"""Questions for life without an answer that are remembered."""
 
 
 class PlainJson:
@@ -52,8 +59,8 @@ class PlainJson:
     """
 
     name = "plain JSON"
-    subprotocols: ClassVar[Sequence[str]] = ()
-    closes: ClassVar[Mapping[int, Meaning]] = {}
+    subprotocols: Sequence[str] = ()
+    closes: Mapping[int, Meaning] = NO_CLOSES
 
     def __init__(
         self,
@@ -72,6 +79,7 @@ class PlainJson:
         error: str = "error",
     ) -> None:
         self.registry = Registry() if registry is None else registry
+        self._codec = JsonCodec(self.registry, subprotocol=None)
         self.tag = tag
         self.payload = payload
         self.channel = channel
@@ -90,13 +98,12 @@ class PlainJson:
     @property
     def capabilities(self) -> Capabilities:
         """Acknowledgements exist when answers repeat the id of a message."""
-        return Capabilities(
-            acknowledges=self.id is not None,
-            deduplicates=False,
-            has_positions=False,
-            has_snapshots=False,
-            ids_are_unique=False,
-        )
+        return Capabilities(acknowledges=self.id is not None, subscribes=self.subscribe is not None)
+
+    @property
+    def codec(self) -> Codec:
+        """Keeps messages in the outbox and its file as protocol v1 writes them."""
+        return self._codec
 
     def address(self, url: str) -> str:
         """Returns the URL as it is."""
@@ -111,21 +118,25 @@ class PlainJsonSession:
     """One connection in plain JSON; `PlainJson` makes it."""
 
     deadline: float | None = None
-    memory: ClassVar[Mapping[str, str]] = {}
+    memory: Mapping[str, str] = NO_MEMORY
 
     def __init__(self, dialect: PlainJson) -> None:
         self._dialect = dialect
+        self.capabilities = dialect.capabilities
+        self.takes_tokens = dialect.login is not None
         self._is_ready = False
         self._sent: dict[str, None] = {}
+        # Tokens of the questions for life that are out.
+        self._asked: collections.deque[str] = collections.deque(maxlen=_MAX_ASKED)
 
-    def opened(self, token: str | None, past: Past, now: float) -> Step:
+    def opened(self, opening: Opening, now: float) -> Step:
         """Logs in, or is ready at once."""
-        del past, now
-        login = self._dialect.login
+        del now
+        login, token = self._dialect.login, opening.token
         frames = () if login is None or token is None else (Frame(dumped(login(token))),)
         if self._dialect.is_ready is None:
             return Step(frames, (self._ready(),))
-        return Step(frames)
+        return Step(frames, (Handshaking(Phase.AUTHENTICATING, "answer to the login"),))
 
     def _ready(self) -> Ready:
         self._is_ready = True
@@ -159,7 +170,7 @@ class PlainJsonSession:
         if not self._is_ready and dialect.is_ready is not None and dialect.is_ready(element):
             yield self._ready()
         if dialect.is_pong is not None and dialect.is_pong(element):
-            yield Alive()
+            yield Alive(self._asked.popleft() if self._asked else None, is_answer=True)
             return
         yield from self._answers(element)
         name = dialect.tag(element) if callable(dialect.tag) else element.get(dialect.tag)
@@ -187,9 +198,14 @@ class PlainJsonSession:
         else:
             yield Acknowledged(identity, element)
 
-    def send(self, message: Envelope[Any], now: float) -> Step:
-        """Writes an object with the type, the payload and the id."""
+    def ponged(self, now: float) -> Step:
+        """This session sends no probe."""
         del now
+        return Step()
+
+    def send(self, message: Envelope[Any], now: float, kept: str | bytes | None = None) -> Step:
+        """Writes an object with the type, the payload and the id."""
+        del now, kept
         dialect = self._dialect
         written: Json = {}
         try:
@@ -232,8 +248,9 @@ class PlainJsonSession:
         make = self._dialect.unsubscribe
         return Step() if make is None else Step((Frame(dumped(make(channel))),))
 
-    def sync(self, streams: Sequence[str], now: float) -> Step:
+    def sync(self, streams: Sequence[str], now: float, pending: Sequence[str] = ()) -> Step:
         """Subscribes again, because such servers send the state at the beginning of a subscription."""
+        del pending
         frames = [
             frame
             for name in streams
@@ -250,9 +267,12 @@ class PlainJsonSession:
 
     def prove(self, token: str, now: float) -> Step | None:
         """Sends the server's own ping, when it has one."""
-        del token, now
+        del now
         make = self._dialect.ping
-        return None if make is None else Step((Frame(dumped(make())),))
+        if make is None:
+            return None
+        self._asked.append(token)
+        return Step((Frame(dumped(make())),))
 
     def tick(self, now: float) -> Step:
         """Nothing is due: this session has no deadline."""

@@ -10,32 +10,45 @@ The rules of a session:
 - The frames of a step are written in order, with no other frame between them, before those of a later step.
 - `Ready` comes at most once. The owner sends no message before it.
 - `deadline` may change in any call. The owner calls `tick` at that time.
+- The usual case needs no step: `received` may return one event alone, such as a message, and `send` the one frame itself.
+
+`Step`, `Frame` and `Acknowledged` are structs, because one is made for each message: a struct is made in a fifth of the time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Protocol, TypeAlias
 
 import attrs
+from msgspec import Struct
 
-from ..connection import Meaning
+from ..connection import ErrorKind, Meaning, Phase
 from ..errors import MessageRejected
-from ..wire import Envelope, Position
+from ..wire import Codec, Envelope, Position
 
 __all__ = [
+    "NO_CLOSES",
+    "NO_MEMORY",
     "Acknowledged",
     "Alive",
     "Capabilities",
+    "Control",
     "Dialect",
     "Ended",
     "Event",
     "Fault",
     "Following",
     "Frame",
+    "Handshaking",
     "Hangup",
     "Leaving",
-    "Past",
+    "Limit",
+    "Notice",
+    "Opening",
+    "Probe",
     "Ready",
     "Refused",
     "Request",
@@ -46,20 +59,53 @@ __all__ = [
 ]
 
 
-@attrs.frozen
-class Frame:
+class Frame(Struct, frozen=True):
     """One frame to write.
 
     Attributes:
         data: Text for a text frame, bytes for a binary one.
         of: Id of the message whose last byte this frame has; None for a control frame.
+        name: Type of a control message, for the log.
     """
 
-    data: str | bytes = attrs.field(repr=lambda data: f"<{len(data)} of {type(data).__name__}>")
+    data: str | bytes
     of: str | None = None
+    name: str = "control"
+
+    def __repr__(self) -> str:
+        # A frame may hold a token.
+        return (
+            f"<Frame of {len(self.data)} {'characters' if isinstance(self.data, str) else 'bytes'}>"
+        )
+
+
+NO_CLOSES: Mapping[int, Meaning] = {}
+"""The table of a dialect without close codes of its own."""
+NO_MEMORY: Mapping[str, str] = {}
+"""The memory of a session that leaves nothing to the next one."""
 
 
 # --- events -----------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Handshaking:
+    """The handshake goes on, and the wait for the next answer of the server begins.
+
+    Attributes:
+        phase: The step, for the record of the connection.
+        awaits: The missing answer, for the error text, such as "hello".
+        size: Bytes of the question when it is large, so that a slow link gets more time.
+    """
+
+    phase: Phase
+    awaits: str
+    size: int = 0
+
+
+@attrs.frozen
+class Probe:
+    """Send a WebSocket ping and call `ponged` when its answer comes."""
 
 
 @attrs.frozen
@@ -70,11 +116,40 @@ class Ready:
         beat: Seconds between two calls of `prove` that the server asks for; None when it asks for none.
         silence: Seconds without a byte of the server that mean a lost connection; None when the dialect does not say.
         max_size: Bytes of the largest message that the server takes; None when unknown.
+        window: Bytes that may be unconfirmed, as the server asks for; None when it asks for none.
+        keeps_outcomes: Seconds for which the server keeps the outcome of a message; None when unknown.
+        is_recovered: Whether every stream goes on where it stopped; None when there was none.
+        is_subscribed: Whether the subscriptions of the opening were asked for in the handshake.
     """
 
     beat: float | None = None
     silence: float | None = None
     max_size: int | None = None
+    window: int | None = None
+    keeps_outcomes: float | None = None
+    is_recovered: bool | None = None
+    is_subscribed: bool = False
+
+
+@attrs.frozen
+class Limit:
+    """The server takes messages of at most this size from now on.
+
+    Attributes:
+        max_size: Bytes of the largest message; None when unknown.
+    """
+
+    max_size: int | None
+
+
+class Control(Struct, frozen=True):
+    """A message about the connection itself. It goes to handlers only: no order, no duplicates.
+
+    Attributes:
+        message: The message.
+    """
+
+    message: Envelope[Any]
 
 
 @attrs.frozen
@@ -98,15 +173,16 @@ class State:
         message: The message with the state; its payload is the application's.
         stream: Name of the stream.
         position: The last entry that the state contains.
+        state: The state as plain values.
     """
 
     message: Envelope[Any]
     stream: str
     position: Position
+    state: Any = None
 
 
-@attrs.frozen
-class Acknowledged:
+class Acknowledged(Struct, frozen=True):
     """The server took a message.
 
     Attributes:
@@ -118,7 +194,7 @@ class Acknowledged:
 
     id: str
     reply: Any = None
-    positions: Mapping[str, Position] = attrs.field(factory=dict[str, Position])
+    positions: dict[str, Position] = {}
     message: Envelope[Any] | None = None
 
 
@@ -183,10 +259,12 @@ class Alive:
     """The server showed life.
 
     Attributes:
-        token: What `prove` was called with, when this answers it; None when the server showed life by itself.
+        token: What `prove` was called with, when the answer says it; None when it does not.
+        is_answer: Whether it answers a `prove`; without a token, the oldest one.
     """
 
     token: str | None = None
+    is_answer: bool = False
 
 
 @attrs.frozen
@@ -223,6 +301,21 @@ class Fault:
 
 
 @attrs.frozen
+class Notice:
+    """Something to report.
+
+    Attributes:
+        kind: Whose fault it is.
+        error: What happened, and what to do.
+        is_retryable: Whether the connection goes on.
+    """
+
+    kind: ErrorKind
+    error: Exception
+    is_retryable: bool = True
+
+
+@attrs.frozen
 class Hangup:
     """The session wants this connection closed.
 
@@ -237,7 +330,11 @@ class Hangup:
 
 Event: TypeAlias = (
     Envelope[Any]
+    | Handshaking
+    | Probe
     | Ready
+    | Limit
+    | Control
     | Request
     | State
     | Acknowledged
@@ -248,12 +345,12 @@ Event: TypeAlias = (
     | TokenWanted
     | Leaving
     | Fault
+    | Notice
     | Hangup
 )
 
 
-@attrs.frozen
-class Step:
+class Step(Struct, frozen=True):
     """Frames to write and events to act on, each in order."""
 
     frames: Sequence[Frame] = ()
@@ -273,26 +370,51 @@ class Capabilities:
         has_positions: Whether streams have positions from which they can be resumed.
         has_snapshots: Whether the server sends the state of a stream on request.
         ids_are_unique: Whether two messages of the server with the same id are the same message.
+        subscribes: Whether the messages of a channel come after `subscribe`.
     """
 
-    acknowledges: bool
-    deduplicates: bool
-    has_positions: bool
-    has_snapshots: bool
-    ids_are_unique: bool
+    acknowledges: bool = False
+    deduplicates: bool = False
+    has_positions: bool = False
+    has_snapshots: bool = False
+    ids_are_unique: bool = False
+    subscribes: bool = False
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 @attrs.frozen
-class Past:
-    """Facts of the earlier connections.
+class Opening:
+    """Facts that a connection begins with.
 
     Attributes:
+        token: The token to send; None when there is none, or when it went with the handshake of the socket.
+        subprotocol: The subprotocol that the server selected.
         positions: The position of each stream.
+        subscriptions: The channels that the program wants to hear.
+        pending: Ids of transmitted messages whose outcome is unknown.
         memory: The `memory` of the last session; empty for the first connection.
+        max_size: Bytes of the largest frame that this side takes; None when unknown.
+        timeout: Seconds that each answer of the handshake may take.
+        new_id, clock: Make the ids and the times of control messages.
     """
 
+    token: str | None = attrs.field(default=None, repr=False)
+    subprotocol: str | None = None
     positions: Mapping[str, Position] = attrs.field(factory=dict[str, Position])
+    subscriptions: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
     memory: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    max_size: int | None = None
+    timeout: float = 10.0
+    new_id: Callable[[], str] = _new_id
+    clock: Callable[[], datetime] = _utc_now
 
 
 class Session(Protocol):
@@ -301,22 +423,42 @@ class Session(Protocol):
     Attributes:
         deadline: When `tick` must be called, in the seconds of `now`; None for never.
         memory: What the next session should know, as JSON values.
+        capabilities: The abilities of this server.
+        takes_tokens: Whether `authenticate` sends a token in place; without that, a new token needs a new connection.
     """
 
     @property
     def deadline(self) -> float | None: ...
     @property
     def memory(self) -> Mapping[str, str]: ...
-    def opened(self, token: str | None, past: Past, now: float) -> Step:
-        """The handshake is done."""
+    @property
+    def capabilities(self) -> Capabilities: ...
+    @property
+    def takes_tokens(self) -> bool: ...
+    def opened(self, opening: Opening, now: float) -> Step:
+        """The handshake of the socket is done."""
         ...
 
-    def received(self, frame: str | bytes, now: float) -> Step:
-        """A frame arrived."""
+    def received(self, frame: str | bytes, now: float) -> Step | Event:
+        """A frame arrived. An event stands for a step with this one event."""
         ...
 
-    def send(self, message: Envelope[Any], now: float) -> Step:
+    def ponged(self, now: float) -> Step:
+        """The answer to a `Probe` arrived."""
+        ...
+
+    def send(
+        self, message: Envelope[Any], now: float, kept: str | bytes | None = None
+    ) -> Step | str | bytes:
         """Sends a message of the program; only after `Ready`. Its id is the same on every resend.
+
+        Args:
+            message: The message; `redelivered` says whether it is a resend.
+            now: The time.
+            kept: The message as the outbox keeps it, in the dialect's codec.
+
+        Returns:
+            One frame, or a step.
 
         Raises:
             MessageRejected: the message cannot be written in this dialect.
@@ -339,8 +481,14 @@ class Session(Protocol):
         """Ends a subscription."""
         ...
 
-    def sync(self, streams: Sequence[str], now: float) -> Step:
-        """Asks for the state of streams; without frames when the dialect has no such request."""
+    def sync(self, streams: Sequence[str], now: float, pending: Sequence[str] = ()) -> Step:
+        """Asks for the state of streams; without frames when the dialect has no such request.
+
+        Args:
+            streams: Their names.
+            now: The time.
+            pending: Ids of transmitted messages whose outcome is unknown; the server says it before the state.
+        """
         ...
 
     def authenticate(self, token: str, now: float) -> Step:
@@ -367,7 +515,10 @@ class Dialect(Protocol):
         ...
 
     @property
-    def capabilities(self) -> Capabilities: ...
+    def codec(self) -> Codec:
+        """Writes messages for the outbox and its file, and reads them."""
+        ...
+
     @property
     def closes(self) -> Mapping[int, Meaning]:
         """Meanings of the close codes of this dialect; they go before the table of the service."""

@@ -7,22 +7,24 @@ acknowledgement function acknowledges it. An event of the server is a message wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
-from ..connection import Meaning
+from ..connection import Meaning, Phase
 from ..errors import MessageRejected
-from ..wire import Envelope, Registry
+from ..wire import Codec, Envelope, JsonCodec, Registry
 from .session import (
+    NO_CLOSES,
     Acknowledged,
     Alive,
     Capabilities,
     Fault,
     Following,
     Frame,
+    Handshaking,
     Hangup,
-    Past,
+    Opening,
     Ready,
     Request,
     Step,
@@ -32,6 +34,7 @@ from .values import decoded, dumped, list_of, message_of, object_of, rejected
 
 __all__ = ["SocketIo", "SocketIoSession"]
 
+_CAPABILITIES = Capabilities(acknowledges=True, subscribes=True)
 _MAX_ATTACHMENTS = 1_000
 """Binary parts of one packet; a server that announces more is broken."""
 _NORMAL = 1000
@@ -49,22 +52,22 @@ class SocketIo:
     """
 
     name = "socket.io"
-    subprotocols: ClassVar[Sequence[str]] = ()
-    capabilities = Capabilities(
-        acknowledges=True,
-        deduplicates=False,
-        has_positions=False,
-        has_snapshots=False,
-        ids_are_unique=False,
-    )
-    closes: ClassVar[Mapping[int, Meaning]] = {}
+    subprotocols: Sequence[str] = ()
+    capabilities = _CAPABILITIES
+    closes: Mapping[int, Meaning] = NO_CLOSES
 
     def __init__(self, registry: Registry | None = None, *, token_key: str = "token") -> None:
         self._registry = Registry() if registry is None else registry
+        self._codec = JsonCodec(self._registry, subprotocol=None)
         self._token_key = token_key
 
     def __repr__(self) -> str:
         return f"SocketIo({self._registry!r})"
+
+    @property
+    def codec(self) -> Codec:
+        """Keeps messages in the outbox and its file as protocol v1 writes them."""
+        return self._codec
 
     def address(self, url: str) -> str:
         """Returns the URL with the version of Engine.IO and the transport."""
@@ -84,6 +87,9 @@ class SocketIoSession:
         memory: Private id and offset, from which the server recovers what was missed.
     """
 
+    capabilities = _CAPABILITIES
+    takes_tokens = False
+
     def __init__(self, registry: Registry, token_key: str) -> None:
         self.deadline: float | None = None
         self.memory: Mapping[str, str] = {}
@@ -99,12 +105,12 @@ class SocketIoSession:
         self._open: tuple[str, str, int] | None = None
         self._parts: Parts = []
 
-    def opened(self, token: str | None, past: Past, now: float) -> Step:
+    def opened(self, opening: Opening, now: float) -> Step:
         """Waits for the server's first packet."""
         del now
-        self._token = token
-        self.memory = dict(past.memory)
-        return Step()
+        self._token = opening.token
+        self.memory = dict(opening.memory)
+        return Step(events=(Handshaking(Phase.DIALING, "packet of Engine.IO"),))
 
     def received(self, frame: str | bytes, now: float) -> Step:
         """Returns what one frame of the server means."""
@@ -154,7 +160,8 @@ class SocketIoSession:
         auth: dict[str, Any] = dict(self.memory)
         if self._token is not None:
             auth[self._token_key] = self._token
-        return Step((Frame(f"40{dumped(auth) if auth else ''}"),))
+        waits = Handshaking(Phase.AUTHENTICATING, "answer of the namespace")
+        return Step((Frame(f"40{dumped(auth) if auth else ''}"),), (waits,))
 
     def _message(self, kind: str, rest: str) -> Step:
         match kind:
@@ -230,9 +237,14 @@ class SocketIoSession:
             return Step(events=(Request(message, number),))
         return Step(events=(message,))
 
-    def send(self, message: Envelope[Any], now: float) -> Step:
-        """Emits an event that asks for an acknowledgement."""
+    def ponged(self, now: float) -> Step:
+        """This session sends no probe."""
         del now
+        return Step()
+
+    def send(self, message: Envelope[Any], now: float, kept: str | bytes | None = None) -> Step:
+        """Emits an event that asks for an acknowledgement."""
+        del now, kept
         parts: Parts = []
         arguments = [message.type, *_arguments(message.payload, message.type, parts)]
         number = str(self._count + 1)
@@ -258,9 +270,9 @@ class SocketIoSession:
         del channel, now
         return Step()
 
-    def sync(self, streams: Sequence[str], now: float) -> Step:
+    def sync(self, streams: Sequence[str], now: float, pending: Sequence[str] = ()) -> Step:
         """Socket.IO has no such request."""
-        del streams, now
+        del streams, now, pending
         return Step()
 
     def authenticate(self, token: str, now: float) -> Step:

@@ -1,22 +1,33 @@
-"""Protocol v1 as a dialect: hello, token, resume, then messages; see `docs/protocol.md`."""
+"""Protocol v1 as a dialect: hello, token, resume, then messages; see `docs/protocol.md`.
+
+A server that did not select the subprotocol is spoken to in plain mode: no hello, no acknowledgements, no subscriptions. Some
+servers select what a client offers first, whatever it is. The first frame of such a server shows it, or a pong that comes
+without a hello.
+"""
 
 from __future__ import annotations
 
 import enum
+import json
 from collections.abc import Callable, Mapping, Sequence
+from itertools import starmap
 from typing import Any, ClassVar
 
-from ..connection import Meaning
-from ..errors import MessageRejected
+import msgspec
+
+from ..connection import ErrorKind, Meaning, Phase
+from ..errors import MessageRejected, RequestFailed, UsageError
 from ..wire import (
     Auth,
     AuthOk,
     Codec,
     Envelope,
     GoAway,
+    Guarantee,
     Hello,
     JsonCodec,
     MessageReceived,
+    MessageType,
     Ping,
     Pong,
     Position,
@@ -34,23 +45,54 @@ from ..wire import (
     protocol_v1,
 )
 from .session import (
+    NO_CLOSES,
     Acknowledged,
     Alive,
     Capabilities,
+    Control,
     Ended,
     Event,
     Fault,
     Following,
     Frame,
+    Handshaking,
+    Hangup,
     Leaving,
-    Past,
+    Limit,
+    Notice,
+    Opening,
+    Probe,
     Ready,
     Refused,
     State,
     Step,
 )
+from .values import decoded, object_of, rejected
 
-__all__ = ["V1", "V1Session"]
+__all__ = ["V1", "V1Session", "in_frames"]
+
+_FRAME = 512 * 1024
+_SMALL = 4096
+_ENVELOPE = 512
+"""Bytes: the largest part of a resume, positions that need no time of their own, and what an envelope takes."""
+_TRY_AGAIN = 1012
+_FEW = 8
+_ROOM = 16 * 1024
+"""Names that fit into one resume of so many bytes: a name has at most 200 bytes, which JSON may write six times as long."""
+_MAX_STATE = 64 * 2**20
+"""Characters of a state in parts."""
+_FEATURES = ("cause", "more", "snapshot-parts")
+
+_TYPES = protocol_v1()
+_FULL = Capabilities(
+    acknowledges=True,
+    deduplicates=True,
+    has_positions=True,
+    has_snapshots=True,
+    ids_are_unique=True,
+    subscribes=True,
+)
+_PLAIN = Capabilities()
 
 
 class _Phase(enum.Enum):
@@ -60,40 +102,62 @@ class _Phase(enum.Enum):
     AUTHENTICATING = "waits for auth.ok"
     RESUMING = "waits for resumed"
     LIVE = "carries messages"
+    PLAIN = "carries messages of a server of another kind"
+
+
+class _Part(msgspec.Struct, frozen=True, gc=False):
+    """A `snapshot` of a server that knows the client: the whole state, or a piece of its JSON text."""
+
+    stream: str
+    epoch: str
+    seq: int
+    part: int = 1
+    parts: int = 1
+    state: Any = None
+
+
+class _WithSubclasses(dict[type[Any], Any]):
+    """A table by class in which a subclass has the entry of its base, and any other class None.
+
+    The application's snapshot is such a subclass. An answer is kept, so that each class is looked up once.
+    """
+
+    def __missing__(self, payload: type[Any]) -> Any:
+        found = next((self[base] for base in payload.__mro__[1:] if base in self), None)
+        self[payload] = found
+        return found
 
 
 class V1:
-    """Protocol v1.
+    """Protocol v1, or plain mode where the server does not speak it.
 
     Args:
-        registry: The message types; `protocol_v1()` when None.
+        registry: The message types; the codec's, or `protocol_v1()`, when None.
         codec: Replaces the JSON text frames.
-        sends_token: Whether the token goes in the first message instead of the handshake.
+        pings_plain: Whether pings are messages also in plain mode, instead of WebSocket pings.
     """
 
     name = "reactive-ws.v1"
-    capabilities = Capabilities(
-        acknowledges=True,
-        deduplicates=True,
-        has_positions=True,
-        has_snapshots=True,
-        ids_are_unique=True,
-    )
-    closes: ClassVar[Mapping[int, Meaning]] = {}
+    capabilities = _FULL
+    closes: Mapping[int, Meaning] = NO_CLOSES
 
     def __init__(
         self,
         registry: Registry | None = None,
         *,
         codec: Codec | None = None,
-        sends_token: bool = False,
+        pings_plain: bool = False,
     ) -> None:
-        self._registry = protocol_v1() if registry is None else registry
-        self._codec: Codec = JsonCodec(self._registry) if codec is None else codec
-        self._sends_token = sends_token
+        self._codec: Codec = JsonCodec(registry) if codec is None else codec
+        self._pings_plain = pings_plain
 
     def __repr__(self) -> str:
-        return f"V1({self._registry!r})"
+        return f"V1(codec={self._codec!r})"
+
+    @property
+    def codec(self) -> Codec:
+        """Writes and reads the frames."""
+        return self._codec
 
     @property
     def subprotocols(self) -> Sequence[str]:
@@ -107,53 +171,83 @@ class V1:
 
     def session(self) -> V1Session:
         """Returns a session for a new connection."""
-        return V1Session(self._registry, self._codec, sends_token=self._sends_token)
+        return V1Session(self._codec, pings_plain=self._pings_plain)
 
 
 class V1Session:
-    """One connection in protocol v1; `V1` makes it."""
+    """One connection in protocol v1; `V1` makes it.
 
-    deadline: float | None = None
-    memory: ClassVar[Mapping[str, str]] = {}
+    Attributes:
+        deadline: When to ask whether a server without a hello lives at all.
+        memory: Whether a server greeted once (`greeted`), or only repeats what a client offers (`echo`).
+        capabilities: None in plain mode.
+    """
 
-    def __init__(self, registry: Registry, codec: Codec, *, sends_token: bool) -> None:
-        self._registry = registry
+    def __init__(self, codec: Codec, *, pings_plain: bool = False) -> None:
+        self.deadline: float | None = None
+        self.memory: Mapping[str, str] = {}
+        self.capabilities = _FULL
         self._codec = codec
-        self._sends_token = sends_token
+        self._decode = codec.decode
+        self._pings_plain = pings_plain
         self._phase = _Phase.GREETING
-        self._token: str | None = None
-        self._positions: Mapping[str, Position] = {}
+        self._is_greeting = False
+        self._opening = Opening()
         self._hello: Hello | None = None
+        # Streams of the resume that have no answer yet, and how many of its frames have none.
+        self._unanswered: dict[str, None] = {}
+        self._frames_out = 0
+        self._is_recovered = True
+        # Channels of the subscriptions under way, by the id of the request.
+        self._asked: dict[str, str] = {}
+        # Whether the server names features, so that it knows this client's hello and the whole resume.
+        self._is_whole = False
+        # Pieces of states, by stream, with the position that they belong to.
+        self._pieces: dict[str, tuple[Position, list[str]]] = {}
 
-    def opened(self, token: str | None, past: Past, now: float) -> Step:
-        """Waits for the server's hello."""
-        del now
-        self._token = token
-        self._positions = past.positions
-        return Step()
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether this server takes a new token in place: only where the first one went this way."""
+        return self._opening.token is not None and self._phase is not _Phase.PLAIN
 
-    def received(self, frame: str | bytes, now: float) -> Step:
+    def opened(self, opening: Opening, now: float) -> Step:
+        """Waits for the server's hello, if the server selected the subprotocol."""
+        self._opening = opening
+        self.memory = dict(opening.memory)
+        own = self._codec.subprotocol
+        if own is None or opening.subprotocol != own:
+            return self._go_plain()
+        self._is_greeting = True
+        if "greeted" not in self.memory:
+            self.deadline = now if "echo" in self.memory else now + opening.timeout / 2
+        return Step(events=(Handshaking(Phase.DIALING, "hello"),))
+
+    def received(self, frame: str | bytes, now: float) -> Step | Event:
         """Returns what one frame of the server means."""
-        del now
+        if self._is_greeting:
+            return self._first(frame, now)
         try:
-            message = self._codec.decode(frame)
+            message = self._decode(frame)
         except MessageRejected as error:
             return Step(events=(Fault(error),))
-        repaired: tuple[Event, ...] = tuple(
-            Fault(MessageRejected(f"a bad field was dropped: {problem}", type=message.type))
-            for problem in message.problems
-        )
-        kind: type[Any] = message.payload.__class__
-        read = self._readers.get(kind)
-        if read is None and isinstance(message.payload, Snapshot):
-            read = V1Session._state
-        step = Step(events=(message,)) if read is None else read(self, message)
-        return Step(step.frames, (*repaired, *step.events)) if repaired else step
+        read: Callable[[V1Session, Envelope[Any]], Step | Event] | None
+        read = self._readers[message.payload.__class__]
+        if read is None:
+            return message
+        found = read(self, message)
+        return _with_repairs(message, found) if message.problems else found
 
-    def send(self, message: Envelope[Any], now: float) -> Step:
-        """Writes a message."""
+    def ponged(self, now: float) -> Step:
+        """The server lives, and its hello would be here."""
         del now
-        return Step((Frame(self._codec.encode(message), message.id),))
+        return self._unmask() if self._is_greeting and "greeted" not in self.memory else Step()
+
+    def send(
+        self, message: Envelope[Any], now: float, kept: str | bytes | None = None
+    ) -> str | bytes:
+        """Returns the frame of a message."""
+        del now
+        return self._codec.encode(message) if kept is None else kept
 
     def answer(self, reference: str | int, payload: Any, now: float) -> Step:
         """Protocol v1 has no requests of the server."""
@@ -163,96 +257,266 @@ class V1Session:
     def subscribe(self, channel: str, now: float) -> Step:
         """Asks for the messages of a channel."""
         del now
-        return Step((self._frame(Subscribe(channel)),))
+        if self._phase is _Phase.PLAIN:
+            return Step()
+        identity = self._opening.new_id()
+        self._asked[identity] = channel
+        return Step((self._frame(Subscribe(channel), identity),))
 
     def unsubscribe(self, channel: str, now: float) -> Step:
         """Ends a subscription."""
         del now
+        if self._phase is _Phase.PLAIN:
+            return Step()
         return Step((self._frame(Unsubscribe(channel)),))
 
-    def sync(self, streams: Sequence[str], now: float) -> Step:
+    def sync(self, streams: Sequence[str], now: float, pending: Sequence[str] = ()) -> Step:
         """Asks for snapshots."""
         del now
-        return Step((self._frame(Sync(tuple(streams))),))
+        return Step() if self._phase is _Phase.PLAIN else Step(self._syncs(streams, pending))
 
     def authenticate(self, token: str, now: float) -> Step:
         """Sends a new token, when the first one went this way too."""
         del now
-        self._token = token
-        return Step((self._frame(Auth(token)),)) if self._sends_token else Step()
+        return Step((self._frame(Auth(token)),)) if self.takes_tokens else Step()
 
-    def prove(self, token: str, now: float) -> Step:
-        """Sends a ping."""
+    def prove(self, token: str, now: float) -> Step | None:
+        """Sends a ping; None in plain mode."""
         del now
+        if self._phase is _Phase.PLAIN and not self._pings_plain:
+            return None
         return Step((self._frame(Ping(), token),))
 
     def tick(self, now: float) -> Step:
-        """Nothing is due: a session of protocol v1 has no deadline."""
+        """No hello came: asks whether the server lives."""
         del now
-        return Step()
+        self.deadline = None
+        return Step(events=(Probe(),)) if self._is_greeting else Step()
+
+    # --- the handshake --------------------------------------------------------------------------------------------------
+
+    def _first(self, frame: str | bytes, now: float) -> Step | Event:
+        """Takes a frame before the hello: the server may turn out to be one of another kind."""
+        self._is_greeting = False
+        unmasked = Step()
+        try:
+            if "greeted" not in self.memory and self._is_foreign(frame):
+                unmasked = self._unmask()
+            rest = self.received(frame, now)
+        finally:
+            self._is_greeting = self._phase is _Phase.GREETING
+        if not isinstance(rest, Step):
+            rest = Step(events=(rest,))
+        return Step((*unmasked.frames, *rest.frames), (*unmasked.events, *rest.events))
+
+    def _is_foreign(self, frame: str | bytes) -> bool:
+        """Whether a frame cannot come from a server of v1 before its hello."""
+        try:
+            kind = self._decode(frame).type
+        except MessageRejected as error:
+            return error.type is None
+        return kind not in _TYPES
+
+    def _go_plain(self) -> Step:
+        self._phase = _Phase.PLAIN
+        self._is_greeting = False
+        self.deadline = None
+        self.capabilities = _PLAIN
+        token = self._opening.token
+        return Step(() if token is None else (self._frame(Auth(token)),), (Ready(),))
+
+    def _unmask(self) -> Step:
+        """The server only repeats what a client offers: goes on in plain mode, and says so once."""
+        plain = self._go_plain()
+        if "echo" in self.memory:
+            return plain
+        self.memory = {"echo": "yes"}
+        text = (
+            "the server selected the subprotocol of v1 and speaks another one; it goes on in plain mode, "
+            "without acknowledgements. Pass codec=JsonCodec(subprotocol=None) to begin with that"
+        )
+        return Step(plain.frames, (Notice(ErrorKind.PROTOCOL, UsageError(text)), *plain.events))
+
+    def _greeted(self, message: Envelope[Hello]) -> Step:
+        if self._phase is _Phase.PLAIN and "echo" in self.memory:
+            self.memory = {"greeted": "yes"}
+            return Step(events=(Control(message), Hangup(_TRY_AGAIN, "its hello came late")))
+        if self._phase is not _Phase.GREETING:
+            return Step(events=(Control(message), Limit(message.payload.max_size)))
+        self.memory = {"greeted": "yes"}
+        self.deadline = None
+        self._hello = message.payload
+        token = self._opening.token
+        if message.payload.features:
+            return self._introduce(message)
+        if token is None:
+            return self._resume(message)
+        self._phase = _Phase.AUTHENTICATING
+        waits = Handshaking(Phase.AUTHENTICATING, "answer to the token")
+        return Step((self._frame(Auth(token)),), (Control(message), waits))
+
+    def _authenticated(self, message: Envelope[AuthOk]) -> Step:
+        if self._phase is not _Phase.AUTHENTICATING:
+            return Step(events=(Control(message),))
+        return self._resume(message)
+
+    def _introduce(self, message: Envelope[Hello]) -> Step:
+        """Writes hello, token and resume in one go, for a server that knows the whole of v1."""
+        opening, limit = self._opening, message.payload.max_size
+        self._is_whole = True
+        self._phase = _Phase.RESUMING
+        self._read_states_in_parts()
+        frames = [self._frame(Hello(features=_FEATURES, max_size=opening.max_size))]
+        if opening.token is not None:
+            frames.append(self._frame(Auth(opening.token)))
+        subscriptions = _chunks(opening.subscriptions, limit)
+        positions = [part for part in in_frames(opening.positions, limit) if part]
+        pending = _chunks(opening.pending, limit)
+        count = len(opening.subscriptions) + len(opening.positions) + len(opening.pending)
+        if count <= _FEW and (limit is None or limit >= _ROOM):
+            whole = Resume(
+                subscriptions=opening.subscriptions,
+                positions=dict(opening.positions),
+                pending=opening.pending,
+            )
+            resumes = [whole]
+        else:
+            resumes = [
+                *(Resume(subscriptions=part) for part in subscriptions),
+                *(Resume(positions=part) for part in positions),
+                *(Resume(pending=part) for part in pending),
+            ]
+        mark = self.memory.get("mark")
+        last = len(resumes) - 1
+        for number, resume in enumerate(resumes):
+            whole = msgspec.structs.replace(resume, mark=mark, more=number < last)
+            frames.append(self._frame(whole))
+        self._unanswered = {}
+        self._frames_out = 1
+        size = max(0, sum(len(frame.data) for frame in frames) - _SMALL)
+        waits = Handshaking(Phase.RESUMING, "answer to the resume", size)
+        return Step(tuple(frames), (Control(message), waits))
+
+    def _read_states_in_parts(self) -> None:
+        codec = self._codec
+        if isinstance(codec, JsonCodec):
+            rows = tuple(row for row in codec.registry if row.name != "snapshot")
+            types = Registry((*rows, MessageType("snapshot", _Part, Guarantee.CONTROL)))
+            self._decode = JsonCodec(types, subprotocol=codec.subprotocol).decode
+
+    def _resume(self, message: Envelope[Any]) -> Step:
+        hello = self._hello or Hello()
+        positions = self._opening.positions
+        if not positions or not hello.resume:
+            # A server that cannot replay: only its snapshots have what was missed.
+            syncs = self._syncs(positions) if positions else ()
+            return Step(syncs, (Control(message), self._ready(is_recovered=None)))
+        self._phase = _Phase.RESUMING
+        self._unanswered = dict.fromkeys(positions)
+        parts = in_frames(positions, hello.max_size)
+        self._frames_out = len(parts)
+        # A slow link needs longer for the positions of ten thousand streams than for a few.
+        size = max(0, sum(starmap(_size_of, positions.items())) - _SMALL)
+        frames = tuple(
+            self._frame(Resume(streams=part, more=number < len(parts)))
+            for number, part in enumerate(parts, 1)
+        )
+        waits = Handshaking(Phase.RESUMING, "answer to the resume", size)
+        return Step(frames, (Control(message), waits))
+
+    def _ready(self, *, is_recovered: bool | None) -> Ready:
+        self._phase = _Phase.LIVE
+        hello = self._hello or Hello()
+        return Ready(
+            beat=hello.heartbeat,
+            max_size=hello.max_size,
+            window=hello.window,
+            keeps_outcomes=hello.dedup,
+            is_recovered=is_recovered,
+            is_subscribed=self._is_whole,
+        )
+
+    def _resumed(self, message: Envelope[Resumed]) -> Step:
+        """Takes a part of the answer. The connection is ready when each stream or each frame of the resume is answered."""
+        it = message.payload
+        if self._phase is not _Phase.RESUMING:
+            # The server could not go on with these streams, or began others.
+            return Step(events=(Control(message), *_followed(it.streams)))
+        if it.mark is not None:
+            self.memory = {**self.memory, "mark": it.mark}
+        events: list[Event] = [Control(message), *_followed(it.streams)]
+        events += (Ended(name, refusal.code) for name, refusal in it.refused.items())
+        for name, stream in it.streams.items():
+            self._unanswered.pop(name, None)
+            self._is_recovered = self._is_recovered and (stream.recovered or stream.new is True)
+        for name in it.refused:
+            self._unanswered.pop(name, None)
+        if it.more:
+            return Step(events=tuple(events))
+        self._frames_out -= 1
+        if self._unanswered and self._frames_out > 0:
+            return Step(events=tuple(events))
+        missing, self._unanswered = self._unanswered, {}
+        events += (Following(name, name, is_recovered=False) for name in missing)
+        is_recovered = self._is_recovered and not missing
+        if self._is_whole and not self._opening.positions:
+            events.append(self._ready(is_recovered=None))
+        else:
+            events.append(self._ready(is_recovered=is_recovered))
+        return Step(events=tuple(events))
 
     # --- messages of the server -----------------------------------------------------------------------------------------
 
     def _frame(self, payload: Any, identity: str | None = None) -> Frame:
-        kind: type[Any] = payload.__class__
-        name = self._registry.of(kind).name
-        return Frame(self._codec.encode(Envelope(name, payload, name, identity)))
+        opening = self._opening
+        name = _TYPES.of(payload.__class__).name
+        identity = opening.new_id() if identity is None else identity
+        message = Envelope(name, payload, name, identity, timestamp=opening.clock())
+        return Frame(self._codec.encode(message), name=name)
 
-    def _greeted(self, message: Envelope[Hello]) -> Step:
-        if self._phase is not _Phase.GREETING:
-            return Step(events=(message,))
-        self._hello = message.payload
-        if self._sends_token and self._token is not None:
-            self._phase = _Phase.AUTHENTICATING
-            return Step((self._frame(Auth(self._token)),), (message,))
-        return self._resume(message)
-
-    def _authenticated(self, message: Envelope[AuthOk]) -> Step:
-        if self._phase is not _Phase.AUTHENTICATING:
-            return Step(events=(message,))
-        return self._resume(message)
-
-    def _resume(self, message: Envelope[Any]) -> Step:
-        hello = self._hello
-        positions = dict(self._positions)
-        if positions and hello is not None and hello.resume:
-            self._phase = _Phase.RESUMING
-            return Step((self._frame(Resume(positions)),), (message,))
-        # A server that cannot replay: only its snapshots have what was missed.
-        frames = (self._frame(Sync(tuple(positions))),) if positions else ()
-        return Step(frames, (message, self._ready()))
-
-    def _ready(self) -> Ready:
-        self._phase = _Phase.LIVE
-        hello = self._hello
-        return Ready() if hello is None else Ready(beat=hello.heartbeat, max_size=hello.max_size)
-
-    def _resumed(self, message: Envelope[Resumed]) -> Step:
-        if self._phase is not _Phase.RESUMING:
-            return Step(events=(message,))
-        it = message.payload
-        refused = (Ended(name, refusal.code) for name, refusal in it.refused.items())
-        last = () if it.more else (self._ready(),)
-        return Step(events=(message, *_followed(it.streams), *refused, *last))
+    def _syncs(
+        self, streams: Sequence[str] | Mapping[str, Position], pending: Sequence[str] = ()
+    ) -> tuple[Frame, ...]:
+        limit = None if self._hello is None else self._hello.max_size
+        named = dict.fromkeys(streams, Position("", 0))
+        syncs = [Sync(tuple(part)) for part in in_frames(named, limit)]
+        if self._is_whole and pending:
+            # Before the first state: the server looks them up when it has read that state.
+            first = [Sync(syncs[0].streams, part) for part in _chunks(tuple(pending), limit)]
+            syncs[:1] = first
+        return tuple(self._frame(sync) for sync in syncs)
 
     def _subscribed(self, message: Envelope[Subscribed]) -> Step:
         it = message.payload
         position = None if it.epoch is None or it.seq is None else Position(it.epoch, it.seq)
+        self._forget_request(it.channel)
         followed = Following(it.channel, it.stream, position)
-        return Step(events=(followed, *_followed(it.streams), message))
+        return Step(events=(followed, *_followed(it.streams), Control(message)))
 
     def _unsubscribed(self, message: Envelope[Unsubscribed]) -> Step:
-        return Step(events=(Ended(message.payload.channel, message.payload.code), message))
-
-    def _acknowledged(self, message: Envelope[MessageReceived]) -> Step:
         it = message.payload
-        return Step(events=(Acknowledged(it.message_id, it.reply, it.positions, message),))
+        self._forget_request(it.channel)
+        return Step(events=(Ended(it.channel, it.code), Control(message)))
+
+    def _forget_request(self, channel: str) -> None:
+        for identity in [key for key, asked in self._asked.items() if asked == channel]:
+            del self._asked[identity]
+
+    def _acknowledged(self, message: Envelope[MessageReceived]) -> Acknowledged:
+        it = message.payload
+        return Acknowledged(it.message_id, it.reply, it.positions, message)
 
     def _complained(self, message: Envelope[ServerError]) -> Step:
         error = message.payload
-        if error.reply_to is None:
-            return Step(events=(message,))
         is_retryable = error.retryable is True
+        if error.reply_to in self._asked:
+            channel = self._asked.pop(error.reply_to)
+            after = (error.after or 0.0) if is_retryable else None
+            return Step(events=(Ended(channel, error.code, error.message, after), Control(message)))
+        if error.reply_to is None:
+            failure = RequestFailed(error.code, error.message, retryable=error.retryable)
+            notice = Notice(ErrorKind.APPLICATION, failure, is_retryable)
+            return Step(events=(notice, Control(message)))
         refused = Refused(
             error.reply_to, error.code, error.message, is_retryable, error.after, message
         )
@@ -260,33 +524,131 @@ class V1Session:
 
     def _state(self, message: Envelope[Snapshot]) -> Step:
         it = message.payload
-        return Step(events=(State(message, it.stream, Position(it.epoch, it.seq)),))
+        position = Position(it.epoch, it.seq)
+        plain = msgspec.to_builtins(it)
+        for name in ("stream", "epoch", "seq"):
+            del plain[name]
+        return Step(events=(State(message, it.stream, position, plain),))
+
+    def _part(self, message: Envelope[_Part]) -> Step:
+        it = message.payload
+        position, state = Position(it.epoch, it.seq), it.state
+        if it.parts > 1:
+            known, pieces = self._pieces.get(it.stream, (position, []))
+            if it.part == 1 or known != position or len(pieces) != it.part - 1:
+                pieces = []
+            if len(pieces) != it.part - 1 or not isinstance(state, str):
+                return Step(
+                    events=(rejected("a part of a state without the parts before it", "snapshot"),)
+                )
+            pieces.append(state)
+            self._pieces[it.stream] = position, pieces
+            if sum(map(len, pieces)) > _MAX_STATE:
+                del self._pieces[it.stream]
+                return Step(
+                    events=(rejected(f"a state of more than {_MAX_STATE} characters", "snapshot"),)
+                )
+            if it.part < it.parts:
+                return Step()
+            del self._pieces[it.stream]
+            try:
+                state = decoded("".join(pieces))
+            except MessageRejected as error:
+                return Step(events=(Fault(error),))
+        return Step(events=(self._whole_state(it, position, state),))
+
+    def _whole_state(self, it: _Part, position: Position, state: Any) -> Event:
+        """Returns the state with a message for handlers, of the class that the program registered."""
+        codec = self._codec
+        row = codec.registry.get("snapshot") if isinstance(codec, JsonCodec) else None
+        kind: type[Any] = Snapshot if row is None else row.payload
+        fields = {"stream": it.stream, "epoch": it.epoch, "seq": it.seq}
+        try:
+            payload = msgspec.convert({**fields, **(object_of(state) or {})}, kind)
+        except (msgspec.ValidationError, RecursionError) as error:
+            if kind is not Snapshot:
+                return rejected(str(error), "snapshot")
+            payload = Snapshot(it.stream, it.epoch, it.seq)
+        message = Envelope("snapshot", payload, "snapshot")
+        return State(message, it.stream, position, state)
 
     def _pinged(self, message: Envelope[Ping]) -> Step:
-        return Step((self._frame(Pong(), message.id),), (Alive(), message))
+        return Step((self._frame(Pong(), message.id),), (Alive(), Control(message)))
 
     def _ponged(self, message: Envelope[Pong]) -> Step:
-        return Step(events=(Alive(message.id), message))
+        if message.payload.mark is not None:
+            self.memory = {**self.memory, "mark": message.payload.mark}
+        return Step(events=(Alive(message.id, is_answer=True), Control(message)))
 
     def _leaves(self, message: Envelope[GoAway]) -> Step:
-        return Step(events=(Leaving(max(0.0, message.payload.after)), message))
+        return Step(events=(Leaving(max(0.0, message.payload.after)), Control(message)))
 
-    _readers: ClassVar[dict[type[Any], Callable[[V1Session, Envelope[Any]], Step]]] = {
-        Hello: _greeted,
-        AuthOk: _authenticated,
-        Resumed: _resumed,
-        Subscribed: _subscribed,
-        Unsubscribed: _unsubscribed,
-        MessageReceived: _acknowledged,
-        ServerError: _complained,
-        Ping: _pinged,
-        Pong: _ponged,
-        GoAway: _leaves,
-    }
+    _readers: ClassVar[dict[type[Any], Any]] = _WithSubclasses(
+        {
+            Hello: _greeted,
+            AuthOk: _authenticated,
+            Resumed: _resumed,
+            Subscribed: _subscribed,
+            Unsubscribed: _unsubscribed,
+            MessageReceived: _acknowledged,
+            ServerError: _complained,
+            Snapshot: _state,
+            _Part: _part,
+            Ping: _pinged,
+            Pong: _ponged,
+            GoAway: _leaves,
+        }
+    )
+
+
+def _with_repairs(message: Envelope[Any], found: Step | Event) -> Step:
+    step = found if isinstance(found, Step) else Step(events=(found,))
+    errors = [
+        MessageRejected(f"a bad field was dropped: {problem}", type=message.type, id=message.id)
+        for problem in message.problems
+    ]
+    notices = (Notice(ErrorKind.PROTOCOL, error, is_retryable=False) for error in errors)
+    return Step(step.frames, (*notices, *step.events))
 
 
 def _followed(streams: Mapping[str, Recovery]) -> list[Event]:
-    return [
-        Following(name, name, Position(it.epoch, it.seq), it.recovered)
-        for name, it in streams.items()
-    ]
+    events: list[Event] = []
+    for name, it in streams.items():
+        if it.new:
+            # The client did not name the stream. It follows from its first entry, or begins with the next one.
+            first = Position(it.epoch, 0) if it.recovered else None
+            events.append(Following(name, name, first))
+        else:
+            events.append(Following(name, name, Position(it.epoch, it.seq), it.recovered))
+    return events
+
+
+def _chunks(names: tuple[str, ...], limit: int | None) -> list[tuple[str, ...]]:
+    """Returns names in parts, each of which fits into a frame."""
+    parts = in_frames(dict.fromkeys(names, Position("", 0)), limit) if names else []
+    return [tuple(part) for part in parts]
+
+
+def in_frames(streams: Mapping[str, Position], limit: int | None) -> list[dict[str, Position]]:
+    """Returns the streams in parts, each of which fits into a frame.
+
+    Args:
+        streams: Names and positions.
+        limit: Bytes of a frame that the server takes; None for half a MiB.
+    """
+    most = _FRAME if limit is None or limit <= 0 else min(limit, _FRAME)
+    parts: list[dict[str, Position]] = [{}]
+    size = _ENVELOPE
+    for name, position in streams.items():
+        more = _size_of(name, position)
+        if parts[-1] and size + more > most:
+            parts.append({})
+            size = _ENVELOPE
+        parts[-1][name] = position
+        size += more
+    return parts
+
+
+def _size_of(name: str, position: Position) -> int:
+    """Returns the bytes of a stream in a resume, or a little more: `"name":{"epoch":"...","seq":...},`."""
+    return len(json.dumps(name)) + len(json.dumps(position.epoch)) + 48

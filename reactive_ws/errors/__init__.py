@@ -21,6 +21,7 @@ ReactiveWSError
 │   ├── ConnectionLost          the connection ended after it was open
 │   ├── HeartbeatTimeout        nothing arrived in time
 │   ├── BadCertificate          TLS verification failed: not retried
+│   ├── TokenRefused            the server refused the token in a message: one more try with a fresh one
 │   ├── Unauthorized            the token was refused: not retried with the same token
 │   └── GaveUp                  out of attempts
 ├── MessageError                one message; the connection stays open
@@ -69,6 +70,7 @@ from .connection import (
     HeartbeatTimeout,
     ProxyRefused,
     RedirectRefused,
+    TokenRefused,
     Unauthorized,
 )
 from .delivery import (
@@ -142,6 +144,7 @@ __all__ = [
     "ServiceClosed",
     "StateUnusable",
     "StoreClosed",
+    "TokenRefused",
     "Unauthorized",
     "UnknownType",
     "UsageError",

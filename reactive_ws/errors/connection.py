@@ -19,6 +19,7 @@ __all__ = [
     "HeartbeatTimeout",
     "ProxyRefused",
     "RedirectRefused",
+    "TokenRefused",
     "Unauthorized",
 ]
 
@@ -161,6 +162,20 @@ class BadCertificate(ConnectionFailed):
         "the server's certificate was not accepted: {reason}; pass ssl= with the right "
         "certificate authority, or fix the server"
     )
+
+
+@attrs.define(eq=False, slots=False)
+class TokenRefused(ConnectionFailed):
+    """The server refused the token in a message; the service asks the token provider once for another one.
+
+    Attributes:
+        reason: The server's words.
+    """
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the server refused the token: {one_line(self.reason)}"
 
 
 @attrs.define(eq=False, slots=False)

@@ -14,13 +14,15 @@ It knows neither sockets nor the state of the connection, and it sends nothing. 
 from .async_handlers import AsyncHandler
 from .dispatcher import Dispatcher, name_of
 from .order import Inbound
-from .receiver import Burst, Receiver
-from .subscriptions import Subscriptions
+from .receiver import Burst, Follower, Receiver
+from .subscriptions import Asking, Subscriptions
 
 __all__ = [
+    "Asking",
     "AsyncHandler",
     "Burst",
     "Dispatcher",
+    "Follower",
     "Inbound",
     "Receiver",
     "Subscriptions",

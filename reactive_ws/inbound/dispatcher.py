@@ -122,6 +122,14 @@ class Dispatcher:
         self._registered: tuple[_Registration, ...] = ()
         self._routes: dict[tuple[str, str], Route] = {}
 
+    def name_of(self, key: type[Any] | str) -> str:
+        """Returns the type name of a payload class; a name as it is.
+
+        Raises:
+            UnknownType: the class is not registered.
+        """
+        return key if isinstance(key, str) else self._registry.of(key).name
+
     def on(
         self,
         key: str | type[Any],

@@ -6,7 +6,8 @@
                         delivered, and the caller asks the server for a snapshot
     a new `epoch`       the server forgot the old numbers: start at this message, and ask for a snapshot
     first contact       the stream starts at this message
-    no `seq`            dropped when its id is one of the last 1 024
+    `more`              held until the last message of the entry is there; then all of them in order
+    no `seq`            dropped when its id is one of the last 1 024, if the server's ids are unique
 
 Before a new connection has caught up, what is missing is on its way, so no gap is given up then.
 
@@ -21,7 +22,7 @@ from typing import Any
 
 import attrs
 
-from ..wire import Envelope, Position, Recovery, Snapshot
+from ..wire import Envelope, Position
 from .entries import Entries
 
 __all__ = ["Gap", "Inbound"]
@@ -73,12 +74,14 @@ class Inbound:
         duplicates: How many messages were dropped because they were seen before.
         gaps: How many gaps were given up on, new epochs included.
         entries: Messages of entries that are not complete.
+        ids_are_unique: Whether two messages with the same id and type are the same message.
     """
 
     def __init__(self) -> None:
         self.duplicates = 0
         self.gaps = 0
         self.entries = Entries()
+        self.ids_are_unique = True
         self._cursors: dict[str, _Cursor] = {}
         self._moved: dict[str, _Cursor] = {}
         self._holding: dict[str, _Cursor] = {}
@@ -161,42 +164,36 @@ class Inbound:
             return self._begin(stream, epoch or "", seq, None)
         return self._place(cursor, seq, None, now)
 
-    def snapshot(self, snapshot: Snapshot) -> tuple[bool, tuple[Envelope[Any], ...]]:
-        """The state of a stream arrived.
+    def snapshot(self, stream: str, position: Position) -> tuple[bool, tuple[Envelope[Any], ...]]:
+        """The state of a stream at a position arrived.
 
         Returns:
             Whether it is to be applied (an older one than the position is not), and what follows it.
         """
-        cursor = self._cursors.get(snapshot.stream)
-        if cursor is None or cursor.epoch != snapshot.epoch:
-            self._start(snapshot.stream, snapshot.epoch, snapshot.seq)
+        cursor = self._cursors.get(stream)
+        if cursor is None or cursor.epoch != position.epoch:
+            self._start(stream, position.epoch, position.seq)
             return True, _NOTHING
-        if snapshot.seq < cursor.seq:
+        if position.seq < cursor.seq:
             return False, _NOTHING
         if self.entries:
-            self.entries.forget(snapshot.stream, snapshot.epoch, snapshot.seq)
-        cursor.seq = snapshot.seq
+            self.entries.forget(stream, position.epoch, position.seq)
+        cursor.seq = position.seq
         self._moved[cursor.stream] = cursor
-        cursor.held = {seq: held for seq, held in cursor.held.items() if seq > snapshot.seq}
+        cursor.held = {seq: held for seq, held in cursor.held.items() if seq > position.seq}
         following = self._in_sequence(cursor)
         if not cursor.held:
             self._holding.pop(cursor.stream, None)
         return True, following
 
-    def recovered(self, streams: Mapping[str, Recovery]) -> list[str]:
-        """The server answered a resume; returns the streams that need a snapshot."""
-        lost: list[str] = []
-        for name, recovery in streams.items():
-            if recovery.recovered:
-                continue
-            lost.append(name)
-            self._start(name, recovery.epoch, recovery.seq)
-        return lost
+    def restarted(self, stream: str, position: Position) -> None:
+        """Messages of the stream are missing: it goes on after this position, and needs a snapshot."""
+        self._start(stream, position.epoch, position.seq)
 
-    def subscribed(self, stream: str, epoch: str, seq: int) -> None:
+    def subscribed(self, stream: str, position: Position) -> None:
         """A subscription starts at this position, unless the stream is known already."""
         if stream not in self._cursors:
-            self._start(stream, epoch, seq)
+            self._start(stream, position.epoch, position.seq)
 
     def gather(self, envelope: Envelope[Any]) -> None:
         """Keeps a message that has `more` until the last one of its entry is there."""
@@ -241,7 +238,7 @@ class Inbound:
         self._holding.pop(stream, None)
 
     def _is_seen(self, envelope: Envelope[Any]) -> bool:
-        if envelope.id is None:
+        if envelope.id is None or not self.ids_are_unique:
             return False
         ids = self._ids
         # With the type: a server may answer one message with several of different types that carry its id.

@@ -1,12 +1,12 @@
-"""From frames to stores: decode, put in order, call the handlers, commit. One burst of frames is one commit.
+"""From frames to stores: read, put in order, call the handlers, commit. One burst of frames is one commit.
 
-A burst ends after 64 messages or 2 ms. It also ends with a message about the connection itself, so that what follows is
-read in the new state. After four full bursts in a row the limit rises to 256 messages, still within 2 ms. What a handler
+The session of the dialect says what a frame means. A burst ends after 64 messages or 2 ms. It also ends with a step of the
+connection itself, so that what follows is read in the new state. After four full bursts in a row the limit rises to 256 messages, still within 2 ms. What a handler
 writes, the acknowledgements and the positions of the streams become visible together. Event observers and requests get
 the messages after the commit, so they read stores in which the message has taken effect.
 
-It opens no socket and decides nothing about the connection. `shell` passes frames in and gets the messages back that are
-for the decisions.
+It opens no socket and decides nothing about the connection. `shell` passes frames in and gets the frames and events back
+that are for the connection.
 """
 
 from __future__ import annotations
@@ -17,25 +17,27 @@ from typing import Any, Protocol
 import attrs
 
 from ..connection import Counters, ErrorKind, Logbook
+from ..dialects import (
+    Acknowledged,
+    Alive,
+    Control,
+    Ended,
+    Event,
+    Fault,
+    Following,
+    Frame,
+    Notice,
+    Refused,
+    Request,
+    Session,
+    State,
+    Step,
+)
 from ..engine import Batch, Domain, Tracer, active_batch, batch
 from ..errors import MessageRejected, MessagesMissing, RequestFailed
 from ..outbox import Outbox
 from ..state import EventSource, EventStream, Map, Store
-from ..wire import (
-    AuthOk,
-    Codec,
-    Envelope,
-    GoAway,
-    Hello,
-    MessageReceived,
-    Ping,
-    Pong,
-    Position,
-    Resumed,
-    ServerError,
-    Snapshot,
-    Subscribed,
-)
+from ..wire import Envelope, Position
 from .dispatcher import Dispatcher, Route, matches
 from .order import Inbound
 from .requests import Requests
@@ -48,6 +50,46 @@ _MAX_OF_BACKLOG = 256
 _PATIENCE = 4
 """Full bursts of late that make a backlog."""
 _MAX_SECONDS = 0.002
+
+
+class Follower(Protocol):
+    """Follows one stream; called in the batch of a burst. A method that returns True asks for the state of the stream."""
+
+    def entry(self, message: Envelope[Any]) -> bool:
+        """A message of the stream was delivered."""
+        ...
+
+    def missed(self) -> bool:
+        """A message of the stream was rejected."""
+        ...
+
+    def state(self, position: Position, value: Any) -> bool:
+        """The state of the stream arrived, as plain values."""
+        ...
+
+    def following(self, *, is_recovered: bool | None) -> bool:
+        """The server answered a subscription or a resume."""
+        ...
+
+    def refused(self) -> None:
+        """The server does not let this client hear the stream."""
+        ...
+
+    def acknowledged(self, identity: str, positions: Mapping[str, Position]) -> bool:
+        """The server acknowledged a message of this client."""
+        ...
+
+    def ended(self, identity: str) -> None:
+        """The server refused a message of this client."""
+        ...
+
+    def lost(self) -> None:
+        """The connection ended."""
+        ...
+
+    def ready(self, position: Position | None) -> bool:
+        """A connection is ready; the stream goes on after this position."""
+        ...
 
 
 class Report(Protocol):
@@ -63,26 +105,14 @@ class Burst:
     """The work that a burst leaves for its caller.
 
     Attributes:
-        protocol: Messages for the protocol, in order.
+        connection: Frames to write and events for the connection, in order.
         unsynced: Streams that need a snapshot.
         has_more: Whether the burst ended before the frames did.
     """
 
-    protocol: list[Envelope[Any]]
+    connection: list[Frame | Event]
     unsynced: tuple[str, ...]
     has_more: bool
-
-
-class _WithSubclasses(dict[type[Any], Any]):
-    """A table by class in which a subclass has the entry of its base, and any other class None.
-
-    The application's snapshot is such a subclass. An answer is kept, so that each class is looked up once.
-    """
-
-    def __missing__(self, payload: type[Any]) -> Any:
-        found = next((self[base] for base in payload.__mro__[1:] if base in self), None)
-        self[payload] = found
-        return found
 
 
 class Receiver:
@@ -92,7 +122,6 @@ class Receiver:
         self,
         *,
         domain: Domain,
-        codec: Codec,
         dispatcher: Dispatcher,
         outbox: Outbox,
         subscriptions: Subscriptions,
@@ -105,10 +134,12 @@ class Receiver:
             Map(), name="service.positions", domain=domain
         )
         self.unhandled: EventSource[Envelope[Any]] = EventSource("service.unhandled")
+        self.followers: dict[str, Follower] = {}
         self.inbound = Inbound()
         self.requests = Requests()
         self._domain = domain
-        self._decode = codec.decode
+        self._session: Session | None = None
+        self._received: Callable[[str | bytes, float], Step | Event] = _nothing
         self._dispatcher = dispatcher
         # Messages in a row whose handlers take them together, and their route.
         self._run: list[Envelope[Any]] = []
@@ -129,13 +160,30 @@ class Receiver:
         self._taps: tuple[tuple[str, EventSource[Envelope[Any]]], ...] = ()
         self._arrived: list[Envelope[Any]] = []
         self._unknown: list[Envelope[Any]] = []
-        self._protocol: list[Envelope[Any]] = []
+        self._has_snapshots = False
+        self._answers: list[Acknowledged | tuple[str, Exception]] = []
+        self._connection: list[Frame | Event] = []
+        self._unsynced: dict[str, None] = {}
 
     def resume_positions(self) -> Mapping[str, Position]:
         """Returns the positions to resume from, and goes on from there."""
         positions = self.positions.get()
         self.inbound.adopt(positions)
         return positions
+
+    def begin(self, session: Session | None) -> None:
+        """Reads frames of this session from now on."""
+        self._session = session
+        self._received = _nothing if session is None else session.received
+        self._has_snapshots = False
+        self.take_capabilities()
+
+    def take_capabilities(self) -> None:
+        """The session's capabilities may have changed."""
+        session = self._session
+        if session is not None:
+            self.inbound.ids_are_unique = session.capabilities.ids_are_unique
+            self._has_snapshots = session.capabilities.has_snapshots
 
     def burst(self, frame: str | bytes | None, pull: Callable[[], str | bytes | None]) -> Burst:
         """Takes a frame and what `pull` gives after it, until the burst is over."""
@@ -184,6 +232,16 @@ class Receiver:
             self._say_types()
         return self._after(has_more=False)
 
+    def step(self, step: Step) -> Burst:
+        """Takes what a session did by itself, such as at a deadline."""
+        with batch(self._domain):
+            self._batch = active_batch()
+            self._step(step, self.clock())
+            self._end_run()
+            self._store_positions()
+            self._say_types()
+        return self._after(has_more=False)
+
     def messages(
         self,
         pattern: str,
@@ -212,32 +270,60 @@ class Receiver:
 
     def _take(self, frame: str | bytes, now: float) -> bool:
         """Takes one frame; returns whether the burst ends with it."""
-        try:
-            envelope = self._decode(frame)
-        except MessageRejected as error:
-            self._rejected(error, now)
-            return False
+        found = self._received(frame, now)
+        if not isinstance(found, Envelope):
+            if isinstance(found, Acknowledged):
+                self._end_run()
+                self._acknowledged(found, now)
+                self._end_run()
+                return False
+            return self._step(found if isinstance(found, Step) else Step(events=(found,)), now)
         if self._is_logging:
-            self._log.received(envelope.type, envelope.id)
-        if envelope.problems:
-            self._repaired(envelope)
-        special = self._special[envelope.payload.__class__]
-        if special is not None:
-            self._end_run()
-            ends_burst = special(self, envelope)
-            self._end_run()
-            return ends_burst
+            self._log.received(found.type, found.id)
+        if found.problems:
+            self._repaired(found)
         inbound = self.inbound
-        if envelope.more and envelope.seq is not None:
-            inbound.gather(envelope)
-            return False
-        if inbound.entries:
-            ready: Iterable[Envelope[Any]] = inbound.whole(envelope, now)
-        else:
-            ready = inbound.accept(envelope, now)
-        for message in ready:
+        is_alone = not (found.more or inbound.entries)
+        for message in inbound.accept(found, now) if is_alone else self._ordered(found, now):
             self._deliver(message)
         return False
+
+    def _ordered(self, message: Envelope[Any], now: float) -> Iterable[Envelope[Any]]:
+        """Takes a message of the application; returns what can be delivered now."""
+        inbound = self.inbound
+        if message.more and message.seq is not None:
+            inbound.gather(message)
+            return ()
+        if inbound.entries:
+            return inbound.whole(message, now)
+        return inbound.accept(message, now)
+
+    def _step(self, step: Step, now: float) -> bool:
+        """Takes a step; returns whether the burst ends with it."""
+        ends_burst = False
+        self._connection += step.frames
+        for event in step.events:
+            if isinstance(event, Envelope):
+                if self._is_logging:
+                    self._log.received(event.type, event.id)
+                if event.problems:
+                    self._repaired(event)
+                for message in self._ordered(event, now):
+                    self._deliver(message)
+                continue
+            if event.__class__ is Fault:
+                # A bad element between two messages does not part them.
+                self._fault(event, now)
+                continue
+            self._end_run()
+            act = self._actions.get(event.__class__)
+            if act is None:
+                self._connection.append(event)
+                ends_burst = ends_burst or event.__class__ is not Alive
+            else:
+                act(self, event, now)
+            self._end_run()
+        return ends_burst
 
     def _say_types(self) -> None:
         """Tells the tracer of the domain which messages the next commit is about."""
@@ -248,6 +334,8 @@ class Receiver:
     def _deliver(self, envelope: Envelope[Any]) -> None:
         if self._tracer is not None:
             self._types[envelope.type] = None
+        if self.followers and envelope.stream in self.followers:
+            self._ask(envelope.stream, is_asking=self.followers[envelope.stream].entry(envelope))
         route = self._dispatcher.route(envelope)
         if route is not self._run_route:
             self._end_run()
@@ -258,6 +346,10 @@ class Receiver:
             self._unknown.append(envelope)
         if self._taps or self.requests.is_waiting:
             self._arrived.append(envelope)
+
+    def _ask(self, stream: str, *, is_asking: bool) -> None:
+        if is_asking and self._has_snapshots:
+            self._unsynced[stream] = None
 
     def _end_run(self) -> None:
         """Calls the handlers of the messages that were gathered."""
@@ -273,6 +365,8 @@ class Receiver:
         self._counters.messages_rejected += 1
         self._report(ErrorKind.PROTOCOL, error, is_retryable=False)
         inbound, place = self.inbound, (error.stream, error.epoch, error.seq)
+        if error.stream in self.followers and error.seq is not None:
+            self._ask(error.stream, is_asking=self.followers[error.stream].missed())
         if error.more:
             inbound.entries.begin(*place)
         elif (before := inbound.entries.last(*place)) is not None:
@@ -289,68 +383,100 @@ class Receiver:
             )
             self._report(ErrorKind.PROTOCOL, error, is_retryable=False)
 
-    def _for_protocol(self, envelope: Envelope[Any]) -> bool:
-        self._protocol.append(envelope)
-        self._deliver(envelope)
-        return True
+    def _control(self, event: Control, _now: float) -> None:
+        if self._is_logging:
+            self._log.received(event.message.type, event.message.id)
+        self._deliver(event.message)
 
-    def _for_heartbeat(self, envelope: Envelope[Any]) -> bool:
-        self._protocol.append(envelope)
-        self._deliver(envelope)
-        return False
-
-    def _acknowledged(self, envelope: Envelope[Any]) -> bool:
-        if self._outbox.acknowledge(envelope.payload.message_id):
+    def _acknowledged(self, event: Acknowledged, _now: float) -> None:
+        if self._outbox.acknowledge(event.id):
             self._counters.messages_acknowledged += 1
-        self._deliver(envelope)
-        return False
+        for stream, follower in self.followers.items():
+            self._ask(stream, is_asking=follower.acknowledged(event.id, event.positions))
+        if self.requests.is_waiting:
+            self._answers.append(event)
+        message = event.message
+        if message is not None:
+            if self._is_logging:
+                self._log.received(message.type, message.id)
+            self._deliver(message)
 
-    def _complained(self, envelope: Envelope[Any]) -> bool:
-        payload: ServerError = envelope.payload
-        error = RequestFailed(payload.code, payload.message, retryable=payload.retryable)
-        identity = payload.reply_to
-        if identity is not None:
-            is_retried = payload.retryable is True and self._outbox.postpone(
-                identity, self.clock(), payload.after
-            )
-            if is_retried:
-                self.requests.postponed(identity)
-            else:
-                self._outbox.reject(identity, error)
-        self._report(ErrorKind.APPLICATION, error, is_retryable=payload.retryable is True)
-        self._deliver(envelope)
-        return False
+    def _refused(self, event: Refused, now: float) -> None:
+        error = RequestFailed(event.code, event.text, retryable=event.is_retryable)
+        is_retried = event.is_retryable and self._outbox.postpone(event.id, now, event.after)
+        if not is_retried:
+            self._outbox.reject(event.id, error)
+            for follower in self.followers.values():
+                follower.ended(event.id)
+            self._answers.append((event.id, error))
+        self._report(ErrorKind.APPLICATION, error, is_retryable=event.is_retryable)
+        if event.message is not None:
+            self._control(Control(event.message), now)
 
-    def _snapshot(self, envelope: Envelope[Any]) -> bool:
-        is_new, following = self.inbound.snapshot(envelope.payload)
+    def _state(self, event: State, _now: float) -> None:
+        if self._is_logging:
+            self._log.received(event.message.type, event.message.id)
+        if event.message.problems:
+            self._repaired(event.message)
+        if event.stream in self.followers:
+            follower = self.followers[event.stream]
+            self._ask(event.stream, is_asking=follower.state(event.position, event.state))
+        is_new, following = self.inbound.snapshot(event.stream, event.position)
         if is_new:
-            self._deliver(envelope)
+            self._deliver(event.message)
         for message in self.inbound.entries.whole(following):
             self._deliver(message)
-        return False
 
-    def _subscribed(self, envelope: Envelope[Any]) -> bool:
-        payload: Subscribed = envelope.payload
-        self._subscriptions.confirmed(payload.channel)
-        if payload.stream is not None and payload.epoch is not None and payload.seq is not None:
-            self.inbound.subscribed(payload.stream, payload.epoch, payload.seq)
-        self._deliver(envelope)
-        return False
+    def _following(self, event: Following, _now: float) -> None:
+        if event.is_recovered is None:
+            self._subscriptions.confirmed(event.channel)
+        name = event.channel if event.stream is None else event.stream
+        if name in self.followers:
+            follower = self.followers[name]
+            self._ask(name, is_asking=follower.following(is_recovered=event.is_recovered))
+        if event.stream is None:
+            return
+        if event.is_recovered is False:
+            if event.position is not None:
+                self.inbound.restarted(event.stream, event.position)
+            if self._has_snapshots:
+                self._unsynced[event.stream] = None
+        elif event.position is not None and event.is_recovered is None:
+            self.inbound.subscribed(event.stream, event.position)
 
-    _special: dict[type[Any], Callable[[Receiver, Envelope[Any]], bool] | None] = _WithSubclasses(
-        {
-            Hello: _for_protocol,
-            AuthOk: _for_protocol,
-            Resumed: _for_protocol,
-            GoAway: _for_protocol,
-            Ping: _for_heartbeat,
-            Pong: _for_heartbeat,
-            MessageReceived: _acknowledged,
-            ServerError: _complained,
-            Snapshot: _snapshot,
-            Subscribed: _subscribed,
-        }
-    )
+    def _ended(self, event: Ended, now: float) -> None:
+        again = None if event.again_after is None else now + event.again_after
+        is_refused = event.code is not None
+        self._subscriptions.ended(event.channel, is_refused=is_refused, again_at=again)
+        if event.code is not None:
+            if event.channel in self.followers and again is None:
+                self.followers[event.channel].refused()
+            text = event.text or f"the channel {event.channel!r} was refused"
+            error = RequestFailed(event.code, text, retryable=again is not None)
+            self._report(ErrorKind.APPLICATION, error, is_retryable=again is not None)
+
+    def _request(self, event: Request, now: float) -> None:
+        for message in self._ordered(event.message, now):
+            self._deliver(message)
+        self._connection.append(event)
+
+    def _fault(self, event: Any, now: float) -> None:
+        self._rejected(event.error, now)
+
+    def _notice(self, event: Notice, _now: float) -> None:
+        self._report(event.kind, event.error, is_retryable=event.is_retryable)
+
+    # All other events are for the connection.
+    _actions: dict[type[Any], Callable[[Receiver, Any, float], None]] = {
+        Control: _control,
+        Acknowledged: _acknowledged,
+        Refused: _refused,
+        State: _state,
+        Following: _following,
+        Ended: _ended,
+        Request: _request,
+        Notice: _notice,
+    }
 
     # --- the end of a burst ---------------------------------------------------------------------------------------------
 
@@ -379,7 +505,7 @@ class Receiver:
     def _after(self, *, has_more: bool) -> Burst:
         if self._tracer is not None:
             self._tracer.handling(())
-        protocol, self._protocol = self._protocol, []
+        connection, self._connection = self._connection, []
         if self._arrived:
             arrived, self._arrived = self._arrived, []
             for envelope in arrived:
@@ -387,6 +513,13 @@ class Receiver:
                     if matches(pattern, envelope.channel):
                         source.emit(envelope)
                 self.requests.arrived(envelope)
+        if self._answers:
+            answers, self._answers = self._answers, []
+            for answer in answers:
+                if isinstance(answer, Acknowledged):
+                    self.requests.acknowledged(answer.id, answer.reply, answer.message)
+                else:
+                    self.requests.refused(*answer)
         if self._unknown:
             unknown, self._unknown = self._unknown, []
             for envelope in unknown:
@@ -395,4 +528,14 @@ class Receiver:
         for gap in gaps:
             error = MessagesMissing(gap.stream, gap.expected, gap.got)
             self._report(ErrorKind.PROTOCOL, error, is_retryable=True)
-        return Burst(protocol, tuple({gap.stream: None for gap in gaps}), has_more)
+        unsynced: tuple[str, ...] = ()
+        if self._unsynced or gaps:
+            if self._has_snapshots:
+                self._unsynced.update({gap.stream: None for gap in gaps})
+            unsynced, self._unsynced = tuple(self._unsynced), {}
+        return Burst(connection, unsynced, has_more)
+
+
+def _nothing(_frame: str | bytes, _now: float) -> Step:
+    """No session is there that could read a frame."""
+    return Step()

@@ -1,8 +1,8 @@
 """Matches replies to requests.
 
 A reply that carries the request's id answers it; a reply of the type without an id answers the oldest request that waits
-for the type; an `error` with `replyTo` fails its request, unless the server wants the message again later. The end of a
-connection fails the requests that were sent on it and are not sent again. It sends nothing and sets no timeouts:
+for the type; so does the result that comes with an acknowledgement. A refusal fails its request, unless the server wants the
+message again later. The end of a connection fails the requests that were sent on it and are not sent again. It sends nothing and sets no timeouts:
 `service.request` does.
 """
 
@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+import msgspec
 
-from ..errors import ConnectionLost, RequestFailed
+from ..errors import ConnectionLost, MessageRejected
 from ..outbox import Delivery, DeliveryStatus, Pending
-from ..wire import Envelope, MessageReceived, ServerError
+from ..wire import Envelope
 
 __all__ = ["Requests"]
 
@@ -25,7 +26,6 @@ class _Request:
     reply: type[Any] | str
     answer: Pending[Envelope[Any]]
     delivery: Delivery | None = None
-    is_postponed: bool = False
 
 
 class Requests:
@@ -51,12 +51,6 @@ class Requests:
         if request is not None:
             request.delivery = delivery
 
-    def postponed(self, identity: str) -> None:
-        """The server wants the request again later; the error that says so does not fail it."""
-        request = self._open.get(identity)
-        if request is not None:
-            request.is_postponed = True
-
     def lost(self, error: ConnectionLost) -> None:
         """The connection ended: what was sent on it and is not sent again gets no reply."""
         for identity, request in list(self._open.items()):
@@ -71,36 +65,47 @@ class Requests:
         """The caller no longer waits."""
         self._open.pop(identity, None)
 
+    def refused(self, identity: str, error: Exception) -> None:
+        """The server refused the message for good."""
+        request = self._open.pop(identity, None)
+        if request is not None:
+            request.answer.fail(error)
+
+    def acknowledged(self, identity: str, reply: Any, message: Envelope[Any] | None) -> None:
+        """The server acknowledged the message: perhaps with its result, or the acknowledgement is the reply itself."""
+        request = self._open.get(identity)
+        if request is None:
+            return
+        wanted = request.reply
+        if message is not None and _is_reply(message, wanted):
+            self._settle(request, message)
+        elif reply is not None and not isinstance(wanted, str):
+            try:
+                result = msgspec.convert(reply, wanted)
+            except (msgspec.ValidationError, TypeError) as error:
+                self.refused(identity, MessageRejected(f"the result of the request: {error}"))
+            else:
+                self._settle(request, Envelope("reply", result, id=identity))
+
     def arrived(self, envelope: Envelope[Any]) -> None:
         """Answers the request that this message is the reply to."""
-        payload = envelope.payload
-        if isinstance(payload, ServerError) and payload.reply_to is not None:
-            failed = self._open.get(payload.reply_to)
-            if failed is not None and failed.is_postponed:
-                failed.is_postponed = False
-                return
-            if failed is not None:
-                self._open.pop(payload.reply_to, None)
-                failed.answer.fail(
-                    RequestFailed(payload.code, payload.message, retryable=payload.retryable)
-                )
-                return
-        answers = payload.message_id if isinstance(payload, MessageReceived) else envelope.id
         for identity, request in list(self._open.items()):
-            if answers not in (None, identity):
-                continue
-            is_reply = (
-                envelope.type == request.reply
-                if isinstance(request.reply, str)
-                else isinstance(payload, request.reply)
-            )
-            if is_reply:
-                self._open.pop(identity, None)
-                request.answer.settle(envelope)
+            if envelope.id in (None, identity) and _is_reply(envelope, request.reply):
+                self._settle(request, envelope)
                 return
+
+    def _settle(self, request: _Request, reply: Envelope[Any]) -> None:
+        self._open.pop(request.id, None)
+        request.answer.settle(reply)
 
     def fail_all(self, error: Exception) -> None:
         """Fails every open request."""
         waiting, self._open = self._open, {}
         for request in waiting.values():
             request.answer.fail(error)
+
+
+def _is_reply(envelope: Envelope[Any], wanted: type[Any] | str) -> bool:
+    if isinstance(wanted, str):
+        return envelope.type == wanted
+    return isinstance(envelope.payload, wanted)

@@ -71,8 +71,10 @@ class Outgoing:
     """One message on its way out. Only the outbox changes it, except for `position`.
 
     Attributes:
-        frame: The encoded message of the newest transmission.
-        size: Bytes of that frame.
+        frame: The message as the outbox and its file keep it.
+        size: Bytes of it.
+        written: The first frame of the newest transmission.
+        parts: The frames that follow it, such as binary attachments; no other frame comes between.
         expires_at: Loop time after which it is no longer sent for the first time.
         is_ready: False while it is not on disk yet.
         first_sent_at: Loop time of the first transmission; None before it, and for a message of an earlier process.
@@ -111,6 +113,8 @@ class Outgoing:
     is_parked: bool = False
     released_at: float | None = None
     parkings: int = 0
+    written: str | bytes = ""
+    parts: tuple[str | bytes, ...] = ()
     _shown: Waiting | None = attrs.field(default=None, init=False, repr=False)
 
     def shown(self) -> Waiting:

@@ -23,6 +23,7 @@ loop. The outbox announces statuses outside the lock, because watchers are forei
 from __future__ import annotations
 
 import collections
+import itertools
 import math
 import threading
 from collections.abc import Callable, Collection
@@ -40,6 +41,7 @@ Note: TypeAlias = tuple[Outgoing, DeliveryStatus, str | None, Exception | None]
 
 _PART = 64
 """Entries of one part of the view."""
+_MAX_UNKNOWN = 10_000
 _MAX_RECONNECT_AFTER = 600.0
 _MAX_POSTPONED = 60.0
 _LONGEST_POSTPONED = 3600.0
@@ -145,6 +147,16 @@ class Outbox:
         """Whether a message with this id is here and on disk, or on its way there."""
         entry = self._by_id.get(identity)
         return entry is not None and entry.is_durable
+
+    def unknown(self) -> tuple[str, ...]:
+        """Returns the ids of promised messages that were transmitted and not answered; the first 10 000."""
+        with self._lock:
+            ids = (
+                identity
+                for identity, entry in self._by_id.items()
+                if entry.transmissions and entry.guarantee is Guarantee.AT_LEAST_ONCE
+            )
+            return tuple(itertools.islice(ids, _MAX_UNKNOWN))
 
     def view(self) -> OutboxView:
         """Returns what waits, in order of sending. Costs what changed since the last view, not what waits."""

@@ -8,8 +8,10 @@ It decides nothing about a connection (`connection`), keeps no message (`outbox`
     runtime            start, stop, connect, disconnect
     sender             send, request, discard, drain
     handlers           handlers and streams of messages
+    followers          the replicas, joined to the receiver
     status             errors, connection records, metrics, the outbox as programs see it
     place              where the service runs at the moment
+    conversation       the session of the dialect, and what it leaves to the next one
     shell              performs the effects of the decisions in the loop
     alarm              one timer for many deadlines
     background_thread  an event loop in its own daemon thread

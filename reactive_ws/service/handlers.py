@@ -14,6 +14,7 @@ from typing import Any
 from reactivex.abc import DisposableBase
 from reactivex.disposable import Disposable
 
+from ..errors import MessageRejected, UsageError
 from ..inbound import AsyncHandler, Dispatcher, Receiver, Subscriptions, name_of
 from ..state import EventStream
 from ..wire import Envelope
@@ -48,6 +49,7 @@ class Handlers:
         self._failed = failed
         self._lock = threading.Lock()
         self._async_handlers: dict[AsyncHandler, None] = {}
+        self._answers: dict[str, tuple[Callable[[Any], Any], bool]] = {}
 
     def on(
         self,
@@ -75,6 +77,39 @@ class Handlers:
                     self._async_handlers.pop(worker, None)
 
         return Disposable(dispose)
+
+    def on_request(self, key: type[Any] | str, answer: Callable[[Any], Any]) -> DisposableBase:
+        """Registers what answers the server's requests of a class or a type name."""
+        name = self._dispatcher.name_of(key)
+        entry = answer, isinstance(key, str)
+        with self._lock:
+            if name in self._answers:
+                raise UsageError(f"requests of the type {name!r} are answered already")
+            self._answers[name] = entry
+
+        def dispose() -> None:
+            with self._lock:
+                if self._answers.get(name) is entry:
+                    del self._answers[name]
+
+        return Disposable(dispose)
+
+    def answer(self, message: Envelope[Any]) -> Any:
+        """Returns the answer to a request of the server.
+
+        Raises:
+            MessageRejected: nothing answers it, or the function of the program raised.
+        """
+        found = self._answers.get(message.type)
+        if found is None:
+            reason = "the server asks and nothing answers; register an answer with on_request"
+            raise MessageRejected(reason, type=message.type)
+        function, takes_envelope = found
+        try:
+            return function(message if takes_envelope else message.payload)
+        except Exception as error:
+            reason = f"{name_of(function)} raised {type(error).__name__}"
+            raise MessageRejected(reason, type=message.type) from error
 
     def off(self, key: type[Any] | str, handler: Callable[..., Any]) -> bool:
         """Removes the newest registration; False when there was none."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from typing import Any
 
 from ..connection import Connection, Counters, Decisions, ErrorKind, Logbook
 from ..engine import Domain, LoopHome
@@ -16,7 +17,9 @@ from ..errors import UsageError
 from ..inbound import Dispatcher, Receiver, Subscriptions
 from ..outbox import Outbox, Pending
 from ..transport import Settings
+from ..wire import Envelope
 from .background_thread import BackgroundThread
+from .conversation import Conversation
 from .handlers import Handlers
 from .place import Place
 from .sender import Sender
@@ -34,6 +37,7 @@ class Runtime:
 
     Args:
         settings: The options of the service.
+        conversation: Has the session of the dialect.
         domain: Whose home is the service's loop while the service runs.
         place: Where the service runs; this class fills it.
         decisions, outbox, receiver, subscriptions, dispatcher, counters, log: The parts that a shell needs.
@@ -47,6 +51,7 @@ class Runtime:
         self,
         settings: Settings,
         *,
+        conversation: Conversation,
         domain: Domain,
         place: Place,
         decisions: Decisions,
@@ -62,6 +67,7 @@ class Runtime:
         reports: Reports,
     ) -> None:
         self._settings = settings
+        self._conversation = conversation
         self._domain = domain
         self._place = place
         self._decisions = decisions
@@ -229,6 +235,10 @@ class Runtime:
         self._refuse()
         self._sender.fail_requests()
 
+    def asked(self, message: Envelope[Any]) -> Any:
+        """Asks the program for the answer to a request of the server."""
+        return self._handlers.answer(message)
+
     def token_expires(self) -> None:
         """Replaces the token."""
         self.refresh_token()
@@ -308,6 +318,7 @@ class Runtime:
             self._sender.open()
             place.shell = Shell(
                 self._settings,
+                conversation=self._conversation,
                 decisions=self._decisions,
                 outbox=self._outbox,
                 receiver=self._receiver,

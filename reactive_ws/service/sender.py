@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..connection import Decisions, Logbook
-from ..errors import RequestTimeout, ServiceClosed
+from ..errors import MessageRejected, RequestTimeout, ServiceClosed
 from ..inbound import Receiver
 from ..outbox import Delivery, DeliveryStatus, Outbox, OutboxView, Sending, Storage
 from ..state import EventSource, ReadOnly
@@ -41,6 +41,7 @@ class Sender:
 
     Attributes:
         sending: The source of `service.sending`.
+        closing: Called when the service ends: each writes a file.
 
     Raises:
         JournalError: the durable outbox's file cannot be used.
@@ -70,6 +71,7 @@ class Sender:
         self._changed = changed
         self._explain = explain
         self.sending: EventSource[Sending] = EventSource("service.sending")
+        self.closing: list[Callable[[], object]] = []
         self._is_accepting = True
         self._storage: Storage | None = None
         path = outbox.options.path
@@ -111,7 +113,9 @@ class Sender:
         self._changed()
 
     def close(self) -> None:
-        """Writes what the durable outbox has to write and lets its file go; its thread ends. Takes some milliseconds."""
+        """Writes what the durable outbox and the replicas have to write; lets the outbox's file go. Takes some milliseconds."""
+        for write in tuple(self.closing):
+            write()
         if self._storage is not None:
             self._storage.close()
 
@@ -122,10 +126,17 @@ class Sender:
     # --- for programs ---------------------------------------------------------------------------------------------------
 
     def send(
-        self, message: object, payload: Any, channel: str | None, time_to_live: float | None
+        self,
+        message: object,
+        payload: Any,
+        channel: str | None,
+        time_to_live: float | None,
+        before: Callable[[Envelope[Any]], None] | None = None,
     ) -> Delivery:
-        """Queues a message."""
+        """Queues a message; calls `before` with it first."""
         envelope, guarantee = self._envelope(message, payload, channel)
+        if before is not None:
+            before(envelope)
         return self._queue(envelope, guarantee, time_to_live)
 
     async def request(
@@ -217,7 +228,7 @@ class Sender:
         size = frame_size(frame, envelope.type)
         if guarantee is Guarantee.CONTROL:
             delivery = Delivery(envelope.id or "", is_final_when_sent=True)
-            self._send_frame(frame, delivery)
+            self._send_now(envelope, frame, delivery)
             self._sent(envelope, guarantee, delivery)
             return delivery
         storage = self._storage if guarantee is Guarantee.AT_LEAST_ONCE else None
@@ -243,10 +254,15 @@ class Sender:
         if self.sending.is_observed:
             self.sending.emit(Sending(envelope, guarantee, delivery))
 
-    def _send_frame(self, frame: str | bytes, delivery: Delivery) -> None:
+    def _send_now(self, envelope: Envelope[Any], frame: str | bytes, delivery: Delivery) -> None:
         def go() -> None:
             shell = self._place.shell
-            if shell is not None and shell.send_frame(frame):
+            try:
+                is_sent = shell is not None and shell.send_now(envelope, frame)
+            except MessageRejected as error:
+                delivery.advance(DeliveryStatus.FAILED, str(error), error)
+                return
+            if is_sent:
                 delivery.advance(DeliveryStatus.SENT)
             else:
                 reason = "not connected, and control messages do not wait"

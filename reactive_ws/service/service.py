@@ -11,6 +11,7 @@
     Shell      performs what the decisions want, in the loop
     Sender     the outbox: send, request, discard, drain
     Handlers   on, on_channel, messages
+    Followers  the replicas
     Status     the stores connection, metrics, outbox; `Reports` has the errors
     Place      the thread and the loop that the service runs in at the moment
 
@@ -27,6 +28,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self, TypeVar, overload
 
+import attrs
 from reactivex import Observable
 from reactivex.abc import DisposableBase
 
@@ -44,14 +46,18 @@ from ..connection import (
     Logbook,
     Metrics,
 )
+from ..dialects import V1, Dialect
 from ..engine import Domain, default_domain
 from ..errors import UsageError
 from ..inbound import Dispatcher, Receiver, Subscriptions
 from ..outbox import Delivery, Outbox, OutboxOptions, OutboxView, Pending, Sending
+from ..replicas import Replica
 from ..state import EventStream, ReadOnly, Selection, Store
 from ..transport import Auth, FirstMessage, Provider, Settings, address
 from ..transport import connect as websockets_connect
-from ..wire import Codec, Envelope, JsonCodec, Position, Registry, protocol_v1
+from ..wire import Codec, Envelope, Position, Registry, protocol_v1
+from .conversation import Conversation
+from .followers import Followers
 from .handlers import Handlers
 from .options import check_options
 from .place import Place
@@ -64,6 +70,7 @@ __all__ = ["WebSocketService"]
 
 P = TypeVar("P")
 R = TypeVar("R")
+S = TypeVar("S")
 
 # One for all services of a program: the state of a generator is 2.5 kB.
 _random = random.Random()
@@ -84,6 +91,13 @@ def _new_id() -> str:
     return str(uuid.uuid4())
 
 
+def _policy_of(policy: ClosePolicy, dialect: Dialect) -> ClosePolicy:
+    """Returns the policy with the close codes of the dialect before its own."""
+    if not dialect.closes:
+        return policy
+    return attrs.evolve(policy, codes={**policy.codes, **dialect.closes})
+
+
 class WebSocketService:
     """A connection that comes back by itself.
 
@@ -95,9 +109,11 @@ class WebSocketService:
         domain: Of the service's stores, and of all stores its handlers write; the default domain when None. Its home is
             this service's loop while that runs, unless it has one. Give each of several services a domain of its own,
             or the domain a home of yours: when the first of two that share one stops, writers deliver themselves.
-        codec: `JsonCodec()` when None.
-        registry: The message types; the codec's when None.
-        auth: `Header(...)`, `Query(...)`, `Subprotocol(...)` or `FirstMessage(...)`.
+        dialect: The language of the server; protocol v1 when None, which is plain JSON for a server without it.
+        codec: Replaces the JSON frames of protocol v1.
+        registry: The message types; those of the dialect or the codec when None.
+        auth: `Header(...)`, `Query(...)`, `Subprotocol(...)` or `FirstMessage(...)`. With the last one the dialect sends
+            the token.
         headers: Additional HTTP headers of the handshake.
         subprotocols: Offered after the codec's own and before those of `auth`; a server that selects one of these is
             spoken to in plain mode.
@@ -136,6 +152,7 @@ class WebSocketService:
         *,
         # What it speaks
         domain: Domain | None = None,
+        dialect: Dialect | None = None,
         codec: Codec | None = None,
         registry: Registry | None = None,
         auth: Auth | None = None,
@@ -167,8 +184,12 @@ class WebSocketService:
     ) -> None:
         check_options(locals())
         target, shown = address.target(url)
-        if codec is None:
-            codec = JsonCodec(registry)
+        if dialect is None:
+            is_json = heartbeat is not None and heartbeat.is_json
+            dialect = V1(registry, codec=codec, pings_plain=is_json)
+        elif codec is not None or registry is not None:
+            raise UsageError("codec= and registry= are arguments of the dialect; pass them to it")
+        codec = dialect.codec
         if registry is None:
             found = getattr(codec, "registry", None)
             registry = found if isinstance(found, Registry) else protocol_v1()
@@ -190,17 +211,19 @@ class WebSocketService:
         self._settings = Settings(
             url=target,
             shown_url=shown,
+            address=dialect.address,
             codec=codec,
+            offered=tuple(dialect.subprotocols),
+            sends_token=isinstance(auth, FirstMessage),
             registry=registry,
             decisions=DecisionOptions(
                 url=shown,
                 backoff=backoff or _BACKOFF,
-                policy=policy or _POLICY,
+                policy=_policy_of(policy or _POLICY, dialect),
                 max_attempts=max_attempts,
                 dial_timeout=dial_timeout,
                 stable_after=stable_after,
                 heartbeat=heartbeat,
-                has_first_message=isinstance(auth, FirstMessage),
                 has_token=auth is not None,
                 can_refresh=auth is not None and not isinstance(auth.token, str),
             ),
@@ -213,6 +236,7 @@ class WebSocketService:
             clock=clock or _utc_now,
             new_id=new_id or _new_id,
             close_timeout=close_timeout,
+            max_size=max_size,
             suspended=suspended or _SUSPENDED,
             suspend_limit=_SUSPEND_LIMIT,
             redirects=address.origins(redirects),
@@ -232,7 +256,6 @@ class WebSocketService:
         subscriptions = Subscriptions()
         self._receiver = Receiver(
             domain=self._domain,
-            codec=codec,
             dispatcher=dispatcher,
             outbox=waiting,
             subscriptions=subscriptions,
@@ -245,7 +268,6 @@ class WebSocketService:
             self._settings.decisions,
             rng=self._settings.rng,
             new_id=self._settings.new_id,
-            positions=self._receiver.resume_positions,
             backlog=waiting.__len__,
         )
         self._status = Status(
@@ -269,11 +291,22 @@ class WebSocketService:
             storage_failed=reports.storage_failed,
             explain=self._status.explain,
         )
+        self._followers = Followers(
+            domain=self._domain,
+            registry=registry,
+            receiver=self._receiver,
+            subscriptions=subscriptions,
+            outbox=waiting,
+            place=place,
+            sender=self._sender,
+            reports=reports,
+        )
         self._handlers = Handlers(
             dispatcher, self._receiver, subscriptions, place, reports.async_handler_failed
         )
         self._runtime = Runtime(
             self._settings,
+            conversation=Conversation(dialect),
             domain=self._domain,
             place=place,
             decisions=self._decisions,
@@ -539,6 +572,30 @@ class WebSocketService:
         return self._handlers.on(key, handler, run)
 
     @overload
+    def on_request(self, key: type[P], answer: Callable[[P], Any]) -> DisposableBase: ...
+    @overload
+    def on_request(self, key: str, answer: Callable[[Envelope[Any]], Any]) -> DisposableBase: ...
+
+    def on_request(self, key: type[Any] | str, answer: Callable[[Any], Any]) -> DisposableBase:
+        """Answers the server's requests, in dialects that have them: JSON-RPC and Socket.IO.
+
+        The function is short and synchronous, and runs in the service's loop after the commit of the burst. When it raises,
+        the error is reported and the server gets no answer.
+
+        Args:
+            key: A payload class, or a type name: then the function gets the envelope.
+            answer: Returns the answer, as plain values or a class that JSON can express.
+
+        Returns:
+            The registration; `dispose()` it or use it as a context manager.
+
+        Raises:
+            UsageError: requests of this type are answered already.
+            UnknownType: the class is not registered.
+        """
+        return self._handlers.on_request(key, answer)
+
+    @overload
     def on_async(self, key: type[P], handler: Callable[[P], Awaitable[Any]]) -> DisposableBase: ...
     @overload
     def on_async(
@@ -593,6 +650,48 @@ class WebSocketService:
                 Unsubscribing and resubscribing within one loop iteration sends nothing.
         """
         return self._handlers.messages(pattern, subscribe=subscribe)
+
+    def replica(
+        self,
+        stream: str,
+        initial: S,
+        reducers: Mapping[type[Any], Callable[[S, Any], S]],
+        *,
+        snapshot: type[S] | Callable[[Any], S] | None = None,
+        optimistic: Mapping[type[Any], Callable[[S, Any], S]] | None = None,
+        state_file: str | os.PathLike[str] | None = None,
+    ) -> Replica[S]:
+        """Keeps the state of a stream equal to the server's. Any thread.
+
+            todos = service.replica("todos", TodoList(), {TodoAdded: added}, optimistic={TodoAdd: added_locally})
+            todos.select(lambda now: now.items)
+            todos.send(TodoAdd(new_id(), "milk"))
+
+        It starts with the server's state and applies each entry of the stream once, in order. When entries are missing, it
+        asks for the state again. All changes of an entry show in one commit, with the position of the stream.
+
+        Args:
+            stream: Its name; the service subscribes to it.
+            initial: Shown until the first state arrives.
+            reducers: A pure function for each class of entries: `(state, entry) -> state`. Others only move the position.
+            snapshot: The class of the server's state, or a function that makes it of plain values; the class of `initial`
+                when None.
+            optimistic: A pure function for each class of commands whose effect `Replica.send` shows at once. It must accept a
+                state in which an earlier command is missing.
+            state_file: Where to keep the state, so that the next process starts with it.
+
+        Raises:
+            UsageError: the stream has a replica, its name is a pattern, or an optimistic command is not at-least-once.
+            UnknownType: a class is not registered.
+        """
+        return self._followers.replica(
+            stream,
+            initial,
+            reducers,
+            snapshot=snapshot,
+            optimistic=optimistic or {},
+            state_file=state_file,
+        )
 
     def sync(self, *streams: str) -> None:
         """Asks the server for snapshots of these streams, now or when connected. Any thread.

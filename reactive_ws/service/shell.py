@@ -1,7 +1,7 @@
 """Performs the effects of the decisions in an event loop, and reports to the decisions what happens there.
 
-It owns the lines (sockets), the one timer, and what the connection itself says past everything that waits in the outbox:
-subscriptions, syncs, tokens. It decides only when to call what. Everything runs in the loop that it was made in, and
+It owns the lines (sockets) and the one timer. It performs the steps of the dialect's session, and says past everything that
+waits in the outbox what the connection itself says: subscriptions, syncs, tokens. It decides only when to call what. Everything runs in the loop that it was made in, and
 after the end it leaves nothing there.
 """
 
@@ -23,20 +23,33 @@ from ..connection import (
     ErrorKind,
     Logbook,
     Reading,
-    in_frames,
 )
 from ..connection import effects as do
-from ..errors import ConnectionLost, DialFailed, MessageRejected, MessageTooBig, UnknownType
+from ..dialects import (
+    Alive,
+    Event,
+    Frame,
+    Handshaking,
+    Hangup,
+    Leaving,
+    Limit,
+    Opening,
+    Probe,
+    Ready,
+    Request,
+    Step,
+    TokenWanted,
+)
+from ..errors import ConnectionLost, DialFailed, MessageRejected, MessageTooBig, UsageError
 from ..inbound import Burst, Receiver, Subscriptions
 from ..outbox import Outbox, Outgoing
-from ..transport import Dialer, Line, Settings, Socket, TokenWatch
-from ..wire import Auth, Hello, Position, Sync, protocol_v1
+from ..transport import Dialer, Line, Settings, Socket, TokenWatch, frame_size
+from ..wire import Envelope, Guarantee
 from .alarm import Alarm
+from .conversation import Conversation
 from .suspension import SleepWatch
 
 __all__ = ["Listener", "Shell"]
-
-_CONTROL_TYPES = protocol_v1()
 
 _logger = logging.getLogger("reactive_ws.connection")
 
@@ -64,6 +77,14 @@ class Listener(Protocol):
         """A disconnect on purpose has decided what becomes of every message."""
         ...
 
+    def asked(self, message: Envelope[Any]) -> Any:
+        """Returns the answer to a request of the server.
+
+        Raises:
+            MessageRejected: nothing answers it.
+        """
+        ...
+
     def token_expires(self) -> None:
         """The token should be replaced."""
         ...
@@ -78,6 +99,7 @@ class Shell:
 
     Args:
         settings: The options of the service.
+        conversation: Has the session of the dialect.
         decisions, outbox, receiver, counters: The parts that outlive this loop.
         subscriptions: The channels to subscribe to on every connection.
         log: Takes a line for each message.
@@ -88,6 +110,7 @@ class Shell:
         self,
         settings: Settings,
         *,
+        conversation: Conversation,
         decisions: Decisions,
         outbox: Outbox,
         receiver: Receiver,
@@ -98,6 +121,7 @@ class Shell:
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self._settings = settings
+        self._conversation = conversation
         self._decisions = decisions
         self._outbox = outbox
         self._receiver = receiver
@@ -115,8 +139,12 @@ class Shell:
         self._sleep = SleepWatch(settings.suspended, settings.suspend_limit)
         self._peer_limit: int | None = None
         self._keeps_outcomes: float | None = None
-        self._has_protocol = False
+        self._has_acknowledgements = False
         self._unsynced: dict[str, None] = {}
+        # Steps that came while a burst was read; they are performed after it.
+        self._is_reading = False
+        self._in_handshake: tuple[str, ...] = ()
+        self._steps: list[Step] = []
 
     # --- what the program wants (in the loop) ---------------------------------------------------------------------------
 
@@ -157,6 +185,21 @@ class Shell:
         self._wrote(line)
         return True
 
+    def send_now(self, message: Envelope[Any], kept: str | bytes) -> bool:
+        """Sends a message past the outbox; False when there is no connection to take it.
+
+        Raises:
+            MessageRejected: the dialect cannot write it.
+        """
+        session = self._conversation.session
+        if session is None or self._line is None or self._line.is_over:
+            return False
+        written = session.send(message, self.loop.time(), kept)
+        if isinstance(written, Step):
+            self._take(written)
+            return True
+        return self.send_frame(written)
+
     def sync(self, streams: tuple[str, ...]) -> None:
         """Asks for snapshots, now or when there is a connection."""
         self._unsynced.update(dict.fromkeys(streams))
@@ -170,10 +213,23 @@ class Shell:
 
     def say_subscriptions(self) -> None:
         """Tells the server which subscriptions changed, and repeats those that it did not confirm in time."""
-        if self._has_protocol:
-            for payload in self._subscriptions.due(self.loop.time()):
-                self._send_control(payload)
+        conversation = self._conversation
+        session = conversation.session
+        if session is not None and conversation.is_ready:
+            if session.capabilities.subscribes:
+                now = self.loop.time()
+                for asking in self._subscriptions.due(now):
+                    ask = session.subscribe if asking.is_wanted else session.unsubscribe
+                    self._take(ask(asking.channel, now))
+            elif self._subscriptions.is_wanting and conversation.is_first("subscriptions"):
+                self._warn(
+                    "this server has no subscriptions that the service knows, so subscribe=True asks for nothing; "
+                    "pass a dialect that says how to subscribe, such as PlainJson(subscribe=...)"
+                )
         self._alarm.no_later_than(self._subscriptions.deadline)
+
+    def _warn(self, text: str) -> None:
+        self._listener.reported(ErrorKind.APPLICATION, UsageError(text), is_retryable=True)
 
     async def refresh_token(self) -> None:
         """Gets a new token; sends it in place where that works, and reconnects with it elsewhere.
@@ -181,7 +237,9 @@ class Shell:
         Raises:
             Exception: what the provider raises; the connection stays as it is.
         """
-        is_in_place = self._decisions.refresh(self.loop.time())
+        session = self._conversation.session
+        can_send = session is not None and session.takes_tokens
+        is_in_place = self._decisions.refresh(is_in_place=can_send)
         try:
             token = await self._dialer.fresh_token(for_next_dial=not is_in_place)
         except Exception:
@@ -195,24 +253,108 @@ class Shell:
             if not is_closed and not decisions.is_draining:
                 self.reconnect()
         elif token is not None:
-            self._send_control(Auth(token))
+            session = self._conversation.session
+            if session is not None:
+                self._take(session.authenticate(token, self.loop.time()))
+            self._subscriptions.token_changed()
+            self.say_subscriptions()
             self._token_watch.start(token, self.loop.time())
             self._alarm.no_later_than(self._token_watch.deadline)
 
-    def _send_control(self, payload: Any, identity: str | None = None) -> None:
+    def _send_syncs(self) -> None:
+        session = self._conversation.session
+        if self._unsynced and session is not None and self._conversation.is_ready:
+            pending = self._outbox.unknown()
+            step = session.sync(tuple(self._unsynced), self.loop.time(), pending)
+            if step.frames:
+                self._unsynced = {}
+                self._take(step)
+
+    # --- steps of the dialect -------------------------------------------------------------------------------------------
+
+    def _take(self, step: Step) -> None:
+        """Performs a step that the session did by itself, not because of a frame."""
+        for frame in step.frames:
+            self._send_part(frame)
+        if not step.events:
+            return
+        events = Step(events=step.events)
+        if self._is_reading:
+            self._steps.append(events)
+        else:
+            self._finish_burst(self._receiver.step(events))
+
+    def _send_part(self, frame: Frame) -> None:
         try:
-            frame = self._dialer.encode(payload, identity)
-        except (MessageRejected, UnknownType) as error:
+            frame_size(frame.data, frame.name)
+        except MessageRejected as error:
             self._listener.reported(ErrorKind.APPLICATION, error, is_retryable=False)
             return
-        if self.send_frame(frame) and self._log.has_messages:
-            self._log.sent(self._settings.registry.of(payload.__class__).name, identity)
+        if self.send_frame(frame.data) and self._log.has_messages:
+            self._log.sent(frame.name, frame.of)
 
-    def _send_syncs(self) -> None:
-        if self._unsynced and self._has_protocol:
-            streams, self._unsynced = dict.fromkeys(self._unsynced, Position("", 0)), {}
-            for part in in_frames(streams, self._peer_limit):
-                self._send_control(Sync(tuple(part)))
+    def _handshake(self, event: Handshaking, generation: int, now: float) -> None:
+        self._perform(
+            self._decisions.handshaking(generation, now, event.phase, event.awaits, event.size)
+        )
+
+    def _probe(self, _event: Probe, _generation: int, _now: float) -> None:
+        if self._line is not None:
+            self._line.send_ping()
+
+    def _became_ready(self, event: Ready, generation: int, now: float) -> None:
+        self._peer_limit = event.max_size
+        self._keeps_outcomes = event.keeps_outcomes
+        self._receiver.take_capabilities()
+        if event.is_subscribed:
+            self._subscriptions.asked(self._in_handshake)
+        self._perform(
+            self._decisions.ready(
+                generation,
+                now,
+                beat=event.beat,
+                window=event.window,
+                is_recovered=event.is_recovered,
+            )
+        )
+
+    def _limited(self, event: Limit, _generation: int, _now: float) -> None:
+        self._peer_limit = event.max_size
+
+    def _answered(self, event: Alive, generation: int, now: float) -> None:
+        if event.is_answer:
+            self._perform(self._decisions.alive(generation, now, event.token))
+
+    def _token_refused(self, event: TokenWanted, generation: int, now: float) -> None:
+        self._perform(self._decisions.token_refused(generation, now, event.text))
+
+    def _leave(self, event: Leaving, generation: int, now: float) -> None:
+        self._perform(self._decisions.leaving(generation, now, event.after))
+
+    def _hang_up(self, event: Hangup, generation: int, now: float) -> None:
+        self._perform(self._decisions.hang_up(generation, now, event.code, event.text))
+
+    def _asked(self, event: Request, _generation: int, now: float) -> None:
+        session = self._conversation.session
+        if session is None:
+            return
+        try:
+            result = self._listener.asked(event.message)
+            self._take(session.answer(event.reference, result, now))
+        except MessageRejected as error:
+            self._listener.reported(ErrorKind.APPLICATION, error, is_retryable=False)
+
+    _events: dict[type[Any], Callable[[Shell, Any, int, float], None]] = {
+        Handshaking: _handshake,
+        Probe: _probe,
+        Ready: _became_ready,
+        Limit: _limited,
+        Alive: _answered,
+        TokenWanted: _token_refused,
+        Leaving: _leave,
+        Hangup: _hang_up,
+        Request: _asked,
+    }
 
     # --- effects --------------------------------------------------------------------------------------------------------
 
@@ -252,8 +394,9 @@ class Shell:
         for older in list(self._lines):
             older.abort()
         self._counters.dials += 1
-        self._has_protocol = False
-        self._peer_limit = self._keeps_outcomes = None
+        self._end_session()
+        if effect.force_token:
+            self._subscriptions.token_changed()
 
         async def dial() -> Socket:
             return await self._dialer.dial(force=effect.force_token)
@@ -261,16 +404,18 @@ class Shell:
         self._line = Line(effect.generation, dial, self, close_timeout=self._settings.close_timeout)
         self._lines.add(self._line)
 
-    def _send(self, effect: do.SendControl) -> None:
-        self._send_control(effect.payload, effect.id)
-
-    def _send_auth(self, _effect: do.SendAuth) -> None:
-        if self._dialer.token is not None:
-            self._send_control(Auth(self._dialer.token))
-
-    def _send_ping(self, _effect: do.SendProtocolPing) -> None:
-        if self._line is not None:
+    def _prove(self, effect: do.Prove) -> None:
+        session = self._conversation.session
+        step = None if session is None else session.prove(effect.token, self.loop.time())
+        if step is not None:
+            self._take(step)
+        elif self._line is not None:
             self._line.send_ping()
+
+    def _end_session(self) -> None:
+        self._conversation.end()
+        self._receiver.begin(None)
+        self._peer_limit = self._keeps_outcomes = None
 
     def _abort(self, effect: do.Abort) -> None:
         if self._line is not None and self._line.generation == effect.generation:
@@ -282,24 +427,31 @@ class Shell:
             self._line.close(effect.code)
             self._line = None
 
-    def _ready(self, effect: do.ConnectionReady) -> None:
-        self._has_protocol = effect.has_acknowledgements
+    def _ready(self, _effect: do.ConnectionReady) -> None:
+        self._conversation.is_ready = True
+        self._has_acknowledgements = self._conversation.capabilities.acknowledges
         self.say_subscriptions()
         if self._settings.decisions.can_refresh:
             self._token_watch.start(self._dialer.token, self.loop.time())
         self._listener.counted()
         self._receiver.inbound.ready(self.loop.time())
         self._outbox.online(
-            has_acknowledgements=effect.has_acknowledgements,
+            has_acknowledgements=self._has_acknowledgements,
             max_size=self._peer_limit,
             keeps_outcomes=self._keeps_outcomes,
         )
+        positions = self._receiver.positions.get()
+        for stream, follower in self._receiver.followers.items():
+            if follower.ready(positions.get(stream)):
+                self._unsynced[stream] = None
         self._send_syncs()
         if self._line is not None:
             self._line.wake()
 
     def _ended(self, effect: do.ConnectionEnded) -> None:
-        self._has_protocol = False
+        self._end_session()
+        for follower in self._receiver.followers.values():
+            follower.lost()
         self._subscriptions.lost()
         self._token_watch.deadline = None
         self._outbox.lost(effect.refusals)
@@ -308,17 +460,8 @@ class Shell:
         self._receiver.inbound.lost()
         self._listener.outbox_changed()
 
-    def _recovered(self, effect: do.StreamsRecovered) -> None:
-        lost = self._receiver.inbound.recovered(effect.streams)
-        self._receiver.deliver(())
-        self._unsynced.update(dict.fromkeys(lost))
-        self._send_syncs()
-
-    def _missing(self, effect: do.StreamsMissing) -> None:
-        self._unsynced.update(dict.fromkeys(effect.streams))
-
     def _settle(self, _effect: do.SettleOutbox) -> None:
-        self._has_protocol = False
+        self._end_session()
         self._subscriptions.lost()
         self._token_watch.stop()
         self._outbox.settle()
@@ -331,15 +474,11 @@ class Shell:
     _actions: dict[type[Any], Callable[[Shell, Any], None]] = {
         do.Publish: _show,
         do.Dial: _open,
-        do.SendControl: _send,
-        do.SendAuth: _send_auth,
-        do.SendProtocolPing: _send_ping,
+        do.Prove: _prove,
         do.Abort: _abort,
         do.Close: _close,
         do.ConnectionReady: _ready,
         do.ConnectionEnded: _ended,
-        do.StreamsRecovered: _recovered,
-        do.StreamsMissing: _missing,
         do.SettleOutbox: _settle,
         do.RaiseError: _raise,
     }
@@ -348,11 +487,29 @@ class Shell:
 
     def line_opened(self, line: Line) -> None:
         """The handshake is done."""
-        own = self._settings.codec.subprotocol
-        has_subprotocol = own is not None and line.subprotocol == own
-        now = self.loop.time()
+        if line is not self._line:
+            return
+        settings, now = self._settings, self.loop.time()
         self._decisions.heartbeat.frame_arrived(now)
-        self._perform(self._decisions.opened(line.generation, now, has_subprotocol=has_subprotocol))
+        self._perform(self._decisions.opened(line.generation))
+        opening = Opening(
+            token=self._dialer.token if settings.sends_token else None,
+            subprotocol=line.subprotocol,
+            positions=self._receiver.resume_positions(),
+            subscriptions=self._subscriptions.wanted,
+            pending=self._outbox.unknown(),
+            max_size=settings.max_size,
+            memory=self._conversation.memory,
+            timeout=settings.decisions.dial_timeout,
+            new_id=settings.new_id,
+            clock=settings.clock,
+        )
+        self._in_handshake = opening.subscriptions
+        session = self._conversation.begin()
+        step = session.opened(opening, now)
+        self._receiver.begin(session)
+        self._take(step)
+        self._alarm.no_later_than(session.deadline)
 
     def line_burst(self, line: Line, frame: str | bytes) -> bool:
         """Frames arrived."""
@@ -360,10 +517,12 @@ class Shell:
             self._decisions.stale_events += 1
             return False
         self._decisions.heartbeat.last_frame_at = self.loop.time()
-        if self._decisions.awaits_hello and self._is_foreign(frame):
-            self._perform(self._decisions.spoke_otherwise(line.generation, self.loop.time()))
         version = self._outbox.version
-        burst = self._receiver.burst(frame, line.pull)
+        self._is_reading = True
+        try:
+            burst = self._receiver.burst(frame, line.pull)
+        finally:
+            self._is_reading = False
         self._listener.counted()
         self._finish_burst(burst)
         self._confirmed(self._outbox.position)
@@ -371,31 +530,32 @@ class Shell:
             self.outbox_changed()
             self._listener.outbox_changed()
         self._alarm.no_later_than(self._receiver.inbound.deadline)
+        session = self._conversation.session
+        if session is not None:
+            self._alarm.no_later_than(session.deadline)
         return burst.has_more and not line.is_over
 
-    def _is_foreign(self, frame: str | bytes) -> bool:
-        """Whether a frame cannot come from a server of v1 before its hello."""
-        try:
-            kind = self._settings.codec.decode(frame).type
-        except MessageRejected as error:
-            return error.type is None
-        return kind not in _CONTROL_TYPES
-
     def _finish_burst(self, burst: Burst) -> None:
-        for envelope in burst.protocol:
-            payload = envelope.payload
-            if isinstance(payload, Hello):
-                self._peer_limit = payload.max_size
-                self._keeps_outcomes = payload.dedup
-            generation = self._line.generation if self._line is not None else -1
-            now = self.loop.time()
-            self._perform(self._decisions.received(generation, payload, now, envelope.id))
+        for item in burst.connection:
+            self._perform_part(item)
         if burst.unsynced:
             self.sync(burst.unsynced)
+        while self._steps:
+            self._finish_burst(self._receiver.step(self._steps.pop(0)))
+
+    def _perform_part(self, item: Frame | Event) -> None:
+        if isinstance(item, Frame):
+            self._send_part(item)
+            return
+        generation = self._line.generation if self._line is not None else -1
+        self._events[item.__class__](self, item, generation, self.loop.time())
 
     def line_ponged(self, line: Line) -> None:
         """A WebSocket pong arrived."""
         self._perform(self._decisions.pong(line.generation, self.loop.time()))
+        session = self._conversation.session
+        if session is not None and line is self._line:
+            self._take(session.ponged(self.loop.time()))
         self._confirmed(0)
         # A quiet connection counts nothing else that would show the latency.
         self._listener.counted()
@@ -413,7 +573,7 @@ class Shell:
                     self._alarm.no_later_than(heartbeat.deadline)
                 return None
             try:
-                size = self._dialer.prepare(entry, self._peer_limit)
+                size = self._prepare(entry)
             except MessageTooBig as error:
                 self._too_big(entry, error)
                 continue
@@ -426,6 +586,36 @@ class Shell:
                 entry.position = line.traffic.written + size
             return entry
         return None
+
+    def _prepare(self, entry: Outgoing) -> int:
+        """Makes the frames of this transmission and returns their bytes.
+
+        Raises:
+            MessageTooBig: the server takes no message of this size.
+            MessageRejected: the dialect cannot write it, or its frame is nothing that a socket takes.
+        """
+        session = self._conversation.session
+        assert session is not None
+        if entry.transmissions > 1:
+            self._dialer.resend(entry)
+        kept = entry.frame
+        written = session.send(entry.envelope, self.loop.time(), kept)
+        kind, limit = entry.envelope.type, self._peer_limit
+        if isinstance(written, Step):
+            frames = [frame.data for frame in written.frames]
+            if not frames:
+                raise MessageRejected("the dialect returned no frame for it", type=kind)
+            entry.written, entry.parts = frames[0], tuple(frames[1:])
+            entry.size = sum(frame_size(frame, kind) for frame in frames)
+            if written.events:
+                self._take(Step(events=written.events))
+        else:
+            entry.written = written
+            if written is not kept or entry.transmissions > 1:
+                entry.size = frame_size(written, kind)
+        if limit is not None and entry.size > limit:
+            raise MessageTooBig(entry.size, limit)
+        return entry.size
 
     def _too_big(self, entry: Outgoing, error: MessageTooBig) -> None:
         """A promised message waits for a server that takes it; another one fails."""
@@ -441,12 +631,21 @@ class Shell:
         if self._log.has_messages:
             self._log.sent(entry.envelope.type, entry.delivery.id)
         self._outbox.written(entry)
+        if not self._has_acknowledgements and entry.guarantee is Guarantee.AT_LEAST_ONCE:
+            self._warn_of_no_acknowledgements(entry.envelope.type)
         self._look_if_drained()
         self._listener.outbox_changed()
 
     def _look_if_drained(self) -> None:
         if not len(self._outbox) and self._decisions.awaits_drain:
             self._perform(self._decisions.drained(self.loop.time()))
+
+    def _warn_of_no_acknowledgements(self, kind: str) -> None:
+        if self._conversation.is_first("acknowledgements"):
+            self._warn(
+                f"{kind!r} is an at-least-once message, but this server acknowledges nothing: its Delivery ends as SENT, "
+                "which proves nothing; speak a dialect with acknowledgements, or register the type as at-most-once"
+            )
 
     def _wrote(self, line: Line) -> None:
         traffic, heartbeat = line.traffic, self._decisions.heartbeat
@@ -503,6 +702,8 @@ class Shell:
         yield self._subscriptions.deadline
         yield self._sleep.deadline
         yield self._token_watch.deadline
+        if self._conversation.session is not None:
+            yield self._conversation.session.deadline
 
     def _reading(self) -> Reading:
         traffic = self._line.traffic if self._line is not None else None
@@ -530,6 +731,9 @@ class Shell:
         due = self._receiver.inbound.deadline
         if due is not None and due <= now:
             self._finish_burst(self._receiver.release(now))
+        session = self._conversation.session
+        if session is not None and session.deadline is not None and session.deadline <= now:
+            self._take(session.tick(now))
         if self._token_watch.is_due(now):
             self._listener.token_expires()
         self.say_subscriptions()

@@ -16,7 +16,7 @@ of a token (`Header`, `Query`, `Subprotocol`, `FirstMessage`) and, with the extr
     websockets      `connect` of the library `websockets`, with counted bytes and without redirects
     picows          `connect` of the library `picows`, in the shape that the service needs
     line            one socket with its two tasks
-    dialing         opens sockets: URL, token, redirects; makes the frames of messages
+    dialing         opens sockets: URL, token, redirects; marks resends
 """
 
 from . import address

@@ -1,4 +1,4 @@
-"""Opens sockets: asks for URL and token, follows redirects, and makes the frames of messages.
+"""Opens sockets: asks for URL and token, and follows redirects; marks resends and measures frames.
 
 One for the life of a connection loop. It knows the secrets and keeps them: the logger that it gives to `websockets` redacts,
 and the exceptions that leave it are our own, without secrets.
@@ -12,7 +12,7 @@ from typing import Any
 
 from websockets.exceptions import InvalidStatus
 
-from ..errors import MessageRejected, MessageTooBig, RedirectRefused
+from ..errors import MessageRejected, RedirectRefused
 from ..outbox import Outgoing
 from ..wire import Envelope, Guarantee
 from .address import redact, resolve
@@ -53,7 +53,7 @@ class Dialer:
         Raises:
             Exception: an exception of the network, the server, a provider or the socket library; see `failure`.
         """
-        place = Place(await self._address())
+        place = Place(self._settings.address(await self._address()))
         if not self._is_token_fresh:
             self.token = await self._tokens.token(force=force)
         self._is_token_fresh = False
@@ -106,9 +106,7 @@ class Dialer:
         if not place.is_home:
             headers, offers = {}, []
             options.pop("origin", None)
-        own = settings.codec.subprotocol
-        if own is not None:
-            offers.insert(0, own)
+        offers[:0] = settings.offered
         socket: Socket = await self._connect(
             credentials.url,
             subprotocols=list(dict.fromkeys(offers)) or None,
@@ -142,40 +140,15 @@ class Dialer:
         """Cancels a provider that is being asked; returns its task."""
         return self._tokens.close()
 
-    def encode(self, payload: Any, identity: str | None) -> str | bytes:
-        """Returns the frame of a message of the connection itself.
+    def resend(self, entry: Outgoing) -> None:
+        """Marks a message that was transmitted before; its id stays.
 
         Raises:
-            UnknownType: the registry has no such type.
             MessageRejected: the codec cannot write it.
         """
-        settings = self._settings
-        name = settings.registry.of(payload.__class__).name
-        frame = settings.codec.encode(
-            Envelope(name, payload, id=identity or settings.new_id(), timestamp=settings.clock())
-        )
-        frame_size(frame, name)
-        return frame
-
-    def prepare(self, entry: Outgoing, limit: int | None) -> int:
-        """Makes the frame of this transmission and returns its bytes; a resend says that it is one.
-
-        Raises:
-            MessageTooBig: the server takes at most `limit` bytes.
-            MessageRejected: the codec cannot write it, or its frame is nothing that a socket takes.
-        """
-        if entry.transmissions > 1:
-            entry.frame = self.reencode(entry)
-            entry.size = frame_size(entry.frame, entry.envelope.type)
-        if limit is not None and entry.size > limit:
-            raise MessageTooBig(entry.size, limit)
-        return entry.size
-
-    def reencode(self, entry: Outgoing) -> str | bytes:
-        """Returns the frame of a resend, which says so; the id stays."""
         old = entry.envelope
         if entry.guarantee is not Guarantee.AT_LEAST_ONCE or old.redelivered:
-            return entry.frame
+            return
         entry.envelope = Envelope(
             old.type,
             old.payload,
@@ -184,7 +157,7 @@ class Dialer:
             timestamp=old.timestamp,
             redelivered=True,
         )
-        return self._settings.codec.encode(entry.envelope)
+        entry.frame = self._settings.codec.encode(entry.envelope)
 
 
 def frame_size(frame: object, kind: str) -> int:

@@ -247,7 +247,9 @@ class Line:
                     continue
                 traffic.payload_written(entry.size)
                 try:
-                    await socket.send(entry.frame)
+                    await socket.send(entry.written)
+                    for frame in entry.parts:
+                        await socket.send(frame)
                 except BaseException:
                     self._owner.line_cut_off(self, entry)
                     raise

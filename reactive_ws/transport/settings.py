@@ -24,6 +24,10 @@ class Settings:
     Attributes:
         url: The URL, or a provider that every dial calls; secret, because it may hold a token.
         shown_url: The same, redacted; words for a provider.
+        address: Returns the URL to dial, such as one with the version of the dialect in its query.
+        codec: Writes messages for the outbox and its file.
+        offered: The subprotocols of the dialect, offered first.
+        sends_token: Whether the token goes out as the first message.
         redirects: Origins besides the URL's own to which a redirect may lead, as `address.origin` writes them.
         connect: Opens a socket, like `websockets.asyncio.client.connect`. It must not follow redirects.
         suspended: Seconds that the computer has slept so far, on some scale.
@@ -32,7 +36,10 @@ class Settings:
 
     url: str | Provider = attrs.field(repr=False)
     shown_url: str
+    address: Callable[[str], str]
     codec: Codec
+    offered: tuple[str, ...]
+    sends_token: bool
     registry: Registry
     decisions: DecisionOptions
     auth: Auth | None
@@ -44,6 +51,7 @@ class Settings:
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     close_timeout: float
+    max_size: int
     suspended: Callable[[], float] | None
     suspend_limit: float
     redirects: frozenset[str] = frozenset()

@@ -65,6 +65,7 @@ class _Incoming(Struct, frozen=True, gc=False):
     seq: int | None = None
     timestamp: datetime | float | None = None
     redelivered: bool | None = None
+    cause: str | None = None
     more: bool | None = None
 
 
@@ -78,6 +79,7 @@ class _Outgoing(Struct, frozen=True, gc=False, omit_defaults=True):
     timestamp: datetime | float | None = None
     redelivered: bool = False
     payload: Any = UNSET
+    cause: str | None = None
     more: bool = False
 
 
@@ -127,6 +129,7 @@ class JsonCodec:
             envelope.timestamp,
             envelope.redelivered,
             payload,
+            envelope.cause,
             envelope.more,
         )
         try:
@@ -181,6 +184,7 @@ class JsonCodec:
             incoming.timestamp,
             incoming.redelivered is True,
             problems + more if more else problems,
+            incoming.cause,
             incoming.more is True,
         )
 

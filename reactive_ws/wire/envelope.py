@@ -37,8 +37,9 @@ class Envelope(Struct, Generic[P_co], frozen=True, gc=False, omit_defaults=True)
         stream, epoch, seq: Position in an ordered stream, set by servers; `seq` counts from 1 in each epoch.
         timestamp: When it was sent, see `moment`.
         redelivered: True when the client sent it before.
+        cause: Id of the command of this client that led to the message; set by servers.
+        more: Whether the entry of the stream goes on in the next message, with the same position; set by servers.
         problems: What had to be repaired while decoding, one line each; never on the wire.
-        more: Another message of the same entry, with the same `seq`, follows.
     """
 
     type: str
@@ -51,4 +52,5 @@ class Envelope(Struct, Generic[P_co], frozen=True, gc=False, omit_defaults=True)
     timestamp: datetime | float | None = None
     redelivered: bool = False
     problems: tuple[str, ...] = ()
+    cause: str | None = None
     more: bool = False

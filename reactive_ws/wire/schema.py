@@ -12,7 +12,17 @@ from .registry import Registry
 __all__ = ["schema_of"]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_FIELDS = ("channel", "id", "stream", "epoch", "seq", "timestamp", "redelivered")
+_FIELDS = (
+    "channel",
+    "id",
+    "cause",
+    "stream",
+    "epoch",
+    "seq",
+    "more",
+    "timestamp",
+    "redelivered",
+)
 _WORDS = {
     "channel": "Routing name; equals `type` when absent.",
     "id": "Set by the client on every message, and kept on every resend.",
@@ -20,6 +30,8 @@ _WORDS = {
     "epoch": "A new epoch begins new numbers.",
     "seq": "Number in the stream, from 1 in each epoch.",
     "timestamp": "ISO 8601 in UTC; a number is milliseconds since 1970.",
+    "cause": "Id of the command of this client that led to the message.",
+    "more": "True when the entry goes on in the next message, with the same position.",
     "redelivered": "True when the client sent the message before.",
 }
 

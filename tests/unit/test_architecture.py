@@ -70,7 +70,7 @@ def test_the_face_of_the_framework_puts_each_package_on_its_floor() -> None:
 
 def test_the_page_on_architecture_puts_each_package_on_its_floor() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    rows = re.findall(r"^\| (\d) \| `(?:reactive_ws\.)?(\w+)` \|", page, re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \| `(?:reactive_ws\.)?(\w+)` \|", page, re.MULTILINE)
     found = {package: int(floor) for floor, package in rows}
     assert found == {name: floor for name, floor in FLOORS.items() if name != "__main__"}
 

@@ -24,6 +24,7 @@ EXAMPLES: dict[str, errors.ReactiveWSError] = {
         errors.HandshakeRefused(403, 5.0),
         errors.ProxyRefused(407),
         errors.RedirectRefused(302, "wss://other/ws", "another origin"),
+        errors.TokenRefused("expired"),
         errors.ConnectionLost(1006, "gone"),
         errors.HeartbeatTimeout(10.0),
         errors.BadCertificate("self-signed"),

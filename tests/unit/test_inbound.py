@@ -3,8 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from reactive_ws.inbound.order import Gap, Inbound
-from reactive_ws.stores.wire.chat import ChatSnapshot
-from reactive_ws.wire.control import Position, Recovery
+from reactive_ws.wire.control import Position
 from reactive_ws.wire.envelope import Envelope
 
 
@@ -73,18 +72,17 @@ def test_a_snapshot_replaces_the_position_and_releases_what_follows_it() -> None
     inbound = Inbound()
     for n in (1, 3, 5, 6):
         inbound.accept(at(n), 0.0)
-    is_new, following = inbound.snapshot(ChatSnapshot("s", "e", 4))
+    is_new, following = inbound.snapshot("s", Position("e", 4))
     assert (is_new, seqs(following)) == (True, [5, 6])
     assert inbound.deadline is None
-    assert inbound.snapshot(ChatSnapshot("s", "e", 5)) == (False, ())
-    assert inbound.snapshot(ChatSnapshot("s", "f", 2)) == (True, ())
+    assert inbound.snapshot("s", Position("e", 5)) == (False, ())
+    assert inbound.snapshot("s", Position("f", 2)) == (True, ())
 
 
 def test_a_resume_that_was_not_recovered_moves_the_position() -> None:
     inbound = Inbound()
     inbound.adopt({"a": Position("e", 3), "b": Position("e", 3)})
-    lost = inbound.recovered({"a": Recovery(True, "e", 7), "b": Recovery(False, "f", 7)})
-    assert lost == ["b"]
+    inbound.restarted("b", Position("f", 7))
     assert seqs(inbound.accept(at(4, stream="a"), 0.0)) == [4]
     assert seqs(inbound.accept(at(8, epoch="f", stream="b"), 0.0)) == [8]
 
@@ -160,10 +158,10 @@ def test_what_does_not_fit_before_the_connection_has_caught_up_comes_again() -> 
 
 def test_a_snapshot_of_an_unknown_stream_or_epoch_says_where_it_is() -> None:
     inbound = Inbound()
-    assert inbound.snapshot(ChatSnapshot("s", "e", 4)) == (True, ())
+    assert inbound.snapshot("s", Position("e", 4)) == (True, ())
     assert inbound.take_moved() == {"s": Position("e", 4)}
     assert seqs(inbound.accept(at(4), 0.0)) == []
-    assert inbound.snapshot(ChatSnapshot("s", "f", 2)) == (True, ())
+    assert inbound.snapshot("s", Position("f", 2)) == (True, ())
     assert inbound.take_moved() == {"s": Position("f", 2)}
     assert seqs(inbound.accept(at(3, epoch="f"), 0.0)) == [3]
     assert inbound.gaps == 0
@@ -171,11 +169,11 @@ def test_a_snapshot_of_an_unknown_stream_or_epoch_says_where_it_is() -> None:
 
 def test_a_subscription_starts_where_the_server_says_and_moves_no_known_stream() -> None:
     inbound = Inbound()
-    inbound.subscribed("s", "e", 7)
+    inbound.subscribed("s", Position("e", 7))
     assert inbound.take_moved() == {"s": Position("e", 7)}
     assert seqs(inbound.accept(at(7), 0.0)) == []
     assert seqs(inbound.accept(at(8), 0.0)) == [8]
-    inbound.subscribed("s", "f", 90)
+    inbound.subscribed("s", Position("f", 90))
     assert inbound.take_moved() == {"s": Position("e", 8)}
     assert seqs(inbound.accept(at(9), 0.0)) == [9]
 

@@ -7,6 +7,7 @@ from typing import Any
 from reactive_ws.connection.logbook import Logbook
 from reactive_ws.connection.metrics import Counters
 from reactive_ws.connection.record import ErrorKind
+from reactive_ws.dialects import V1, Opening
 from reactive_ws.engine.domain import Domain
 from reactive_ws.inbound.dispatcher import Dispatcher
 from reactive_ws.inbound.receiver import Burst, Receiver
@@ -34,7 +35,6 @@ class Rig:
         self.dispatcher.on("typing", self.one)
         self.receiver = Receiver(
             domain=self.domain,
-            codec=JsonCodec(registry),
             dispatcher=self.dispatcher,
             outbox=Outbox(None, on_drop=self.failed),
             subscriptions=Subscriptions(),
@@ -45,6 +45,11 @@ class Rig:
                 (kind, type(error).__name__)
             ),
         )
+
+        codec = JsonCodec(registry, subprotocol=None)
+        session = V1(codec=codec).session()
+        session.opened(Opening(), 0.0)
+        self.receiver.begin(session)
 
     def failed(self, *what: Any) -> None:
         self.got.append(what)

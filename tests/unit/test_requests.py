@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reactive_ws.errors import RequestFailed, ServiceClosed
+from reactive_ws.errors import MessageRejected, RequestFailed, ServiceClosed
 from reactive_ws.inbound.requests import Requests
 from reactive_ws.outbox.pending import Pending
 from reactive_ws.stores.wire.chat import Typing
@@ -65,7 +65,7 @@ def test_an_acknowledgement_answers_with_the_id_that_it_names() -> None:
     requests = Requests()
     first, second = requests.ask("1", MessageReceived), requests.ask("2", MessageReceived)
     received: Envelope[Any] = Envelope("message.received", MessageReceived("2"), id="own")
-    requests.arrived(received)
+    requests.acknowledged("2", None, received)
     assert value_of(second) is received
     assert is_open(first)
 
@@ -73,13 +73,13 @@ def test_an_acknowledgement_answers_with_the_id_that_it_names() -> None:
 def test_an_error_fails_the_request_that_it_answers() -> None:
     requests = Requests()
     first, second = requests.ask("1", Typing), requests.ask("2", Typing)
-    requests.arrived(Envelope("error", ServerError("bad", "no", "2", retryable=True)))
+    requests.refused("2", RequestFailed("bad", "no", retryable=True))
     with pytest.raises(RequestFailed, match="no") as caught:
         second.result(0)
     assert (caught.value.code, caught.value.retryable) == ("bad", True)
     assert is_open(first)
     # One error answers an id that no request has, and one answers no id.
-    requests.arrived(Envelope("error", ServerError("bad", "no", "9")))
+    requests.refused("9", RequestFailed("bad", "no"))
     requests.arrived(Envelope("error", ServerError("bad", "no")))
     assert is_open(first)
 
@@ -99,3 +99,17 @@ def test_everybody_who_waits_is_told_when_nothing_comes_any_more() -> None:
         with pytest.raises(ServiceClosed):
             answer.result(0)
     assert not requests.is_waiting
+
+
+def test_the_result_that_comes_with_an_acknowledgement_answers_in_the_class_of_the_reply() -> None:
+    requests = Requests()
+    number, message, bad = requests.ask("1", int), requests.ask("2", Typing), requests.ask("3", int)
+    requests.acknowledged("1", 7, None)
+    assert value_of(number).payload == 7
+    # Without a result the reply may still come as a message.
+    requests.acknowledged("2", None, None)
+    assert is_open(message)
+    requests.acknowledged("3", "seven", None)
+    with pytest.raises(MessageRejected, match="result of the request"):
+        bad.result(0)
+    requests.acknowledged("unknown", 7, None)

@@ -59,7 +59,7 @@ def test_a_message_with_a_field_of_another_type_does_not_fit() -> None:
 def test_what_is_no_message_of_these_types_does_not_fit(message: dict[str, Any]) -> None:
     check = validator(protocol_v1())
     assert not check.is_valid(message)
-    assert check.is_valid({"type": "ping", "seq": 1, "id": "7", "more": "fields"})
+    assert check.is_valid({"type": "ping", "seq": 1, "id": "7", "further": "fields"})
 
 
 def test_the_command_prints_the_schema_of_a_registry(

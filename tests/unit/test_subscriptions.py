@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from reactive_ws.inbound.subscriptions import Subscriptions
+from reactive_ws.inbound.subscriptions import Asking, Subscriptions
 from reactive_ws.stores.wire.chat import Message, MessageResponse, agent_chat
 from reactive_ws.testing import NEVER, Drop, Latency, ScriptedServer, World, simulate
-from reactive_ws.wire.control import Subscribe, Subscribed, Unsubscribe
+from reactive_ws.wire.control import Subscribed
 from reactive_ws.wire.envelope import Envelope
 
 
@@ -27,16 +27,16 @@ def test_what_is_wanted_is_said_once_and_what_is_not_wanted_any_more_is_taken_ba
     channels.add("a")
     channels.add("a")
     channels.add("b")
-    assert channels.due(0.0) == [Subscribe("a"), Subscribe("b")]
+    assert channels.due(0.0) == [Asking("a"), Asking("b")]
     assert channels.due(0.0) == []
     channels.remove("a")
     assert channels.due(0.0) == []
     channels.remove("a")
     channels.add("c")
-    assert channels.due(0.0) == [Unsubscribe("a"), Subscribe("c")]
+    assert channels.due(0.0) == [Asking("a", is_wanted=False), Asking("c")]
     channels.lost()
     assert channels.deadline is None
-    assert channels.due(0.0) == [Subscribe("b"), Subscribe("c")]
+    assert channels.due(0.0) == [Asking("b"), Asking("c")]
 
 
 def test_each_subscription_is_asked_for_again_in_its_own_time_until_it_is_confirmed() -> None:
@@ -48,10 +48,10 @@ def test_each_subscription_is_asked_for_again_in_its_own_time_until_it_is_confir
         assert channels.deadline is not None
         times.append(channels.deadline)
         assert channels.due(channels.deadline - 0.001) == []
-        assert channels.due(channels.deadline) == [Subscribe("a")]
+        assert channels.due(channels.deadline) == [Asking("a")]
     assert times == [1.0, 3.0, 8.0, 18.0, 28.0, 38.0]
     channels.add("b")
-    assert channels.due(40.0) == [Subscribe("b")]
+    assert channels.due(40.0) == [Asking("b")]
     assert channels.deadline == 41.0
     channels.confirmed("b")
     assert channels.deadline == 48.0

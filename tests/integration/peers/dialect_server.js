@@ -46,6 +46,7 @@ function socketio() {
   server.listen(port);
   server.use((socket, next) => next(socket.handshake.auth.token === 'secret' ? undefined : new Error('no')));
   server.on('connection', (socket) => {
+    socket.on('question', (number) => socket.emit('ask', number, (answer) => socket.emit('answered', answer)));
     socket.on('add', (id, data, done) => done(take(id), Buffer.from([data.length])));
   });
   setInterval(() => server.emit('tick', ++ticks), 20);
@@ -61,5 +62,30 @@ function jsonrpc() {
   setInterval(() => server.wss.clients.forEach((client) => client.terminate()), cut);
 }
 
+function plain() {
+  const { WebSocketServer } = require('ws');
+  const server = new WebSocketServer({ port, host: '127.0.0.1' });
+  const say = (client, value) => client.send(JSON.stringify(value));
+  server.on('connection', (client) => {
+    let known = false;
+    const topics = new Set();
+    const timer = setInterval(
+      () => topics.forEach((topic) => say(client, [{ op: topic, topic, payload: ++ticks }])), 20);
+    client.on('close', () => clearInterval(timer));
+    client.on('message', (data) => {
+      const message = JSON.parse(data);
+      if (message.op === 'login') known = message.key === 'secret';
+      if (!known) return client.close(4401);
+      // A login takes a moment; what comes before the welcome is ignored.
+      if (message.op === 'login') return setTimeout(() => { client.ready = true; say(client, { op: 'welcome' }); }, 20);
+      if (!client.ready) return undefined;
+      if (message.op === 'ping') return say(client, { op: 'pong' });
+      if (message.op === 'subscribe') return topics.add(message.topic);
+      return say(client, { op: 'done', req: message.req, payload: take(message.payload.id) });
+    });
+  });
+  setInterval(() => server.clients.forEach((client) => client.terminate()), cut);
+}
+
 fs.appendFileSync(file, '');
-({ graphql, socketio, jsonrpc })[kind]();
+({ graphql, socketio, jsonrpc, plain })[kind]();

@@ -1,0 +1,243 @@
+"""The rules of a replica as pure functions on one record: entries, states, commands and their acknowledgements.
+
+A replica has the confirmed state of a stream at a position. Commands of the program that are under way lie on top of it. A
+command leaves the list with the first of these:
+
+    1. an entry of the stream that names it as its cause
+    2. an acknowledgement with a position in this stream that the replica has reached
+    3. an acknowledgement without a position in this stream
+    4. an acknowledgement with a position of another epoch than that of a state which came after it
+    5. a refusal
+
+Rules 2 to 4 wait while the state is loaded, because the new state may not have the command yet. `replica` calls these functions.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from ..wire import Envelope, Position
+
+__all__ = ["Facts", "PendingCommand", "ReplicaStatus", "Rules"]
+
+S = TypeVar("S")
+
+_MAX_KEPT = 10_000
+"""Messages that are kept while the state is loaded."""
+
+
+class ReplicaStatus(enum.Enum):
+    """How far a replica is."""
+
+    LOADING = "loading"
+    """No state yet; the initial one is shown."""
+    LIVE = "live"
+    """The state follows the stream."""
+    STALE = "stale"
+    """The connection is lost; the last state is shown."""
+    RECOVERING = "recovering"
+    """Entries are missing; the last state is shown until the server sends a new one."""
+    REFUSED = "refused"
+    """The server does not let this client hear the stream; asked again when the token changes."""
+    BROKEN = "broken"
+    """A reducer raised, and raised again after a new state was loaded; `reload()` tries again."""
+
+
+@attrs.frozen
+class PendingCommand:
+    """A command whose effect is shown and not confirmed.
+
+    Attributes:
+        id, type: Of the message.
+        payload: The command.
+        is_acknowledged: Whether the server has it; its effect then comes with an entry.
+        awaited: The position of its effect in this stream, once the server said it.
+    """
+
+    id: str
+    type: str
+    payload: Any
+    is_acknowledged: bool = False
+    awaited: Position | None = None
+
+
+@attrs.frozen
+class Facts(Generic[S]):
+    """The state of a replica at one moment.
+
+    Attributes:
+        confirmed: The state without pending commands.
+        position: The last entry in it; None before the first state.
+        status: How far the replica is.
+        pending: The commands under way, oldest first.
+        kept: Messages that arrived while the state is loaded.
+        is_suspect: Whether a reducer raised and no entry was applied since.
+    """
+
+    confirmed: S
+    position: Position | None = None
+    status: ReplicaStatus = ReplicaStatus.LOADING
+    pending: tuple[PendingCommand, ...] = ()
+    kept: tuple[Envelope[Any], ...] = ()
+    is_suspect: bool = False
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether entries are kept for a state that is on its way."""
+        return self.status in (
+            ReplicaStatus.LOADING,
+            ReplicaStatus.RECOVERING,
+            ReplicaStatus.REFUSED,
+            ReplicaStatus.BROKEN,
+        )
+
+
+@attrs.frozen
+class Rules(Generic[S]):
+    """The functions of one replica. Every method returns the next facts and changes nothing.
+
+    Attributes:
+        stream: Name of the stream.
+        reducers: `(state, payload) -> state` by the type of an entry; an entry of another type only moves the position.
+        report: Takes what a reducer raised.
+    """
+
+    stream: str
+    reducers: Mapping[str, Callable[[S, Any], S]]
+    report: Callable[[Exception], None]
+
+    # --- the stream -----------------------------------------------------------------------------------------------------
+
+    def entry(self, now: Facts[S], message: Envelope[Any]) -> Facts[S]:
+        """A message of the stream was delivered."""
+        if now.is_waiting:
+            # Too many: without them the state has a gap, which the next entry after it shows.
+            kept = (*now.kept, message) if len(now.kept) < _MAX_KEPT else ()
+            return attrs.evolve(now, kept=kept)
+        return self._settled(self._applied(now, message))
+
+    def state(self, now: Facts[S], position: Position, state: S) -> Facts[S]:
+        """The state of the stream arrived; entries after it that were kept are applied."""
+        at = now.position
+        if now.status in (ReplicaStatus.BROKEN, ReplicaStatus.REFUSED):
+            return now
+        is_following = not now.is_waiting and at is not None and at.epoch == position.epoch
+        if is_following and at is not None and position.seq < at.seq:
+            return now
+        # Kept messages of an epoch before the state's are in it, or gone for good.
+        kept = tuple(it for it in now.kept if it.epoch == position.epoch)
+        now = attrs.evolve(
+            now, confirmed=state, position=position, status=ReplicaStatus.LIVE, kept=()
+        )
+        for message in kept:
+            now = self.entry(now, message)
+        return self._settled(now)
+
+    def missed(self, now: Facts[S]) -> Facts[S]:
+        """An entry is not available; only a new state has its effect."""
+        if now.status is ReplicaStatus.LIVE or now.status is ReplicaStatus.STALE:
+            return attrs.evolve(now, status=ReplicaStatus.RECOVERING, kept=())
+        return now
+
+    def _applied(self, now: Facts[S], message: Envelope[Any]) -> Facts[S]:
+        at, seq, epoch = now.position, message.seq or 0, message.epoch or ""
+        if at is not None and epoch == at.epoch and seq <= at.seq:
+            return now
+        if at is None or epoch != at.epoch or seq != at.seq + 1:
+            return attrs.evolve(now, status=ReplicaStatus.RECOVERING, kept=(message,))
+        reducer = self.reducers.get(message.type)
+        confirmed = now.confirmed
+        if reducer is not None:
+            try:
+                confirmed = reducer(confirmed, message.payload)
+            except Exception as error:  # noqa: BLE001 - the program's reducer meets what the server sends
+                self.report(error)
+                status = ReplicaStatus.BROKEN if now.is_suspect else ReplicaStatus.RECOVERING
+                return attrs.evolve(now, status=status, kept=(), is_suspect=True)
+        pending = now.pending
+        if message.cause is not None:
+            pending = tuple(it for it in pending if it.id != message.cause)
+        return attrs.evolve(
+            now,
+            confirmed=confirmed,
+            pending=pending,
+            # All messages of an entry have its position, which holds when the last one took effect.
+            position=at if message.more else Position(epoch, seq),
+            is_suspect=now.is_suspect and reducer is None,
+        )
+
+    # --- commands -------------------------------------------------------------------------------------------------------
+
+    def sent(self, now: Facts[S], command: PendingCommand) -> Facts[S]:
+        """A command is on its way."""
+        return attrs.evolve(now, pending=(*now.pending, command))
+
+    def acknowledged(
+        self, now: Facts[S], identity: str, positions: Mapping[str, Position]
+    ) -> Facts[S]:
+        """The server has the command; its effects are at these positions, by stream."""
+        at = positions.get(self.stream)
+        pending = tuple(
+            attrs.evolve(it, is_acknowledged=True, awaited=at) if it.id == identity else it
+            for it in now.pending
+        )
+        now = attrs.evolve(now, pending=pending)
+        if at is not None and now.position is not None and at.epoch != now.position.epoch:
+            # The stream has another epoch. Rule 4 holds when a state of this moment does not have the effect.
+            now = self.missed(now)
+        return self._settled(now)
+
+    def ended(self, now: Facts[S], identity: str) -> Facts[S]:
+        """The server refused the command, or the program gave it up."""
+        left = tuple(it for it in now.pending if it.id != identity)
+        return now if len(left) == len(now.pending) else attrs.evolve(now, pending=left)
+
+    def _settled(self, now: Facts[S]) -> Facts[S]:
+        """Takes away the acknowledged commands whose effect is in the state."""
+        at = now.position
+        if now.status is not ReplicaStatus.LIVE or at is None:
+            return now
+        left = tuple(it for it in now.pending if not it.is_acknowledged or _is_ahead(it, at))
+        return now if len(left) == len(now.pending) else attrs.evolve(now, pending=left)
+
+    # --- the connection -------------------------------------------------------------------------------------------------
+
+    def lost(self, now: Facts[S]) -> Facts[S]:
+        """The connection ended."""
+        status = now.status
+        if status is ReplicaStatus.LIVE:
+            status = ReplicaStatus.STALE
+        return attrs.evolve(now, status=status, kept=())
+
+    def ready(self, now: Facts[S], *, is_recovered: bool) -> Facts[S]:
+        """A connection is ready.
+
+        Args:
+            now: The facts.
+            is_recovered: Whether all entries after the replica's position follow.
+        """
+        if now.status in (ReplicaStatus.BROKEN, ReplicaStatus.REFUSED):
+            return now
+        if is_recovered and now.status is ReplicaStatus.STALE:
+            return self._settled(attrs.evolve(now, status=ReplicaStatus.LIVE))
+        return self.reloading(now)
+
+    def reloading(self, now: Facts[S]) -> Facts[S]:
+        """The state is asked for; entries are kept from now on."""
+        is_first = now.position is None
+        status = ReplicaStatus.LOADING if is_first else ReplicaStatus.RECOVERING
+        return attrs.evolve(now, status=status, kept=())
+
+    def refused(self, now: Facts[S]) -> Facts[S]:
+        """The client may not hear the stream."""
+        return attrs.evolve(now, status=ReplicaStatus.REFUSED, kept=())
+
+
+def _is_ahead(command: PendingCommand, at: Position) -> bool:
+    """Whether the effect of an acknowledged command comes after a position."""
+    awaited = command.awaited
+    return awaited is not None and awaited.epoch == at.epoch and awaited.seq > at.seq

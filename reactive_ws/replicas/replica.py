@@ -1,0 +1,350 @@
+"""`Replica`: the state of a stream, kept by reducers, with the program's own commands shown at once.
+
+It sends nothing by itself: `service` gives it the function that sends, and calls it in the batch of each burst.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+import attrs
+import msgspec
+
+from ..engine import Domain, Source
+from ..outbox import Delivery, DeliveryStatus
+from ..state import ReadOnly, Store, derived
+from ..wire import Envelope, Position
+from .facts import Facts, PendingCommand, ReplicaStatus, Rules
+
+__all__ = ["Hub", "Replica", "Saved"]
+
+S = TypeVar("S")
+
+
+class Hub(Protocol):
+    """The service as a replica uses it. Any thread."""
+
+    def send(
+        self, message: object, stream: str, sending: Callable[[Envelope[Any]], None]
+    ) -> Delivery:
+        """Queues a command; calls `sending` with it before it can be acknowledged."""
+        ...
+
+    def sync(self, stream: str) -> None:
+        """Asks the server for the state of a stream."""
+        ...
+
+    def leave(self, stream: str) -> None:
+        """Ends the replica of a stream."""
+        ...
+
+    def report(self, error: Exception, source: str) -> None:
+        """Reports what a reducer raised."""
+        ...
+
+    def payload(self, kind: str, value: Any) -> Any:
+        """Returns the command of a stored value, in the class that the registry has for the type."""
+        ...
+
+
+class Saved(msgspec.Struct, Generic[S], frozen=True):
+    """The part of a replica that survives the process.
+
+    Attributes:
+        state: The confirmed state; None before the first one.
+        epoch, seq: Its position.
+        awaited: The acknowledged commands whose effect has not come: id, type, payload, epoch and seq of the effect.
+    """
+
+    state: S | None = None
+    epoch: str = ""
+    seq: int = 0
+    awaited: tuple[tuple[str, str, Any, str, int], ...] = ()
+
+
+class Replica(ReadOnly[S]):
+    """The state of a stream. `get`, `select` and `derived` see it with the pending commands on top.
+
+    `WebSocketService.replica` makes one. All methods may be called from any thread.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_confirmed",
+        "_convert",
+        "_facts",
+        "_failed",
+        "_hub",
+        "_is_asked",
+        "_is_recovered",
+        "_is_saving",
+        "_optimistic",
+        "_pending",
+        "_rules",
+        "_status",
+        "_visible",
+        "saved",
+    )
+
+    def __init__(
+        self,
+        stream: str,
+        initial: S,
+        reducers: Mapping[str, Callable[[S, Any], S]],
+        *,
+        snapshot: Callable[[Any], S],
+        optimistic: Mapping[str, Callable[[S, Any], S]],
+        domain: Domain,
+        hub: Hub,
+    ) -> None:
+        name = f"replica {stream}"
+        self._hub = hub
+        self._convert = snapshot
+        self._optimistic = dict(optimistic)
+        self._rules = Rules(stream, dict(reducers), lambda error: hub.report(error, name))
+        self._facts: Store[Facts[S]] = Store(Facts(initial), name=name, domain=domain)
+        self._is_recovered = False
+        # Whether the state is asked for and has not come.
+        self._is_asked = False
+        self._is_saving = False
+        self._failed: set[str] = set()
+        self.saved: Store[Saved[S]] = Store(Saved(), name=f"{name} saved", domain=domain)
+        self._visible = derived(self._facts, self._shown, name=name)
+        self._confirmed = derived(self._facts, lambda now: now.confirmed, name=f"{name} confirmed")
+        self._pending = derived(self._facts, lambda now: now.pending, name=f"{name} pending")
+        self._status = derived(self._facts, lambda now: now.status, name=f"{name} status")
+
+    def __repr__(self) -> str:
+        now = self._facts.get()
+        return f"<Replica of {self.stream!r}, {now.status.value}, {len(now.pending)} pending>"
+
+    @property
+    def _origin(self) -> Source:
+        return self._visible
+
+    # --- for programs ---------------------------------------------------------------------------------------------------
+
+    @property
+    def stream(self) -> str:
+        """Name of the stream."""
+        return self._rules.stream
+
+    @property
+    def status(self) -> ReadOnly[ReplicaStatus]:
+        """How far it is; a UI shows it."""
+        return self._status
+
+    @property
+    def confirmed(self) -> ReadOnly[S]:
+        """The state without the pending commands."""
+        return self._confirmed
+
+    @property
+    def pending(self) -> ReadOnly[tuple[PendingCommand, ...]]:
+        """The commands whose effect is shown and not confirmed, oldest first."""
+        return self._pending
+
+    @property
+    def position(self) -> Position | None:
+        """The last entry in the confirmed state; None before the first state."""
+        return self._facts.get().position
+
+    def get(self) -> S:
+        """Returns the state with the pending commands on top; inside a batch the batch's."""
+        return self._visible.get()
+
+    def send(self, command: object) -> Delivery:
+        """Sends a command, and shows its effect at once when its type has an optimistic reducer.
+
+        A refusal takes the effect back, alone.
+
+        Returns:
+            What becomes of the message.
+
+        Raises:
+            UnknownType, MessageRejected, OutboxFull, DuplicateId, ServiceClosed: as `WebSocketService.send`.
+        """
+        sent: list[str] = []
+
+        def sending(envelope: Envelope[Any]) -> None:
+            if envelope.type in self._optimistic:
+                sent.append(envelope.id or "")
+                self.add(envelope)
+
+        try:
+            delivery = self._hub.send(command, self.stream, sending)
+        except Exception:
+            for identity in sent:
+                self.ended(identity)
+            raise
+        if sent:
+            self.watch(delivery)
+        return delivery
+
+    def reload(self) -> None:
+        """Asks the server for the whole state, also after the replica broke."""
+        self._is_asked = True
+        self._change(lambda now: attrs.evolve(self._rules.reloading(now), is_suspect=False))
+        self._hub.sync(self.stream)
+
+    def close(self) -> None:
+        """Stops following the stream and lets the state file go. The last state can still be read."""
+        self._hub.leave(self.stream)
+
+    # --- for the service; in its loop, in the batch of a burst ------------------------------------------------------------
+
+    def entry(self, message: Envelope[Any]) -> bool:
+        """Takes a message of the stream; returns whether to ask for the state now."""
+        self._change(lambda now: self._rules.entry(now, message))
+        return self._asks()
+
+    def _asks(self) -> bool:
+        """Whether the state is needed and not asked for yet."""
+        if self._is_asked or self._facts.get().status is not ReplicaStatus.RECOVERING:
+            return False
+        self._is_asked = True
+        return True
+
+    def state(self, position: Position, value: Any) -> bool:
+        """Takes the state of the stream; returns whether to ask for another one."""
+        self._is_asked = False
+        try:
+            state = self._convert(value)
+        except Exception as error:  # noqa: BLE001 - the program's function, or a state of another shape
+            self._hub.report(error, f"replica {self.stream}")
+            self._change(lambda now: attrs.evolve(now, status=ReplicaStatus.BROKEN, kept=()))
+            return False
+        self._change(lambda now: self._rules.state(now, position, state))
+        return self._asks()
+
+    def missed(self) -> bool:
+        """An entry of the stream is not available; returns whether to ask for the state now."""
+        self._change(self._rules.missed)
+        return self._asks()
+
+    def following(self, *, is_recovered: bool | None) -> bool:
+        """The server says whether all entries after the position follow; returns whether to ask for the state now."""
+        self._is_recovered = is_recovered is True
+        status = self._facts.get().status
+        if is_recovered is False and status is ReplicaStatus.LIVE:
+            # In the middle of a connection: the server could not go on with the stream.
+            return self.missed()
+        if status not in (ReplicaStatus.LOADING, ReplicaStatus.REFUSED) or self._is_asked:
+            return False
+        self._change(self._rules.reloading)
+        self._is_asked = True
+        return True
+
+    def refused(self) -> None:
+        """The client may not hear the stream."""
+        self._change(self._rules.refused)
+
+    def acknowledged(self, identity: str, positions: Mapping[str, Position]) -> bool:
+        """The server acknowledged a message; returns whether to ask for the state now."""
+        if all(it.id != identity for it in self._facts.get().pending):
+            return False
+        self._change(lambda now: self._rules.acknowledged(now, identity, positions))
+        return self._asks()
+
+    def ended(self, identity: str) -> None:
+        """The server refused a message."""
+        self._change(lambda now: self._rules.ended(now, identity))
+
+    def lost(self) -> None:
+        """The connection ended."""
+        self._is_recovered = self._is_asked = False
+        self._change(self._rules.lost)
+
+    def ready(self, position: Position | None) -> bool:
+        """A connection is ready; returns whether to ask for the state now.
+
+        Args:
+            position: The position from which the stream goes on.
+        """
+        is_recovered = self._is_recovered and position == self.position
+        self._change(lambda now: self._rules.ready(now, is_recovered=is_recovered))
+        needs = self._facts.get().status in (ReplicaStatus.LOADING, ReplicaStatus.RECOVERING)
+        asks = needs and not self._is_asked
+        self._is_asked = self._is_asked or needs
+        return asks
+
+    # --- pending commands -----------------------------------------------------------------------------------------------
+
+    def add(self, envelope: Envelope[Any]) -> None:
+        """Shows the effect of a command that is on its way."""
+        command = PendingCommand(envelope.id or "", envelope.type, envelope.payload)
+        self._change(lambda now: self._rules.sent(now, command))
+
+    def takes(self, envelope: Envelope[Any]) -> bool:
+        """Whether a message that waits in the outbox is one of this replica's commands."""
+        return envelope.type in self._optimistic and envelope.channel == self.stream
+
+    def watch(self, delivery: Delivery) -> None:
+        """Takes the effect back when the message is given up."""
+
+        def settled(status: DeliveryStatus) -> None:
+            if status is DeliveryStatus.FAILED or status is DeliveryStatus.UNCERTAIN:
+                self._change(lambda now: self._rules.ended(now, delivery.id))
+
+        delivery.watch(settled)
+
+    def restore(self) -> Position | None:
+        """Starts from what was saved, and saves from now on; returns the position."""
+        self._is_saving = True
+        saved = self.saved.get()
+        if saved.state is None:
+            return None
+        state = saved.state
+        position = Position(saved.epoch, saved.seq)
+        pending = tuple(
+            PendingCommand(
+                identity,
+                kind,
+                self._hub.payload(kind, payload),
+                is_acknowledged=True,
+                awaited=Position(epoch, seq) if epoch else None,
+            )
+            for identity, kind, payload, epoch, seq in saved.awaited
+        )
+        self._facts.update(
+            lambda now: Facts(state, position, ReplicaStatus.STALE, (*pending, *now.pending))
+        )
+        return position
+
+    def _change(self, step: Callable[[Facts[S]], Facts[S]]) -> None:
+        self._facts.update(step)
+        if self._is_saving:
+            now = self._facts.get()
+            if now.position is not None:
+                self.saved.set(_saved(now))
+
+    def _shown(self, now: Facts[S]) -> S:
+        state = now.confirmed
+        for command in now.pending:
+            reducer = self._optimistic.get(command.type)
+            if reducer is None:
+                continue
+            try:
+                state = reducer(state, command.payload)
+            except Exception as error:  # noqa: BLE001 - the program's reducer; the other commands must show
+                if command.id not in self._failed:
+                    self._failed.add(command.id)
+                    self._hub.report(error, f"optimistic {command.type} of {self.stream}")
+        return state
+
+
+def _saved(now: Facts[S]) -> Saved[S]:
+    at = cast("Position", now.position)
+    awaited = tuple(
+        (
+            it.id,
+            it.type,
+            it.payload,
+            "" if it.awaited is None else it.awaited.epoch,
+            0 if it.awaited is None else it.awaited.seq,
+        )
+        for it in now.pending
+        if it.is_acknowledged
+    )
+    return Saved(now.confirmed, at.epoch, at.seq, awaited)

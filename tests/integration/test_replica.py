@@ -1,0 +1,96 @@
+"""A replica over real sockets: the next process starts with its state and its commands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from operator import attrgetter
+from pathlib import Path
+
+import attrs
+import msgspec
+
+from reactive_ws import OutboxOptions, WebSocketService
+from reactive_ws.engine import Domain
+from reactive_ws.replicas import Replica, ReplicaStatus
+from reactive_ws.server import Context, Server
+from reactive_ws.wire import Guarantee, Registry, protocol_v1
+
+
+class Add(msgspec.Struct, frozen=True):
+    id: str
+    title: str
+
+
+class Added(msgspec.Struct, frozen=True):
+    title: str
+
+
+@attrs.frozen
+class Todos:
+    titles: tuple[str, ...] = ()
+
+
+def added(state: Todos, entry: Added | Add) -> Todos:
+    return Todos((*state.titles, entry.title))
+
+
+def types() -> Registry:
+    registry = protocol_v1()
+    registry.message("add", guarantee=Guarantee.AT_LEAST_ONCE, identity=attrgetter("id"))(Add)
+    registry.message("added")(Added)
+    return registry
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_the_next_process_starts_with_the_state_and_the_commands_under_way(
+    tmp_path: Path,
+) -> None:
+    server = Server(types())
+    server.state("todos", Todos(), {Added: added})
+
+    @server.command(Add)
+    def add(command: Add, context: Context) -> None:
+        context.publish("todos", Added(command.title))
+
+    def make(url: str) -> tuple[WebSocketService, Replica[Todos]]:
+        service = WebSocketService(
+            url,
+            registry=types(),
+            domain=Domain("client"),
+            proxy=None,
+            outbox=OutboxOptions(path=tmp_path / "outbox.db"),
+        )
+        todos = service.replica(
+            "todos",
+            Todos(),
+            {Added: added},
+            optimistic={Add: added},
+            state_file=tmp_path / "todos.json",
+        )
+        return service, todos
+
+    async with server.serve(port=0) as url:
+        await server.publish("todos", Added("tea"))
+        service, todos = make(url)
+        async with service:
+            await until(lambda: todos.get().titles == ("tea",))
+        todos.close()
+        # Offline: the state is there, and a command is shown and stored.
+        service, todos = make("ws://127.0.0.1:9/")
+        assert (todos.get().titles, todos.status.get()) == (("tea",), ReplicaStatus.STALE)
+        todos.send(Add("1", "milk"))
+        assert todos.get().titles == ("tea", "milk")
+        await service.disconnect()
+        todos.close()
+        service, todos = make(url)
+        assert (todos.get().titles, todos.confirmed.get().titles) == (("tea", "milk"), ("tea",))
+        async with service:
+            await until(lambda: todos.confirmed.get().titles == ("tea", "milk"))
+            await until(lambda: not todos.pending.get())
+        todos.close()
