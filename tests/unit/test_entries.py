@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reactive_ws.inbound.entries import Entries
 from reactive_ws.inbound.order import Inbound
 from reactive_ws.testing import World, simulate
-from reactive_ws.wire import Envelope, Position, Registry, Snapshot, protocol_v1
+from reactive_ws.wire import Envelope, Position, Registry, protocol_v1
 
 
 def part(seq: int, number: int, *, more: bool, epoch: str = "e") -> Envelope[Any]:
@@ -77,7 +77,7 @@ def test_a_snapshot_drops_the_entries_that_it_has() -> None:
     feed.take(part(3, 0, more=True))
     feed.take(part(3, 1, more=False))
     feed.take(part(5, 0, more=True))
-    is_new, following = feed.inbound.snapshot(Snapshot("s", "e", 4))
+    is_new, following = feed.inbound.snapshot("s", Position("e", 4))
     feed.deliver(following)
     assert is_new
     feed.take(part(5, 1, more=False))
