@@ -31,7 +31,7 @@ class Differ(Generic[T]):
             old: The rows that the list shows: those of the call before.
             rows: What it is to show.
         """
-        now = cast("Rows[Hashable, T]", rows) if isinstance(rows, Rows) else None
+        now = _of_view(rows)
         last, self._last = self._last, now
         key = self._key
         if last is None or now is None or len(last) != len(old):
@@ -39,6 +39,10 @@ class Differ(Generic[T]):
         changes = now.changes_since(last)
         came = {key(change.item) for change in changes if isinstance(change, Insert)}
         new = 0
-        while new < len(rows) and key(rows[-1 - new]) in came:
+        while new < len(now) and key(now[-1 - new]) in came:
             new += 1
         return changes, new
+
+
+def _of_view(rows: Sequence[T]) -> Rows[Hashable, T] | None:
+    return cast("Rows[Hashable, T]", rows) if isinstance(rows, Rows) else None
