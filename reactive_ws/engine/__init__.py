@@ -24,6 +24,7 @@ from .audience import UNSET, Audience, Link, SomeObservers, ignore
 from .batch import Batch, active_batch, batch, open_batches
 from .cell import Cell, Lifecycle, lifecycle_of
 from .checks import (
+    advise_names,
     check_comparer,
     check_count,
     check_function,
@@ -32,7 +33,6 @@ from .checks import (
     check_result,
     check_seconds,
     check_valid,
-    refuse_attribute,
     refuse_copy,
     warn_without_gil,
 )
@@ -70,6 +70,7 @@ __all__ = [
     "Source",
     "Tracer",
     "active_batch",
+    "advise_names",
     "as_default_domain",
     "batch",
     "check_comparer",
@@ -87,7 +88,6 @@ __all__ = [
     "lifecycle_of",
     "name_of",
     "open_batches",
-    "refuse_attribute",
     "refuse_copy",
     "same",
     "shallow",

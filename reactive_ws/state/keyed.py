@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial, wraps
 from operator import is_
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, final, overload
+from typing import Any, Final, Generic, TypeVar, cast, final, overload
 
 from reactivex import Observable
 from reactivex.abc import SchedulerBase
@@ -25,6 +25,7 @@ from ..engine import (
     HasDependents,
     SelectionNode,
     Source,
+    advise_names,
     check_comparer,
     check_function,
     check_iterable,
@@ -32,7 +33,6 @@ from ..engine import (
     check_valid,
     is_compared_by_identity,
     open_batches,
-    refuse_attribute,
     refuse_copy,
     same,
     shallow,
@@ -152,6 +152,7 @@ class ReadOnlyKeyed(Generic[K, V]):
         return self._store.events
 
 
+@advise_names
 class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     """A store of many entities by key; a change of one concerns only its own observers.
 
@@ -166,9 +167,6 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     """
 
     __slots__ = ("_by_identity", "_entity_equals", "_is_by_default", "_keys")
-
-    if not TYPE_CHECKING:  # type checkers would take every name for an attribute
-        __getattr__ = refuse_attribute
 
     def __init__(
         self,

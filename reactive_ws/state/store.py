@@ -7,7 +7,7 @@ several writes one commit. Nothing here knows a message, a socket or a toolkit.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, final, overload
+from typing import Any, Generic, TypeVar, final, overload
 
 from ..engine import (
     COMPARED,
@@ -17,13 +17,13 @@ from ..engine import (
     SelectionNode,
     Source,
     active_batch,
+    advise_names,
     batch,
     check_comparer,
     check_function,
     check_kind,
     default_domain,
     open_batches,
-    refuse_attribute,
     refuse_copy,
     same,
 )
@@ -39,13 +39,11 @@ T_co = TypeVar("T_co", covariant=True)
 _AT_ONCE = "compute the part at once, and await elsewhere"
 
 
+@advise_names
 class ReadOnly(Generic[T_co]):
     """A value to read and observe. What UI code gets: nothing here writes."""
 
     __slots__ = ()
-
-    if not TYPE_CHECKING:  # type checkers would take every name for an attribute
-        __getattr__ = refuse_attribute
 
     @property
     def _origin(self) -> Source:

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         Peer,
         Reorder,
         ScriptedServer,
+        ServerOptions,
         Transcript,
     )
     from .simulation import (
