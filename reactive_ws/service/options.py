@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from ..connection import ClosePolicy, DelaySource, Heartbeat
+from ..dialects import Dialect
 from ..engine import Domain, check_kind, check_seconds
 from ..errors import UsageError
 from ..outbox import OutboxOptions
@@ -26,6 +27,7 @@ class ServiceOptions(TypedDict, total=False):
     """The keyword arguments of `WebSocketService`, which documents each of them."""
 
     domain: Domain | None
+    dialect: Dialect | None
     codec: Codec | None
     registry: Registry | None
     auth: Auth | None
@@ -62,6 +64,7 @@ _KINDS: tuple[tuple[str, type[Any], str], ...] = (
     ("headers", Mapping, '{"X-Client": "desk"}'),
 )
 _PARTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("dialect", ("session", "address"), "PlainJson(registry)"),
     ("codec", ("encode", "decode"), "JsonCodec()"),
     ("backoff", ("delays",), "Backoff(initial=1.0) or Backoff.of(function)"),
 )

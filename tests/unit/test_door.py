@@ -63,6 +63,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"outbox": "q.db"}, 'outbox= takes a OutboxOptions, such as OutboxOptions(path="waiting.db")'),
     ({"backoff": 1}, "backoff= takes something like Backoff("),
     ({"codec": "json"}, "codec= takes something like JsonCodec()"),
+    ({"dialect": "plain"}, "dialect= takes something like PlainJson("),
     ({"domain": "app"}, "domain= takes a Domain"),
     ({"registry": {}}, "registry= takes a Registry"),
     ({"policy": 1}, "policy= takes a ClosePolicy"),
