@@ -383,6 +383,9 @@ class EngineMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         for watcher in self.watchers:
             watcher.leave()
+        # A derived value that was only read stays beside its sources until their next commit.
+        for store in self.stores.values():
+            store.trigger()
         for source in (*self.stores.values(), self.sum, self.diamond, self.fragile):
             assert (source._live, source._others, len(source._dependents)) == (0, 0, 0)
             assert (len(source._slots), len(source._nodes)) == (0, 0)

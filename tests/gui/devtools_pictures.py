@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from integration.chromium import Chromium, need_chromium
+from svg_pictures import without_fonts
 from textual.widgets import DataTable
 
 from reactive_ws.devtools import inspect_program
@@ -48,7 +49,7 @@ async def main() -> None:
                 table.move_cursor(row=wanted[0])
                 await pilot.pause(0.5)
                 svg = re.sub(r"terminal-\d+", "terminal", screen.export_screenshot())
-                (IMAGES / "devtools_screen.svg").write_text(svg)
+                (IMAGES / "devtools_screen.svg").write_text(without_fonts(svg), "utf-8")
 
 
 if __name__ == "__main__":

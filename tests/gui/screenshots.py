@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import re
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "examples")]
 
 from hub_in_thread import HubInThread  # noqa: E402 - found only now
+from svg_pictures import without_fonts  # noqa: E402
 
 from reactive_ws.connection.backoff import Backoff  # noqa: E402
 from reactive_ws.stores import Application  # noqa: E402
@@ -40,8 +40,7 @@ def application(url: str) -> Application:
 
 def keep(picture: str, name: str) -> None:
     """Writes a picture of a terminal without the addresses from which it would load its font."""
-    alone = re.sub(r',\s*url\("https:[^)]*\) format\("\w+"\)', "", picture)
-    (IMAGES / name).write_text(alone, "utf-8")
+    (IMAGES / name).write_text(without_fonts(picture), "utf-8")
 
 
 def until(turn: Callable[[float], None], condition: Callable[[], object]) -> None:

@@ -104,7 +104,7 @@ def test_without_a_hook_a_write_makes_no_commit_object(monkeypatch: pytest.Monke
         plain(self, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Commit, "__init__", counted)
-    store = Store(0, domain=Domain(strict=True))
+    store = Store(0, domain=Domain())
     store.select().subscribe(lambda value: None)
     store.set(1)
     assert made == []
