@@ -164,14 +164,14 @@ class ErrorReport:
         error: The exception.
         store: Name of the store or derived value.
         commit: Number of the commit that was delivered, or that a new observer was shown.
-        who: The qualified name of the function that raised.
+        function: The qualified name of the function that raised.
     """
 
     kind: str
     error: BaseException
     store: str
     commit: int
-    who: str
+    function: str
 
 
 def log_report(report: ErrorReport) -> None:
@@ -179,7 +179,7 @@ def log_report(report: ErrorReport) -> None:
     _log.error(
         "%s %s of store %r failed at commit %d; its stream goes on",
         report.kind,
-        report.who,
+        report.function,
         report.store,
         report.commit,
         exc_info=report.error,

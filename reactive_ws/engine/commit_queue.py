@@ -661,22 +661,22 @@ class CommitQueue:
 
     # --- errors and chores --------------------------------------------------------------------------------------------
 
-    def _failed(self, kind: str, error: BaseException, store: str, who: object) -> None:
+    def _failed(self, kind: str, error: BaseException, store: str, function: object) -> None:
         """Takes what a user's function raised: an Exception is reported, anything else is raised at the end."""
         if isinstance(error, Exception):
-            self._report(kind, error, store, who)
+            self._report(kind, error, store, function)
         elif self._fatal is None:
             self._fatal = error
             self._is_busy = True
 
-    def _report(self, kind: str, error: Exception, store: str, who: object) -> None:
+    def _report(self, kind: str, error: Exception, store: str, function: object) -> None:
         if self._strict:
             me, outcome = get_ident(), self._outcome
             if outcome is not None and self._deliverer == me:
                 outcome.errors.append(error)
             else:
                 self._strict_errors.setdefault(me, []).append(error)
-        report = ErrorReport(kind, error, store, self._current or self._number, name_of(who))
+        report = ErrorReport(kind, error, store, self._current or self._number, name_of(function))
         try:
             self._on_error(report)
         except Exception:  # noqa: BLE001 - the last resort must not fail too

@@ -258,16 +258,16 @@ class Domain(CommitQueue):
         self._after_section()
         return waiting
 
-    def report(self, kind: str, error: Exception, store: str, who: object) -> None:
+    def report(self, kind: str, error: Exception, store: str, function: object) -> None:
         """Gives an exception of a user's function to the error hook of this domain. For middleware. Any thread.
 
         Args:
             kind: What the function is for; see `ErrorReport`.
             error: What it raised.
             store: Name of the store that it worked for.
-            who: The function.
+            function: The function that raised.
         """
-        self._report(kind, error, store, who)
+        self._report(kind, error, store, function)
 
     def _catch_up_with_parent(self) -> None:
         found: list[HasDependents] = [it for store in self.stores() for it in store._ending()]

@@ -93,7 +93,7 @@ def test_middleware_reports_an_error_of_a_users_function() -> None:
     domain = Domain("test", on_error=reports.append)
     error = ValueError("no")
     domain.report("hook", error, "some store", len)
-    assert [(it.kind, it.error, it.store, it.who) for it in reports] == [
+    assert [(it.kind, it.error, it.store, it.function) for it in reports] == [
         ("hook", error, "some store", "builtins.len")
     ]
 

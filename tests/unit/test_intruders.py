@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import json
 import random
 import signal
 import threading
@@ -20,11 +21,12 @@ from typing import Any
 import pytest
 from instructions import LOOKS_FOR_SIGNALS, MAY_COLLECT, is_reached, places_of
 from reactivex.abc import DisposableBase
+from reactivex.scheduler import VirtualTimeScheduler
 
 from reactive_ws.engine import UNSET, Audience, Cell, Domain, Source, batch, ignore
 from reactive_ws.engine.commit_queue import CommitQueue
 from reactive_ws.engine.source import _NO_PAIR
-from reactive_ws.middleware import undo
+from reactive_ws.middleware import persist, undo
 from reactive_ws.state import KeyedStore, Store, derived, snapshot
 
 
@@ -49,6 +51,25 @@ class WatchedLock:
         self._lock.release()
 
 
+class Kept:
+    """A storage in memory."""
+
+    def __init__(self) -> None:
+        self.content: dict[str, bytes] = {}
+
+    def read(self, name: str) -> bytes | None:
+        return self.content.get(name)
+
+    def write(self, name: str, content: bytes) -> None:
+        self.content[name] = content
+
+    def delete(self, name: str) -> None:
+        self.content.pop(name, None)
+
+    def close(self) -> None:
+        pass
+
+
 class World:
     """Stores with observers of each kind, and observers to be disposed."""
 
@@ -68,6 +89,13 @@ class World:
         self.part = self.a.select(lambda value: value + 1)
         # Not for the other acts, because with a hook no write is direct.
         self.history = undo(self.b) if act == "undo" else None
+        self.kept = Kept()
+        self.file = (
+            # A virtual time that stands still, so that only the act saves.
+            persist(self.b, "b", as_type=int, storage=self.kept, scheduler=VirtualTimeScheduler())
+            if act == "persist flush"
+            else None
+        )
         self.selections: dict[str, Any] = {
             "whole": self.a.select(),
             "part": self.part,
@@ -173,6 +201,10 @@ class World:
         self.lonely.dispose()
         if self.history is not None:
             self.history.dispose()
+        if self.file is not None:
+            self.file.close()
+            (row,) = json.loads(self.kept.content["b"])["stores"].values()
+            assert row["state"] == self.b.get(), "what was committed is not saved"
         self.b.set(-5)
         for source in (self.a, self.b, self.keyed, self.pair, self.sum, self.other):
             assert (source._live, source._others, source._is_awake) == (0, 0, False), source
@@ -226,6 +258,12 @@ def step_back(world: World) -> None:
     world.history.undo()
 
 
+def save(world: World) -> None:
+    world.b.set(4)
+    assert world.file is not None
+    world.file.flush()
+
+
 ACTS: dict[str, Callable[[World], object]] = {
     **{f"subscribe {name}": lambda world, name=name: world.watch(name) for name in (
         "whole", "part", "derived", "key"
@@ -243,6 +281,7 @@ ACTS: dict[str, Callable[[World], object]] = {
     "home": lambda world: world.domain.set_home(None),
     "hook": hook,
     "undo": step_back,
+    "persist flush": save,
     "read": lambda world: (world.sum.get(), world.part.get(), snapshot(world.a, world.sum)),
     "dispose the last": lambda world: world.lonely.dispose(),
 }  # fmt: skip

@@ -22,7 +22,7 @@ def bad(value: int) -> None:
 
 def facts(reports: list[ErrorReport]) -> list[tuple[str, str, int, str]]:
     return [
-        (report.kind, report.store, report.commit, report.who.rsplit(".", 1)[-1])
+        (report.kind, report.store, report.commit, report.function.rsplit(".", 1)[-1])
         for report in reports
     ]
 

@@ -247,7 +247,7 @@ def test_reports_of_a_selector_that_feeds_a_derived_value_name_the_users_functio
     part = store.select(half_of_a_hundred)
     part.subscribe()
     derived(part, str).select().subscribe()
-    assert [(report.kind, report.who.rpartition(".")[2]) for report in reports] == [
+    assert [(report.kind, report.function.rpartition(".")[2]) for report in reports] == [
         ("selector", "half_of_a_hundred"),
         ("derive", "str"),
     ]
