@@ -109,6 +109,9 @@ class Link(DisposableBase):
             domain._leave_section(is_inside=is_inside)
         if not is_inside and (domain._trash or domain._chores or domain._leftover):
             domain._after_section()
+        if domain._strict_errors:
+            # `on_stop` raised.
+            domain._raise_strict()
 
     def _admit(self) -> None:
         """Takes its place in the list. Called under the lock."""

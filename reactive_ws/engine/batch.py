@@ -176,7 +176,10 @@ class Batch:
                 now = source._value
                 value = write.value if now is write.base else _replay(source, write.steps)
                 if write.triggered is not None:
-                    changes.append((source, now, source._triggered(now, value, write.triggered)))
+                    triggered = source._triggered(now, value, write.triggered)
+                    if value is not now:
+                        source._check(triggered)
+                    changes.append((source, now, triggered))
                 elif source._unchanged(now, value):
                     unchanged.append((source, now))
                 else:

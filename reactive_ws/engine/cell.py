@@ -6,7 +6,7 @@ delivers: the commit never becomes an object and goes straight to them.
 
 from __future__ import annotations
 
-import threading
+import os
 from collections.abc import Callable
 from itertools import count
 from threading import get_ident
@@ -25,6 +25,7 @@ from .checks import (
     check_seconds,
     check_valid,
 )
+from .commit_queue import fork_safe_lock
 from .domain import Domain, default_domain
 from .equality import Equals, same, unchanged
 from .graph import Dependent, propagate
@@ -108,7 +109,8 @@ class Cell(Root, Generic[T]):
         domain = self._domain
         if self._is_shut:
             return
-        self._is_shut = domain._has_ended = True
+        domain._has_ended = True
+        # The commit marks the store as closed, so that a close which an exception interrupts can be repeated.
         with outside_batches():
             domain.commit((), closing=(self,))
 
@@ -327,9 +329,10 @@ class Lifecycle:
         self._on_stop = on_stop
         self._linger = linger
         self._scheduler = scheduler
-        self._lock = threading.Lock()
+        self._lock = fork_safe_lock()
         self._is_started = False
-        self._is_running = False
+        # Process and thread of the callback that runs now; a thread of the parent does not exist in a forked child.
+        self._running: tuple[int, int] | None = None
         self._timer: DisposableBase | None = None
 
     def settle(self, source: Source) -> None:
@@ -339,7 +342,7 @@ class Lifecycle:
                 if self._timer is not None:
                     self._timer.dispose()
                 self._timer = self._scheduler.schedule_relative(
-                    self._linger, lambda _scheduler, _state: self._act(source)
+                    self._linger, lambda _scheduler, _state: self._act_later(source)
                 )
             return
         self._act(source)
@@ -348,12 +351,17 @@ class Lifecycle:
         while True:
             with self._lock:
                 is_wanted = source._is_observed()
-                if self._is_running or is_wanted == self._is_started:
+                if self._is_running():
+                    return
+                if self._running is not None:
+                    # A start that only the parent ends did not happen here.
+                    self._running, self._is_started = None, False
+                if is_wanted == self._is_started:
                     return
                 if is_wanted and source._has_ended():
                     # Nothing comes from a closed store, so its start would be in vain.
                     return
-                self._is_running = True
+                self._running = (os.getpid(), get_ident())
                 self._is_started = is_wanted
                 if is_wanted and self._timer is not None:
                     self._timer.dispose()
@@ -366,7 +374,17 @@ class Lifecycle:
                 source._domain._report("lifecycle", error, source.name, callback)
             finally:
                 with self._lock:
-                    self._is_running = False
+                    self._running = None
+
+    def _is_running(self) -> bool:
+        """Whether a callback runs in this process. Under the lock."""
+        running = self._running
+        return running is not None and (running[0] == os.getpid() or running[1] == get_ident())
+
+    def _act_later(self, source: Source) -> None:
+        """Acts at the end of `linger`, on the thread of the scheduler, which has no write to raise an error from."""
+        self._act(source)
+        source._domain._drop_strict()
 
 
 def lifecycle_of(

@@ -64,6 +64,10 @@ class Changed(Protocol):
         """Ends the streams of the value, and of what is derived from it alone."""
         ...
 
+    def _mind_lifecycle(self) -> None:
+        """Calls `on_start` or `on_stop`, as the number of observers asks for. Without locks."""
+        ...
+
 
 @attrs.frozen
 class Cause:

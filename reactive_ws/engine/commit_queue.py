@@ -233,8 +233,12 @@ class CommitQueue:
             self._outcome = self._fatal = None
             self._queue.clear()
             self._catch_up_with_parent()
+        self._settle_callbacks_of_parent()
         # What another thread had begun under the lock is done by the next act.
         self._is_busy = self._leftover = True
+
+    def _settle_callbacks_of_parent(self) -> None:
+        """Has the next act start what another thread was starting. In a forked child."""
 
     def _catch_up_with_parent(self) -> None:
         """Makes the newest values those that count as delivered. In a forked child."""
@@ -254,6 +258,7 @@ class CommitQueue:
         changes: Any = commit.changes
         is_one = len(changes) == 1
         values = () if is_one else starmap(setattr, [(it, "_value", new) for it, _, new in changes])
+        ends = starmap(setattr, [(it, "_is_shut", True) for it in commit.closed])
         done: list[None] = []
         if self._number != since:
             return False
@@ -262,6 +267,7 @@ class CommitQueue:
             changes[0][0]._value = changes[0][2]
         else:
             done += values
+        done += ends
         if self._deliverer and not self._current:
             # A direct delivery is under way; nothing was numbered since it began.
             self._current = since
@@ -640,8 +646,10 @@ class CommitQueue:
                         return
         if outcome.fatal is not None:
             raise outcome.fatal
-        if outcome.errors:
-            raise ExceptionGroup(f"observers of domain {self.name!r} failed", outcome.errors)
+        # What a comparer raised before there was a commit belongs to this write, too.
+        errors = [*self._strict_errors.pop(me, ()), *outcome.errors]
+        if errors:
+            raise ExceptionGroup(f"observers of domain {self.name!r} failed", errors)
 
     def _end_direct(self) -> None:
         """Ends a direct delivery that met an error or finds more to do."""
@@ -688,6 +696,11 @@ class CommitQueue:
             if self._fatal is None:
                 self._fatal = fatal
             self._is_busy = True
+
+    def _drop_strict(self) -> None:
+        """Forgets what this thread would raise, where no act of the program caused it."""
+        if self._deliverer != get_ident():
+            self._strict_errors.pop(get_ident(), None)
 
     def _raise_strict(self) -> None:
         me = get_ident()

@@ -188,7 +188,8 @@ class Domain(CommitQueue):
             FeedbackLoop: the write is the last link of a chain of writes that is too long.
             DomainMismatch: a store in `changes` is of another domain.
         """
-        depth = self._depth_of_write(changes[0][0].name) if changes else 0
+        # The end of a store does not count as a link of a chain, but what its observers write then is one deeper.
+        depth = self._depth_of_write(changes[0][0].name) if changes else self._depth_here()
         tracer = self._tracer
         cause = None if tracer is None else tracer.cause(self._current if depth else 0)
         outcome = self._outcome_of_write() if self._strict else None
@@ -217,6 +218,13 @@ class Domain(CommitQueue):
                 for store, value in expected:
                     if store._value is not value:
                         return False
+                if (
+                    commit.closed
+                    and not commit.changes
+                    and all(it._is_shut for it in commit.closed)
+                ):
+                    # Another thread closed them first.
+                    return False
                 for store, old, _ in commit.changes:
                     if store._value is not old:
                         return False
@@ -268,6 +276,11 @@ class Domain(CommitQueue):
             function: The function that raised.
         """
         self._report(kind, error, store, function)
+        # Outside a delivery there is no write of the program that this error could leave through.
+        self._drop_strict()
+
+    def _settle_callbacks_of_parent(self) -> None:
+        self._chores += [it._mind_lifecycle for it in self.stores()]
 
     def _catch_up_with_parent(self) -> None:
         found: list[HasDependents] = [it for store in self.stores() for it in store._ending()]

@@ -25,7 +25,7 @@ from reactive_ws.connection.record import ErrorKind
 from reactive_ws.errors import DeliveryError, OutboxFull
 from reactive_ws.stores import Application, command_center
 from reactive_ws.stores.hub import Hub
-from reactive_ws.testing import Fault, Latency, World
+from reactive_ws.testing import Bandwidth, Direction, Fault, Latency, World
 from reactive_ws.testing.generating.strategies import faults, seeds
 
 _PATIENCE = 400.0
@@ -130,6 +130,8 @@ class ApplicationMachine(RuleBasedStateMachine):
         try:
             world.network.heal()
             world.network.apply(Latency(0.01))
+            # The slowest line that the documentation promises; healing leaves the speed of a line as it is.
+            world.network.apply(Bandwidth(2_000.0, Direction.BOTH))
             world.run(world.advance(_PATIENCE))
             world.run(world.settle())
             self._compare(world)
