@@ -64,6 +64,14 @@ class Changed(Protocol):
         """Ends the streams of the value, and of what is derived from it alone."""
         ...
 
+    def _check(self, value: Any) -> None:
+        """Calls `validate=` for a value about to be committed.
+
+        Raises:
+            Exception: the value is wrong.
+        """
+        ...
+
     def _mind_lifecycle(self) -> None:
         """Calls `on_start` or `on_stop`, as the number of observers asks for. Without locks."""
         ...

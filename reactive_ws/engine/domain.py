@@ -209,6 +209,18 @@ class Domain(CommitQueue):
             self._raise_outcome(outcome)
         return True
 
+    def check(self, changes: Sequence[tuple[Changed, Any, Any]]) -> None:
+        """Calls `validate=` of each store with its new value, as a write does. For middleware, before `commit`. Any thread.
+
+        Args:
+            changes: As for `commit`.
+
+        Raises:
+            Exception: what the function of a store raises; `commit` is not to be called then.
+        """
+        for store, _, new in changes:
+            store._check(new)
+
     def _write(self, commit: Commit, expected: Sequence[tuple[Changed, Any]]) -> bool:
         """Checks what `commit` documents, and queues the commit; False when another one came between."""
         while True:

@@ -441,9 +441,8 @@ class UndoHistory:
                 for member, old, new in zip(members, now, values, strict=True)
                 if new is not old
             ]
-            for cell, _, new in changes:
-                # `merge=` may make a value that the store never had.
-                cell._check(new)
+            # `merge=` may make a value that the store never had.
+            domain.check(changes)
             with domain.exclusive():
                 if self._revision != revision or self._missing():
                     continue
