@@ -342,12 +342,12 @@ class Lifecycle:
                 if self._timer is not None:
                     self._timer.dispose()
                 self._timer = self._scheduler.schedule_relative(
-                    self._linger, lambda _scheduler, _state: self._act_later(source)
+                    self._linger, lambda _scheduler, _state: self._act(source, has_caller=False)
                 )
             return
         self._act(source)
 
-    def _act(self, source: Source) -> None:
+    def _act(self, source: Source, *, has_caller: bool = True) -> None:
         while True:
             with self._lock:
                 is_wanted = source._is_observed()
@@ -371,7 +371,9 @@ class Lifecycle:
                 if callback is not None:
                     callback()
             except Exception as error:  # noqa: BLE001 - user code; the observer that came is served all the same
-                source._domain._report("lifecycle", error, source.name, callback)
+                source._domain._report(
+                    "lifecycle", error, source.name, callback, has_caller=has_caller
+                )
             finally:
                 with self._lock:
                     self._running = None
@@ -380,11 +382,6 @@ class Lifecycle:
         """Whether a callback runs in this process. Under the lock."""
         running = self._running
         return running is not None and (running[0] == os.getpid() or running[1] == get_ident())
-
-    def _act_later(self, source: Source) -> None:
-        """Acts at the end of `linger`, on the thread of the scheduler, which has no write to raise an error from."""
-        self._act(source)
-        source._domain._drop_strict()
 
 
 def lifecycle_of(

@@ -677,12 +677,20 @@ class CommitQueue:
             self._fatal = error
             self._is_busy = True
 
-    def _report(self, kind: str, error: Exception, store: str, function: object) -> None:
+    def _report(
+        self, kind: str, error: Exception, store: str, function: object, *, has_caller: bool = True
+    ) -> None:
+        """Gives an exception to the error hook; in strict mode the act that caused it raises it, too.
+
+        Args:
+            kind, error, store, function: As for `ErrorReport`.
+            has_caller: Whether an act of the program is under way on this thread. A timer and a task are none.
+        """
         if self._strict:
             me, outcome = get_ident(), self._outcome
             if outcome is not None and self._deliverer == me:
                 outcome.errors.append(error)
-            else:
+            elif has_caller:
                 self._strict_errors.setdefault(me, []).append(error)
         report = ErrorReport(kind, error, store, self._current or self._number, name_of(function))
         try:
@@ -696,11 +704,6 @@ class CommitQueue:
             if self._fatal is None:
                 self._fatal = fatal
             self._is_busy = True
-
-    def _drop_strict(self) -> None:
-        """Forgets what this thread would raise, where no act of the program caused it."""
-        if self._deliverer != get_ident():
-            self._strict_errors.pop(get_ident(), None)
 
     def _raise_strict(self) -> None:
         me = get_ident()

@@ -287,9 +287,7 @@ class Domain(CommitQueue):
             store: Name of the store that it worked for.
             function: The function that raised.
         """
-        self._report(kind, error, store, function)
-        # Outside a delivery there is no write of the program that this error could leave through.
-        self._drop_strict()
+        self._report(kind, error, store, function, has_caller=False)
 
     def _settle_callbacks_of_parent(self) -> None:
         self._chores += [it._mind_lifecycle for it in self.stores()]
