@@ -12,7 +12,7 @@ import time
 import uuid
 from pathlib import Path
 
-import pytest
+from missing_parts import skip_or_fail
 
 __all__ = ["Postgres", "find_postgres", "skip_without_postgres"]
 
@@ -108,7 +108,5 @@ def skip_without_postgres() -> Path:
     """Returns the folder of the programs; skips the test where they are missing, but never in CI."""
     binaries = find_postgres()
     if binaries is None:
-        if os.environ.get("CI"):
-            pytest.fail("PostgreSQL is missing; .ci/run installs it")
-        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+        skip_or_fail("PostgreSQL is not installed (apt-get install postgresql)")
     return binaries

@@ -18,13 +18,6 @@ import pytest
 SIZE = "1280x900x24"
 
 
-def skip_or_fail(reason: str) -> None:
-    """Skips on a developer's machine; in CI nothing may be left out for want of a part."""
-    if os.environ.get("CI"):
-        pytest.fail(f"CI must run this, and cannot: {reason}")
-    pytest.skip(reason)
-
-
 @contextmanager
 def x_display() -> Iterator[str | None]:
     """The name of an X display of our own; None where Xvfb is missing."""

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 from demo_program import PROGRAM, processes_of
+from missing_parts import skip_or_fail
 
-from .conftest import skip_or_fail
 from .test_toolkits import missing
 
 ROOT = Path(__file__).parents[2]

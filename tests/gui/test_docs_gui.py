@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from missing_parts import skip_or_fail
 from ui_drivers import DEBIAN_PACKAGES
 
-from .conftest import skip_or_fail
 from .test_toolkits import missing, run
 
 PAGE = Path(__file__).parents[2] / "docs" / "gui.md"

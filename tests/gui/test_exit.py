@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from missing_parts import skip_or_fail
 
-from .conftest import skip_or_fail
 from .test_toolkits import missing, run
 
 WRITER = """

@@ -12,9 +12,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from missing_parts import skip_or_fail
 from ui_drivers import DEBIAN_PACKAGES
 
-from .conftest import skip_or_fail, x_display
+from .conftest import x_display
 
 HERE = Path(__file__).parent
 CASES = sorted(HERE.glob("cases_*.py"))

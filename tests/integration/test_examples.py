@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from missing_parts import skip_or_fail
 from websockets.asyncio.server import ServerConnection, serve
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +52,7 @@ def test_the_minimal_example_is_minimal() -> None:
 )
 def test_a_mistyped_address_is_one_line(name: str, toolkit: str) -> None:
     if importlib.util.find_spec(toolkit) is None:
-        pytest.skip(f"{toolkit} is not installed")
+        skip_or_fail(f"{toolkit} is not installed")
     ran = subprocess.run(
         [sys.executable, str(ROOT / "examples" / f"{name}.py"), "ftp://host"],
         cwd=ROOT,

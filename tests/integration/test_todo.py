@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from missing_parts import skip_or_fail
 from postgres_server import Postgres
 
 from reactive_ws.connection import Backoff
@@ -130,9 +131,7 @@ def drill(postgres: Postgres, folder: Path, *, kills: int) -> None:
     """Four clients write while nodes and the database die. Nothing may be lost, doubled, or seen in another order."""
     haproxy = shutil.which("haproxy")
     if haproxy is None:
-        if os.environ.get("CI"):
-            pytest.fail("haproxy is missing; .ci/run installs it")
-        pytest.skip("haproxy is not installed (apt-get install haproxy)")
+        skip_or_fail("haproxy is not installed (apt-get install haproxy)")
 
     async def check() -> None:
         dsn = postgres.dsn()

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from missing_parts import skip_or_fail
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(
@@ -29,7 +30,7 @@ NEED_TEXTUAL = ("reactive_ws.stores.demo.chat", "reactive_ws.stores.demo.termina
 
 def load(name: str) -> ModuleType:
     if name in NEED_TEXTUAL and importlib.util.find_spec("textual") is None:
-        pytest.skip("textual is not installed (pip install reactive-ws[textual])")
+        skip_or_fail("textual is not installed (pip install reactive-ws[textual])")
     return importlib.import_module(name)
 
 

@@ -17,28 +17,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import pytest
+from missing_parts import skip_or_fail
 from raw_client import ROOT, raw_client
 
 HERE = Path(__file__).parent
 PATIENCE = 60.0
 
 
-def missing(reason: str) -> NoReturn:
-    """Skips the test, or fails it in CI."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{reason}; in CI nothing may be missing")
-    pytest.skip(reason)
-
-
 def part(name: str) -> Any:
-    """Returns a module that the tests need; see `missing` when there is none."""
+    """Returns a module that the tests need; see `skip_or_fail` when there is none."""
     try:
         return importlib.import_module(name)
     except ImportError:
-        missing(f"{name} is missing; install it with pip, see the Makefile")
+        skip_or_fail(f"{name} is missing; install it with pip, see the Makefile")
 
 
 def free_port() -> int:
@@ -129,9 +122,9 @@ class NodeWs(Peer):
     def command(self) -> list[str]:
         node = shutil.which("node")
         if node is None:
-            missing("node is missing; install it to run the tests with ws from npm")
+            skip_or_fail("node is missing; install it to run the tests with ws from npm")
         if not (HERE / "node_modules" / "ws").is_dir():
-            missing(f"ws from npm is missing; run `npm ci` in {HERE.relative_to(ROOT)}")
+            skip_or_fail(f"ws from npm is missing; run `npm ci` in {HERE.relative_to(ROOT)}")
         words = [str(self.port), str(self.file), self.selecting]
         return [str(node), str(HERE / "ws_server.js"), *words]
 
@@ -181,7 +174,7 @@ class Nginx(Peer):
     def command(self) -> list[str]:
         nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
         if nginx is None:
-            missing("nginx is missing; install it to run the tests with a proxy in front")
+            skip_or_fail("nginx is missing; install it to run the tests with a proxy in front")
         path = self.folder / "nginx.conf"
         path.write_text(self.configuration())
         return [str(nginx), "-p", str(self.folder), "-e", "error.log", "-c", str(path)]

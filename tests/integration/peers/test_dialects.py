@@ -17,7 +17,8 @@ from typing import Any
 import attrs
 import msgspec
 import pytest
-from integration.peers.foreign import HERE, ROOT, Peer, missing
+from integration.peers.foreign import HERE, ROOT, Peer
+from missing_parts import skip_or_fail
 from websockets.asyncio.client import connect
 
 from reactive_ws import Backoff, DeliveryStatus, FirstMessage, WebSocketService
@@ -54,9 +55,9 @@ class Foreign(Peer):
     def command(self) -> list[str]:
         node = shutil.which("node")
         if node is None:
-            missing("node is missing; install it to run the tests with npm servers")
+            skip_or_fail("node is missing; install it to run the tests with npm servers")
         if not (HERE / "node_modules" / self.package).is_dir():
-            missing(f"{self.package} is missing; run `npm ci` in {HERE.relative_to(ROOT)}")
+            skip_or_fail(f"{self.package} is missing; run `npm ci` in {HERE.relative_to(ROOT)}")
         words = [self.name, str(self.port), str(self.file), str(self.cut)]
         return [str(node), str(HERE / "dialect_server.js"), *words]
 

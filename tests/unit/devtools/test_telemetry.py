@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from missing_parts import skip_or_fail
 
 import reactive_ws.devtools
 from reactive_ws.stores.wire.chat import Message, MessageSend, agent_chat
@@ -17,8 +17,8 @@ FOLDER = Path(reactive_ws.devtools.__file__).parent
 
 
 def need(module: str) -> None:
-    if find_spec(module) is None and "CI" not in os.environ:
-        pytest.skip(f"{module} is not installed; `make setup` installs it")
+    if find_spec(module) is None:
+        skip_or_fail(f"{module} is not installed; `make setup` installs it")
 
 
 @pytest.mark.parametrize("name", ["opentelemetry.py", "prometheus.py"])

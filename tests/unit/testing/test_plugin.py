@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from missing_parts import skip_or_fail
 
 from reactive_ws.stores.wire.chat import SessionClosed, agent_chat
 from reactive_ws.testing import Transcript, World, simulate
@@ -215,8 +216,8 @@ async def test_the_other_plugin_still_has_its_own_tests():
 def test_simulated_tests_run_beside_pytest_asyncio_in_both_of_its_modes(
     mode: str, tmp_path: Path
 ) -> None:
-    if find_spec("pytest_asyncio") is None and "CI" not in os.environ:
-        pytest.skip("pytest-asyncio is not installed")
+    if find_spec("pytest_asyncio") is None:
+        skip_or_fail("pytest-asyncio is not installed")
     options = ["-o", f"asyncio_mode={mode}"]
     said = run_pytest(tmp_path, *options, test=BESIDE_PYTEST_ASYNCIO)
     assert "3 passed, 1 xfailed" in said
