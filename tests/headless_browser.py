@@ -1,10 +1,16 @@
-"""A page in headless Chromium, for tests of what a browser shows."""
+"""A headless Chromium for tests of pages: loads an address and evaluates JavaScript over the protocol of its devtools.
+
+`Chromium` is for async tests, `Page` for others.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
+import os
+import re
 import shutil
-import subprocess
 import tempfile
 import time
 import urllib.request
@@ -12,39 +18,135 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from websockets.sync.client import connect
+from missing_parts import skip_or_fail
+from websockets.asyncio.client import ClientConnection, connect
 
-__all__ = ["Page"]
+__all__ = ["Chromium", "Page", "need_chromium"]
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def need_chromium() -> str:
+    """Returns the program, or skips the test with the reason."""
+    found = next((path for name in _NAMES if (path := shutil.which(name)) is not None), None)
+    if found is None:
+        skip_or_fail("no Chromium is installed, which shows the pages of the tests")
+    return found
+
+
+class Chromium:
+    """One page."""
+
+    def __init__(self, program: str, *, width: int = 1300, height: int = 720) -> None:
+        self._program = program
+        self._size = f"--window-size={width},{height}"
+        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self._number = 0
+
+    async def __aenter__(self) -> Self:
+        self._process = await asyncio.create_subprocess_exec(
+            self._program,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--remote-debugging-port=0",
+            f"--user-data-dir={self._folder.name}",
+            self._size,
+            "about:blank",
+            stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            env={**os.environ, "DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent"},
+        )
+        stderr = self._process.stderr
+        assert stderr is not None
+        port = ""
+        while not port:
+            line = (await asyncio.wait_for(stderr.readline(), 60)).decode()
+            assert line, "Chromium ended"
+            found = re.search(r"DevTools listening on ws://127\.0\.0\.1:(\d+)/", line)
+            port = found[1] if found else ""
+        self._reader = asyncio.create_task(stderr.read())
+
+        def pages() -> Any:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=10) as answer:
+                return json.load(answer)
+
+        targets = await asyncio.to_thread(pages)
+        url = next(it["webSocketDebuggerUrl"] for it in targets if it["type"] == "page")
+        self._socket: ClientConnection = await connect(
+            # A `Page` turns the loop only while it waits for an answer.
+            url,
+            max_size=2**26,
+            proxy=None,
+            ping_interval=None,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._socket.close()
+        self._process.terminate()
+        await self._process.wait()
+        await self._reader
+        self._folder.cleanup()
+
+    async def command(self, method: str, **parameters: Any) -> Any:
+        """Runs one command of the protocol and returns its result."""
+        self._number += 1
+        await self._socket.send(
+            json.dumps({"id": self._number, "method": method, "params": parameters})
+        )
+        while True:
+            answer = json.loads(await asyncio.wait_for(self._socket.recv(), 30))
+            if answer.get("id") == self._number:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    async def open(self, url: str) -> None:
+        """Loads a page."""
+        await self.command("Page.navigate", url=url)
+        await self.until("location.href !== 'about:blank' && document.readyState === 'complete'")
+
+    async def evaluate(self, script: str) -> Any:
+        """Returns the value of an expression."""
+        result = await self.command(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    async def until(self, script: str) -> Any:
+        """Returns the value of an expression as soon as it is true; the page may need a while."""
+        async with asyncio.timeout(30):
+            while True:
+                value = await self.evaluate(script)
+                if value:
+                    return value
+                await asyncio.sleep(0.05)
+
+    async def picture(self, path: Path) -> None:
+        """Writes the page as PNG."""
+        result = await self.command("Page.captureScreenshot", format="png")
+        path.write_bytes(base64.b64decode(result["data"]))
 
 
 class Page:
-    """`with Page(url) as page: page.run("document.title")`. Waits at most `patience` seconds for each answer."""
+    """`with Page(url) as page: page.run("document.title")`, for a thread without a running loop."""
 
-    def __init__(self, url: str, *, patience: float = 30.0) -> None:
+    def __init__(self, url: str) -> None:
         self._url = url
-        self._patience = patience
-        self._number = 0
-        self._folder = tempfile.mkdtemp()
+        self._browser = Chromium(need_chromium())
+        self._runner = asyncio.Runner()
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [
-                shutil.which("chromium") or "chromium",
-                *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
-                *("--disable-background-networking", "--disable-component-update"),
-                *("--disable-sync", "--disable-quic", "--remote-debugging-port=0"),
-                f"--user-data-dir={self._folder}",
-                self._url,
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            self._connecting = connect(self._address(), max_size=None)
-            self._socket = self._connecting.__enter__()
-        except BaseException:
-            self._end()
-            raise
+        self._runner.run(self._browser.__aenter__())
+        self._runner.run(self._browser.open(self._url))
         return self
 
     def __exit__(
@@ -53,45 +155,21 @@ class Page:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._connecting.__exit__(kind, error, traceback)
-        self._end()
-
-    def _end(self) -> None:
-        self._process.terminate()
-        self._process.wait(10.0)
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _address(self) -> str:
-        end = time.monotonic() + self._patience
-        file = Path(self._folder) / "DevToolsActivePort"
-        while True:
-            assert time.monotonic() < end, "Chromium did not start"
-            assert self._process.poll() is None, "Chromium ended"
-            time.sleep(0.05)
-            if not file.exists() or not (lines := file.read_text().split()):
-                continue
-            with urllib.request.urlopen(f"http://127.0.0.1:{lines[0]}/json/list") as answer:
-                pages = [it for it in json.load(answer) if it["type"] == "page"]
-            if pages:
-                return str(pages[0]["webSocketDebuggerUrl"])
+        self._runner.run(self._browser.__aexit__(kind, error, traceback))
+        self._runner.close()
 
     def command(self, method: str, **parameters: Any) -> Any:
-        """Sends one command of the DevTools protocol; returns its result."""
-        self._number += 1
-        self._socket.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
-        while True:
-            answer = json.loads(self._socket.recv(self._patience))
-            if answer.get("id") == self._number:
-                return answer.get("result")
+        """Runs one command of the protocol and returns its result."""
+        return self._runner.run(self._browser.command(method, **parameters))
 
     def run(self, script: str) -> Any:
-        """Returns the value of a JavaScript expression."""
+        """Returns the value of an expression; None when it raises."""
         found = self.command("Runtime.evaluate", expression=script, returnByValue=True)
         return found["result"].get("value")
 
     def until(self, script: str, value: Any) -> None:
-        """Waits until a JavaScript expression has this value."""
-        end = time.monotonic() + self._patience
+        """Waits until an expression has this value."""
+        end = time.monotonic() + 30.0
         while (found := self.run(script)) != value:
             assert time.monotonic() < end, f"{script} is {found!r}, not {value!r}"
             time.sleep(0.05)

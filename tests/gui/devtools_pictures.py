@@ -6,7 +6,7 @@ import asyncio
 import re
 from pathlib import Path
 
-from integration.chromium import Chromium, need_chromium
+from headless_browser import Chromium, need_chromium
 from svg_pictures import without_fonts
 from textual.widgets import DataTable
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.chromium import Chromium, need_chromium
+from headless_browser import Chromium, need_chromium
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
