@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from printed import check_printed
 from raw_client import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -28,16 +29,7 @@ def test_every_program_says_what_it_prints() -> None:
 def test_a_program_runs_alone_and_prints_what_the_page_shows(
     program: str, output: str, tmp_path: Path
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, output, "")
+    check_printed(program, output, tmp_path)
 
 
 LISTENS = """

@@ -4,42 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from operator import attrgetter
 from pathlib import Path
 
-import attrs
-import msgspec
+from todo_types import Add, Added, Todos, types
 
 from reactive_ws import OutboxOptions, WebSocketService
 from reactive_ws.engine import Domain
 from reactive_ws.replicas import Replica, ReplicaStatus
 from reactive_ws.server import Context, Server
-from reactive_ws.wire import Guarantee, Registry, protocol_v1
-
-
-class Add(msgspec.Struct, frozen=True):
-    id: str
-    title: str
-
-
-class Added(msgspec.Struct, frozen=True):
-    title: str
-
-
-@attrs.frozen
-class Todos:
-    titles: tuple[str, ...] = ()
 
 
 def added(state: Todos, entry: Added | Add) -> Todos:
     return Todos((*state.titles, entry.title))
-
-
-def types() -> Registry:
-    registry = protocol_v1()
-    registry.message("add", guarantee=Guarantee.AT_LEAST_ONCE, identity=attrgetter("id"))(Add)
-    registry.message("added")(Added)
-    return registry
 
 
 async def until(condition: Callable[[], bool]) -> None:

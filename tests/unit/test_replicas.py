@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from operator import attrgetter
 from typing import Any
 
 import attrs
-import msgspec
 import pytest
+from todo_types import Add, Added, Todos, types
 
 from reactive_ws import WebSocketService
 from reactive_ws.engine import Domain
@@ -19,23 +18,9 @@ from reactive_ws.replicas import PendingCommand, Replica, ReplicaStatus
 from reactive_ws.replicas.facts import Facts, Rules
 from reactive_ws.server import Context, MemoryLog, Refused, Server
 from reactive_ws.testing import Simulation, simulate
-from reactive_ws.wire import Envelope, Guarantee, Position, Registry, protocol_v1
+from reactive_ws.wire import Envelope, Position
 
 S = ReplicaStatus
-
-
-class Add(msgspec.Struct, frozen=True):
-    id: str
-    title: str
-
-
-class Added(msgspec.Struct, frozen=True):
-    title: str
-
-
-@attrs.frozen
-class Todos:
-    titles: tuple[str, ...] = ()
 
 
 def added(state: Todos, entry: Added) -> Todos:
@@ -46,13 +31,6 @@ def added(state: Todos, entry: Added) -> Todos:
 
 def shown(state: Todos, command: Add) -> Todos:
     return Todos((*state.titles, command.title))
-
-
-def types() -> Registry:
-    registry = protocol_v1()
-    registry.message("add", guarantee=Guarantee.AT_LEAST_ONCE, identity=attrgetter("id"))(Add)
-    registry.message("added")(Added)
-    return registry
 
 
 # --- the rules --------------------------------------------------------------------------------------------------------

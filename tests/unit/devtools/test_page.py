@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from missing_parts import skip_or_fail
+from printed import check_printed
 
 from reactive_ws import Domain, Store
 from reactive_ws.devtools import CommitMade, Recorder
@@ -30,16 +28,7 @@ def test_a_program_of_the_page_prints_what_the_page_says(
 ) -> None:
     if "prometheus" in program and find_spec("prometheus_client") is None:
         skip_or_fail("prometheus_client is not installed; `make setup` installs it")
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, output, "")
+    check_printed(program, output, tmp_path)
 
 
 def test_a_write_that_a_loop_calls_has_no_call_site_of_the_standard_library() -> None:
