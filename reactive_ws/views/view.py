@@ -234,21 +234,11 @@ class View(ReadOnly[Rows[K, V]], Generic[K, V]):
             group: A pure function of an entity, or of a pair of a join, that returns a hashable value.
         """
         _check_function("group_by", group)
-        grouping = Index(self._pipeline.keeps, group, attrs.evolve(self._pipeline, keeps=None))
-        if self._other is not None:
-            joined = incremental(
-                self._store,
-                self._other,
-                build=grouping.build_joined_groups,
-                step=grouping.step_joined_groups,
-                name=f"groups of {self.name}",
-            )
-            return derived(joined, lambda now: now.groups, name=f"groups of {self.name}")
-        return incremental(
-            self._store,
-            build=grouping.build_groups,
-            step=grouping.step_groups,
-            name=f"groups of {self.name}",
+        index = self._index(group)
+        return self._mapped(
+            f"groups of {self.name}",
+            (index.build_groups, index.step_groups),
+            (index.build_joined_groups, index.step_joined_groups),
         )
 
     def index(self, by: Callable[[V], G]) -> Derived[Mapping[G, Mapping[K, V]]]:
@@ -260,22 +250,26 @@ class View(ReadOnly[Rows[K, V]], Generic[K, V]):
             by: A pure function of an entity, or of a pair of a join, that returns a hashable value.
         """
         _check_function("index", by)
-        index = Index(self._pipeline.keeps, by, attrs.evolve(self._pipeline, keeps=None))
-        if self._other is not None:
-            joined = incremental(
-                self._store,
-                self._other,
-                build=index.build_joined_index,
-                step=index.step_joined_index,
-                name=f"index of {self.name}",
-            )
-            return derived(joined, lambda now: now.groups, name=f"index of {self.name}")
-        return incremental(
-            self._store,
-            build=index.build_index,
-            step=index.step_index,
-            name=f"index of {self.name}",
+        index = self._index(by)
+        return self._mapped(
+            f"index of {self.name}",
+            (index.build_index, index.step_index),
+            (index.build_joined_index, index.step_joined_index),
         )
+
+    def _index(self, by: Callable[[V], object]) -> Index:
+        return Index(self._pipeline.keeps, by, attrs.evolve(self._pipeline, keeps=None))
+
+    def _mapped(
+        self, name: str, of_store: tuple[Any, Any], of_join: tuple[Any, Any]
+    ) -> Derived[Mapping[Any, Any]]:
+        """Returns a mapping that follows the store, or the join. Each pair: the first mapping, and a step."""
+        if self._other is None:
+            build, step = of_store
+            return incremental(self._store, build=build, step=step, name=name)
+        build, step = of_join
+        joined = incremental(self._store, self._other, build=build, step=step, name=name)
+        return derived(joined, lambda now: now.groups, name=name)
 
 
 def view(store: KeyedStore[K, V] | ReadOnlyKeyed[K, V]) -> View[K, V]:
