@@ -1,4 +1,4 @@
-"""What a test does when the machine lacks a part: it is skipped with the reason, but in CI it fails."""
+"""Skips a test when the machine lacks a part, with the reason; in CI the test fails instead."""
 
 from __future__ import annotations
 
