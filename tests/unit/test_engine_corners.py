@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import pytest
+from reactivex.testing import TestScheduler
 
 from reactive_ws import Domain, KeyedStore, Store, batch
 from reactive_ws.engine import Cell
@@ -145,6 +146,18 @@ def test_a_stop_that_raises_leaves_through_dispose_and_a_report_through_nothing(
         link.dispose()
     domain.report("effect", ValueError("late"), "task", print)
     other.set(1)
+
+
+def test_a_stop_after_linger_raises_from_no_write() -> None:
+    reports: list[Any] = []
+    domain = Domain(strict=True, on_error=reports.append)
+    time = TestScheduler()
+    store = Store(0, domain=domain, on_stop=lambda: 1 / 0, linger=5.0, scheduler=time)
+    store.select().subscribe().dispose()
+    assert reports == []
+    time.advance_by(6.0)
+    assert [report.kind for report in reports] == ["lifecycle"]
+    Store(0, domain=domain).set(1)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
