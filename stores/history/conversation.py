@@ -242,15 +242,27 @@ def complete(entry: Entry) -> Entry:
 def put(state: Conversation, entry: Entry, place: Place | None) -> Conversation:
     """Returns a conversation with this entry in this place, or waiting when it has none.
 
-    What is said from here counts as read, with all before it; the first that is heard of others counts as news.
+    What is said from here counts as read, with all before it; the first that is heard of others counts as news. The
+    last entry that was read stays read when the server's word moves it to a later place.
     """
     entry = entry.placed(place)
     timeline = state.timeline.put(entry)
     read = state.read
     if entry.is_waiting or place is None:
         return attrs.evolve(state, timeline=timeline)
-    if entry.is_own:
+    if entry.is_own or _was_last_read(state, entry.id, place):
         read = place if read is None else max(read, place)
     elif read is None:
         read = (place[0], place[1], place[2] - 1)
     return attrs.evolve(state, timeline=timeline, read=read)
+
+
+def _was_last_read(state: Conversation, identity: str, place: Place) -> bool:
+    """Whether an entry that was read comes to a later place, with nothing unread between the two."""
+    read = state.read
+    if read is None or place <= read:
+        return False
+    old = state.timeline.find(identity, place)
+    if old is None or old.place is None or old.place > read:
+        return False
+    return state.timeline.index_after(read) == state.timeline.index_after(place)

@@ -142,6 +142,8 @@ def test_the_chat_of_the_examples_sends_shows_and_finds(tmp_path: Path) -> None:
 def check_chat(page: Page) -> None:
     words = "document.body.innerText"
     page.until(f"{words}.includes('Connected (')", True)
+    # NiceGUI drops what is typed before its own handshake.
+    page.until("window.did_handshake", True)
     field = "document.querySelector('input[aria-label=\"{}\"]')"
 
     def type_into(name: str, text: str) -> None:

@@ -76,6 +76,8 @@ def test_sessions_panels_notices_and_read_marks_come_back_before_the_connection(
                 app.history.send(session.id, "panel create Plan\npanel create Sketch\nnotify Tea")
                 await until(lambda: len(contents(app, session.id)) == 2)
                 await until(lambda: not app.history.get(session.id).timeline.waiting)
+                # A mark is kept by the hub's number, which comes after the last word of an answer.
+                await until(lambda: app.history.get_entries(session.id)[-1].message.sequence == 2)
                 app.sessions.rename(session.id, "mine")
                 app.carousel.next()
                 app.history.mark_read(session.id)

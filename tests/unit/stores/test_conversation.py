@@ -8,7 +8,14 @@ import pytest
 
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.stores.history.answers import Fit, fit, grown
-from reactive_ws.stores.history.conversation import Conversation, answered, at_epoch, began, merged
+from reactive_ws.stores.history.conversation import (
+    Conversation,
+    answered,
+    at_epoch,
+    began,
+    merged,
+    read_up_to,
+)
 from reactive_ws.stores.history.own_messages import acknowledged, advanced, composed, withdrawn
 from reactive_ws.stores.wire.chat import ChatSnapshot, Message, MessageDelta, MessageResponse
 from reactive_ws.wire.control import MessageReceived
@@ -185,3 +192,26 @@ def test_messages_without_sequence_stay_in_order_of_arrival() -> None:
     state = advanced(state, "mine", SENT, None, is_final=True)
     state = answered(state, response("c"), None)
     assert ids(state) == ["a", "b", "mine", "c"]
+
+
+def read_answer() -> Conversation:
+    """An answer is complete and read before the server's copy gives it its number."""
+    state = composed(Conversation(), message("mine"))
+    state = acknowledged(state, MessageReceived("mine", 1), None)
+    state = grown(state, delta("a", 0, "hello", done=True), None, 5.0)
+    return read_up_to(state, state.timeline.last_place)
+
+
+def test_an_answer_that_was_read_stays_read_when_it_gets_its_number() -> None:
+    state = read_answer()
+    assert (state.unread, state.read) == (0, (0, 1, 1))
+    state = answered(state, response("a", "hello", sequence=2), None)
+    assert (state.unread, state.read) == (0, (0, 2, 0))
+
+
+def test_an_answer_that_moves_past_an_unread_entry_leaves_that_unread() -> None:
+    state = read_answer()
+    state = answered(state, response("news", sequence=2), None)
+    state = answered(state, response("a", "hello", sequence=3), None)
+    assert ids(state) == ["mine", "news", "a"]
+    assert state.unread == 2
