@@ -19,6 +19,7 @@ class FakeService:
         self.counts = Store(Metrics(), domain=domain)
         self.waiting: Store[tuple[str, ...]] = Store((), domain=domain)
         self.room = Store(True, domain=domain)
+        self.filling = Store(False, domain=domain)
         self.dials = 0
 
     @property
@@ -36,6 +37,10 @@ class FakeService:
     @property
     def can_send(self) -> ReadOnly[bool]:
         return self.room.read_only
+
+    @property
+    def is_filling(self) -> ReadOnly[bool]:
+        return self.filling.read_only
 
     def connect(self) -> None:
         self.dials += 1

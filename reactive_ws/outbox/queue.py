@@ -125,6 +125,14 @@ class Outbox:
         return has_no_room and not may_drop
 
     @property
+    def is_filling(self) -> bool:
+        """Whether at least four fifths of the room is taken by messages that may not be dropped for a new one."""
+        options = self.options
+        is_short = self._size * 5 >= options.limit * 4 or self._bytes * 5 >= options.max_size * 4
+        may_drop = bool(self._droppable) and options.overflow is not Overflow.RAISE
+        return is_short and not may_drop
+
+    @property
     def has_next(self) -> bool:
         """Whether an entry waits that could be written if there were room for its bytes."""
         return bool(self._queue) and self._is_online

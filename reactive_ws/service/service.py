@@ -383,6 +383,14 @@ class WebSocketService:
         return self._status.can_send.read_only
 
     @property
+    def is_filling(self) -> ReadOnly[bool]:
+        """Whether four fifths of the outbox's room is taken, in entries or in bytes. A UI warns its user by it.
+
+        Published together with `outbox`. It stays True while the outbox is full.
+        """
+        return self._status.is_filling.read_only
+
+    @property
     def positions(self) -> Store[Mapping[str, Position]]:
         """Where each stream is; changes in the same commit as the effects of its messages. Restore it before connecting."""
         return self._receiver.positions

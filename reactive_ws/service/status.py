@@ -136,7 +136,7 @@ class Status:
         log: Takes the lines about the connection.
 
     Attributes:
-        connection, metrics, outbox, can_send: The stores that programs read.
+        connection, metrics, outbox, can_send, is_filling: The stores that programs read.
     """
 
     def __init__(
@@ -155,6 +155,7 @@ class Status:
         self.metrics = Store(Metrics(now.url), name="service.metrics", domain=domain)
         self.outbox = Store(OutboxView(), name="service.outbox", domain=domain)
         self.can_send = Store(True, name="service.can_send", domain=domain)
+        self.is_filling = Store(False, name="service.is_filling", domain=domain)
         self._is_accepting = True
         self._place = place
         self._decisions = decisions
@@ -268,6 +269,7 @@ class Status:
 
     def _show_room(self) -> None:
         self.can_send.set(self._is_accepting and not self._outbox.is_full)
+        self.is_filling.set(self._outbox.is_filling)
 
     # --- the metrics ------------------------------------------------------------------------------------------------------
 

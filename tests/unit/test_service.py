@@ -20,6 +20,7 @@ from reactive_ws.errors import DeliveryFailed, GaveUp, MessageTooBig, ServiceClo
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.service.service import WebSocketService
+from reactive_ws.state import derived
 from reactive_ws.state.store import Store
 from reactive_ws.stores.wire.chat import (
     Message,
@@ -421,6 +422,41 @@ async def test_dropped_messages_are_events_counts_and_failed_deliveries() -> Non
     await asyncio.sleep(2)
     assert service.metrics.get().messages_dropped == 2
     await service.disconnect()
+
+
+@simulate
+async def test_the_room_of_the_outbox_is_shown_before_it_is_gone() -> None:
+    async with ScriptedServer(registry=agent_chat()) as server:
+        service = make(server, outbox=OutboxOptions(limit=10))
+        seen: list[tuple[bool, bool]] = []
+        derived(
+            service.is_filling, service.can_send, lambda filling, room: (filling, room)
+        ).select().subscribe(seen.append)
+        for number in range(7):
+            service.send(chat(number))
+        assert seen == [(False, True)]
+        service.send(chat(7))
+        assert seen[-1] == (True, True)
+        for number in range(8, 10):
+            service.send(chat(number))
+        assert seen[-1] == (True, False)
+        await service.connect()
+        await asyncio.sleep(2)
+        assert (len(service.outbox.get()), seen[-1]) == (0, (False, True))
+        await service.disconnect()
+    large = make(outbox=OutboxOptions(max_size=10_000))
+    large.send(chat(0, 7_000))
+    assert not large.is_filling.get()
+    large.send(chat(1, 1_500))
+    assert large.is_filling.get()
+
+
+@simulate
+async def test_messages_that_may_be_dropped_fill_no_outbox() -> None:
+    service = make(outbox=OutboxOptions(limit=2))
+    for number in range(4):
+        service.send("note", number)
+    assert (service.is_filling.get(), service.can_send.get()) == (False, True)
 
 
 @simulate

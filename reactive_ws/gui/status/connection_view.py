@@ -60,6 +60,8 @@ class Service(Protocol):
     def outbox(self) -> ReadOnly[Sized]: ...
     @property
     def can_send(self) -> ReadOnly[bool]: ...
+    @property
+    def is_filling(self) -> ReadOnly[bool]: ...
     def connect(self) -> object: ...
 
 
@@ -87,6 +89,7 @@ class ConnectionView:
         queued: How many messages wait.
         queue_text: The same in words; empty for none.
         can_send: Whether the outbox takes another message; disable the input while it does not.
+        is_filling: Whether the outbox has room for few more messages; also True while it has none.
         banner_title: What has happened; None when there is no banner.
         banner_text: What this means for the messages of the user.
         is_calm: Connected, or lost for less than the grace period.
@@ -106,6 +109,7 @@ class ConnectionView:
     queued: int
     queue_text: str
     can_send: bool
+    is_filling: bool
     banner_title: str | None
     banner_text: str
     is_calm: bool
@@ -164,6 +168,7 @@ def view_at(
     grace: float,
     theme: Theme,
     can_send: bool = True,
+    filling_since: float | None = None,
     retry: Callable[[], object] | None = None,
 ) -> ConnectionView:
     """Returns what widgets show.
@@ -175,20 +180,24 @@ def view_at(
         grace: Seconds of an outage during which there is no banner.
         theme: Colours, symbols and words.
         can_send: Whether the outbox takes another message.
+        filling_since: Since when the outbox has room for few more, on the same clock; None while it has more.
         retry: Dials at once.
     """
     words = theme.words
     is_calm = lost_since is None or now - lost_since < grace
-    title, text = _banner(connection, words, can_send=can_send, is_calm=is_calm)
+    # A burst that a fast server takes at once needs no warning.
+    is_news = filling_since is not None and now - filling_since >= grace
+    title, text = _banner(connection, words, can_send=can_send, is_calm=is_calm, is_filling=is_news)
     return ConnectionView(
         state=connection.state,
-        tone=_tone(connection, can_send=can_send),
+        tone=_tone(connection, is_short=is_news or not can_send),
         symbol=theme.symbols[connection.state],
         text=connection_text(connection, now=now, words=words),
         is_busy=connection.state in _BUSY,
         queued=queued,
         queue_text=words.queue_text(queued),
         can_send=can_send,
+        is_filling=filling_since is not None,
         banner_title=title,
         banner_text=text,
         is_calm=is_calm,
@@ -245,23 +254,31 @@ def next_text_change(connection: Connection, *, now: float) -> float | None:
 
 
 def next_change(
-    connection: Connection, *, now: float, lost_since: float | None = None, grace: float = 0.0
+    connection: Connection,
+    *,
+    now: float,
+    lost_since: float | None = None,
+    filling_since: float | None = None,
+    grace: float = 0.0,
 ) -> float | None:
     """Returns in how many seconds the view changes by time alone; None when it does not."""
     text = next_text_change(connection, now=now)
     moments = [] if text is None else [text]
-    if lost_since is not None and now - lost_since < grace:
-        moments.append(lost_since + grace - now + _HAIR)
+    moments += [
+        since + grace - now + _HAIR
+        for since in (lost_since, filling_since)
+        if since is not None and now - since < grace
+    ]
     return min(moments, default=None)
 
 
 _ENGLISH = Words()
 
 
-def _tone(connection: Connection, *, can_send: bool) -> Tone:
+def _tone(connection: Connection, *, is_short: bool) -> Tone:
     tone = _TONES[connection.state]
-    # A full outbox is nothing to be calm about, also while connected.
-    return Tone.BUSY if tone is Tone.GOOD and not can_send else tone
+    # An outbox without room is nothing to be calm about, also while connected.
+    return Tone.BUSY if tone is Tone.GOOD and is_short else tone
 
 
 def _why(form: str, connection: Connection, words: Words) -> str:
@@ -283,14 +300,17 @@ def _can_retry(connection: Connection, now: float) -> bool:
 
 
 def _banner(
-    connection: Connection, words: Words, *, can_send: bool, is_calm: bool
+    connection: Connection, words: Words, *, can_send: bool, is_calm: bool, is_filling: bool
 ) -> tuple[str | None, str]:
     if connection.phase is Phase.CLOSING:
         return words.banner_closing, words.is_closing
     if is_calm or connection.state not in _LOST:
-        # A program that has left sends nothing, and its user knows.
-        is_worth_it = not can_send and connection.state is not ConnectionState.CLOSED
-        return (words.banner_full, words.is_full) if is_worth_it else (None, "")
+        if connection.state is ConnectionState.CLOSED:
+            # A program that has left sends nothing, and its user knows.
+            return None, ""
+        if not can_send:
+            return words.banner_full, words.is_full
+        return (words.banner_filling, words.is_filling) if is_filling else (None, "")
     then = words.will_be_sent
     if connection.state is ConnectionState.RECONNECTING:
         title = words.banner_reconnecting
@@ -299,7 +319,9 @@ def _banner(
     else:
         title = _why(words.banner_failed, connection, words)
         then = words.waits
-    return title, then if can_send else words.is_full
+    if not can_send:
+        return title, words.is_full
+    return title, f"{then} {words.is_filling}" if is_filling else then
 
 
 def _numbers(metrics: Metrics, queued: int, words: Words) -> tuple[Number, ...]:
@@ -362,10 +384,11 @@ class _Watching:
         self._observers: dict[object, abc.ObserverBase[ConnectionView]] = {}
         self._shown: ConnectionView | None = None
         self._lost_since: float | None = None
+        self._filling_since: float | None = None
         self._is_first = True
         self._cancel: Callable[[], None] | None = None
         self._end: Callable[[], None] | None = None
-        self._facts: ReadOnly[tuple[Connection, int, Metrics, bool]]
+        self._facts: ReadOnly[tuple[Connection, int, Metrics, bool, bool]]
 
     def subscribe(
         self, observer: abc.ObserverBase[ConnectionView], scheduler: abc.SchedulerBase | None = None
@@ -388,19 +411,24 @@ class _Watching:
 
     def _start(self) -> None:
         ui, service = self._ui, self._service
-        self._shown, self._lost_since, self._is_first = None, None, True
+        self._shown, self._lost_since, self._filling_since = None, None, None
+        self._is_first = True
         connection = ui.mirror(service.connection)
         outbox = ui.mirror(service.outbox)
         metrics = ui.mirror(service.metrics)
         room = ui.mirror(service.can_send)
+        filling = ui.mirror(service.is_filling)
         self._facts = derived(
             connection,
             outbox,
             metrics,
             room,
-            lambda now, waiting, counts, can_send: (now, len(waiting), counts, can_send),
+            filling,
+            lambda now, waiting, counts, can_send, is_filling: (
+                (now, len(waiting), counts, can_send, is_filling)
+            ),
         )
-        mirrors: tuple[Mirror[Any], ...] = (connection, outbox, metrics, room)
+        mirrors: tuple[Mirror[Any], ...] = (connection, outbox, metrics, room, filling)
         subscription = self._facts.select().subscribe(lambda _: self._look())
 
         def end() -> None:
@@ -426,9 +454,15 @@ class _Watching:
         if self._cancel is not None:
             self._cancel()
             self._cancel = None
-        connection, queued, metrics, can_send = self._facts.get()
+        connection, queued, metrics, can_send, is_filling = self._facts.get()
         now = self._ui.now()
-        self._note_outage(connection, now)
+        is_first, self._is_first = self._is_first, False
+        self._note_outage(connection, now, is_first=is_first)
+        if not is_filling:
+            self._filling_since = None
+        elif self._filling_since is None:
+            # A new window cannot know how long this has lasted.
+            self._filling_since = now - self._grace if is_first else now
         view = view_at(
             connection,
             queued,
@@ -438,9 +472,16 @@ class _Watching:
             grace=self._grace,
             theme=self._theme,
             can_send=can_send,
+            filling_since=self._filling_since,
             retry=self._service.connect,
         )
-        wait = next_change(connection, now=now, lost_since=self._lost_since, grace=self._grace)
+        wait = next_change(
+            connection,
+            now=now,
+            lost_since=self._lost_since,
+            filling_since=self._filling_since,
+            grace=self._grace,
+        )
         if wait is not None:
             self._cancel = self._ui.later(wait, self._look)
         if view != self._shown:
@@ -448,8 +489,7 @@ class _Watching:
             for observer in list(self._observers.values()):
                 self._ui.guard(observer.on_next, view)
 
-    def _note_outage(self, connection: Connection, now: float) -> None:
-        is_first, self._is_first = self._is_first, False
+    def _note_outage(self, connection: Connection, now: float, *, is_first: bool) -> None:
         if connection.state in _LOST:
             if self._lost_since is None:
                 # A window that opens in the middle of an outage goes by the state's own beginning.

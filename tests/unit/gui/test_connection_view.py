@@ -276,6 +276,33 @@ def test_a_full_outbox_is_in_the_view(ui: ManualLoop, service: FakeService) -> N
     assert "What you write is sent" in str(shown.last.banner)
 
 
+def test_a_filling_outbox_is_said_before_it_is_full_and_bursts_are_not(
+    ui: ManualLoop, service: FakeService
+) -> None:
+    service.become(CONNECTED, since=0.0)
+    shown = Shown(ui, service)
+    for is_filling in (True, False):
+        service.filling.set(is_filling)
+        ui.run(0.3)
+    assert [it.banner for _, it in shown.views if it.banner is not None] == []
+    service.filling.set(True)
+    ui.run(0.3)
+    assert (shown.last.is_filling, shown.last.banner) == (True, None)
+    ui.run(0.3)
+    few = "There is room for a few more."
+    assert shown.last.banner == f"Many messages wait. {few}"
+    assert (shown.last.tone, shown.last.can_send) == (Tone.BUSY, True)
+    # A window that opens now finds no passing burst.
+    assert Shown(ui, service).views[0][1].banner == f"Many messages wait. {few}"
+    service.become(RECONNECTING, since=ui.now(), attempt=1)
+    ui.run(1.0)
+    waits = "Connection lost, reconnecting. What you write is sent when it is back."
+    assert shown.last.banner == f"{waits} {few}"
+    service.filling.set(False)
+    ui.run(0.1)
+    assert (shown.last.is_filling, shown.last.banner) == (False, waits)
+
+
 def test_retry_dials_at_once_where_there_is_something_to_retry(
     ui: ManualLoop, service: FakeService
 ) -> None:
