@@ -399,6 +399,7 @@ class Opening:
         positions: The position of each stream.
         subscriptions: The channels that the program wants to hear.
         pending: Ids of transmitted messages whose outcome is unknown.
+        client: The random name of this client, which stays the same while its messages wait; None when it has none.
         memory: The `memory` of the last session; empty for the first connection.
         max_size: Bytes of the largest frame that this side takes; None when unknown.
         timeout: Seconds that each answer of the handshake may take.
@@ -410,6 +411,7 @@ class Opening:
     positions: Mapping[str, Position] = attrs.field(factory=dict[str, Position])
     subscriptions: tuple[str, ...] = ()
     pending: tuple[str, ...] = ()
+    client: str | None = None
     memory: Mapping[str, str] = attrs.field(factory=dict[str, str])
     max_size: int | None = None
     timeout: float = 10.0

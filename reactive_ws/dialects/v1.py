@@ -366,7 +366,8 @@ class V1Session:
         self._is_whole = True
         self._phase = _Phase.RESUMING
         self._read_states_in_parts()
-        frames = [self._frame(Hello(features=_FEATURES, max_size=opening.max_size))]
+        hello = Hello(features=_FEATURES, max_size=opening.max_size, client=opening.client)
+        frames = [self._frame(hello)]
         if opening.token is not None:
             frames.append(self._frame(Auth(opening.token)))
         subscriptions = _chunks(opening.subscriptions, limit)

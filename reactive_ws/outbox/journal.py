@@ -26,7 +26,7 @@ __all__ = ["Journal", "Stored"]
 
 _logger = logging.getLogger("reactive_ws.outbox")
 
-_VERSION = 2
+_VERSION = 3
 _APPLICATION = 0x52575301
 _CREATE = (
     (
@@ -34,6 +34,8 @@ _CREATE = (
         "id TEXT NOT NULL UNIQUE, frame NOT NULL, checksum BLOB NOT NULL)"
     ),
     "CREATE TABLE damaged (number INTEGER, id, frame, checksum)",
+    "CREATE TABLE client (name TEXT NOT NULL)",
+    "INSERT INTO client VALUES (lower(hex(randomblob(16))))",
 )
 _IDLE = 1.0
 """Seconds after which the thread ends until there is work again. A journal that is dropped can then be collected."""
@@ -128,6 +130,19 @@ class Journal:
                 raise
             self._death = None
             self._is_wanted = True
+
+    def client(self) -> str:
+        """Returns the name that the file got when it was made; a server tells the ids of clients apart by it.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        with self._file.translating():
+            row = self._file.database.execute("SELECT name FROM client").fetchone()
+        if row is None or not isinstance(row[0], str):
+            reason = "is damaged; restore it from a copy or choose another one"
+            raise JournalError(self.path, reason)
+        return row[0]
 
     def entries(self) -> list[Stored]:
         """Returns what is stored, oldest first. Damaged rows are moved into a table of their own and reported.

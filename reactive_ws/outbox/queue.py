@@ -25,6 +25,7 @@ from __future__ import annotations
 import collections
 import itertools
 import math
+import secrets
 import threading
 from collections.abc import Callable, Collection
 from typing import Any, TypeAlias
@@ -57,6 +58,7 @@ class Outbox:
         on_slow: Called with every entry that became slow.
 
     Attributes:
+        client: 128 random bits as text, which tell the server whose ids these are; the journal keeps them.
         on_over: Called with every entry that is done, whatever its fate; the journal forgets it then.
         unreadable: Ids of stored messages that the codec cannot read; for the view only.
         resent: How many transmissions were of messages that were sent before.
@@ -73,6 +75,7 @@ class Outbox:
         on_slow: Callable[[Outgoing], None] | None = None,
     ) -> None:
         self.options = options or OutboxOptions()
+        self.client = secrets.token_hex(16)
         self.resent = 0
         self.dropped = 0
         self.version = 0

@@ -55,6 +55,7 @@ class Storage:
         self._unreadable: dict[str, MessageRejected] = {}
         self._unreported: list[Exception] = []
         self._journal = Journal(path, self._report)
+        outbox.client = self._journal.client()
         self._restore(self._journal.entries())
         self._is_ready = True
 
@@ -68,6 +69,7 @@ class Storage:
         """
         if not self._journal.is_open:
             self._journal.open()
+            self._outbox.client = self._journal.client()
             stored = self._journal.entries()
             known = {one.id for one in stored}
             for waiting in self._outbox.view().entries:

@@ -498,6 +498,7 @@ class Shell:
             positions=self._receiver.resume_positions(),
             subscriptions=self._subscriptions.wanted,
             pending=self._outbox.unknown(),
+            client=self._outbox.client,
             max_size=settings.max_size,
             memory=self._conversation.memory,
             timeout=settings.decisions.dial_timeout,

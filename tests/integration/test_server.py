@@ -23,6 +23,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from reactive_ws.engine import Domain
 from reactive_ws.errors import ListenFailed, StateUnusable, UsageError
+from reactive_ws.outbox import OutboxOptions
 from reactive_ws.server import (
     Context,
     Log,
@@ -240,6 +241,35 @@ def test_our_client_talks_to_a_server_that_is_mounted(mount: Callable[[Server], 
                         await is_heard.wait()
             assert heard == [TodoAdded("1", "milk")]
             await server.stop()
+
+    run(check())
+
+
+def test_the_same_id_of_two_clients_is_two_commands_and_a_file_makes_one_client(
+    tmp_path: Path,
+) -> None:
+    """Programs may take ids from a counter: the second client's "1" must not pass for a resend of the first one's."""
+    registry = protocol_v1()
+    registry.message("todo.add", guarantee=Guarantee.AT_LEAST_ONCE, identity=lambda it: it.id)(
+        TodoAdd
+    )
+
+    async def send(url: str, title: str, path: Path | None = None) -> None:
+        options: Any = {} if path is None else {"outbox": OutboxOptions(path=path)}
+        domain = Domain(title)
+        service = WebSocketService(url, registry=registry, domain=domain, proxy=None, **options)
+        async with service:
+            await service.send(TodoAdd("1", title))
+
+    async def check() -> None:
+        server = todo_server()
+        async with server.serve(port=0) as url:
+            await send(url, "of one client")
+            await send(url, "of another")
+            await send(url, "of a file", tmp_path / "outbox.db")
+            await send(url, "of the same file", tmp_path / "outbox.db")
+            state = await server.read(server.todos)  # type: ignore[attr-defined]
+            assert state.titles == ("of one client", "of another", "of a file")
 
     run(check())
 

@@ -49,6 +49,28 @@ def test_what_was_stored_is_there_after_reopening_in_order(tmp_path: Path) -> No
     journal.close()
 
 
+def test_a_file_has_a_name_of_its_own_that_it_keeps(tmp_path: Path) -> None:
+    names: list[str] = []
+    for file in ("one.db", "one.db", "two.db"):
+        journal = Journal(tmp_path / file)
+        names.append(journal.client())
+        journal.close()
+    assert names[0] == names[1] != names[2]
+    assert all(len(bytes.fromhex(name)) == 16 for name in names)
+
+
+def test_a_file_without_its_name_is_damaged(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "box.db")
+    journal.close()
+    with sqlite3.connect(tmp_path / "box.db") as database:
+        database.execute("DELETE FROM client")
+    database.close()
+    journal.open()
+    with pytest.raises(JournalError, match="is damaged"):
+        journal.client()
+    journal.close()
+
+
 def test_nothing_is_left_after_close(tmp_path: Path) -> None:
     before = threading.active_count()
     journal = Journal(tmp_path / "box.db")

@@ -119,6 +119,38 @@ def test_v1_sends_the_token_and_resumes_before_it_is_ready() -> None:
     )
 
 
+def test_v1_names_itself_to_a_server_with_features_and_says_all_in_one_go() -> None:
+    opening = Opening(
+        "secret",
+        subscriptions=("s",),
+        positions={"s": Position("e", 4)},
+        pending=("m1",),
+        client="c",
+    )
+    session = opened(V1(TYPES), opening)
+    assert texts(says(session, hello(features=["more"], maxSize=100_000))) == [
+        {
+            "type": "hello",
+            "payload": {"features": ["cause", "more", "snapshot-parts"], "client": "c"},
+        },
+        {"type": "auth", "payload": {"token": "secret"}},
+        {
+            "type": "resume",
+            "payload": {
+                "subscriptions": ["s"],
+                "positions": {"s": {"epoch": "e", "seq": 4}},
+                "pending": ["m1"],
+            },
+        },
+    ]
+    assert says(session, {"type": "auth.ok"}).events[1:] == ()
+    row = {"recovered": True, "epoch": "e", "seq": 4}
+    step = says(session, {"type": "resumed", "payload": {"streams": {"s": row}, "mark": "m"}})
+    ready = Ready(beat=20.0, max_size=100_000, is_recovered=True, is_subscribed=True)
+    assert step.events[-1] == ready
+    assert session.memory["mark"] == "m"
+
+
 def test_v1_asks_a_server_that_cannot_replay_for_snapshots() -> None:
     session = opened(V1(TYPES), Opening(positions={"s": Position("e", 4)}))
     step = says(session, hello())
