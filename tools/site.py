@@ -3,13 +3,15 @@
     python tools/site.py             build and check; the exit code is 1 when a page or a heading is missing
     python tools/site.py --check     only check a site that is built
 
-The pages of the reference come from the docstrings: `mkdocs.yml` names the packages. `make docs` installs zensical and runs
-this tool. Links to other sites are not followed.
+The pages of the reference come from the docstrings: each page in `docs/reference` names its packages. Every name in the
+`__all__` of a package must have a heading there. `make docs` installs zensical and runs this tool. Links to other sites are
+not followed.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,8 +66,35 @@ def broken_links(site: Path) -> Iterator[str]:
                 yield f"{where}: the page has no such heading"
 
 
+def faces(root: Path) -> dict[str, list[str]]:
+    """Returns the public names of each package below `root`, by the name under which programs import it."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(
+        [*root.glob("reactive_ws/**/__init__.py"), *root.glob("stores/**/__init__.py")]
+    ):
+        parts = path.parent.relative_to(root).parts
+        package = ".".join(parts if parts[0] == "reactive_ws" else ("reactive_ws", *parts))
+        for statement in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__":
+                found[package] = ast.literal_eval(statement.value)
+    return found
+
+
+def missing_names(site: Path, names: dict[str, list[str]]) -> Iterator[str]:
+    """Yields one line for each public name without a heading on the page of its package."""
+    for package, public in names.items():
+        page = site / "reference" / f"{[*package.split('.'), package][1]}.html"
+        if not page.exists():
+            yield f"{page.relative_to(site)}: {package} has no page"
+            continue
+        headings = {it.rpartition(".")[2] for it in Page(page.read_text("utf-8")).anchors}
+        for name in public:
+            if name not in headings:
+                yield f"{page.relative_to(site)}: {package}.{name} is missing"
+
+
 def main() -> int:
-    """Builds and checks the site; returns 1 when a link is broken."""
+    """Builds and checks the site; returns 1 when a link is broken or a public name is missing."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="only check the links")
     options = parser.parse_args()
@@ -74,12 +103,18 @@ def main() -> int:
         done = subprocess.run([command, "build", "--clean"], cwd=ROOT, check=False)
         if done.returncode:
             return done.returncode
+    names = faces(ROOT)
     broken = list(broken_links(SITE))
-    for line in broken:
+    missing = list(missing_names(SITE, names))
+    for line in (*broken, *missing):
         print(line)
     count = len(list(SITE.rglob("*.html")))
-    print(f"{SITE.relative_to(ROOT)}: {count} pages, {len(broken)} broken links")
-    return 1 if broken or not count else 0
+    total = sum(map(len, names.values()))
+    print(
+        f"{SITE.relative_to(ROOT)}: {count} pages, {len(broken)} broken links; "
+        f"reference: {total} names of {len(names)} packages, {len(missing)} missing"
+    )
+    return 1 if broken or missing or not count else 0
 
 
 if __name__ == "__main__":

@@ -104,3 +104,4 @@ Effect: TypeAlias = (
     | SettleOutbox
     | RaiseError
 )
+"""One act of the decisions, which the shell performs."""

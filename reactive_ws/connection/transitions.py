@@ -100,6 +100,7 @@ TRANSITIONS: Mapping[ConnectionState, Mapping[Event, ConnectionState]] = {
         Event.DISCONNECT: _CLOSED,
     },
 }
+"""For each state, the events that it takes and the state that follows."""
 
 
 def follow(state: ConnectionState, event: Event) -> ConnectionState:

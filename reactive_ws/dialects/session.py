@@ -348,6 +348,7 @@ Event: TypeAlias = (
     | Notice
     | Hangup
 )
+"""One fact that a session of a dialect reads from a frame."""
 
 
 class Step(Struct, frozen=True):

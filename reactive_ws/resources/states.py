@@ -54,3 +54,4 @@ class Failed(Generic[T]):
 
 
 ResourceState: TypeAlias = Loading[T] | Ready[T] | Failed[T]
+"""The state of a resource: it loads, it has a value, or the last fetch failed."""

@@ -72,6 +72,7 @@ class FirstMessage:
 
 
 Auth: TypeAlias = Header | Query | Subprotocol | FirstMessage
+"""How a token goes to the server: the type of `auth=`."""
 
 
 @attrs.frozen

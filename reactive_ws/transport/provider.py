@@ -18,6 +18,7 @@ from ..errors import DialFailed, Unauthorized
 __all__ = ["Answer", "Provider", "ask"]
 
 Provider: TypeAlias = Callable[..., str | Awaitable[str]]
+"""A function of the program that returns a token or a URL, at once or later."""
 
 
 @attrs.frozen

@@ -49,6 +49,7 @@ class Update(Generic[T]):
 
 
 Change: TypeAlias = "Insert[T] | Remove | Move | Update[T]"
+"""One step that turns an old list of rows into a new one."""
 
 
 def list_changes(

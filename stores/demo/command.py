@@ -147,3 +147,4 @@ command = Command(
     configure=_configure,
     run=_run,
 )
+"""The command `reactive-ws demo`."""

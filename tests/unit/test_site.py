@@ -1,7 +1,8 @@
-"""The check of the site finds links to pages and headings that do not exist; every page is in the menu."""
+"""The check of the site finds dead links and missing names; every page is in the menu; the reference is complete."""
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 from pathlib import Path
@@ -40,6 +41,101 @@ def test_a_link_to_a_missing_page_picture_or_heading_is_found(
         "a.html: none.png: there is no such page",
         "how/b.html: a.html: there is no such page",
     ]
+
+
+def test_a_public_name_without_a_heading_and_a_package_without_a_page_are_found(
+    site: ModuleType, tmp_path: Path
+) -> None:
+    for path, names in (
+        ("reactive_ws", ["top"]),
+        ("reactive_ws/a", ["one", "two"]),
+        ("reactive_ws/a/deep", ["three"]),
+        ("reactive_ws/b", ["four"]),
+        ("stores", ["five"]),
+    ):
+        (tmp_path / path).mkdir(parents=True)
+        (tmp_path / path / "__init__.py").write_text(f"__all__ = {names!r}\n")
+    (tmp_path / "reference").mkdir()
+    for page, ids in (
+        ("reactive_ws", ["reactive_ws.top"]),
+        ("a", ["reactive_ws.a.one", "reactive_ws.a.deep.x.three"]),
+        ("stores", ["reactive_ws.stores.fiver"]),
+    ):
+        (tmp_path / "reference" / f"{page}.html").write_text(
+            "".join(f'<h2 id="{it}"></h2>' for it in ids)
+        )
+    assert list(site.missing_names(tmp_path, site.faces(tmp_path))) == [
+        "reference/a.html: reactive_ws.a.two is missing",
+        "reference/b.html: reactive_ws.b has no page",
+        "reference/stores.html: reactive_ws.stores.five is missing",
+    ]
+
+
+def module_of(value: object) -> str:
+    """Returns the module where an object is defined; empty for one that does not know."""
+    return str(getattr(value, "__module__", None) or "")
+
+
+def test_the_reference_has_every_public_name_of_every_package(site: ModuleType) -> None:
+    """A name that is a module too, and a name without a docstring, are those that the tool of the reference leaves out."""
+    missing: list[str] = []
+    faces: dict[str, list[str]] = site.faces(ROOT)
+    assert len(faces) > 40
+    for face, names in faces.items():
+        package = importlib.import_module(face)
+        page = ROOT / "docs" / "reference" / f"{[*face.split('.'), face][1]}.md"
+        entries = set(re.findall(r"^::: (\S+)$", page.read_text("utf-8"), re.MULTILINE))
+        above = importlib.import_module(face.rpartition(".")[0] or face)
+        if face not in entries:
+            missing += [
+                f"{face}.{name}"
+                for name in names
+                if getattr(above, name, None) is not getattr(package, name)
+            ]
+            continue
+        for name in names:
+            value = getattr(package, name)
+            own = module_of(value)
+            if isinstance(value, ModuleType):
+                is_there = value.__name__ in entries
+            elif own.rpartition(".")[2] == name or name == "command":
+                is_there = any(entry.endswith(f".{name}.{name}") for entry in entries)
+            else:
+                continue
+            if not is_there:
+                missing.append(f"{face}.{name}")
+    assert missing == []
+
+
+def test_every_public_constant_and_alias_has_a_docstring(site: ModuleType) -> None:
+    """The reference shows only what is documented."""
+    silent: list[str] = []
+    exported = {
+        (name, id(getattr(importlib.import_module(face), name)))
+        for face, names in site.faces(ROOT).items()
+        for name in names
+    }
+    for path in [*ROOT.glob("reactive_ws/**/*.py"), *ROOT.glob("stores/**/*.py")]:
+        if path.name == "__init__.py":
+            continue
+        body = ast.parse(path.read_text("utf-8")).body
+        for statement, after in zip(body, [*body[1:], None], strict=True):
+            if not isinstance(statement, ast.Assign | ast.AnnAssign):
+                continue
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            name = ast.unparse(targets[0])
+            is_documented = (
+                isinstance(after, ast.Expr)
+                and isinstance(after.value, ast.Constant)
+                and isinstance(after.value.value, str)
+            )
+            if is_documented or not any(name == it for it, _ in exported):
+                continue
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            module = ".".join(parts if parts[0] == "reactive_ws" else ("reactive_ws", *parts))
+            if (name, id(getattr(importlib.import_module(module), name))) in exported:
+                silent.append(f"{path.relative_to(ROOT)}: {name}")
+    assert silent == []
 
 
 def pages() -> list[str]:

@@ -131,6 +131,7 @@ class Run:
 Question: TypeAlias = (
     Authenticate | Rights | MakeMark | ReadHeads | ReadPage | FindOutcomes | MakeState | Run
 )
+"""One question of a session, which the shell answers or runs."""
 
 
 # --- answers ------------------------------------------------------------------------------------------------------------
@@ -232,3 +233,4 @@ class Close:
 
 
 Effect: TypeAlias = Write | Ask | Close
+"""One act of a session, which the shell performs."""

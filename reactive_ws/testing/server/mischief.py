@@ -66,3 +66,4 @@ class DieAfter:
 
 
 Mischief: TypeAlias = Drop | Duplicate | Delay | Reorder | Mute | DieAfter
+"""The argument of `ScriptedServer.misbehave`."""

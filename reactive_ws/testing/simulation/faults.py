@@ -151,6 +151,7 @@ Fault: TypeAlias = (
     | Hang
     | Heal
 )
+"""A fault of the simulated network."""
 
 
 @attrs.frozen
@@ -162,3 +163,4 @@ class Timed:
 
 
 FaultPlan: TypeAlias = tuple[Timed, ...]
+"""Faults with their times, as `Network.play` takes them."""

@@ -32,6 +32,7 @@ class Ending(enum.Enum):
 
 
 Item: TypeAlias = bytes | Ending
+"""The content of a lane: bytes, or the end of the connection."""
 
 
 @attrs.frozen
