@@ -13,12 +13,14 @@ from types import ModuleType
 from typing import Any
 
 from ..loops import GLibLoop
-from ..status import ConnectionView, Ink, Spinner, Tone, is_dark, mark
+from ..status import ConnectionView, Ink, Tone, TurningMark, is_dark
 
 __all__ = ["Kit", "Symbol", "kit_of"]
 
 _PRIORITY = 500
 """Above the theme and the settings of GTK (400), below the application (600)."""
+_SIDE = 16
+"""Pixels of each side of a symbol, at 100 %."""
 _SHAPES = """
 .connection-status { border: 1px solid transparent; border-radius: 999px; padding: 3px 10px; }
 .connection-banner { border: 1px solid transparent; border-radius: 8px; padding: 8px 12px; }
@@ -160,39 +162,30 @@ class Symbol:
 
     Attributes:
         widget: A Gtk.Image.
+        show: Shows a view's symbol in a colour.
+        spinner: Turns it.
     """
 
     def __init__(self, ui: GLibLoop, kit: Kit) -> None:
         self._kit = kit
-        self._view: ConnectionView | None = None
-        self._colour = "#000000"
-        self.widget: Any = kit.gtk.Image(pixel_size=16)
-        self.spinner = Spinner(
-            ui, self.widget, can_move=self._can_move, paint=lambda _: self._paint()
+        self.widget: Any = kit.gtk.Image(pixel_size=_SIDE)
+        mark = TurningMark(
+            ui, self.widget, pixels=self._pixels, draw=self._draw, can_move=self._can_move
         )
+        self.show = mark.show
+        self.spinner = mark.spinner
 
         def check() -> None:
-            ui.post(self.spinner.check)
+            ui.post(mark.spinner.check)
 
         for signal in ("map", "unmap"):
             self.widget.connect(signal, _ignoring(check))
 
-    def show(self, view: ConnectionView, colour: str) -> None:
-        """Shows a view's symbol in a colour."""
-        was = self._view
-        is_new = was is None or was.state is not view.state or self._colour != colour
-        self._view, self._colour = view, colour
-        if is_new:
-            self._paint()
-        self.spinner.show(view)
+    def _pixels(self) -> int:
+        return _SIDE * int(self.widget.get_scale_factor())
 
-    def _paint(self) -> None:
-        if self._view is None:
-            return
-        pixels = 16 * self.widget.get_scale_factor()
-        data = self._kit.glib.Bytes.new(
-            mark(self._view.state, pixels, self._colour, self.spinner.step)
-        )
+    def _draw(self, png: bytes) -> None:
+        data = self._kit.glib.Bytes.new(png)
         self.widget.set_from_paintable(self._kit.gdk.Texture.new_from_bytes(data))
 
     def _can_move(self) -> bool:

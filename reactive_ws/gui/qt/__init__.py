@@ -7,6 +7,7 @@ Modules in reading order:
 
     loop     `QtLoop`
     text     `tooltip`: plain text for sinks that read HTML
+    rows     rows below one index, the change of a list in few operations, views that keep their place
     lists    `ListModel`, `TableModel`, `TreeModel`
     parts    the parts of the widgets
     widgets  `ConnectionStatus`, `ConnectionIndicator`, `ConnectionBanner`

@@ -6,8 +6,7 @@ module `PySide6.QtCore` or `PyQt6.QtCore`; this module imports no toolkit.
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
@@ -15,172 +14,15 @@ import attrs
 from reactivex import Observable
 
 from ...state import ReadOnly
-from ...views import Change, Insert, Move, Remove, apply_changes, list_changes
-from ..rows import Differ, End, count_new_at_end, runs
+from ...views import list_changes
+from ..rows import End, count_new_at_end
 from .loop import QtLoop
-from .text import tooltip
+from .rows import FlatRows, Followers, Roles, RowsBelow, number_of, safe_roles, subclass
 
 __all__ = ["Column", "ListModel", "TableModel", "TreeModel"]
 
 T = TypeVar("T")
 C = TypeVar("C")
-Roles = Mapping[Any, Callable[[T], object]]
-
-
-class _Followers:
-    """The views of a model: each keeps its top row in place, or stays at its end."""
-
-    def __init__(self, ui: QtLoop, qt_core: ModuleType) -> None:
-        self._ui = ui
-        self._qt = qt_core
-        self._all: list[tuple[weakref.ref[Any], End, bool]] = []
-
-    def add(self, view: Any, *, follow_end: bool) -> End:
-        bar = view.verticalScrollBar()
-        end = End(self._ui.domain, view.scrollToBottom)
-        self._all.append((weakref.ref(view), end, follow_end))
-        set_value, maximum = bar.setValue, bar.maximum
-
-        def moved(value: int) -> None:
-            end.moved(is_at_end=value >= maximum())
-
-        def grown(_: int, highest: int) -> None:
-            if follow_end and end.is_there:
-                set_value(highest)
-            else:
-                end.moved(is_at_end=bar_value() >= highest)
-
-        bar_value = bar.value
-        bar.valueChanged.connect(moved)
-        bar.rangeChanged.connect(grown)
-        end.moved(is_at_end=follow_end or bar.value() >= bar.maximum())
-        return end
-
-    def living(self) -> Iterator[tuple[Any, End, bool]]:
-        for reference, end, follow_end in self._all:
-            view = reference()
-            if self._ui.is_alive(view):
-                yield view, end, follow_end
-
-    def hold(self) -> list[Callable[[], None]]:
-        """Remembers what each view shows at its top; returns functions that put this back."""
-        return [
-            self._anchor(view)
-            for view, end, follow_end in self.living()
-            if not (follow_end and end.is_there)
-        ]
-
-    def came(self, count: int) -> None:
-        for _, end, _ in self.living():
-            end.came(count)
-
-    def _anchor(self, view: Any) -> Callable[[], None]:
-        bar = view.verticalScrollBar()
-        top = view.indexAt(self._qt.QPoint(1, 1))
-        row = self._qt.QPersistentModelIndex(top)
-        offset = view.visualRect(top).top()
-
-        def put_back() -> None:
-            if row.isValid():
-                view.scrollTo(self._qt.QModelIndex(row), view.ScrollHint.PositionAtTop)
-                if view.verticalScrollMode() == view.ScrollMode.ScrollPerPixel:
-                    bar.setValue(bar.value() - offset)
-
-        return put_back
-
-
-class _Rows(Generic[T]):
-    """One list of rows below one index of a model, and the calls that change it."""
-
-    def __init__(
-        self, qt_core: ModuleType, model: Any, parent: Callable[[], Any], columns: int = 1
-    ) -> None:
-        self._qt = qt_core
-        self._model = model
-        self._parent = parent
-        self._columns = columns
-        self.items: list[T] = []
-        self.operations = 0
-        self.version = 0
-
-    def change(self, changes: Sequence[Change[T]]) -> None:
-        for run in runs(changes):
-            self._do(run)
-
-    def replace(self, rows: Sequence[T]) -> None:
-        """Shows other rows at once: Qt takes seconds for ten thousands of single operations."""
-        self._model.beginResetModel()
-        self.items = list(rows)
-        self.version += 1
-        self.operations += 1
-        self._model.endResetModel()
-
-    def _apply(self, run: tuple[Change[T], ...]) -> None:
-        apply_changes(self.items, run)
-        self.version += 1
-
-    def _do(self, run: tuple[Change[T], ...]) -> None:
-        self.operations += len(run)
-        model, parent, count = self._model, self._parent(), len(run)
-        match run[0]:
-            case Insert(index, _):
-                model.beginInsertRows(parent, index, index + count - 1)
-                self._apply(run)
-                model.endInsertRows()
-            case Remove(index):
-                model.beginRemoveRows(parent, index - count + 1, index)
-                self._apply(run)
-                model.endRemoveRows()
-            case Move(source, target):
-                # Qt counts the target among the rows before the move.
-                below = target if target < source else target + 1
-                model.beginMoveRows(parent, source, source, parent, below)
-                self._apply(run)
-                model.endMoveRows()
-            case first:
-                self._apply(run)
-                start = model.index(first.index, 0, parent)
-                stop = model.index(first.index + count - 1, self._columns - 1, parent)
-                model.dataChanged.emit(start, stop)
-
-
-_MANY = 1_000
-"""Fewer operations are always done one by one, so that views keep selection, place and open editors."""
-
-
-def _is_other(changes: Sequence[object], rows: Sequence[object]) -> bool:
-    """Whether so much changed that the model is filled again."""
-    return len(changes) > _MANY and len(changes) * 4 > len(rows)
-
-
-def _safe_roles(
-    qt_core: ModuleType, text: Callable[[T], str], roles: Roles[T] | None
-) -> dict[int, Callable[[T], object]]:
-    """Returns the functions of all roles. Qt reads HTML in tooltips and What's This, so those get escaped text."""
-    names = qt_core.Qt.ItemDataRole
-    rich = {_number(names.ToolTipRole), _number(names.WhatsThisRole)}
-    found: dict[int, Callable[[T], object]] = {_number(names.DisplayRole): text}
-    for role, function in (roles or {}).items():
-        number = _number(role)
-        found[number] = _escaping(function) if number in rich else function
-    return found
-
-
-def _escaping(function: Callable[[T], object]) -> Callable[[T], object]:
-    def escaped(row: T) -> object:
-        value = function(row)
-        return tooltip(value) if isinstance(value, str) else value
-
-    return escaped
-
-
-def _number(role: Any) -> int:
-    # PySide6's roles are integers, PyQt6's have one.
-    return int(getattr(role, "value", role))
-
-
-def _subclass(base: Any, name: str, methods: Mapping[str, object]) -> Any:
-    return type(base)(name, (base,), dict(methods))()
 
 
 class ListModel(Generic[T]):
@@ -208,13 +50,10 @@ class ListModel(Generic[T]):
         text: Callable[[T], str],
         roles: Roles[T] | None = None,
     ) -> None:
-        self._qt = qt_core
-        self._differ: Differ[T] = Differ(key)
-        self._followers = _Followers(ui, qt_core)
-        functions = _safe_roles(qt_core, text, roles)
+        functions = safe_roles(qt_core, text, roles)
 
         def row_count(_: Any, parent: Any = None) -> int:
-            return 0 if parent is not None and parent.isValid() else len(self._rows.items)
+            return self._rows.count(parent)
 
         def data(_: Any, index: Any, role: int = 0) -> object:
             # Without a KeyError: Qt asks for many roles of its own.
@@ -224,11 +63,11 @@ class ListModel(Generic[T]):
             row: int = index.row()
             return function(self._rows.items[row])
 
-        self.model: Any = _subclass(
+        self.model: Any = subclass(
             qt_core.QAbstractListModel, "RowsModel", {"rowCount": row_count, "data": data}
         )
-        self._rows: _Rows[T] = _Rows(qt_core, self.model, qt_core.QModelIndex)
-        ui.bind(stream, self.model, lambda _, rows: self._show(rows))
+        self._rows: FlatRows[T] = FlatRows(ui, qt_core, self.model, key=key)
+        ui.bind(stream, self.model, lambda _, rows: self._rows.show(rows))
 
     def __len__(self) -> int:
         return len(self._rows.items)
@@ -256,21 +95,7 @@ class ListModel(Generic[T]):
         view.setModel(self.model)
         if is_uniform:
             view.setUniformItemSizes(True)
-        return self._followers.add(view, follow_end=follow_end)
-
-    def _show(self, rows: Sequence[T]) -> None:
-        old = list(self._rows.items)
-        changes, new = self._differ.changes(old, rows)
-        if not changes:
-            return
-        anchors = self._followers.hold()
-        if _is_other(changes, rows):
-            self._rows.replace(rows)
-        else:
-            self._rows.change(changes)
-        for put_back in anchors:
-            put_back()
-        self._followers.came(new)
+        return self._rows.followers.add(view, follow_end=follow_end)
 
 
 @attrs.frozen
@@ -316,20 +141,17 @@ class TableModel(Generic[T]):
     ) -> None:
         if not columns:
             raise ValueError("a table needs at least one column: columns=[Column('Name', text)]")
-        self._qt = qt_core
-        self._differ: Differ[T] = Differ(key)
-        self._followers = _Followers(ui, qt_core)
         names = qt_core.Qt.ItemDataRole
-        sort_role = _number(names.UserRole)
+        sort_role = number_of(names.UserRole)
         functions: list[dict[int, Callable[[T], object]]] = [
-            _safe_roles(qt_core, it.text, it.roles) for it in columns
+            safe_roles(qt_core, it.text, it.roles) for it in columns
         ]
         for mapping, column in zip(functions, columns, strict=True):
             mapping[sort_role] = column.sort_by or column.text
-        display, horizontal = _number(names.DisplayRole), qt_core.Qt.Orientation.Horizontal
+        display, horizontal = number_of(names.DisplayRole), qt_core.Qt.Orientation.Horizontal
 
         def row_count(_: Any, parent: Any = None) -> int:
-            return 0 if parent is not None and parent.isValid() else len(self._rows.items)
+            return self._rows.count(parent)
 
         def column_count(_: Any, parent: Any = None) -> int:
             return 0 if parent is not None and parent.isValid() else len(columns)
@@ -346,7 +168,7 @@ class TableModel(Generic[T]):
             is_title = orientation == horizontal and int(role) == display
             return columns[section].title if is_title else None
 
-        self.model: Any = _subclass(
+        self.model: Any = subclass(
             qt_core.QAbstractTableModel,
             "TableModel",
             {
@@ -359,8 +181,8 @@ class TableModel(Generic[T]):
         self.proxy: Any = qt_core.QSortFilterProxyModel()
         self.proxy.setSortRole(sort_role)
         self.proxy.setSourceModel(self.model)
-        self._rows: _Rows[T] = _Rows(qt_core, self.model, qt_core.QModelIndex, len(columns))
-        ui.bind(stream, self.model, lambda _, rows: self._show(rows))
+        self._rows: FlatRows[T] = FlatRows(ui, qt_core, self.model, key=key, columns=len(columns))
+        ui.bind(stream, self.model, lambda _, rows: self._rows.show(rows))
 
     def __len__(self) -> int:
         return len(self._rows.items)
@@ -391,21 +213,7 @@ class TableModel(Generic[T]):
         """
         view.setModel(self.proxy if is_sortable else self.model)
         view.setSortingEnabled(is_sortable)
-        return self._followers.add(view, follow_end=follow_end)
-
-    def _show(self, rows: Sequence[T]) -> None:
-        old = list(self._rows.items)
-        changes, new = self._differ.changes(old, rows)
-        if not changes:
-            return
-        anchors = self._followers.hold()
-        if _is_other(changes, rows):
-            self._rows.replace(rows)
-        else:
-            self._rows.change(changes)
-        for put_back in anchors:
-            put_back()
-        self._followers.came(new)
+        return self._rows.followers.add(view, follow_end=follow_end)
 
 
 class TreeModel(Generic[T, C]):
@@ -441,14 +249,14 @@ class TreeModel(Generic[T, C]):
         self._key = key
         self._children = children
         self._child_key = child_key
-        self._followers = _Followers(ui, qt_core)
+        self._followers = Followers(ui, qt_core)
         # A branch has a number for life, by which the indices of its rows name it.
-        self._branches: dict[Hashable, tuple[int, _Rows[C]]] = {}
+        self._branches: dict[Hashable, tuple[int, RowsBelow[C]]] = {}
         self._names: dict[int, Hashable] = {}
         self._places: dict[Hashable, int] = {}
         self._places_version = 0
-        upper = _safe_roles(qt_core, text, roles)
-        lower = _safe_roles(qt_core, child_text, child_roles)
+        upper = safe_roles(qt_core, text, roles)
+        lower = safe_roles(qt_core, child_text, child_roles)
         nowhere = qt_core.QModelIndex
 
         def index(model: Any, row: int, column: int, parent: Any = None) -> Any:
@@ -485,7 +293,7 @@ class TreeModel(Generic[T, C]):
             rows = self._branches[self._names[it.internalId()]][1]
             return None if below is None else below(rows.items[row])
 
-        self.model: Any = _subclass(
+        self.model: Any = subclass(
             qt_core.QAbstractItemModel,
             "TreeModel",
             {
@@ -496,7 +304,7 @@ class TreeModel(Generic[T, C]):
                 "data": data,
             },
         )
-        self._rows: _Rows[T] = _Rows(qt_core, self.model, nowhere)
+        self._rows: RowsBelow[T] = RowsBelow(qt_core, self.model, nowhere)
         self._last_number = 0
         ui.bind(stream, self.model, lambda _, rows: self._show(rows))
 
@@ -529,7 +337,7 @@ class TreeModel(Generic[T, C]):
             self._places = {self._key(row): at for at, row in enumerate(self._rows.items)}
         return self._places.get(name)
 
-    def _branch_at(self, row: int) -> tuple[int, _Rows[C]]:
+    def _branch_at(self, row: int) -> tuple[int, RowsBelow[C]]:
         return self._branches[self._key(self._rows.items[row])]
 
     def _show(self, rows: Sequence[T]) -> None:
@@ -555,10 +363,10 @@ class TreeModel(Generic[T, C]):
             put_back()
         self._followers.came(count_new_at_end(old, rows, self._key))
 
-    def _new_branch(self, name: Hashable, row: T) -> tuple[int, _Rows[C]]:
+    def _new_branch(self, name: Hashable, row: T) -> tuple[int, RowsBelow[C]]:
         self._last_number += 1
         self._names[self._last_number] = name
-        branch: _Rows[C] = _Rows(
+        branch: RowsBelow[C] = RowsBelow(
             self._qt, self.model, lambda: self.model.index(self._place_of(name), 0)
         )
         # The upper row is not in the model yet, so nothing is announced.

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from ...errors import UsageError
-from ..status import ConnectionView, Ink, Spinner, is_dark, mark
+from ..status import ConnectionView, Ink, TurningMark, is_dark
 from .loop import QtLoop
 
 __all__ = [
@@ -221,40 +221,36 @@ class Symbol:
         ui: The loop.
         kit: The binding.
         name: The object name of the label.
+
+    Attributes:
+        widget: A QLabel.
+        show: Shows a view's symbol in a colour.
+        spinner: Turns it.
     """
 
     def __init__(self, ui: QtLoop, kit: Kit, name: str) -> None:
         self._ui = ui
         self._kit = kit
-        self._view: ConnectionView | None = None
-        self._colour = "#000000"
         self.widget: Any = kit.widgets.QLabel()
         self.widget.setObjectName(name)
-        self.spinner = Spinner(
-            ui, self.widget, can_move=self._can_move, paint=lambda _: self._paint()
+        mark = TurningMark(
+            ui, self.widget, pixels=self._pixels, draw=self._draw, can_move=self._can_move
         )
-        ui.on_shown(self.widget, self.spinner.check)
+        self.show = mark.show
+        self.spinner = mark.spinner
+        ui.on_shown(self.widget, mark.spinner.check)
 
-    def show(self, view: ConnectionView, colour: str) -> None:
-        """Shows a view's symbol in a colour."""
-        was = self._view
-        is_new = was is None or was.state is not view.state or self._colour != colour
-        self._view, self._colour = view, colour
-        if is_new:
-            self._paint()
-        self.spinner.show(view)
+    def _pixels(self) -> int:
+        height: int = self.widget.fontMetrics().height()
+        return round(max(10, round(height * 0.9)) * float(self.widget.devicePixelRatioF()))
 
-    def _paint(self) -> None:
-        if self._view is None or not self._ui.is_alive(self.widget):
+    def _draw(self, png: bytes) -> None:
+        if not self._ui.is_alive(self.widget):
             return
-        label = self.widget
-        ratio = float(label.devicePixelRatioF())
-        size = max(10, round(label.fontMetrics().height() * 0.9))
         picture = self._kit.gui.QPixmap()
-        pixels = round(size * ratio)
-        picture.loadFromData(mark(self._view.state, pixels, self._colour, self.spinner.step))
-        picture.setDevicePixelRatio(ratio)
-        label.setPixmap(picture)
+        picture.loadFromData(png)
+        picture.setDevicePixelRatio(float(self.widget.devicePixelRatioF()))
+        self.widget.setPixmap(picture)
 
     def _can_move(self) -> bool:
         label = self.widget

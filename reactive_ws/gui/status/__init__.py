@@ -9,7 +9,7 @@ Modules in reading order:
     theme            `Theme`: palettes, symbols and words; the contrast of two colours
     connection_view  `ConnectionView`, the pure functions that make one, and the stream `connection_view`
     marks            the symbols as small pictures
-    spinner          `Spinner`: the timer of a symbol that turns
+    spinner          `Spinner`: the timer of a symbol that turns; `TurningMark`: that symbol as a picture
 """
 
 from .connection_view import (
@@ -23,7 +23,7 @@ from .connection_view import (
     view_at,
 )
 from .marks import SPINNER_STEPS, cap, mark
-from .spinner import Spinner
+from .spinner import Spinner, TurningMark
 from .theme import ASCII_SYMBOLS, DARK, LIGHT, Ink, Palette, Theme, Tone, blend, contrast, is_dark
 from .words import Reason, Words, age, english_plural, reason_of
 
@@ -41,6 +41,7 @@ __all__ = [
     "Spinner",
     "Theme",
     "Tone",
+    "TurningMark",
     "Words",
     "age",
     "blend",

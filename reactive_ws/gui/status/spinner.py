@@ -1,6 +1,6 @@
-"""`Spinner`: the timer of a symbol that turns while a connection is under way.
+"""`Spinner`: the timer of a symbol that turns while a connection is under way. `TurningMark` draws that symbol as a picture.
 
-It runs only while the service is busy, the widget is visible, and the theme and the toolkit allow motion. A hidden or minimized
+The timer runs only while the service is busy, the widget is visible, and the theme and the toolkit allow motion. A hidden or minimized
 window costs nothing.
 """
 
@@ -11,9 +11,9 @@ from typing import Any
 
 from ..ui_thread import UiThread
 from .connection_view import ConnectionView
-from .marks import SPINNER_STEPS
+from .marks import SPINNER_STEPS, mark
 
-__all__ = ["Spinner"]
+__all__ = ["Spinner", "TurningMark"]
 
 _TURN = 1.0
 """Seconds of one turn."""
@@ -79,3 +79,46 @@ class Spinner:
         self._step = (self._step + 1) % SPINNER_STEPS
         self._paint(self._step)
         self.check()
+
+
+class TurningMark:
+    """The symbol of a state as a PNG, drawn again when the state or the colour differs and for each step of a turn. UI thread.
+
+    Args:
+        ui: The loop.
+        owner: The widget that shows the picture; the symbol ends with it.
+        pixels: Returns how many pixels each side of the picture has on the screen of the widget.
+        draw: Shows a PNG.
+        can_move: Whether the widget is visible and its toolkit allows motion.
+
+    Attributes:
+        spinner: Turns it. Call `spinner.check` when the widget appears or disappears.
+    """
+
+    def __init__(
+        self,
+        ui: UiThread,
+        owner: Any,
+        *,
+        pixels: Callable[[], int],
+        draw: Callable[[bytes], object],
+        can_move: Callable[[], bool],
+    ) -> None:
+        self._pixels = pixels
+        self._draw = draw
+        self._view: ConnectionView | None = None
+        self._colour = ""
+        self.spinner = Spinner(ui, owner, can_move=can_move, paint=lambda _: self._paint())
+
+    def show(self, view: ConnectionView, colour: str) -> None:
+        """Shows a view's symbol in a colour, as `#rrggbb`."""
+        was = self._view
+        is_new = was is None or was.state is not view.state or self._colour != colour
+        self._view, self._colour = view, colour
+        if is_new:
+            self._paint()
+        self.spinner.show(view)
+
+    def _paint(self) -> None:
+        if self._view is not None:
+            self._draw(mark(self._view.state, self._pixels(), self._colour, self.spinner.step))
