@@ -1,4 +1,4 @@
-"""What the item models share: rows below one index, the change of a list in few operations, views that keep their place, roles."""
+"""Rows below one index of a model, their change in few operations, views that keep their place, and roles of cells.
 
 from __future__ import annotations
 
