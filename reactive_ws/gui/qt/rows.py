@@ -1,4 +1,4 @@
-"""Rows below one index of a model, their change in few operations, views that keep their place, and roles of cells.
+"""Rows below one index of a model, their change in few operations, views that keep their place, and roles of cells."""
 
 from __future__ import annotations
 
