@@ -174,12 +174,14 @@ class State:
         stream: Name of the stream.
         position: The last entry that the state contains.
         state: The state as plain values.
+        size: Bytes of its text; 0 when the dialect did not count them.
     """
 
     message: Envelope[Any]
     stream: str
     position: Position
     state: Any = None
+    size: int = 0
 
 
 class Acknowledged(Struct, frozen=True):

@@ -67,7 +67,7 @@ from .session import (
     State,
     Step,
 )
-from .values import decoded, object_of, rejected
+from .values import decoded, object_of
 
 __all__ = ["V1", "V1Session", "in_frames"]
 
@@ -533,32 +533,30 @@ class V1Session:
 
     def _part(self, message: Envelope[_Part]) -> Step:
         it = message.payload
-        position, state = Position(it.epoch, it.seq), it.state
+        position, state, size = Position(it.epoch, it.seq), it.state, 0
         if it.parts > 1:
             known, pieces = self._pieces.get(it.stream, (position, []))
             if it.part == 1 or known != position or len(pieces) != it.part - 1:
                 pieces = []
             if len(pieces) != it.part - 1 or not isinstance(state, str):
-                return Step(
-                    events=(rejected("a part of a state without the parts before it", "snapshot"),)
-                )
+                return _no_state("a part of a state without the parts before it", it.stream)
             pieces.append(state)
             self._pieces[it.stream] = position, pieces
             if sum(map(len, pieces)) > _MAX_STATE:
                 del self._pieces[it.stream]
-                return Step(
-                    events=(rejected(f"a state of more than {_MAX_STATE} characters", "snapshot"),)
-                )
+                return _no_state(f"a state of more than {_MAX_STATE} characters", it.stream)
             if it.part < it.parts:
                 return Step()
             del self._pieces[it.stream]
+            text = "".join(pieces)
+            size = len(text.encode("utf-8", "surrogatepass"))
             try:
-                state = decoded("".join(pieces))
+                state = decoded(text)
             except MessageRejected as error:
-                return Step(events=(Fault(error),))
-        return Step(events=(self._whole_state(it, position, state),))
+                return _no_state(error.reason, it.stream)
+        return Step(events=(self._whole_state(it, position, state, size),))
 
-    def _whole_state(self, it: _Part, position: Position, state: Any) -> Event:
+    def _whole_state(self, it: _Part, position: Position, state: Any, size: int) -> Event:
         """Returns the state with a message for handlers, of the class that the program registered."""
         codec = self._codec
         row = codec.registry.get("snapshot") if isinstance(codec, JsonCodec) else None
@@ -568,10 +566,10 @@ class V1Session:
             payload = msgspec.convert({**fields, **(object_of(state) or {})}, kind)
         except (msgspec.ValidationError, RecursionError) as error:
             if kind is not Snapshot:
-                return rejected(str(error), "snapshot")
+                return _no_state(str(error), it.stream).events[0]
             payload = Snapshot(it.stream, it.epoch, it.seq)
         message = Envelope("snapshot", payload, "snapshot")
-        return State(message, it.stream, position, state)
+        return State(message, it.stream, position, state, size)
 
     def _pinged(self, message: Envelope[Ping]) -> Step:
         return Step((self._frame(Pong(), message.id),), (Alive(), Control(message)))
@@ -600,6 +598,11 @@ class V1Session:
             GoAway: _leaves,
         }
     )
+
+
+def _no_state(reason: str, stream: str) -> Step:
+    """Returns the step of a state that cannot be used."""
+    return Step(events=(Fault(MessageRejected(reason, type="snapshot", stream=stream)),))
 
 
 def _with_repairs(message: Envelope[Any], found: Step | Event) -> Step:

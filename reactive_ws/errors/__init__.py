@@ -29,6 +29,7 @@ ReactiveWSError
 │   ├── MessagesMissing         a gap in an ordered stream, or new numbers in it
 │   ├── UnknownType             a payload class that no registry knows
 │   ├── MessageTooBig           larger than the server accepts
+│   ├── StateTooBig             the state of a stream is larger than its replica takes
 │   ├── RequestFailed           the server answered a request with an error
 │   └── RequestTimeout          no answer in time
 ├── DeliveryError               one message that was promised
@@ -91,6 +92,7 @@ from .message import (
     MessageTooBig,
     RequestFailed,
     RequestTimeout,
+    StateTooBig,
     UnknownType,
 )
 from .root import ReactiveWSError, one_line
@@ -142,6 +144,7 @@ __all__ = [
     "RequestFailed",
     "RequestTimeout",
     "ServiceClosed",
+    "StateTooBig",
     "StateUnusable",
     "StoreClosed",
     "TokenRefused",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from .root import ReactiveWSError, one_line
@@ -13,6 +15,7 @@ __all__ = [
     "MessagesMissing",
     "RequestFailed",
     "RequestTimeout",
+    "StateTooBig",
     "UnknownType",
 ]
 
@@ -92,6 +95,26 @@ class MessageTooBig(MessageError):
 
 
 @attrs.define(eq=False, slots=False)
+class StateTooBig(MessageError):
+    """The state of a stream is larger than its replica takes. The replica is broken, and does not ask again by itself.
+
+    Attributes:
+        stream: Name of the stream.
+        size: Bytes of the state.
+        limit: Bytes that the replica takes.
+    """
+
+    stream: str
+    size: int
+    limit: int
+
+    text = (
+        "the state of stream {stream!r} has {size} bytes and the limit is {limit}; "
+        "pass a larger max_state_size=, or let the server keep less in one stream"
+    )
+
+
+@attrs.define(eq=False, slots=False)
 class RequestFailed(MessageError):
     """The server answered a request with an `error` message.
 
@@ -99,11 +122,14 @@ class RequestFailed(MessageError):
         code: The server's error code.
         message: The server's text.
         retryable: Whether the server accepts a retry, or None when it did not say.
+        payload: The message that the server refused, so that a program can offer it again; None when it is not here. The text
+            and the repr do not show it.
     """
 
     code: str
     message: str
     retryable: bool | None = attrs.field(default=None, kw_only=True)
+    payload: Any = attrs.field(default=None, kw_only=True, repr=False)
 
     text = "the server answered with error {code!r}: {message}"
 

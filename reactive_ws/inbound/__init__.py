@@ -8,6 +8,7 @@ It knows neither sockets nor the state of the connection, and it sends nothing. 
     async_handlers  queues and tasks of slow handlers
     requests        matches replies to requests
     subscriptions   the channels to ask the server for
+    agenda          work of the replicas for later
     receiver        from frames to stores
 """
 

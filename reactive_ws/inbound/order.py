@@ -164,6 +164,13 @@ class Inbound:
             return self._begin(stream, epoch or "", seq, None)
         return self._place(cursor, seq, None, now)
 
+    def is_before(self, stream: str, position: Position) -> bool:
+        """Whether a stream is at an earlier entry of the epoch of a position, and misses none."""
+        cursor = self._cursors.get(stream)
+        if cursor is None or cursor.held:
+            return False
+        return cursor.epoch == position.epoch and cursor.seq < position.seq
+
     def snapshot(self, stream: str, position: Position) -> tuple[bool, tuple[Envelope[Any], ...]]:
         """The state of a stream at a position arrived.
 

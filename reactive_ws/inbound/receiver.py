@@ -38,6 +38,7 @@ from ..errors import MessageRejected, MessagesMissing, RequestFailed
 from ..outbox import Outbox
 from ..state import EventSource, EventStream, Map, Store
 from ..wire import Envelope, Position
+from .agenda import Agenda
 from .dispatcher import Dispatcher, Route, matches
 from .order import Inbound
 from .requests import Requests
@@ -63,8 +64,12 @@ class Follower(Protocol):
         """A message of the stream was rejected."""
         ...
 
-    def state(self, position: Position, value: Any) -> bool:
-        """The state of the stream arrived, as plain values."""
+    def state(self, position: Position, value: Any, size: int) -> bool:
+        """The state of the stream arrived, as plain values; `size` has its bytes, or 0 when they were not counted."""
+        ...
+
+    def unusable(self) -> None:
+        """The state of the stream arrived and cannot be read."""
         ...
 
     def following(self, *, is_recovered: bool | None) -> bool:
@@ -136,6 +141,7 @@ class Receiver:
         self.unhandled: EventSource[Envelope[Any]] = EventSource("service.unhandled")
         self.followers: dict[str, Follower] = {}
         self.inbound = Inbound()
+        self.agenda = Agenda()
         self.requests = Requests()
         self._domain = domain
         self._session: Session | None = None
@@ -365,8 +371,12 @@ class Receiver:
         self._counters.messages_rejected += 1
         self._report(ErrorKind.PROTOCOL, error, is_retryable=False)
         inbound, place = self.inbound, (error.stream, error.epoch, error.seq)
-        if error.stream in self.followers and error.seq is not None:
-            self._ask(error.stream, is_asking=self.followers[error.stream].missed())
+        if error.stream in self.followers:
+            follower = self.followers[error.stream]
+            if error.type == "snapshot" and error.seq is None:
+                follower.unusable()
+            elif error.seq is not None:
+                self._ask(error.stream, is_asking=follower.missed())
         if error.more:
             inbound.entries.begin(*place)
         elif (before := inbound.entries.last(*place)) is not None:
@@ -402,7 +412,8 @@ class Receiver:
             self._deliver(message)
 
     def _refused(self, event: Refused, now: float) -> None:
-        error = RequestFailed(event.code, event.text, retryable=event.is_retryable)
+        payload = self._outbox.payload(event.id)
+        error = RequestFailed(event.code, event.text, retryable=event.is_retryable, payload=payload)
         is_retried = event.is_retryable and self._outbox.postpone(event.id, now, event.after)
         if not is_retried:
             self._outbox.reject(event.id, error)
@@ -418,9 +429,14 @@ class Receiver:
             self._log.received(event.message.type, event.message.id)
         if event.message.problems:
             self._repaired(event.message)
-        if event.stream in self.followers:
-            follower = self.followers[event.stream]
-            self._ask(event.stream, is_asking=follower.state(event.position, event.state))
+        follower = self.followers.get(event.stream)
+        if follower is not None:
+            is_asking = follower.state(event.position, event.state, event.size)
+            self._ask(event.stream, is_asking=is_asking)
+            if self.inbound.is_before(event.stream, event.position):
+                # The replica asked for the state. Handlers get every entry, so the position of the stream stays.
+                self._deliver(event.message)
+                return
         is_new, following = self.inbound.snapshot(event.stream, event.position)
         if is_new:
             self._deliver(event.message)

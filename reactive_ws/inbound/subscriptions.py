@@ -84,6 +84,11 @@ class Subscriptions:
         """The connection ended; the next server has been asked for nothing."""
         self._told.clear()
 
+    def is_confirmed(self, name: str) -> bool:
+        """Whether the server said on this connection that this channel is subscribed."""
+        told = self._told.get(name)
+        return told is not None and told.again_at is None and name not in self._refused
+
     def confirmed(self, name: str) -> None:
         """The server said that this channel is subscribed."""
         told = self._told.get(name)

@@ -370,6 +370,12 @@ class Outbox:
         entry.delivery.advance(DeliveryStatus.ACKNOWLEDGED)
         return True
 
+    def payload(self, identity: str) -> Any:
+        """Returns the payload of the message with this id; None when no such message waits."""
+        with self._lock:
+            entry = self._by_id.get(identity)
+            return None if entry is None else entry.envelope.payload
+
     def reject(self, identity: str, error: Exception) -> bool:
         """The server refused the message with this id, for good."""
         with self._lock:

@@ -27,7 +27,8 @@ __all__ = ["Facts", "PendingCommand", "ReplicaStatus", "Rules"]
 S = TypeVar("S")
 
 _MAX_KEPT = 10_000
-"""Messages that are kept while the state is loaded."""
+_MAX_KEPT_SIZE = 4 * 2**20
+"""Messages, and bytes of them, that are kept while the state is loaded."""
 
 
 class ReplicaStatus(enum.Enum):
@@ -75,6 +76,8 @@ class Facts(Generic[S]):
         status: How far the replica is.
         pending: The commands under way, oldest first.
         kept: Messages that arrived while the state is loaded.
+        kept_size: Bytes of them.
+        is_flooded: Whether more arrived than are kept, so that the state which is on its way cannot be used.
         is_suspect: Whether a reducer raised and no entry was applied since.
     """
 
@@ -83,17 +86,19 @@ class Facts(Generic[S]):
     status: ReplicaStatus = ReplicaStatus.LOADING
     pending: tuple[PendingCommand, ...] = ()
     kept: tuple[Envelope[Any], ...] = ()
+    kept_size: int = 0
+    is_flooded: bool = False
     is_suspect: bool = False
 
     @property
     def is_waiting(self) -> bool:
         """Whether entries are kept for a state that is on its way."""
-        return self.status in (
-            ReplicaStatus.LOADING,
-            ReplicaStatus.RECOVERING,
-            ReplicaStatus.REFUSED,
-            ReplicaStatus.BROKEN,
-        )
+        return self.status in (ReplicaStatus.LOADING, ReplicaStatus.RECOVERING)
+
+    @property
+    def is_out(self) -> bool:
+        """Whether no state is on its way, and entries mean nothing."""
+        return self.status in (ReplicaStatus.REFUSED, ReplicaStatus.BROKEN)
 
 
 @attrs.frozen
@@ -104,26 +109,29 @@ class Rules(Generic[S]):
         stream: Name of the stream.
         reducers: `(state, payload) -> state` by the type of an entry; an entry of another type only moves the position.
         report: Takes what a reducer raised.
+        size: Returns the bytes of a message; called for those that are kept.
     """
 
     stream: str
     reducers: Mapping[str, Callable[[S, Any], S]]
     report: Callable[[Exception], None]
+    size: Callable[[Envelope[Any]], int]
 
     # --- the stream -----------------------------------------------------------------------------------------------------
 
     def entry(self, now: Facts[S], message: Envelope[Any]) -> Facts[S]:
         """A message of the stream was delivered."""
+        if now.is_out:
+            return now
         if now.is_waiting:
-            # Too many: without them the state has a gap, which the next entry after it shows.
-            kept = (*now.kept, message) if len(now.kept) < _MAX_KEPT else ()
-            return attrs.evolve(now, kept=kept)
+            return self._keeping(now, message)
         return self._settled(self._applied(now, message))
 
     def state(self, now: Facts[S], position: Position, state: S) -> Facts[S]:
         """The state of the stream arrived; entries after it that were kept are applied."""
         at = now.position
-        if now.status in (ReplicaStatus.BROKEN, ReplicaStatus.REFUSED):
+        if now.is_out or now.is_flooded:
+            # A flooded replica lacks entries that come after this state.
             return now
         is_following = not now.is_waiting and at is not None and at.epoch == position.epoch
         if is_following and at is not None and position.seq < at.seq:
@@ -131,7 +139,12 @@ class Rules(Generic[S]):
         # Kept messages of an epoch before the state's are in it, or gone for good.
         kept = tuple(it for it in now.kept if it.epoch == position.epoch)
         now = attrs.evolve(
-            now, confirmed=state, position=position, status=ReplicaStatus.LIVE, kept=()
+            now,
+            confirmed=state,
+            position=position,
+            status=ReplicaStatus.LIVE,
+            kept=(),
+            kept_size=0,
         )
         for message in kept:
             now = self.entry(now, message)
@@ -140,15 +153,27 @@ class Rules(Generic[S]):
     def missed(self, now: Facts[S]) -> Facts[S]:
         """An entry is not available; only a new state has its effect."""
         if now.status is ReplicaStatus.LIVE or now.status is ReplicaStatus.STALE:
-            return attrs.evolve(now, status=ReplicaStatus.RECOVERING, kept=())
+            return _loading(now, ReplicaStatus.RECOVERING)
         return now
+
+    def unusable(self, now: Facts[S]) -> Facts[S]:
+        """The state of the stream cannot be used; only `reload()` asks for it again."""
+        return _loading(now, ReplicaStatus.BROKEN)
+
+    def _keeping(self, now: Facts[S], message: Envelope[Any]) -> Facts[S]:
+        if now.is_flooded:
+            return now
+        size = now.kept_size + self.size(message)
+        if size > _MAX_KEPT_SIZE or len(now.kept) >= _MAX_KEPT:
+            return attrs.evolve(now, kept=(), kept_size=0, is_flooded=True)
+        return attrs.evolve(now, kept=(*now.kept, message), kept_size=size)
 
     def _applied(self, now: Facts[S], message: Envelope[Any]) -> Facts[S]:
         at, seq, epoch = now.position, message.seq or 0, message.epoch or ""
         if at is not None and epoch == at.epoch and seq <= at.seq:
             return now
         if at is None or epoch != at.epoch or seq != at.seq + 1:
-            return attrs.evolve(now, status=ReplicaStatus.RECOVERING, kept=(message,))
+            return self._keeping(_loading(now, ReplicaStatus.RECOVERING), message)
         reducer = self.reducers.get(message.type)
         confirmed = now.confirmed
         if reducer is not None:
@@ -157,7 +182,7 @@ class Rules(Generic[S]):
             except Exception as error:  # noqa: BLE001 - the program's reducer meets what the server sends
                 self.report(error)
                 status = ReplicaStatus.BROKEN if now.is_suspect else ReplicaStatus.RECOVERING
-                return attrs.evolve(now, status=status, kept=(), is_suspect=True)
+                return attrs.evolve(_loading(now, status), is_suspect=True)
         pending = now.pending
         if message.cause is not None:
             pending = tuple(it for it in pending if it.id != message.cause)
@@ -199,6 +224,10 @@ class Rules(Generic[S]):
     def _settled(self, now: Facts[S]) -> Facts[S]:
         """Takes away the acknowledged commands whose effect is in the state."""
         at = now.position
+        if now.is_out:
+            # No entry is going to show the effects elsewhere; rule 3 alone needs no entry.
+            left = tuple(it for it in now.pending if not it.is_acknowledged or it.awaited)
+            return now if len(left) == len(now.pending) else attrs.evolve(now, pending=left)
         if now.status is not ReplicaStatus.LIVE or at is None:
             return now
         left = tuple(it for it in now.pending if not it.is_acknowledged or _is_ahead(it, at))
@@ -211,7 +240,7 @@ class Rules(Generic[S]):
         status = now.status
         if status is ReplicaStatus.LIVE:
             status = ReplicaStatus.STALE
-        return attrs.evolve(now, status=status, kept=())
+        return _loading(now, status)
 
     def ready(self, now: Facts[S], *, is_recovered: bool) -> Facts[S]:
         """A connection is ready.
@@ -220,7 +249,7 @@ class Rules(Generic[S]):
             now: The facts.
             is_recovered: Whether all entries after the replica's position follow.
         """
-        if now.status in (ReplicaStatus.BROKEN, ReplicaStatus.REFUSED):
+        if now.is_out:
             return now
         if is_recovered and now.status is ReplicaStatus.STALE:
             return self._settled(attrs.evolve(now, status=ReplicaStatus.LIVE))
@@ -230,11 +259,16 @@ class Rules(Generic[S]):
         """The state is asked for; entries are kept from now on."""
         is_first = now.position is None
         status = ReplicaStatus.LOADING if is_first else ReplicaStatus.RECOVERING
-        return attrs.evolve(now, status=status, kept=())
+        return _loading(now, status)
 
     def refused(self, now: Facts[S]) -> Facts[S]:
         """The client may not hear the stream."""
-        return attrs.evolve(now, status=ReplicaStatus.REFUSED, kept=())
+        return self._settled(_loading(now, ReplicaStatus.REFUSED))
+
+
+def _loading(now: Facts[S], status: ReplicaStatus) -> Facts[S]:
+    """Returns the facts in a status, with no messages kept."""
+    return attrs.evolve(now, status=status, kept=(), kept_size=0, is_flooded=False)
 
 
 def _is_ahead(command: PendingCommand, at: Position) -> bool:

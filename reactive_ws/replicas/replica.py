@@ -12,6 +12,7 @@ import attrs
 import msgspec
 
 from ..engine import Domain, Source
+from ..errors import StateTooBig
 from ..outbox import Delivery, DeliveryStatus
 from ..state import ReadOnly, Store, derived
 from ..wire import Envelope, Position
@@ -20,6 +21,13 @@ from .facts import Facts, PendingCommand, ReplicaStatus, Rules
 __all__ = ["Hub", "Replica", "Saved"]
 
 S = TypeVar("S")
+
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 60.0
+"""Seconds before the state is asked for again, after more entries came than are kept for it."""
+
+
+_WAITING = (ReplicaStatus.LOADING, ReplicaStatus.RECOVERING)
 
 
 class Hub(Protocol):
@@ -35,8 +43,24 @@ class Hub(Protocol):
         """Asks the server for the state of a stream."""
         ...
 
-    def leave(self, stream: str) -> None:
-        """Ends the replica of a stream."""
+    def leave(self, replica: Replica[Any]) -> None:
+        """Stops following the stream of a replica."""
+        ...
+
+    def use(self, replica: Replica[Any]) -> None:
+        """Follows the stream of a replica again."""
+        ...
+
+    def rest(self, replica: Replica[Any]) -> None:
+        """Nothing needs a replica at the moment; lets it go after a while."""
+        ...
+
+    def later(self, stream: str, seconds: float, act: Callable[[], None]) -> None:
+        """Calls a function after so many seconds, in the service's loop."""
+        ...
+
+    def size(self, message: Envelope[Any]) -> int:
+        """Returns the bytes of a message."""
         ...
 
     def report(self, error: Exception, source: str) -> None:
@@ -67,6 +91,11 @@ class Replica(ReadOnly[S]):
     """The state of a stream. `get`, `select` and `derived` see it with the pending commands on top.
 
     `WebSocketService.replica` makes one. All methods may be called from any thread.
+
+    Attributes:
+        is_closed: Whether `close` was called.
+        is_followed: Whether the service follows the stream; False before its loop took the replica, and after it let it go.
+        linger: Seconds after which the service lets a replica of a pattern go when nothing needs it; None: never.
     """
 
     __slots__ = (
@@ -77,13 +106,19 @@ class Replica(ReadOnly[S]):
         "_failed",
         "_hub",
         "_is_asked",
+        "_is_observed",
         "_is_recovered",
         "_is_saving",
+        "_max_state_size",
         "_optimistic",
+        "_pause",
         "_pending",
         "_rules",
         "_status",
         "_visible",
+        "is_closed",
+        "is_followed",
+        "linger",
         "saved",
     )
 
@@ -95,15 +130,30 @@ class Replica(ReadOnly[S]):
         *,
         snapshot: Callable[[Any], S],
         optimistic: Mapping[str, Callable[[S, Any], S]],
+        max_state_size: int,
         domain: Domain,
         hub: Hub,
+        linger: float | None = None,
     ) -> None:
         name = f"replica {stream}"
         self._hub = hub
         self._convert = snapshot
         self._optimistic = dict(optimistic)
-        self._rules = Rules(stream, dict(reducers), lambda error: hub.report(error, name))
-        self._facts: Store[Facts[S]] = Store(Facts(initial), name=name, domain=domain)
+        self._max_state_size = max_state_size
+        self._rules = Rules(stream, dict(reducers), lambda error: hub.report(error, name), hub.size)
+        self.linger = linger
+        is_shared = linger is not None
+        self._is_observed = False
+        self.is_closed = False
+        self.is_followed = False
+        self._facts: Store[Facts[S]] = Store(
+            Facts(initial),
+            name=name,
+            domain=domain,
+            on_start=self._observed if is_shared else None,
+            on_stop=self._unobserved if is_shared else None,
+        )
+        self._pause = _FIRST_PAUSE
         self._is_recovered = False
         # Whether the state is asked for and has not come.
         self._is_asked = False
@@ -146,6 +196,11 @@ class Replica(ReadOnly[S]):
         return self._pending
 
     @property
+    def is_needed(self) -> bool:
+        """Whether it has an observer or a pending command."""
+        return self._is_observed or bool(self._facts.get().pending)
+
+    @property
     def position(self) -> Position | None:
         """The last entry in the confirmed state; None before the first state."""
         return self._facts.get().position
@@ -180,6 +235,8 @@ class Replica(ReadOnly[S]):
             raise
         if sent:
             self.watch(delivery)
+        if self.linger is not None and not self.is_closed:
+            self._hub.use(self)
         return delivery
 
     def reload(self) -> None:
@@ -190,7 +247,8 @@ class Replica(ReadOnly[S]):
 
     def close(self) -> None:
         """Stops following the stream and lets the state file go. The last state can still be read."""
-        self._hub.leave(self.stream)
+        self.is_closed = True
+        self._hub.leave(self)
 
     # --- for the service; in its loop, in the batch of a burst ------------------------------------------------------------
 
@@ -206,17 +264,47 @@ class Replica(ReadOnly[S]):
         self._is_asked = True
         return True
 
-    def state(self, position: Position, value: Any) -> bool:
-        """Takes the state of the stream; returns whether to ask for another one."""
+    def state(self, position: Position, value: Any, size: int = 0) -> bool:
+        """Takes the state of the stream; returns whether to ask for another one.
+
+        Args:
+            position: The last entry in it.
+            value: Plain values.
+            size: Bytes of its text; counted here when 0.
+        """
+        if self._facts.get().is_flooded:
+            self._ask_later()
+            return False
         self._is_asked = False
         try:
+            size = size or len(msgspec.json.encode(value))
+            if size > self._max_state_size:
+                raise StateTooBig(self.stream, size, self._max_state_size)
             state = self._convert(value)
         except Exception as error:  # noqa: BLE001 - the program's function, or a state of another shape
             self._hub.report(error, f"replica {self.stream}")
-            self._change(lambda now: attrs.evolve(now, status=ReplicaStatus.BROKEN, kept=()))
+            self._change(self._rules.unusable)
             return False
         self._change(lambda now: self._rules.state(now, position, state))
+        if self._facts.get().status is ReplicaStatus.LIVE:
+            self._pause = _FIRST_PAUSE
         return self._asks()
+
+    def unusable(self) -> None:
+        """The state of the stream cannot be read; the error is reported already."""
+        self._is_asked = False
+        self._change(self._rules.unusable)
+
+    def _ask_later(self) -> None:
+        """Asks for the state after a pause: more entries came than are kept for the one that was asked for."""
+
+        def ask() -> None:
+            if self._facts.get().is_flooded:
+                self._change(self._rules.reloading)
+                self._hub.sync(self.stream)
+
+        pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
+        self._hub.later(self.stream, pause, ask)
 
     def missed(self) -> bool:
         """An entry of the stream is not available; returns whether to ask for the state now."""
@@ -230,7 +318,10 @@ class Replica(ReadOnly[S]):
         if is_recovered is False and status is ReplicaStatus.LIVE:
             # In the middle of a connection: the server could not go on with the stream.
             return self.missed()
-        if status not in (ReplicaStatus.LOADING, ReplicaStatus.REFUSED) or self._is_asked:
+        # Without a word about missed entries the stream was not resumed: only its state says what is missing.
+        is_new = is_recovered is None and status is ReplicaStatus.STALE
+        is_waiting = status in _WAITING or status is ReplicaStatus.REFUSED
+        if self._is_asked or not (is_new or is_waiting):
             return False
         self._change(self._rules.reloading)
         self._is_asked = True
@@ -264,7 +355,7 @@ class Replica(ReadOnly[S]):
         """
         is_recovered = self._is_recovered and position == self.position
         self._change(lambda now: self._rules.ready(now, is_recovered=is_recovered))
-        needs = self._facts.get().status in (ReplicaStatus.LOADING, ReplicaStatus.RECOVERING)
+        needs = self._facts.get().status in _WAITING
         asks = needs and not self._is_asked
         self._is_asked = self._is_asked or needs
         return asks
@@ -274,6 +365,7 @@ class Replica(ReadOnly[S]):
     def add(self, envelope: Envelope[Any]) -> None:
         """Shows the effect of a command that is on its way."""
         command = PendingCommand(envelope.id or "", envelope.type, envelope.payload)
+        self._failed.intersection_update(it.id for it in self._facts.get().pending)
         self._change(lambda now: self._rules.sent(now, command))
 
     def takes(self, envelope: Envelope[Any]) -> bool:
@@ -312,8 +404,22 @@ class Replica(ReadOnly[S]):
         )
         return position
 
+    # --- observers ------------------------------------------------------------------------------------------------------
+
+    def _observed(self) -> None:
+        self._is_observed = True
+        if not self.is_closed:
+            self._hub.use(self)
+
+    def _unobserved(self) -> None:
+        self._is_observed = False
+        self._hub.rest(self)
+
     def _change(self, step: Callable[[Facts[S]], Facts[S]]) -> None:
+        was_needed = self.linger is not None and self.is_needed
         self._facts.update(step)
+        if was_needed and not self.is_needed:
+            self._hub.rest(self)
         if self._is_saving:
             now = self._facts.get()
             if now.position is not None:

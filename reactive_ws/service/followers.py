@@ -4,26 +4,48 @@ from __future__ import annotations
 
 import functools
 import os
+import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
+import attrs
 import msgspec
 
 from ..connection import ErrorKind
-from ..engine import Domain
+from ..engine import Domain, check_count, check_seconds
 from ..errors import UsageError
 from ..inbound import Receiver, Subscriptions
 from ..middleware import PersistFile, persist
 from ..outbox import Delivery, Outbox
-from ..replicas import Replica, Saved
+from ..replicas import Replica, Replicas, Saved
 from ..wire import Envelope, Guarantee, Registry
 from .place import Place
 from .sender import Sender
 from .status import Reports
 
-__all__ = ["Followers"]
+__all__ = ["MAX_STATE_SIZE", "Followers"]
 
 S = TypeVar("S")
+
+Reducers: TypeAlias = Mapping[type[Any], Callable[[S, Any], S]]
+"""Pure functions `(state, payload) -> state` by the class of the payload."""
+
+MAX_STATE_SIZE = 64 * 2**20
+"""Bytes of the largest state that a replica takes, unless the program says otherwise."""
+_OVERHEAD = 200
+_UNKNOWN_SIZE = 4096
+"""Bytes of an entry in memory besides its payload's text, and of an entry whose payload has no JSON text; about."""
+
+
+@attrs.frozen
+class _Plan(Generic[S]):
+    """The arguments of one call, which all its replicas share."""
+
+    initial: S
+    reducers: Mapping[str, Callable[[S, Any], S]]
+    snapshot: Callable[[Any], S]
+    optimistic: Mapping[str, Callable[[S, Any], S]]
+    max_state_size: int
 
 
 class Followers:
@@ -61,55 +83,105 @@ class Followers:
         self._sender = sender
         self._reports = reports
         self._files: dict[str, PersistFile] = {}
+        self._known: weakref.WeakValueDictionary[str, Replica[Any]] = weakref.WeakValueDictionary()
 
     def replica(
         self,
         stream: str,
         initial: S,
-        reducers: Mapping[type[Any], Callable[[S, Any], S]],
+        reducers: Reducers[S],
         *,
         snapshot: type[S] | Callable[[Any], S] | None,
-        optimistic: Mapping[type[Any], Callable[[S, Any], S]],
+        optimistic: Reducers[S],
+        max_state_size: int,
         state_file: str | os.PathLike[str] | None,
     ) -> Replica[S]:
         """Makes the replica of a stream."""
-        if stream in self._receiver.followers:
-            raise UsageError(f"there is a replica of {stream!r} already; keep the first one")
         if "*" in stream:
             raise UsageError(
-                f"{stream!r} is a pattern; a replica follows one stream, so give its name"
+                f"{stream!r} is a pattern; service.replicas({stream!r}, ...) has a replica for each of its streams"
             )
-        kind: type[S] = type(initial)
-        wanted = kind if snapshot is None else snapshot
-        replica = Replica(
-            stream,
-            initial,
-            {self._registry.of(payload).name: reducer for payload, reducer in reducers.items()},
-            snapshot=_converter(wanted),
-            optimistic={self._promised(payload): it for payload, it in optimistic.items()},
-            domain=self._domain,
-            hub=self,
-        )
+        plan = self._plan(initial, reducers, snapshot, optimistic, max_state_size)
+        replica = self._made(plan, stream, None)
         if state_file is not None:
+            kind: type[S] = type(initial)
             file = persist(replica.saved, state_file, as_type=Saved[kind])  # type: ignore[valid-type]
             self._files[stream] = file
             self._sender.closing.append(file.flush)
             position = replica.restore()
             if position is not None:
                 self._receiver.positions.update(lambda known: {stream: position, **known})
+        self._add_waiting(replica)
+        self.use(replica)
+        return replica
+
+    def replicas(
+        self,
+        pattern: str,
+        initial: S,
+        reducers: Reducers[S],
+        *,
+        snapshot: type[S] | Callable[[Any], S] | None,
+        optimistic: Reducers[S],
+        max_state_size: int,
+        linger: float,
+    ) -> Replicas[S]:
+        """Makes the replicas of a pattern."""
+        if pattern != "*" and pattern[-2:] not in (".*", "/*"):
+            raise UsageError(
+                f"{pattern!r} is not a pattern; give '*', or a name that ends in '/*' or '.*'"
+            )
+        check_seconds(linger, "linger=")
+        plan = self._plan(initial, reducers, snapshot, optimistic, max_state_size)
+
+        def make(stream: str) -> Replica[S]:
+            replica = self._made(plan, stream, linger)
+            self._add_waiting(replica)
+            return replica
+
+        return Replicas(pattern, make, self.use)
+
+    def _plan(
+        self,
+        initial: S,
+        reducers: Reducers[S],
+        snapshot: type[S] | Callable[[Any], S] | None,
+        optimistic: Reducers[S],
+        max_state_size: int,
+    ) -> _Plan[S]:
+        check_count(max_state_size, "max_state_size=", least=1)
+        wanted = type(initial) if snapshot is None else snapshot
+        return _Plan(
+            initial,
+            {self._registry.of(payload).name: reducer for payload, reducer in reducers.items()},
+            _converter(wanted),
+            {self._promised(payload): it for payload, it in optimistic.items()},
+            max_state_size,
+        )
+
+    def _made(self, plan: _Plan[S], stream: str, linger: float | None) -> Replica[S]:
+        known = self._known.get(stream)
+        if known is not None and not known.is_closed:
+            raise UsageError(f"there is a replica of {stream!r} already; keep the first one")
+        replica = self._known[stream] = Replica(
+            stream,
+            plan.initial,
+            plan.reducers,
+            snapshot=plan.snapshot,
+            optimistic=plan.optimistic,
+            max_state_size=plan.max_state_size,
+            domain=self._domain,
+            hub=self,
+            linger=linger,
+        )
+        return replica
+
+    def _add_waiting(self, replica: Replica[Any]) -> None:
+        """Shows the commands of an earlier process, and those that were sent while the replica was not there."""
         for waiting in self._outbox.view():
             if replica.takes(waiting.envelope):
                 replica.add(waiting.envelope)
                 replica.watch(waiting.delivery)
-
-        def join() -> None:
-            self._receiver.followers[stream] = replica
-            self._subscriptions.add(stream)
-            if self._place.shell is not None:
-                self._place.shell.say_subscriptions()
-
-        self._place.post(join)
-        return replica
 
     def _promised(self, payload: type[Any]) -> str:
         row = self._registry.of(payload)
@@ -128,21 +200,86 @@ class Followers:
         """Queues a command of a replica."""
         return self._sender.send(message, None, stream, None, sending)
 
-    def leave(self, stream: str) -> None:
+    def use(self, replica: Replica[Any]) -> None:
+        """Lets a replica follow its stream; a replica of a pattern follows it for its linger time at least."""
+        stream = replica.stream
+
+        def join() -> None:
+            followers, shell = self._receiver.followers, self._place.shell
+            if replica.is_closed:
+                return
+            if followers.get(stream) is not replica:
+                followers[stream] = replica
+                replica.is_followed = True
+                is_heard = self._subscriptions.is_confirmed(stream)
+                self._subscriptions.add(stream)
+                if shell is not None:
+                    shell.say_subscriptions()
+                    if is_heard and replica.following(is_recovered=None):
+                        shell.sync((stream,))
+            self._rest(replica)
+
+        self._place.post(join)
+
+    def rest(self, replica: Replica[Any]) -> None:
+        """Lets a replica go after its linger time, unless something needs it then."""
+        self._place.post(lambda: self._rest(replica))
+
+    def _rest(self, replica: Replica[Any]) -> None:
+        if replica.linger is not None and not replica.is_needed:
+            name = ("linger", replica.stream)
+            self._schedule(name, replica.linger, lambda: self._let_go(replica))
+
+    def _schedule(self, name: tuple[str, str], seconds: float, act: Callable[[], None]) -> None:
+        self._receiver.agenda.at(name, self._place.now() + seconds, act)
+        if self._place.shell is not None:
+            self._place.shell.agenda_changed()
+
+    def _let_go(self, replica: Replica[Any]) -> None:
+        if not replica.is_needed and self._part(replica):
+            self._receiver.forget((replica.stream,))
+
+    def _part(self, replica: Replica[Any]) -> bool:
+        """Stops following a stream; returns whether it was followed. Loop only."""
+        stream, followers = replica.stream, self._receiver.followers
+        if followers.get(stream) is not replica:
+            return False
+        del followers[stream]
+        replica.is_followed = False
+        self._receiver.agenda.cancel(("linger", stream))
+        self._receiver.agenda.cancel(("sync", stream))
+        self._subscriptions.remove(stream)
+        if self._place.shell is not None:
+            self._place.shell.say_subscriptions()
+        replica.lost()
+        return True
+
+    def leave(self, replica: Replica[Any]) -> None:
         """Ends a replica: its stream is no longer followed, and its file is let go."""
 
         def part() -> None:
-            if self._receiver.followers.pop(stream, None) is None:
-                return
-            self._subscriptions.remove(stream)
-            if self._place.shell is not None:
-                self._place.shell.say_subscriptions()
+            self._part(replica)
 
         self._place.post(part)
+        stream = replica.stream
+        if self._known.get(stream) is replica:
+            del self._known[stream]
         file = self._files.pop(stream, None)
         if file is not None:
             self._sender.closing.remove(file.flush)
             file.close()
+
+    def later(self, stream: str, seconds: float, act: Callable[[], None]) -> None:
+        """Calls a function of a replica after so many seconds. Loop only."""
+        self._schedule(("sync", stream), seconds, act)
+
+    def size(self, message: Envelope[Any]) -> int:
+        """Returns the bytes of a message, about."""
+        try:
+            return len(msgspec.json.encode(message.payload)) + _OVERHEAD
+        except (TypeError, ValueError):
+            # A payload of the program's own codec.
+            return _UNKNOWN_SIZE
 
     def sync(self, stream: str) -> None:
         """Asks the server for the state of a stream."""

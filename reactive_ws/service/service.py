@@ -51,13 +51,13 @@ from ..engine import Domain, default_domain
 from ..errors import UsageError
 from ..inbound import Dispatcher, Receiver, Subscriptions
 from ..outbox import Delivery, Outbox, OutboxOptions, OutboxView, Pending, Sending
-from ..replicas import Replica
+from ..replicas import Replica, Replicas
 from ..state import EventStream, ReadOnly, Selection, Store
 from ..transport import Auth, FirstMessage, Provider, Settings, address
 from ..transport import connect as websockets_connect
 from ..wire import Codec, Envelope, Position, Registry, protocol_v1
 from .conversation import Conversation
-from .followers import Followers
+from .followers import MAX_STATE_SIZE, Followers
 from .handlers import Handlers
 from .options import check_options
 from .place import Place
@@ -667,6 +667,7 @@ class WebSocketService:
         *,
         snapshot: type[S] | Callable[[Any], S] | None = None,
         optimistic: Mapping[type[Any], Callable[[S, Any], S]] | None = None,
+        max_state_size: int = MAX_STATE_SIZE,
         state_file: str | os.PathLike[str] | None = None,
     ) -> Replica[S]:
         """Keeps the state of a stream equal to the server's. Any thread.
@@ -686,6 +687,8 @@ class WebSocketService:
                 when None.
             optimistic: A pure function for each class of commands whose effect `Replica.send` shows at once. It must accept a
                 state in which an earlier command is missing.
+            max_state_size: Bytes of the largest state. A larger one is reported as `StateTooBig`, and the replica is broken
+                until `reload()`. Protocol v1 takes no state of more than 64 MiB.
             state_file: Where to keep the state, so that the next process starts with it.
 
         Raises:
@@ -698,7 +701,46 @@ class WebSocketService:
             reducers,
             snapshot=snapshot,
             optimistic=optimistic or {},
+            max_state_size=max_state_size,
             state_file=state_file,
+        )
+
+    def replicas(
+        self,
+        pattern: str,
+        initial: S,
+        reducers: Mapping[type[Any], Callable[[S, Any], S]],
+        *,
+        snapshot: type[S] | Callable[[Any], S] | None = None,
+        optimistic: Mapping[type[Any], Callable[[S, Any], S]] | None = None,
+        max_state_size: int = MAX_STATE_SIZE,
+        linger: float = 30.0,
+    ) -> Replicas[S]:
+        """Keeps the states of the streams of a pattern, one replica for each stream that the program uses. Any thread.
+
+            lists = service.replicas("lists/*", TodoList(), {TodoAdded: added})
+            lists["lists/work"].select(lambda now: now.items)
+
+        The first use of a name subscribes to its stream. A replica without observers and pending commands is let go after
+        `linger` seconds; its next use subscribes again and loads the state. These replicas keep no state file.
+
+        Args:
+            pattern: Ends in `/*` or `.*`, for everything below it, or is `*`.
+            initial, reducers, snapshot, optimistic, max_state_size: As for `replica`; the same for each stream.
+            linger: Seconds.
+
+        Raises:
+            UsageError: it is not a pattern, or an optimistic command is not at-least-once.
+            UnknownType: a class is not registered.
+        """
+        return self._followers.replicas(
+            pattern,
+            initial,
+            reducers,
+            snapshot=snapshot,
+            optimistic=optimistic or {},
+            max_state_size=max_state_size,
+            linger=linger,
         )
 
     def sync(self, *streams: str) -> None:

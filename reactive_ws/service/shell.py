@@ -137,6 +137,8 @@ class Shell:
         self._alarm = Alarm(self._deadlines, self._tick)
         self._token_watch = TokenWatch(lambda: settings.clock().timestamp(), settings.rng)
         self._sleep = SleepWatch(settings.suspended, settings.suspend_limit)
+        # The token of the last connection; secret.
+        self._token: str | None = None
         self._peer_limit: int | None = None
         self._keeps_outcomes: float | None = None
         self._has_acknowledgements = False
@@ -204,6 +206,10 @@ class Shell:
         """Asks for snapshots, now or when there is a connection."""
         self._unsynced.update(dict.fromkeys(streams))
         self._send_syncs()
+
+    def agenda_changed(self) -> None:
+        """The agenda of the receiver may have an earlier item."""
+        self._alarm.no_later_than(self._receiver.agenda.deadline)
 
     def forget(self, streams: tuple[str, ...]) -> None:
         """Forgets the positions of streams."""
@@ -492,6 +498,9 @@ class Shell:
         settings, now = self._settings, self.loop.time()
         self._decisions.heartbeat.frame_arrived(now)
         self._perform(self._decisions.opened(line.generation))
+        if self._dialer.token != self._token:
+            self._token = self._dialer.token
+            self._subscriptions.token_changed()
         opening = Opening(
             token=self._dialer.token if settings.sends_token else None,
             subprotocol=line.subprotocol,
@@ -700,6 +709,7 @@ class Shell:
         yield self._decisions.deadline
         yield self._outbox.deadline
         yield self._receiver.inbound.deadline
+        yield self._receiver.agenda.deadline
         yield self._subscriptions.deadline
         yield self._sleep.deadline
         yield self._token_watch.deadline
@@ -732,6 +742,7 @@ class Shell:
         due = self._receiver.inbound.deadline
         if due is not None and due <= now:
             self._finish_burst(self._receiver.release(now))
+        self._receiver.agenda.tick(now)
         session = self._conversation.session
         if session is not None and session.deadline is not None and session.deadline <= now:
             self._take(session.tick(now))

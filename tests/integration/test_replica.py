@@ -70,3 +70,27 @@ async def test_the_next_process_starts_with_the_state_and_the_commands_under_way
             await until(lambda: todos.confirmed.get().titles == ("tea", "milk"))
             await until(lambda: not todos.pending.get())
         todos.close()
+
+
+async def test_a_replica_with_a_state_file_that_is_made_late_catches_up(tmp_path: Path) -> None:
+    server = Server(types())
+    server.state("todos", Todos(), {Added: added})
+
+    def follow(service: WebSocketService) -> Replica[Todos]:
+        path = tmp_path / "todos.json"
+        return service.replica("todos", Todos(), {Added: added}, state_file=path)
+
+    async with (
+        server.serve(port=0) as url,
+        WebSocketService(url, registry=types(), domain=Domain("client"), proxy=None) as service,
+    ):
+        first = follow(service)
+        await server.publish("todos", Added("tea"))
+        await until(lambda: first.get().titles == ("tea",))
+        first.close()
+        await server.publish("todos", Added("milk"))
+        second = follow(service)
+        assert (second.get().titles, second.status.get()) == (("tea",), ReplicaStatus.STALE)
+        await until(lambda: second.get().titles == ("tea", "milk"))
+        assert second.status.get() is ReplicaStatus.LIVE
+        second.close()

@@ -34,6 +34,7 @@ EXAMPLES: dict[str, errors.ReactiveWSError] = {
         errors.MessagesMissing("app", 3, 7),
         errors.UnknownType("Todo"),
         errors.MessageTooBig(2_000_000, 1_048_576),
+        errors.StateTooBig("todos", 90_000_000, 67_108_864),
         errors.RequestFailed("busy", "later", retryable=True),
         errors.RequestTimeout(10.0, "todo.added"),
         errors.DuplicateId("m1"),

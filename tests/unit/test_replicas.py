@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import itertools
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,13 +14,14 @@ import attrs
 import pytest
 from todo_types import Add, Added, Todos, types
 
-from reactive_ws import WebSocketService
-from reactive_ws.engine import Domain
-from reactive_ws.errors import UsageError
-from reactive_ws.replicas import PendingCommand, Replica, ReplicaStatus
+from reactive_ws import Header, WebSocketService
+from reactive_ws.dialects.v1 import V1Session
+from reactive_ws.engine import Commit, Domain
+from reactive_ws.errors import RequestFailed, StateTooBig, UsageError
+from reactive_ws.replicas import PendingCommand, Replica, Replicas, ReplicaStatus, facts
 from reactive_ws.replicas.facts import Facts, Rules
 from reactive_ws.server import Context, MemoryLog, Refused, Server
-from reactive_ws.testing import Simulation, simulate
+from reactive_ws.testing import Latency, Simulation, simulate
 from reactive_ws.wire import Envelope, Position
 
 S = ReplicaStatus
@@ -38,7 +42,7 @@ def shown(state: Todos, command: Add) -> Todos:
 
 def rules(problems: list[Exception] | None = None) -> Rules[Todos]:
     report = (problems if problems is not None else []).append
-    return Rules("todos", {"added": added}, report)
+    return Rules("todos", {"added": added}, report, lambda message: len(message.payload.title))
 
 
 def entry(
@@ -135,6 +139,32 @@ def test_a_reducer_that_raises_twice_breaks_the_replica_until_it_is_reloaded() -
     assert it.ready(broken, is_recovered=True) is broken
     assert it.state(it.reloading(broken), Position("e", 9), Todos()).status is S.LIVE
     assert [str(problem) for problem in problems] == ["poison"] * 3
+
+
+def test_more_entries_than_are_kept_make_the_state_on_its_way_useless() -> None:
+    it = Rules[Todos]("todos", {"added": added}, print, lambda _: 2**20)
+    now = it.reloading(LIVE)
+    for seq in range(2, 6):
+        now = it.entry(now, entry(seq))
+    assert (len(now.kept), now.is_flooded) == (4, False)
+    now = it.entry(it.entry(now, entry(6)), entry(7))
+    assert (now.kept, now.kept_size, now.is_flooded) == ((), 0, True)
+    # It lacks entry 7, and would show the effect of an acknowledged command twice.
+    assert it.state(now, Position("e", 6), Todos(("old",))) is now
+    again = it.state(it.reloading(now), Position("e", 7), Todos(("new",)))
+    assert (again.confirmed.titles, again.status) == (("new",), S.LIVE)
+
+
+@pytest.mark.parametrize("status", [S.REFUSED, S.BROKEN])
+def test_without_a_state_on_its_way_entries_are_not_kept_and_effects_elsewhere_end(
+    status: S,
+) -> None:
+    it = rules()
+    out = attrs.evolve(it.sent(LIVE, COMMAND), status=status)
+    assert it.entry(out, entry(2)) is out
+    assert it.acknowledged(out, "c1", {}).pending == ()
+    # Its effect is in this stream, and the state that is shown does not have it.
+    assert len(it.acknowledged(out, "c1", {"todos": Position("e", 2)}).pending) == 1
 
 
 # --- in a program -----------------------------------------------------------------------------------------------------
@@ -276,3 +306,243 @@ def test_what_is_asked_wrongly_is_refused_with_advice() -> None:
         service.replica("todos/*", Todos(), {})
     with pytest.raises(UsageError, match="at-least-once"):
         service.replica("other", Todos(), {}, optimistic={Added: lambda state, _: state})
+
+
+@simulate
+async def test_handlers_get_the_entries_that_a_state_for_the_replica_has_already() -> None:
+    async with serving(MemoryLog()) as server, make() as service:
+        heard: list[str] = []
+        service.on(Added, lambda message: heard.append(message.title))
+        todos = replica(service)
+        await until(lambda: todos.status.get() is S.LIVE)
+        network = Simulation.current().network
+        for number in range(20):
+            # The state of this moment is written while these entries are under way.
+            todos.reload()
+            for part in range(3):
+                await server.publish("todos", Added(f"{number}.{part}"))
+            network.apply(Latency(0.001, 0.02))
+            await asyncio.sleep(0.01)
+        await until(lambda: todos.status.get() is S.LIVE and len(todos.get().titles) == 60)
+        await until(lambda: len(heard) == 60)
+        assert tuple(heard) == todos.get().titles
+
+
+@simulate
+async def test_the_position_changes_in_the_commit_of_its_effects() -> None:
+    async with serving(MemoryLog()) as server, make() as service:
+        todos = replica(service)
+        await until(lambda: todos.status.get() is S.LIVE)
+        seen: list[tuple[int, int, int]] = []
+
+        def look(commit: Commit) -> None:
+            at, known = todos.position, service.positions.get()["todos"]
+            seen.append((len(todos.get().titles), 0 if at is None else at.seq, known.seq))
+
+        service.domain.on_commit(look)
+        for number in range(5):
+            await server.publish("todos", Added(str(number)))
+        await until(lambda: len(todos.get().titles) == 5)
+        assert all(titles == at == known for titles, at, known in seen)
+        assert seen[-1] == (5, 5, 5)
+
+
+@simulate
+async def test_a_state_that_is_too_large_is_an_error_and_is_not_asked_for_again() -> None:
+    async with serving(MemoryLog()) as server, make() as service:
+        for _ in range(50):
+            await server.publish("todos", Added("x" * 100))
+        problems: list[Exception] = []
+        service.errors.subscribe(lambda event: problems.append(event.exception))
+        todos = replica(service, max_state_size=1000)
+        await until(lambda: todos.status.get() is S.BROKEN)
+        service.reconnect()
+        await asyncio.sleep(60)
+        assert todos.status.get() is S.BROKEN
+        sizes = [(it.stream, it.limit) for it in problems if isinstance(it, StateTooBig)]
+        assert sizes == [("todos", 1000)]
+        assert "max_state_size=" in str(problems[0])
+
+
+@simulate
+async def test_a_flood_during_the_load_is_survived_with_pauses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(facts, "_MAX_KEPT_SIZE", 1500)
+    async with serving(MemoryLog()) as server, make() as service:
+        await server.publish("todos", Added("first"))
+        todos = replica(service)
+        asked: list[float] = []
+        loop = asyncio.get_running_loop()
+        session = V1Session.sync
+
+        def counted(self: Any, *arguments: Any, **options: Any) -> Any:
+            asked.append(loop.time())
+            return session(self, *arguments, **options)
+
+        monkeypatch.setattr(V1Session, "sync", counted)
+        Simulation.current().network.apply(Latency(0.5))
+        for number in range(200):
+            await server.publish("todos", Added(f"{number}" + "x" * 100))
+            await asyncio.sleep(0.05)
+        await until(lambda: todos.status.get() is S.LIVE and len(todos.get().titles) == 201)
+        gaps = [round(after - before, 1) for before, after in itertools.pairwise(asked)]
+        assert 2 <= len(asked) <= 8
+        assert min(gaps) >= 2.0, gaps  # one round trip and the pause
+        assert gaps[1] > gaps[0]
+
+
+@simulate
+async def test_a_replica_that_is_made_late_is_live_also_when_its_channel_was_subscribed() -> None:
+    async with serving(MemoryLog()) as server, make() as service:
+        await server.publish("todos", Added("tea"))
+        service.messages("todos", subscribe=True).subscribe(print)
+        await asyncio.sleep(1)
+        todos = replica(service)
+        await until(lambda: todos.status.get() is S.LIVE)
+        assert todos.get().titles == ("tea",)
+
+
+@simulate
+async def test_a_refusal_is_an_error_event_with_the_command() -> None:
+    async with serving(MemoryLog()), make() as service:
+        problems: list[Exception] = []
+        service.errors.subscribe(lambda event: problems.append(event.exception))
+        delivery = replica(service).send(Add("1", ""))
+        await until(lambda: bool(problems))
+        (problem,) = problems
+        assert isinstance(problem, RequestFailed)
+        assert problem.payload == Add("1", "")
+        assert "Add(" not in repr(problem) + str(problem)
+        assert delivery.failure is problem
+
+
+@simulate
+async def test_a_refused_replica_is_asked_for_again_with_a_new_token() -> None:
+    tokens = iter(["guest", "guest", "member"])
+    server = Server(
+        types(),
+        authorize=lambda request: request.token,
+        may_subscribe=lambda identity, _: identity == "member",
+    )
+    server.state("todos", Todos(), {Added: added})
+    auth = Header(lambda: next(tokens))
+    async with server.serve("server", 80), make(auth=auth) as service:
+        await server.publish("todos", Added("tea"))
+        todos = replica(service)
+        await until(lambda: todos.status.get() is S.REFUSED)
+        service.reconnect()
+        await asyncio.sleep(30)
+        assert todos.status.get() is S.REFUSED
+        service.reconnect()
+        await until(lambda: todos.status.get() is S.LIVE)
+        assert todos.get().titles == ("tea",)
+
+
+# --- patterns ---------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def serving_lists() -> AsyncIterator[Server]:
+    server = Server(types())
+    server.state("lists/*", Todos(), {Added: added})
+
+    @server.command(Add)
+    async def add(command: Add, context: Context) -> None:
+        await asyncio.sleep(20.0 if command.title == "slow" else 0.0)
+        context.publish(context.channel or "", Added(command.title))
+
+    async with server.serve("server", 80):
+        yield server
+
+
+def lists(service: WebSocketService, **options: Any) -> Replicas[Todos]:
+    return service.replicas("lists/*", Todos(), {Added: added}, optimistic={Add: shown}, **options)
+
+
+@simulate
+async def test_each_stream_of_a_pattern_has_a_replica_while_something_needs_it() -> None:
+    async with serving_lists() as server, make() as service:
+        await server.publish("lists/home", Added("tea"))
+        await server.publish("lists/work", Added("mail"))
+        family = lists(service, linger=5.0)
+        home = family["lists/home"]
+        assert family["lists/home"] is home
+        await until(lambda: home.get().titles == ("tea",))
+        assert family.following == ("lists/home",)
+        looking = home.select().subscribe(print)
+        await asyncio.sleep(30)
+        assert family.following == ("lists/home",)
+        looking.dispose()
+        await asyncio.sleep(4)
+        assert (family.following, home.status.get()) == (("lists/home",), S.LIVE)
+        await asyncio.sleep(2)
+        assert (family.following, home.status.get()) == ((), S.STALE)
+        assert "lists/home" not in service.positions.get()
+        # Nothing of the stream reaches this client now.
+        await server.publish("lists/home", Added("milk"))
+        await asyncio.sleep(1)
+        assert home.get().titles == ("tea",)
+        with home.status.select().subscribe(print):
+            await until(lambda: home.get().titles == ("tea", "milk"))
+            assert home.status.get() is S.LIVE
+        # An observer of a part is one, too.
+        assert family["lists/work"] is not home
+        await until(lambda: family["lists/work"].get().titles == ("mail",))
+
+
+@simulate
+async def test_a_replica_of_a_pattern_with_a_pending_command_is_not_let_go() -> None:
+    async with serving_lists(), make() as service:
+        family = lists(service, linger=2.0)
+        home = family["lists/home"]
+        await until(lambda: home.status.get() is S.LIVE)
+        await asyncio.sleep(10)
+        assert family.following == ()
+        home.send(Add("1", "slow"))
+        assert home.get().titles == ("slow",)
+        await asyncio.sleep(15)
+        assert (family.following, len(home.pending.get())) == (("lists/home",), 1)
+        await until(lambda: not home.pending.get())
+        assert home.confirmed.get().titles == ("slow",)
+        await asyncio.sleep(3)
+        assert family.following == ()
+
+
+@simulate
+async def test_a_replica_of_a_pattern_that_nothing_holds_is_gone() -> None:
+    async with serving_lists(), make() as service:
+        family = lists(service, linger=2.0)
+        gone = weakref.ref(family["lists/home"])
+        await asyncio.sleep(1)
+        assert gone() is not None
+        await asyncio.sleep(10)
+        gc.collect()
+        assert gone() is None
+        family["lists/home"].close()
+        await asyncio.sleep(1)
+        assert family.following == ()
+        again = family["lists/home"]
+        await until(lambda: again.status.get() is S.LIVE)
+        family.close()
+        await asyncio.sleep(1)
+        assert family.following == ()
+
+
+def test_what_is_asked_wrongly_of_a_pattern_is_refused_with_advice() -> None:
+    service = WebSocketService("ws://server/ws", registry=types(), domain=Domain("d"))
+    family = lists(service)
+    for name in ("other/home", "lists/*", "*"):
+        with pytest.raises(UsageError, match="does not match the pattern"):
+            family[name]
+    with pytest.raises(UsageError, match="not a pattern"):
+        service.replicas("lists", Todos(), {})
+    with pytest.raises(UsageError, match="linger="):
+        service.replicas("lists/*", Todos(), {}, linger=-1.0)
+    with pytest.raises(UsageError, match="max_state_size="):
+        service.replica("todos", Todos(), {}, max_state_size=0)
+    kept = family["lists/home"]
+    with pytest.raises(UsageError, match="a replica of 'lists/home' already"):
+        service.replica("lists/home", Todos(), {})
+    assert repr(family) == "<Replicas of 'lists/*'>"
+    del kept
