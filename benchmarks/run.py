@@ -45,6 +45,7 @@ Group = Callable[[bool], Iterable[Metric]]
 
 _GROUPS: dict[str, Group] = {
     "store_write": lambda quick: writing.write_rows(2 if quick else 15, is_quick=quick),
+    "pair": lambda quick: writing.pair_rows(2 if quick else 15, is_quick=quick),
     "select": lambda quick: writing.select_rows(2 if quick else 11, is_quick=quick),
     "keyed": lambda quick: keys.keyed_rows(3 if quick else 11, is_quick=quick),
     "view": lambda quick: live_views.view_rows(3 if quick else 11, is_quick=quick),

@@ -88,11 +88,14 @@ class Watcher:
         assert not self.is_inside, f"{self!r} was called while it was being called"
         assert not machine.domain._lock._is_owned(), "an observer was called under the lock"  # type: ignore[attr-defined]
         self.is_inside = True
+        # An observer is outside the batch in which a program subscribes.
+        overlays, machine.overlays = machine.overlays, []
         try:
             self.log.append(value)
             machine.check_reads()
             self.act(value if isinstance(value, int) else sum(value))
         finally:
+            machine.overlays = overlays
             self.is_inside = False
 
     def act(self, value: int) -> None:

@@ -1,4 +1,8 @@
-"""`store_write_N`: a write that N observers see. `select_N`: N selectors on one store, of which a hundredth sees a change."""
+"""Rows of writes.
+
+`store_write_N`: a write that N observers see. `batch_2`: one commit of two stores. `chain_2`: a write whose observer writes another
+store. `select_N`: N selectors on one store, of which a hundredth sees a change.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,9 @@ import attrs
 
 from benchmarks.stores import signal_libraries
 from benchmarks.timing import Case, Metric, Run, metric
-from reactive_ws import Domain, Store
+from reactive_ws import Domain, Store, batch
 
-__all__ = ["WRITES", "select_rows", "write_rows"]
+__all__ = ["WRITES", "pair_rows", "select_rows", "write_rows"]
 
 _WRITES = {1: 20_000, 10: 5_000, 100: 800}
 _FIELDS = 100
@@ -184,6 +188,100 @@ def write_rows(rounds: int, *, is_quick: bool = False) -> Iterator[Metric]:
             targets["plain loop"] = 1 / 1.3
         cases = [_case(who, count, writes, build) for who, build in WRITES.items()]
         yield metric(f"store_write_{count}", cases, rounds=rounds, targets=targets)
+
+
+# --- two values -------------------------------------------------------------------------------------------------------
+
+
+def _batch_ours(observers: list[Callable[[Any], None]]) -> Callable[[int], object]:
+    domain = Domain()
+    left, right = Store(0, domain=domain), Store(0, domain=domain)
+    left.select().subscribe(lambda _: None)
+    right.select().subscribe(observers[0])
+
+    def write(value: int) -> None:
+        with batch(domain):
+            left.set(value)
+            right.set(value)
+
+    return write
+
+
+def _batch_reaktiv(observers: list[Callable[[Any], None]]) -> Callable[[int], object]:
+    from reaktiv import Effect, Signal
+    from reaktiv import batch as reaktiv_batch
+
+    left, right = Signal(0), Signal(0)
+    effects = [Effect(lambda: left() and None), Effect(lambda: observers[0](right()))]
+
+    def write(value: int, _kept: Any = effects) -> None:
+        with reaktiv_batch():
+            left.set(value)
+            right.set(value)
+
+    return write
+
+
+def _batch_subjects(observers: list[Callable[[Any], None]]) -> Callable[[int], object]:
+    from reactivex.subject import BehaviorSubject
+
+    left: BehaviorSubject[int] = BehaviorSubject(0)
+    right: BehaviorSubject[int] = BehaviorSubject(0)
+    left.subscribe(lambda _: None)
+    right.subscribe(observers[0])
+
+    def write(value: int) -> None:
+        left.on_next(value)
+        right.on_next(value)
+
+    return write
+
+
+def _chain_ours(observers: list[Callable[[Any], None]]) -> Callable[[int], object]:
+    domain = Domain()
+    first, second = Store(0, domain=domain), Store(0, domain=domain)
+    first.select().subscribe(second.set)
+    second.select().subscribe(observers[0])
+    return first.set
+
+
+def _chain_subjects(observers: list[Callable[[Any], None]]) -> Callable[[int], object]:
+    from reactivex.subject import BehaviorSubject
+
+    first: BehaviorSubject[int] = BehaviorSubject(0)
+    second: BehaviorSubject[int] = BehaviorSubject(0)
+    first.subscribe(second.on_next)
+    second.subscribe(observers[0])
+    return first.on_next
+
+
+def _chain_psygnal(observers: list[Callable[[Any], None]]) -> Callable[[int], object]:
+    from psygnal import Signal
+
+    class Model:
+        first = Signal(int)
+        second = Signal(int)
+
+    model = Model()
+    model.second.connect(observers[0])
+    model.first.connect(lambda value: model.second.emit(value))
+    # The signal holds its owner weakly.
+    observers.append(lambda _, model=model: model)  # type: ignore[misc]
+    return model.first.emit
+
+
+def pair_rows(rounds: int, *, is_quick: bool = False) -> Iterator[Metric]:
+    """Yields the rows of one commit of two stores, and of a write whose observer writes. Two subjects know no batch."""
+    writes = 500 if is_quick else 10_000
+    together = {
+        "ours": _batch_ours,
+        "two BehaviorSubjects": _batch_subjects,
+        "reaktiv": _batch_reaktiv,
+    }
+    chained = {"ours": _chain_ours, "BehaviorSubject": _chain_subjects, "psygnal": _chain_psygnal}
+    for name, builds in (("batch_2", together), ("chain_2", chained)):
+        cases = [_case(who, 1, writes, build) for who, build in builds.items()]
+        yield metric(name, cases, rounds=rounds, targets={})
 
 
 # --- selectors --------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ The modules, from the bottom to the top:
 """
 
 from .audience import UNSET, Audience, Link, SomeObservers, ignore
-from .batch import Batch, active_batch, batch, open_batches
+from .batch import Batch, active_batch, batch
 from .cell import Cell, Lifecycle, lifecycle_of
 from .checks import (
     advise_names,
@@ -37,7 +37,7 @@ from .checks import (
     warn_without_gil,
 )
 from .commit import Cause, Changed, Commit, Dump, ErrorReport, Tracer, name_of
-from .commit_queue import fork_safe_lock
+from .commit_queue import fork_safe_lock, open_batches
 from .domain import Domain, as_default_domain, default_domain
 from .equality import COMPARED, Equals, is_compared_by_identity, same, shallow, unchanged
 from .graph import Dependent, HasDependents

@@ -20,7 +20,7 @@ from typing import Any, Final
 from reactivex.abc import DisposableBase
 
 from .checks import refuse_copy
-from .commit_queue import CommitQueue
+from .commit_queue import CommitQueue, open_batches, outside_batches
 
 __all__ = ["UNSET", "Audience", "Link", "SomeObservers", "ignore", "tell_in_order"]
 
@@ -336,7 +336,11 @@ class Audience:
         """Registers an observer and shows it the current value. Any thread, also inside a callback."""
         link = Link(on_next, on_completed)
         try:
-            link._catch_up(self._register(link))
+            if open_batches:
+                with outside_batches():
+                    link._catch_up(self._register(link))
+            else:
+                link._catch_up(self._register(link))
             if self._domain._strict_errors:
                 self._domain._raise_strict()
         except BaseException:

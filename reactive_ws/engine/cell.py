@@ -16,7 +16,7 @@ from reactivex.abc import DisposableBase, SchedulerBase
 from reactivex.scheduler import TimeoutScheduler
 
 from ..errors import StoreClosed, UsageError
-from .batch import active_batch, open_batches, outside_batches
+from .batch import active_batch
 from .checks import (
     check_comparer,
     check_function,
@@ -25,7 +25,7 @@ from .checks import (
     check_seconds,
     check_valid,
 )
-from .commit_queue import fork_safe_lock
+from .commit_queue import fork_safe_lock, open_batches
 from .domain import Domain, default_domain
 from .equality import Equals, same, unchanged
 from .graph import Dependent, propagate
@@ -111,8 +111,7 @@ class Cell(Root, Generic[T]):
             return
         domain._has_ended = True
         # The commit marks the store as closed, so that a close which an exception interrupts can be repeated.
-        with outside_batches():
-            domain.commit((), closing=(self,))
+        domain.commit((), closing=(self,))
 
     @property
     def is_closed(self) -> bool:
@@ -236,6 +235,8 @@ class Cell(Root, Generic[T]):
         return value
 
     def _unchanged(self, old: Any, new: Any) -> bool:
+        if self._is_plain:
+            return old is new or same(old, new)
         return self._is_equal(self._equals, old, new)
 
     def _merged(self, older: Any, newer: Any) -> Any:  # noqa: ARG002 - keyed stores need the older value

@@ -25,17 +25,19 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
 from functools import partial
 from itertools import starmap
 from threading import get_ident
 from typing import Any, Protocol, TypeVar, cast
 
-from ..errors import FeedbackLoop, UsageError
+from ..errors import UsageError
 from .commit import Commit, CommitHook, ErrorReport, log_report, name_of
 from .home import Home, home_of, is_lost
 
-__all__ = ["CommitQueue", "fork_safe_lock"]
+__all__ = ["CommitQueue", "current_batch", "fork_safe_lock", "open_batches", "outside_batches"]
 
 _log = logging.getLogger("reactive_ws.stores")
 
@@ -61,6 +63,27 @@ _depths: dict[int, int] = {}
 
 So a chain of writes that goes to and fro between domains on several threads has an end, too.
 """
+
+
+current_batch: ContextVar[Any] = ContextVar("reactive_ws.batch", default=None)
+"""The batch of this context, possibly a closed one or that of the task which started this one; ask `active_batch`."""
+
+
+open_batches: dict[Any, None] = {}
+"""The batches that are open anywhere: while there is none, reads and writes need not ask whose they are.
+
+Its changes are single steps of the interpreter, so a finalizer may open a batch in the middle of another one's opening.
+"""
+
+
+@contextmanager
+def outside_batches() -> Generator[None, None, None]:
+    """Hides the open batch while observers and start and stop callbacks run: what they write does not belong to it."""
+    token = current_batch.set(None)
+    try:
+        yield
+    finally:
+        current_batch.reset(token)
 
 
 class Joining(Protocol):
@@ -257,17 +280,17 @@ class CommitQueue:
         """
         changes: Any = commit.changes
         is_one = len(changes) == 1
-        values = () if is_one else starmap(setattr, [(it, "_value", new) for it, _, new in changes])
-        ends = starmap(setattr, [(it, "_is_shut", True) for it in commit.closed])
+        steps: Any = () if is_one else [(it, "_value", new) for it, _, new in changes]
+        if commit.closed:
+            steps = [*steps, *[(it, "_is_shut", True) for it in commit.closed]]
+        steps = starmap(setattr, steps)
         done: list[None] = []
         if self._number != since:
             return False
         # From here to the end without a call of Python's, so that no handler comes between.
         if is_one:
             changes[0][0]._value = changes[0][2]
-        else:
-            done += values
-        done += ends
+        done += steps
         if self._deliverer and not self._current:
             # A direct delivery is under way; nothing was numbered since it began.
             self._current = since
@@ -306,6 +329,10 @@ class CommitQueue:
         """Delivers what is queued, or wakes the home. Called after a commit, without the lock."""
         if self._is_inside():
             self._is_busy = self._leftover = True
+            return
+        if self._deliverer == get_ident():
+            # An observer writes; the loop that called it goes on with the queue.
+            self._mind_backlog()
             return
         home = self._home
         if home is not None and not home.is_current() and self._wake(home):
@@ -420,7 +447,8 @@ class CommitQueue:
                         budget -= 1
                     if not is_handed_over:
                         commit = self._queue.popleft()
-                        self._admit(commit.number)
+                        if self._settling or self._joins or self._dirty:
+                            self._admit(commit.number)
                 if commit is None:
                     self._hand_over()
                     break
@@ -443,7 +471,8 @@ class CommitQueue:
 
     def _rest(self) -> bool:
         """Ends delivery. Called under the lock with nothing queued; False when there is something now."""
-        self._admit(self._number + 1)
+        if self._settling or self._joins or self._dirty:
+            self._admit(self._number + 1)
         if self._queue:
             # Written on this thread meanwhile, by a signal handler or a finalizer, which left it to this delivery.
             return False
@@ -567,42 +596,45 @@ class CommitQueue:
     def _deliver(self, commit: Commit) -> None:
         me = get_ident()
         around = _depths.get(me)
+        token: Token[Any] | None = None
         _depths[me] = commit.depth
         try:
-            self._deliver_one(commit)
+            if open_batches:
+                # What observers write does not belong to the batch of the thread that delivers.
+                token = current_batch.set(None)
+            self._depth = commit.depth
+            self._outcome = outcome = commit.outcome
+            self._current = number = commit.number
+            for hook in self._hooks:
+                if hook.is_live and hook.since < number:
+                    try:
+                        hook.function(commit)
+                    except BaseException as error:  # noqa: BLE001 - kept, and raised after the others were served
+                        self._failed("hook", error, self.name, hook.function)
+            changes = commit.changes
+            if len(changes) == 1:
+                source, _, new = changes[0]
+                source._delivered = new
+                source._serve(number, new)
+            elif changes:
+                for source, _, new in changes:
+                    source._delivered = new
+                changes[0][0]._serve_many(number, changes)
+            for source in commit.closed:
+                source._complete()
+            fatal, self._fatal = self._fatal, None
+            if outcome is not None:
+                self._outcome = None
+                fatal = self._conclude(outcome, fatal)
+            if fatal is not None:
+                raise fatal
         finally:
+            if token is not None:
+                current_batch.reset(token)
             if around is None:
                 del _depths[me]
             else:
                 _depths[me] = around
-
-    def _deliver_one(self, commit: Commit) -> None:
-        self._depth = commit.depth
-        self._outcome = commit.outcome
-        self._current = commit.number
-        for hook in self._hooks:
-            if hook.is_live and hook.since < commit.number:
-                try:
-                    hook.function(commit)
-                except BaseException as error:  # noqa: BLE001 - kept, and raised after the others were served
-                    self._failed("hook", error, self.name, hook.function)
-        changes = commit.changes
-        for source, _, new in changes:
-            source._delivered = new
-        if len(changes) == 1:
-            source, _, new = changes[0]
-            source._serve(commit.number, new)
-        elif changes:
-            changes[0][0]._serve_many(commit.number, changes)
-        for source in commit.closed:
-            source._complete()
-        fatal, self._fatal = self._fatal, None
-        outcome = commit.outcome
-        if outcome is not None:
-            self._outcome = None
-            fatal = self._conclude(outcome, fatal)
-        if fatal is not None:
-            raise fatal
 
     def _conclude(self, outcome: Outcome, fatal: BaseException | None) -> BaseException | None:
         """Counts a commit as delivered; returns what this thread has to raise at once."""
@@ -694,7 +726,11 @@ class CommitQueue:
                 self._strict_errors.setdefault(me, []).append(error)
         report = ErrorReport(kind, error, store, self._current or self._number, name_of(function))
         try:
-            self._on_error(report)
+            if open_batches:
+                with outside_batches():
+                    self._on_error(report)
+            else:
+                self._on_error(report)
         except Exception:  # noqa: BLE001 - the last resort must not fail too
             _log.exception("the error hook of domain %r failed", self.name)
             log_report(report)
@@ -706,21 +742,13 @@ class CommitQueue:
             self._is_busy = True
 
     def _raise_strict(self) -> None:
-        me = get_ident()
-        if self._strict_errors and self._deliverer != me:
-            errors = self._strict_errors.pop(me, None)
+        if self._strict_errors and self._deliverer != get_ident():
+            errors = self._strict_errors.pop(get_ident(), None)
             if errors:
                 raise ExceptionGroup(f"observers of domain {self.name!r} failed", errors)
 
-    def _depth_of_write(self, store: str) -> int:
-        """Returns the depth of a write made now, one more than its cause's when an observer makes it."""
-        depth = self._depth_here()
-        if depth >= self._max_depth:
-            raise FeedbackLoop(store, depth)
-        return depth
-
     def _depth_here(self) -> int:
-        """Returns the depth of what this thread's observers cause now: 0 when none is running."""
+        """Returns the depth of a write made now, one more than its cause's when an observer makes it."""
         me = get_ident()
         depth = self._depth + 1 if self._deliverer == me else 0
         if _depths:
@@ -736,4 +764,5 @@ class CommitQueue:
                 chore = self._chores.pop(0)
             except IndexError:
                 return
-            chore()
+            with outside_batches():
+                chore()

@@ -23,7 +23,7 @@ from typing import Any, Protocol, cast
 from reactivex.abc import DisposableBase
 from reactivex.disposable import Disposable
 
-from ..errors import DomainMismatch, StoreClosed, UsageError
+from ..errors import DomainMismatch, FeedbackLoop, StoreClosed, UsageError
 from .checks import check_count, check_function, check_kind, check_seconds, refuse_copy
 from .commit import Changed, Commit, CommitHook, Dump, ErrorReport, Tracer
 from .commit_queue import CommitQueue
@@ -189,7 +189,9 @@ class Domain(CommitQueue):
             DomainMismatch: a store in `changes` is of another domain.
         """
         # The end of a store does not count as a link of a chain, but what its observers write then is one deeper.
-        depth = self._depth_of_write(changes[0][0].name) if changes else self._depth_here()
+        depth = self._depth_here()
+        if changes and depth >= self._max_depth:
+            raise FeedbackLoop(changes[0][0].name, depth)
         tracer = self._tracer
         cause = None if tracer is None else tracer.cause(self._current if depth else 0)
         outcome = self._outcome_of_write() if self._strict else None

@@ -199,6 +199,9 @@ class Source(Audience):
 
     def _serve(self, number: int, value: Any) -> None:
         """Delivers one value to its observers, and then to the derived values above it. On the delivering thread."""
+        if not self._others:
+            self._tell(value)
+            return
         self._notify(value)
         bases = self._bases(value)
         if bases:
@@ -207,11 +210,18 @@ class Source(Audience):
     def _serve_many(self, number: int, changes: tuple[tuple[Source, Any, Any], ...]) -> None:
         """Delivers a commit of several sources: all observers in registration order, and then derived values."""
         told: list[tuple[Audience, Any]] = []
+        has_others = False
         for source, _, new in changes:
             told.append((source, new))
-            told.extend(source._changed_parts(new))
+            if source._others:
+                has_others = True
+                told.extend(source._changed_parts(new))
         tell_in_order(told)
-        bases = [base for source, _, new in changes for base in source._bases(new)]
+        bases = (
+            [base for source, _, new in changes for base in source._bases(new)]
+            if has_others
+            else None
+        )
         if bases:
             propagate(number, bases)
 

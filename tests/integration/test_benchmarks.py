@@ -65,6 +65,7 @@ ROWS = (
         ("latency", ["latency_p50", "latency_p99", "latency_p999"]),
         ("market", ["pipeline_market"]),
         ("memory", ["memory_observer", "memory_key", "memory_message", "memory_idle_service"]),
+        ("pair", ["batch_2", "chain_2"]),
         ("pipeline", ["pipeline"]),
         ("reconnect", ["reconnect"]),
         ("select", ["select_100", "select_1000"]),

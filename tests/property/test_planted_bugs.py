@@ -160,7 +160,7 @@ class _Global:
 def batch_of_the_process(patch: pytest.MonkeyPatch) -> None:
     """The open batch is a global variable."""
     variable = _Global()
-    patch.setattr(sys.modules["reactive_ws.engine.batch"], "_current_batch", variable)
+    patch.setattr(sys.modules["reactive_ws.engine.batch"], "current_batch", variable)
     patch.setattr(Batch, "_is_mine", lambda batch: batch._is_open)
     begin = EngineMachine.__init__
 

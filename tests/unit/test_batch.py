@@ -14,7 +14,8 @@ import pytest
 from engine_scenarios import a_task_started_in_a_batch, two_tasks_that_batch
 from reactivex import operators as ops
 
-from reactive_ws.engine.batch import batch, open_batches
+from reactive_ws.engine import open_batches
+from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Commit, Domain
 from reactive_ws.errors import DomainMismatch, StoreClosed, UsageError
 from reactive_ws.state.derived import derived
