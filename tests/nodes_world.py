@@ -160,6 +160,7 @@ class Cluster:
         self.may_be_lost: set[str] = set()
         self.backup: Any = None
         self.serial = 0
+        self.restored = 0
 
     # --- parts ----------------------------------------------------------------------------------------------------------
 
@@ -244,7 +245,8 @@ class Cluster:
         self.may_be_lost |= set(self.names()) - set(names)
         memory = self.shared._memory
         memory.commits, memory.streams, memory.outcomes = commits, streams, outcomes
-        memory.epoch = f"restored-{self.serial}"
+        self.restored += 1
+        memory.epoch = f"restored-{self.restored}"
         for node in memory.nodes:
             for queue in node._followers:
                 queue.put_nowait(None)
