@@ -210,13 +210,11 @@ class MessageReceived(_Wire, frozen=True, gc=False, omit_defaults=True):
 
     Attributes:
         message_id: The id.
-        sequence: A number that the application gives the message.
         positions: Where its effects are, by stream.
         reply: What the handler returned.
     """
 
     message_id: str
-    sequence: int | None = None
     positions: dict[str, Position] = {}
     reply: Any = None
 

@@ -58,12 +58,17 @@ def advanced(
 
 def acknowledged(state: Conversation, received: MessageReceived, epoch: str | None) -> Conversation:
     """The server has an own message, and perhaps gave it its sequence."""
+    return _accepted(state, received.message_id, _sequence(received.reply), epoch)
+
+
+def _accepted(
+    state: Conversation, message_id: str, sequence: int | None, epoch: str | None
+) -> Conversation:
     state = at_epoch(state, epoch)
-    entry = state.timeline.find(received.message_id)
+    entry = state.timeline.find(message_id)
     if entry is None:
         return state
     message = entry.head
-    sequence = _sequence(received)
     if sequence is not None:
         message = msgspec.structs.replace(message, sequence=sequence)
     entry = msgspec.structs.replace(
@@ -72,13 +77,12 @@ def acknowledged(state: Conversation, received: MessageReceived, epoch: str | No
     return put(state, entry, place_for(state, sequence, entry))
 
 
-def _sequence(received: MessageReceived) -> int | None:
-    """Returns the place of an own message: servers give it beside the id, or in the reply."""
-    reply: object = received.reply
-    if received.sequence is None and isinstance(reply, dict):
-        found: object = cast("dict[str, object]", reply).get("sequence")
-        return found if isinstance(found, int) and not isinstance(found, bool) else None
-    return received.sequence
+def _sequence(reply: object) -> int | None:
+    """Returns the place of an own message, which the server gives in the reply of its acknowledgement."""
+    if not isinstance(reply, dict):
+        return None
+    found: object = cast("dict[str, object]", reply).get("sequence")
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
 def answered_by_post(
@@ -94,7 +98,7 @@ def answered_by_post(
     """
     if copy is None or copy.id == own.id:
         sequence = None if copy is None else copy.sequence
-        state = acknowledged(state, MessageReceived(own.id, sequence), epoch)
+        state = _accepted(state, own.id, sequence, epoch)
         return state if copy is None else copied(state, copy)
     state = at_epoch(state, epoch)
     place = None if copy.sequence is None else (state.era, copy.sequence, 0)

@@ -43,7 +43,7 @@ def stories(draw: st.DrawFn) -> tuple[list[Message], Message | None, list[object
     events: list[object] = []
     for message in messages:
         if message.role == "user":
-            events += [message, MessageReceived(message.id, message.sequence)]
+            events += [message, MessageReceived(message.id, reply={"sequence": message.sequence})]
             events += [(message.id, status) for status in DeliveryStatus]
         else:
             events += pieces(message)

@@ -56,7 +56,10 @@ PAYLOADS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         sessionId=SESSIONS, messageId=IDS, offset=st.integers(0, 6), text=TEXTS, done=st.booleans()
     ),
     "ai.tool_call": rows(sessionId=SESSIONS, messageId=IDS, callId=IDS, name=TEXTS),
-    "message.received": st.fixed_dictionaries({"messageId": IDS}, optional={"sequence": NUMBERS}),
+    "message.received": st.fixed_dictionaries(
+        {"messageId": IDS},
+        optional={"reply": st.fixed_dictionaries({}, optional={"sequence": NUMBERS})},
+    ),
     "session.created": rows(sessionId=SESSIONS, title=TEXTS),
     "session.closed": rows(sessionId=SESSIONS),
     "panel.created": rows(panel=PANELS),

@@ -40,7 +40,9 @@ steps: st.SearchStrategy[Callable[[Conversation], Conversation]] = st.one_of(
     st.builds(lambda it: lambda now: composed(now, it), st.builds(message, numbers, st.none())),
     st.builds(
         lambda number, sequence, epoch: (
-            lambda now: acknowledged(now, MessageReceived(f"m{number}", sequence), epoch)
+            lambda now: acknowledged(
+                now, MessageReceived(f"m{number}", reply={"sequence": sequence}), epoch
+            )
         ),
         numbers,
         sequences,

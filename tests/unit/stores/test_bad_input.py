@@ -156,8 +156,8 @@ async def test_an_acknowledgement_for_nothing_is_reported_and_one_that_repeats_i
         server, app = await connected(world)
         delivery = app.history.send("s", "hello")
         await delivery
-        server.send(MessageReceived(delivery.id, 1))
-        server.send(MessageReceived("nothing", 1))
+        server.send(MessageReceived(delivery.id, reply={"sequence": 1}))
+        server.send(MessageReceived("nothing", reply={"sequence": 1}))
         await world.settle()
         assert problems(app) == [
             "the server acknowledged message nothing, which was not sent from here"

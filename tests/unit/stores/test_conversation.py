@@ -56,7 +56,7 @@ def test_an_own_message_is_shown_at_once_and_takes_its_place_when_it_is_acknowle
     assert statuses(state) == [("old", None), ("mine", QUEUED)]
     state = answered(state, response("theirs", sequence=3), None)
     assert ids(state) == ["old", "theirs", "mine"]
-    state = acknowledged(state, MessageReceived("mine", 2), None)
+    state = acknowledged(state, MessageReceived("mine", reply={"sequence": 2}), None)
     assert statuses(state) == [("old", None), ("mine", ACKNOWLEDGED), ("theirs", None)]
     assert [entry.message.sequence for entry in state.timeline] == [1, 2, 3]
 
@@ -65,7 +65,7 @@ def test_an_own_message_is_shown_at_once_and_takes_its_place_when_it_is_acknowle
 def test_whatever_arrives_first_there_is_one_entry(order: tuple[int, ...]) -> None:
     steps = [
         lambda state: state if ids(state) else composed(state, message("m", "hi")),
-        lambda state: acknowledged(state, MessageReceived("m", 7), "e"),
+        lambda state: acknowledged(state, MessageReceived("m", reply={"sequence": 7}), "e"),
         lambda state: answered(state, MessageResponse("s", message("m", "hi", 7)), "e"),
         lambda state: merged(state, ChatSnapshot("s", "e", 9, messages=(message("m", "hi", 7),))),
     ]
@@ -136,7 +136,7 @@ def test_what_is_said_in_a_new_epoch_comes_after_what_was_said_before() -> None:
     state = merged(state, ChatSnapshot("s", "second", 1, messages=(message("new 1", sequence=1),)))
     assert ids(state) == ["old 1", "old 2", "cut short", "new 1", "mine"]
     assert not any(entry.is_growing for entry in state.timeline)
-    state = acknowledged(state, MessageReceived("mine", 2), "second")
+    state = acknowledged(state, MessageReceived("mine", reply={"sequence": 2}), "second")
     assert ids(state) == ["old 1", "old 2", "cut short", "new 1", "mine"]
 
 
@@ -154,13 +154,13 @@ def test_a_failed_message_keeps_its_place_and_says_why() -> None:
 
 def test_an_acknowledged_message_does_not_fail_any_more() -> None:
     state = composed(Conversation(), message("mine"))
-    state = acknowledged(state, MessageReceived("mine", 1), None)
+    state = acknowledged(state, MessageReceived("mine", reply={"sequence": 1}), None)
     assert advanced(state, "mine", FAILED, "late", is_final=True) is state
 
 
 def test_what_concerns_nobody_changes_nothing() -> None:
     state = answered(Conversation(), response("a", sequence=1), "e")
-    assert acknowledged(state, MessageReceived("nobody", 1), "e") is state
+    assert acknowledged(state, MessageReceived("nobody", reply={"sequence": 1}), "e") is state
     assert advanced(state, "nobody", SENT, None, is_final=False) is state
     assert advanced(state, "a", SENT, None, is_final=False) is state
     assert at_epoch(state, "e") is state
@@ -197,7 +197,7 @@ def test_messages_without_sequence_stay_in_order_of_arrival() -> None:
 def read_answer() -> Conversation:
     """An answer is complete and read before the server's copy gives it its number."""
     state = composed(Conversation(), message("mine"))
-    state = acknowledged(state, MessageReceived("mine", 1), None)
+    state = acknowledged(state, MessageReceived("mine", reply={"sequence": 1}), None)
     state = grown(state, delta("a", 0, "hello", done=True), None, 5.0)
     return read_up_to(state, state.timeline.last_place)
 

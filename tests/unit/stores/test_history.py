@@ -56,7 +56,7 @@ class Desk:
         delivery = Delivery(payload.message.id, is_final_when_sent=False)
         if self.is_hasty:
             delivery.advance(DeliveryStatus.ACKNOWLEDGED)
-            self.give("message.received", MessageReceived(delivery.id, 4))
+            self.give("message.received", MessageReceived(delivery.id, reply={"sequence": 4}))
         return delivery
 
     def report(self, kind: ErrorKind, text: str, *, is_retryable: bool = False) -> None:
@@ -88,7 +88,7 @@ def test_sending_shows_the_message_and_follows_its_delivery() -> None:
     delivery.advance(DeliveryStatus.SENT)
     with batch(desk.domain):
         delivery.advance(DeliveryStatus.ACKNOWLEDGED)
-        desk.give("message.received", MessageReceived("m1", 1))
+        desk.give("message.received", MessageReceived("m1", reply={"sequence": 1}))
     assert seen == [[], ["queued"], ["sent"], ["acknowledged"]]
     assert desk.history.get("s").timeline.settled[0].place == (0, 1, 0)
 
@@ -107,7 +107,7 @@ def test_a_message_that_cannot_be_queued_is_not_shown() -> None:
     with pytest.raises(OutboxFull):
         desk.history.send("s", "no room")
     assert desk.shown() == []
-    desk.give("message.received", MessageReceived("m1", 1))
+    desk.give("message.received", MessageReceived("m1", reply={"sequence": 1}))
     assert desk.shown() == []
 
 
@@ -171,7 +171,7 @@ def test_a_new_epoch_of_the_server_starts_new_sequences() -> None:
     desk.give("message.response", answer("old", 1), "one")
     desk.history.send("s", "mine")
     desk.give("hello", Hello("two"))
-    desk.give("message.received", MessageReceived("m1", 1))
+    desk.give("message.received", MessageReceived("m1", reply={"sequence": 1}))
     desk.give("message.response", answer("new", 2))
     assert [text for text, _ in desk.shown()] == ["old", "mine", "new"]
 
