@@ -11,11 +11,12 @@ CPython does not switch threads between reading a place and calling what is in i
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from itertools import count
 from operator import itemgetter
 from threading import get_ident
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from reactivex.abc import DisposableBase
 
@@ -491,6 +492,24 @@ class Audience:
             self._size -= 1
             self._dead -= 1
 
+    def _begin_as_child(self) -> None:
+        """Opens the places of observers whose first call runs on another thread, which goes on in the parent only."""
+        domain = self._domain
+        there = {link for link in self._links if link is not None}
+        joining = [cast("Link", link) for _, link in domain._joins]
+        there |= {link for link in joining if link._audience is self}
+        held = [link for link in there if link._held is not None]
+        if not held and len(there) == self._live:
+            return
+        mine = _joining_here()
+        for link in held:
+            if link not in mine:
+                domain._trash.append(link._held)
+                link._open(self)
+        # An observer that another thread had only counted never comes.
+        self._live = len(there | {link for link in mine if link._audience is self})
+        domain._interest.append(self)
+
     # --- delivering ---------------------------------------------------------------------------------------------------
 
     def _tell(self, value: Any) -> None:
@@ -530,6 +549,17 @@ class Audience:
         for link in list(self._links):
             if link is not None:
                 link._end()
+
+
+def _joining_here() -> set[Link]:
+    """Returns the observers that this thread is subscribing. Found on the stack, so that subscribing need not note it."""
+    found: set[Link] = set()
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code is Audience._join.__code__:
+            found.add(frame.f_locals["link"])
+        frame = frame.f_back
+    return found
 
 
 _by_serial = itemgetter(0)

@@ -84,6 +84,8 @@ class Cell(Root, Generic[T]):
         self._lifecycle = lifecycle_of(on_start, on_stop, linger, scheduler)
         self._is_light = self._lifecycle is None
         domain._add_store(self)
+        if self._lifecycle is not None:
+            domain._add_with_callbacks(self)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -72,10 +72,6 @@ class Changed(Protocol):
         """
         ...
 
-    def _mind_lifecycle(self) -> None:
-        """Calls `on_start` or `on_stop`, as the number of observers asks for. Without locks."""
-        ...
-
 
 @attrs.frozen
 class Cause:

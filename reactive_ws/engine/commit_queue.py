@@ -91,6 +91,8 @@ class Joining(Protocol):
 
     _audience: Any
     """None once it has left."""
+    _held: Any
+    """The values that wait for the end of its first call; None without one."""
 
     def _admit(self) -> None:
         """Takes its place. Under the lock."""
@@ -256,12 +258,12 @@ class CommitQueue:
             self._outcome = self._fatal = None
             self._queue.clear()
             self._catch_up_with_parent()
-        self._settle_callbacks_of_parent()
+        self._take_over_from_parent()
         # What another thread had begun under the lock is done by the next act.
         self._is_busy = self._leftover = True
 
-    def _settle_callbacks_of_parent(self) -> None:
-        """Has the next act start what another thread was starting. In a forked child."""
+    def _take_over_from_parent(self) -> None:
+        """Ends what other threads did with observers, and has the next act start what they were starting. In a forked child."""
 
     def _catch_up_with_parent(self) -> None:
         """Makes the newest values those that count as delivered. In a forked child."""

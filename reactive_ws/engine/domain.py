@@ -40,6 +40,14 @@ class Belonging(Protocol):
     name: str
 
 
+class Starting(Protocol):
+    """Anything with start and stop callbacks."""
+
+    def _mind_lifecycle(self) -> None:
+        """Calls `on_start` or `on_stop`, as the number of observers asks for. Without locks."""
+        ...
+
+
 class Explaining(Protocol):
     """A part that can say why values may not come, such as a service without a connection."""
 
@@ -83,6 +91,7 @@ class Domain(CommitQueue):
         self._has_ended = False
         # A dict, because one step of the interpreter adds to it or takes away, so that it needs no lock.
         self._stores: dict[weakref.ref[Changed], None] = {}
+        self._with_callbacks: dict[weakref.ref[Starting], None] = {}
         self._tracer: Tracer | None = None
         self._explaining: tuple[weakref.ref[Explaining], ...] = ()
 
@@ -291,19 +300,30 @@ class Domain(CommitQueue):
         """
         self._report(kind, error, store, function, has_caller=False)
 
-    def _settle_callbacks_of_parent(self) -> None:
-        self._chores += [it._mind_lifecycle for it in self.stores()]
+    def _take_over_from_parent(self) -> None:
+        for source in self._sources():
+            source._begin_as_child()
+        for _, link in tuple(self._joins):
+            if link._audience is not None:
+                link._audience._begin_as_child()
+        with_callbacks = [reference() for reference in list(self._with_callbacks)]
+        self._chores += [it._mind_lifecycle for it in with_callbacks if it is not None]
 
     def _catch_up_with_parent(self) -> None:
+        for source in self._sources():
+            source._start_again()
+
+    def _sources(self) -> list[HasDependents]:
+        """Returns everything that can have observers now."""
         found: list[HasDependents] = [it for store in self.stores() for it in store._ending()]
         # The list grows while it is walked.
         seen = set(map(id, found))
         for source in found:
-            source._start_again()
             for above in tuple(source._dependents):
                 if id(above) not in seen:
                     seen.add(id(above))
                     found.append(above)
+        return found
 
     def explain_with(self, part: Explaining) -> None:
         """Adds a part whose clause belongs into the texts of waits that end without a value. Held weakly. Any thread.
@@ -362,6 +382,10 @@ class Domain(CommitQueue):
     def _add_store(self, store: Changed) -> None:
         """Notes a new store for as long as it lives. Any thread."""
         self._stores[weakref.ref(store, cast("Any", self._stores.pop))] = None
+
+    def _add_with_callbacks(self, source: Starting) -> None:
+        """Notes a store or a derived value with start or stop callbacks, for as long as it lives. Any thread."""
+        self._with_callbacks[weakref.ref(source, cast("Any", self._with_callbacks.pop))] = None
 
     def dump(self) -> Dump:
         """Returns the values of all living stores with a name, as they are at one commit. Any thread.

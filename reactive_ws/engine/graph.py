@@ -25,6 +25,10 @@ class HasDependents(Protocol):
         """Drops what it remembers of earlier commits, in a forked child."""
         ...
 
+    def _begin_as_child(self) -> None:
+        """Ends what other threads did with its observers, in a forked child."""
+        ...
+
     def _end_streams(self) -> None:
         """Ends its streams."""
         ...

@@ -122,6 +122,12 @@ class Source(Audience):
         """Drops what it remembers of earlier commits, in a forked child."""
         self._delivered = UNSET
 
+    def _begin_as_child(self) -> None:
+        super()._begin_as_child()
+        for node in tuple(self._nodes):
+            if node is not None:
+                node._begin_as_child()
+
     def _bases(self, value: Any) -> list[Source]:  # noqa: ARG002 - keyed stores look at what was touched
         """Returns the sources that derived values above this commit start from. On the delivering thread."""
         return [self] if self._dependents else []

@@ -7,7 +7,6 @@ reads the stores. Does not log: that is `logger`.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from typing import Self
 
 import attrs
 
-from ..engine import Commit, Domain, default_domain
+from ..engine import Commit, Domain, default_domain, fork_safe_lock
 from ..errors import UsageError
 from ..state import EventSource, EventStream
 
@@ -48,7 +47,8 @@ class Inspector:
 
     def __init__(self, domain: Domain, size: int, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        # Re-entrant, because a signal handler may write while this thread reads the ring.
+        self._lock = fork_safe_lock()
         self._ring: deque[CommitRecord] = deque(maxlen=size)
         self._count = 0
         self._records: EventSource[CommitRecord] = EventSource(f"inspector of {domain.name}")

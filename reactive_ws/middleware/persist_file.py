@@ -43,7 +43,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _open_files: set[PersistFile] = set()
-_open_lock = threading.Lock()
+_open_lock = threading.RLock()
 
 
 @attrs.define(eq=False)
@@ -100,10 +100,13 @@ class PersistFile:
         self._cells: frozenset[Cell[Any]] = frozenset()
         self._hooks: dict[Domain, DisposableBase] = {}
         self._timer: DisposableBase | None = None
-        self._timer_lock = threading.Lock()
+        # Re-entrant, because a signal handler may write or save while this thread is inside.
+        self._timer_lock = threading.RLock()
         # Held over a whole load or write, partialize functions included; re-entrant because these may call flush().
         self._file_lock = threading.RLock()
         self._is_closed = False
+        # How many saves have begun.
+        self._turn = 0
         # The program's own storage has its own lock.
         self._is_file = storage is None
         with _open_lock:
@@ -328,7 +331,7 @@ class PersistFile:
     def disown(self) -> None:
         """Leaves the file to the parent process. In a child after a fork, where the locks may be held for good."""
         self._is_closed = True
-        self._file_lock, self._timer_lock = threading.RLock(), threading.Lock()
+        self._file_lock, self._timer_lock = threading.RLock(), threading.RLock()
         self._timer = None
         if isinstance(self._storage, FileStorage):
             self._storage.disown()
@@ -366,10 +369,11 @@ class PersistFile:
             self._start_timer()
 
     def _start_timer(self) -> None:
+        timer = SingleAssignmentDisposable()
         with self._timer_lock:
             if self._timer is not None or self._is_closed:
                 return
-            self._timer = timer = SingleAssignmentDisposable()
+            self._timer = timer
         timer.disposable = self._scheduler.schedule_relative(self._delay, self._on_timer)
 
     def _stop_timer(self) -> None:
@@ -387,15 +391,30 @@ class PersistFile:
 
     def _save(self) -> bool:
         """Writes the file if a store changed. Under the file lock; user code and the disk stop no other thread."""
-        values = self._snapshot()
-        rows = dict(self._state.rows)
-        changed = {key for key, member in self._members.items() if values[key] is not member.saved}
-        if changed:
-            changed |= {key for key, member in self._members.items() if member.is_cleared}
-        failed = {
-            key for key in changed if not self._encode(rows, key, self._members[key], values[key])
-        }
-        if not self._state.write(rows):
+        is_anew = False
+        while True:
+            self._turn += 1
+            turn = self._turn
+            values = self._snapshot()
+            rows = dict(self._state.rows)
+            changed = {
+                key
+                for key, member in self._members.items()
+                if is_anew or values[key] is not member.saved
+            }
+            if changed:
+                changed |= {key for key, member in self._members.items() if member.is_cleared}
+            failed = {
+                key
+                for key in changed
+                if not self._encode(rows, key, self._members[key], values[key])
+            }
+            is_written = self._state.write(rows)
+            if turn == self._turn:
+                break
+            # A signal handler saved on this thread meanwhile. This write may have replaced a newer one.
+            is_anew = True
+        if not is_written:
             return False
         for key in changed - failed:
             self._members[key].saved = values[key]
@@ -448,7 +467,7 @@ def _checked(path: str | os.PathLike[str]) -> Path:
 def _after_fork() -> None:
     """Leaves all files to the parent process."""
     global _open_lock
-    _open_lock = threading.Lock()
+    _open_lock = threading.RLock()
     for file in _open_files:
         file.disown()
     _open_files.clear()

@@ -36,15 +36,18 @@ class StateFile:
         self._name = name
         self._storage = storage
         self._reporter = reporter
-        # What the file had when this object last read or wrote it; None: no file.
-        self._known: bytes | None = None
+        # Digests of what the file may have since this object last read or wrote it; () without a file. Two when a signal
+        # handler wrote in the middle of a write.
+        self._known: tuple[bytes, ...] = ()
+        # How many writes have begun.
+        self._turn = 0
         # Rows that are bad, and not set aside yet.
         self._bad: dict[str, BadState] = {}
         self._bad_file: BadState | None = None
         # The name of the copy of the content that was read last.
         self._aside: str | None = None
         self.is_outdated = False
-        """Whether the file has a row that was set aside and must go."""
+        """Whether the file may have something else than the rows: one that was set aside, or what an interrupted write left."""
         self.rows: dict[str, Saved] = {}
         """The rows of the file, by key."""
         self.read()
@@ -56,11 +59,11 @@ class StateFile:
         try:
             content = self._storage.read(self._name)
         except (OSError, FileUnusable) as error:
-            self._known = None
+            self._known = ()
             self._cannot_write(error, f"it cannot be read ({_why(error)}), so nothing is saved")
             return False
         self._reporter.ends("unwritable")
-        self._known = _digest(content)
+        self._known = _digests(content)
         if content is not None:
             try:
                 self.rows, self._bad = read_rows(content)
@@ -90,9 +93,8 @@ class StateFile:
         if rows == self.rows and not self.is_outdated:
             return True
         content = write_rows(rows)
-        if not self._replace(content):
+        if not self._replace(content, rows):
             return False
-        self.rows = rows
         if len(content) > _BIG_SIZE:
             text = f"it has {len(content)} bytes and is written whole after each change; save less with partialize="
             self._reporter.begins("big", text)
@@ -105,36 +107,52 @@ class StateFile:
         if not self._is_put_away():
             return False
         rows = {key: row for key, row in self.rows.items() if key not in keys}
-        if not self._replace(write_rows(rows) if rows else None):
-            return False
-        self.rows = rows
-        return True
+        return self._replace(write_rows(rows) if rows else None, rows)
 
-    def _replace(self, content: bytes | None) -> bool:
-        """Writes new content, or deletes the file for None. Keeps what another program wrote meanwhile."""
+    def _replace(self, content: bytes | None, rows: dict[str, Saved]) -> bool:
+        """Writes new content, or deletes the file for None. Keeps what another program wrote meanwhile.
+
+        Returns:
+            False when that failed and was reported. Also when a signal handler wrote in the middle, on this thread: then the
+            caller writes again.
+        """
+        self._turn += 1
+        turn = self._turn
+        digests = _digests(content)
         try:
             found = self._storage.read(self._name)
-            if found is not None and _digest(found) != self._known:
+            seen = _digests(found)
+            # Without a call between the two looks, so that no handler comes between.
+            if turn == self._turn and seen and seen[0] not in self._known:
+                assert found is not None
                 aside = self._keep("changed", found)
-                self._known = _digest(found)
+                self._known = seen
                 self._reporter.aside(
                     "changed",
                     "another program changed it",
                     aside,
                     "this program's state replaces it",
                 )
+            # Before the write, because an exception of a signal handler may end it.
+            self._known = (*self._known[-3:], *digests)
             if content is None:
                 self._storage.delete(self._name)
             else:
                 self._storage.write(self._name, content)
         except (OSError, FileUnusable) as error:
-            self._cannot_write(
-                error, f"it cannot be written ({_why(error)}); the next change tries again"
-            )
+            if turn == self._turn:
+                self._cannot_write(
+                    error, f"it cannot be written ({_why(error)}); the next change tries again"
+                )
             return False
+        if turn != self._turn:
+            # Which of the two is in the file now is not known.
+            self.is_outdated = True
+            self._known = (*self._known[-3:], *digests)
+            return False
+        # Without a call since the look.
+        self._known, self.rows, self.is_outdated = digests, rows, False
         self._reporter.ends("unwritable")
-        self._known = _digest(content)
-        self.is_outdated = False
         return True
 
     # --- setting aside ------------------------------------------------------------------------------------------------
@@ -163,7 +181,7 @@ class StateFile:
         except (OSError, FileUnusable) as error:
             self._cannot_put_away(bad, error)
             return False
-        self._bad_file = self._known = None
+        self._bad_file, self._known = None, ()
         self._reporter.ends("unwritable")
         self._reporter.aside(_kind_of(bad), bad.reason, aside)
         return True
@@ -176,12 +194,12 @@ class StateFile:
                 self._aside = self._keep(self._bad[keys[0]].kind, content or b"")
             if not self.rows and set(self._bad) == set(keys):
                 self._storage.delete(self._name)
-                self._known = None
+                self._known = ()
         except (OSError, FileUnusable) as error:
             self._cannot_put_away(self._bad[keys[0]], error)
             return False
         self._reporter.ends("unwritable")
-        self.is_outdated = self._known is not None
+        self.is_outdated = self._known != ()
         for key in keys:
             bad = self._bad.pop(key)
             self._reporter.aside(_kind_of(bad), f"store {key!r}: {bad.reason}", self._aside)
@@ -205,8 +223,9 @@ class StateFile:
         self._reporter.begins("unwritable", text, error)
 
 
-def _digest(content: bytes | None) -> bytes | None:
-    return None if content is None else blake2b(content, digest_size=16).digest()
+def _digests(content: bytes | None) -> tuple[bytes, ...]:
+    """Returns the digest of the content of a file; () without a file."""
+    return () if content is None else (blake2b(content, digest_size=16).digest(),)
 
 
 def _kind_of(bad: BadState) -> AsideKind:

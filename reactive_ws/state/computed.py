@@ -179,6 +179,9 @@ class _Reader:
         if value is not None and not value._is_observed():
             value._ahead = None
 
+    def _begin_as_child(self) -> None:
+        """Nothing: a reader has no observers."""
+
     def _is_left_alone(self) -> bool:
         return False
 
@@ -246,6 +249,8 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         self._ahead: tuple[int, tuple[Any, ...], Any, object] | None = None
         self._reader: _Reader | None = None
         self._lifecycle = lifecycle
+        if lifecycle is not None:
+            domain._add_with_callbacks(self)
         self._plan: tuple[tuple[Derived[Any], ...], tuple[Root, ...]] | None = None
 
     def __repr__(self) -> str:

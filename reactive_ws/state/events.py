@@ -7,7 +7,6 @@ every Observable; what an operator's own function raises ends that pipe, as ever
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any, Generic, TypeVar
 
@@ -131,7 +130,6 @@ class EventSource(Generic[T]):
         self.stream: EventStream[T] = EventStream(self)
         self._on_start = on_start
         self._on_stop = on_stop
-        self._lock = threading.Lock()
         self._observers: tuple[_Listener[T], ...] = ()
 
     __reduce_ex__ = refuse_copy
@@ -153,19 +151,25 @@ class EventSource(Generic[T]):
     def add(self, observer: Callable[[T], Any]) -> abc.DisposableBase:
         """Adds an observer; the same function may be added twice."""
         mine = _Listener(observer)
-        with self._lock:
-            is_first = not self._observers
-            self._observers = (*self._observers, mine)
-        if is_first and self._on_start is not None:
+        if self._replace(lambda before: (*before, mine)) == () and self._on_start is not None:
             self._on_start()
 
         def remove() -> None:
-            with self._lock:
-                mine.is_live = False
-                left = tuple(other for other in self._observers if other is not mine)
-                is_last = bool(self._observers) and not left
-                self._observers = left
-            if is_last and self._on_stop is not None:
+            mine.is_live = False
+            before = self._replace(lambda all_: tuple(it for it in all_ if it is not mine))
+            if before == (mine,) and self._on_stop is not None:
                 self._on_stop()
 
         return Disposable(remove)
+
+    def _replace(
+        self, change: Callable[[tuple[_Listener[T], ...]], tuple[_Listener[T], ...]]
+    ) -> tuple[_Listener[T], ...]:
+        """Replaces the listeners by a function of them; returns those before. Any thread."""
+        while True:
+            before = self._observers
+            after = change(before)
+            # Without a call between the look and the assignment, so that no other thread and no handler comes between.
+            if self._observers is before:
+                self._observers = after
+                return before

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar, cast
 
-from ..engine import check_function, refuse_copy
+from ..engine import check_function, fork_safe_lock, refuse_copy
 from ..errors import UsageError
 from .computed import Derived
 
@@ -28,7 +27,7 @@ class Family(Generic[K, T]):
 
     def __init__(self, function: Callable[[K], Derived[T]], name: str) -> None:
         self._function = function
-        self._lock = threading.Lock()
+        self._lock = fork_safe_lock()
         self._values: weakref.WeakValueDictionary[K, Derived[T]] = weakref.WeakValueDictionary()
         self.name = name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import threading
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from reactivex.scheduler import VirtualTimeScheduler
 
 from reactive_ws.engine import Domain
 from reactive_ws.state import KeyedStore, Store, derived
@@ -138,3 +140,119 @@ def test_a_child_leaves_a_home_whose_thread_it_has_not() -> None:
         assert domain.settled(30)
         assert in_child(lambda: (store.set(2), seen)[1]) == [0, 1, 2]
         assert domain.home is not None
+
+
+def test_an_observer_whose_first_call_runs_on_another_thread_gets_the_commits_of_the_child() -> (
+    None
+):
+    domain = Domain()
+    store, keyed = Store(0, domain=domain), KeyedStore({"x": 0}, domain=domain)
+    streams: dict[str, Any] = {
+        "whole": store.select(),
+        "part": store.select(lambda value: value + 1),
+        "key": keyed.select("x"),
+        "derived": derived(store, lambda value: -value).select(),
+    }
+    for is_first, (name, stream) in itertools.product((True, False), streams.items()):
+        seen: list[Any] = []
+        others = [] if is_first else [stream.subscribe()]
+
+        def join(pause: Callable[[], object], stream: Any = stream, seen: list[Any] = seen) -> None:
+            def see(value: Any) -> None:
+                seen.append(value)
+                if len(seen) == 1:
+                    pause()
+
+            stream.subscribe(see).dispose()
+
+        def work(stream: Any = stream, seen: list[Any] = seen) -> list[Any]:
+            for value in (1, 2):
+                store.set(value)
+                keyed.upsert("x", value)
+            links = [link for link in stream._audience._links if link is not None]
+            assert [link._held for link in links] == [None] * len(links)
+            return seen
+
+        with busy(join):
+            # What meets the first call in the parent stays there.
+            store.trigger()
+            expected = {"whole": [0, 1, 2], "part": [1, 2, 3], "key": [0, 1, 2], "derived": [0, -1, -2]}  # fmt: skip
+            assert in_child(work) == expected[name], name
+        assert seen[:1] == expected[name][:1]
+        for other in others:
+            other.dispose()
+
+
+def test_an_observer_that_forks_in_its_first_call_sees_it_to_its_end() -> None:
+    store = Store(0, domain=Domain())
+    seen: list[int] = []
+    results: list[Any] = []
+
+    def see(value: int) -> None:
+        seen.append(value)
+        if value == 0:
+            results.append(in_child(lambda: (store.set(1), list(seen))[1]))
+            seen.append(5)
+
+    store.select().subscribe(see)
+    assert results == [[0]]
+    assert seen == [0, 5]
+
+
+def test_the_last_observer_of_a_child_stops_what_a_thread_of_the_parent_was_starting() -> None:
+    domain = Domain()
+    pauses: list[Callable[[], object]] = []
+    calls: list[str] = []
+
+    def start() -> None:
+        calls.append("start")
+        if pauses:
+            pauses.pop()()
+
+    store = Store(0, domain=domain)
+    doubled = derived(
+        store, lambda value: value * 2, on_start=start, on_stop=lambda: calls.append("stop")
+    )
+
+    def join(pause: Callable[[], object]) -> None:
+        pauses.append(pause)
+        doubled.select().subscribe().dispose()
+
+    def work() -> Any:
+        # The observer that the parent's thread brings never comes here, so the start that it began is of no use.
+        store.set(1)
+        before = doubled.observer_count, list(calls)
+        doubled.select().subscribe().dispose()
+        return before, calls
+
+    with busy(join):
+        assert in_child(work) == [[0, ["start"]], ["start", "start", "stop"]]
+    assert calls == ["start", "stop"]
+
+
+def test_a_derived_value_that_lingers_has_a_timer_of_the_child_too() -> None:
+    class Timers(VirtualTimeScheduler):
+        """A scheduler that counts the timers that begin."""
+
+        begun = 0
+
+        def schedule_relative(self, *arguments: Any, **options: Any) -> Any:
+            self.begun += 1
+            return super().schedule_relative(*arguments, **options)
+
+    domain, timers = Domain(), Timers()
+    calls: list[str] = []
+    store = Store(0, domain=domain)
+    value = derived(store, str, on_stop=lambda: calls.append("stop"), linger=1.0, scheduler=timers)
+    value.select().subscribe().dispose()
+    assert timers.begun == 1
+
+    def work() -> Any:
+        store.set(1)
+        begun = timers.begun
+        timers.start()
+        return begun, calls
+
+    # The thread of the first timer goes on in the parent only.
+    assert in_child(work) == [2, ["stop"]]
+    assert calls == []

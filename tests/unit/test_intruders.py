@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import itertools
 import json
+import os
 import random
 import signal
 import threading
@@ -26,8 +27,10 @@ from reactivex.scheduler import VirtualTimeScheduler
 from reactive_ws.engine import UNSET, Audience, Cell, Domain, Source, batch, ignore
 from reactive_ws.engine.commit_queue import CommitQueue
 from reactive_ws.engine.source import _NO_PAIR
-from reactive_ws.middleware import persist, undo
-from reactive_ws.state import KeyedStore, Store, derived, snapshot
+from reactive_ws.middleware import inspect, persist, undo
+from reactive_ws.state import EventSource, KeyedStore, Store, derived, family, snapshot
+
+EVERY_PLACE = 1 if os.environ.get("REACTIVE_WS_PROFILE") == "deep" else 3
 
 
 class Stop(BaseException):
@@ -61,13 +64,25 @@ class Kept:
         return self.content.get(name)
 
     def write(self, name: str, content: bytes) -> None:
+        ignore()
         self.content[name] = content
+        ignore()
 
     def delete(self, name: str) -> None:
         self.content.pop(name, None)
 
     def close(self) -> None:
         pass
+
+
+def looked_into(function: Any) -> Any:
+    """Makes the steps of a function of this file places, as those of the package are."""
+    function.__code__ = function.__code__.replace(co_filename="reactive_ws/planted.py")
+    return function
+
+
+# A handler may come in the middle of a write.
+looked_into(Kept.write)
 
 
 class World:
@@ -195,6 +210,8 @@ class World:
             check_places(source)
         if is_interrupted:
             # The caller may have got no handle to dispose.
+            if self.file is not None:
+                self.file.close()
             return
         for link, _ in self.links:
             link.dispose()
@@ -323,7 +340,11 @@ def run(act: str, intruder: str, place: int) -> bool:
 
 def count_places(act: str, after: tuple[str, ...]) -> int:
     world = World(act)
-    return places_of(lambda: ACTS[act](world), after=after)
+    try:
+        return places_of(lambda: ACTS[act](world), after=after)
+    finally:
+        if world.file is not None:
+            world.file.close()
 
 
 def sample(seed: int, size: int) -> None:
@@ -364,13 +385,71 @@ def test_a_batch_that_comes_to_nothing_strands_no_commit_of_a_handler() -> None:
             break
 
 
+class Beside:
+    """Parts that stand beside the stores, each with a lock or a list of its own."""
+
+    def __init__(self) -> None:
+        self.domain = domain = Domain("beside")
+        self.store = Store(0, domain=domain)
+        self.inspector = inspect(domain)
+        self.family = family(lambda key: derived(self.store, lambda value: (key, value)))
+        self.events: EventSource[int] = EventSource("events")
+        self.heard: list[int] = []
+        self.timers = VirtualTimeScheduler()
+        self.kept = Kept()
+        self.file = persist(self.store, "s", as_type=int, storage=self.kept, scheduler=self.timers)
+
+    def listen(self) -> None:
+        self.events.stream.subscribe(self.heard.append)
+
+    def come_and_go(self) -> None:
+        self.events.stream.subscribe(self.heard.append).dispose()
+
+
+BESIDE: dict[str, Callable[[Beside], object]] = {
+    "write": lambda parts: parts.store.set(parts.store.get() + 1),
+    "inspect": lambda parts: (parts.inspector.records(), parts.inspector.clear()),
+    "family": lambda parts: parts.family("x").get(),
+    "listen": Beside.listen,
+    "come and go": Beside.come_and_go,
+    "save": lambda parts: (parts.store.set(parts.store.get() + 1), parts.file.flush()),
+    "timer": lambda parts: parts.timers.advance_by(1000),
+}
+
+
+@pytest.mark.parametrize("act", BESIDE)
+def test_what_stands_beside_the_stores_lets_a_handler_in(act: str) -> None:
+    def step() -> None:
+        for intruder in BESIDE:
+            place = 1
+            while True:
+                parts = Beside()
+                parts.store.set(5)
+                is_there = is_reached(
+                    lambda parts=parts: BESIDE[act](parts),  # type: ignore[misc]
+                    place,
+                    lambda parts=parts, intruder=intruder: BESIDE[intruder](parts),  # type: ignore[misc]
+                )
+                parts.events.emit(1)
+                listeners = (act == "listen") + (is_there and intruder == "listen")
+                assert len(parts.heard) == listeners, (intruder, place)
+                parts.file.close()
+                (row,) = json.loads(parts.kept.content["s"])["stores"].values()
+                assert row["state"] == parts.store.get(), (intruder, place)
+                if not is_there:
+                    break
+                place += EVERY_PLACE
+        is_done.set()
+
+    # On a thread, because a handler that waits for the thread that it interrupted waits without an end.
+    is_done = threading.Event()
+    thread = threading.Thread(target=step, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert is_done.is_set()
+
+
 # --- the test itself finds planted bugs -------------------------------------------------------------------------------
-
-
-def looked_into(function: Any) -> Any:
-    """Makes the steps of a planted function places, as those of the package are."""
-    function.__code__ = function.__code__.replace(co_filename="reactive_ws/planted.py")
-    return function
 
 
 def counted_twice(patch: pytest.MonkeyPatch) -> None:
