@@ -37,6 +37,7 @@ from ..wire import (
     Resumed,
     ServerError,
     Snapshot,
+    SnapshotPart,
     Subscribe,
     Subscribed,
     Sync,
@@ -103,17 +104,6 @@ class _Phase(enum.Enum):
     RESUMING = "waits for resumed"
     LIVE = "carries messages"
     PLAIN = "carries messages of a server of another kind"
-
-
-class _Part(msgspec.Struct, frozen=True, gc=False):
-    """A `snapshot` of a server that knows the client: the whole state, or a piece of its JSON text."""
-
-    stream: str
-    epoch: str
-    seq: int
-    part: int = 1
-    parts: int = 1
-    state: Any = None
 
 
 class _WithSubclasses(dict[type[Any], Any]):
@@ -330,20 +320,25 @@ class V1Session:
         plain = self._go_plain()
         if "echo" in self.memory:
             return plain
-        self.memory = {"echo": "yes"}
+        self._remember("echo")
         text = (
             "the server selected the subprotocol of v1 and speaks another one; it goes on in plain mode, "
             "without acknowledgements. Pass codec=JsonCodec(subprotocol=None) to begin with that"
         )
         return Step(plain.frames, (Notice(ErrorKind.PROTOCOL, UsageError(text)), *plain.events))
 
+    def _remember(self, kind: str) -> None:
+        """Notes for the next session which kind of server this is, and keeps the mark."""
+        kept = {name: text for name, text in self.memory.items() if name == "mark"}
+        self.memory = {**kept, kind: "yes"}
+
     def _greeted(self, message: Envelope[Hello]) -> Step:
         if self._phase is _Phase.PLAIN and "echo" in self.memory:
-            self.memory = {"greeted": "yes"}
+            self._remember("greeted")
             return Step(events=(Control(message), Hangup(_TRY_AGAIN, "its hello came late")))
         if self._phase is not _Phase.GREETING:
             return Step(events=(Control(message), Limit(message.payload.max_size)))
-        self.memory = {"greeted": "yes"}
+        self._remember("greeted")
         self.deadline = None
         self._hello = message.payload
         token = self._opening.token
@@ -402,7 +397,7 @@ class V1Session:
         codec = self._codec
         if isinstance(codec, JsonCodec):
             rows = tuple(row for row in codec.registry if row.name != "snapshot")
-            types = Registry((*rows, MessageType("snapshot", _Part, Guarantee.CONTROL)))
+            types = Registry((*rows, MessageType("snapshot", SnapshotPart, Guarantee.CONTROL)))
             self._decode = JsonCodec(types, subprotocol=codec.subprotocol).decode
 
     def _resume(self, message: Envelope[Any]) -> Step:
@@ -531,7 +526,7 @@ class V1Session:
             del plain[name]
         return Step(events=(State(message, it.stream, position, plain),))
 
-    def _part(self, message: Envelope[_Part]) -> Step:
+    def _part(self, message: Envelope[SnapshotPart]) -> Step:
         it = message.payload
         position, state, size = Position(it.epoch, it.seq), it.state, 0
         if it.parts > 1:
@@ -556,7 +551,7 @@ class V1Session:
                 return _no_state(error.reason, it.stream)
         return Step(events=(self._whole_state(it, position, state, size),))
 
-    def _whole_state(self, it: _Part, position: Position, state: Any, size: int) -> Event:
+    def _whole_state(self, it: SnapshotPart, position: Position, state: Any, size: int) -> Event:
         """Returns the state with a message for handlers, of the class that the program registered."""
         codec = self._codec
         row = codec.registry.get("snapshot") if isinstance(codec, JsonCodec) else None
@@ -592,7 +587,7 @@ class V1Session:
             MessageReceived: _acknowledged,
             ServerError: _complained,
             Snapshot: _state,
-            _Part: _part,
+            SnapshotPart: _part,
             Ping: _pinged,
             Pong: _ponged,
             GoAway: _leaves,

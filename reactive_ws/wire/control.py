@@ -25,6 +25,7 @@ __all__ = [
     "Resumed",
     "ServerError",
     "Snapshot",
+    "SnapshotPart",
     "Subscribe",
     "Subscribed",
     "Sync",
@@ -167,6 +168,24 @@ class Snapshot(_Wire, frozen=True, gc=False, omit_defaults=True):
     stream: str
     epoch: str
     seq: int
+
+
+class SnapshotPart(_Wire, frozen=True, gc=False):
+    """A `snapshot` of a server that names features: the whole state, or a piece of its JSON text.
+
+    Attributes:
+        stream, epoch, seq: As in `Snapshot`.
+        part: Number of this part, from 1.
+        parts: How many parts the state has.
+        state: The state; with more than one part, a piece of its JSON text.
+    """
+
+    stream: str
+    epoch: str
+    seq: int
+    part: int = 1
+    parts: int = 1
+    state: Any = None
 
 
 class Subscribe(_Wire, frozen=True, gc=False, omit_defaults=True):

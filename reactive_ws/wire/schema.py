@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from .control import Snapshot, SnapshotPart
 from .envelope import Envelope
 from .registry import Registry
 
@@ -45,9 +46,19 @@ def schema_of(registry: Registry) -> dict[str, Any]:
         registry: The message types. Its payload classes are described as they are written on the wire.
     """
     rows = list(registry)
-    references, definitions = msgspec.json.schema_components(
-        [row.payload for row in rows], ref_template="#/$defs/{name}"
+    kinds = [row.payload for row in rows]
+    (part, *references), definitions = msgspec.json.schema_components(
+        [SnapshotPart, *kinds], ref_template="#/$defs/{name}"
     )
+    whole_part = {"allOf": [part], "required": ["part", "parts", "state"]}
+    states = [_is_state(kind) for kind in kinds]
+    if not any(states):
+        del definitions[SnapshotPart.__name__]
+    # A server sends a state in parts, or the fields of a state beside its position.
+    references = [
+        {"anyOf": [whole_part, reference]} if is_state else reference
+        for reference, is_state in zip(references, states, strict=True)
+    ]
     (_, envelopes) = msgspec.json.schema_components([Envelope[Any]], ref_template="{name}")
     (envelope,) = (known for name, known in envelopes.items() if name.startswith("Envelope"))
     shared = {
@@ -68,6 +79,10 @@ def schema_of(registry: Registry) -> dict[str, Any]:
         for row, reference in zip(rows, references, strict=True)
     ]
     return {"$schema": _DIALECT, "title": "messages", "oneOf": messages, "$defs": definitions}
+
+
+def _is_state(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Snapshot)
 
 
 def _without_default(schema: dict[str, Any]) -> dict[str, Any]:

@@ -245,6 +245,27 @@ def test_our_client_talks_to_a_server_that_is_mounted(mount: Callable[[Server], 
     run(check())
 
 
+def test_a_stream_that_begins_while_the_client_is_away_is_replayed_from_its_first_entry() -> None:
+    async def check() -> None:
+        server = todo_server()
+        async with server.serve(port=0) as url:
+            service = WebSocketService(url, registry=types(), domain=Domain("away"), proxy=None)
+            heard: asyncio.Queue[Any] = asyncio.Queue()
+            service.on(TodoAdded, lambda message: heard.put_nowait(message.title))
+            service.messages("lists.*", subscribe=True).subscribe(lambda _: None)
+            async with service:
+                await service.wait_connected(20)
+                await until_heard(server, "lists.old")
+                await server.publish("lists.old", TodoAdded("1", "old"))
+                assert await heard.get() == "old"
+                await service.disconnect()
+                await server.publish("lists.new", TodoAdded("2", "while away"))
+                service.connect()
+                assert await heard.get() == "while away"
+
+    run(check())
+
+
 def test_the_same_id_of_two_clients_is_two_commands_and_a_file_makes_one_client(
     tmp_path: Path,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from collections.abc import Iterable
@@ -12,6 +13,10 @@ import pytest
 
 from reactive_ws.connection.close_policy import ClosePolicy, Verdict
 from reactive_ws.connection.transitions import diagram
+from reactive_ws.dialects import v1
+from reactive_ws.inbound import entries, order
+from reactive_ws.server.logs import names
+from reactive_ws.server.session import Ask, ServerSession, SessionSettings, session
 from reactive_ws.stores.wire.chat import (
     Message,
     Notification,
@@ -21,9 +26,11 @@ from reactive_ws.stores.wire.chat import (
     agent_chat,
 )
 from reactive_ws.testing.conformance.connect_checks import ConnectRule
-from reactive_ws.wire.control import Position, Recovery
+from reactive_ws.wire import Envelope, Guarantee, JsonCodec
+from reactive_ws.wire.control import Position, Recovery, Refusal
 from reactive_ws.wire.registry import MessageType, protocol_v1
 
+SERVER = Path(__file__).parents[2] / "reactive_ws" / "server"
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "protocol.md").read_text("utf-8")
 CHAT_PAGE = (DOCS / "stores.md").read_text("utf-8")
@@ -82,7 +89,7 @@ def test_every_type_of_the_chat_is_on_its_page_with_its_payload_and_its_guarante
     assert sorted(written(CHAT_PAGE)) == of(chat)
 
 
-@pytest.mark.parametrize("entity", [Position, Recovery])
+@pytest.mark.parametrize("entity", [Position, Recovery, Refusal])
 def test_every_entity_is_on_the_page_with_its_fields(entity: type) -> None:
     assert f"`{entity.__name__} {{{payload_of(entity)}}}`" in PAGE
 
@@ -131,3 +138,93 @@ def test_the_rules_that_picows_breaks_have_the_names_of_rules() -> None:
     ]
     assert set(named) <= {rule.name for rule in ConnectRule}
     assert len(named) == len(set(named)) == 12
+
+
+def test_every_field_of_every_control_message_is_explained() -> None:
+    explained: dict[str, set[str]] = {}
+    for message, fields, value, meaning in rows("Message | Field | Value | Meaning"):
+        assert value
+        assert meaning
+        names = re.findall(r"`(\w+)`", fields)
+        assert names
+        known = explained.setdefault(message.strip("`"), set())
+        assert not known & set(names), f"{message} {fields} is on the page twice"
+        known |= set(names)
+    kinds = {row.name: row.payload for row in protocol_v1()}
+    kinds |= {kind.__name__: kind for kind in (Position, Recovery, Refusal)}
+    fields_of = {
+        name: {each.encode_name for each in msgspec.structs.fields(kind)}
+        for name, kind in kinds.items()
+    }
+    assert explained == {name: fields for name, fields in fields_of.items() if fields}
+
+
+def test_the_page_has_every_field_of_the_envelope() -> None:
+    named = {
+        name
+        for cells in rows("Field | Set by | Meaning")
+        for name in re.findall(r"`(\w+)`", cells[0])
+    }
+    assert named == {each.name for each in msgspec.structs.fields(Envelope)} - {"problems"}
+
+
+def test_every_code_of_an_error_of_our_server_is_on_the_page() -> None:
+    """The codes are literals in calls of `ServerError` and `Failure`, and in the refusals of channels."""
+    codes: dict[str, set[bool]] = {}
+    for path in SERVER.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("ServerError", "Failure"):
+                is_retryable = any(
+                    key.arg in ("retryable", "is_retryable") and ast.unparse(key.value) == "True"
+                    for key in node.keywords
+                )
+                for constant in ast.walk(node.args[0]):
+                    # The test of an `x if test else y` is not a code.
+                    if isinstance(constant, ast.Constant) and isinstance(constant.value, str):
+                        codes.setdefault(constant.value, set()).add(is_retryable)
+            elif isinstance(node, ast.DictComp):
+                value = ast.unparse(node.value)
+                if value.startswith("'"):
+                    codes.setdefault(value.strip("'"), set()).add(False)
+    written = {
+        cells[0].strip("`"): cells[2] == "yes"
+        for cells in rows("Code | Answers | Retryable | Meaning")
+    }
+    assert {code: {is_retryable} for code, is_retryable in written.items()} == codes
+
+
+def test_the_limits_on_the_page_are_those_of_the_code() -> None:
+    settings = SessionSettings()
+    written = {cells[0]: int(cells[1]) for cells in rows("Limit | Value | Whose")}
+    assert written == {
+        "bytes of a stream's name": names._MAX_BYTES,
+        "characters of an `id`": 200,
+        "characters of `client`": 200,
+        "smallest `maxSize` of a client": 1024,
+        "`positions` of one resume": session._MAX_PENDING,
+        "`pending` of one resume": session._MAX_PENDING,
+        "subscriptions of one client": settings.max_channels,
+        "streams that wait for a client that takes nothing": settings.max_marked,
+        "seconds in which a client must take something": settings.stuck_after,
+        "streams with a position": order._MAX_STREAMS,
+        "messages of incomplete entries": entries._MAX_MESSAGES,
+        "entries held for one that is missing": order._MAX_HELD,
+        "seconds for which they are held": order._MAX_WAIT,
+        "characters of a state in parts": v1._MAX_STATE,
+    }
+
+
+def test_the_limits_of_texts_and_frames_hold() -> None:
+    """The three limits that are literals in the server's session."""
+    types = protocol_v1()
+    types.message("note", guarantee=Guarantee.AT_LEAST_ONCE)(msgspec.defstruct("Note", []))
+    it = ServerSession(SessionSettings(), types, JsonCodec(types))
+    it.opened(0.0)
+    hello = {"client": "c" * 201, "maxSize": 7}
+    it.received(msgspec.json.encode({"type": "hello", "payload": hello}).decode())
+    assert (it.client, it._client_size) == ("c" * 200, 1024)
+    asked = it.received(msgspec.json.encode({"type": "note", "id": "i" * 200}).decode())
+    assert isinstance(asked[-1], Ask)
+    it.answered(asked[-1].number, None)
+    (refused,) = it.received(msgspec.json.encode({"type": "note", "id": "i" * 201}).decode())
+    assert '"bad_id"' in repr(refused)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from reactive_ws.commands import main
 from reactive_ws.stores.wire import agent_chat
 from reactive_ws.testing.generating import strategies, wrong_types
-from reactive_ws.wire import Registry, protocol_v1, schema_of
+from reactive_ws.wire import Registry, Snapshot, protocol_v1, schema_of
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is missing; see the Makefile")
 CHAT = agent_chat()
@@ -60,6 +60,29 @@ def test_what_is_no_message_of_these_types_does_not_fit(message: dict[str, Any])
     check = validator(protocol_v1())
     assert not check.is_valid(message)
     assert check.is_valid({"type": "ping", "seq": 1, "id": "7", "further": "fields"})
+
+
+def test_a_state_fits_with_its_fields_in_the_payload_and_in_parts() -> None:
+    registry = protocol_v1()
+
+    @registry.snapshot
+    class Todos(Snapshot, frozen=True, kw_only=True):
+        titles: tuple[str, ...]
+
+    check = validator(registry)
+    place = {"stream": "todos", "epoch": "e", "seq": 3}
+    for payload in (
+        {**place, "titles": ["tea"]},
+        {**place, "part": 1, "parts": 1, "state": {"titles": ["tea"]}},
+        {**place, "part": 2, "parts": 3, "state": '"tea'},
+    ):
+        assert check.is_valid({"type": "snapshot", "payload": payload})
+    for payload in (
+        place,
+        {**place, "titles": [7]},
+        {**place, "part": "1", "parts": 1, "state": 7},
+    ):
+        assert not check.is_valid({"type": "snapshot", "payload": payload})
 
 
 def test_the_command_prints_the_schema_of_a_registry(
