@@ -99,8 +99,11 @@ def chat_row(chat: ChatLine) -> Any:
 class Window:
     """Everything on the screen."""
 
-    def __init__(self, program: Any, ui: GLibLoop, app: Application) -> None:
-        self.view = view = ChatView(app)
+    def __init__(
+        self, program: Any, ui: GLibLoop, app: Application, *, is_kept: bool = False
+    ) -> None:
+        self.view = view = ChatView(app, is_kept=is_kept)
+        self.question: Any = None
         self.window = Gtk.ApplicationWindow(application=program, title="reactive-ws chat")
         self.window.set_default_size(960, 600)
         views = connection_view(ui, app.service)
@@ -142,6 +145,7 @@ class Window:
         self.search.connect("search-changed", lambda it: view.find(it.get_text()))
         self.search.set_key_capture_widget(None)
         self.input.connect("activate", self.send)
+        self.window.connect("close-request", self.close)
         ui.bind(view.chats, self.chats, lambda _, them: chats.show(them))
         ui.bind(view.messages, self.talk, lambda _, them: rows.show(them))
         ui.bind(view.panel, self.panel, lambda it, text: it.set_text(text))
@@ -155,6 +159,33 @@ class Window:
             if not complaint:
                 self.input.set_text("")
 
+    def close(self, _: Any) -> bool:
+        """Asks before messages are lost; returns whether the window stays."""
+        question = self.view.question_before_closing
+        if not question:
+            return False
+        self.question = ask(self.window, question)
+        return True
+
+
+def ask(window: Any, question: str) -> Any:
+    """Opens a dialog that closes the window, or goes away."""
+    dialog = Gtk.Window(title="reactive-ws chat", transient_for=window, modal=True)
+    box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=16, margin_start=20, margin_end=20)
+    box.set_margin_top(20)
+    box.set_margin_bottom(20)
+    buttons = Gtk.Box(spacing=8, halign=Gtk.Align.END)
+    for name, act in (("Stay", dialog.destroy), ("Close", window.destroy)):
+        button = Gtk.Button(label=name)
+        button.connect("clicked", lambda _, act=act: act())
+        buttons.append(button)
+    for part in (text_label(question), buttons):
+        box.append(part)
+    dialog.set_child(box)
+    buttons.get_first_child().grab_focus()
+    dialog.present()
+    return dialog
+
 
 def main(url: str | None, outbox: str | None) -> None:
     app = Application.at(url, outbox=OutboxOptions(path=outbox))
@@ -167,7 +198,7 @@ def main(url: str | None, outbox: str | None) -> None:
         Gtk.StyleContext.add_provider_for_display(Gdk.Display.get_default(), provider, 600)
         ui = GLibLoop(GLib)
         program.connect("shutdown", lambda _: ui.close())
-        window = Window(program, ui, app)
+        window = Window(program, ui, app, is_kept=outbox is not None)
         for keys, act in (("f", window.search.grab_focus), ("n", window.view.new_chat)):
             shortcut = Gtk.Shortcut.new(
                 Gtk.ShortcutTrigger.parse_string(f"<Control>{keys}"),

@@ -3,8 +3,9 @@
 reactive-ws hub --port 8000 &
 python examples/chat_nicegui.py ws://127.0.0.1:8000/ws        (pip install reactive-ws[nicegui])
 
-All pages show one user's stores: the program is a desktop client whose window is a browser. NiceGUI is an asyncio program, so the
-service runs in the same loop.
+A file as third argument keeps what you write: `python examples/chat_nicegui.py URL 8080 outbox.db`. All pages show one user's
+stores: the program is a desktop client whose window is a browser, and Quit ends it. NiceGUI is an asyncio program, so the service
+runs in the same loop.
 """
 
 import sys
@@ -13,18 +14,20 @@ from collections.abc import Sequence
 from nicegui import app as server
 from nicegui import ui
 
+from reactive_ws import OutboxOptions
 from reactive_ws.gui import ConnectionView, NiceGuiLoop, connection_view
 from reactive_ws.stores import Application
 from reactive_ws.stores.demo.chat_view import ChatLine, ChatMessage, ChatView
 
-stores = Application.at(sys.argv[1] if len(sys.argv) > 1 else None)
+url, port, outbox, *_ = *sys.argv[1:], None, None, None
+stores = Application.at(url, outbox=OutboxOptions(path=outbox))
 
 
 class Page:
     """The contents of one browser window."""
 
     def __init__(self) -> None:
-        self.view = ChatView(stores)
+        self.view = ChatView(stores, is_kept=outbox is not None)
         loop = NiceGuiLoop(ui.context.client)
         views = connection_view(loop, stores.service)
         ui.dark_mode(None)
@@ -51,6 +54,7 @@ class Page:
         with ui.row().classes("items-center"):
             self.status = ui.label().classes("rounded-full px-3 py-1 text-sm")
             self.retry = ui.button("Retry now", on_click=stores.service.connect).props("flat dense")
+            ui.button("Quit", on_click=self.quit).props("flat dense")
         loop.bind(views, self.status, lambda _, now: self.show_connection(now))
         loop.bind(self.view.chats, self.chats, lambda _, them: self.show_chats(them))
         loop.bind(self.view.messages, self.talk, lambda _, them: self.show_messages(them))
@@ -97,6 +101,18 @@ class Page:
                     words.classes("font-mono text-sm" if is_code else "")
         self.talk.scroll_to(percent=1.0)
 
+    async def quit(self) -> None:
+        """Ends the program, after a question where messages would be lost."""
+        if question := self.view.question_before_closing:
+            with ui.dialog() as dialog, ui.card():
+                ui.label(question)
+                with ui.row().classes("self-end"):
+                    ui.button("Stay", on_click=lambda: dialog.submit(False)).props("autofocus")
+                    ui.button("Lose them and quit", on_click=lambda: dialog.submit(True))
+            if not await dialog:
+                return
+        server.shutdown()
+
     def send(self) -> None:
         if text := (self.input.value or "").strip():
             complaint = self.view.send(text)
@@ -117,4 +133,4 @@ async def end() -> None:
 
 server.on_startup(stores.__aenter__)
 server.on_shutdown(end)
-ui.run(port=int(sys.argv[2]) if len(sys.argv) > 2 else 8080, show=False, reload=False)
+ui.run(port=int(port or 8080), show=False, reload=False)

@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from reactivex import operators as ops
 from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widget import Widget
@@ -17,11 +18,10 @@ from textual.widgets import Input, Static
 
 from reactive_ws.gui import TextualLoop
 from reactive_ws.gui.status import ConnectionView, connection_view
-from reactive_ws.gui.textual import ConnectionBanner, ConnectionStatus, ListRows
+from reactive_ws.gui.textual import Box, ConnectionBanner, ConnectionStatus, ListRows
 
 from ..app import Application
-from ..history import Entry
-from .chat_view import MARKS, ChatView, is_waiting, text_of
+from .chat_view import MARKS, ChatMessage, ChatView
 from .question import Question
 
 __all__ = ["MARKS", "Chat"]
@@ -34,14 +34,18 @@ class Chat(App[R], Generic[R]):
 
     Args:
         app: The stores.
+        is_kept: Whether a file keeps what was not sent, so that leaving asks nothing.
     """
 
     TITLE = "reactive-ws chat"
-    AUTO_FOCUS: ClassVar[str | None] = "Input"
-    BINDINGS = [
+    AUTO_FOCUS: ClassVar[str | None] = "#line"
+    BINDINGS: ClassVar[list[BindingType]] = [
         ("ctrl+n", "new_chat", "New chat"),
-        ("ctrl+pageup", "turn(-1)", "Panel before"),
-        ("ctrl+pagedown", "turn(1)", "Next panel"),
+        ("ctrl+f", "search", "Search"),
+        ("ctrl+t", "turn_light", "Light or dark"),
+        # Containers of Textual scroll sideways with these keys.
+        Binding("ctrl+pageup", "turn(-1)", "Panel before", priority=True),
+        Binding("ctrl+pagedown", "turn(1)", "Next panel", priority=True),
     ]
     # Whatever the size of the terminal, the messages keep most of the room.
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (64, "-narrow"), (100, "-wide")]
@@ -56,14 +60,17 @@ class Chat(App[R], Generic[R]):
     .-tiny #sessions, .-tiny #panels { display: none; }
     ListRows { scrollbar-size-vertical: 1; }
     Input { border: round $panel-lighten-2; background: $panel; }
+    #search { display: none; }
+    #search.-open { display: block; }
     """
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, *, is_kept: bool = False) -> None:
         super().__init__()
         self.stores = app
-        self.view = ChatView(app)
+        self.view = ChatView(app, is_kept=is_kept)
         self.panels = Static(id="panels", markup=False)
-        self.input = Input(placeholder="Write a message, or: panel create Plan")
+        self.input = Input(placeholder="Write a message, or: panel create Plan", id="line")
+        self.search = Input(placeholder="Search; Escape shows all messages", id="search")
         self.panels.border_title = "Panels"
 
     def body(self) -> Widget:
@@ -73,16 +80,23 @@ class Chat(App[R], Generic[R]):
     def compose(self) -> ComposeResult:
         self.ui = ui = TextualLoop(self)
         self.connection = connection_view(ui, self.stores.service)
-        chats, entries = self.view.chats, self.view.entries
+        chats, messages = self.view.chats, self.view.messages
         self.sessions = ListRows(
             ui, chats, key=lambda it: it.id, render=lambda it: it.title, id="sessions"
         )
         self.entries = ListRows(
-            ui, entries, key=lambda it: it.id, render=_line, follow_end=True, gap=1, id="entries"
+            *(ui, messages),
+            key=lambda it: it.id,
+            render=_text,
+            box=_box,
+            follow_end=True,
+            gap=1,
+            id="entries",
         )
         self.sessions.border_title = "Chats"
         self.entries.border_title = "Messages"
         yield ConnectionBanner(ui, self.connection)
+        yield self.search
         yield self.body()
         yield self.input
         yield ConnectionStatus(ui, self.connection)
@@ -104,13 +118,36 @@ class Chat(App[R], Generic[R]):
         if event.list_rows is self.sessions:
             self.view.open(event.item.id)
 
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input is self.search:
+            self.view.find(event.value)
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input is self.search:
+            self.entries.focus()
+            return
         text = event.value.strip()
         if text and self.say(text):
             self.input.clear()
 
     def action_new_chat(self) -> None:
         self.view.new_chat()
+
+    def action_search(self) -> None:
+        """Opens the line for a search, or closes it and shows all messages."""
+        is_open = not self.search.has_class("-open")
+        self.search.set_class(is_open, "-open")
+        self.search.clear()
+        (self.search if is_open else self.input).focus()
+
+    def key_escape(self) -> None:
+        """Ends a search."""
+        if self.search.has_class("-open"):
+            self.action_search()
+
+    def action_turn_light(self) -> None:
+        """Changes between the light and the dark theme of Textual."""
+        self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
 
     def action_turn(self, by: int) -> None:
         self.view.turn(by)
@@ -125,16 +162,25 @@ class Chat(App[R], Generic[R]):
         self.ui.close()
 
 
-def _line(entry: Entry) -> Content:
-    # Own messages have a colour, and are muted until they are sent.
-    if entry.status is None:
-        return Content(text_of(entry))
-    return Content.styled(
-        text_of(entry), "$foreground 60%" if is_waiting(entry) else "$text-accent"
-    )
+def _text(message: ChatMessage) -> Content:
+    # The words of a message are not markup, and code has a colour of its own.
+    lines = [Content.styled(message.head, "$foreground 60%")]
+    lines += [
+        Content.styled(text, "$text-secondary") if is_code else Content(text)
+        for text, is_code in message.blocks
+    ]
+    return Content("\n").join(lines) + (" ▌" if message.is_growing else "")
 
 
-def _show_unseen(entries: ListRows[Entry], count: int) -> None:
+def _box(message: ChatMessage) -> Box:
+    if message.is_own:
+        return Box(
+            12, 0, "$foreground 60% on $primary 12%" if message.is_waiting else "on $primary 30%"
+        )
+    return Box(0, 12, "on $foreground 8%")
+
+
+def _show_unseen(entries: ListRows[ChatMessage], count: int) -> None:
     entries.border_subtitle = f"{count} new, End shows them" if count else ""
 
 

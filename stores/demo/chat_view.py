@@ -1,6 +1,6 @@
 """`ChatView`: the contents and actions of a chat window, without a toolkit.
 
-The demo's screen and the examples for Qt and Tk paint it. No action raises into an event handler: `send` returns why a message
+The demo's screen and the chats of the examples paint it. No action raises into an event handler: `send` returns why a message
 was not sent.
 """
 
@@ -22,7 +22,7 @@ from ..history import Entry
 from ..sessions import SessionsState
 from ..wire import Panel, Session
 
-__all__ = ["MARKS", "ChatLine", "ChatMessage", "ChatView", "is_waiting", "message_of", "text_of"]
+__all__ = ["MARKS", "ChatLine", "ChatMessage", "ChatView", "message_of"]
 
 # In the order of DeliveryStatus.
 _WORDS = ("◷ queued", "◷ queued", "✓ sent", "✓✓ delivered", "✕ failed", "? uncertain")
@@ -65,6 +65,11 @@ class ChatMessage:
     is_growing: bool
 
     @property
+    def head(self) -> str:
+        """Name, time and mark in one line, as far as there are any."""
+        return " · ".join(part for part in (self.name, self.time, self.mark) if part)
+
+    @property
     def blocks(self) -> tuple[tuple[str, bool], ...]:
         """The text in pieces, each with whether it is code: text between lines of ``` is, and is shown in a fixed width."""
         pieces: list[tuple[str, bool]] = []
@@ -86,16 +91,17 @@ class ChatView:
 
     Args:
         app: The stores.
+        is_kept: Whether a file keeps what was not sent, so that a window may close at any time.
 
     Attributes:
         chats: The chats, in the order in which they became known, each with the number of unread messages.
-        entries: The newest messages of the active chat.
-        messages: The same as bubbles show them; while the user searches, those that contain the words.
+        messages: The newest messages of the active chat as bubbles show them; while the user searches, those that contain the words.
         panel: The active panel in words; empty without one.
     """
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, *, is_kept: bool = False) -> None:
         self._app = app
+        self.is_kept = is_kept
         self._search = Store("", name="search")
         unread = app.history.store.select_part(
             lambda all_of_them: {key: it.unread for key, it in all_of_them.items() if it.unread}
@@ -104,11 +110,9 @@ class ChatView:
             app.sessions.state.select(), unread
         ).pipe(ops.starmap(_chats), ops.distinct_until_changed())
         active_id = app.sessions.state.select(lambda state: state.active_id)
-        self.entries: rx.Observable[tuple[Entry, ...]] = active_id.pipe(
-            ops.map(self._entries_of), ops.switch_latest()
-        )
+        entries = active_id.pipe(ops.map(self._entries_of), ops.switch_latest())
         self.messages: rx.Observable[tuple[ChatMessage, ...]] = rx.combine_latest(
-            self.entries, self._search.select()
+            entries, self._search.select()
         ).pipe(ops.starmap(_found))
         self.panel: Selection[str] = app.carousel.state.select(
             lambda now: _panel_text(now.panels, now.active)
@@ -164,23 +168,11 @@ class ChatView:
     @property
     def question_before_closing(self) -> str:
         """The question to ask before the window closes; empty when no message would be lost."""
-        count = len(self._app.service.outbox.get())
+        count = 0 if self.is_kept else len(self._app.service.outbox.get())
         if not count:
             return ""
         message = "1 message waits" if count == 1 else f"{count} messages wait"
         return f"{message} to be sent. Close the window and lose what was not sent?"
-
-
-def text_of(entry: Entry) -> str:
-    """Returns a message as it is shown, with what became of it."""
-    if entry.status is not None:
-        return f"{entry.content}\n{MARKS[entry.status]}"
-    return f"{entry.content}{' ▌' if entry.is_growing else ''}"
-
-
-def is_waiting(entry: Entry) -> bool:
-    """Whether an own message has not been sent yet."""
-    return entry.status in (DeliveryStatus.QUEUED, DeliveryStatus.STORED)
 
 
 def message_of(entry: Entry) -> ChatMessage:
@@ -193,7 +185,7 @@ def message_of(entry: Entry) -> ChatMessage:
         text=entry.content,
         mark="" if entry.status is None else MARKS[entry.status],
         is_own=is_own,
-        is_waiting=is_waiting(entry),
+        is_waiting=entry.status in (DeliveryStatus.QUEUED, DeliveryStatus.STORED),
         is_growing=entry.is_growing,
     )
 

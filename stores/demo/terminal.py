@@ -155,6 +155,8 @@ class DemoScreen(Chat[Outcome]):
         self.exit(self._outcome)
 
     def action_blur(self) -> None:
+        if self.focused is self.search:
+            self.action_search()
         self.set_focus(None)
 
     async def on_event(self, event: events.Event) -> None:
@@ -168,7 +170,11 @@ class DemoScreen(Chat[Outcome]):
             # A user who reads the ruling must not lose it.
             self._closes_in = -1
             self.ruling.border_subtitle = "q closes"
-        elif key.is_printable and key.character != "q" and self.focused is not self.input:
+        elif (
+            key.is_printable
+            and key.character != "q"
+            and self.focused not in (self.input, self.search)
+        ):
             # At once, so that this key and the next ones go into the line.
             self.set_focus(self.input)
 

@@ -47,6 +47,46 @@ def titles(window: Any) -> str:
     return "\n".join(found)
 
 
+def buttons(window: Any) -> dict[str, Any]:
+    """The buttons below a widget, by their labels."""
+    found: dict[str, Any] = {}
+    child = window.get_first_child()
+    while child is not None:
+        found |= {child.get_label(): child} if isinstance(child, Gtk.Button) else buttons(child)
+        child = child.get_next_sibling()
+    return found
+
+
+def test_closing_asks_before_messages_are_lost() -> None:
+    turning = ui_drivers.gtk()
+    ui: Any = turning.loop
+    app = Application.at("ws://127.0.0.1:9/ws")
+    app.start()
+    window = chat_gtk.Window(None, ui, app)
+    window.window.present()
+    window.view.send("<b>hello</b>")
+    turning.turn(0.2)
+    window.window.close()
+    dialog = window.question
+    text = dialog.get_child().get_first_child().get_text()
+    assert text == "2 messages wait to be sent. Close the window and lose what was not sent?"
+    buttons(dialog)["Stay"].emit("clicked")
+    turning.turn(0.1)
+    assert window.window.get_visible()
+    window.window.close()
+    buttons(window.question)["Close"].emit("clicked")
+    turning.turn(0.1)
+    assert not window.window.get_visible()
+    kept = chat_gtk.Window(None, ui, app, is_kept=True)
+    kept.window.present()
+    turning.turn(0.1)
+    kept.window.close()
+    assert kept.question is None
+    app.service.disconnect()
+    app.stop()
+    ui.close()
+
+
 def test_what_is_typed_in_an_outage_is_queued_and_then_delivered_and_found(
     hub: HubInThread,
 ) -> None:

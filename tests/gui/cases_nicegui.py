@@ -134,9 +134,24 @@ def test_the_chat_of_the_examples_sends_shows_and_finds(tmp_path: Path) -> None:
                 assert line, "the program ended"
             with Page(f"http://127.0.0.1:{port}/") as page:
                 check_chat(page)
+                hub.stop()
+                check_quit(page)
+                # The program ends by itself.
+                assert process.wait(timeout=60.0) == 0
         finally:
             process.terminate()
             process.communicate(timeout=30.0)
+
+
+def type_into(page: Page, name: str, text: str) -> None:
+    field = f"document.querySelector('input[aria-label=\"{name}\"]')"
+    page.run(f"{field}.focus(); {field}.select()")
+    page.command("Input.insertText", text=text)
+
+
+def press_enter(page: Page) -> None:
+    for kind in ("keyDown", "keyUp"):
+        page.command("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r")
 
 
 def check_chat(page: Page) -> None:
@@ -144,19 +159,31 @@ def check_chat(page: Page) -> None:
     page.until(f"{words}.includes('Connected (')", True)
     # NiceGUI drops what is typed before its own handshake.
     page.until("window.did_handshake", True)
-    field = "document.querySelector('input[aria-label=\"{}\"]')"
-
-    def type_into(name: str, text: str) -> None:
-        page.run(f"{field.format(name)}.focus(); {field.format(name)}.select()")
-        page.command("Input.insertText", text=text)
-
-    type_into("Message", "hello <i id='injected'>there</i>")
-    for kind in ("keyDown", "keyUp"):
-        page.command("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r")
+    type_into(page, "Message", "hello <i id='injected'>there</i>")
+    press_enter(page)
     page.until(f"{words}.includes('You said: hello')", True)
     assert page.run("document.getElementById('injected') === null") is True
     bubbles = "document.querySelectorAll('.q-message').length"
     page.until(bubbles, 2)
-    type_into("Search", "You SAID")
+    type_into(page, "Search", "You SAID")
     page.until(bubbles, 1)
     assert page.run(f"{words}.includes('Assistant')") is True
+    # All messages are back when the search is empty.
+    page.run("document.querySelector('[aria-label=\"Clear\"], .q-field__focusable-action').click()")
+    page.until(bubbles, 2)
+
+
+def check_quit(page: Page) -> None:
+    words = "document.body.innerText"
+    page.until(f"{words}.includes('Connection lost')", True)
+    type_into(page, "Message", "too late")
+    press_enter(page)
+    page.until(f"{words}.includes('queued')", True)
+    button = "[...document.querySelectorAll('button')].find(it => it.innerText.toUpperCase().includes('{}'))"
+    page.run(f"{button.format('QUIT')}.click()")
+    page.until(f"{words}.includes('1 message waits to be sent. Close the window')", True)
+    page.run(f"{button.format('STAY')}.click()")
+    page.until(f"{words}.includes('Close the window')", False)
+    page.run(f"{button.format('QUIT')}.click()")
+    page.until(f"{words}.includes('Close the window')", True)
+    page.run(f"{button.format('LOSE')}.click()")

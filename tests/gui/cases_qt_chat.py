@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import ui_drivers
 from hub_in_thread import HubInThread
-from PySide6 import QtCore, QtTest, QtWidgets
+from PySide6 import QtCore, QtGui, QtTest, QtWidgets
 
 from reactive_ws.connection.backoff import Backoff
 from reactive_ws.stores import Application
@@ -42,7 +43,8 @@ def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThrea
 
     def shown() -> list[str]:
         model = window.entry_rows.model
-        return [model.data(model.index(row)) for row in range(model.rowCount())]
+        rows = [model.data(model.index(row)) for row in range(model.rowCount())]
+        return [re.sub(r" · \d\d:\d\d", "", it) for it in rows]
 
     def type_in(text: str) -> None:
         QtTest.QTest.keyClicks(window.input, text)
@@ -55,19 +57,64 @@ def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThrea
 
     until(lambda: says("Connected ("))
     type_in("hello")
-    until(lambda: shown() == ["hello\n✓✓ delivered", "You said: hello (1 word)"])
+    until(lambda: shown() == ["You · ✓✓ delivered\nhello", "Assistant\nYou said: hello (1 word)"])
 
     hub.stop()
     until(lambda: says("Connection lost, reconnecting."))
     type_in("are you there")
-    until(lambda: shown()[2:] == ["are you there\n◷ queued"])
+    until(lambda: shown()[2:] == ["You · ◷ queued\nare you there"])
     assert says("1 message waits to be sent")
 
     hub.start()
-    until(
-        lambda: shown()[2:] == ["are you there\n✓✓ delivered", "You said: are you there (3 words)"]
-    )
+    answer = "Assistant\nYou said: are you there (3 words)"
+    until(lambda: shown()[2:] == ["You · ✓✓ delivered\nare you there", answer])
     until(lambda: says("Connected (") and not says("Connection lost"))
+
+    # A bubble is as wide as its words, and what the user wrote is on the right.
+    view, bubbles = window.entries, window.entries.itemDelegate()
+    picture = view.viewport().grab().toImage()
+    back = view.palette().color(QtGui.QPalette.ColorRole.Base)
+
+    def has_bubble(row: int, *, at_right: bool) -> bool:
+        box = view.visualRect(window.entry_rows.model.index(row))
+        ratio = picture.devicePixelRatio()
+        x = box.right() - 30 if at_right else box.left() + 30
+        column = [
+            picture.pixelColor(int(x * ratio), int(y * ratio))
+            for y in range(box.top(), box.bottom())
+        ]
+        return any(it != back for it in column)
+
+    assert [has_bubble(row, at_right=side) for row in (2, 3) for side in (True, False)] == [
+        *(True, False),
+        *(False, True),
+    ]
+    made = bubbles.document.cache_info().misses
+    view.viewport().grab()
+    assert bubbles.document.cache_info().misses == made
+
+    keys = QtCore.Qt.Key
+    ctrl = QtCore.Qt.KeyboardModifier.ControlModifier
+    window.activateWindow()
+    QtTest.QTest.keyClick(window, keys.Key_F, ctrl)
+    until(lambda: window.search.hasFocus())
+    QtTest.QTest.keyClicks(window.search, "THERE")
+    until(lambda: len(shown()) == 2)
+    window.search.clear()
+    until(lambda: len(shown()) == 4)
+    for name in ("Plan", "Budget"):
+        type_in(f"panel create {name}")
+    until(lambda: "Plan  (1 of 2)" in window.panel.toPlainText())
+    QtTest.QTest.keyClick(window, keys.Key_PageDown, ctrl)
+    until(lambda: "Budget  (2 of 2)" in window.panel.toPlainText())
+    until(lambda: len(shown()) == 8)
+
+    # The chat that the user leaves counts what it gets.
+    type_in("the last one")
+    QtTest.QTest.keyClick(window, keys.Key_N, ctrl)
+    until(lambda: shown() == [])
+    chats = window.session_rows.model
+    until(lambda: "First chat  (1)" in chats.data(chats.index(0)))
     window.close()
     app.stop()
     turning.loop.close()
@@ -108,7 +155,7 @@ def test_a_full_outbox_is_said_and_keeps_the_text(offline: Application) -> None:
     assert asked[0].endswith(
         "messages wait to be sent. Close the window and lose what was not sent?"
     )
-    window.is_kept = True
+    window.view.is_kept = True
     assert window.close()
     turning.loop.close()
 
@@ -128,6 +175,6 @@ def test_a_chat_is_chosen_with_keys_alone(offline: Application) -> None:
     assert offline.sessions.state.get().active_id == first.id
     names = [it.accessibleName() for it in (window.sessions, window.entries, window.input)]
     assert names == ["Chats", "Messages", "Message"]
-    window.is_kept = True
+    window.view.is_kept = True
     window.close()
     turning.loop.close()

@@ -19,6 +19,7 @@ from reactive_ws.engine.domain import Domain
 from reactive_ws.gui import TextualLoop
 from reactive_ws.gui.status import connection_view
 from reactive_ws.gui.textual import (
+    Box,
     ConnectionBanner,
     ConnectionIndicator,
     ConnectionStatus,
@@ -188,9 +189,15 @@ class Listing(App[None]):
     """One live list."""
 
     def __init__(
-        self, store: Store[tuple[Row, ...]], *, follow_end: bool = False, gap: int = 0
+        self,
+        store: Store[tuple[Row, ...]],
+        *,
+        follow_end: bool = False,
+        gap: int = 0,
+        box: Callable[[Row], Box] | None = None,
     ) -> None:
         super().__init__()
+        self.box = box
         self.store = store
         self.follow_end = follow_end
         self.gap = gap
@@ -204,6 +211,7 @@ class Listing(App[None]):
             self.store,
             key=key,
             render=lambda row: row[1],
+            box=self.box,
             follow_end=self.follow_end,
             gap=self.gap,
         )
@@ -370,6 +378,33 @@ def test_text_of_a_list_is_selected_and_copied(domain: Domain) -> None:
                 app.screen.get_selected_text()
                 == "one one one one one one one\none one one one one\ntwo\nthre"
             )
+
+    asyncio.run(run())
+
+
+def test_a_box_leaves_room_beside_a_row_and_gives_it_back_in_a_narrow_list(domain: Domain) -> None:
+    store: Store[tuple[Row, ...]] = Store(((1, "a word " * 6), (2, "b")), domain=domain)
+    boxes = {1: Box(10, 2, "on red"), 2: Box(0, 20)}
+    app = Listing(store, box=lambda row: boxes[row[0]])
+
+    async def run() -> None:
+        async with app.run_test(size=(42, 12)) as pilot:
+            rows = app.rows
+            await app.has(2)
+            width = rows.size.width - rows.scrollbar_size_vertical
+            line = rows.render_line(0)
+            assert line.text[:17] == " " * 11 + "a word"
+            colours = [it.style.bgcolor.name for it in line for _ in it.text]  # type: ignore[union-attr]
+            assert colours.count("#ff0000") == width - 12
+            assert (rows.virtual_size.height, rows.render_line(2).text[:2]) == (3, " b")
+            await pilot.mouse_down(rows, offset=(0, 0))
+            await pilot.hover(rows, offset=(20, 1))
+            await pilot.mouse_up(rows, offset=(20, 1))
+            await pilot.pause()
+            lines = str(app.screen.get_selected_text()).split("\n")
+            assert lines == ["a word a word a word a", "word a wor"]
+            await pilot.resize_terminal(20, 12)
+            await until(lambda: rows.render_line(0).text.startswith(" a word"))
 
     asyncio.run(run())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,17 @@ def hub(tmp_path: Path) -> Iterator[HubInThread]:
         yield it
 
 
+def without_time(text: str) -> str:
+    """Returns the text of a bubble without hours and minutes."""
+    return re.sub(r" · \d\d:\d\d", "", text)
+
+
+async def type_in_line(pilot: Any, chat: Chat[None], text: str) -> None:
+    chat.input.focus()
+    chat.input.value = text
+    await pilot.press("enter")
+
+
 def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThread) -> None:
     asyncio.run(talk(hub))
 
@@ -32,7 +44,7 @@ async def talk(hub: HubInThread) -> None:
     async with app, chat.run_test(size=(100, 30)) as pilot:
 
         def shown() -> list[str]:
-            return chat.entries.texts
+            return [without_time(it) for it in chat.entries.texts]
 
         def says(text: str) -> bool:
             lines = [it for it in chat.query(Static) if it.display]
@@ -43,25 +55,63 @@ async def talk(hub: HubInThread) -> None:
                 if condition():
                     return
                 await pilot.pause(0.01)
-            pytest.fail(f"shown at last: {shown()}")
+            pytest.fail(f"shown at last: {shown()}, {chat.panels.render()}, {chat.focused}")
 
         async def type_in(text: str) -> None:
             await pilot.press(*["space" if key == " " else key for key in text], "enter")
 
         await until(lambda: says("Connected ("))
         await type_in("hello")
-        await until(lambda: shown() == ["hello\n✓✓ delivered", "You said: hello (1 word)"])
+        await until(
+            lambda: (
+                shown()
+                == [
+                    "You · ✓✓ delivered\nhello",
+                    "Assistant\nYou said: hello (1 word)",
+                ]
+            )
+        )
 
         await asyncio.to_thread(hub.stop)
         await until(lambda: says("Connection lost, reconnecting."))
         await type_in("are you there")
-        await until(lambda: shown()[2:] == ["are you there\n◷ queued"])
+        await until(lambda: shown()[2:] == ["You · ◷ queued\nare you there"])
         await until(lambda: says(" 1 "))
 
         await asyncio.to_thread(hub.start)
-        answer = "You said: are you there (3 words)"
-        await until(lambda: shown()[2:] == ["are you there\n✓✓ delivered", answer])
+        answer = "Assistant\nYou said: are you there (3 words)"
+        await until(lambda: shown()[2:] == ["You · ✓✓ delivered\nare you there", answer])
         await until(lambda: says("Connected (") and not says("Connection lost"))
+
+        # What the user wrote is on the right, what others wrote on the left.
+        own, other = (chat.entries._draw(row)[0].text for row in chat.entries._shown[2:4])
+        assert (own[:12], other[:2].strip()) == (" " * 12, "A")
+        await pilot.press("ctrl+f", *"THERE")
+        await until(lambda: len(shown()) == 2)
+        await pilot.press("escape")
+        await until(lambda: len(shown()) == 4 and chat.focused is chat.input)
+        was_dark = chat.current_theme.dark
+        await pilot.press("ctrl+t")
+        assert chat.current_theme.dark is not was_dark
+
+        # The chat that the user leaves counts what it gets.
+        first = app.sessions.state.get().active_id
+        await type_in("the last one")
+        await pilot.press("ctrl+n")
+        await until(lambda: not shown())
+        await until(lambda: any("First chat  (1)" in it for it in chat.sessions.texts))
+        assert first is not None
+        await pilot.press("shift+tab", "shift+tab", "home", "enter")
+        await until(lambda: app.sessions.state.get().active_id == first)
+        await type_in_line(pilot, chat, "panel create Plan")
+        await type_in_line(pilot, chat, "panel create Budget")
+        await until(lambda: "Plan  (1 of 2)" in str(chat.panels.render()))
+        # Lists scroll sideways with these keys where the program has no use for them.
+        chat.entries.focus()
+        await pilot.press("ctrl+pagedown")
+        await until(lambda: "Budget  (2 of 2)" in str(chat.panels.render()))
+        await pilot.press("ctrl+pageup")
+        await until(lambda: "Plan  (1 of 2)" in str(chat.panels.render()))
 
 
 def test_a_full_outbox_ends_nothing_and_leaving_asks() -> None:

@@ -111,7 +111,7 @@ def test_what_is_typed_while_the_hub_is_dead_waits_is_delivered_and_judged(
         # A letter is enough to be in the line, and a q after it is a letter.
         write(screen, "is a quick question lost")
         await until(pilot, lambda: screen.input.value == "")
-        await until(pilot, lambda: says(screen, "is a quick question lost\n◷ queued"))
+        await until(pilot, lambda: says(screen, "· ◷ queued\nis a quick question lost"))
         await until(pilot, lambda: says(screen, "Reconnecting in "))
         waiting = int(str(screen.queue.border_title).removeprefix("Queue · "))
         assert waiting > 20

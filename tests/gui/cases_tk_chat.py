@@ -5,6 +5,7 @@ The keys come from `xdotool`, through the X server, as those of a user do.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tkinter as tk
@@ -18,6 +19,7 @@ from hub_in_thread import HubInThread
 
 from reactive_ws.connection.backoff import Backoff
 from reactive_ws.gui import TkLoop
+from reactive_ws.gui.status import contrast
 from reactive_ws.stores import Application
 
 sys.path.append(str(Path(__file__).parents[2] / "examples"))
@@ -50,7 +52,7 @@ def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThrea
 
     def shown() -> list[str]:
         blocks = window.talk.text.get("1.0", "end").strip().split("\n\n")
-        return [block for block in blocks if block]
+        return [re.sub(r" · \d\d:\d\d", "", block) for block in blocks if block]
 
     def until(condition: Any) -> None:
         for _ in range(6_000):
@@ -73,20 +75,87 @@ def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThrea
 
     until(lambda: says("Connected ("))
     type_in("hello")
-    until(lambda: shown() == ["hello\n✓✓ delivered", "You said: hello (1 word)"])
+    until(lambda: shown() == ["You · ✓✓ delivered\nhello", "Assistant\nYou said: hello (1 word)"])
 
     hub.stop()
     until(lambda: says("Connection lost, reconnecting."))
     type_in("are you there")
-    until(lambda: shown()[2:] == ["are you there\n◷ queued"])
+    until(lambda: shown()[2:] == ["You · ◷ queued\nare you there"])
     until(lambda: says("1 message waits to be sent"))
 
     hub.start()
-    until(
-        lambda: shown()[2:] == ["are you there\n✓✓ delivered", "You said: are you there (3 words)"]
-    )
+    answer = "Assistant\nYou said: are you there (3 words)"
+    until(lambda: shown()[2:] == ["You · ✓✓ delivered\nare you there", answer])
     until(lambda: says("Connected ("))
+
+    def press(*keys: str) -> None:
+        process = subprocess.Popen(["xdotool", "key", *keys])
+        until(lambda: process.poll() is not None)
+        turning.turn(0.05)
+
+    press("ctrl+f")
+    until(lambda: root.focus_get() is window.search)
+    press("T", "H", "E", "R", "E")
+    until(lambda: len(shown()) == 2)
+    press("BackSpace", "BackSpace", "BackSpace", "BackSpace", "BackSpace")
+    until(lambda: len(shown()) == 4)
+    for name in ("Plan", "Budget"):
+        window.view.send(f"panel create {name}")
+    until(lambda: says("Plan  (1 of 2)"))
+    press("ctrl+Next")
+    until(lambda: says("Budget  (2 of 2)"))
+    until(lambda: len(shown()) == 8)
+
+    # Code has its own style, and the chat that the user leaves counts what it gets.
+    window.view.send("see\n```\nx = 1\n```")
+    until(lambda: window.talk.text.tag_nextrange("code", "1.0"))
+    first, last = window.talk.text.tag_nextrange("code", "1.0")
+    assert window.talk.text.get(first, last) == "x = 1\n"
+    press("ctrl+n")
+    until(lambda: shown() == [])
+    until(
+        lambda: "First chat  (1)" in window.sessions.item(window.sessions.get_children()[0])["text"]
+    )
     root.destroy()
+    app.stop()
+
+
+def test_colours_keep_wcag_aa() -> None:
+    import chat_tk
+
+    for look in (chat_tk.LIGHT, chat_tk.DARK):
+        pairs = [
+            *(
+                (look.text, it)
+                for it in (look.back, look.surface, look.other, look.code, look.waits)
+            ),
+            *((look.muted, look.back), (look.own_text, look.own), (look.notice, look.back)),
+        ]
+        assert min(contrast(*pair) for pair in pairs) >= 4.5
+        assert contrast(look.focus, look.back) >= 3.0
+
+
+def test_closing_asks_before_messages_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    import chat_tk
+
+    turning = ui_drivers.tk()
+    assert isinstance(turning.loop, TkLoop)
+    root = turning.loop._root
+    app = Application.at("ws://127.0.0.1:9/ws")
+    app.start()
+    window: Any = chat_tk.Window(root, turning.loop, app)
+    window.view.send("hello")
+    turning.turn(0.1)
+    asked: list[str] = []
+    monkeypatch.setattr(chat_tk.messagebox, "askokcancel", lambda _, text: bool(asked.append(text)))
+    window.close()
+    assert asked == ["2 messages wait to be sent. Close the window and lose what was not sent?"]
+    assert root.winfo_exists()
+    window.view.is_kept = True
+    window.close()
+    with pytest.raises(tk.TclError):
+        root.winfo_exists()
+    app.service.disconnect()
     app.stop()
 
 

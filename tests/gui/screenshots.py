@@ -79,7 +79,7 @@ def qt(hub: HubInThread) -> None:
     program = QtWidgets.QApplication([])
     app = application(hub.url)
     app.start()
-    window = chat_qt.Window(chat_qt.QtLoop(QtCore), app)
+    window = chat_qt.Window(chat_qt.QtLoop(QtCore), app, is_kept=True)
     window.show()
 
     def turn(seconds: float) -> None:

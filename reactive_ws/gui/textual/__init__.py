@@ -9,10 +9,11 @@ Modules in reading order:
 """
 
 from ..loops import TextualLoop
-from .lists import ListRows
+from .lists import Box, ListRows
 from .widgets import ConnectionBanner, ConnectionIndicator, ConnectionStatus
 
 __all__ = [
+    "Box",
     "ConnectionBanner",
     "ConnectionIndicator",
     "ConnectionStatus",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from itertools import accumulate
 from typing import Any, ClassVar, Generic, TypeVar
 
+import attrs
 from reactivex import Observable
 from reactivex.abc import DisposableBase
 from rich.cells import cell_len
@@ -22,6 +23,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.selection import Selection as TextSelection
 from textual.strip import Strip
+from textual.style import Style
 from textual.visual import Visual
 
 from ...state import ReadOnly
@@ -29,21 +31,40 @@ from ...views import Change, Insert, Move, Remove, apply_changes, list_changes
 from ..loops import TextualLoop
 from ..rows import End, count_new_at_end
 
-__all__ = ["ListRows"]
+__all__ = ["Box", "ListRows"]
 
 T = TypeVar("T")
 
 
+_LEAST = 24
+"""Cells that a box keeps for its text in a narrow list; its margins give way first."""
+
+
+@attrs.frozen
+class Box:
+    """The place and colours of a row that does not take the whole width, such as a bubble of a chat.
+
+    Attributes:
+        left, right: Cells that stay empty beside it.
+        style: Of the box, in Textual's words, such as "on $primary 25%".
+    """
+
+    left: int = 0
+    right: int = 0
+    style: str = ""
+
+
 class _Row:
-    """One row: its content, its height and its drawn lines.
+    """One row: its content, its box, its height and its drawn lines.
 
     `strips` is None until the row is drawn; `height` is then an exact number too.
     """
 
-    __slots__ = ("content", "height", "strips")
+    __slots__ = ("box", "content", "height", "strips")
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: Content, box: Box | None) -> None:
         self.content = content
+        self.box = box
         self.height = 0
         self.strips: list[Strip] | None = None
 
@@ -58,6 +79,7 @@ class ListRows(ScrollView, Generic[T], can_focus=True):
         stream: The rows, as immutable sequences.
         key: Returns the key of a row.
         render: Returns what a row shows: a `str`, which is shown as it is, a `Content` or a rich `Text`.
+        box: Returns the box of a row; a row takes the whole width when None.
         follow_end: Whether a list at its end stays at the end, also when it is resized.
         gap: Empty lines after each row.
         name, id, classes: Of the widget.
@@ -113,6 +135,7 @@ class ListRows(ScrollView, Generic[T], can_focus=True):
         *,
         key: Callable[[T], Hashable],
         render: Callable[[T], str | Content | Text],
+        box: Callable[[T], Box] | None = None,
         follow_end: bool = False,
         gap: int = 0,
         name: str | None = None,
@@ -125,6 +148,7 @@ class ListRows(ScrollView, Generic[T], can_focus=True):
         self._stream = stream
         self._key = key
         self._render_row = render
+        self._box_of = box
         self._is_following = follow_end
         self._gap = gap
         self._items: list[T] = []
@@ -236,7 +260,7 @@ class ListRows(ScrollView, Generic[T], can_focus=True):
             content = Content(shown)
         else:
             content = shown
-        row = _Row(content)
+        row = _Row(content, None if self._box_of is None else self._box_of(item))
         if self._width:
             row.height = self._measure(row)
         return row
@@ -245,13 +269,23 @@ class ListRows(ScrollView, Generic[T], can_focus=True):
 
     def _measure(self, row: _Row) -> int:
         """Returns the height of a row without drawing it."""
-        height = self._gap
+        height, (_, width) = self._gap, self._text_room(row)
         for line in row.content.plain.split("\n"):
-            if (len(line) if line.isascii() else cell_len(line)) <= self._width:
+            if (len(line) if line.isascii() else cell_len(line)) <= width:
                 height += 1
             else:
-                height += max(1, len(Content(line).wrap(self._width)))
+                height += max(1, len(Content(line).wrap(width)))
         return height
+
+    def _text_room(self, row: _Row) -> tuple[int, int]:
+        """Returns in which column the text of a row begins, and how many cells it has."""
+        width, box = self._width or self.size.width, row.box
+        if box is None:
+            return 0, width
+        left = max(0, min(box.left, width - _LEAST))
+        right = max(0, min(box.right, width - _LEAST - left))
+        # A cell on each side belongs to the box.
+        return left + 1, max(1, width - left - right - 2)
 
     def _lay_out(self, held: tuple[list[Hashable], int] | None) -> None:
         """Computes where each row begins, and puts the view where it belongs."""
@@ -396,11 +430,23 @@ class ListRows(ScrollView, Generic[T], can_focus=True):
 
     def _draw(self, row: _Row) -> list[Strip]:
         if row.strips is None:
-            width = self._width or self.size.width
-            row.strips = Visual.to_strips(
-                self, row.content, width, None, self.visual_style, apply_selection=False, pad=True
+            start, width = self._text_room(row)
+            style = self.visual_style
+            if row.box is not None:
+                style += Style.parse(row.box.style)
+            strips = Visual.to_strips(
+                self, row.content, width, None, style, apply_selection=False, pad=True
             )
+            row.strips = strips if row.box is None else self._boxed(strips, start, style)
         return row.strips
+
+    def _boxed(self, strips: list[Strip], start: int, style: Style) -> list[Strip]:
+        """Puts lines of text into a box that begins a cell before `start`."""
+        edge = Strip.blank(1, style.rich_style)
+        left = Strip.blank(start - 1, self.rich_style)
+        spare = (self._width or self.size.width) - start - strips[0].cell_length - 1
+        right = Strip.blank(max(0, spare), self.rich_style)
+        return [Strip.join([left, edge, strip, edge, right]) for strip in strips]
 
     def notify_style_update(self) -> None:
         """Draws all rows again when colours change."""
@@ -441,7 +487,9 @@ class ListRows(ScrollView, Generic[T], can_focus=True):
                 if span is not None and line - top < len(strips):
                     text = strips[line - top].text
                     end = None if span[1] == -1 else span[1]
-                    found.append(text[span[0] : end].rstrip())
+                    # The margin of a box is not text.
+                    start = max(span[0], self._text_room(row)[0])
+                    found.append(text[start:end].rstrip())
         return "\n".join(found), "\n"
 
     def selection_updated(self, selection: TextSelection | None) -> None:
