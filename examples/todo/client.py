@@ -6,29 +6,41 @@ import sys
 import uuid
 from typing import Any, ClassVar
 
+import attrs
+from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Footer, Header, Input, OptionList
 from textual.widgets.option_list import Option
 
-from reactive_ws import Domain, ReadOnly, Store, WebSocketService
-from reactive_ws.connection import ConnectionState
+from reactive_ws import Domain, ReadOnly, WebSocketService, derived
+from reactive_ws.connection import ErrorEvent
+from reactive_ws.errors import RequestFailed
 from reactive_ws.gui.textual import TextualLoop
 from reactive_ws.outbox import Delivery
+from reactive_ws.replicas import PendingCommand, Replica, ReplicaStatus
 from reactive_ws.wire import JsonCodec
 
 from .messages import (
     LIST,
+    Todo,
     TodoAdd,
     TodoAdded,
     TodoList,
-    TodoSnapshot,
     TodoTick,
     TodoTicked,
     added,
     registry,
     ticked,
 )
+
+
+@attrs.frozen
+class Row:
+    """An entry on the screen, and whether a command of this client for it waits for the server."""
+
+    todo: Todo
+    is_pending: bool
 
 
 class TodoClient:
@@ -40,40 +52,39 @@ class TodoClient:
     """
 
     def __init__(self, url: str, **options: Any) -> None:
-        domain = options.setdefault("domain", Domain("todo"))
+        options.setdefault("domain", Domain("todo"))
         self.service = WebSocketService(url, codec=JsonCodec(registry()), **options)
-        self._todos = Store(TodoList(), domain=domain, name="todos")
-        self.service.on(
-            TodoAdded, lambda message: self._todos.update(lambda now: added(now, message))
+        self._todos = self.service.replica(
+            LIST,
+            TodoList(),
+            {TodoAdded: added, TodoTicked: ticked},
+            optimistic={TodoAdd: added, TodoTick: ticked},
         )
-        self.service.on(
-            TodoTicked, lambda message: self._todos.update(lambda now: ticked(now, message))
-        )
-        self.service.on(TodoSnapshot, self._replace)
-        self._is_loaded = False
-        self.service.connection.select(lambda now: now.state).subscribe(self._load)
-
-    def _load(self, state: ConnectionState) -> None:
-        """Asks for the list on the first connection; later ones resume."""
-        if state is ConnectionState.CONNECTED and not self._is_loaded:
-            self.service.sync(LIST)
-
-    def _replace(self, found: TodoSnapshot) -> None:
-        self._is_loaded = True
-        self._todos.set(TodoList(found.items))
+        self.rows = derived(self._todos, self._todos.pending, rows)
 
     @property
-    def todos(self) -> ReadOnly[TodoList]:
-        """The list."""
+    def todos(self) -> Replica[TodoList]:
+        """The list, with the commands that are under way."""
         return self._todos
 
+    @property
+    def status(self) -> ReadOnly[ReplicaStatus]:
+        """How far the list is."""
+        return self._todos.status
+
     def add(self, title: str) -> Delivery:
-        """Adds an entry; the delivery ends when the server has it."""
-        return self.service.send(TodoAdd(uuid.uuid4().hex, title))
+        """Adds an entry; it shows at once, and the delivery ends when the server has it."""
+        return self._todos.send(TodoAdd(uuid.uuid4().hex, title))
 
     def tick(self, item: str, *, is_done: bool) -> Delivery:
         """Ticks an entry off."""
-        return self.service.send(TodoTick(item, is_done))
+        return self._todos.send(TodoTick(item, is_done))
+
+
+def rows(todos: TodoList, pending: tuple[PendingCommand, ...]) -> tuple[Row, ...]:
+    """Returns the entries, with those marked that a pending command is about."""
+    waiting = {command.payload.id for command in pending}
+    return tuple(Row(item, item.id in waiting) for item in todos.items)
 
 
 class TodoApp(App[None]):
@@ -97,7 +108,9 @@ class TodoApp(App[None]):
         """Connects, and shows the list whenever it changes."""
         self._ui = TextualLoop(self)
         view = self.query_one(OptionList)
-        self._ui.bind(self._client.todos.select(), view, show)
+        self._ui.bind(self._client.rows.select(), view, show)
+        self._ui.bind(self._client.status.select(), self, show_status)
+        self._ui.bind(self._client.service.errors, self, show_refusal)
         await self._client.service.__aenter__()
 
     async def on_unmount(self) -> None:
@@ -116,13 +129,31 @@ class TodoApp(App[None]):
         self._client.tick(item.id, is_done=not item.is_done)
 
 
-def show(view: OptionList, todos: TodoList) -> None:
-    """Draws the list."""
+def show(view: OptionList, shown: tuple[Row, ...]) -> None:
+    """Draws the list; what the server has not confirmed is dim and ends in dots."""
     chosen = view.highlighted
     view.clear_options()
-    for item in todos.items:
-        view.add_option(Option(f"{'x' if item.is_done else ' '} {item.title}", id=item.id))
+    for row in shown:
+        text = (
+            f"{'x' if row.todo.is_done else ' '} {row.todo.title}{' ...' if row.is_pending else ''}"
+        )
+        style = "dim italic" if row.is_pending else ""
+        view.add_option(Option(Text(text, style), id=row.todo.id))
     view.highlighted = chosen
+
+
+def show_status(app: TodoApp, status: ReplicaStatus) -> None:
+    """Says in the header how far the list is."""
+    app.sub_title = status.value
+
+
+def show_refusal(app: TodoApp, event: ErrorEvent) -> None:
+    """Says which entry the server refused; it is taken back already."""
+    refusal = event.exception
+    if isinstance(refusal, RequestFailed) and isinstance(refusal.payload, TodoAdd):
+        app.notify(
+            f"{refusal.payload.title!r}: {refusal.message}", severity="warning", markup=False
+        )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from reactive_ws.wire import Guarantee, Registry, Snapshot, protocol_v1
+from reactive_ws.wire import Guarantee, Registry, protocol_v1
 
 LIST = "todos"
 """The stream that all clients follow."""
@@ -58,18 +58,12 @@ class TodoList:
     items: tuple[Todo, ...] = ()
 
 
-class TodoSnapshot(Snapshot, frozen=True, kw_only=True):
-    """The list at a position, for a client that is new or was away for too long."""
-
-    items: tuple[Todo, ...] = ()
-
-
-def added(state: TodoList, message: TodoAdded) -> TodoList:
+def added(state: TodoList, message: TodoAdd | TodoAdded) -> TodoList:
     """Returns the list with the new entry."""
     return TodoList((*state.items, Todo(message.id, message.title)))
 
 
-def ticked(state: TodoList, message: TodoTicked) -> TodoList:
+def ticked(state: TodoList, message: TodoTick | TodoTicked) -> TodoList:
     """Returns the list with the changed entry."""
     return TodoList(
         tuple(
@@ -86,5 +80,4 @@ def registry() -> Registry:
     types.message("todo.tick", guarantee=Guarantee.AT_LEAST_ONCE)(TodoTick)
     types.message("todo.added")(TodoAdded)
     types.message("todo.ticked")(TodoTicked)
-    types.snapshot(TodoSnapshot)
     return types

@@ -171,16 +171,17 @@ class Program:
     """A client of the example in a process of its own, started as its docstring says.
 
     Attributes:
+        arguments: Of its command line.
         shown: The lines that it printed, newest last.
     """
 
     def __init__(self, url: str, name: str, folder: Path) -> None:
-        self._arguments = (url, name)
+        self.arguments = (url, name)
         self._folder = folder
         self.shown: list[str] = []
 
     async def start(self) -> None:
-        self.process = await start(*self._arguments, folder=self._folder)
+        self.process = await start(*self.arguments, folder=self._folder)
         self._reading = asyncio.create_task(self._read())
         await until(lambda: bool(self.shown))
 
@@ -253,7 +254,7 @@ async def play(
             else:
                 await victim.kill()
                 await victim.start()
-        last = [f"last-{client._arguments[1]}" for client in clients]
+        last = [f"last-{client.arguments[1]}" for client in clients]
         for client, word in zip(clients, last, strict=True):
             client.say(word)
 

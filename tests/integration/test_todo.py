@@ -106,6 +106,45 @@ def test_two_clients_and_a_screen_see_one_list(tmp_path: Path) -> None:
     asyncio.run(check())
 
 
+def test_the_screen_shows_what_is_not_confirmed_and_takes_back_what_is_refused(
+    tmp_path: Path,
+) -> None:
+    async def check() -> None:
+        port = free_port()
+        model = TodoClient(
+            f"ws://127.0.0.1:{port}/live/",
+            domain=Domain("t"),
+            backoff=Backoff(initial=0.05, cap=0.2),
+        )
+        screen = TodoApp(model)
+        async with screen.run_test(notifications=True) as pilot:
+            view = screen.query_one(OptionList)
+
+            def drawn() -> list[tuple[str, str]]:
+                return [
+                    (str(one.prompt), str(getattr(one.prompt, "style", ""))) for one in view.options
+                ]
+
+            screen.query_one(Input).focus()
+            await pilot.press(*"tea", "enter")
+            await until(lambda: drawn() == [("  tea ...", "dim italic")])
+            assert screen.sub_title == "loading"
+            process = await start_node(port, str(tmp_path / "todo.db"))
+            try:
+                await until(lambda: drawn() == [("  tea", "")])
+                await until(lambda: screen.sub_title == "live")
+                model.add("  ")
+                assert len(model.rows.get()) == 2
+                await until(lambda: len(model.rows.get()) == 1)
+                await until(lambda: drawn() == [("  tea", "")])
+                await until(lambda: bool(screen.query("Toast")))
+            finally:
+                process.send_signal(signal.SIGTERM)
+                await process.wait()
+
+    asyncio.run(check())
+
+
 HAPROXY = """
 global
   maxconn 500
