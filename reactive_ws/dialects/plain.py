@@ -14,7 +14,7 @@ import msgspec
 
 from ..connection import Meaning, Phase
 from ..errors import MessageRejected
-from ..wire import Codec, Envelope, JsonCodec, Registry
+from ..wire import Codec, Envelope, JsonCodec, Registry, id_text
 from .session import (
     NO_CLOSES,
     NO_MEMORY,
@@ -181,15 +181,16 @@ class PlainJsonSession:
             return
         channel = name if dialect.channel is None else dialect.channel(element)
         payload = element if dialect.payload is None else element.get(dialect.payload)
-        yield message_of(dialect.registry, name, payload, channel)
+        identity = None if dialect.id is None else id_text(element.get(dialect.id))
+        yield message_of(dialect.registry, name, payload, channel, id=identity)
 
     def _answers(self, element: Json) -> Iterable[Event]:
         field = self._dialect.id
         if field is None or field not in element:
             return
         # A server may write the id back as the number that it reads in it.
-        identity = str(element[field])
-        if identity not in self._sent:
+        identity = id_text(element[field])
+        if identity not in self._sent or identity is None:
             return
         del self._sent[identity]
         error = element.get(self._dialect.error)

@@ -33,7 +33,7 @@ from .control import (
     Unsubscribe,
     Unsubscribed,
 )
-from .envelope import Envelope, moment
+from .envelope import Envelope, id_text, moment
 from .registry import Guarantee, MessageType, Registry, protocol_v1
 from .schema import schema_of
 
@@ -64,6 +64,7 @@ __all__ = [
     "Sync",
     "Unsubscribe",
     "Unsubscribed",
+    "id_text",
     "moment",
     "protocol_v1",
     "schema_of",

@@ -17,7 +17,7 @@ from msgspec import UNSET, Raw, Struct
 from msgspec.structs import force_setattr
 
 from ..errors import MessageRejected
-from .envelope import Envelope
+from .envelope import Envelope, id_text
 from .registry import MessageType, Registry, protocol_v1
 
 __all__ = ["Codec", "JsonCodec"]
@@ -59,7 +59,7 @@ class _Incoming(Struct, frozen=True, gc=False):
     type: str
     payload: Raw = Raw(b"")
     channel: str | None = None
-    id: str | None = None
+    id: str | int | float | bool | None = None
     stream: str | None = None
     epoch: str | None = None
     seq: int | None = None
@@ -177,7 +177,7 @@ class JsonCodec:
             incoming.type,
             payload,
             incoming.channel or incoming.type,
-            incoming.id,
+            id_text(incoming.id),
             incoming.stream,
             incoming.epoch,
             incoming.seq,
@@ -246,7 +246,7 @@ def _rejected(reason: str, incoming: _Incoming) -> MessageRejected:
         stream=incoming.stream,
         epoch=incoming.epoch,
         seq=incoming.seq,
-        id=incoming.id,
+        id=id_text(incoming.id),
         more=incoming.more is True,
     )
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
+import msgspec
 from msgspec import Struct
 
-__all__ = ["Envelope", "moment"]
+__all__ = ["Envelope", "id_text", "moment"]
 
 P_co = TypeVar("P_co", covariant=True)
 
@@ -26,6 +27,13 @@ def moment(timestamp: datetime | float) -> datetime:
     return datetime.fromtimestamp(timestamp / 1000.0, tz=UTC)
 
 
+def id_text(value: object) -> str | None:
+    """Returns an id of the wire as text: a number or a boolean as JSON writes it; None for anything else."""
+    if isinstance(value, str):
+        return value
+    return msgspec.json.encode(value).decode() if isinstance(value, int | float) else None
+
+
 class Envelope(Struct, Generic[P_co], frozen=True, gc=False, omit_defaults=True):
     """One message with its address and position.
 
@@ -33,7 +41,8 @@ class Envelope(Struct, Generic[P_co], frozen=True, gc=False, omit_defaults=True)
         type: What it is, such as "order.add"; decides the class of `payload`.
         payload: The typed payload; plain JSON values when the type is unknown; None when absent.
         channel: Routing name; equals `type` when the wire had none.
-        id: Set by the client on every message and kept on every resend.
+        id: Set by the client on every message and kept on every resend. A number or a boolean of a foreign server is
+            kept as its JSON text: "18" for 18.
         stream, epoch, seq: Position in an ordered stream, set by servers; `seq` counts from 1 in each epoch.
         timestamp: When it was sent, see `moment`.
         redelivered: True when the client sent it before.
