@@ -190,7 +190,7 @@ class PlainJsonSession:
             return
         # A server may write the id back as the number that it reads in it.
         identity = id_text(element[field])
-        if identity not in self._sent or identity is None:
+        if identity is None or identity not in self._sent:
             return
         del self._sent[identity]
         error = element.get(self._dialect.error)

@@ -15,7 +15,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -31,9 +31,9 @@ _APPLICATION = 0x52575301
 _CREATE = (
     (
         "CREATE TABLE entries (number INTEGER PRIMARY KEY AUTOINCREMENT, "
-        "id TEXT NOT NULL UNIQUE, frame NOT NULL, checksum BLOB NOT NULL)"
+        "id TEXT NOT NULL UNIQUE, frame NOT NULL, sent REAL, checksum BLOB NOT NULL)"
     ),
-    "CREATE TABLE damaged (number INTEGER, id, frame, checksum)",
+    "CREATE TABLE damaged (number INTEGER, id, frame, sent, checksum)",
     "CREATE TABLE client (name TEXT NOT NULL)",
     "INSERT INTO client VALUES (lower(hex(randomblob(16))))",
 )
@@ -43,22 +43,37 @@ _IDLE = 1.0
 
 @attrs.frozen
 class Stored:
-    """A message in the file, in the order of sending."""
+    """A message in the file, in the order of sending.
+
+    Attributes:
+        id: Of the message.
+        frame: The message as the codec wrote it.
+        sent: When it may have been transmitted first, in seconds since 1970; None: it was never transmitted.
+    """
 
     id: str
     frame: str | bytes = attrs.field(repr=False)
+    sent: float | None = None
 
 
 @attrs.frozen
 class _Append:
-    id: str
-    frame: str | bytes
+    one: Stored
+    done: Callable[[JournalError | None], None]
+
+
+@attrs.frozen
+class _Mark:
+    messages: tuple[Stored, ...]
     done: Callable[[JournalError | None], None]
 
 
 @attrs.frozen
 class _Remove:
     id: str
+
+
+_Work: TypeAlias = _Append | _Mark | _Remove
 
 
 class Journal:
@@ -92,7 +107,7 @@ class Journal:
         self._failed = failed
         self._opening = threading.RLock()
         self._lock = threading.Condition()
-        self._waiting: list[_Append | _Remove] = []
+        self._waiting: list[_Work] = []
         self._is_wanted = False
         self._thread: threading.Thread | None = None
         self._death: JournalError | None = None
@@ -155,7 +170,7 @@ class Journal:
         try:
             with self._file.translating():
                 rows: list[Any] = self._file.database.execute(
-                    "SELECT number, id, frame, checksum FROM entries ORDER BY number"
+                    "SELECT number, id, frame, sent, checksum FROM entries ORDER BY number"
                 ).fetchall()
         except (TypeError, ValueError) as error:
             reason = "is damaged; restore it from a copy or choose another one"
@@ -163,20 +178,28 @@ class Journal:
         good = [row for row in rows if _is_whole(row)]
         if len(good) < len(rows):
             self._set_aside([row for row in rows if not _is_whole(row)])
-        return [Stored(row[1], row[2]) for row in good]
+        return [Stored(row[1], row[2], row[3]) for row in good]
 
-    def append(
-        self, identity: str, frame: str | bytes, done: Callable[[JournalError | None], None]
-    ) -> None:
+    def append(self, one: Stored, done: Callable[[JournalError | None], None]) -> None:
         """Stores a message; calls `done` with None once it is on disk, or with what prevented that."""
+        self._write_later(_Append(one, done))
+
+    def mark(self, messages: Iterable[Stored], done: Callable[[JournalError | None], None]) -> None:
+        """Notes that stored messages may have been transmitted since `sent`; calls `done` as `append` does.
+
+        It comes before the first transmission: after a crash the file knows each message that may have left.
+        """
+        self._write_later(_Mark(tuple(messages), done))
+
+    def _write_later(self, work: _Append | _Mark) -> None:
         with self._lock:
             problem = self._death
             if problem is None and not self._is_wanted:
                 problem = JournalError(self.path, "is closed")
             if problem is None:
-                self._enqueue(_Append(identity, frame, done))
+                self._enqueue(work)
                 return
-        self._tell(_Append(identity, frame, done), problem)
+        self._tell(work, problem)
 
     def remove(self, identity: str) -> None:
         """Forgets a message, also in a file that is closed."""
@@ -195,7 +218,7 @@ class Journal:
 
     # --- the thread -----------------------------------------------------------------------------------------------------
 
-    def _enqueue(self, work: _Append | _Remove) -> None:
+    def _enqueue(self, work: _Work) -> None:
         self._waiting.append(work)
         if self._thread is None:
             # The program must not end before what it deleted is deleted. What it appended was not reported as stored.
@@ -212,7 +235,7 @@ class Journal:
             thread.join()
 
     def _run(self) -> None:
-        work: list[_Append | _Remove] = []
+        work: list[_Work] = []
         try:
             while True:
                 with self._lock:
@@ -225,8 +248,8 @@ class Journal:
                 if not self._has_file():
                     self._keep(work)
                     return
-                for append, error in self._write(work):
-                    self._tell(append, error)
+                for one, error in self._write(work):
+                    self._tell(one, error)
                 work = []
         except BaseException as error:  # noqa: BLE001 - the thread is over, and what waits for it must fail
             self._die(error, work)
@@ -245,13 +268,13 @@ class Journal:
             return False
         return True
 
-    def _keep(self, work: list[_Append | _Remove]) -> None:
+    def _keep(self, work: list[_Work]) -> None:
         """Keeps removals for the next `open`, because another owner has the file."""
         with self._lock:
             self._waiting = [*work, *self._waiting]
             self._thread = None
 
-    def _die(self, error: BaseException, work: list[_Append | _Remove]) -> None:
+    def _die(self, error: BaseException, work: list[_Work]) -> None:
         death = JournalError(self.path, f"has no writer: its thread ended with {error!r}")
         with self._lock:
             self._death = death
@@ -259,17 +282,17 @@ class Journal:
             self._waiting = []
             self._leave()
         for one in work:
-            if isinstance(one, _Append):
+            if not isinstance(one, _Remove):
                 self._tell(one, death)
         self._report(death)
 
-    def _tell(self, append: _Append, error: JournalError | None) -> None:
+    def _tell(self, work: _Append | _Mark, error: JournalError | None) -> None:
         try:
-            append.done(error)
+            work.done(error)
         except (
             BaseException
         ):  # an observer of the program, which must not end the thread of all messages
-            _logger.exception("an observer raised after message %s was stored", append.id)
+            _logger.exception("an observer raised after %s was written", self.path)
 
     def _report(self, error: JournalError) -> None:
         try:
@@ -277,15 +300,15 @@ class Journal:
         except BaseException:  # as in `_tell`
             _logger.exception("an observer raised on hearing that %s", error)
 
-    def _write(self, work: list[_Append | _Remove]) -> list[tuple[_Append, JournalError | None]]:
+    def _write(self, work: list[_Work]) -> list[tuple[_Append | _Mark, JournalError | None]]:
         """Writes everything in one transaction; if that fails, each by itself, so that one cannot spoil the others."""
         try:
             self._commit(work)
         except Exception:  # noqa: BLE001 - a frame that SQLite cannot take raises what it likes
             return [result for one in work for result in self._write_alone(one)]
-        return [(one, None) for one in work if isinstance(one, _Append)]
+        return [(one, None) for one in work if not isinstance(one, _Remove)]
 
-    def _write_alone(self, one: _Append | _Remove) -> Iterable[tuple[_Append, JournalError | None]]:
+    def _write_alone(self, one: _Work) -> Iterable[tuple[_Append | _Mark, JournalError | None]]:
         error: JournalError | None = None
         try:
             self._commit([one])
@@ -293,28 +316,35 @@ class Journal:
             error = failure
         except Exception as failure:  # noqa: BLE001 - see `_write`
             kind = type(failure).__name__
-            error = JournalError(self.path, f"cannot take message {one.id}: its frame is a {kind}")
-        if isinstance(one, _Append):
+            what = f"message {one.one.id}: its frame is" if isinstance(one, _Append) else "it:"
+            error = JournalError(self.path, f"cannot take {what} a {kind}")
+        if not isinstance(one, _Remove):
             return [(one, error)]
         if error is not None:
             self._report(error)
         return []
 
-    def _commit(self, work: Iterable[_Append | _Remove]) -> None:
+    def _commit(self, work: Iterable[_Work]) -> None:
         with self._file.transaction() as database:
-            for one in work:
-                if isinstance(one, _Append):
+            for step in work:
+                if isinstance(step, _Append):
+                    one = step.one
                     database.execute(
-                        "INSERT OR IGNORE INTO entries (id, frame, checksum) VALUES (?, ?, ?)",
-                        (one.id, one.frame, _checksum(one.id, one.frame)),
+                        "INSERT OR IGNORE INTO entries (id, frame, sent, checksum) VALUES (?, ?, ?, ?)",
+                        (one.id, one.frame, one.sent, _checksum(one)),
+                    )
+                elif isinstance(step, _Mark):
+                    database.executemany(
+                        "UPDATE entries SET sent = ?, checksum = ? WHERE id = ?",
+                        [(one.sent, _checksum(one), one.id) for one in step.messages],
                     )
                 else:
-                    database.execute("DELETE FROM entries WHERE id = ?", (one.id,))
+                    database.execute("DELETE FROM entries WHERE id = ?", (step.id,))
 
     def _set_aside(self, rows: list[Any]) -> None:
         with self._file.transaction() as database:
             for number, *row in rows:
-                database.execute("INSERT INTO damaged VALUES (?, ?, ?, ?)", (number, *row))
+                database.execute("INSERT INTO damaged VALUES (?, ?, ?, ?, ?)", (number, *row))
                 database.execute("DELETE FROM entries WHERE number = ?", (number,))
         reason = (
             f"has {len(rows)} damaged messages; they are not sent and kept in its table `damaged`"
@@ -322,14 +352,17 @@ class Journal:
         self._report(JournalError(self.path, reason))
 
 
-def _checksum(identity: str, frame: str | bytes) -> bytes:
+def _checksum(one: Stored) -> bytes:
+    frame = one.frame
     kind, data = ("t", frame.encode()) if isinstance(frame, str) else ("b", bytes(frame))
-    head = f"{kind}{len(identity)}:{identity}".encode()
+    head = f"{kind}{len(one.id)}:{one.id}{one.sent}".encode()
     return hashlib.blake2b(head + data, digest_size=8).digest()
 
 
 def _is_whole(row: Any) -> bool:
-    _, identity, frame, checksum = row
+    _, identity, frame, sent, checksum = row
     if not isinstance(identity, str) or not isinstance(frame, str | bytes):
         return False
-    return bool(checksum == _checksum(identity, frame))
+    if not isinstance(sent, float | None):
+        return False
+    return bool(checksum == _checksum(Stored(identity, frame, sent)))

@@ -77,7 +77,10 @@ class Outgoing:
         parts: The frames that follow it, such as binary attachments; no other frame comes between.
         expires_at: Loop time after which it is no longer sent for the first time.
         is_ready: False while it is not on disk yet.
-        first_sent_at: Loop time of the first transmission; None before it, and for a message of an earlier process.
+        first_sent: When it was transmitted first, in seconds since 1970; None before. For a message of an earlier process it
+            is when that process may have transmitted it.
+        is_marked: Whether the file says that it may have been transmitted; only such a durable message is transmitted.
+        is_marking: Whether the file is about to say so.
         number: Its place in the order of sending.
         weight: Its share of the outbox's `max_size`.
         refusals: How often the server refused it; see `Meaning.refusals`.
@@ -106,7 +109,9 @@ class Outgoing:
     transmissions: int = 0
     refusals: float = 0.0
     sent_at: float = 0.0
-    first_sent_at: float | None = None
+    first_sent: float | None = None
+    is_marked: bool = False
+    is_marking: bool = False
     position: int | None = None
     confirmed_at: float | None = None
     is_slow: bool = False

@@ -10,7 +10,9 @@ The rules:
     * A refusal is an error of the server that is not retryable, or a close of the connection while the entry was alone
       in flight, `max_refusals` times.
     * A server that keeps outcomes for a limited time would take an older copy for a new message. So an entry that was sent
-      longer ago than that is not sent again: it becomes uncertain. One never sent is sent whatever its age.
+      longer ago than that is not sent again: it becomes uncertain. One never sent is sent whatever its age. The age counts
+      by the wall clock, which goes on while the computer sleeps and between two processes.
+    * A durable entry is sent for the first time when its file says that it may have been sent.
     * A parked entry is set aside, because the server refused it for now or takes no message of its size. Later entries go
       ahead of it. It returns to the head of the queue.
     * Full, in entries or in bytes: a new entry makes the oldest queued at-most-once entries fall out. When that gives no
@@ -27,7 +29,8 @@ import itertools
 import math
 import secrets
 import threading
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from ..errors import DeliveryFailed, DuplicateId, MessageError, OutboxFull
@@ -56,9 +59,12 @@ class Outbox:
         options: The bounds; the default ones when None.
         on_drop: Called with every entry that the outbox drops or does not take, and the reason.
         on_slow: Called with every entry that became slow.
+        wall: Returns seconds since 1970.
 
     Attributes:
         client: 128 random bits as text, which tell the server whose ids these are; the journal keeps them.
+        on_first: Called with durable entries before they are sent for the first time; they wait until `marked`. None: they
+            do not wait.
         on_over: Called with every entry that is done, whatever its fate; the journal forgets it then.
         unreadable: Ids of stored messages that the codec cannot read; for the view only.
         resent: How many transmissions were of messages that were sent before.
@@ -73,6 +79,7 @@ class Outbox:
         *,
         on_drop: Callable[[Outgoing, str], None] | None = None,
         on_slow: Callable[[Outgoing], None] | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.options = options or OutboxOptions()
         self.client = secrets.token_hex(16)
@@ -81,9 +88,11 @@ class Outbox:
         self.version = 0
         self.position = 0
         self.on_over: Callable[[Outgoing], None] | None = None
+        self.on_first: Callable[[Sequence[Outgoing]], None] | None = None
         self.unreadable: tuple[str, ...] = ()
         self._on_drop = on_drop
         self._on_slow = on_slow
+        self._wall = wall
         self._lock = threading.Lock()
         self._queue: collections.deque[Outgoing] = collections.deque()
         self._in_flight: dict[str, Outgoing] = {}
@@ -228,11 +237,22 @@ class Outbox:
                 notes.append(_failed(entry, "not connected, and a volatile message does not wait"))
             elif self._make_room(entry, notes):
                 self._append(entry)
+                # The first note in the file says so, when it is sent at once.
+                entry.is_marked = self._is_online and self._size <= self.options.window
         self._announce(notes)
         return entry
 
-    def restore(self, envelope: Envelope[Any], frame: str | bytes, now: float) -> None:
-        """Appends a message that the journal kept. It counts as sent before, because an earlier process may have sent it."""
+    def restore(
+        self, envelope: Envelope[Any], frame: str | bytes, now: float, sent: float | None
+    ) -> None:
+        """Appends a message that the journal kept.
+
+        Args:
+            envelope: The message.
+            frame: The message as the codec wrote it.
+            now: The time.
+            sent: When an earlier process may have sent it, in seconds since 1970; None: none did.
+        """
         entry = Outgoing(
             envelope,
             frame,
@@ -241,12 +261,30 @@ class Outbox:
             Delivery(envelope.id or "", is_final_when_sent=False),
             now,
             is_durable=True,
-            transmissions=1,
+            transmissions=0 if sent is None else 1,
+            first_sent=sent,
+            is_marked=sent is not None,
         )
         entry.delivery.advance(DeliveryStatus.STORED)
         with self._lock:
             if entry.delivery.id not in self._by_id:
                 self._append(entry)
+
+    def learn(self, identity: str, sent: float | None) -> None:
+        """Another process had the file meanwhile, and may have sent this message first."""
+        with self._lock:
+            entry = self._by_id.get(identity)
+            if entry is not None and sent is not None and entry.first_sent is None:
+                entry.first_sent = sent
+                entry.is_marked = True
+                entry.transmissions = 1
+                self._touch(entry)
+
+    def marked(self, entries: Iterable[Outgoing]) -> None:
+        """The file says that these entries may have been sent."""
+        with self._lock:
+            for entry in entries:
+                entry.is_marked = True
 
     def stored(self, entry: Outgoing, error: Exception | None = None) -> None:
         """The journal wrote the entry, or could not."""
@@ -301,11 +339,14 @@ class Outbox:
             room: Bytes that may be written now.
         """
         notes: list[Note] = []
+        unmarked: list[Outgoing] = []
         try:
             with self._lock:
-                return self._take(now, room, notes) if self._is_online else None
+                return self._take(now, room, notes, unmarked) if self._is_online else None
         finally:
             self._announce(notes)
+            if unmarked and self.on_first is not None:
+                self.on_first(unmarked)
 
     def written(self, entry: Outgoing) -> None:
         """The socket took it."""
@@ -577,7 +618,9 @@ class Outbox:
         if len(self._queue) > 2 * self._size + 64:
             self._queue = collections.deque(entry for entry in self._queue if not entry.is_over)
 
-    def _take(self, now: float, room: float, notes: list[Note]) -> Outgoing | None:
+    def _take(
+        self, now: float, room: float, notes: list[Note], unmarked: list[Outgoing]
+    ) -> Outgoing | None:
         window = 1 if self._suspects else self.options.window
         while self._queue:
             entry = self._queue[0]
@@ -595,8 +638,12 @@ class Outbox:
                 continue
             if entry.size > room:
                 return None
+            if entry.is_durable and not entry.is_marked and self.on_first is not None:
+                if not entry.is_marking:
+                    unmarked += self._next_unmarked()
+                return None
             self._queue.popleft()
-            if self._is_forgotten(entry, now):
+            if self._is_forgotten(entry):
                 self._leave_uncertain(entry, notes)
                 continue
             self._droppable.pop(entry.delivery.id, None)
@@ -604,7 +651,7 @@ class Outbox:
                 self.resent += 1
                 entry.delivery.is_maybe_twice |= not self._deduplicates
             else:
-                entry.first_sent_at = now
+                entry.first_sent = self._wall()
             entry.transmissions += 1
             entry.sent_at = now
             _land(entry)
@@ -614,10 +661,21 @@ class Outbox:
             return entry
         return None
 
-    def _is_forgotten(self, entry: Outgoing, now: float) -> bool:
+    def _next_unmarked(self) -> list[Outgoing]:
+        """Returns the entries of the next window that the file has to mark; one note of the file serves them all."""
+        found = [
+            entry
+            for entry in itertools.islice(self._queue, self.options.window)
+            if entry.is_durable and entry.is_ready and not (entry.is_over or entry.is_marked)
+        ]
+        for entry in found:
+            entry.is_marking = True
+        return found
+
+    def _is_forgotten(self, entry: Outgoing) -> bool:
         """Whether the server no longer knows whether it got the entry."""
-        first, keeps = entry.first_sent_at, self._keeps_outcomes
-        return first is not None and keeps is not None and now - first > keeps
+        first, keeps = entry.first_sent, self._keeps_outcomes
+        return first is not None and keeps is not None and self._wall() - first > keeps
 
     def _leave_uncertain(self, entry: Outgoing, notes: list[Note]) -> None:
         entry.is_dropped = True

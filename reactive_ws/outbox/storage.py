@@ -7,7 +7,7 @@ It decides nothing about order or delivery. `Sender` makes one when the outbox h
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from ..errors import JournalError, MessageRejected
 from ..wire import Codec
@@ -26,6 +26,7 @@ class Storage:
         outbox: Filled with what the file holds.
         codec: Reads the stored frames.
         now: Seconds of the service's clock.
+        wall: Seconds since 1970.
         post: Runs a function in the service's loop, or at once when there is none.
         changed: Called after the outbox changed.
         failed: Called with what could not be stored or read.
@@ -41,6 +42,7 @@ class Storage:
         outbox: Outbox,
         codec: Codec,
         now: Callable[[], float],
+        wall: Callable[[], float],
         post: Callable[[Callable[[], None]], None],
         changed: Callable[[], None],
         failed: Callable[[Exception], None],
@@ -48,6 +50,7 @@ class Storage:
         self._outbox = outbox
         self._codec = codec
         self._now = now
+        self._wall = wall
         self._post = post
         self._changed = changed
         self._failed = failed
@@ -57,6 +60,8 @@ class Storage:
         self._journal = Journal(path, self._report)
         outbox.client = self._journal.client()
         self._restore(self._journal.entries())
+        outbox.on_first = self.mark
+        outbox.on_over = self.forget
         self._is_ready = True
 
     def open(self) -> None:
@@ -76,6 +81,8 @@ class Storage:
                 if self._outbox.is_durable(waiting.id) and waiting.id not in known:
                     reason = "lost this message: another process took it over"
                     self._outbox.reject(waiting.id, JournalError(self._journal.path, reason))
+            for one in stored:
+                self._outbox.learn(one.id, one.sent)
             self._restore(one for one in stored if not self._outbox.is_durable(one.id))
         unreported, self._unreported = self._unreported, []
         for error in (*unreported, *self._unreadable.values()):
@@ -97,7 +104,26 @@ class Storage:
 
             self._post(announce)
 
-        self._journal.append(entry.delivery.id, entry.frame, done)
+        sent = self._wall() if entry.is_marked else None
+        self._journal.append(Stored(entry.delivery.id, entry.frame, sent), done)
+
+    def mark(self, entries: Sequence[Outgoing]) -> None:
+        """Notes in the file that these entries may have left; they are sent when it is there.
+
+        When the file takes no note, they are sent all the same: what is stored must not wait for room on a disk.
+        """
+
+        def done(error: JournalError | None) -> None:
+            def announce() -> None:
+                self._outbox.marked(entries)
+                if error is not None:
+                    self._failed(error)
+                self._changed()
+
+            self._post(announce)
+
+        sent = self._wall()
+        self._journal.mark([Stored(it.delivery.id, it.frame, sent) for it in entries], done)
 
     def forget(self, entry: Outgoing) -> None:
         """Forgets an entry that is over, also while the file is closed."""
@@ -134,7 +160,7 @@ class Storage:
                 reason = f"{error.reason}; it stays in {self._journal.path} and is not sent"
                 self._unreadable[one.id] = MessageRejected(reason, type=error.type, id=one.id)
                 continue
-            self._outbox.restore(envelope, one.frame, self._now())
+            self._outbox.restore(envelope, one.frame, self._now(), one.sent)
         self._show_unreadable()
 
     def _show_unreadable(self) -> None:

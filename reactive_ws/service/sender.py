@@ -81,11 +81,11 @@ class Sender:
                 outbox=outbox,
                 codec=settings.codec,
                 now=place.now,
+                wall=lambda: settings.clock().timestamp(),
                 post=place.post,
                 changed=changed,
                 failed=storage_failed,
             )
-            outbox.on_over = self._storage.forget
             changed()
 
     # --- for `runtime` --------------------------------------------------------------------------------------------------

@@ -245,7 +245,12 @@ class WebSocketService:
         place = self._place = Place()
         counters, log = Counters(), Logbook(place.now)
         reports = self._reports = Reports(place.now, counters, log)
-        waiting = Outbox(outbox, on_drop=reports.dropped, on_slow=reports.slow)
+        waiting = Outbox(
+            outbox,
+            on_drop=reports.dropped,
+            on_slow=reports.slow,
+            wall=lambda: self._settings.clock().timestamp(),
+        )
         dispatcher = Dispatcher(
             registry,
             clock=place.now,

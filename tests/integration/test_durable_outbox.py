@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,8 @@ async def test_an_accepted_message_is_stored_and_outlives_the_process(tmp_path: 
         async with service:
             await service.send(chat(3))
         assert [m["id"] for m in server.received] == ["c0", "c1", "c2", "c3"]
-        assert [m.get("redelivered", False) for m in server.received] == [True] * 3 + [False]
+        # The file knows that the process that died had sent none of them.
+        assert [m.get("redelivered", False) for m in server.received] == [False] * 4
         again = make(server, outbox=durable(tmp_path))
         assert again.outbox.get().entries == ()
         await again.disconnect()
@@ -78,3 +80,27 @@ async def test_a_second_service_on_the_same_file_is_refused(tmp_path: Path) -> N
     with pytest.raises(JournalError, match="is in use by another"):
         make("ws://127.0.0.1:1/", outbox=durable(tmp_path))
     await service.disconnect()
+
+
+async def test_a_restart_does_not_make_an_old_message_young(tmp_path: Path) -> None:
+    async with ScriptedServer() as server:
+        server.is_acknowledging = False
+        server.hello["dedup"] = 3600.0
+        first = make(server, outbox=durable(tmp_path))
+        await first.connect()
+        await first.wait_connected()
+        first.send(chat(1))
+        await until(lambda: len(server.received) == 1)
+        await first.disconnect()
+        server.is_acknowledging = True
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        again = make(server, outbox=durable(tmp_path), clock=lambda: tomorrow)
+        (waiting,) = again.outbox.get().entries
+        errors: list[str] = []
+        again.errors.subscribe(lambda event: errors.append(str(event.exception)))
+        async with again:
+            await again.send(chat(2))
+        assert waiting.delivery.status is DeliveryStatus.UNCERTAIN
+        assert [m["id"] for m in server.received] == ["c1", "c2"]
+        assert len(errors) == 1
+        assert "keeps outcomes for 3600 s" in errors[0]

@@ -30,7 +30,7 @@ def append(journal: Journal, *names: str) -> list[JournalError | None]:
             done.set()
 
     for name in names:
-        journal.append(name, f"frame {name}", note)
+        journal.append(Stored(name, f"frame {name}"), note)
     assert done.wait(5)
     return results
 
@@ -96,10 +96,10 @@ def test_a_second_process_is_refused_and_the_first_goes_on(tmp_path: Path) -> No
 def test_a_process_that_died_leaves_its_entries_and_no_lock(tmp_path: Path) -> None:
     path = tmp_path / "box.db"
     code = (
-        "import os, threading; from reactive_ws.outbox.journal import Journal\n"
+        "import os, threading; from reactive_ws.outbox.journal import Journal, Stored\n"
         f"j = Journal({str(path)!r})\n"
         "done = threading.Event()\n"
-        "j.append('a', 'frame a', lambda error: done.set())\n"
+        "j.append(Stored('a', 'frame a'), lambda error: done.set())\n"
         "done.wait(5); os._exit(9)"
     )
     assert (
@@ -146,8 +146,8 @@ def test_a_full_disk_fails_what_does_not_fit_and_keeps_the_rest(tmp_path: Path) 
         if len(results) == 2:
             done.set()
 
-    journal.append("big", "x" * 100_000, note)
-    journal.append("tiny", "x", note)
+    journal.append(Stored("big", "x" * 100_000), note)
+    journal.append(Stored("tiny", "x"), note)
     assert done.wait(5)
     assert [type(r) for r in results] == [JournalError, type(None)]
     assert "the disk is full" in str(results[0])
@@ -210,7 +210,7 @@ def test_a_callback_that_raises_does_not_end_the_thread(
     def raises(_: JournalError | None) -> None:
         raise kind("an observer")
 
-    journal.append("a", "frame", raises)
+    journal.append(Stored("a", "frame"), raises)
     assert append(journal, "b") == [None]
     assert [one.id for one in journal.entries()] == ["a", "b"]
     assert "an observer raised" in caplog.text
@@ -232,7 +232,7 @@ def test_a_frame_that_cannot_be_stored_fails_alone(frame: Any, tmp_path: Path) -
         return told
 
     for name, given in (("a", "frame"), ("b", frame), ("c", "frame")):
-        journal.append(name, given, note(name))
+        journal.append(Stored(name, given), note(name))
     assert done.wait(5)
     assert (results["a"], results["c"]) == (None, None)
     assert "cannot take message b" in str(results["b"])

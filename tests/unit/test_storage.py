@@ -11,7 +11,7 @@ import pytest
 
 from reactive_ws.errors import JournalError, MessageRejected
 from reactive_ws.outbox.delivery import DeliveryStatus as Status
-from reactive_ws.outbox.journal import Journal
+from reactive_ws.outbox.journal import Journal, Stored
 from reactive_ws.outbox.outgoing import OutboxOptions, Outgoing
 from reactive_ws.outbox.queue import Outbox
 from reactive_ws.outbox.storage import Storage
@@ -21,6 +21,7 @@ from reactive_ws.wire.envelope import Envelope
 from reactive_ws.wire.registry import Guarantee
 
 LONG = 60.0
+NOON = 1_800_000_000.0
 CODEC = JsonCodec(agent_chat())
 
 
@@ -28,7 +29,8 @@ class Rig:
     """An outbox with a file; what the journal's thread posts is run by `settle`."""
 
     def __init__(self, path: Path) -> None:
-        self.outbox = Outbox(OutboxOptions(path=path))
+        self.wall = NOON
+        self.outbox = Outbox(OutboxOptions(path=path), wall=lambda: self.wall)
         self.changes = 0
         self.failures: list[Exception] = []
         self.posted: list[Callable[[], None]] = []
@@ -38,11 +40,11 @@ class Rig:
             outbox=self.outbox,
             codec=CODEC,
             now=lambda: 5.0,
+            wall=lambda: self.wall,
             post=self.post,
             changed=self.change,
             failed=self.failures.append,
         )
-        self.outbox.on_over = self.storage.forget
 
     def post(self, function: Callable[[], None]) -> None:
         self.posted.append(function)
@@ -98,7 +100,7 @@ def test_a_message_is_stored_before_it_may_be_sent_and_forgotten_when_it_is_over
     assert stored(path) == ["b"]
 
 
-def test_what_an_earlier_process_left_is_queued_again_in_order_as_sent_before(
+def test_what_an_earlier_process_left_is_queued_again_in_order(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "box.db"
@@ -112,7 +114,7 @@ def test_what_an_earlier_process_left_is_queued_again_in_order_as_sent_before(
     assert [
         (waiting.id, waiting.status, waiting.attempts, waiting.since, waiting.envelope.payload)
         for waiting in rig.outbox.view().entries
-    ] == [(name, Status.STORED, 1, 5.0, SessionClose(name)) for name in ("a", "b", "c")]
+    ] == [(name, Status.STORED, 0, 5.0, SessionClose(name)) for name in ("a", "b", "c")]
     assert rig.outbox.is_durable("a")
     rig.storage.close()
 
@@ -122,7 +124,7 @@ def test_what_cannot_be_read_stays_in_the_file_and_is_reported(tmp_path: Path) -
     Rig(path).storage.close()
     journal = Journal(path)
     for identity, frame in (("x", "no json"), ("y", "{}")):
-        journal.append(identity, frame, lambda error: None)
+        journal.append(Stored(identity, frame), lambda error: None)
     journal.close()
     rig = Rig(path)
     assert rig.ids() == []
@@ -227,3 +229,117 @@ def test_messages_that_are_not_durable_are_no_business_of_the_file(tmp_path: Pat
     assert not rig.outbox.is_durable("loose")
     rig.storage.close()
     assert stored(path) == []
+
+
+def sent(path: Path) -> dict[str, float | None]:
+    journal = Journal(path)
+    try:
+        return {one.id: one.sent for one in journal.entries()}
+    finally:
+        journal.close()
+
+
+def take(rig: Rig) -> list[str]:
+    return [it.delivery.id for it in iter(lambda: rig.outbox.take(0.0), None)]
+
+
+def test_the_file_says_that_a_message_may_have_left_before_it_leaves(tmp_path: Path) -> None:
+    path = tmp_path / "box.db"
+    rig = Rig(path)
+    rig.send("a")
+    rig.send("b")
+    rig.settle(2)
+    rig.outbox.online(has_acknowledgements=True)
+    # Nothing leaves before the note is on disk; one note serves both.
+    assert take(rig) == []
+    assert take(rig) == []
+    rig.wall += 7
+    rig.settle(1)
+    assert take(rig) == ["a", "b"]
+    assert rig.posted == []
+    # What goes out at once has its note from the beginning.
+    rig.send("c")
+    rig.settle(1)
+    assert take(rig) == ["c"]
+    rig.storage.close()
+    assert sent(path) == {"a": NOON, "b": NOON, "c": NOON + 7}
+
+
+def test_only_what_may_leave_with_the_window_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "box.db"
+    rig = Rig(path)
+    count = 2 * rig.outbox.options.window + 1
+    for number in range(count):
+        rig.send(f"m{number}")
+    rig.settle(count)
+    rig.outbox.online(has_acknowledgements=True)
+    assert take(rig) == []
+    rig.settle(1)
+    assert len(take(rig)) == rig.outbox.options.window
+    rig.storage.close()
+    marked = [name for name, when in sent(path).items() if when is not None]
+    assert marked == [f"m{number}" for number in range(rig.outbox.options.window)]
+
+
+@pytest.mark.parametrize(("age", "is_over"), [(99.0, False), (101.0, True), (1e9, True)])
+def test_a_message_is_as_old_after_a_restart_as_it_was_before(
+    age: float, is_over: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "box.db"
+    before = Rig(path)
+    before.outbox.online(has_acknowledgements=True, keeps_outcomes=100.0)
+    before.send("sent")
+    before.settle(1)
+    assert take(before) == ["sent"]
+    before.outbox.lost()
+    before.send("never")
+    before.settle(1)
+    before.storage.close()
+    rig = Rig(path)
+    first, _ = rig.outbox.view().entries
+    assert rig.outbox.unknown() == ("sent",)
+    rig.wall = NOON + age
+    rig.outbox.online(has_acknowledgements=True, keeps_outcomes=100.0)
+    names = take(rig)
+    rig.settle(1)
+    # What was never transmitted is sent whatever its age.
+    assert names + take(rig) == (["never"] if is_over else ["sent", "never"])
+    if is_over:
+        assert first.delivery.status is Status.UNCERTAIN
+        assert "keeps outcomes for 100 s" in (first.delivery.reason or "")
+    rig.storage.close()
+
+
+def test_a_message_that_another_process_may_have_sent_has_its_age(tmp_path: Path) -> None:
+    path = tmp_path / "box.db"
+    rig = Rig(path)
+    rig.send("a")
+    rig.settle(1)
+    rig.storage.close()
+    other = Rig(path)
+    other.outbox.online(has_acknowledgements=True)
+    assert take(other) == []
+    other.settle(1)
+    assert take(other) == ["a"]
+    other.storage.close()
+    rig.storage.open()
+    assert rig.outbox.unknown() == ("a",)
+    rig.wall = NOON + 101
+    rig.outbox.online(has_acknowledgements=True, keeps_outcomes=100.0)
+    assert take(rig) == []
+    assert rig.ids() == []
+    rig.storage.close()
+
+
+def test_a_note_that_finds_no_room_on_the_disk_keeps_no_message_back(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "box.db")
+    rig.send("a")
+    rig.settle(1)
+    rig.outbox.online(has_acknowledgements=True)
+    rig.storage._journal._die(RuntimeError("broken"), [])
+    assert take(rig) == []
+    # The death of the thread, and the note that it did not take.
+    rig.settle(2)
+    assert take(rig) == ["a"]
+    assert [type(error) for error in rig.failures] == [JournalError, JournalError]
+    rig.storage.close()
