@@ -114,7 +114,9 @@ class OptimisticStore(ReadOnly[T]):
     ) -> None:
         label = "optimistic" if name is None else name
         self._equals: Equals[T] = same if equals is None else equals
-        self._layers: Store[_Layers[T]] = Store(_Layers(initial), name=label, domain=domain)
+        self._layers: Store[_Layers[T]] = Store(
+            _Layers(initial), name=label, domain=domain, is_dumped=False
+        )
         layers = self._layers
         domain = layers.domain
 

@@ -147,7 +147,9 @@ class Link(DisposableBase):
             domain._report(audience._kind, error, audience._label(), audience._culprit())
         else:
             if audience._has_memory and self._audience is not None:
-                self._seen = value
+                # Without a call between the look and the note: with a place it has no use for the value.
+                if self._index < 0:
+                    self._seen = value
                 audience._seed(self, value)
             self._show(value)
         while True:
@@ -182,7 +184,7 @@ class Link(DisposableBase):
                     # The observer wrote it when it was shown the current value, so that value is the first of the chain.
                     is_second = depth == 0 and thread == get_ident()
                     self._show_at(1 if is_second else depth, newer)
-        if domain._leftover:
+        if domain._leftover or domain._trash:
             domain._after_section()
 
     def _open(self, audience: Audience) -> None:
@@ -417,11 +419,15 @@ class Audience:
         slot, linked = [link._on_next if link._held is None else link._hold], [link]
         serial = next(_serials)
         slots, links = self._slots, self._links
+        if link._seen is not UNSET:
+            # Used up. A place would keep the first value for as long as its observer.
+            self._domain._trash.append(link._seen)
         # From here to the end without a call.
         if link._audience is None:
             return
         link._serial = serial
         link._index = self._size
+        link._seen = UNSET
         slots += slot
         links += linked
         self._size += 1

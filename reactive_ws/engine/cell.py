@@ -61,8 +61,10 @@ class Cell(Root, Generic[T]):
         on_stop: Callable[[], object] | None = None,
         linger: float = 0.0,
         scheduler: SchedulerBase | None = None,
+        is_dumped: bool = True,
     ) -> None:
         check_kind(name, str, "name=", '"messages"')
+        check_kind(is_dumped, bool, "is_dumped=", "False", is_required=True)
         check_kind(domain, Domain, "domain=", 'Domain("mine")')
         check_comparer(equals)
         if validate is not None:
@@ -77,7 +79,7 @@ class Cell(Root, Generic[T]):
         # Whether the default rule decides about writes, and no function checks them.
         self._is_plain = validate is None and self._equals is same
         self._check(initial)
-        self._is_named = name is not None
+        self._is_named = name is not None and is_dumped
         self._is_shut = False
         # How many derived values start from here, or from a key of it.
         self._reached = 0

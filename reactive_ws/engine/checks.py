@@ -10,8 +10,14 @@ import math
 import sys
 import warnings
 from collections.abc import Callable, Iterable
-from inspect import CO_COROUTINE
-from types import BuiltinFunctionType, CoroutineType, FunctionType, MethodType
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from types import (
+    AsyncGeneratorType,
+    BuiltinFunctionType,
+    CoroutineType,
+    FunctionType,
+    MethodType,
+)
 from typing import Any, NoReturn, TypeVar
 
 from ..errors import UsageError
@@ -23,6 +29,7 @@ __all__ = [
     "check_function",
     "check_iterable",
     "check_kind",
+    "check_methods",
     "check_result",
     "check_seconds",
     "check_valid",
@@ -32,17 +39,19 @@ __all__ = [
 
 _C = TypeVar("_C")
 
+_RUNS_LATER = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
+"""Flags of functions whose call runs nothing of their body."""
 _MARK = "_is_coroutine_mark"
 """The attribute that `inspect.markcoroutinefunction` sets; new in Python 3.12."""
 
 
 def check_function(given: Any, role: str, instead: str) -> None:
-    """Refuses what cannot be called, and an `async def`, whose body a store would never run.
+    """Refuses what cannot be called, and an `async def` or a generator function, whose body a store would never run.
 
     Args:
         given: What the program passed.
         role: What the function is for, such as "an observer".
-        instead: What to write in place of an `async def`.
+        instead: What to write in its place.
 
     Raises:
         UsageError: it is not a plain function.
@@ -50,7 +59,7 @@ def check_function(given: Any, role: str, instead: str) -> None:
     # The usual kinds first, because to ask `inspect` costs as much as the rest of a subscription.
     function = given.__func__ if given.__class__ is MethodType else given
     if function.__class__ is FunctionType:
-        if not function.__code__.co_flags & CO_COROUTINE and not hasattr(function, _MARK):
+        if not function.__code__.co_flags & _RUNS_LATER and not hasattr(function, _MARK):
             return
     elif function.__class__ is BuiltinFunctionType:
         return
@@ -59,24 +68,51 @@ def check_function(given: Any, role: str, instead: str) -> None:
             f"{role} is a function, such as `lambda value: value.name`; got {given!r:.80}"
         )
     call = getattr(type(given), "__call__", None)  # noqa: B004 - an object may have an async one
-    if inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(call):
-        name = getattr(given, "__qualname__", type(given).__qualname__)
-        raise UsageError(
-            f"{role} is a plain function, and {name} is an `async def`, which would never run; {instead}"
-        )
+    name = getattr(given, "__qualname__", type(given).__qualname__)
+    for called in (given, call):
+        if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
+            raise UsageError(
+                f"{role} is a plain function, and {name} is an `async def`, which would never run; {instead}"
+            )
+        if inspect.isgeneratorfunction(called):
+            raise UsageError(
+                f"{role} is a plain function, and {name} has a `yield`, so it would never run; {instead}"
+            )
 
 
 def check_result(value: Any, function: object) -> None:
-    """Refuses the coroutine that an `async def` returned in place of a value.
+    """Refuses the coroutine or the async generator that an `async def` returned in place of a value.
 
     Raises:
-        UsageError: the value is a coroutine.
+        UsageError: the value is one of these.
     """
-    if value.__class__ is CoroutineType:
-        value.close()
+    if value.__class__ is CoroutineType or value.__class__ is AsyncGeneratorType:
+        if value.__class__ is CoroutineType:
+            value.close()
         name = getattr(function, "__qualname__", type(function).__qualname__)
         raise UsageError(
             f"{name} is an `async def`, and a store computes at once; await first, and then write the result with set()"
+        )
+
+
+def check_methods(given: Any, names: tuple[str, ...], option: str, example: str) -> None:
+    """Refuses an object that lacks a method of a protocol.
+
+    Args:
+        given: What the program passed; None is the default.
+        names: The methods.
+        option: Name of the option, such as "codec=".
+        example: What to write.
+
+    Raises:
+        UsageError: a method is missing, or it is a class and no object.
+    """
+    if given is None:
+        return
+    missing = [name for name in names if not callable(getattr(given, name, None))]
+    if missing or isinstance(given, type):
+        raise UsageError(
+            f"{option} takes an object with the methods {', '.join(names)}, such as {example}; got {given!r:.80}"
         )
 
 
@@ -101,13 +137,18 @@ def check_iterable(given: Any, role: str, example: str) -> None:
 
 
 def check_kind(
-    given: Any, kind: type[Any], option: str, example: str, *, is_required: bool = False
+    given: Any,
+    kind: type[Any] | tuple[type[Any], ...],
+    option: str,
+    example: str,
+    *,
+    is_required: bool = False,
 ) -> None:
     """Refuses an option of another type.
 
     Args:
         given: What the program passed.
-        kind: The type.
+        kind: The type, or several.
         option: Name of the option, such as "name=".
         example: A right value, as it is written.
         is_required: Whether None is refused, too.
@@ -119,8 +160,10 @@ def check_kind(
         return
     # A bool is an int in Python, and never a number that a program meant to pass.
     if not isinstance(given, kind) or (isinstance(given, bool) and kind is not bool):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        name = " or a ".join(it.__name__ for it in kinds)
         raise UsageError(
-            f"{option} takes a {kind.__name__}, such as {example}; got {type(given).__name__} {given!r:.80}"
+            f"{option} takes a {name}, such as {example}; got {type(given).__name__} {given!r:.80}"
         )
 
 

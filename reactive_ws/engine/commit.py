@@ -34,6 +34,7 @@ class Changed(Protocol):
     _delivered: Any
     _is_shut: bool
     _is_named: bool
+    """Whether dumps have it."""
     _domain: Any
 
     def _unchanged(self, old: Any, new: Any) -> bool:

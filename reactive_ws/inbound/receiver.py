@@ -136,7 +136,7 @@ class Receiver:
         log: Logbook,
     ) -> None:
         self.positions: Store[Mapping[str, Position]] = Store(
-            Map(), name="service.positions", domain=domain
+            Map(), name="service.positions", domain=domain, is_dumped=False
         )
         self.unhandled: EventSource[Envelope[Any]] = EventSource("service.unhandled")
         self.followers: dict[str, Follower] = {}

@@ -14,8 +14,15 @@ from typing import Self
 
 import attrs
 
-from ..engine import Commit, Domain, default_domain, fork_safe_lock
-from ..errors import UsageError
+from ..engine import (
+    Commit,
+    Domain,
+    check_count,
+    check_function,
+    check_kind,
+    default_domain,
+    fork_safe_lock,
+)
 from ..state import EventSource, EventStream
 
 __all__ = ["CommitRecord", "Inspector", "inspect"]
@@ -116,8 +123,9 @@ def inspect(
         clock: Seconds, for `CommitRecord.delivered_at`.
 
     Raises:
-        UsageError: a size below 1.
+        UsageError: an argument of a wrong kind, or a size below 1.
     """
-    if size < 1:
-        raise UsageError(f"an inspector keeps at least one commit; got size={size}")
+    check_kind(domain, Domain, "inspect()", "store.domain")
+    check_count(size, "size=", least=1)
+    check_function(clock, "clock=", "return seconds at once, such as time.monotonic")
     return Inspector(default_domain() if domain is None else domain, size, clock)

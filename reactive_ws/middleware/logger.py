@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 
 from reactivex.abc import DisposableBase
 
-from ..engine import Cell, Commit, Domain
+from ..engine import Cell, Commit, Domain, check_function, check_kind
 from ..state import KeyedStore, Store
 
 __all__ = ["logger"]
@@ -58,7 +58,16 @@ def logger(
 
     Returns:
         The logger; `dispose()` it to stop.
+
+    Raises:
+        UsageError: an argument of a wrong kind.
     """
+    check_kind(
+        target, (Store, KeyedStore, Domain), "logger()", "logger(store.domain)", is_required=True
+    )
+    check_kind(level, int, "level=", "logging.INFO", is_required=True)
+    if show is not None:
+        check_function(show, "show=", "make the text at once")
     domain = target if isinstance(target, Domain) else target.domain
     only: Cell[Any] | None = None if isinstance(target, Domain) else target
 

@@ -25,7 +25,19 @@ from reactivex.abc import DisposableBase, SchedulerBase
 from reactivex.disposable import SingleAssignmentDisposable
 from reactivex.scheduler import TimeoutScheduler
 
-from ..engine import UNSET, Cell, Commit, Domain, active_batch, batch
+from ..engine import (
+    UNSET,
+    Cell,
+    Commit,
+    Domain,
+    active_batch,
+    batch,
+    check_count,
+    check_function,
+    check_kind,
+    check_methods,
+    check_seconds,
+)
 from ..errors import UsageError
 from ..state import KeyedStore, Store
 from .codec import MsgspecCodec, StateCodec
@@ -77,7 +89,7 @@ class PersistFile:
             process locks until `close()`.
 
     Raises:
-        UsageError: this process has the file open already, or the path is empty or ":memory:".
+        UsageError: this process has the file open already, the path is empty or ":memory:", or an option is of a wrong kind.
         FileUnusable: another process has the file open.
     """
 
@@ -90,9 +102,14 @@ class PersistFile:
         scheduler: SchedulerBase | None = None,
         storage: StateStorage | None = None,
     ) -> None:
+        check_seconds(delay, "delay=")
+        check_kind(scheduler, SchedulerBase, "scheduler=", "TimeoutScheduler()")
+        check_methods(
+            storage, ("read", "write", "delete", "close"), "storage=", 'FileStorage("state.json")'
+        )
+        if on_report is not None:
+            check_function(on_report, "on_report=", "start a task in it")
         self.path = _checked(path) if storage is None else Path(path)
-        if delay < 0:
-            raise UsageError(f"delay= is a number of seconds, 0 or more; got {delay}")
         self._delay = delay
         self._reporter = Reporter(self.path, on_report)
         self._scheduler = TimeoutScheduler.singleton() if scheduler is None else scheduler
@@ -212,12 +229,22 @@ class PersistFile:
                 `merge`.
             TypeError: the codec cannot read `as_type`.
         """
-        name = store.name if key is None else key
         _check_outside_batch("a store is loaded by a commit of its own")
-        if partialize is not None and merge is None:
-            raise UsageError("partialize= needs merge=, which puts the loaded part into the value")
         if not isinstance(store, (Store, KeyedStore)):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise UsageError(f"add() takes a Store or a KeyedStore; got {type(store).__name__}")
+        check_kind(key, str, "key=", '"settings"')
+        check_count(version, "version=")
+        check_methods(codec, ("encode", "decoder"), "codec=", "MsgspecCodec()")
+        for function, option in (
+            (migrate, "migrate="),
+            (partialize, "partialize="),
+            (merge, "merge="),
+        ):
+            if function is not None:
+                check_function(function, option, "compute at once")
+        if partialize is not None and merge is None:
+            raise UsageError("partialize= needs merge=, which puts the loaded part into the value")
+        name = store.name if key is None else key
         # Before anything is touched: a type that cannot be read is the program's mistake, not the file's.
         how = MsgspecCodec() if codec is None else codec
         decoder = how.decoder(as_type)

@@ -17,7 +17,19 @@ from typing import Any, Self, TypeVar, overload
 
 import attrs
 
-from ..engine import Cell, Commit, Equals, active_batch, same, unchanged
+from ..engine import (
+    Cell,
+    Commit,
+    Equals,
+    active_batch,
+    check_comparer,
+    check_count,
+    check_function,
+    check_kind,
+    check_seconds,
+    same,
+    unchanged,
+)
 from ..errors import DomainMismatch, StoreClosed, UsageError
 from ..state import Entities, KeyedStore, ReadOnly, Store
 
@@ -105,8 +117,10 @@ class UndoHistory:
         self._group_within = group_within
         self._clock = clock
         self._name = ", ".join(member.cell.name for member in members)
-        self._can_undo = Store(initial=False, name=f"{self._name} can undo", domain=domain)
-        self._can_redo = Store(initial=False, name=f"{self._name} can redo", domain=domain)
+        self._can_undo, self._can_redo = (
+            Store(False, name=f"{self._name} can {what}", domain=domain, is_dumped=False)
+            for what in ("undo", "redo")
+        )
         # All below is read and written under the domain's lock.
         self._revision: int = 0
         self._is_disposed = False
@@ -191,10 +205,11 @@ class UndoHistory:
         """
 
         def there(line: _Line) -> int:
-            if not 0 <= index < len(line.steps):
+            if index >= len(line.steps):
                 raise UsageError(f"there are {len(line.steps)} entries; got index {index}")
             return index
 
+        check_count(index, "index=")
         return self._go(there)
 
     @contextmanager
@@ -209,8 +224,9 @@ class UndoHistory:
             name: For `UndoEntry.name`.
 
         Raises:
-            UsageError: inside a batch, which is one step already.
+            UsageError: inside a batch, which is one step already; or `name` is not a text.
         """
+        check_kind(name, str, "name=", '"move"')
         _check_outside_batch("a transaction has several commits; a batch is one")
         self._catch_up()
         with self._domain.exclusive():
@@ -489,8 +505,7 @@ def _joined(
 
 
 def _check_steps(steps: int) -> None:
-    if steps < 1:
-        raise UsageError(f"undo and redo take one or more steps; got {steps}")
+    check_count(steps, "steps=", least=1)
 
 
 def _check_outside_batch(why: str) -> None:
@@ -555,11 +570,19 @@ def undo(
 
     Raises:
         DomainMismatch: the stores are of different domains.
-        UsageError: no store, a limit below 1, one of `partialize` and `merge` without the other, or any of them or
+        UsageError: no store, an option of a wrong kind, one of `partialize` and `merge` without the other, or any of them or
             `equals` with a keyed store or several stores.
     """
-    if limit < 1:
-        raise UsageError(f"undo keeps at least one step; got limit={limit}")
+    check_count(limit, "limit=", least=1)
+    if group_within is not None:
+        check_seconds(group_within, "group_within=")
+    check_function(clock, "clock=", "return seconds at once, such as time.monotonic")
+    check_comparer(equals)
+    for function, option in ((partialize, "partialize="), (merge, "merge=")):
+        if function is not None:
+            check_function(function, option, "compute at once")
+    for given in stores:
+        check_kind(given, (Store, KeyedStore), "undo()", "undo(settings)", is_required=True)
     if len(stores) < 1 or len(set(map(id, stores))) != len(stores):
         raise UsageError("undo() takes one or more stores, each once")
     if (partialize is None) != (merge is None):

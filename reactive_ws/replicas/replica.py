@@ -152,6 +152,7 @@ class Replica(ReadOnly[S]):
             domain=domain,
             on_start=self._observed if is_shared else None,
             on_stop=self._unobserved if is_shared else None,
+            is_dumped=False,
         )
         self._pause = _FIRST_PAUSE
         self._is_recovered = False
@@ -159,7 +160,9 @@ class Replica(ReadOnly[S]):
         self._is_asked = False
         self._is_saving = False
         self._failed: set[str] = set()
-        self.saved: Store[Saved[S]] = Store(Saved(), name=f"{name} saved", domain=domain)
+        self.saved: Store[Saved[S]] = Store(
+            Saved(), name=f"{name} saved", domain=domain, is_dumped=False
+        )
         self._visible = derived(self._facts, self._shown, name=name)
         self._confirmed = derived(self._facts, lambda now: now.confirmed, name=f"{name} confirmed")
         self._pending = derived(self._facts, lambda now: now.pending, name=f"{name} pending")

@@ -107,6 +107,7 @@ class Resource(ReadOnly[ResourceState[T]], Generic[T]):
             equals=_is_same_state,
             on_start=lambda: _observed(me, is_on=True),
             on_stop=lambda: _observed(me, is_on=False),
+            is_dumped=False,
         )
         with _all_lock:
             _all.add(self)

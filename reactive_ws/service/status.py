@@ -151,11 +151,13 @@ class Status:
         log: Logbook,
     ) -> None:
         now = decisions.connection
-        self.connection = Store(now, name="service.connection", domain=domain)
-        self.metrics = Store(Metrics(now.url), name="service.metrics", domain=domain)
-        self.outbox = Store(OutboxView(), name="service.outbox", domain=domain)
-        self.can_send = Store(True, name="service.can_send", domain=domain)
-        self.is_filling = Store(False, name="service.is_filling", domain=domain)
+        self.connection = Store(now, name="service.connection", domain=domain, is_dumped=False)
+        self.metrics = Store(
+            Metrics(now.url), name="service.metrics", domain=domain, is_dumped=False
+        )
+        self.outbox = Store(OutboxView(), name="service.outbox", domain=domain, is_dumped=False)
+        self.can_send = Store(True, name="service.can_send", domain=domain, is_dumped=False)
+        self.is_filling = Store(False, name="service.is_filling", domain=domain, is_dumped=False)
         self._is_accepting = True
         self._place = place
         self._decisions = decisions

@@ -22,7 +22,7 @@ class Active(ReadOnly["V | None"], Generic[K, V]):
     Args:
         store: The keyed store.
         key: The key that is active first; None: no key.
-        name: For reports and dumps; "active" with the name of the store when None.
+        name: For reports and dumps. None: reports say "active" with the name of the store, and dumps have no active key.
     """
 
     __slots__ = ("__weakref__", "_entity", "_key", "_shown")
@@ -32,7 +32,9 @@ class Active(ReadOnly["V | None"], Generic[K, V]):
     ) -> None:
         check_kind(store, KeyedStore, "Active()", "a keyed store", is_required=True)
         label = f"active {store.name}" if name is None else name
-        self._key: Store[K | None] = Store(key, name=label, domain=store.domain)
+        self._key: Store[K | None] = Store(
+            key, name=label, domain=store.domain, is_dumped=name is not None
+        )
         entities = store.select_all()
 
         def shown(key: K | None, now: Any) -> K | None:

@@ -161,7 +161,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
     Args:
         initial: Pairs of key and entity, or a mapping.
-        name, domain, on_start, on_stop, linger, scheduler: As for `Store`.
+        name, domain, on_start, on_stop, linger, scheduler, is_dumped: As for `Store`.
         equals: When a write of an entity counts as no change; see `equality.same` for the default.
         validate: Called with each entity about to be written; as for `Store`.
     """
@@ -180,6 +180,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         on_stop: Callable[[], object] | None = None,
         linger: float = 0.0,
         scheduler: SchedulerBase | None = None,
+        is_dumped: bool = True,
     ) -> None:
         super().__init__(
             Entities[K, V].of(_pairs(initial)),
@@ -190,6 +191,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
             on_stop=on_stop,
             linger=linger,
             scheduler=scheduler,
+            is_dumped=is_dumped,
         )
         check_comparer(equals)
         self._entity_equals: Equals[V] = same if equals is None else equals

@@ -139,6 +139,8 @@ class Store(Cell[T], ReadOnly[T]):
         on_stop: Called after the last observer left.
         linger: Seconds to wait for a new observer before `on_stop`.
         scheduler: Keeps the time of `linger`; a timer thread when None.
+        is_dumped: Whether `Domain.dump` has the store when it has a `name`. False for a store that a part of the program keeps up
+            to date by itself, so that loading a dump does not contradict that part.
     """
 
     __slots__ = ()

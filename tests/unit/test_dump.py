@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
+from reactive_ws import WebSocketService
+from reactive_ws.editing import OptimisticStore
 from reactive_ws.engine import Dump, as_default_domain, default_domain
 from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import StoreClosed, UsageError
+from reactive_ws.middleware import undo
+from reactive_ws.resources import resource
+from reactive_ws.state import Active
 from reactive_ws.state.derived import derived
 from reactive_ws.state.keyed import KeyedStore
 from reactive_ws.state.store import Store
@@ -134,3 +139,27 @@ def test_the_fixture_gives_a_fresh_strict_default_domain(rws_domain: Domain) -> 
 def test_the_fixture_is_another_one_in_each_test(rws_domain: Domain) -> None:
     assert rws_domain.name == "test_the_fixture_is_another_one_in_each_test"
     assert rws_domain.number == 0
+
+
+def test_stores_inside_of_other_parts_are_not_in_a_dump(domain: Domain) -> None:
+    users: KeyedStore[str, int] = KeyedStore({"a": 1}, name="users", domain=domain)
+    text = Store("", name="text", domain=domain)
+    Store(0, name="mine", domain=domain, is_dumped=False)
+    hidden: KeyedStore[str, int] = KeyedStore(name="mine too", domain=domain, is_dumped=False)
+
+    async def fetch(_: str) -> int:
+        return 1
+
+    parts = [
+        undo(text, users),
+        Active(users, "a"),
+        OptimisticStore(0, name="likes", domain=domain),
+        resource(text, fetch, name="fetched"),
+        WebSocketService("ws://127.0.0.1:1", domain=domain),
+        hidden,
+    ]
+    chosen = Active(users, "a", name="chosen")
+    assert dict(domain.dump().values) == {"users": {"a": 1}, "text": "", "chosen": "a"}
+    domain.load(Dump(0, {"chosen": None}))
+    assert chosen.get() is None
+    del parts

@@ -288,3 +288,39 @@ def test_a_closed_store_does_not_start(domain: Domain) -> None:
         stream.subscribe(on_completed=partial(ends.append, "end")).dispose()
         assert ends == ["end"]
     assert log == ["start", "stop"]
+
+
+@pytest.mark.parametrize("is_joining_a_delivery", [False, True])
+@pytest.mark.parametrize("stream", ["part", "derived", "part of derived", "part of key"])
+def test_an_observer_keeps_no_value_that_was_replaced(
+    domain: Domain, stream: str, *, is_joining_a_delivery: bool
+) -> None:
+    class Value:
+        pass
+
+    store = Store(Value(), domain=domain)
+    keyed = KeyedStore({"x": Value()}, domain=domain)
+    value = derived(store, lambda now: now)
+    streams = {
+        "part": store.select(lambda now: now),
+        "derived": value.select(),
+        "part of derived": value.select(lambda now: now),
+        "part of key": keyed.select("x", lambda now: now),
+    }
+    links = [streams[stream].subscribe()]
+    if is_joining_a_delivery:
+        # Comes while a commit is delivered, and takes its place after that.
+        once = Store(0, domain=domain)
+        once.select().subscribe(
+            lambda now: links.append(streams[stream].subscribe()) if now else None
+        )
+        once.set(1)
+    store.set(Value())
+    keyed.upsert("x", Value())
+    first = weakref.ref(store.get() if "key" not in stream else keyed.get("x"))
+    links.append(streams[stream].subscribe())
+    store.set(Value())
+    keyed.upsert("x", Value())
+    gc.collect()
+    assert first() is None
+    assert len(links) == 2 + is_joining_a_delivery

@@ -11,12 +11,14 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reactive_ws.engine import Domain, batch, warn_without_gil
 from reactive_ws.errors import UsageError
+from reactive_ws.middleware import FileStorage, inspect, logger, persist, undo
 from reactive_ws.state import EventSource, KeyedStore, Store, derived, derived_all
 
 
@@ -133,6 +135,136 @@ def test_an_async_def_is_refused_in_a_batch_too() -> None:
 def test_a_wrong_argument_says_what_to_write(use: Callable[[Any], object], text: str) -> None:
     with pytest.raises(UsageError, match=text):
         use(Store("a", domain=Domain("test")))
+
+
+def yields(value: Any = 0, *_: Any) -> Any:
+    yield value
+
+
+async def yields_later(value: Any = 0, *_: Any) -> Any:
+    yield value
+
+
+class Yields:
+    """An object whose call is a generator."""
+
+    def __call__(self, value: Any = 0) -> Any:
+        yield value
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (yields, "yields has a `yield`, so it would never run"),
+        (yields_later, "yields_later is an `async def`, which would never run"),
+        (functools.partial(yields), "has a `yield`"),
+        (functools.partial(yields_later), "is an `async def`"),
+        (Yields(), "Yields has a `yield`"),
+    ],
+)
+def test_a_function_that_yields_is_refused_by_name(function: Any, text: str) -> None:
+    store = Store("a", domain=Domain("test"))
+    uses: list[tuple[Callable[[], object], str]] = [
+        (lambda: store.select().subscribe(function), "async for"),
+        (lambda: store.select(function), "at once"),
+        (lambda: derived(store, function), "at once"),
+        (lambda: store.domain.on_commit(function), "start a task"),
+        (lambda: Store(0, on_start=function), "start a task"),
+        (lambda: EventSource("events").stream.subscribe(function), "async for"),
+    ]
+    for use, instead in uses:
+        with pytest.raises(UsageError, match=text) as refused:
+            use()
+        assert instead in str(refused.value)
+    assert store.observer_count == 0
+
+
+def test_an_update_with_an_async_generator_is_refused() -> None:
+    store = Store(0, domain=Domain("test"))
+    with pytest.raises(UsageError, match="await first"):
+        store.update(yields_later)
+    assert store.get() == 0
+
+
+class NoCodec:
+    """Lacks a method of a codec and of a storage."""
+
+    def encode(self, value: Any) -> bytes:
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("use", "text"),
+    [
+        (lambda _: Domain(strict="no"), "strict= takes a bool"),
+        (lambda _: Store(0, is_dumped="no"), "is_dumped= takes a bool"),
+        (lambda _: KeyedStore(is_dumped=None), "is_dumped= takes a bool"),
+        (lambda store: undo(store, limit=0), "limit= takes a whole number, 1 or more"),
+        (lambda store: undo(store, limit=True), "limit= takes a whole number"),
+        (lambda store: undo(store, limit=2.5), "limit= takes a whole number"),
+        (lambda store: undo(store, group_within="1"), "group_within= takes seconds"),
+        (lambda store: undo(store, group_within=-1), "group_within= takes seconds"),
+        (lambda store: undo(store, clock=5), "clock= is a function"),
+        (lambda store: undo(store, equals=5), "equals= is a function"),
+        (lambda store: undo(store, partialize=5, merge=max), "partialize= is a function"),
+        (lambda store: undo(store, partialize=later, merge=max), "`async def`"),
+        (lambda store: undo(store, partialize=str, merge=5), "merge= is a function"),
+        (
+            lambda store: undo(store.select()),
+            r"undo\(\) takes a Store or a KeyedStore",
+        ),
+        (lambda store: undo(derived(store, len)), r"undo\(\) takes a Store or"),
+        (lambda store: undo(store).undo("2"), "steps= takes a whole number, 1 or more"),
+        (lambda store: undo(store).redo(0), "steps= takes a whole number, 1 or more"),
+        (lambda store: undo(store).jump("first"), "index= takes a whole number"),
+        (lambda store: undo(store).jump(1), "there are 1 entries; got index 1"),
+        (lambda store: undo(store).transaction(5).__enter__(), "name= takes a str"),
+        (lambda _: inspect("app"), r"inspect\(\) takes a Domain"),
+        (lambda _: inspect(size="all"), "size= takes a whole number"),
+        (lambda _: inspect(clock=5), "clock= is a function"),
+        (lambda _: logger("app"), r"logger\(\) takes a Store or a KeyedStore or a Domain"),
+        (lambda store: logger(store, level="INFO"), "level= takes a int"),
+        (lambda store: logger(store, show=5), "show= is a function"),
+    ],
+)
+def test_a_wrong_option_of_middleware_says_what_to_write(
+    use: Callable[[Any], object], text: str
+) -> None:
+    with pytest.raises(UsageError, match=text):
+        use(Store("a", domain=Domain("test")))
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"delay": "1"}, "delay= takes seconds"),
+        ({"delay": -1}, "delay= takes seconds"),
+        ({"scheduler": 5}, "scheduler= takes a SchedulerBase"),
+        ({"storage": {}}, "storage= takes an object with the methods read, write, delete, close"),
+        ({"storage": FileStorage}, "storage= takes an object"),
+        ({"on_report": 5}, "on_report= is a function"),
+        ({"on_report": later}, "`async def`"),
+        ({"codec": NoCodec()}, "codec= takes an object with the methods encode, decoder"),
+        ({"version": "2"}, "version= takes a whole number"),
+        ({"migrate": 5}, "migrate= is a function"),
+        ({"partialize": 5, "merge": max}, "partialize= is a function"),
+        ({"merge": later}, "`async def`"),
+    ],
+)
+def test_a_wrong_option_of_persist_says_what_to_write_and_leaves_no_file(
+    tmp_path: Path, options: dict[str, Any], text: str
+) -> None:
+    store = Store("a", domain=Domain("test"))
+    save: Any = persist
+    with pytest.raises(UsageError, match=text):
+        save(store, tmp_path / "state.json", **{"as_type": str, **options})
+    # The path is free again.
+    with persist(store, tmp_path / "state.json", as_type=str) as file:
+        for wrong in (5, store.select(), derived(store, len)):
+            with pytest.raises(UsageError, match=r"add\(\) takes a Store or a KeyedStore"):
+                file.add(wrong, as_type=str)  # type: ignore[call-overload]
+        with pytest.raises(UsageError, match="key= takes a str"):
+            file.add(Store(0, domain=store.domain), as_type=int, key=5)  # type: ignore[call-overload]
 
 
 def test_a_pool_of_processes_cannot_be_a_home() -> None:

@@ -28,8 +28,8 @@ class End:
     def __init__(self, domain: Domain, go: Callable[[], None]) -> None:
         self._domain = domain
         self._go = go
-        self._at_end = Store(True, name="view at end", domain=domain)
-        self._unseen = Store(0, name="rows unseen", domain=domain)
+        self._at_end = Store(True, name="view at end", domain=domain, is_dumped=False)
+        self._unseen = Store(0, name="rows unseen", domain=domain, is_dumped=False)
 
     @property
     def at_end(self) -> ReadOnly[bool]:

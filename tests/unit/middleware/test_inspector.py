@@ -91,7 +91,7 @@ def test_an_observer_of_the_stream_that_raises_is_logged_and_starves_nobody(
 
 
 def test_a_ring_without_room_is_refused() -> None:
-    with pytest.raises(UsageError, match="size=0"):
+    with pytest.raises(UsageError, match="size= takes a whole number, 1 or more"):
         inspect(Domain(), size=0)
 
 

@@ -286,9 +286,9 @@ def test_undo_says_what_it_cannot_do() -> None:
     store.set(1)
     with batch(), pytest.raises(UsageError, match="outside of batch"):
         history.undo()
-    with pytest.raises(UsageError, match="one or more"):
+    with pytest.raises(UsageError, match="steps= takes a whole number, 1 or more"):
         history.redo(0)
-    with pytest.raises(UsageError, match="limit=0"):
+    with pytest.raises(UsageError, match="limit= takes a whole number, 1 or more"):
         undo(store, limit=0)
     whatever: Callable[[int], int] = int
     with pytest.raises(UsageError, match="go together"):
