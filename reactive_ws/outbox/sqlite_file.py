@@ -9,6 +9,7 @@ It knows no tables. `Journal` and the demo hub's storage say which tables they w
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import sqlite3
 import stat
@@ -32,6 +33,18 @@ _REASONS = {
 }
 
 _open_here: WeakSet[SqliteFile] = WeakSet()
+_left_to_parent: list[sqlite3.Connection] = []
+"""Connections of the parent process. A child closes none: SQLite would delete the log into which the parent writes."""
+
+
+def _leave_files_to_parent() -> None:
+    """Leaves the files to the parent, in a forked child."""
+    for one in list(_open_here):
+        one.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_files_to_parent)
 
 
 class SqliteFile:
@@ -118,6 +131,15 @@ class SqliteFile:
             raise
         self._database = database
         _open_here.add(self)
+
+    def leave_to_parent(self) -> None:
+        """In a forked child: the file stays open in the parent, and this object is closed."""
+        database, self._database = self._database, None
+        _open_here.discard(self)
+        if database is not None:
+            # Not even the end of the interpreter may close it, so one reference to it is never given back.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(database))
+            _left_to_parent.append(database)
 
     def close(self) -> None:
         """Closes and unlocks the file; never raises, because every transaction is on the disk already."""

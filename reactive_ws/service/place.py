@@ -60,7 +60,12 @@ class Place:
         return self.shell is None
 
     def post(self, function: Callable[[], None]) -> None:
-        """Calls a function in the service's loop: at once when the caller is in it, or when there is none."""
+        """Calls a function in the service's loop: at once when the caller is in it, or when there is none.
+
+        In a forked child it calls nothing, because the loop and the file stay with the parent.
+        """
+        if self.is_forked:
+            return
         thread = self.thread
         if thread is not None and not thread.is_current and thread.post(function):
             # The thread runs what it accepts, however near its end is.

@@ -169,6 +169,7 @@ class Runtime:
 
     def reconnect(self) -> None:
         """Drops the socket and dials at once."""
+        self._place.check_process()
 
         def again() -> None:
             self._accept()
@@ -182,6 +183,7 @@ class Runtime:
 
     def refresh_token(self) -> None:
         """Asks the token provider again and sends the token to the server."""
+        self._place.check_process()
 
         def refresh() -> None:
             shell = self._place.shell
@@ -194,6 +196,7 @@ class Runtime:
 
     def sync(self, streams: tuple[str, ...]) -> None:
         """Asks the server for snapshots."""
+        self._place.check_process()
 
         def ask() -> None:
             if self._place.shell is not None:
@@ -203,6 +206,7 @@ class Runtime:
 
     def forget(self, streams: tuple[str, ...]) -> None:
         """Forgets the positions of streams."""
+        self._place.check_process()
 
         def forget() -> None:
             if self._place.shell is not None:

@@ -169,6 +169,7 @@ class Sender:
 
     def discard(self, ids: frozenset[str]) -> None:
         """Gives up on messages that wait."""
+        self._place.check_process()
 
         def give_up() -> None:
             self._outbox.discard(ids)
@@ -180,6 +181,7 @@ class Sender:
 
     def clear(self) -> int:
         """Gives up everything that waits; returns how many messages that were."""
+        self._place.check_process()
         count = self._outbox.clear()
         if self._storage is not None:
             count += self._storage.clear()
@@ -188,6 +190,7 @@ class Sender:
 
     async def drain(self, timeout: float | None) -> None:
         """Waits until the outbox is empty."""
+        self._place.check_process()
         try:
             async with asyncio.timeout(timeout):
                 while len(self._outbox):

@@ -241,6 +241,7 @@ class WebSocketService:
             suspend_limit=_SUSPEND_LIMIT,
             redirects=address.origins(redirects),
         )
+        settings = self._settings
         self._domain = domain if domain is not None else default_domain()
         place = self._place = Place()
         counters, log = Counters(), Logbook(place.now)
@@ -249,7 +250,7 @@ class WebSocketService:
             outbox,
             on_drop=reports.dropped,
             on_slow=reports.slow,
-            wall=lambda: self._settings.clock().timestamp(),
+            wall=lambda: settings.clock().timestamp(),
         )
         dispatcher = Dispatcher(
             registry,
@@ -360,24 +361,30 @@ class WebSocketService:
         return self._domain
 
     @property
+    def _shown(self) -> Status:
+        if self._place.is_forked:
+            self._status.leave_to_parent()
+        return self._status
+
+    @property
     def connection(self) -> ReadOnly[Connection]:
-        """The connection: state, phase, attempt, cause."""
-        return self._status.connection.read_only
+        """The connection: state, phase, attempt, cause. CLOSED in a forked child."""
+        return self._shown.connection.read_only
 
     @property
     def metrics(self) -> ReadOnly[Metrics]:
         """Counts and gauges; published with every change of the state, and at most once a second otherwise."""
-        return self._status.metrics.read_only
+        return self._shown.metrics.read_only
 
     @property
     def latency(self) -> Selection[float | None]:
         """Seconds from a heartbeat to its answer. Replays: the newest; None before the first."""
-        return self._status.metrics.select(lambda metrics: metrics.round_trip)
+        return self._shown.metrics.select(lambda metrics: metrics.round_trip)
 
     @property
     def outbox(self) -> ReadOnly[OutboxView]:
         """The messages that wait to be sent or acknowledged; published at most once per turn of the loop."""
-        return self._status.outbox.read_only
+        return self._shown.outbox.read_only
 
     @property
     def can_send(self) -> ReadOnly[bool]:
@@ -385,7 +392,7 @@ class WebSocketService:
 
         A UI disables its input by it; published together with `outbox`.
         """
-        return self._status.can_send.read_only
+        return self._shown.can_send.read_only
 
     @property
     def is_filling(self) -> ReadOnly[bool]:
@@ -393,7 +400,7 @@ class WebSocketService:
 
         Published together with `outbox`. It stays True while the outbox is full.
         """
-        return self._status.is_filling.read_only
+        return self._shown.is_filling.read_only
 
     @property
     def positions(self) -> Store[Mapping[str, Position]]:

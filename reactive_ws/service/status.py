@@ -178,6 +178,15 @@ class Status:
         cause = "" if now.cause is None or now.is_connected else f": {now.cause}"
         return f"the connection to {now.url} is {now.state.value}{attempt}{cause}"
 
+    def leave_to_parent(self) -> None:
+        """In a forked child: shows that there is no connection here. The first look at the service does this."""
+        now = self.connection.get()
+        cause = "the connection stays with the process that made the service"
+        if now.cause != cause:
+            state = ConnectionState.CLOSED
+            self.connection.set(Connection(state, now.url, cause=cause))
+            self.can_send.set(False)
+
     # --- the connection ---------------------------------------------------------------------------------------------------
 
     def publish(self, connection: Connection) -> None:

@@ -7,8 +7,11 @@ happens, it reports its end exactly once and leaves no task and no socket behind
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Protocol
+from weakref import WeakSet
 
 from websockets.exceptions import ConnectionClosed
 
@@ -57,6 +60,24 @@ _FLUSH_RUN = 32
 """Messages written before other tasks get a turn: without it a flush does not notice that the socket closed."""
 
 
+_lines: WeakSet[Line] = WeakSet()
+
+
+def _leave_sockets_to_parent() -> None:
+    """Takes the sockets of the lines away from a forked child.
+
+    A copy of a socket would steal bytes from the parent, and the server would see no end when the parent dies. Closing the
+    descriptor would make it free for another file, so it leads to nowhere instead.
+    """
+    for line in list(_lines):
+        with contextlib.suppress(OSError):
+            line.lead_nowhere()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_sockets_to_parent)
+
+
 class Line:
     """A socket of one generation.
 
@@ -100,6 +121,21 @@ class Line:
         )
         # Not in a `finally` of the task: one that is cancelled before its first step never gets there.
         self._task.add_done_callback(self._ended)
+        _lines.add(self)
+
+    def lead_nowhere(self) -> None:
+        """In a forked child: the descriptor of the socket leads to nowhere from now on.
+
+        Raises:
+            OSError: the system has no descriptor left.
+        """
+        transport = None if self._socket is None else self._socket.transport
+        found = None if transport is None else transport.get_extra_info("socket")
+        number = -1 if found is None else found.fileno()
+        if number >= 0:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nowhere, number)
+            os.close(nowhere)
 
     def __repr__(self) -> str:
         return f"<Line {self.generation}{' over' if self.is_over else ''}>"

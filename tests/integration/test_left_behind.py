@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import stat
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from reactive_ws import Domain, OutboxOptions, WebSocketService
 from reactive_ws.connection.record import ConnectionState
 from reactive_ws.errors import UsageError
+from reactive_ws.outbox.journal import Journal
 
 
 async def echo(socket: ServerConnection) -> None:
@@ -47,12 +51,27 @@ def test_a_forked_child_leaves_the_service_to_its_parent() -> None:
         service = WebSocketService(f"ws://127.0.0.1:{port}", domain=Domain(), proxy=None)
         async with service:
             await service.wait_connected(30)
+            line = service._place.shell._line  # type: ignore[union-attr]
+            numbers = [line._socket.transport.get_extra_info("socket").fileno()]  # type: ignore[union-attr]
+            assert stat.S_ISSOCK(os.fstat(numbers[0]).st_mode)
             child = os.fork()
             if not child:
                 problem = 1
                 try:
                     service.stop()
                     assert service.state is ConnectionState.CLOSED
+                    assert service.connection.get().state is ConnectionState.CLOSED
+                    assert "process that made the service" in (service.connection.get().cause or "")
+                    assert not service.can_send.get()
+                    # The copy of the socket leads to nowhere: it can neither steal bytes nor keep the connection open.
+                    assert not any(stat.S_ISSOCK(os.fstat(number).st_mode) for number in numbers)
+                    for call in (
+                        service.reconnect,
+                        service.clear_outbox,
+                        lambda: service.forget("s"),
+                    ):
+                        with pytest.raises(UsageError, match="before the fork"):
+                            call()
                     with pytest.raises(UsageError, match="before the fork"):
                         service.send("note", 1)
                     with pytest.raises(UsageError, match="before the fork"):
@@ -67,6 +86,40 @@ def test_a_forked_child_leaves_the_service_to_its_parent() -> None:
         await server.wait_closed()
 
     asyncio.run(main())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("how", ["close", "drop", "exit"])
+def test_the_end_of_a_forked_child_costs_the_outbox_of_its_parent_nothing(
+    how: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "box.db"
+    code = (
+        "import gc, os, shutil, sys, threading\n"
+        "from reactive_ws.outbox.journal import Journal, Stored\n"
+        f"path, how = {str(path)!r}, {how!r}\n"
+        "def append(journal, *names):\n"
+        "    for name in names:\n"
+        "        done = threading.Event()\n"
+        "        journal.append(Stored(name, 'frame'), lambda error: done.set())\n"
+        "        assert done.wait(60)\n"
+        "journal = Journal(path)\n"
+        "append(journal, 'a', 'b')\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    if how == 'close': journal.close(); os._exit(0)\n"
+        "    del journal; gc.collect()\n"
+        "    if how == 'drop': os._exit(0)\n"
+        "    sys.exit(0)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0\n"
+        "append(journal, 'c')\n"
+        "os._exit(9)"
+    )
+    died = subprocess.run([sys.executable, "-c", code], check=False, env=dict(os.environ))
+    assert died.returncode == 9
+    journal = Journal(path)
+    assert [one.id for one in journal.entries()] == ["a", "b", "c"]
+    journal.close()
 
 
 def test_a_service_that_nobody_stopped_says_so() -> None:
