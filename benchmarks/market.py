@@ -12,11 +12,13 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import msgspec
 
 from benchmarks.timing import Metric
 
@@ -44,7 +46,7 @@ async def _ours(url: str, example: Any) -> tuple[float, Tops]:
     service = WebSocketService(
         url,
         domain=domain,
-        codec=example.FeedCodec(),
+        dialect=example.dialect,
         policy=ClosePolicy(stop_on_normal_close=True),
         heartbeat=None,
         proxy=None,
@@ -69,15 +71,31 @@ def _socket(url: str) -> Any:
     return connect(url, compression=None, ping_interval=None, proxy=None, max_size=None)
 
 
+class _Head(msgspec.Struct):
+    type: str
+
+
+def _decoder(example: Any) -> Callable[[str | bytes], Any]:
+    """Returns how a program by hand reads the feed: the type first, then straight into the class."""
+    head = msgspec.json.Decoder(_Head).decode
+    classes = {row.name: msgspec.json.Decoder(row.payload).decode for row in example.feed}
+
+    def decode(frame: str | bytes) -> Any:
+        read = classes.get(head(frame).type)
+        return None if read is None else read(frame)
+
+    return decode
+
+
 async def _same_books(url: str, example: Any) -> tuple[float, Tops]:
-    codec = example.FeedCodec()
+    decode = _decoder(example)
     books: dict[str, Any] = {}
     trades: dict[str, tuple[float, ...]] = {}
     now = 0.0
     began = time.perf_counter()
     async with _socket(url) as socket:
         async for frame in socket:
-            message = codec.decode(frame).payload
+            message = decode(frame)
             if isinstance(message, example.BookSnapshot):
                 bids, asks = sorted(message.bids, reverse=True), sorted(message.asks)
                 books[message.product_id] = example.Book(tuple(bids), tuple(asks))

@@ -1,4 +1,4 @@
-"""Live order books of an exchange in a terminal: your own messages, codec and stores, on a server that knows nothing of us.
+"""Live order books of an exchange in a terminal: your own messages, dialect and stores, on a server that knows nothing of us.
 
 reactive-ws replay tests/data/coinbase-2021-04-17.jsonl.gz --port 8000 &
 python examples/market.py ws://127.0.0.1:8000/ws
@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from msgspec import Struct, json, to_builtins
+from msgspec import Struct
 
 from reactive_ws import (
     ClosePolicy,
@@ -27,16 +27,17 @@ from reactive_ws import (
     WebSocketService,
     derived,
 )
-from reactive_ws.errors import MessageRejected, ReactiveWSError
+from reactive_ws.dialects import PlainJson
+from reactive_ws.errors import ReactiveWSError
+
+WINDOW = 10.0  # seconds over which trades are counted
+Level = tuple[Decimal, Decimal]  # price and size
+
+# --- feed: prices are decimal strings on the wire and exact numbers here; another exchange needs another such section ---
 
 BASES = {"BTC": "BAND DASH SKL YFI", "EUR": "CRV NMR", "GBP": "BAND NU SKL", "USD": "SKL"}
 PRODUCTS = tuple(f"{base}-{quote}" for quote in BASES for base in BASES[quote].split())
-WINDOW = 10.0  # seconds over which trades are counted
-
-# --- messages: prices are decimal strings on the wire and exact numbers here ---
-
 feed = Registry()
-Level = tuple[Decimal, Decimal]  # price and size
 
 
 @feed.message("snapshot")
@@ -71,26 +72,7 @@ class Subscribe(Struct, frozen=True):
     channels: tuple[str, ...] = ("level2", "ticker", "matches")
 
 
-class Head(Struct):
-    type: str
-
-
-class FeedCodec:
-    """In this feed the fields stand beside `type`: no envelope, no handshake (plain mode)."""
-
-    subprotocol = None
-    registry = feed
-
-    def encode(self, envelope: Envelope[Any]) -> str:
-        return json.encode({"type": envelope.type, **to_builtins(envelope.payload)}).decode()
-
-    def decode(self, frame: str | bytes) -> Envelope[Any]:
-        try:
-            kind = json.decode(frame, type=Head).type
-            known = feed.get(kind)
-            return Envelope(kind, json.decode(frame, type=known.payload if known else Any), kind)
-        except (ValueError, RecursionError) as error:
-            raise MessageRejected(str(error)) from error
+dialect = PlainJson(feed, payload=None)  # the fields stand beside `type`
 
 
 # --- state: immutable values: a book that you hold shows one moment ---
@@ -175,7 +157,7 @@ def _rate(times: tuple[float, ...], now: float) -> float:
 async def main(url: str) -> None:
     domain, is_over = Domain("market"), asyncio.Event()
     policy = ClosePolicy(stop_on_normal_close=True)
-    service = WebSocketService(url, domain=domain, codec=FeedCodec(), policy=policy, heartbeat=None)
+    service = WebSocketService(url, domain=domain, dialect=dialect, policy=policy, heartbeat=None)
     market = Market(service, domain)
     rows = {product: market.row(product) for product in PRODUCTS}
 

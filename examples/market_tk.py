@@ -3,7 +3,7 @@
 reactive-ws replay tests/data/coinbase-2021-04-17.jsonl.gz --port 8000 --speed max &
 python examples/market_tk.py ws://127.0.0.1:8000/ws
 
-Messages, codec and stores are those of `market.py`; here is only what is on the screen.
+Messages, dialect and stores are those of `market.py`; here is only what is on the screen.
 """
 
 import sys
@@ -12,7 +12,7 @@ from decimal import Decimal
 from tkinter import ttk
 
 import attrs
-from market import PRODUCTS, FeedCodec, Market, Subscribe
+from market import PRODUCTS, Market, Subscribe, dialect
 
 from reactive_ws import (
     ClosePolicy,
@@ -113,7 +113,7 @@ def row_of(market: Market, product: str) -> Derived[Row]:
 def main(url: str) -> None:
     domain = Domain("market")
     policy = ClosePolicy(stop_on_normal_close=True)
-    service = WebSocketService(url, domain=domain, codec=FeedCodec(), policy=policy, heartbeat=None)
+    service = WebSocketService(url, domain=domain, dialect=dialect, policy=policy, heartbeat=None)
     market = Market(service, domain)
 
     def connection_changed(state: ConnectionState) -> None:

@@ -1,4 +1,4 @@
-"""Plain JSON: servers that send objects with the name of their type in a field, and nothing else in common.
+"""Plain JSON: servers that send JSON with the name of a type somewhere in it, and nothing else in common.
 
 The arguments of `PlainJson` say how such a server names types, logs in, subscribes, and answers. What it does not have stays
 None, and the capabilities follow from that.
@@ -7,6 +7,7 @@ None, and the capabilities follow from that.
 from __future__ import annotations
 
 import collections
+import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -21,6 +22,7 @@ from .session import (
     Acknowledged,
     Alive,
     Capabilities,
+    Ended,
     Event,
     Fault,
     Following,
@@ -30,32 +32,56 @@ from .session import (
     Ready,
     Refused,
     Step,
+    TokenWanted,
 )
 from .values import decoded, dumped, list_of, message_of, object_of, rejected
 
 __all__ = ["PlainJson", "PlainJsonSession"]
 
 Json: TypeAlias = dict[str, Any]
+Id: TypeAlias = str | int
+"""An id on the wire."""
 
 _MAX_ASKED = 64
 """Questions for life without an answer that are remembered."""
+_MAX_ANSWERS = 10_000
+"""Messages and subscriptions of one connection whose answer may still come."""
+
+
+class _Kind(enum.Enum):
+    """The things that an id on the wire may belong to."""
+
+    MESSAGE = "message"
+    SUBSCRIPTION = "subscribe"
+    OTHER = "other"
 
 
 class PlainJson:
-    """Objects with a type, one or several in a frame.
+    """JSON elements with a type, one or several in a frame.
+
+    The functions get an element: an object, or a list where the server sends lists.
 
     Args:
         registry: Message types.
-        tag: The field that names the type of an object, or a function that returns the name; None for noise.
-        payload: The field with the payload; None: the whole object is the payload.
-        channel: Returns the channel of an object; its type when None.
+        tag: The field that names the type of an object, or a function that returns the name of an element's type; None for noise.
+        payload: The field with the payload, or a function that returns it; None: the whole element is the payload.
+        channel: Returns the channel of an element; its type when None.
+        batches: Whether a list is several elements in one frame. False: it is one element.
+        write: Returns the object to send for a message, from the name of its type and its plain payload. None: they stand where `tag`
+            and `payload` say, as far as these are fields.
         login: Returns the object that logs in with a token; messages wait until `is_ready`.
-        is_ready: Whether an object of the server says that the login is done.
-        subscribe, unsubscribe: Return the object that asks for a channel, or ends it.
+        wants_login: Whether an element asks for the login. None: the login goes first.
+        is_ready: Whether an element says that the login is done.
+        is_denied: Whether an element says that the token is not good.
+        subscribe: Returns the object that asks for a channel.
+        unsubscribe: Returns the object that ends a subscription, from the channel and the id with which it was asked for.
         ping: Returns the object that asks the server for life; None: WebSocket pings.
-        is_pong: Whether an object answers a `ping`.
+        is_pong: Whether an element answers a `ping`.
+        answer: Returns the object to write at once for an element, such as a pong for the server's own ping; None for nothing.
         id: The field in which messages carry their id, and in which the server's answer repeats it.
+        numbers: Whether the ids are whole numbers that grow from 1 on each connection. Subscriptions and pings have one then, too.
         error: The field of an answer that makes it a refusal.
+        result: The field of an answer with the result; None: the whole answer is the result.
     """
 
     name = "plain JSON"
@@ -66,31 +92,57 @@ class PlainJson:
         self,
         registry: Registry | None = None,
         *,
-        tag: str | Callable[[Json], str | None] = "type",
-        payload: str | None = "payload",
-        channel: Callable[[Json], str] | None = None,
+        # messages
+        tag: str | Callable[[Any], str | None] = "type",
+        payload: str | Callable[[Any], Any] | None = "payload",
+        channel: Callable[[Any], str] | None = None,
+        batches: bool = True,
+        write: Callable[[str, Any], Json] | None = None,
+        # login
         login: Callable[[str], Json] | None = None,
-        is_ready: Callable[[Json], bool] | None = None,
+        wants_login: Callable[[Any], bool] | None = None,
+        is_ready: Callable[[Any], bool] | None = None,
+        is_denied: Callable[[Any], bool] | None = None,
+        # subscriptions
         subscribe: Callable[[str], Json] | None = None,
-        unsubscribe: Callable[[str], Json] | None = None,
+        unsubscribe: Callable[[str, Id | None], Json] | None = None,
+        # life
         ping: Callable[[], Json] | None = None,
-        is_pong: Callable[[Json], bool] | None = None,
+        is_pong: Callable[[Any], bool] | None = None,
+        answer: Callable[[Any], Json | None] | None = None,
+        # answers
         id: str | None = None,  # noqa: A002 - the field's name on the wire
+        numbers: bool = False,
         error: str = "error",
+        result: str | None = None,
     ) -> None:
         self.registry = Registry() if registry is None else registry
         self._codec = JsonCodec(self.registry, subprotocol=None)
         self.tag = tag
         self.payload = payload
         self.channel = channel
+        self.batches = batches
+        self.write = write
         self.login = login
+        self.wants_login = wants_login
         self.is_ready = is_ready
+        self.is_denied = is_denied
         self.subscribe = subscribe
         self.unsubscribe = unsubscribe
         self.ping = ping
         self.is_pong = is_pong
+        self.answer = answer
         self.id = id
+        self.numbers = numbers
         self.error = error
+        self.result = result
+        asks = (wants_login, is_ready, is_denied, is_pong, answer, channel, id)
+        # The type is looked at first, and the frame is then read in one pass, straight into the class.
+        self.head: Callable[[str], Any] | None = None
+        if isinstance(tag, str) and payload is None and all(one is None for one in asks):
+            head = msgspec.defstruct("Head", [("tag", str)], rename={"tag": tag})
+            self.head = msgspec.json.Decoder(head).decode
+        self.whole: dict[str, Callable[[str], Any]] = {}
 
     def __repr__(self) -> str:
         return f"PlainJson({self.registry!r})"
@@ -124,80 +176,142 @@ class PlainJsonSession:
         self._dialect = dialect
         self.capabilities = dialect.capabilities
         self.takes_tokens = dialect.login is not None
+        self._head = dialect.head
         self._is_ready = False
-        self._sent: dict[str, None] = {}
+        self._token: str | None = None
+        self._last_number = 0
+        # What was asked, by the text of its id on the wire, oldest first: a message's id, a channel.
+        self._questions: dict[str, tuple[_Kind, str]] = {}
+        # The id on the wire of each subscription.
+        self._ids: dict[str, Id] = {}
         # Tokens of the questions for life that are out.
         self._asked: collections.deque[str] = collections.deque(maxlen=_MAX_ASKED)
 
     def opened(self, opening: Opening, now: float) -> Step:
         """Logs in, or is ready at once."""
         del now
-        login, token = self._dialect.login, opening.token
-        frames = () if login is None or token is None else (Frame(dumped(login(token))),)
-        if self._dialect.is_ready is None:
+        dialect = self._dialect
+        self._token = opening.token
+        frames = () if dialect.wants_login is not None else self._login()
+        if dialect.is_ready is None:
             return Step(frames, (self._ready(),))
         return Step(frames, (Handshaking(Phase.AUTHENTICATING, "answer to the login"),))
+
+    def _login(self) -> tuple[Frame, ...]:
+        login = self._dialect.login
+        if login is None or self._token is None:
+            return ()
+        return (Frame(dumped(login(self._token)), name="login"),)
 
     def _ready(self) -> Ready:
         self._is_ready = True
         return Ready()
 
-    def received(self, frame: str | bytes, now: float) -> Step:
-        """Returns what one frame of the server means; a list is several messages in one frame."""
+    def received(self, frame: str | bytes, now: float) -> Step | Event:
+        """Returns what one frame of the server means."""
         del now
         if not isinstance(frame, str):
-            return Step(events=(rejected(f"a binary frame of {len(frame)} bytes"),))
+            return rejected(f"a binary frame of {len(frame)} bytes")
+        if self._head is not None:
+            message = self._read_directly(frame)
+            if message is not None:
+                return message
         try:
             found = decoded(frame)
         except MessageRejected as error:
-            return Step(events=(Fault(error),))
-        several = list_of(found)
-        elements = [found] if several is None else several
-        return Step(events=tuple(event for one in elements for event in self._events_of(one)))
+            return Fault(error)
+        several = list_of(found) if self._dialect.batches else None
+        frames: list[Frame] = []
+        events: list[Event] = []
+        for element in [found] if several is None else several:
+            try:
+                for part in self._read(element):
+                    if isinstance(part, Frame):
+                        frames.append(part)
+                    else:
+                        events.append(part)
+            except Exception as error:  # noqa: BLE001 - functions of the user meet what the server sends
+                text = f"a function of the dialect raised {type(error).__name__}: {error}"
+                events.append(rejected(text))
+        return Step(tuple(frames), tuple(events))
 
-    def _events_of(self, element: Any) -> list[Event]:
+    def _read_directly(self, frame: str) -> Envelope[Any] | None:
+        """Returns the message of a frame that is an object of a known type, read in one pass; None for any other frame."""
+        assert self._head is not None
         try:
-            return list(self._read(element))
-        except Exception as error:  # noqa: BLE001 - functions of the user meet what the server sends
-            return [rejected(f"a function of the dialect raised {type(error).__name__}: {error}")]
+            name = self._head(frame).tag
+            decode = self._dialect.whole.get(name)
+            if decode is None:
+                row = self._dialect.registry.get(name)
+                if row is None:
+                    return None
+                decode = self._dialect.whole[name] = msgspec.json.Decoder(row.payload).decode
+            return Envelope(name, decode(frame), name)
+        except (ValueError, RecursionError):
+            # The long way says what is wrong with it.
+            return None
 
-    def _read(self, value: Any) -> Iterable[Event]:
-        element = object_of(value)
-        if element is None:
+    def _read(self, element: Any) -> Iterable[Frame | Event]:
+        dialect = self._dialect
+        if dialect.batches and object_of(element) is None:
             yield rejected("it is not an object")
             return
-        dialect = self._dialect
+        if dialect.wants_login is not None and dialect.wants_login(element):
+            yield from self._login()
+            return
+        if dialect.is_denied is not None and dialect.is_denied(element):
+            yield TokenWanted(dumped(element))
+            return
         if not self._is_ready and dialect.is_ready is not None and dialect.is_ready(element):
             yield self._ready()
+        if dialect.answer is not None and (answer := dialect.answer(element)) is not None:
+            yield Frame(dumped(answer), name="answer")
+            return
         if dialect.is_pong is not None and dialect.is_pong(element):
             yield Alive(self._asked.popleft() if self._asked else None, is_answer=True)
             return
-        yield from self._answers(element)
-        name = dialect.tag(element) if callable(dialect.tag) else element.get(dialect.tag)
-        if name is None and callable(dialect.tag):
+        fields = object_of(element) or {}
+        answers = self._answers(fields)
+        yield from answers or ()
+        name = dialect.tag(element) if callable(dialect.tag) else fields.get(dialect.tag)
+        if name is None and (callable(dialect.tag) or answers is not None):
             return
         if not isinstance(name, str):
             yield rejected(f"the type {name!r} is not text")
             return
+        if answers is not None and name not in dialect.registry:
+            # Its answer is all that it says.
+            return
         channel = name if dialect.channel is None else dialect.channel(element)
-        payload = element if dialect.payload is None else element.get(dialect.payload)
-        identity = None if dialect.id is None else id_text(element.get(dialect.id))
+        if callable(dialect.payload):
+            payload = dialect.payload(element)
+        else:
+            payload = element if dialect.payload is None else fields.get(dialect.payload)
+        identity = None if dialect.id is None else id_text(fields.get(dialect.id))
         yield message_of(dialect.registry, name, payload, channel, id=identity)
 
-    def _answers(self, element: Json) -> Iterable[Event]:
-        field = self._dialect.id
-        if field is None or field not in element:
-            return
-        # A server may write the id back as the number that it reads in it.
-        identity = id_text(element[field])
-        if identity is None or identity not in self._sent:
-            return
-        del self._sent[identity]
-        error = element.get(self._dialect.error)
-        if error:
-            yield Refused(identity, "refused", error if isinstance(error, str) else dumped(error))
-        else:
-            yield Acknowledged(identity, element)
+    def _answers(self, element: Json) -> list[Event] | None:
+        """Returns the meaning of an element for the message or subscription that it answers; None when it answers none."""
+        dialect = self._dialect
+        if dialect.id is None or dialect.id not in element:
+            return None
+        # A server may write an id of digits back as a number.
+        asked = self._questions.pop(id_text(element[dialect.id]) or "", None)
+        if asked is None:
+            return None
+        kind, name = asked
+        error = element.get(dialect.error)
+        if kind is _Kind.MESSAGE:
+            if error:
+                return [Refused(name, *_reason(error))]
+            return [
+                Acknowledged(
+                    name, element if dialect.result is None else element.get(dialect.result)
+                )
+            ]
+        if kind is _Kind.SUBSCRIPTION and error:
+            return [Ended(name, *_reason(error))]
+        return []
 
     def ponged(self, now: float) -> Step:
         """This session sends no probe."""
@@ -208,15 +322,29 @@ class PlainJsonSession:
         """Writes an object with the type, the payload and the id."""
         del now, kept
         dialect = self._dialect
-        written: Json = {}
         try:
             plain = msgspec.to_builtins(message.payload)
         except (TypeError, ValueError, RecursionError) as error:
             raise MessageRejected(
                 f"it cannot be written as JSON: {error}", type=message.type
             ) from error
-        if not callable(dialect.tag):
-            written[dialect.tag] = message.type
+        written = (
+            self._fields(message.type, plain)
+            if dialect.write is None
+            else {**dialect.write(message.type, plain)}
+        )
+        if message.id is not None:
+            self._stamp(written, _Kind.MESSAGE, message.id, message.id)
+        return Step((Frame(dumped(written, message.type), message.id),))
+
+    def _fields(self, name: str, plain: Any) -> Json:
+        dialect = self._dialect
+        if callable(dialect.payload):
+            raise MessageRejected(
+                "payload= of PlainJson is a function, so nothing says where to write it; pass write=",
+                type=name,
+            )
+        written: Json = {} if callable(dialect.tag) else {dialect.tag: name}
         if dialect.payload is not None:
             if plain is not None:
                 written[dialect.payload] = plain
@@ -224,12 +352,25 @@ class PlainJsonSession:
             written |= fields
         elif plain is not None:
             raise MessageRejected(
-                "the payload must be an object, because it is the whole message", type=message.type
+                "the payload must be an object, because it is the whole message", type=name
             )
-        if dialect.id is not None and message.id is not None:
-            written[dialect.id] = message.id
-            self._sent[message.id] = None
-        return Step((Frame(dumped(written, message.type), message.id),))
+        return written
+
+    def _stamp(
+        self, written: Json, kind: _Kind, name: str = "", wire_id: Id | None = None
+    ) -> Id | None:
+        """Puts an id into an object that carries one, and returns it as it is on the wire."""
+        dialect = self._dialect
+        if dialect.numbers:
+            self._last_number += 1
+            wire_id = self._last_number
+        if dialect.id is None or wire_id is None:
+            return None
+        written[dialect.id] = wire_id
+        self._questions[str(wire_id)] = kind, name
+        if len(self._questions) > _MAX_ANSWERS:
+            del self._questions[next(iter(self._questions))]
+        return wire_id
 
     def answer(self, reference: str | int, payload: Any, now: float) -> Step:
         """Plain JSON has no requests of the server."""
@@ -240,14 +381,24 @@ class PlainJsonSession:
         """Asks for a channel, when the server has subscriptions."""
         del now
         make = self._dialect.subscribe
-        frames = () if make is None else (Frame(dumped(make(channel))),)
-        return Step(frames, (Following(channel),))
+        if make is None:
+            return Step(events=(Following(channel),))
+        written = {**make(channel)}
+        wire_id = self._stamp(written, _Kind.SUBSCRIPTION, channel)
+        if wire_id is not None:
+            self._ids[channel] = wire_id
+        return Step((Frame(dumped(written), name="subscribe"),), (Following(channel),))
 
     def unsubscribe(self, channel: str, now: float) -> Step:
         """Ends a subscription, when the server has a message for it."""
         del now
         make = self._dialect.unsubscribe
-        return Step() if make is None else Step((Frame(dumped(make(channel))),))
+        asked = self._ids.pop(channel, None)
+        if make is None:
+            return Step()
+        written = {**make(channel, asked)}
+        self._stamp(written, _Kind.OTHER)
+        return Step((Frame(dumped(written), name="unsubscribe"),))
 
     def sync(self, streams: Sequence[str], now: float, pending: Sequence[str] = ()) -> Step:
         """Subscribes again, because such servers send the state at the beginning of a subscription."""
@@ -263,8 +414,8 @@ class PlainJsonSession:
     def authenticate(self, token: str, now: float) -> Step:
         """Logs in again."""
         del now
-        login = self._dialect.login
-        return Step() if login is None else Step((Frame(dumped(login(token))),))
+        self._token = token
+        return Step(self._login())
 
     def prove(self, token: str, now: float) -> Step | None:
         """Sends the server's own ping, when it has one."""
@@ -273,9 +424,20 @@ class PlainJsonSession:
         if make is None:
             return None
         self._asked.append(token)
-        return Step((Frame(dumped(make())),))
+        written = {**make()}
+        self._stamp(written, _Kind.OTHER)
+        return Step((Frame(dumped(written), name="ping"),))
 
     def tick(self, now: float) -> Step:
         """Nothing is due: this session has no deadline."""
         del now
         return Step()
+
+
+def _reason(error: Any) -> tuple[str, str]:
+    """Returns code and text of a refusal: of an object with both, of a text, or of anything else."""
+    fields = object_of(error)
+    if fields is not None and isinstance(fields.get("code"), str | int):
+        text = fields.get("message")
+        return str(fields["code"]), text if isinstance(text, str) else dumped(error)
+    return "refused", error if isinstance(error, str) else dumped(error)

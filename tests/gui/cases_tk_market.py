@@ -44,7 +44,7 @@ def test_the_table_shows_the_last_state_of_every_book_and_was_painted_once_a_fra
         service = WebSocketService(
             url,
             domain=domain,
-            codec=feed.FeedCodec(),
+            dialect=feed.dialect,
             policy=ClosePolicy(stop_on_normal_close=True),
             heartbeat=None,
         )

@@ -336,7 +336,7 @@ def market(_: HubInThread) -> None:
     service = WebSocketService(
         url,
         domain=domain,
-        codec=feed.FeedCodec(),
+        dialect=feed.dialect,
         policy=ClosePolicy(stop_on_normal_close=True),
         heartbeat=None,
     )

@@ -87,7 +87,7 @@ def test_the_top_of_all_ten_books_is_right_after_every_single_update(example: Mo
             service = WebSocketService(
                 replay.url,
                 domain=domain,
-                codec=example.FeedCodec(),
+                dialect=example.dialect,
                 policy=ClosePolicy(stop_on_normal_close=True),
                 heartbeat=None,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -42,7 +43,7 @@ from reactive_ws.dialects import (
 )
 from reactive_ws.errors import MessageRejected
 from reactive_ws.testing import wire_garbage
-from reactive_ws.wire import Envelope, Guarantee, Position, Snapshot, protocol_v1
+from reactive_ws.wire import Envelope, Guarantee, Position, Registry, Snapshot, protocol_v1
 
 TYPES = protocol_v1()
 
@@ -255,7 +256,7 @@ def exchange() -> PlainJson:
         login=lambda token: {"op": "login", "key": token},
         is_ready=lambda it: it.get("op") == "welcome",
         subscribe=lambda name: {"op": "subscribe", "args": [name]},
-        unsubscribe=lambda name: {"op": "unsubscribe", "args": [name]},
+        unsubscribe=lambda name, _: {"op": "unsubscribe", "args": [name]},
         ping=lambda: {"op": "ping"},
         is_pong=lambda it: it.get("op") == "pong",
         id="req",
@@ -290,6 +291,50 @@ def test_plain_json_subscribes_and_reads_answers_by_id() -> None:
     ] == Refused("m1", "refused", "no")
     assert exchange().capabilities.acknowledges
     assert not PlainJson().capabilities.acknowledges
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '{"type":"order.add","item":"tea"}',
+        '{"item":"tea","type":"order.add","more":[1,2]}',
+        '{"type":"order.add","item":7}',
+        '{"type":"unknown","item":7}',
+        '{"type":7}',
+        '{"item":"tea"}',
+        '[{"type":"order.add","item":"tea"},{"type":"unknown"}]',
+        "7",
+        "no json",
+    ],
+)
+def test_plain_json_reads_a_frame_in_one_pass_as_it_does_in_two(frame: str) -> None:
+    """With `channel=` there is no short way, because its function wants the whole object."""
+    short = opened(PlainJson(TYPES, payload=None))
+    long = opened(PlainJson(TYPES, payload=None, channel=lambda it: it["type"]))
+    found, wanted = heard(short, frame), heard(long, frame)
+    assert repr(found) == repr(wanted)
+
+
+def test_plain_json_keeps_every_digit_of_a_number_in_the_short_way() -> None:
+    types = Registry()
+    types.message("price")(msgspec.defstruct("Price", [("value", Decimal)]))
+    (message,) = heard(
+        opened(PlainJson(types, payload=None)), '{"type":"price","value":0.12345678901234567890}'
+    ).events
+    assert isinstance(message, Envelope)
+    assert message.payload.value == Decimal("0.12345678901234567890")
+
+
+def test_plain_json_says_what_it_cannot_write() -> None:
+    session = opened(PlainJson(TYPES, payload=lambda it: it["data"]))
+    with pytest.raises(MessageRejected, match="pass write="):
+        session.send(ADD, 0.0)
+
+
+def test_plain_json_writes_the_answer_that_an_element_wants() -> None:
+    session = opened(PlainJson(answer=lambda it: {"pong": it["ping"]} if "ping" in it else None))
+    step = says(session, {"ping": 7})
+    assert (texts(step), step.events) == ([{"pong": 7}], ())
 
 
 def test_plain_json_asks_for_life_in_the_words_of_the_server() -> None:
