@@ -15,6 +15,8 @@ DEMO_READY := $(DEMO_VENV)/.ready
 # Foreign WebSocket servers and Pyodide for tests/integration/peers; their tests are skipped where npm is missing, except in CI.
 PEERS := tests/integration/peers
 NODE_PEERS := $(PEERS)/node_modules/.ready
+# Python packages for Pyodide: wheels that are pure, or made for WebAssembly. The documentation's playground has them too.
+PYODIDE_PACKAGES := $(PEERS)/node_modules/.pyodide-packages
 # Toolkits that only tests of their loops need. GTK and wxPython have no wheels; `.ci/run` installs Debian's packages.
 TOOLKITS := kivy nicegui ipykernel ipywidgets anywidget customtkinter pygame-ce dearpygui prompt_toolkit urwid
 DEMO ?=
@@ -47,9 +49,13 @@ $(CHECK_READY): $(READY)
 	$(BIN)/python $(PIP) coverage ruff
 	touch $@
 
-$(NODE_PEERS): $(PEERS)/package.json $(PEERS)/package-lock.json
+$(NODE_PEERS): $(PEERS)/package.json $(PEERS)/package-lock.json $(PEERS)/pyodide-packages.txt constraints.txt
 	@if command -v npm >/dev/null; then \
-		npm ci --prefix $(PEERS) --no-audit --no-fund --silent && touch $@; \
+		npm ci --prefix $(PEERS) --no-audit --no-fund --silent && \
+		$(PYTHON) -m venv --clear $(PEERS)/node_modules/.pip && \
+		$(PEERS)/node_modules/.pip/bin/python $(PIP) --requirement $(PEERS)/pyodide-packages.txt --no-deps --only-binary :all: \
+			--python-version 3.14 --platform pyemscripten_2026_0_wasm32 --target $(PYODIDE_PACKAGES) && \
+		rm -rf $(PEERS)/node_modules/.pip && touch $@; \
 	else \
 		echo "npm is missing: the tests with servers and Pyodide from npm will be skipped"; \
 	fi
@@ -127,7 +133,7 @@ release: .venv-release/.ready
 	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check zensical==0.0.73 mkdocstrings-python==2.0.11
 	touch $@
 
-docs: .venv-docs/.ready
+docs: .venv-docs/.ready $(NODE_PEERS)
 	.venv-docs/bin/python tools/site.py
 
 screenshots: $(READY)

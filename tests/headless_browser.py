@@ -121,9 +121,9 @@ class Chromium:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
-    async def until(self, script: str) -> Any:
+    async def until(self, script: str, *, seconds: float = 30.0) -> Any:
         """Returns the value of an expression as soon as it is true; the page may need a while."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(seconds):
             while True:
                 value = await self.evaluate(script)
                 if value:

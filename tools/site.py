@@ -19,6 +19,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import playground
+
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "build" / "site"
 
@@ -39,7 +41,7 @@ class Page(HTMLParser):
                 continue
             if name == "id" or (tag == "a" and name == "name"):
                 self.anchors.add(value)
-            elif name in ("href", "src") and tag in ("a", "img", "script", "link"):
+            elif name in ("href", "src") and tag in ("a", "iframe", "img", "script", "link"):
                 self.links.append(value)
 
 
@@ -103,6 +105,7 @@ def main() -> int:
         done = subprocess.run([command, "build", "--clean"], cwd=ROOT, check=False)
         if done.returncode:
             return done.returncode
+        playground.build(SITE / "playground")
     names = faces(ROOT)
     broken = list(broken_links(SITE))
     missing = list(missing_names(SITE, names))

@@ -49,6 +49,10 @@ class CloseCode(enum.IntEnum):
     """The close frame had no code."""
     NO_FRAME = 1006
     """The connection ended without a close frame."""
+    POLICY = 1008
+    """The peer did something that this side does not allow."""
+    TOO_BIG = 1009
+    """A frame was larger than this side takes."""
 
 
 class Verdict(enum.Enum):

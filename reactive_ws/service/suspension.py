@@ -19,9 +19,14 @@ def suspension_clock() -> tuple[Callable[[], float], float]:
     """Returns a function of slept seconds, and the jump that counts as a wake-up.
 
     Where there is no CLOCK_BOOTTIME the wall clock stands in for it; it is also set by hand and by NTP, so the limit is
-    higher there.
+    higher there. A browser has the name of that clock, but not the clock.
     """
     boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    try:
+        if boottime is not None:
+            time.clock_gettime(boottime)
+    except OSError:
+        boottime = None
     if boottime is None:
         return (lambda: time.time() - time.monotonic()), 60.0
     clock: int = boottime

@@ -14,6 +14,7 @@ of a token (`Header`, `Query`, `Subprotocol`, `FirstMessage`) and, with the extr
     traffic         counts the bytes of one socket
     racing          opens a TCP connection to the first address of a name that answers
     websockets      `connect` of the library `websockets`, with counted bytes and without redirects
+    browser         `connect` over the WebSocket of a browser, for Pyodide
     picows          `connect` of the library `picows`, in the shape that the service needs
     line            one socket with its two tasks
     dialing         opens sockets: URL, token, redirects; marks resends

@@ -20,6 +20,7 @@ from websockets.asyncio import client
 from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
+from . import browser
 from .racing import open_socket
 
 __all__ = ["Connection", "adapted", "connect"]
@@ -89,8 +90,12 @@ async def connect(
 
 
 def adapted(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns `connect` in place of the one of `websockets`, also inside a `functools.partial`; others as they are."""
+    """Returns our `connect` in place of the one of `websockets`, also inside a `functools.partial`; others as they are.
+
+    In Pyodide it is the one of the browser, because no program can open a TCP connection there.
+    """
     if not isinstance(function, functools.partial):
-        return connect if function is client.connect else function
+        ours = browser.connect if browser.IS_BROWSER else connect
+        return ours if function in (client.connect, connect) else function
     part: Any = function  # pyright: ignore[reportUnknownVariableType] - what it returns is not known
     return functools.partial(adapted(part.func), *part.args, **part.keywords)

@@ -65,12 +65,18 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE:REGISTRY",
         help="relay the message types of this Registry too, such as app.messages:registry",
     )
+    add(
+        "--origin",
+        metavar="ORIGIN",
+        action="append",
+        help="let in pages of this origin, such as https://app.example.org, or * for all; may be repeated",
+    )
     add("--echo", action="store_true", help="run a server that only sends every frame back")
 
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.echo:
-        given = (arguments.token_file, arguments.goaway, arguments.types)
+        given = (arguments.token_file, arguments.goaway, arguments.types, arguments.origin)
         if arguments.log != "memory" or any(option is not None for option in given):
             raise CommandFailed("--echo takes no option but --host and --port", 2)
         asyncio.run(_serve_echo(arguments.host, arguments.port))
@@ -84,6 +90,7 @@ def _run(arguments: argparse.Namespace) -> int:
         token_delay=arguments.token_delay,
         authorize=None if arguments.token_file is None else _authorizer(arguments.token_file),
         registry=None if arguments.types is None else _registry(arguments.types),
+        origins=None if arguments.origin is None else tuple(arguments.origin),
     )
     warning = exposure(arguments.host, has_token=arguments.token_file is not None)
     asyncio.run(_serve(hub, arguments.goaway, warning))

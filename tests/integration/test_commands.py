@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from raw_client import PATIENCE, ROOT, answer_to, command, outcome, raw_client, serving
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
 from reactive_ws.commands.recording import read_recording
 from reactive_ws.stores.hub.command import exposure
@@ -41,6 +42,15 @@ def test_the_version_is_printed() -> None:
     code, out, err = outcome("--version")
     assert (code, err) == (0, "")
     assert re.fullmatch(r"reactive-ws (\d+\.\d+\.\d+\S*|\(not installed\))\n", out)
+
+
+async def test_the_hub_lets_in_pages_of_the_origins_that_it_is_given() -> None:
+    page = "https://app.example.org"
+    with serving("hub", "--port", "0", "--origin", page, "--origin", "http://other") as (_, url):
+        async with connect(url, origin=Origin(page)), connect(url, origin=Origin("http://other")):
+            pass
+        with pytest.raises(InvalidStatus, match="403"):
+            await connect(url, origin=Origin("https://evil.example.org"))
 
 
 def test_help_of_the_hub_shows_the_grammar() -> None:
