@@ -13,7 +13,7 @@ import attrs
 
 from ..connection import Meaning, Phase, Verdict
 from ..errors import MessageRejected
-from ..wire import Codec, Envelope, JsonCodec, Registry
+from ..wire import Codec, Envelope, JsonCodec, Position, Registry
 from .session import (
     NO_MEMORY,
     Acknowledged,
@@ -197,9 +197,9 @@ class GraphqlSession:
         del now, payload
         raise MessageRejected(f"no message of the server has the reference {reference!r}")
 
-    def subscribe(self, channel: str, now: float) -> Step:
+    def subscribe(self, channel: str, now: float, position: Position | None = None) -> Step:
         """Starts the subscription whose text is the channel."""
-        del now
+        del now, position
         self._count += 1
         identity = f"subscription-{self._count}"
         self._operations[identity] = _Operation(channel)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..connection import Meaning, Phase
 from ..errors import MessageRejected
-from ..wire import Codec, Envelope, JsonCodec, Registry
+from ..wire import Codec, Envelope, JsonCodec, Position, Registry
 from .session import (
     NO_CLOSES,
     NO_MEMORY,
@@ -205,9 +205,9 @@ class JsonRpcSession:
         del now
         return Step((Frame(dumped({"jsonrpc": "2.0", "id": reference, "result": payload})),))
 
-    def subscribe(self, channel: str, now: float) -> Step:
+    def subscribe(self, channel: str, now: float, position: Position | None = None) -> Step:
         """Calls the method for subscriptions; without one, the server sends what it likes."""
-        del now
+        del now, position
         if self._subscribe is None:
             return Step(events=(Following(channel),))
         return Step((self._call("subscribe", self._subscribe, [channel], channel),))

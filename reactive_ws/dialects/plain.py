@@ -15,7 +15,7 @@ import msgspec
 
 from ..connection import Meaning, Phase
 from ..errors import MessageRejected
-from ..wire import Codec, Envelope, JsonCodec, Registry, id_text
+from ..wire import Codec, Envelope, JsonCodec, Position, Registry, id_text
 from .session import (
     NO_CLOSES,
     NO_MEMORY,
@@ -377,9 +377,9 @@ class PlainJsonSession:
         del now, payload
         raise MessageRejected(f"no message of the server has the reference {reference!r}")
 
-    def subscribe(self, channel: str, now: float) -> Step:
+    def subscribe(self, channel: str, now: float, position: Position | None = None) -> Step:
         """Asks for a channel, when the server has subscriptions."""
-        del now
+        del now, position
         make = self._dialect.subscribe
         if make is None:
             return Step(events=(Following(channel),))

@@ -478,8 +478,14 @@ class Session(Protocol):
         """
         ...
 
-    def subscribe(self, channel: str, now: float) -> Step:
-        """Asks for the messages of a channel; only after `Ready`."""
+    def subscribe(self, channel: str, now: float, position: Position | None = None) -> Step:
+        """Asks for the messages of a channel; only after `Ready`.
+
+        Args:
+            channel: Its name.
+            now: The time.
+            position: The last entry that this client has of the stream with this name; None when it has none.
+        """
         ...
 
     def unsubscribe(self, channel: str, now: float) -> Step:

@@ -13,7 +13,7 @@ import msgspec
 
 from ..connection import Meaning, Phase
 from ..errors import MessageRejected
-from ..wire import Codec, Envelope, JsonCodec, Registry
+from ..wire import Codec, Envelope, JsonCodec, Position, Registry
 from .session import (
     NO_CLOSES,
     Acknowledged,
@@ -260,9 +260,9 @@ class SocketIoSession:
         arguments = _arguments(payload, None, parts)
         return Step(_frames("3", str(reference), dumped(arguments), parts, None))
 
-    def subscribe(self, channel: str, now: float) -> Step:
+    def subscribe(self, channel: str, now: float, position: Position | None = None) -> Step:
         """Socket.IO has no subscriptions: the server sends every event of the namespace."""
-        del now
+        del now, position
         return Step(events=(Following(channel),))
 
     def unsubscribe(self, channel: str, now: float) -> Step:

@@ -244,14 +244,14 @@ class V1Session:
         del now, payload
         raise MessageRejected(f"no message of the server has the reference {reference!r}")
 
-    def subscribe(self, channel: str, now: float) -> Step:
-        """Asks for the messages of a channel."""
+    def subscribe(self, channel: str, now: float, position: Position | None = None) -> Step:
+        """Asks for the messages of a channel, after a position when the client has one."""
         del now
         if self._phase is _Phase.PLAIN:
             return Step()
         identity = self._opening.new_id()
         self._asked[identity] = channel
-        return Step((self._frame(Subscribe(channel), identity),))
+        return Step((self._frame(Subscribe(channel, position), identity),))
 
     def unsubscribe(self, channel: str, now: float) -> Step:
         """Ends a subscription."""

@@ -142,6 +142,8 @@ class Receiver:
         self.followers: dict[str, Follower] = {}
         self.inbound = Inbound()
         self.agenda = Agenda()
+        # Streams whose state is wanted and was not asked for yet.
+        self.to_sync: dict[str, None] = {}
         self.requests = Requests()
         self._domain = domain
         self._session: Session | None = None
@@ -506,6 +508,11 @@ class Receiver:
                 if name in known:
                     known = known.delete(name)
             self.positions.set(known)
+
+    def know(self, stream: str, position: Position) -> None:
+        """Goes on with a stream after a position, unless the stream is known."""
+        self.inbound.subscribed(stream, position)
+        self._store_positions()
 
     def forget(self, streams: Iterable[str]) -> None:
         """Forgets the positions of streams."""

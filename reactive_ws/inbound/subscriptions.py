@@ -44,11 +44,6 @@ class Subscriptions:
         self._told: dict[str, _Told] = {}
         self._refused: set[str] = set()
 
-    @property
-    def is_wanting(self) -> bool:
-        """Whether a channel has an observer."""
-        return bool(self._wanted)
-
     def add(self, name: str) -> None:
         """Counts an observer of a channel. Any thread."""
         with self._lock:

@@ -21,8 +21,8 @@ S = TypeVar("S")
 class Replicas(Generic[S]):
     """The replicas of a pattern. `WebSocketService.replicas` makes it. All methods may be called from any thread.
 
-    A replica follows its stream from its first use. The service lets it go, and forgets its position, `linger` seconds after the
-    last observer left and no command is pending. It then shows its last state as STALE. A new observer, `send`, or another look
+    A replica follows its stream from its first use. The service lets it go `linger` seconds after the last observer left and no
+    command is pending. It then shows its last state as STALE. A new observer, `send`, or another look
     into this collection lets it follow the stream again.
 
     Args:

@@ -18,7 +18,7 @@ from ..inbound import Receiver, Subscriptions
 from ..middleware import PersistFile, persist
 from ..outbox import Delivery, Outbox
 from ..replicas import Replica, Replicas, Saved
-from ..wire import Envelope, Guarantee, Registry
+from ..wire import Envelope, Guarantee, Position, Registry
 from .place import Place
 from .sender import Sender
 from .status import Reports
@@ -32,6 +32,8 @@ Reducers: TypeAlias = Mapping[type[Any], Callable[[S, Any], S]]
 
 MAX_STATE_SIZE = 64 * 2**20
 """Bytes of the largest state that a replica takes, unless the program says otherwise."""
+_MAX_RESTING = 1_000
+"""Streams that were let go whose positions are kept."""
 _OVERHEAD = 200
 _UNKNOWN_SIZE = 4096
 """Bytes of an entry in memory besides its payload's text, and of an entry whose payload has no JSON text; about."""
@@ -83,6 +85,8 @@ class Followers:
         self._sender = sender
         self._reports = reports
         self._files: dict[str, PersistFile] = {}
+        # Positions of streams that were let go, the longest unused one first.
+        self._resting: dict[str, Position] = {}
         self._known: weakref.WeakValueDictionary[str, Replica[Any]] = weakref.WeakValueDictionary()
 
     def replica(
@@ -211,10 +215,14 @@ class Followers:
             if followers.get(stream) is not replica:
                 followers[stream] = replica
                 replica.is_followed = True
+                position = self._resting.pop(stream, None)
+                if position is not None:
+                    self._receiver.know(stream, position)
                 is_heard = self._subscriptions.is_confirmed(stream)
                 self._subscriptions.add(stream)
                 if shell is not None:
                     shell.say_subscriptions()
+                    shell.need_states()
                     if is_heard and replica.following(is_recovered=None):
                         shell.sync((stream,))
             self._rest(replica)
@@ -236,8 +244,16 @@ class Followers:
             self._place.shell.agenda_changed()
 
     def _let_go(self, replica: Replica[Any]) -> None:
-        if not replica.is_needed and self._part(replica):
-            self._receiver.forget((replica.stream,))
+        stream = replica.stream
+        if replica.is_needed or not self._part(replica):
+            return
+        # A stream without a subscription is not resumed. Its next subscription goes on after this position.
+        position = self._receiver.positions.get().get(stream)
+        if position is not None:
+            self._resting[stream] = position
+            self._receiver.forget((stream,))
+            if len(self._resting) > _MAX_RESTING:
+                del self._resting[next(iter(self._resting))]
 
     def _part(self, replica: Replica[Any]) -> bool:
         """Stops following a stream; returns whether it was followed. Loop only."""
@@ -287,6 +303,8 @@ class Followers:
         def ask() -> None:
             if self._place.shell is not None:
                 self._place.shell.sync((stream,))
+            else:
+                self._receiver.to_sync[stream] = None
 
         self._place.post(ask)
 

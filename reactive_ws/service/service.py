@@ -758,7 +758,7 @@ class WebSocketService:
     def sync(self, *streams: str) -> None:
         """Asks the server for snapshots of these streams, now or when connected. Any thread.
 
-        In plain mode it sends nothing: such a server knows no snapshots.
+        A server without states of streams, such as one in plain mode, is asked for nothing; an error event says so once.
         """
         self._runtime.sync(streams)
 

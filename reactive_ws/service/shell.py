@@ -142,7 +142,6 @@ class Shell:
         self._peer_limit: int | None = None
         self._keeps_outcomes: float | None = None
         self._has_acknowledgements = False
-        self._unsynced: dict[str, None] = {}
         # Steps that came while a burst was read; they are performed after it.
         self._is_reading = False
         self._in_handshake: tuple[str, ...] = ()
@@ -204,7 +203,7 @@ class Shell:
 
     def sync(self, streams: tuple[str, ...]) -> None:
         """Asks for snapshots, now or when there is a connection."""
-        self._unsynced.update(dict.fromkeys(streams))
+        self._receiver.to_sync.update(dict.fromkeys(streams))
         self._send_syncs()
 
     def agenda_changed(self) -> None:
@@ -214,7 +213,7 @@ class Shell:
     def forget(self, streams: tuple[str, ...]) -> None:
         """Forgets the positions of streams."""
         for stream in streams:
-            self._unsynced.pop(stream, None)
+            self._receiver.to_sync.pop(stream, None)
         self._receiver.forget(streams)
 
     def say_subscriptions(self) -> None:
@@ -224,15 +223,35 @@ class Shell:
         if session is not None and conversation.is_ready:
             if session.capabilities.subscribes:
                 now = self.loop.time()
+                positions = self._receiver.positions.get()
                 for asking in self._subscriptions.due(now):
-                    ask = session.subscribe if asking.is_wanted else session.unsubscribe
-                    self._take(ask(asking.channel, now))
-            elif self._subscriptions.is_wanting and conversation.is_first("subscriptions"):
+                    channel = asking.channel
+                    if asking.is_wanted:
+                        self._take(session.subscribe(channel, now, positions.get(channel)))
+                    else:
+                        self._take(session.unsubscribe(channel, now))
+            elif self._wants_channels() and conversation.is_first("subscriptions"):
                 self._warn(
                     "this server has no subscriptions that the service knows, so subscribe=True asks for nothing; "
                     "pass a dialect that says how to subscribe, such as PlainJson(subscribe=...)"
                 )
         self._alarm.no_later_than(self._subscriptions.deadline)
+
+    def _wants_channels(self) -> bool:
+        """Whether the program wants a channel for something else than a replica."""
+        followers = self._receiver.followers
+        return any(name not in followers for name in self._subscriptions.wanted)
+
+    def need_states(self) -> None:
+        """The program relies on states of streams; says once that this server has none."""
+        conversation = self._conversation
+        if not conversation.is_ready or conversation.capabilities.has_snapshots:
+            return
+        if conversation.is_first("states"):
+            self._warn(
+                "this server sends no states of streams, so sync() asks for nothing and a replica stays LOADING; "
+                "speak protocol v1 with it, or keep the state yourself with service.on"
+            )
 
     def _warn(self, text: str) -> None:
         self._listener.reported(ErrorKind.APPLICATION, UsageError(text), is_retryable=True)
@@ -269,11 +288,13 @@ class Shell:
 
     def _send_syncs(self) -> None:
         session = self._conversation.session
-        if self._unsynced and session is not None and self._conversation.is_ready:
+        to_sync = self._receiver.to_sync
+        if to_sync and session is not None and self._conversation.is_ready:
+            self.need_states()
             pending = self._outbox.unknown()
-            step = session.sync(tuple(self._unsynced), self.loop.time(), pending)
+            step = session.sync(tuple(to_sync), self.loop.time(), pending)
             if step.frames:
-                self._unsynced = {}
+                to_sync.clear()
                 self._take(step)
 
     # --- steps of the dialect -------------------------------------------------------------------------------------------
@@ -445,11 +466,14 @@ class Shell:
             has_acknowledgements=self._has_acknowledgements,
             max_size=self._peer_limit,
             keeps_outcomes=self._keeps_outcomes,
+            deduplicates=self._conversation.capabilities.deduplicates,
         )
+        if self._receiver.followers:
+            self.need_states()
         positions = self._receiver.positions.get()
         for stream, follower in self._receiver.followers.items():
             if follower.ready(positions.get(stream)):
-                self._unsynced[stream] = None
+                self._receiver.to_sync[stream] = None
         self._send_syncs()
         if self._line is not None:
             self._line.wake()

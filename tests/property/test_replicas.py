@@ -1,7 +1,8 @@
 """A replica with optimistic commands over the real service, protocol v1 and the real server, in a network that fails.
 
 The client sends commands that put one to three messages on its stream, on another one too, or nowhere. Some commands the server
-refuses. Connections are cut, the server restarts, the log begins a new epoch, and other clients write. After each
+refuses. Connections are cut, the server restarts, the log begins a new epoch, and other clients write. Some replicas keep few entries
+while they load, and load again for no reason; some are of a pattern, and their observers come and go. After each
 change of the replica no effect is there twice, and none that is pending or accepted is gone. At the end nothing is pending and
 the state is the server's. Each rule of `replicas.facts` is needed: without it, one of these fails.
 """
@@ -19,6 +20,7 @@ from typing import Any
 import attrs
 import msgspec
 import pytest
+from reactivex.abc import DisposableBase
 
 from reactive_ws import Backoff, WebSocketService
 from reactive_ws.engine import Domain
@@ -132,11 +134,14 @@ class Play:
         faults: What went wrong: double, vanish, stuck, wrong.
     """
 
-    def __init__(self, seed: int, *, is_lossy: bool) -> None:
+    def __init__(self, seed: int, *, is_lossy: bool, is_restless: bool = False) -> None:
         self.simulation = Simulation(seed)
         self.random = self.simulation.random
         self.network = self.simulation.network
         self.is_lossy = is_lossy
+        self.is_restless = is_restless
+        self.observer: DisposableBase | None = None
+        self.heard: list[tuple[str, int]] = []
         self.faults: Counter[str] = Counter()
         self.log = MemoryLog(retention=Retention(max_entries=3))
         self.sent: dict[str, Do] = {}
@@ -173,15 +178,35 @@ class Play:
             proxy=None,
             suspended=lambda: 0.0,
         )
-        self.replica = self.service.replica("a", Effects(), {Done: done}, optimistic={Do: shown})
+        if self.is_restless:
+            family = self.service.replicas(
+                "*", Effects(), {Done: done}, optimistic={Do: shown}, linger=0.02
+            )
+            self.replica = family["a"]
+        else:
+            self.replica = self.service.replica(
+                "a", Effects(), {Done: done}, optimistic={Do: shown}
+            )
         self.service.errors.subscribe(self._heard)
-        self.replica.select().subscribe(lambda _: self._check())
+        self.service.messages("done").subscribe(self._listen)
+        self._observe()
         async with self.service:
             for _ in range(STEPS):
                 await self._step()
                 self._check()
             await self._settle()
         await self._stack.aclose()
+
+    def _observe(self) -> None:
+        self.observer = self.replica.select().subscribe(lambda _: self._check())
+
+    def _listen(self, message: Any) -> None:
+        """Handlers get each entry of the stream once and in order, whatever its replica does."""
+        if message.stream == "a":
+            place = (message.epoch, message.seq)
+            if self.heard and place < self.heard[-1] and place[0] == self.heard[-1][0]:
+                self.faults["disorder"] += 1
+            self.heard.append(place)
 
     def _heard(self, event: Any) -> None:
         if isinstance(event.exception, ConnectionFailed | RequestFailed):
@@ -204,6 +229,14 @@ class Play:
         elif chance < 0.55:
             self.count += 1
             await self.server.publish("a", Done(f"other{self.count}"))
+        elif self.is_restless and chance < 0.65:
+            self.replica.reload()
+        elif self.is_restless and chance < 0.75:
+            if self.observer is None:
+                self._observe()
+            else:
+                self.observer.dispose()
+                self.observer = None
         elif chance < 0.6 and self.is_lossy:
             # The replica of a database takes over: the epoch is new, all connections are cut.
             await self.log.renew()
@@ -225,6 +258,8 @@ class Play:
                 self.faults["vanish"] += 1
 
     async def _settle(self) -> None:
+        if self.observer is None:
+            self._observe()
         for _ in range(100):
             await asyncio.sleep(1.0)
             if (
@@ -254,6 +289,14 @@ class Play:
 def test_no_effect_is_there_twice_or_gone_and_the_state_is_the_servers(*, is_lossy: bool) -> None:
     for seed in range(RUNS // 2):
         assert Play(seed, is_lossy=is_lossy).run() == {}, f"seed {seed}"
+
+
+def test_the_same_holds_for_a_replica_with_little_memory_that_is_let_go_and_loaded_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(facts, "_MAX_KEPT", 2)
+    for seed in range(RUNS // 2):
+        assert Play(seed, is_lossy=False, is_restless=True).run() == {}, f"seed {seed}"
 
 
 # --- each rule is needed ----------------------------------------------------------------------------------------------

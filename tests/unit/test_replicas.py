@@ -439,6 +439,23 @@ async def test_a_refused_replica_is_asked_for_again_with_a_new_token() -> None:
         assert todos.get().titles == ("tea",)
 
 
+@simulate
+async def test_what_is_asked_for_before_the_service_runs_is_asked_for_when_it_is_connected() -> None:
+    async with serving(MemoryLog()) as server:
+        await server.publish("todos", Added("tea"))
+        service = make()
+        todos = replica(service)
+        todos.reload()
+        states: list[object] = []
+        service.on("snapshot", states.append)
+        service.sync("todos")
+        async with service:
+            await until(lambda: todos.status.get() is S.LIVE)
+            assert todos.get().titles == ("tea",)
+            await asyncio.sleep(5)
+            assert len(states) == 1
+
+
 # --- patterns ---------------------------------------------------------------------------------------------------------
 
 
