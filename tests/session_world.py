@@ -35,9 +35,8 @@ from reactive_ws.server.session import (
 )
 from reactive_ws.wire import Guarantee, JsonCodec, Position, Registry, protocol_v1
 
-
-class Note:
-    """Nothing; the class of the world's only command."""
+EXTRA = "y"
+"""A stream that the client subscribes to and leaves again, while it is connected."""
 
 
 def registry() -> Registry:
@@ -151,19 +150,33 @@ class Client:
     is_ready: bool = False
     had_mark: bool = False
     part: int = 0
+    wants_extra: bool = False
+    """Whether the client asked for `EXTRA`, a channel that it subscribes to and leaves again."""
+    hears_extra: bool = False
+    """Whether the server said so."""
+    is_asking: bool = False
+    """Whether a subscribe or unsubscribe has no answer yet."""
+    unsettled: set[str] = attrs.Factory(set)
+    """The commands that the last sync named and that were not acknowledged since."""
+    pieces: list[str] = attrs.Factory(list)
 
     def resume(self, channels: list[str], chunks: bool) -> list[str]:
         self.is_ready, self.had_mark = False, self.mark is not None
         self.unacknowledged = set(self.pending)
         self.replay_until.clear()
+        self.unsettled.clear()
+        self.pieces.clear()
+        self.is_asking, self.hears_extra = False, self.wants_extra
+        if not self.wants_extra:
+            self.positions.pop(EXTRA, None)
         whole = {
-            "subscriptions": channels,
+            "subscriptions": [*channels, *([EXTRA] if self.wants_extra else [])],
             "positions": {n: {"epoch": p.epoch, "seq": p.seq} for n, p in self.positions.items()},
             "pending": list(self.pending),
         }
         if self.mark is not None:
             whole["mark"] = self.mark
-        frames = [{"type": "hello", "payload": {"client": self.name, "maxSize": 2000}}]
+        frames = [{"type": "hello", "payload": {"client": self.name, "maxSize": 1024}}]
         if chunks:
             first = {**whole, "positions": {}, "more": True}
             frames += [{"type": "resume", "payload": first}]
@@ -179,7 +192,7 @@ class Client:
                 at = Position(row["epoch"], row["seq"])
                 old = self.positions.get(name)
                 if not row["recovered"]:
-                    if row.get("new") and self.had_mark:
+                    if row.get("new") and self.had_mark and name != EXTRA:
                         self.unnamed.append(name)
                     self.positions[name] = at
                     self.excuse(name, at)
@@ -195,16 +208,48 @@ class Client:
             if not payload.get("more") and "mark" in payload:
                 self.is_ready = True
         elif kind == "subscribed":
+            self.is_asking, self.hears_extra = False, True
             for name, row in payload.get("streams", {}).items():
-                self.positions[name] = Position(row["epoch"], row["seq"])
-                self.excuse(name, self.positions[name])
+                if not row["recovered"]:
+                    self.positions[name] = Position(row["epoch"], row["seq"])
+                    self.excuse(name, self.positions[name])
+        elif kind == "unsubscribed":
+            self.is_asking, self.hears_extra = False, False
+        elif kind == "snapshot":
+            self.show(payload)
         elif kind == "pong":
             self.mark = payload.get("mark", self.mark)
         elif kind == "message.received":
             self.pending.pop(payload["messageId"], None)
             self.unacknowledged.discard(payload["messageId"])
+            self.unsettled.discard(payload["messageId"])
         elif kind == "noted":
             self.hear(frame)
+
+    def show(self, payload: dict[str, Any]) -> None:
+        """Takes a piece of a state: the ids of the commands that are in it."""
+        self.pieces.append(payload["state"])
+        if payload["part"] < payload["parts"]:
+            return
+        whole = self.pieces[0] if payload["parts"] == 1 else json.loads("".join(self.pieces))
+        self.pieces.clear()
+        name, at = payload["stream"], Position(payload["epoch"], payload["seq"])
+        if name not in self.positions:
+            # The state names a stream that began a moment ago.
+            self.positions[name] = at
+            self.excuse(name, at)
+        early = self.unsettled.intersection(whole["done"])
+        if early:
+            self.broken.append(f"a state came before its commands {early} were acknowledged")
+
+    def ask_for_extra(self) -> str:
+        """Subscribes to the extra channel, or leaves it."""
+        self.wants_extra, self.is_asking = not self.wants_extra, True
+        if not self.wants_extra:
+            return json.dumps({"type": "unsubscribe", "payload": {"channel": EXTRA}})
+        at = self.positions.get(EXTRA)
+        place = {} if at is None else {"position": {"epoch": at.epoch, "seq": at.seq}}
+        return json.dumps({"type": "subscribe", "id": "x", "payload": {"channel": EXTRA, **place}})
 
     def excuse(self, name: str, upto: Position) -> None:
         self.excused.setdefault(name, []).append((upto.epoch, 0, upto.seq))
@@ -212,6 +257,8 @@ class Client:
     def hear(self, frame: dict[str, Any]) -> None:
         name, at = frame["stream"], Position(frame["epoch"], frame["seq"])
         part = frame["payload"]["number"]
+        if name == EXTRA and not self.hears_extra:
+            self.broken.append(f"{name} came, and the client does not hear it")
         if part != self.part:
             self.broken.append(f"{name}: part {part} of an entry, {self.part} was next")
         self.part = part + 1 if frame.get("more") else 0
@@ -266,6 +313,10 @@ class World:
         self.types = registry()
         self.closes: list[Close] = []
         self.orphans: list[Run] = []
+        self.is_late = choose.random() < 0.5
+        """Whether commands of an earlier connection end during a sync, and not during a resume."""
+        self.in_order: list[str] = []
+        """Ids of the commands that the session has not run yet, as the client sent them on this connection."""
 
     # --- what may happen ------------------------------------------------------------------------------------------------
 
@@ -273,14 +324,23 @@ class World:
         actions: list[Callable[[], None]] = [self.append, self.append, self.answer, self.answer]
         actions += [self.deliver, self.deliver, self.signal, self.signal]
         rare = self.choose.random()
-        if rare < 0.03:
+        window = MakeState if self.is_late else ReadHeads
+        is_reading = any(isinstance(ask.question, window) for ask in self.asks)
+        if self.orphans and is_reading and self.choose.random() < 0.5:
+            # A command of an earlier connection ends while the server reads states or the log.
+            actions = [self.finish]
+        elif self.orphans and self.is_late and not self.asks and rare > 0.5:
+            actions = [self.sync]
+        elif rare < (0.15 if any(isinstance(ask.question, Run) for ask in self.asks) else 0.02):
             actions = [self.cut]
-        elif rare < 0.06:
+        elif 0.15 <= rare < 0.18:
             actions = [self.log.prune]
-        elif rare < 0.07:
+        elif 0.18 <= rare < 0.185:
             actions = [self.renew]
-        elif rare < 0.30:
+        elif 0.2 <= rare < 0.47:
             actions = [self.connect, self.command, self.ping, self.ping, self.room, self.finish]
+            actions += [self.command, self.command, self.extra, self.extra, self.sync, self.sync]
+            actions += [self.connect, self.connect]
         self.choose.choice(actions)()
 
     def append(self) -> None:
@@ -295,6 +355,7 @@ class World:
         if self.session is not None:
             return
         settings = SessionSettings()
+        self.in_order.clear()
         self.session = self.make(settings, self.types, JsonCodec(self.types), identity="i")
         # Signals from before the connection are not for this session; those under way are.
         self.perform(self.session.opened(0.0))
@@ -317,7 +378,7 @@ class World:
         if self.session is None or not self.client.is_ready:
             return
         for old, streams in list(self.client.pending.items()):
-            if self.choose.random() < 0.5:
+            if self.choose.random() < (0.1 if self.is_late else 0.5):
                 self.send(old, streams)
         self.commands += 1
         streams = self.choose.sample(self.NAMES, self.choose.choice([0, 1, 2]))
@@ -326,8 +387,22 @@ class World:
     def send(self, command: str, streams: list[str]) -> None:
         assert self.session is not None
         self.client.pending[command] = streams
+        self.in_order.append(command)
         frame = {"type": "note", "id": command, "payload": {"streams": streams}}
         self.perform(self.session.received(json.dumps(frame)))
+
+    def extra(self) -> None:
+        client = self.client
+        if self.session is not None and client.is_ready and not client.is_asking:
+            self.perform(self.session.received(client.ask_for_extra()))
+
+    def sync(self) -> None:
+        if self.session is None or not self.client.is_ready or self.client.unsettled:
+            return
+        self.perform(self.session.took(has_room=True))
+        self.client.unsettled = set(self.client.pending)
+        payload = {"streams": ["s/1", "s/2", "s/3", "x"], "pending": [*self.client.pending]}
+        self.perform(self.session.received(json.dumps({"type": "sync", "payload": payload})))
 
     def finish(self) -> None:
         if self.orphans:
@@ -378,7 +453,8 @@ class World:
             case FindOutcomes(keys):
                 return {key: self.log.outcomes[key] for key in keys if key in self.log.outcomes}
             case MakeState(stream):
-                return StateAt(self.log.head(stream), b"{}")
+                done = [name for names, _, name in self.log.history if stream in names and name]
+                return StateAt(self.log.head(stream), json.dumps({"done": done}).encode())
             case Run(envelope, key):
                 outcome = self.log.append(sorted(envelope.payload.streams), key, envelope.id)
                 return Accepted(outcome.positions)
@@ -389,10 +465,19 @@ class World:
             match effect:
                 case Write(frame):
                     self.frames.append(frame)
-                case Ask():
+                case Ask(_, question):
+                    if isinstance(question, Run):
+                        self.check_turn(question)
                     self.asks.append(effect)
                 case Close():
                     self.closes.append(effect)
+
+    def check_turn(self, run: Run) -> None:
+        """The commands of a connection run one at a time, in the order in which they were sent."""
+        if any(isinstance(ask.question, Run) for ask in self.asks):
+            self.client.broken.append("two commands run at the same time")
+        if run.envelope.id != self.in_order.pop(0):
+            self.client.broken.append("a command ran before an earlier one")
 
     # --- the end --------------------------------------------------------------------------------------------------------
 
@@ -426,6 +511,11 @@ class World:
             unnamed = [name for name in client.unnamed if log.streams[name].first == 1]
             assert unnamed == [], "these streams began before the mark, and no frame named them"
         for name, stored in log.streams.items():
+            if name == EXTRA:
+                # What came while the client did not hear it is not owed; the order was checked with each entry.
+                at = client.positions.get(name)
+                assert not client.hears_extra or at == log.head(name), name
+                continue
             if not any(matches(one, name) for one in self.CHANNELS):
                 assert name not in client.heard, f"{name} is not subscribed"
                 continue

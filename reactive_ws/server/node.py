@@ -57,7 +57,7 @@ class Disconnected(Exception):
 class Duplex(Protocol):
     """A socket, as a shell makes it."""
 
-    async def send(self, frame: str) -> None:
+    async def send(self, frame: str | bytes) -> None:
         """Hands a frame over; returns when the socket takes more."""
         ...
 
@@ -104,7 +104,7 @@ class _Client:
         self._node = node
         self._duplex = duplex
         self._request = request
-        self._outgoing: deque[str] = deque()
+        self._outgoing: deque[str | bytes] = deque()
         self._size = 0
         self._wakes = asyncio.Event()
         self._may_read = asyncio.Event()

@@ -48,6 +48,8 @@ MaySend = Callable[[str, Any], bool | Awaitable[bool]]
 """`(identity, command)`: whether a client may send a command."""
 
 _log = logging.getLogger("reactive_ws.server")
+_MAX_SIZE = 2**20
+"""Bytes of the largest message, for a server that says no limit of its own."""
 _UNAUTHORIZED = 4401
 _BAD_ORIGIN = 4403
 
@@ -348,7 +350,7 @@ class Server:
                 process_request=check,
                 select_subprotocol=_select_subprotocol,
                 ping_interval=None,
-                max_size=self._settings.max_size,
+                max_size=self._settings.max_size or _MAX_SIZE,
                 close_timeout=2.0,
                 server_header=None,
             )

@@ -30,10 +30,11 @@ class AsgiDuplex:
         self._send = send
         self._task = asyncio.current_task()
 
-    async def send(self, frame: str) -> None:
-        """Sends a text frame."""
+    async def send(self, frame: str | bytes) -> None:
+        """Sends a frame."""
+        kind = "text" if isinstance(frame, str) else "bytes"
         try:
-            await self._send({"type": "websocket.send", "text": frame})
+            await self._send({"type": "websocket.send", kind: frame})
         except (OSError, RuntimeError) as error:  # servers raise either one when the client is gone
             raise Disconnected from error
 
@@ -67,8 +68,8 @@ class SocketDuplex:
     def __init__(self, socket: ServerConnection) -> None:
         self._socket = socket
 
-    async def send(self, frame: str) -> None:
-        """Sends a text frame."""
+    async def send(self, frame: str | bytes) -> None:
+        """Sends a frame."""
         try:
             await self._socket.send(frame)
         except ConnectionClosed as error:

@@ -6,12 +6,14 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import attrs
+import msgspec
 import pytest
 from session_world import World
 
-from reactive_ws.server.session import ServerSession
+from reactive_ws.server.session import ReadPage, ServerSession
 from reactive_ws.server.session.following import Following
-from reactive_ws.wire import Position
+from reactive_ws.wire import Position, Unsubscribed
 
 RUNS = 150
 STEPS = 120
@@ -127,8 +129,6 @@ class OnePageOnly(ServerSession):
     """Takes the end of a page for the head."""
 
     def _write_page(self, stream: str, page: Any) -> None:
-        import attrs
-
         super()._write_page(stream, attrs.evolve(page, more=False))
 
 
@@ -154,8 +154,6 @@ class NoKeys(ServerSession):
     """Runs a resent command as a new one."""
 
     def _run(self, envelope: Any) -> Any:
-        import attrs
-
         work = super()._run(envelope)
         question = next(work)
         while True:
@@ -166,9 +164,126 @@ class NoKeys(ServerSession):
                 return
 
 
+class OutcomesBeforeTheState(ServerSession):
+    """Looks the pending commands up before the state of a sync is read."""
+
+    def _write_states(self, streams: Any, pending: Any) -> Any:
+        known = yield from self._outcomes(pending)
+        original = self._outcomes
+
+        def early(pending: Any) -> Any:
+            yield from ()
+            return {one: known[one] for one in pending if one in known}
+
+        self._outcomes = early  # type: ignore[method-assign]
+        try:
+            yield from super()._write_states(streams, pending)
+        finally:
+            self._outcomes = original  # type: ignore[method-assign]
+
+
+class AcksAfterTheState(ServerSession):
+    """Writes the state of a sync before the acknowledgements."""
+
+    def _write_states(self, streams: Any, pending: Any) -> Any:
+        acknowledge, late = self._acknowledge, list[Any]()
+        self._acknowledge = late.append  # type: ignore[method-assign]
+        try:
+            yield from super()._write_states(streams, pending)
+        finally:
+            self._acknowledge = acknowledge  # type: ignore[method-assign]
+        for outcomes in late:
+            acknowledge(outcomes)
+
+
+class MarkInEveryFrame(ServerSession):
+    """Gives the mark with the first frame of a resumed."""
+
+    def _say(self, name: str, payload: Any, id: str | None = None) -> None:  # noqa: A002
+        if name == "resumed" and payload.more:
+            payload = msgspec.structs.replace(payload, mark=f"{self._mark_of_now}")
+        super()._say(name, payload, id)
+
+    def _write_resumed(self, found: Any, refused: Any, mark: Any, id: Any) -> None:  # noqa: A002
+        self._mark_of_now = mark
+        super()._write_resumed(found, refused, mark, id)
+
+
+class AnswersTheFirstFrameOfAResume(ServerSession):
+    """Takes the first frame of a resume for the whole."""
+
+    def _gather(self, resume: Any, id: str | None) -> Any:  # noqa: A002
+        if self._mark is None:
+            yield from super()._gather(msgspec.structs.replace(resume, more=False), id)
+
+
+class RunsCommandsAtOnce(ServerSession):
+    """Begins a command while an earlier one of the connection runs."""
+
+    def _step(self, lane: Any, step: Any) -> None:
+        super()._step(lane, step)
+        if lane.value == "command":
+            self._running.pop(lane, None)
+            self._next(lane)
+
+
+class TakesTheNewestCommandFirst(ServerSession):
+    """Runs the commands that wait in the wrong order."""
+
+    def _next(self, lane: Any) -> None:
+        if lane.value == "command":
+            self._waiting[lane].reverse()
+        super()._next(lane)
+
+
+class WritesOldPages(ServerSession):
+    """Writes a page although the client went elsewhere while it was read."""
+
+    def _page(self) -> Any:
+        while self._has_room and (stream := self._following.next()) is not None:
+            at = self._following.written(stream)
+            if at is not None:
+                self._write_page(stream, (yield ReadPage(stream, at, 1024)))
+
+
+class HalfEntries(ServerSession):
+    """Writes the first message of an entry alone."""
+
+    def _write_page(self, stream: str, page: Any) -> None:
+        entries = page.entries and [
+            attrs.evolve(entry, frames=entry.frames[:1]) for entry in page.entries
+        ]
+        super()._write_page(stream, attrs.evolve(page, entries=entries))
+
+
+class ForgetsChangesBeforeTheAnswer(ServerSession):
+    """Does not look what came after a position that the client gave."""
+
+    def _move(self, moves: Any, heads: Any) -> None:
+        for stream, position in moves.items():
+            self._following.move(stream, position)
+
+
+class KeepsWhatWasLeft(ServerSession):
+    """Goes on with the stream of a subscription that ended."""
+
+    def _unsubscribe(self, channel: str, id: str | None) -> Any:  # noqa: A002
+        yield from ()
+        self._say("unsubscribed", Unsubscribed(channel), id)
+
+
 @pytest.mark.parametrize(
     "bug",
     [
+        AcksAfterTheState,
+        MarkInEveryFrame,
+        AnswersTheFirstFrameOfAResume,
+        RunsCommandsAtOnce,
+        TakesTheNewestCommandFirst,
+        WritesOldPages,
+        HalfEntries,
+        ForgetsChangesBeforeTheAnswer,
+        KeepsWhatWasLeft,
         OutcomesFirst,
         AcksAfterReplay,
         MarkTooEarly,
@@ -189,6 +304,32 @@ def test_a_planted_bug_is_found(bug: type[ServerSession]) -> None:
         except AssertionError:
             return
     pytest.fail(f"{bug.__name__} was not found in 400 runs")
+
+
+def sync_while_an_old_command_ends(answers: int, make: Callable[..., ServerSession]) -> list[str]:
+    """A command of an earlier connection ends after so many answers to a sync; returns what the client found broken."""
+    world = World(random.Random(answers), make)
+    world.connect()
+    world.settle()
+    world.send("old", ["s/1"])
+    world.cut()
+    world.connect()
+    while world.asks or world.frames:
+        world.answer()
+        world.deliver()
+    world.sync()
+    for _ in range(answers):
+        world.answer()
+    world.finish()
+    while world.asks or world.frames:
+        world.answer()
+        world.deliver()
+    return world.client.broken
+
+
+def test_a_command_in_a_state_is_acknowledged_before_it_and_the_planted_bug_is_found() -> None:
+    assert [sync_while_an_old_command_ends(n, ServerSession) for n in range(12)] == [[]] * 12
+    assert any(sync_while_an_old_command_ends(n, OutcomesBeforeTheState) for n in range(12))
 
 
 def test_marked_streams_take_turns() -> None:

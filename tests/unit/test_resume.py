@@ -101,7 +101,7 @@ async def test_an_epoch_that_changes_in_mid_replay_starts_anew_and_asks_for_a_sn
         await server.stop()
         for number in (3, 4, 5):
             server.publish(SessionClosed(str(number)))
-        recover = server.streams.resume
+        recover = server.usual_answers
 
         def interrupted(message: Envelope[Resume]) -> list[Envelope[object]]:
             resumed, third, *_ = recover(message)

@@ -573,7 +573,7 @@ async def test_what_overtakes_a_slow_answer_to_the_resume_waits_for_it() -> None
         server.publish(SessionClosed("c"))
         await world.advance(5)
         assert heard == ["a"]
-        for answer in server.streams.resume(resume):
+        for answer in server.usual_answers(resume):
             server.send(answer)
         await world.settle()
         assert heard == ["a", "b", "c"]

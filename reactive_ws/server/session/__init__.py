@@ -1,17 +1,24 @@
 """The server's side of protocol v1 for one client: no socket, no clock, no log, only what is to be asked and written.
 
-`reactive_ws.server` drives a session with a real log and a real socket. The hub and the scripted server of
-`reactive_ws.testing` are to stand on it too.
+`reactive_ws.server` drives a session with a real log and a real socket. The scripted server of `reactive_ws.testing` drives one
+with streams in memory, and answers each question at once.
 
 Modules in reading order:
 
     records    settings, questions, answers, effects
-    frames     the texts of frames
+    frames     frames of entries and snapshots, in JSON or with any codec
     following  which streams a client follows, and which of them have more
     session    `ServerSession`
 """
 
-from .frames import encode_entry, snapshot_frames, with_cause
+from .frames import (
+    CodecFraming,
+    Framing,
+    JsonFraming,
+    encode_entry,
+    snapshot_frames,
+    with_cause,
+)
 from .records import (
     Accepted,
     Ask,
@@ -40,11 +47,14 @@ __all__ = [
     "Ask",
     "Authenticate",
     "Close",
+    "CodecFraming",
     "Effect",
     "EncodedEntry",
     "EncodedPage",
     "Failure",
     "FindOutcomes",
+    "Framing",
+    "JsonFraming",
     "MakeMark",
     "MakeState",
     "Question",

@@ -84,6 +84,11 @@ class Following:
         """Returns the streams of which the client has not seen any frame yet."""
         return [stream for stream, at in self._written.items() if not at.epoch]
 
+    def is_unnamed(self, stream: str) -> bool:
+        """Tells whether the client hears a stream of which it has not seen any frame yet."""
+        at = self._written.get(stream)
+        return self.is_heard(stream) and (at is None or not at.epoch)
+
     def move(self, stream: str, position: Position) -> None:
         """The client has everything up to this position."""
         self._written[stream] = position

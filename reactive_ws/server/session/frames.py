@@ -1,21 +1,94 @@
-"""The texts of a session's frames: entries with their position, the cause for one client, states in parts. Pure functions."""
+"""The frames of a session besides its control messages: entries with their position, the cause for one client, states in parts.
+
+Pure functions. They write JSON text without a second look at the payloads. `CodecFraming` writes the same with any codec.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
-from ...wire import Position
+from ...wire import Codec, Envelope, Position, Registry, Snapshot
 from ..logs import Entry
 from .records import EncodedEntry
 
-__all__ = ["encode_entry", "snapshot_frames", "with_cause"]
+__all__ = [
+    "CodecFraming",
+    "Framing",
+    "JsonFraming",
+    "encode_entry",
+    "snapshot_frames",
+    "with_cause",
+]
 
 _text = msgspec.json.Encoder().encode
 _MORE = ',"more":true'
 _OVERHEAD = 512
 """Bytes of a snapshot frame around its piece of the state, besides the stream's name."""
+
+
+class Framing(Protocol):
+    """Writes the frames that hold something of the application, in one wire format."""
+
+    def with_cause(self, frame: str | bytes, command_id: str) -> str | bytes:
+        """Returns the frame of an entry with the id of the command that led to it."""
+        ...
+
+    def snapshot(
+        self, stream: str, at: Position, state: bytes, max_size: int, *, is_flat: bool
+    ) -> Iterator[str | bytes]:
+        """Iterates over the frames of a snapshot; see `snapshot_frames`."""
+        ...
+
+
+class JsonFraming:
+    """The framing of `JsonCodec`: text is put together, and no payload is decoded."""
+
+    def with_cause(self, frame: str | bytes, command_id: str) -> str | bytes:
+        """Returns the frame of an entry with the id of the command that led to it."""
+        return with_cause(str(frame), command_id)
+
+    def snapshot(
+        self, stream: str, at: Position, state: bytes, max_size: int, *, is_flat: bool
+    ) -> Iterator[str | bytes]:
+        """Iterates over the frames of a snapshot."""
+        return snapshot_frames(stream, at, state, max_size, is_flat=is_flat)
+
+
+class CodecFraming:
+    """The framing of any codec: each frame is one message of the codec.
+
+    Args:
+        codec: The wire format.
+        registry: The types; it has the class of a snapshot.
+    """
+
+    def __init__(self, codec: Codec, registry: Registry) -> None:
+        self._codec = codec
+        self._registry = registry
+
+    def with_cause(self, frame: str | bytes, command_id: str) -> str | bytes:
+        """Returns the frame of an entry with the id of the command that led to it."""
+        return self._codec.encode(replace(self._codec.decode(frame), cause=command_id))
+
+    def snapshot(
+        self, stream: str, at: Position, state: bytes, max_size: int, *, is_flat: bool
+    ) -> Iterator[str | bytes]:
+        """Iterates over the one frame of a snapshot: its fields beside the position, however the client greeted."""
+        del max_size, is_flat
+        fields: dict[str, Any] = msgspec.json.decode(state)
+        payload = msgspec.convert(
+            {**fields, "stream": stream, "epoch": at.epoch, "seq": at.seq},
+            self._snapshot_class(),
+        )
+        yield self._codec.encode(Envelope("snapshot", payload))
+
+    def _snapshot_class(self) -> type[Any]:
+        row = self._registry.get("snapshot")
+        return Snapshot if row is None else row.payload
 
 
 def encode_entry(entry: Entry) -> EncodedEntry:

@@ -38,13 +38,14 @@ class SessionSettings:
     """The words of a server's `hello`, and the limits of one connection.
 
     Attributes:
-        heartbeat: Seconds between two pings of a client.
-        max_size: Bytes of the largest message that the server takes.
+        heartbeat: Seconds between two pings of a client; None leaves it to the client.
+        max_size: Bytes of the largest message that the server takes; None says nothing about it.
         window: Bytes that a client may leave unconfirmed; None leaves it to the client.
         dedup: Seconds for which outcomes are kept; those of the log when None.
         needs_auth: Whether a client has to send a token in an `auth` message, because its request had none.
         auth_timeout: Seconds that it has for that.
         channels: Channels that every client hears without a `subscribe`.
+        features: Optional parts of the protocol that the `hello` names; without any, a client sends no `hello` of its own.
         first_word: Seconds that a client has to send its `resume` before these channels begin.
         stuck_after: Seconds in which a client has to take something of what the server writes; then the server cuts it off.
         max_channels: Subscriptions of one client.
@@ -52,13 +53,14 @@ class SessionSettings:
         max_waiting: Messages of one client that wait for their turn; beyond it the server reads no further.
     """
 
-    heartbeat: float = 30.0
-    max_size: int = 2**20
+    heartbeat: float | None = 30.0
+    max_size: int | None = 2**20
     window: int | None = None
     dedup: float | None = None
     needs_auth: bool = False
     auth_timeout: float = 10.0
     channels: tuple[str, ...] = ()
+    features: tuple[str, ...] = ("cause", "more", "snapshot-parts")
     first_word: float = 0.5
     stuck_after: float = 60.0
     max_channels: int = 1_000
@@ -85,7 +87,7 @@ class Rights:
 
 @attrs.frozen
 class MakeMark:
-    """Answer: a mark of the log."""
+    """Answer: a mark of the log; None when the server keeps no marks."""
 
 
 @attrs.frozen
@@ -143,14 +145,14 @@ class EncodedEntry:
 
     Attributes:
         position: Where it is.
-        frames: The JSON texts.
+        frames: The frames of its messages, each with the position.
         messages: The messages without a position, for clients in plain mode.
-        size: Bytes of the longest of them in UTF-8.
+        size: Bytes of the longest frame; 0 lets an entry of any size go to every client.
         cause: The command that led to it.
     """
 
     position: Position
-    frames: tuple[str, ...]
+    frames: tuple[str | bytes, ...]
     messages: Sequence[bytes]
     size: int
     cause: CommandKey | None = None
@@ -210,9 +212,9 @@ class Failure:
 
 @attrs.frozen
 class Write:
-    """Write this frame."""
+    """Write this frame: text for a text frame, bytes for a binary one."""
 
-    frame: str
+    frame: str | bytes
 
 
 @attrs.frozen

@@ -51,7 +51,7 @@ from ...wire import (
 )
 from ..logs import PAGE_BYTES, CommandKey, Outcome, is_pattern, is_private, matches, name_problem
 from .following import Following
-from .frames import snapshot_frames, with_cause
+from .frames import Framing, JsonFraming
 from .records import (
     Accepted,
     Ask,
@@ -119,6 +119,7 @@ class ServerSession:
         codec: Reads and writes control frames.
         identity: What `authorize` made of the request; None while an `auth` message has to come.
         is_plain: The client speaks no subprotocol: it gets no `hello`, no positions, and the default channels at once.
+        framing: Writes causes and snapshots in the format of the codec; that of JSON when None.
     """
 
     def __init__(
@@ -129,12 +130,14 @@ class ServerSession:
         *,
         identity: str | None = "",
         is_plain: bool = False,
+        framing: Framing | None = None,
     ) -> None:
         self.settings = settings
         self.identity = identity
         self.client = ""
         self._registry = registry
         self._codec = codec
+        self._framing: Framing = framing or JsonFraming()
         self._following = Following()
         self._gathered: _Gathered | None = None
         self._is_plain = is_plain
@@ -197,7 +200,7 @@ class ServerSession:
                 heartbeat=settings.heartbeat,
                 max_size=settings.max_size,
                 resume=True,
-                features=("cause", "more", "snapshot-parts"),
+                features=settings.features,
                 window=settings.window,
                 dedup=settings.dedup,
             ),
@@ -215,7 +218,13 @@ class ServerSession:
                 self._close(UNAUTHORIZED, "the first message must be auth")
             self._say("error", ServerError("bad_message", str(error), error.id, retryable=False))
             return self._take()
+        return self.handled(envelope)
+
+    def handled(self, envelope: Envelope[Any]) -> list[Effect]:
+        """A frame arrived that the shell has decoded."""
         payload: Any = envelope.payload
+        if self._is_closed:
+            return []
         if isinstance(payload, Ping):
             self._say("pong", Pong(mark=self._known_mark()), id=envelope.id)
             self._start(_Lane.MARK, self._renew_mark)
@@ -313,7 +322,7 @@ class ServerSession:
         return effects
 
     def _say(self, name: str, payload: Any, id: str | None = None) -> None:  # noqa: A002 - the wire's name
-        self._effects.append(Write(str(self._codec.encode(Envelope(name, payload, id=id)))))
+        self._effects.append(Write(self._codec.encode(Envelope(name, payload, id=id))))
 
     def _close(self, code: int, reason: str, *, is_abort: bool = False) -> None:
         if not self._is_closed:
@@ -422,7 +431,11 @@ class ServerSession:
         gathered.positions.update({**resume.streams, **resume.positions})
         # A client that sends no `hello` names the streams that it wants to hear by their positions.
         if not self._has_greeted:
-            gathered.channels.update(dict.fromkeys(resume.streams))
+            defaults = self.settings.channels
+            unheard = (
+                name for name in resume.streams if not any(matches(one, name) for one in defaults)
+            )
+            gathered.channels.update(dict.fromkeys(unheard))
         gathered.pending += resume.pending
         gathered.state.update(dict.fromkeys(resume.state))
         gathered.mark = resume.mark or gathered.mark
@@ -513,7 +526,7 @@ class ServerSession:
         self,
         found: dict[str, Recovery],
         refused: dict[str, str],
-        mark: str,
+        mark: str | None,
         id: str | None,  # noqa: A002
     ) -> None:
         """Writes `resumed` in as many frames as the client's limit asks for."""
@@ -570,9 +583,12 @@ class ServerSession:
             if state is None:
                 page = yield ReadPage(stream, Position("", 0), 1)
                 state = StateAt(page.head, b"{}")
-            if stream not in self._following:
+            at = self._following.written(stream)
+            if at is None or not at.epoch:
+                # The client has seen nothing of a stream that began a moment ago: its state has these entries.
                 self._following.move(stream, state.position)
-            for frame in snapshot_frames(
+                self._following.mark(stream)
+            for frame in self._framing.snapshot(
                 stream,
                 state.position,
                 state.state,
@@ -774,8 +790,9 @@ class ServerSession:
                 self._effects += [Write(message.decode()) for message in entry.messages]
             else:
                 for frame in entry.frames:
-                    written = with_cause(frame, cause.id) if is_own and cause is not None else frame
-                    self._effects.append(Write(written))
+                    if is_own and cause is not None:
+                        frame = self._framing.with_cause(frame, cause.id)
+                    self._effects.append(Write(frame))
             self._following.move(stream, entry.position)
         if page.more:
             self._following.mark(stream)
@@ -792,7 +809,8 @@ class ServerSession:
         """Returns the newest mark of which every older stream was named to the client."""
         if self._next_mark is not None:
             mark, unnamed = self._next_mark
-            if not set(unnamed) & set(self._following.unnamed()):
+            # A stream that waits for the control lane is not followed yet, and has no name for the client either.
+            if not any(self._following.is_unnamed(stream) for stream in unnamed):
                 self._mark, self._next_mark = mark, None
         return self._mark
 

@@ -4,7 +4,8 @@ It is not for production: the server accepts every token. Tests call it.
 
     transcript    every frame of a run, kept in memory, written and read as JSON lines
     mischief      faults of a server with whole messages, as data
-    streams       the numbers of ordered streams, and the replay for a client that comes back
+    streams       ordered streams in memory, with the pages that sessions read
+    conversation  a session of `reactive_ws.server` for each client, on these streams
     handshakes    answers to handshakes: a WebSocket, any other answer, or none
     peer          one connection of a scripted server
     expectations  waits for a message of a client, and describes what came instead

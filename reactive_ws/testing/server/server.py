@@ -1,8 +1,8 @@
 """A server that does what a test tells it: well-behaved by default, and wrong in every way on demand.
 
-`ScriptedServer` is a real `websockets` server, in a simulation or on a real loop. Left alone it speaks protocol v1: says hello,
-answers pings, acknowledges, resumes and subscribes. It is not a hub: it knows no sessions, no users and no
-other clients than the ones that are connected. What goes wrong below the messages is the network's business.
+`ScriptedServer` is a real `websockets` server, in a simulation or on a real loop. Left alone it speaks protocol v1, by the sessions of
+`reactive_ws.server`: says hello, answers pings, acknowledges, resumes and subscribes. It is not a hub: it knows no users, runs no
+handlers, and sends what a test publishes to every client. What goes wrong below the messages is the network's business.
 """
 
 from __future__ import annotations
@@ -16,19 +16,9 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from ...errors import MessageRejected
-from ...wire import (
-    AuthOk,
-    Codec,
-    Envelope,
-    Guarantee,
-    Hello,
-    JsonCodec,
-    MessageReceived,
-    Pong,
-    Registry,
-    protocol_v1,
-)
+from ...wire import Codec, Envelope, Guarantee, JsonCodec, Registry, protocol_v1
 from ..watching import History
+from .conversation import Conversation
 from .expectations import Inbox, What, noting_absence
 from .handshakes import Handshakes
 from .mischief import Delay, DieAfter, Drop, Duplicate, Mischief, Mute, Reorder
@@ -43,6 +33,9 @@ NEVER = float("inf")
 """A delay that does not end."""
 
 Answer = Callable[[Envelope[Any]], list[Envelope[Any]]]
+
+_ANSWERED = ("ping", "auth", "resume", "sync", "subscribe", "unsubscribe")
+"""Types that the server answers by itself, besides the messages that it acknowledges."""
 
 
 class ServerOptions(TypedDict, total=False):
@@ -94,7 +87,6 @@ class ScriptedServer:
         history: History | None = None,
     ) -> None:
         self.registry = registry or protocol_v1()
-        self.streams = Streams(epoch)
         self.acknowledge_after = acknowledge_after
         self.transcript = Transcript() if transcript is None else transcript
         self.history = History() if history is None else history
@@ -104,26 +96,20 @@ class ScriptedServer:
         self.rejected: list[str | bytes] = []
         self._url = urllib.parse.urlsplit(url)
         self._codec = codec or JsonCodec(self.registry)
+        self.streams = Streams(epoch, self._codec, self._pass_over)
+        self._conversations: dict[Peer, Conversation] = {}
         self._is_plain = is_plain
         self._is_silent = False
         self._is_deduplicating = is_deduplicating
         self._known_ids: set[str] = set()
         self._answers: dict[str, Answer] = {}
-        if not is_plain:
-            self._answers = {
-                "ping": lambda ping: [Envelope("pong", Pong(), id=ping.id)],
-                "auth": lambda _: [Envelope("auth.ok", AuthOk())],
-                "resume": self.streams.resume,
-                "sync": self.streams.sync,
-                "subscribe": self.streams.subscribe,
-                "unsubscribe": lambda _: [],
-            }
+        self._skipped = set[str]() if is_plain else set(_ANSWERED)
         self._mischiefs = Mischiefs()
         self._dies_after: int | None = None
         self._mute: Mute | None = None
         self._handshakes = Handshakes()
         self._is_reading = True
-        self._inbox = Inbox(self._answers)
+        self._inbox = Inbox(self._skipped)
         self._server: Server | None = None
 
     def __repr__(self) -> str:
@@ -262,7 +248,16 @@ class ScriptedServer:
 
     def publish(self, payload: object, stream: str = "app", **fields: Any) -> Envelope[Any]:
         """Sends a message with the next number of a stream, and keeps it for clients that resume."""
-        return self.send(self.streams.add(stream, self._envelope(payload, fields)))
+        message = self.streams.append(stream, self._envelope(payload, fields))
+        for peer in self.connections:
+            if not peer.is_open:
+                continue
+            conversation = self._conversations.get(peer)
+            if conversation is None:
+                self._send_to(peer, message)
+            else:
+                conversation.changed(stream)
+        return message
 
     def replay(self, count: int, stream: str = "app") -> None:
         """Sends the last `count` messages of a stream again, with their old numbers."""
@@ -283,11 +278,24 @@ class ScriptedServer:
         """Stops all messages of its own: no hello, no answers, no acknowledgements."""
         self._is_silent = True
         self._answers.clear()
+        self._skipped.clear()
         self.acknowledge_after = NEVER
 
     def answer(self, kind: str, answer: Answer | None) -> None:
         """Replaces what the server answers to a message type; None answers nothing."""
         self._answers[kind] = answer or (lambda _: [])
+        self._skipped.add(kind)
+
+    def usual_answers(self, message: Envelope[Any]) -> list[Envelope[Any]]:
+        """Returns what the server answers by itself to a message of the newest client, and sends none of it.
+
+        For a test that answers late, or in part.
+
+        Raises:
+            LookupError: no client is connected.
+        """
+        frames = self._conversations[self.peer].answers(message)
+        return [self._codec.decode(frame) for frame in frames]
 
     def misbehave(self, mischief: Mischief) -> None:
         """Does something wrong with the next messages."""
@@ -343,16 +351,42 @@ class ScriptedServer:
             peer.mute(self._mute)
         if not self._is_reading:
             peer.stop_reading()
-        if connection.subprotocol is not None and not self._is_silent:
-            peer.send_raw(
-                self._codec.encode(Envelope("hello", Hello(self.streams.epoch, resume=True)))
-            )
+        self._converse(peer)
         self._inbox.notify()
         try:
             await peer.run(lambda frame: self._receive(peer, frame))
         except Exception as error:  # noqa: BLE001 - websockets would log it, and the test would go on
             loop = asyncio.get_running_loop()
             loop.call_exception_handler({"message": "scripted server", "exception": error})
+        finally:
+            conversation = self._conversations.pop(peer, None)
+            if conversation is not None:
+                conversation.end()
+
+    def _converse(self, peer: Peer) -> None:
+        """Begins the session of a connection; a plain server has none."""
+        if self._is_plain:
+            return
+        loop = asyncio.get_running_loop()
+
+        def close(code: int, reason: str) -> None:
+            self._closing = loop.create_task(peer.close(code, reason))
+
+        conversation = Conversation(
+            self.registry,
+            self._codec,
+            self.streams,
+            self._known_ids,
+            lambda frame: self._write_to(peer, frame),
+            close,
+        )
+        self._conversations[peer] = conversation
+        is_silent = self._is_silent or peer.connection.subprotocol is None
+        conversation.open(loop.time(), is_silent=is_silent)
+
+    def _pass_over(self, stream: str) -> None:
+        for conversation in self._conversations.values():
+            conversation.changed(stream, is_heard=False)
 
     def _receive(self, peer: Peer, frame: str | bytes) -> None:
         if peer.is_aborted:
@@ -387,21 +421,21 @@ class ScriptedServer:
                 self._known_ids.add(message.id)
                 self.effects.append(message)
                 self.history.received(message.id)
-            if not is_silent:
-                self._acknowledge(peer, message.id)
         elif not is_silent and message.type in self._answers:
             for answer in self._answers[message.type](message):
                 self._send_to(peer, answer)
-
-    def _acknowledge(self, peer: Peer, message_id: str) -> None:
-        answer = Envelope("message.received", MessageReceived(message_id))
-        if self._is_plain or self.acknowledge_after == NEVER:
             return
-        if self.acknowledge_after == 0.0:
-            self._send_to(peer, answer)
-        else:
-            loop = asyncio.get_running_loop()
-            loop.call_later(self.acknowledge_after, self._send_to, peer, answer)
+        conversation = self._conversations.get(peer)
+        if conversation is not None and not is_silent and not self._is_silent:
+            conversation.take(message)
+
+    def _write_to(self, peer: Peer, frame: str | bytes) -> None:
+        """Writes a frame of a session; acknowledgements as late as the test wants them."""
+        kind = self._codec.decode(frame).type
+        if kind != "message.received" or self.acknowledge_after == 0.0:
+            peer.send(frame, kind)
+        elif self.acknowledge_after != NEVER:
+            asyncio.get_running_loop().call_later(self.acknowledge_after, peer.send, frame, kind)
 
     def _envelope(self, payload: object, fields: Mapping[str, Any]) -> Envelope[Any]:
         if isinstance(payload, Envelope):

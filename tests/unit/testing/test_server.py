@@ -408,7 +408,7 @@ def test_the_same_seed_writes_the_same_transcript_which_can_be_read_again(tmp_pa
     assert bytes(first) == bytes(second)
     assert [(frame.what, frame.text[:30]) for frame in first.frames] == [
         ("open", "/ws"),
-        ("down", '{"type":"hello","payload":{"ep'),
+        ("down", '{"type":"hello","payload":{"re'),
         ("down", '{"type":"session.close","strea'),
         ("up", '{"type": "ping", "payload": {}'),
         ("up", "AQ=="),
