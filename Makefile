@@ -41,7 +41,7 @@ setup: $(READY) $(CHECK_READY) $(NODE_PEERS)
 
 $(READY): pyproject.toml constraints.txt
 	$(call new_venv,$(VENV))
-	$(BIN)/python $(PIP) --editable '.[testing,fast,qt,textual,postgres,opentelemetry,prometheus]' jsonschema mypy pyright pyrsistent pytest-asyncio pytest-xdist fastapi opentelemetry-sdk starlette trustme uvicorn PyQt6 qasync \
+	$(BIN)/python $(PIP) --editable '.[testing,fast,qt,textual,postgres,opentelemetry,prometheus]' jsonschema mypy pyright pyrsistent pytest-asyncio pytest-xdist django fastapi litestar opentelemetry-sdk quart starlette trustme uvicorn PyQt6 qasync \
 		$(TOOLKITS)
 	touch $@
 

@@ -218,7 +218,39 @@ def in_fastapi(server: Server) -> Any:
     return app
 
 
-@pytest.mark.parametrize("mount", [in_starlette, in_fastapi])
+def in_litestar(server: Server) -> Any:
+    from litestar import Litestar, asgi
+
+    @asgi("/live", is_mount=True, copy_scope=True)
+    async def live(scope: Any, receive: Any, send: Any) -> None:
+        await server(scope, receive, send)
+
+    return Litestar([live])
+
+
+def in_quart(server: Server) -> Any:
+    from hypercorn.middleware import DispatcherMiddleware
+    from quart import Quart
+
+    return DispatcherMiddleware({"/live": server, "/": Quart("pages")})
+
+
+def in_django(server: Server) -> Any:
+    from django.conf import settings
+    from django.core.asgi import get_asgi_application
+
+    if not settings.configured:
+        settings.configure(SECRET_KEY="x", ROOT_URLCONF="django.conf.urls", ALLOWED_HOSTS=["*"])
+    pages = get_asgi_application()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        is_live = scope["type"] == "websocket" and scope["path"].startswith("/live")
+        await (server if is_live else pages)(scope, receive, send)
+
+    return application
+
+
+@pytest.mark.parametrize("mount", [in_starlette, in_fastapi, in_litestar, in_quart, in_django])
 def test_our_client_talks_to_a_server_that_is_mounted(mount: Callable[[Server], Any]) -> None:
     async def check() -> None:
         server = todo_server()
