@@ -10,10 +10,12 @@ that it returns. `Registry` gives payloads their classes. No module here knows a
     graphql   `GraphqlTransportWs`: GraphQL over WebSocket
     socketio  `SocketIo`: Socket.IO v4
     jsonrpc   `JsonRpc`: JSON-RPC 2.0, both ways
+    phoenix   `Phoenix`: the channels of Phoenix and Supabase
 """
 
 from .graphql import GraphqlTransportWs
 from .jsonrpc import JsonRpc
+from .phoenix import Phoenix
 from .plain import PlainJson
 from .session import (
     Acknowledged,
@@ -64,6 +66,7 @@ __all__ = [
     "Limit",
     "Notice",
     "Opening",
+    "Phoenix",
     "PlainJson",
     "Probe",
     "Ready",

@@ -31,6 +31,7 @@ from reactive_ws.dialects import (
     Leaving,
     Notice,
     Opening,
+    Phoenix,
     PlainJson,
     Ready,
     Refused,
@@ -497,6 +498,7 @@ DIALECTS: list[Callable[[], Dialect]] = [
     GraphqlTransportWs,
     JsonRpc,
     SocketIo,
+    lambda: Phoenix(topic="room"),
 ]
 WORDS = st.sampled_from(
     [
@@ -516,6 +518,9 @@ WORDS = st.sampled_from(
         "num",
         "next",
         "ping",
+        "status",
+        "response",
+        "reason",
     ]
 )
 VALUES = st.recursive(
@@ -527,6 +532,12 @@ SOCKET_IO = st.builds(str.__add__, st.text("0123456-", max_size=6), VALUES.map(j
 FRAMES = (
     VALUES.map(json.dumps)
     | SOCKET_IO
+    | st.lists(
+        VALUES | st.sampled_from(["1", "2", "room", "phx_reply"]), min_size=5, max_size=5
+    ).map(json.dumps)
+    | st.tuples(st.sampled_from([0, 1, 2]), st.binary(max_size=20)).map(
+        lambda it: bytes([it[0]]) + it[1]
+    )
     | st.binary(max_size=9)
     | st.text(max_size=9)
     | wire_garbage(TYPES).map(lambda it: it.frame)
