@@ -11,6 +11,7 @@ that are for the connection.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -193,26 +194,24 @@ class Receiver:
             self.inbound.ids_are_unique = session.capabilities.ids_are_unique
             self._has_snapshots = session.capabilities.has_snapshots
 
-    def burst(self, frame: str | bytes | None, pull: Callable[[], str | bytes | None]) -> Burst:
-        """Takes a frame and what `pull` gives after it, until the burst is over."""
+    def burst(self, frames: deque[str | bytes]) -> Burst:
+        """Takes frames from the left until the burst is over."""
         clock, counters = self.clock, self._counters
         now = clock()
         self._is_logging = self._log.has_messages
         end = now + _MAX_SECONDS
         most = _MAX_MESSAGES if self._full < _PATIENCE else _MAX_OF_BACKLOG
-        has_more = False
         count = 0
         try:
             with batch(self._domain):
                 self._batch = active_batch()
                 self._tracer = self._domain.tracer
-                while frame is not None:
+                while frames:
+                    frame = frames.popleft()
                     count += 1
                     counters.bytes_received += len(frame)
                     if self._take(frame, now) or count >= most or clock() >= end:
-                        has_more = True
                         break
-                    frame = pull()
                 self._end_run()
                 self._store_positions()
                 self._say_types()
@@ -222,7 +221,7 @@ class Receiver:
         is_full = count >= _MAX_MESSAGES
         self._full = min(self._full + 1, 2 * _PATIENCE) if is_full else self._full // 2
         counters.messages_received += count
-        return self._after(has_more=has_more)
+        return self._after(has_more=bool(frames))
 
     def release(self, now: float) -> Burst:
         """Gives up on gaps that were waited for long enough."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -545,16 +546,17 @@ class Shell:
         self._take(step)
         self._alarm.no_later_than(session.deadline)
 
-    def line_burst(self, line: Line, frame: str | bytes) -> bool:
+    def line_burst(self, line: Line, frames: deque[str | bytes]) -> bool:
         """Frames arrived."""
         if line is not self._line:
             self._decisions.stale_events += 1
+            frames.clear()
             return False
         self._decisions.heartbeat.last_frame_at = self.loop.time()
         version = self._outbox.version
         self._is_reading = True
         try:
-            burst = self._receiver.burst(frame, line.pull)
+            burst = self._receiver.burst(frames)
         finally:
             self._is_reading = False
         self._listener.counted()

@@ -13,10 +13,12 @@ of a token (`Header`, `Query`, `Subprotocol`, `FirstMessage`) and, with the extr
     failures        translates exceptions of `websockets`, TLS and the operating system
     traffic         counts the bytes of one socket
     racing          opens a TCP connection to the first address of a name that answers
-    websockets      `connect` of the library `websockets`, with counted bytes and without redirects
+    frames          cuts whole messages out of the bytes that arrived
+    websockets      `connect` of the library `websockets`: messages in runs, counted bytes, no redirects
     browser         `connect` over the WebSocket of a browser, for Pyodide
     picows          `connect` of the library `picows`, in the shape that the service needs
-    line            one socket with its two tasks
+    pulling         two tasks for a socket that has only `recv` and `send`
+    line            one socket: takes messages where they arrive, writes them where they are sent
     dialing         opens sockets: URL, token, redirects; marks resends
 """
 
@@ -24,8 +26,9 @@ from . import address
 from .address import resolve
 from .authentication import Auth, FirstMessage, Header, Query, Subprotocol
 from .dialing import Dialer, frame_size
-from .line import Line, Socket
+from .line import Line
 from .provider import Provider
+from .pulling import Socket
 from .settings import Settings
 from .token_expiry import TokenWatch
 from .traffic import Traffic

@@ -18,8 +18,8 @@ from ..wire import Envelope, Guarantee
 from .address import redact, resolve
 from .authentication import FirstMessage, Tokens, spellings
 from .failures import of_close, of_dial
-from .line import Socket
 from .provider import ask
+from .pulling import Socket
 from .redaction import RedactingLogger
 from .redirects import MAX_REDIRECTS, REDIRECTS, Place, follow, too_many
 from .settings import Settings

@@ -1,6 +1,7 @@
-"""One socket with its two tasks: one dials and then reads, one writes. Each dial makes a new line with its own number.
+"""One socket: dials, takes messages in the call of the transport, writes them in the call that sends. Each dial makes a new
+line with its own number.
 
-It gives frames in bursts to its owner, `service.shell`, and asks it for frames to write; it decides nothing. Whatever
+It gives messages in bursts to its owner, `service.shell`, and asks it for messages to write; it decides nothing. Whatever
 happens, it reports its end exactly once and leaves no task and no socket behind.
 """
 
@@ -9,40 +10,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 from weakref import WeakSet
-
-from websockets.exceptions import ConnectionClosed
 
 from ..connection import CloseCode
 from ..errors import ConnectionLost
 from ..outbox import Outgoing
+from .pulling import Pulled, Runs, Socket
 from .traffic import Traffic
 
-__all__ = ["Line", "LineOwner", "Socket"]
-
-
-class Socket(Protocol):
-    """The part of a `websockets` connection that a line uses."""
-
-    @property
-    def subprotocol(self) -> str | None: ...
-    @property
-    def transport(self) -> asyncio.Transport: ...
-    def recv(self) -> Coroutine[Any, Any, str | bytes]: ...
-    async def send(self, message: str | bytes) -> None: ...
-    async def ping(self) -> Awaitable[float]: ...
-    async def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None: ...
-    async def wait_closed(self) -> None: ...
+__all__ = ["Line", "LineOwner"]
 
 
 class LineOwner(Protocol):
     """Takes the reports of a line, always in the loop."""
 
     def line_opened(self, line: Line) -> None: ...
-    def line_burst(self, line: Line, frame: str | bytes) -> bool:
-        """Takes a frame and whatever `line.pull` gives; True when there may be more to pull."""
+    def line_burst(self, line: Line, frames: deque[str | bytes]) -> bool:
+        """Takes frames from the left; True when it wants the others in a later turn of the loop."""
         ...
 
     def line_ponged(self, line: Line) -> None: ...
@@ -58,6 +45,8 @@ _CONTROL_LIMIT = 16 * 2**20
 """Characters or bytes. A resume with all positions and subscriptions of a client is smaller."""
 _FLUSH_RUN = 32
 """Messages written before other tasks get a turn: without it a flush does not notice that the socket closed."""
+_FLUSH_SIZE = 16 * 1024
+"""Bytes written at once. What one call writes has one fate, so it should be little."""
 
 
 _lines: WeakSet[Line] = WeakSet()
@@ -107,18 +96,19 @@ class Line:
         self._close_timeout = close_timeout
         self._close_code: int | None = None
         self._socket: Socket | None = None
+        self._runs: Runs | None = None
         self.traffic: Traffic | None = None
-        # Only for a socket whose bytes nothing else counts: a call for each frame is dear.
-        self._count: Callable[[str | bytes], None] | None = None
         # No deque: an empty one takes 760 bytes, and here are rarely two.
         self._control: list[str | bytes | object] = []
         self._control_size = 0
         self._broken: Exception | None = None
-        self._wake = asyncio.Event()
-        self._blocked: _Blocked | None = None
-        self._task = asyncio.get_running_loop().create_task(
-            self._run(), name=f"reactive_ws-line-{generation}"
-        )
+        # Written, and the operating system has not taken them yet.
+        self._unfinished: list[Outgoing] = []
+        self._is_flushing = False
+        self._is_due = False
+        self._loop = asyncio.get_running_loop()
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._task = self._loop.create_task(self._run(), name=f"reactive_ws-line-{generation}")
         # Not in a `finally` of the task: one that is cancelled before its first step never gets there.
         self._task.add_done_callback(self._ended)
         _lines.add(self)
@@ -167,16 +157,24 @@ class Line:
         if self._control_size > _CONTROL_LIMIT:
             reason = "the server asks for answers and does not read them"
             self._break(ConnectionLost(CloseCode.NO_FRAME, reason, was_received=False))
-        self._wake.set()
+        self.wake()
 
     def send_ping(self) -> None:
         """Sends a WebSocket ping frame."""
         self._control.append(_PING)
-        self._wake.set()
+        self.wake()
 
     def wake(self) -> None:
-        """The outbox may have something."""
-        self._wake.set()
+        """Writes what waits, now if the socket takes it."""
+        if self._is_flushing or self._runs is None or self.is_over:
+            return
+        self._is_flushing = True
+        try:
+            self._flush(self._runs)
+        except Exception as error:  # noqa: BLE001 - the end of the line reports it
+            self._break(error)
+        finally:
+            self._is_flushing = False
 
     def abort(self) -> None:
         """Drops the socket, or cancels the dial, without a closing handshake."""
@@ -192,28 +190,6 @@ class Line:
             self.is_over = True
             self._close_code = code
             self._task.cancel()
-
-    def pull(self) -> str | bytes | None:
-        """Returns a frame that is here already, or None. Never switches tasks.
-
-        `recv` does not suspend while frames are buffered, so its coroutine is run by hand; once it does suspend, it is
-        kept, and the reader goes on waiting for it.
-        """
-        if self._socket is None or self._blocked is not None or self.is_over:
-            return None
-        receiving = self._socket.recv()
-        try:
-            waits_for = receiving.send(None)
-        except StopIteration as stop:
-            frame: str | bytes = stop.value
-            if self._count is not None:
-                self._count(frame)
-            return frame
-        except Exception as error:  # noqa: BLE001 - the reader raises it where it belongs
-            self._blocked = _Blocked(None, None, error)
-            return None
-        self._blocked = _Blocked(receiving, waits_for, None)
-        return None
 
     # --- tasks ----------------------------------------------------------------------------------------------------------
 
@@ -244,75 +220,109 @@ class Line:
         except Exception as error:  # noqa: BLE001 - translated and judged by the owner
             return error
         traffic = self.traffic = Traffic(socket)
-        self._count = None if traffic.counts_bytes else traffic.frame_received
-        self._owner.line_opened(self)
-        writer = asyncio.get_running_loop().create_task(
-            self._write(socket, traffic), name=f"reactive_ws-writer-{self.generation}"
-        )
+        runs = _runs_of(socket, None if traffic.counts_bytes else traffic.frame_received)
+        self._runs = runs
         try:
-            while True:
-                if self._blocked is not None:
-                    blocked, self._blocked = self._blocked, None
-                    frame = await blocked
-                else:
-                    frame = await socket.recv()
-                if self._count is not None:
-                    self._count(frame)
-                if self._owner.line_burst(self, frame):
-                    await asyncio.sleep(0)
+            self._owner.line_opened(self)
+            runs.listen(self._heard, self.wake)
+            self._heard()
+            await self._over
         except Exception as error:  # noqa: BLE001 - translated and judged by the owner
             return self._broken or error
         finally:
-            if self._blocked is not None:
-                self._blocked.close()
-                self._blocked = None
-            writer.cancel()
-            await asyncio.wait([writer])
+            self._runs = None
+            # A socket that closes politely still reads, and what it reads is for no one.
+            runs.listen(runs.arrived.clear, None)
+            runs.arrived.clear()
+            runs.resume()
+            await runs.release()
+            for entry in self._unfinished:
+                self._owner.line_cut_off(self, entry)
+        end = self._broken or runs.end
+        assert end is not None
+        return end
 
-    async def _write(self, socket: Socket, traffic: Traffic) -> None:
-        run = 0
+    # --- in -------------------------------------------------------------------------------------------------------------
+
+    def _heard(self) -> None:
+        """Messages arrived, or the connection ended."""
+        if self._is_due or self._over.done() or self._runs is None or self.is_over:
+            return
         try:
-            while True:
-                while self._control:
-                    await self._write_control(socket, traffic, self._control.pop(0))
-                entry = self._owner.line_next(self)
-                if entry is None:
-                    run = 0
-                    await self._wake.wait()
-                    self._wake.clear()
-                    continue
-                traffic.payload_written(entry.size)
-                try:
-                    await socket.send(entry.written)
-                    for frame in entry.parts:
-                        await socket.send(frame)
-                except BaseException:
-                    self._owner.line_cut_off(self, entry)
-                    raise
-                self._owner.line_wrote(self, entry)
-                run += 1
-                if run >= _FLUSH_RUN:
-                    run = 0
-                    await asyncio.sleep(0)
-        except ConnectionClosed:
-            # The reader sees the same end and reports it.
-            return
-        except Exception as error:  # noqa: BLE001 - the reader hands it to the owner
-            self._break(error)
+            self._take(self._runs)
+        except Exception as error:  # noqa: BLE001 - the end of the line reports it
+            self._over.set_exception(error)
 
-    async def _write_control(
-        self, socket: Socket, traffic: Traffic, frame: str | bytes | object
-    ) -> None:
-        if isinstance(frame, str | bytes):
-            self._control_size -= len(frame)
-            traffic.frame_written(frame)
-            await socket.send(frame)
-            return
-        ponged = await socket.ping()
-        asyncio.ensure_future(ponged).add_done_callback(self._ponged)
+    def _take(self, runs: Runs) -> None:
+        if runs.arrived:
+            if self._owner.line_burst(self, runs.arrived):
+                runs.pause()
+            # What else comes in this turn of the loop is one burst with what is left.
+            self._is_due = True
+            self._loop.call_soon(self._go_on)
+        elif runs.end is not None:
+            self._over.set_result(None)
+        else:
+            runs.resume()
 
-    def _ponged(self, answer: asyncio.Future[float]) -> None:
-        if not answer.cancelled() and answer.exception() is None and not self.is_over:
+    def _go_on(self) -> None:
+        self._is_due = False
+        self._heard()
+
+    # --- out ------------------------------------------------------------------------------------------------------------
+
+    def _flush(self, runs: Runs) -> None:
+        count = 0
+        while runs.is_writable:
+            self._finish()
+            frames: list[str | bytes] = []
+            if self._control:
+                self._take_control(runs, frames)
+            else:
+                self._unfinished = self._take_entries(runs.most_at_once, frames)
+            if not frames:
+                return
+            runs.write(frames)
+            if runs.is_writable:
+                self._finish()
+            count += len(frames)
+            if count >= _FLUSH_RUN:
+                self._loop.call_soon(self.wake)
+                return
+
+    def _take_control(self, runs: Runs, frames: list[str | bytes]) -> None:
+        assert self.traffic is not None
+        control, self._control, self._control_size = self._control, [], 0
+        for frame in control:
+            if isinstance(frame, str | bytes):
+                self.traffic.frame_written(frame)
+                frames.append(frame)
+            else:
+                runs.probe(self._ponged)
+
+    def _take_entries(self, most: int, frames: list[str | bytes]) -> list[Outgoing]:
+        assert self.traffic is not None
+        entries: list[Outgoing] = []
+        size = 0
+        while len(entries) < most and size < _FLUSH_SIZE:
+            entry = self._owner.line_next(self)
+            if entry is None:
+                break
+            entries.append(entry)
+            size += entry.size
+            self.traffic.payload_written(entry.size)
+            frames.append(entry.written)
+            frames += entry.parts
+        return entries
+
+    def _finish(self) -> None:
+        """The operating system took what was written."""
+        unfinished, self._unfinished = self._unfinished, []
+        for entry in unfinished:
+            self._owner.line_wrote(self, entry)
+
+    def _ponged(self) -> None:
+        if not self.is_over:
             self._owner.line_ponged(self)
 
     def _break(self, error: Exception) -> None:
@@ -337,44 +347,9 @@ class Line:
             await socket.wait_closed()
 
 
-class _Blocked:
-    """A `recv` that was started by hand and waits for a future; awaiting it goes on where it stopped."""
-
-    __slots__ = ("_error", "_receiving", "_waits_for")
-
-    def __init__(
-        self,
-        receiving: Coroutine[Any, Any, str | bytes] | None,
-        waits_for: Any,
-        error: Exception | None,
-    ) -> None:
-        self._receiving = receiving
-        self._waits_for = waits_for
-        self._error = error
-
-    def __await__(self) -> Generator[Any, Any, str | bytes]:
-        if self._error is not None:
-            raise self._error
-        receiving = self._receiving
-        assert receiving is not None
-        waits_for = self._waits_for
-        while True:
-            try:
-                sent = yield waits_for
-            except BaseException as error:  # noqa: BLE001 - passed on into the coroutine
-                try:
-                    waits_for = receiving.throw(error)
-                except StopIteration as stop:
-                    frame: str | bytes = stop.value
-                    return frame
-            else:
-                try:
-                    waits_for = receiving.send(sent)
-                except StopIteration as stop:
-                    later: str | bytes = stop.value
-                    return later
-
-    def close(self) -> None:
-        """Ends a `recv` for which no task waits."""
-        if self._receiving is not None:
-            self._receiving.close()
+def _runs_of(socket: Any, count: Callable[[str | bytes], None] | None) -> Runs:
+    """Returns the socket itself where it takes and gives messages in runs."""
+    if hasattr(socket, "most_at_once"):
+        runs: Runs = socket
+        return runs
+    return Pulled(socket, count)

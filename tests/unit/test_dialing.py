@@ -153,10 +153,10 @@ async def test_a_bug_in_a_socket_library_ends_the_connection_and_is_reported() -
         await service.wait_connected(5)
         client: Any = Simulation.current().network.link.client.get_protocol()
 
-        async def broken(_: Any) -> None:
+        def broken(_: Any) -> None:
             raise LookupError("a bug")
 
-        client.send = broken
+        client.write = broken
         service.send("fine", {})
         await asyncio.sleep(1)
         assert [type(error) for error in found] == [LookupError]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,8 +62,7 @@ class Rig:
         self.got.append([name(envelope) for envelope in envelopes])
 
     def burst(self, *frames: str) -> Burst:
-        rest = iter(frames)
-        return self.receiver.burst(next(rest), lambda: next(rest, None))
+        return self.receiver.burst(deque(frames))
 
 
 def name(envelope: Envelope[Any]) -> str:
@@ -150,7 +150,7 @@ def test_what_a_run_writes_is_in_the_commit_of_the_burst_with_the_positions() ->
 
 def test_bursts_grow_while_there_is_a_backlog_and_shrink_when_it_is_gone() -> None:
     rig = Rig()
-    waiting: list[str] = []
+    waiting: deque[str | bytes] = deque()
 
     def sizes(count: int) -> list[int]:
         """The messages of each burst until nothing waits."""
@@ -158,7 +158,7 @@ def test_bursts_grow_while_there_is_a_backlog_and_shrink_when_it_is_gone() -> No
         found: list[int] = []
         while waiting:
             before = len(waiting)
-            rig.receiver.burst(waiting.pop(), lambda: waiting.pop() if waiting else None)
+            rig.receiver.burst(waiting)
             found.append(before - len(waiting))
         return found
 

@@ -1,0 +1,124 @@
+"""Cuts whole messages out of the bytes that a client receives, in one loop for all that came together.
+
+It knows one kind of frame: a text or binary message in one piece, without a mask and without an extension, which is what
+servers send. Other frames of RFC 6455 (section 5.2) it hands over as bytes, whole, in their place; what cannot be such a frame
+it hands over with everything after it. `websockets` takes them, so its rules about them hold. It does no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+__all__ = ["Splitter"]
+
+_TEXT, _BINARY = 0x81, 0x82
+_LAST = 0x80
+_OTHERS = frozenset({0x00, _LAST, 0x01, 0x02, 0x88, 0x89, 0x8A})
+"""First bytes of fragments and of control frames."""
+_KNOWN = _OTHERS | {_TEXT, _BINARY}
+_HEADERS = {126: 4, 127: 10}
+"""Bytes of a header whose second byte says that the size follows."""
+
+
+class Splitter:
+    """The bytes of one connection after its handshake.
+
+    Args:
+        max_size: Bytes of the largest message; None for any.
+        message: Takes a message.
+        other: Takes the bytes of one frame of another kind; returns whether the splitter goes on after it.
+    """
+
+    __slots__ = (
+        "_bytes",
+        "_is_in_fragments",
+        "_max_size",
+        "_message",
+        "_needed",
+        "_other",
+        "_pieces",
+    )
+
+    def __init__(
+        self,
+        max_size: int | None,
+        message: Callable[[str | bytes], None],
+        other: Callable[[bytes], bool],
+    ) -> None:
+        self._max_size = (1 << 63) if max_size is None else max_size
+        self._message = message
+        self._other = other
+        # A frame that is not whole yet, in the pieces that came: joining them at each one would be quadratic.
+        self._pieces: list[bytes] = []
+        self._bytes = 0
+        self._needed = 2
+        # Between the first and the last fragment of a message no other message may come; `other` judges it.
+        self._is_in_fragments = False
+
+    def feed(self, data: bytes) -> bool:
+        """Takes bytes that arrived; returns False when the splitter has ended.
+
+        After that, `rest` has what `other` must take.
+        """
+        if self._pieces:
+            self._pieces.append(data)
+            self._bytes += len(data)
+            if self._bytes < self._needed:
+                return True
+            data = b"".join(self._pieces)
+            self._pieces = []
+        message, max_size = self._message, self._max_size
+        at, end = 0, len(data)
+        while True:
+            start = at + 2
+            if start > end:
+                return self._wait(data, at, 2)
+            head, size = data[at], data[at + 1]
+            if size > 125:
+                start = at + _HEADERS.get(size, 0)
+                if start == at:
+                    # Masked, which a server must not do.
+                    return self._end(data, at)
+                if start > end:
+                    return self._wait(data, at, start - at)
+                size = int.from_bytes(data[at + 2 : start], "big")
+            if size > max_size:
+                return self._end(data, at)
+            stop = start + size
+            if stop > end:
+                is_known = head in _KNOWN
+                return self._wait(data, at, stop - at) if is_known else self._end(data, at)
+            if self._is_in_fragments or head in _OTHERS:
+                if head < _TEXT:
+                    self._is_in_fragments = head != _LAST
+                if not self._other(data[at:stop]):
+                    return self._end(data, stop)
+            elif head == _TEXT:
+                try:
+                    text = str(data[start:stop], "utf-8")
+                except UnicodeDecodeError:
+                    if not self._other(data[at:stop]):
+                        return self._end(data, stop)
+                else:
+                    message(text)
+            elif head == _BINARY:
+                message(data[start:stop])
+            else:
+                return self._end(data, at)
+            at = stop
+
+    def rest(self) -> bytes:
+        """Returns the bytes that are in no message yet, and forgets them."""
+        rest = b"".join(self._pieces)
+        self._pieces = []
+        return rest
+
+    def _wait(self, data: bytes, at: int, needed: int) -> bool:
+        if at < len(data):
+            self._pieces.append(data[at:] if at else data)
+        self._bytes, self._needed = len(data) - at, needed
+        return True
+
+    def _end(self, data: bytes, at: int) -> bool:
+        self._pieces.append(data[at:])
+        return False
