@@ -31,7 +31,9 @@ def _timeline(size: int) -> Timeline:
     for start in range(0, size, 10_000):
         end = min(size, start + 10_000)
         # The first 10 000 numbers are left for what comes before.
-        state = state.extended([_entry(10_000 + number) for number in range(start, end)])
+        state = state.extended(
+            {it.id: it for it in map(_entry, range(10_000 + start, 10_000 + end))}
+        )
     return state
 
 

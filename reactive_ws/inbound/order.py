@@ -153,6 +153,21 @@ class Inbound:
             return self._place(cursor, seq, envelope, now)
         return self._begin(stream, envelope.epoch or "", seq, envelope)
 
+    def follows(self, envelope: Envelope[Any]) -> bool:
+        """Takes the message if it is the next one of a stream in which nothing is missing; returns whether it did."""
+        stream = envelope.stream
+        cursor = self._cursors.get(stream)  # type: ignore[arg-type]
+        if (
+            cursor is None
+            or envelope.seq != cursor.seq + 1
+            or envelope.epoch != cursor.epoch
+            or cursor.held
+        ):
+            return False
+        cursor.seq += 1
+        self._moved[cursor.stream] = cursor
+        return True
+
     def skip(
         self, stream: str | None, epoch: str | None, seq: int | None, now: float
     ) -> tuple[Envelope[Any], ...]:

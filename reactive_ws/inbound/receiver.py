@@ -52,6 +52,8 @@ _MAX_OF_BACKLOG = 256
 _PATIENCE = 4
 """Full bursts of late that make a backlog."""
 _MAX_SECONDS = 0.002
+_MAX_UNTIMED = 16
+"""Messages of a run that are gathered between two looks at the clock; their handlers run later."""
 
 
 class Follower(Protocol):
@@ -207,10 +209,12 @@ class Receiver:
                 self._batch = active_batch()
                 self._tracer = self._domain.tracer
                 while frames:
-                    frame = frames.popleft()
-                    count += 1
-                    counters.bytes_received += len(frame)
-                    if self._take(frame, now) or count >= most or clock() >= end:
+                    before = len(frames)
+                    is_over = self._take(frames.popleft(), now)
+                    if not is_over and self._run_route is not None:
+                        is_over = self._take_run(frames, min(_MAX_UNTIMED, most - count - 1), now)
+                    count += before - len(frames)
+                    if is_over or count >= most or clock() >= end:
                         break
                 self._end_run()
                 self._store_positions()
@@ -275,9 +279,48 @@ class Receiver:
 
     # --- one message ----------------------------------------------------------------------------------------------------
 
+    def _take_run(self, frames: deque[str | bytes], most: int, now: float) -> bool:
+        """Takes frames that go on with the run: messages of its type and channel, each the next one of its stream.
+
+        It does what `_take` does for these, and makes a flood cheaper. The first frame of another kind is the last one;
+        returns whether the burst ends with it.
+        """
+        if (
+            self._is_logging
+            or self._tracer is not None
+            or self._taps
+            or self.followers
+            or self.inbound.entries
+            or self.requests.is_waiting
+        ):
+            return False
+        run, received, follows = self._run, self._received, self.inbound.follows
+        kind, channel = run[-1].type, run[-1].channel
+        counters = self._counters
+        for _ in range(min(most, len(frames))):
+            frame = frames.popleft()
+            found = received(frame, now)
+            if (
+                isinstance(found, Envelope)
+                and found.type == kind
+                and found.channel == channel
+                and not found.problems
+                and not found.more
+                and follows(found)
+            ):
+                counters.bytes_received += len(frame)
+                run.append(found)
+            else:
+                return self._found(frame, found, now)
+        return False
+
     def _take(self, frame: str | bytes, now: float) -> bool:
         """Takes one frame; returns whether the burst ends with it."""
-        found = self._received(frame, now)
+        return self._found(frame, self._received(frame, now), now)
+
+    def _found(self, frame: str | bytes, found: Step | Event, now: float) -> bool:
+        """Takes what a frame was; returns whether the burst ends with it."""
+        self._counters.bytes_received += len(frame)
         if not isinstance(found, Envelope):
             if isinstance(found, Acknowledged):
                 self._end_run()

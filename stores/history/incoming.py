@@ -24,7 +24,7 @@ from ..wire import (
     SessionCreated,
 )
 from .answers import Fit, called, fit, grown
-from .conversation import Conversation, all_answered, answered, began, ended, merged
+from .conversation import Conversation, all_answered, answered, began, continued, ended, merged
 from .doubts import doubts_about, dubious, latest_likely
 from .entry import ToolCall
 
@@ -117,9 +117,12 @@ class Incoming:
             found[1].append(envelope.epoch or usual)
         latest = latest_likely(self._clock)
         for session_id, (responses, epochs) in sessions.items():
-            for response in dubious(responses, self._get(session_id), latest):
-                self._doubt(response)
-            self._change(session_id, _with_all(responses, epochs))
+            before = self._get(session_id)
+            after = continued(before, session_id, responses, epochs, latest)
+            if after is None:
+                for response in dubious(responses, before, latest):
+                    self._doubt(response)
+            self._change(session_id, _with_all(responses, epochs, before, after))
 
     def _doubt(self, response: MessageResponse) -> None:
         for doubt in doubts_about(response, self._get(response.session_id), self._clock):
@@ -181,6 +184,16 @@ class Incoming:
 
 
 def _with_all(
-    responses: list[MessageResponse], epochs: list[str | None]
+    responses: list[MessageResponse],
+    epochs: list[str | None],
+    before: Conversation,
+    after: Conversation | None,
 ) -> Callable[[Conversation], Conversation]:
-    return lambda now: all_answered(now, zip(responses, epochs, strict=True))
+    """Returns a reducer; `after` is what it makes of `before`, if that is known already."""
+
+    def change(now: Conversation) -> Conversation:
+        if now is before and after is not None:
+            return after
+        return all_answered(now, zip(responses, epochs, strict=True))
+
+    return change

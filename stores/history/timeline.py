@@ -12,7 +12,7 @@ It knows places and ids, and nothing about what a message means: that is `histor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, KeysView, Sequence
+from collections.abc import Iterator, KeysView
 
 import attrs
 
@@ -149,15 +149,15 @@ class Timeline:
         waiting = self._open
         return self._recent.has_any(ids) or (len(waiting) > 0 and any(it in waiting for it in ids))
 
-    def extended(self, entries: Sequence[Entry]) -> Timeline:
+    def extended(self, new: dict[str, Entry]) -> Timeline:
         """Returns a timeline with these entries after all that are settled; cheaper than one after the other.
 
         Args:
-            entries: In order, each with a place after `last_place`, none of them known, none twice.
+            new: By id, in order, each with a place after `last_place`, none of them known.
         """
-        settled = self.settled.extended(entries)
-        recent = self._recent.extended({entry.head.id: entry for entry in entries})
-        return attrs.evolve(self, settled=settled, recent=_trimmed(recent, settled))
+        settled = self.settled.extended(new.values())
+        recent = _trimmed(self._recent.extended(new), settled)
+        return Timeline(settled, self.waiting, self.dropped, recent, self._open, self._arrivals)
 
     def remove(self, identity: str) -> Timeline:
         """Returns a timeline without the entry with this id, if it is there."""

@@ -55,7 +55,7 @@ class TimelineMachine(RuleBasedStateMachine):
         places = [(last[0], last[1] + step * number, 0) for number in range(1, count + 1)]
         rows = [(place, self.fresh(), "") for place in places]
         assert not any(self.timeline.knows(identity) for _, identity, _ in rows)
-        self.timeline = self.timeline.extended([entry(row[1], row[0]) for row in rows])
+        self.timeline = self.timeline.extended({row[1]: entry(row[1], row[0]) for row in rows})
         self.settled += rows
 
     @precondition(lambda self: self.waiting)
