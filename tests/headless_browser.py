@@ -121,7 +121,7 @@ class Chromium:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
-    async def until(self, script: str, *, seconds: float = 30.0) -> Any:
+    async def until(self, script: str, *, seconds: float = 120.0) -> Any:
         """Returns the value of an expression as soon as it is true; the page may need a while."""
         async with asyncio.timeout(seconds):
             while True:
@@ -169,7 +169,7 @@ class Page:
 
     def until(self, script: str, value: Any) -> None:
         """Waits until an expression has this value."""
-        end = time.monotonic() + 30.0
+        end = time.monotonic() + 120.0
         while (found := self.run(script)) != value:
             assert time.monotonic() < end, f"{script} is {found!r}, not {value!r}"
             time.sleep(0.05)

@@ -61,7 +61,7 @@ def test_every_block_of_a_page_runs_as_printed(page: Path, tmp_path: Path) -> No
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, f"{page.name}:\n{done.stdout}{done.stderr}"

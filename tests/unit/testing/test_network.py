@@ -81,7 +81,7 @@ async def test_an_echo_takes_one_round_trip() -> None:
 
 
 def seconds_of_ten_resets_and_waits() -> float:
-    """Returns how long ten times connect, reset and 60 s of waiting take in real time: the best of five."""
+    """Returns how long ten times connect, reset and 60 s of waiting take of the processor's time: the best of five."""
 
     @simulate
     async def run() -> float:
@@ -98,9 +98,9 @@ def seconds_of_ten_resets_and_waits() -> float:
 
     best = 60.0
     for _ in range(5):
-        started = time.perf_counter()
+        started = time.process_time()
         assert run() > 600
-        best = min(best, time.perf_counter() - started)
+        best = min(best, time.process_time() - started)
     print(f"ten times: {best * 1000:.1f} ms")
     return best
 
