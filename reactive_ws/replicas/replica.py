@@ -226,9 +226,8 @@ class Replica(ReadOnly[S]):
         sent: list[str] = []
 
         def sending(envelope: Envelope[Any]) -> None:
-            if envelope.type in self._optimistic:
+            if envelope.type in self._optimistic and self.add(envelope):
                 sent.append(envelope.id or "")
-                self.add(envelope)
 
         try:
             delivery = self._hub.send(command, self.stream, sending)
@@ -365,11 +364,16 @@ class Replica(ReadOnly[S]):
 
     # --- pending commands -----------------------------------------------------------------------------------------------
 
-    def add(self, envelope: Envelope[Any]) -> None:
-        """Shows the effect of a command that is on its way."""
+    def add(self, envelope: Envelope[Any]) -> bool:
+        """Shows the effect of a command that is on its way; returns False when a command with its id is shown already."""
         command = PendingCommand(envelope.id or "", envelope.type, envelope.payload)
-        self._failed.intersection_update(it.id for it in self._facts.get().pending)
+        known = {it.id for it in self._facts.get().pending}
+        if command.id in known:
+            # Such as after a process that died when its state file had the acknowledgement and its outbox still the message.
+            return False
+        self._failed &= known
         self._change(lambda now: self._rules.sent(now, command))
+        return True
 
     def takes(self, envelope: Envelope[Any]) -> bool:
         """Whether a message that waits in the outbox is one of this replica's commands."""

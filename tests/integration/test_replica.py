@@ -12,6 +12,7 @@ from reactive_ws import OutboxOptions, WebSocketService
 from reactive_ws.engine import Domain
 from reactive_ws.replicas import Replica, ReplicaStatus
 from reactive_ws.server import Context, Server
+from reactive_ws.wire import Envelope, Position
 
 
 def added(state: Todos, entry: Added | Add) -> Todos:
@@ -94,3 +95,43 @@ async def test_a_replica_with_a_state_file_that_is_made_late_catches_up(tmp_path
         await until(lambda: second.get().titles == ("tea", "milk"))
         assert second.status.get() is ReplicaStatus.LIVE
         second.close()
+
+
+async def test_an_acknowledged_command_is_shown_by_the_next_process_until_its_entry_comes(
+    tmp_path: Path,
+) -> None:
+    def start() -> tuple[WebSocketService, Replica[Todos]]:
+        service = WebSocketService(
+            "ws://127.0.0.1:9/",
+            registry=types(),
+            domain=Domain("client"),
+            proxy=None,
+            outbox=OutboxOptions(path=tmp_path / "outbox.db"),
+        )
+        path = tmp_path / "todos.json"
+        return service, service.replica(
+            "todos", Todos(), {Added: added}, optimistic={Add: added}, state_file=path
+        )
+
+    def come(replica: Replica[Todos], seq: int, title: str) -> None:
+        replica.entry(Envelope("added", Added(title), stream="todos", epoch="e", seq=seq))
+
+    service, todos = start()
+    todos.state(Position("e", 1), {"titles": ["tea"]})
+    todos.send(Add("1", "milk"))
+    todos.acknowledged("1", {"todos": Position("e", 3)})
+    todos.close()
+    # The process dies before its outbox forgets the message, so that both files have it.
+    await service.disconnect()
+    service, todos = start()
+    (command,) = todos.pending.get()
+    assert (command.id, command.awaited) == ("1", Position("e", 3))
+    assert isinstance(command.payload, Add)
+    assert (todos.get().titles, todos.confirmed.get().titles) == (("tea", "milk"), ("tea",))
+    come(todos, 2, "bread")
+    todos.state(Position("e", 2), {"titles": ["tea", "bread"]})
+    assert todos.get().titles == ("tea", "bread", "milk")
+    come(todos, 3, "milk")
+    assert (todos.get().titles, todos.pending.get()) == (("tea", "bread", "milk"), ())
+    todos.close()
+    await service.disconnect()

@@ -17,7 +17,7 @@ from todo_types import Add, Added, Todos, types
 from reactive_ws import Header, WebSocketService
 from reactive_ws.dialects.v1 import V1Session
 from reactive_ws.engine import Commit, Domain
-from reactive_ws.errors import RequestFailed, StateTooBig, UsageError
+from reactive_ws.errors import DuplicateId, RequestFailed, StateTooBig, UsageError
 from reactive_ws.replicas import PendingCommand, Replica, Replicas, ReplicaStatus, facts
 from reactive_ws.replicas.facts import Facts, Rules
 from reactive_ws.server import Context, MemoryLog, Refused, Server
@@ -440,7 +440,9 @@ async def test_a_refused_replica_is_asked_for_again_with_a_new_token() -> None:
 
 
 @simulate
-async def test_what_is_asked_for_before_the_service_runs_is_asked_for_when_it_is_connected() -> None:
+async def test_what_is_asked_for_before_the_service_runs_is_asked_for_when_it_is_connected() -> (
+    None
+):
     async with serving(MemoryLog()) as server:
         await server.publish("todos", Added("tea"))
         service = make()
@@ -454,6 +456,15 @@ async def test_what_is_asked_for_before_the_service_runs_is_asked_for_when_it_is
             assert todos.get().titles == ("tea",)
             await asyncio.sleep(5)
             assert len(states) == 1
+
+
+def test_a_command_with_the_id_of_a_pending_one_is_refused_and_leaves_that_one() -> None:
+    service = WebSocketService("ws://server/ws", registry=types(), domain=Domain("d"))
+    todos = replica(service)
+    todos.send(Add("1", "tea"))
+    with pytest.raises(DuplicateId):
+        todos.send(Add("1", "tea"))
+    assert (todos.get().titles, len(todos.pending.get())) == (("tea",), 1)
 
 
 # --- patterns ---------------------------------------------------------------------------------------------------------
