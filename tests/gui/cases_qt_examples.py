@@ -1,10 +1,13 @@
-"""The three small Qt programs of `examples`, driven by their user. Run by `test_toolkits.py` in a process of its own."""
+"""The small Qt programs of `examples`, driven by their user. Run by `test_toolkits.py` in a process of its own."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -12,6 +15,8 @@ import ui_drivers
 from PySide6 import QtCore, QtTest, QtWidgets
 
 from reactive_ws import JsonCodec, Store, WebSocketService
+from reactive_ws.errors import Refused
+from reactive_ws.server import Context, Server, SessionSettings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 sys.path.append(str(EXAMPLES))
@@ -159,3 +164,73 @@ def test_a_window_that_goes_takes_its_bindings_with_it(stage: Stage) -> None:
     del window
     stage.until(lambda: editor.form.observer_count < before)
     assert QtWidgets.QApplication.instance() is not None
+
+
+def test_the_todo_window_shows_at_once_what_the_user_adds_and_what_others_do(stage: Stage) -> None:
+    from todo import client_qt
+    from todo.messages import (
+        LIST,
+        TodoAdd,
+        TodoAdded,
+        TodoList,
+        TodoTick,
+        TodoTicked,
+        added,
+        registry,
+        ticked,
+    )
+    from todo.model import TodoClient
+
+    backend = Server(registry(), settings=SessionSettings(channels=(LIST,)))
+    backend.state(LIST, TodoList(), {TodoAdded: added, TodoTicked: ticked})
+    may_answer = asyncio.Event()
+
+    @backend.command(TodoAdd)
+    async def add(command: TodoAdd, context: Context) -> None:
+        await may_answer.wait()
+        if command.title == "no":
+            raise Refused("no", "not this one")
+        context.publish(LIST, TodoAdded(command.id, command.title))
+
+    @backend.command(TodoTick)
+    async def tick(command: TodoTick, context: Context) -> None:
+        context.publish(LIST, TodoTicked(command.id, command.is_done))
+
+    url, ended = Future[str](), asyncio.Event()
+
+    async def serve() -> None:
+        async with backend.serve(port=0) as where:
+            url.set_result(where)
+            await ended.wait()
+
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    client = TodoClient(url.result(10))
+    window = client_qt.Window(stage.ui, client)
+    window.show()
+    client.service.start()
+
+    def shown() -> list[str]:
+        model = window.model.model
+        return [model.data(model.index(row)) for row in range(model.rowCount())]
+
+    try:
+        stage.until(lambda: client.service.connection.get().is_connected)
+        for title in ("milk", "no"):
+            type_in(window.input, title)
+            QtTest.QTest.keyClick(window.input, QtCore.Qt.Key.Key_Return)
+        stage.until(lambda: shown() == ["☐  milk ...", "☐  no ..."])
+        assert client.todos.confirmed.get().items == ()
+        loop.call_soon_threadsafe(may_answer.set)
+        stage.until(lambda: shown() == ["☐  milk"])
+        window.toggle(window.model.model.index(0))
+        stage.until(lambda: shown() == ["☑  milk"])
+        asyncio.run_coroutine_threadsafe(backend.publish(LIST, TodoAdded("t", "tea")), loop)
+        stage.until(lambda: shown() == ["☑  milk", "☐  tea"])
+    finally:
+        client.service.stop()
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
+        loop.close()
+        window.close()

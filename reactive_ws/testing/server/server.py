@@ -34,7 +34,7 @@ NEVER = float("inf")
 
 Answer = Callable[[Envelope[Any]], list[Envelope[Any]]]
 
-_ANSWERED = ("ping", "auth", "resume", "sync", "subscribe", "unsubscribe")
+_ANSWERED: tuple[str, ...] = ("ping", "auth", "resume", "sync", "subscribe", "unsubscribe")
 """Types that the server answers by itself, besides the messages that it acknowledges."""
 
 
@@ -98,12 +98,13 @@ class ScriptedServer:
         self._codec = codec or JsonCodec(self.registry)
         self.streams = Streams(epoch, self._codec, self._pass_over)
         self._conversations: dict[Peer, Conversation] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._is_plain = is_plain
         self._is_silent = False
         self._is_deduplicating = is_deduplicating
         self._known_ids: set[str] = set()
         self._answers: dict[str, Answer] = {}
-        self._skipped = set[str]() if is_plain else set(_ANSWERED)
+        self._skipped: set[str] = set() if is_plain else {*_ANSWERED}
         self._mischiefs = Mischiefs()
         self._dies_after: int | None = None
         self._mute: Mute | None = None
@@ -370,7 +371,9 @@ class ScriptedServer:
         loop = asyncio.get_running_loop()
 
         def close(code: int, reason: str) -> None:
-            self._closing = loop.create_task(peer.close(code, reason))
+            closing = loop.create_task(peer.close(code, reason))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
         conversation = Conversation(
             self.registry,
