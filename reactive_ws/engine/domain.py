@@ -436,7 +436,7 @@ class Domain(CommitQueue):
                     continue
                 store = stores[name]
                 old = store._value
-                new = old if old is value else store._loaded(old, value)
+                new = store._loaded(old, value)
                 if not store._unchanged(old, new):
                     changes.append((store, old, new))
             if not changes or self.commit(changes):

@@ -16,7 +16,6 @@ from .persistent_map import Map
 
 __all__ = ["Entities", "Place"]
 
-_MISSING: Final = object()
 _MANY: Final = 64
 """So many more changes of keys than keys are remembered for the next look at their order."""
 
@@ -267,13 +266,12 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
             KeyError: no `old`.
         """
         value, place = self._values[old], self._keys.places[old]
-        touched = (old,) if self._values.get(new, _MISSING) is value else (old, new)
         values = self._values.delete(old).set(new, value)
         places = self._keys.places.delete(old).set(new, place)
         keys = self._keys
         lost = keys.lost_places + (2 if new in keys.places else 1)
         moved = _Keys(places, keys.next_place, keys.lineage, lost)
-        return _made(values, moved, touched)._compared_with(self)
+        return _made(values, moved, (old, new))._compared_with(self)
 
     def moved(self, key: K, neighbour: K, *, is_before: bool) -> Entities[K, V_co]:
         """Returns a mapping with `key` just before or after a neighbour in the order.
@@ -315,10 +313,9 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         numbers: Map[K, Place] = Map({it: number for number, it in enumerate(ordered)})
         return _noting(_made(self._values, _Keys(numbers, len(ordered)), (key,)), (key,))
 
-    def instead_of(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
-        """Returns this mapping with all keys noted under which `older` has another object, or none."""
-        touched = [key for key in self if self._values[key] is not older._values.get(key, _MISSING)]
-        touched += [key for key in older if key not in self._values]
+    def instead_of(self, older: Entities[K, V_co], changed: Iterable[K]) -> Entities[K, V_co]:
+        """Returns this mapping with the changed keys noted, and those that only `older` has."""
+        touched = [*changed, *(key for key in older if key not in self._values)]
         return _made(self._values, self._keys, tuple(touched))._compared_with(older)
 
     def after(self, older: Entities[K, V_co]) -> Entities[K, V_co]:

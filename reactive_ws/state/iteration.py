@@ -160,8 +160,14 @@ async def run_for_each(
     """Awaits `function` of the values of a buffer until it ends, by a policy. Two runs never overlap."""
 
     async def run(value: T) -> None:
+        me = asyncio.current_task()
         try:
             await function(value)
+        except asyncio.CancelledError as error:
+            if me is None or me.cancelling():
+                raise
+            # This task goes on: the function awaited something that another part cancelled.
+            report(RuntimeError(f"what the function awaited was cancelled: {error!r}"))
         except Exception as error:  # noqa: BLE001 - reported; the loop goes on with the next value
             report(error)
 

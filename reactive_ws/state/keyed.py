@@ -362,13 +362,8 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     @final
     def replace_all(self, entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> None:
         """Makes these the only entities, in their order, in one commit; equal ones are kept as they are."""
-        pairs = _pairs(entities)
-
-        def change(now: Entities[K, V]) -> Entities[K, V]:
-            kept = {key: self._with_one(key, entity, now)[key] for key, entity in pairs.items()}
-            return _replaced(now, Entities[K, V].of(kept))
-
-        self._update(change)
+        pairs = Entities[K, V].of(_pairs(entities))
+        self._update(lambda now: self._replaced(now, pairs))
 
     @final
     def remove(self, *keys: K) -> None:
@@ -382,7 +377,13 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         Raises:
             KeyError: no `old`.
         """
-        self._update(lambda now: now if old == new and old in now else now.renamed(old, new))
+
+        def change(now: Entities[K, V]) -> Entities[K, V]:
+            if old == new and old in now:
+                return now
+            return self._settled(now, now.renamed(old, new))
+
+        self._update(change)
 
     @final
     def move(
@@ -411,12 +412,12 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
     @final
     def reset(self) -> None:
-        """Returns to the initial entities, in their order.
+        """Returns to the initial entities, in their order; equal ones are kept as they are.
 
         Raises:
             StoreClosed: after close().
         """
-        self._update(lambda now: _replaced(now, self._initial))
+        self._update(lambda now: self._replaced(now, self._initial))
 
     @final
     def trigger(self, *keys: K) -> None:
@@ -540,6 +541,21 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         }
         return now.with_many(fresh) if fresh else now
 
+    def _replaced(self, now: Entities[K, V], by: Entities[K, V]) -> Entities[K, V]:
+        """Returns `by` with the changed keys noted, and with equal entities kept as they are; `now` when nothing changed."""
+        if by is now and self._is_by_default:
+            return now
+        changed: list[K] = []
+        kept: dict[K, V] = {}
+        for key, entity in by.items():
+            old = now._values.get(key, _MISSING)
+            if old is _MISSING or not self._is_same_entity(cast("V", old), entity):
+                changed.append(key)
+            elif old is not entity:
+                kept[key] = cast("V", old)
+        newer = (Entities[K, V].of({**by, **kept}) if kept else by).instead_of(now, changed)
+        return newer if newer._touched or not newer.is_ordered_like(now) else now
+
     def _merged(self, older: Entities[K, V], newer: Entities[K, V]) -> Entities[K, V]:
         return newer if newer is older else newer.after(older)
 
@@ -559,7 +575,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         entities = (
             cast("Entities[K, V]", value) if is_snapshot else Entities[K, V].of(_pairs(value))
         )
-        loaded = _replaced(old, entities)
+        loaded = self._replaced(old, entities)
         self._check(loaded)
         return loaded
 
@@ -621,12 +637,6 @@ def _pairs(entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> dict[K, V]:
             f"entities are a mapping, or pairs of key and entity, such as {{1: entity}}; got {entities!r:.80} ({error})"
         ) from error
     return pairs
-
-
-def _replaced(now: Entities[K, V], by: Entities[K, V]) -> Entities[K, V]:
-    """Returns `by` with what changed since `now`; `now` itself when nothing did."""
-    newer = by.instead_of(now)
-    return newer if newer._touched or not newer.is_ordered_like(now) else now
 
 
 def _of_entity(selector: Callable[[Any], Any] | None) -> Callable[[Any], Any]:

@@ -231,7 +231,7 @@ class Selection(Observable[T_co], Generic[T_co]):
         """Awaits an async function of the current value and of later ones, until the store is closed.
 
         Ends when its task is cancelled, with the run that is under way. What the function raises is reported as "effect", and
-        the next value follows. `resources.effect` does the same without a task of your own.
+        the next value follows; so does the cancellation of what it awaits. `resources.effect` does the same without a task of your own.
 
         Args:
             function: An async function of the value.

@@ -11,14 +11,19 @@ import math
 import operator
 import uuid
 from collections import UserList, deque, namedtuple
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Self
 
 import attrs
 import msgspec
 import pytest
 
+from reactive_ws.engine import Dump
+from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Domain
 from reactive_ws.engine.equality import same, shallow, unchanged
+from reactive_ws.state.keyed import KeyedStore
 from reactive_ws.state.store import Store
 
 
@@ -259,3 +264,77 @@ def test_a_signalling_nan_is_a_change_and_no_error(domain: Domain) -> None:
     store.select().subscribe(log.append)
     store.set(decimal.Decimal(1))
     assert log[1:] == [decimal.Decimal(1)]
+
+
+WRITES: dict[str, Callable[[Any, Any], object]] = {
+    "set": lambda store, value: store.set(value),
+    "update": lambda store, value: store.update(lambda _: value),
+    "load": lambda store, value: store.domain.load(Dump(0, {"s": value})),
+}
+KEYED_WRITES: dict[str, Callable[[Any, Any], object]] = {
+    "upsert": lambda store, entity: store.upsert("x", entity),
+    "update": lambda store, entity: store.update("x", lambda _: entity),
+    "set_many": lambda store, entity: store.set_many({"x": entity}),
+    "replace_all": lambda store, entity: store.replace_all({"x": entity, "y": store.get("y")}),
+    "rename": lambda store, entity: (store.upsert("z", entity), store.rename("z", "x")),
+    "load": lambda store, entity: store.domain.load(Dump(0, {"s": {"x": entity, "y": store.get("y")}})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_batched", [False, True])
+@pytest.mark.parametrize("kind", [*WRITES, *(f"keyed {name}" for name in KEYED_WRITES)])
+def test_a_comparer_means_the_same_for_every_way_to_write(kind: str, *, is_batched: bool) -> None:
+    def calls(equals: Any, value: Any) -> int:
+        """Returns how often an observer is called when `value` is written over the first one."""
+        domain = Domain("equals")
+        seen: list[object] = []
+        name = kind.removeprefix("keyed ")
+        store: Any
+        if kind in WRITES:
+            store, write = Store(FIRST, name="s", domain=domain, equals=equals), WRITES[name]
+            store.select().subscribe(seen.append)
+        else:
+            first = {"x": FIRST, "y": "other"}
+            store, write = KeyedStore(first, name="s", domain=domain, equals=equals), KEYED_WRITES[name]  # fmt: skip
+            store.select("x").subscribe(seen.append)
+        seen.clear()
+        with batch(domain) if is_batched else nullcontext():
+            write(store, value)
+        return len(seen)
+
+    same_object, equal, other = FIRST, [1], [2]
+    assert (calls(None, equal), calls(None, same_object)) == (1, 0)
+    assert (calls(operator.eq, equal), calls(operator.eq, same_object)) == (0, 0)
+    assert calls(operator.eq, other) == 1
+    assert [calls(lambda _old, _new: False, it) for it in (same_object, equal)] == [1, 1]
+
+
+@pytest.mark.parametrize("is_batched", [False, True])
+@pytest.mark.parametrize("is_keyed", [False, True])
+def test_a_reset_asks_the_comparer(*, is_keyed: bool, is_batched: bool) -> None:
+    def calls(equals: Any, value: Any) -> int:
+        """Returns how often an observer is called when a reset replaces `value` by an equal object, or by itself."""
+        domain = Domain("equals")
+        seen: list[object] = []
+        store: Any
+        if is_keyed:
+            store = KeyedStore({"x": FIRST}, domain=domain, equals=equals)
+            store.remove("x")
+            store.upsert("x", value)
+            store.select("x").subscribe(seen.append)
+        else:
+            store = Store(FIRST, domain=domain, equals=equals)
+            store.set([])
+            store.set(value)
+            store.select().subscribe(seen.append)
+        seen.clear()
+        with batch(domain) if is_batched else nullcontext():
+            store.reset()
+        return len(seen)
+
+    assert (calls(None, [1]), calls(None, FIRST)) == (1, 0)
+    assert (calls(operator.eq, [1]), calls(operator.eq, FIRST)) == (0, 0)
+    assert [calls(lambda _old, _new: False, it) for it in (FIRST, [1])] == [1, 1]
+
+
+FIRST = [1]

@@ -133,3 +133,32 @@ def test_wrong_arguments_are_refused(function: Any, options: dict[str, Any], tex
     store = Store(0, domain=Domain("test"))
     with pytest.raises(UsageError, match=text):
         asyncio.run(store.select().for_each(function, **options))
+
+
+@pytest.mark.parametrize("policy", Policy)
+@simulate
+async def test_an_awaited_future_that_is_cancelled_is_reported_and_ends_nothing(
+    policy: Policy,
+) -> None:
+    reports: list[ErrorReport] = []
+    store = Store(0, domain=Domain("test", on_error=reports.append))
+    log: list[int] = []
+
+    async def work(value: int) -> None:
+        if value == 1:
+            other: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            other.cancel()
+            await other
+        log.append(value)
+
+    running = asyncio.create_task(store.select().for_each(work, policy))
+    for value in (1, 2):
+        await asyncio.sleep(1)
+        store.set(value)
+    await asyncio.sleep(1)
+    store.set(1)
+    store.close()
+    await running
+    assert log == [0, 2]
+    kinds = [(report.kind, type(report.error)) for report in reports]
+    assert kinds == [("effect", RuntimeError)] * 2
