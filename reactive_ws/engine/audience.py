@@ -236,13 +236,17 @@ class Link(DisposableBase):
         audience = self._audience
         if audience is None:
             return
-        on_completed = self._on_completed
-        self.dispose()
-        if on_completed is not None:
-            try:
-                on_completed()
-            except BaseException as error:  # noqa: BLE001 - kept, and raised after the others were served
-                audience._domain._failed("observer", error, audience._label(), on_completed)
+        # Taken first, because an interrupt may make a second call of this.
+        on_completed, self._on_completed = self._on_completed, None
+        try:
+            # Of the last observer this calls `on_stop`, which may raise.
+            self.dispose()
+        finally:
+            if on_completed is not None:
+                try:
+                    on_completed()
+                except BaseException as error:  # noqa: BLE001 - kept, and raised after the others were served
+                    audience._domain._failed("observer", error, audience._label(), on_completed)
 
 
 class Audience:
@@ -554,7 +558,10 @@ class Audience:
         self._is_closed = True
         for link in list(self._links):
             if link is not None:
-                link._end()
+                try:
+                    link._end()
+                except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
+                    self._domain._failed("lifecycle", error, self._label(), link)
 
 
 def _joining_here() -> set[Link]:

@@ -300,15 +300,15 @@ class Cell(Root, Generic[T]):
 
     def _awake(self) -> None:
         if self._lifecycle is not None:
-            self._domain._chores.append(self._mind_lifecycle)
+            self._domain._chores.append(self)
         self._is_awake = True
 
     def _asleep(self) -> None:
         if self._lifecycle is not None:
-            self._domain._chores.append(self._mind_lifecycle)
+            self._domain._chores.append(self)
         self._is_awake = False
 
-    def _mind_lifecycle(self) -> None:
+    def _run_chore(self) -> None:
         if self._lifecycle is not None:
             self._lifecycle.settle(self)
 

@@ -30,11 +30,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from functools import partial
 from itertools import starmap
+from operator import attrgetter
 from threading import get_ident
 from typing import Any, Protocol, TypeVar, cast
 
 from ..errors import UsageError
-from .commit import Commit, CommitHook, ErrorReport, log_report, name_of
+from .commit import Changed, Commit, CommitHook, ErrorReport, log_report, name_of
 from .home import Home, home_of, is_lost
 
 __all__ = ["CommitQueue", "current_batch", "fork_safe_lock", "open_batches", "outside_batches"]
@@ -105,6 +106,37 @@ class Packable(Protocol):
     def _pack(self) -> None:
         """Removes them. Under the lock, while no thread walks the lists."""
         ...
+
+
+class Chore(Protocol):
+    """Work that runs user code and was noted under the lock: start and stop callbacks, the rest of an ending."""
+
+    _height: int
+    """The highest runs first, so that a derived value starts before its sources."""
+
+    def _run_chore(self) -> None:
+        """Does the work. Without locks."""
+        ...
+
+
+class _Ending:
+    """The rest of an end of streams that an exception cut short.
+
+    Args:
+        closed: The stores that end.
+    """
+
+    _height = 0
+
+    def __init__(self, closed: tuple[Changed, ...]) -> None:
+        self._closed = closed
+
+    def _run_chore(self) -> None:
+        for source in self._closed:
+            source._complete()
+
+
+_height_of = attrgetter("_height")
 
 
 class Wakeable(Protocol):
@@ -209,7 +241,7 @@ class CommitQueue:
         # Whether a handler or a finalizer, inside the lock, left work to the act that it interrupted.
         self._leftover = False
         # No deque, which takes 760 bytes when it is empty: here is one at a time.
-        self._chores: list[Callable[[], None]] = []
+        self._chores: list[Chore] = []
         self._home: Home | None = None if home is None else home_of(home)
         self._is_home_woken = False
         # Whether the home changed under the delivery that is under way.
@@ -448,7 +480,8 @@ class CommitQueue:
                             is_handed_over = True
                         budget -= 1
                     if not is_handed_over:
-                        commit = self._queue.popleft()
+                        commit = self._queue[0]
+                        self._queue.popleft()
                         if self._settling or self._joins or self._dirty:
                             self._admit(commit.number)
                 if commit is None:
@@ -458,6 +491,10 @@ class CommitQueue:
                 if self._leftover or self._trash:
                     self._after_section()
         except BaseException:
+            if commit is not None and commit.closed:
+                # What an interrupt left of the end of the streams is done by the next act; the rest changes nothing.
+                self._chores.append(_Ending(commit.closed))
+                self._leftover = True
             self._hand_over()
             raise
         if self._leftover or self._trash:
@@ -480,7 +517,9 @@ class CommitQueue:
             return False
         # From the look at the queue to the end without a call, so that neither of them comes between.
         self._is_moved = self._is_backlog_reported = False
-        self._is_busy = self._home is not None or self._hooks != () or self._strict
+        self._is_busy = (
+            self._home is not None or self._hooks != () or self._strict or self._leftover
+        )
         self._deliverer = self._current = self._depth = 0
         return True
 
@@ -760,11 +799,15 @@ class CommitQueue:
         return depth
 
     def _run_chores(self) -> None:
-        """Runs start and stop callbacks that were noted under the lock."""
+        """Runs what was noted under the lock, the highest first."""
         while self._chores:
-            try:
-                chore = self._chores.pop(0)
-            except IndexError:
+            # A handler may run some of them meanwhile.
+            first = max(tuple(self._chores), key=_height_of, default=None)
+            if first is None:
                 return
+            try:
+                self._chores.remove(first)
+            except ValueError:
+                continue
             with outside_batches():
-                chore()
+                first._run_chore()

@@ -17,6 +17,7 @@ import threading
 import weakref
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from threading import get_ident
 from typing import Any, Protocol, cast
 
@@ -26,11 +27,15 @@ from reactivex.disposable import Disposable
 from ..errors import DomainMismatch, FeedbackLoop, StoreClosed, UsageError
 from .checks import check_count, check_function, check_kind, check_seconds, refuse_copy
 from .commit import Changed, Commit, CommitHook, Dump, ErrorReport, Tracer
-from .commit_queue import CommitQueue
+from .commit_queue import Chore, CommitQueue
 from .graph import HasDependents
 from .home import Home, home_of
 
 __all__ = ["Commit", "Domain", "Dump", "ErrorReport", "as_default_domain", "default_domain"]
+
+
+# No generator, in which an interrupt would be lost.
+_is_shut_of = attrgetter("_is_shut")
 
 
 class Belonging(Protocol):
@@ -38,14 +43,6 @@ class Belonging(Protocol):
 
     _domain: Domain
     name: str
-
-
-class Starting(Protocol):
-    """Anything with start and stop callbacks."""
-
-    def _mind_lifecycle(self) -> None:
-        """Calls `on_start` or `on_stop`, as the number of observers asks for. Without locks."""
-        ...
 
 
 class Explaining(Protocol):
@@ -92,7 +89,7 @@ class Domain(CommitQueue):
         self._has_ended = False
         # A dict, because one step of the interpreter adds to it or takes away, so that it needs no lock.
         self._stores: dict[weakref.ref[Changed], None] = {}
-        self._with_callbacks: dict[weakref.ref[Starting], None] = {}
+        self._with_callbacks: dict[weakref.ref[Chore], None] = {}
         self._tracer: Tracer | None = None
         self._explaining: tuple[weakref.ref[Explaining], ...] = ()
 
@@ -242,11 +239,7 @@ class Domain(CommitQueue):
                 for store, value in expected:
                     if store._value is not value:
                         return False
-                if (
-                    commit.closed
-                    and not commit.changes
-                    and all(it._is_shut for it in commit.closed)
-                ):
+                if commit.closed and not commit.changes and all(map(_is_shut_of, commit.closed)):
                     # Another thread closed them first.
                     return False
                 for store, old, _ in commit.changes:
@@ -308,7 +301,7 @@ class Domain(CommitQueue):
             if link._audience is not None:
                 link._audience._begin_as_child()
         with_callbacks = [reference() for reference in list(self._with_callbacks)]
-        self._chores += [it._mind_lifecycle for it in with_callbacks if it is not None]
+        self._chores += [it for it in with_callbacks if it is not None]
 
     def _catch_up_with_parent(self) -> None:
         for source in self._sources():
@@ -384,7 +377,7 @@ class Domain(CommitQueue):
         """Notes a new store for as long as it lives. Any thread."""
         self._stores[weakref.ref(store, cast("Any", self._stores.pop))] = None
 
-    def _add_with_callbacks(self, source: Starting) -> None:
+    def _add_with_callbacks(self, source: Chore) -> None:
         """Notes a store or a derived value with start or stop callbacks, for as long as it lives. Any thread."""
         self._with_callbacks[weakref.ref(source, cast("Any", self._with_callbacks.pop))] = None
 

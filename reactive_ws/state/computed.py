@@ -588,7 +588,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         if isinstance(self._function, SharedSelector):
             self._function.is_value_awake = True
         if self._lifecycle is not None:
-            self._domain._chores.append(self._mind_lifecycle)
+            self._domain._chores.append(self)
         self._is_awake = True
 
     def _asleep(self) -> None:
@@ -602,10 +602,10 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             self._function.is_value_awake = False
             self._function.forget()
         if self._lifecycle is not None:
-            self._domain._chores.append(self._mind_lifecycle)
+            self._domain._chores.append(self)
         self._is_awake = False
 
-    def _mind_lifecycle(self) -> None:
+    def _run_chore(self) -> None:
         if self._lifecycle is not None:
             self._lifecycle.settle(self)
 
@@ -634,7 +634,9 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         return self._function
 
     def _is_left_alone(self) -> bool:
-        return not self._is_closed and all(source._is_closed for source in self._sources)
+        # A closed one that is observed still has an end to give, because an interrupt came.
+        is_open = not self._is_closed or self._is_observed()
+        return is_open and all(source._is_closed for source in self._sources)
 
     def _has_ended(self) -> bool:
         return self._domain._has_ended and all(root._has_ended() for root in self._roots())

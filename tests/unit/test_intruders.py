@@ -577,6 +577,39 @@ def test_an_interrupt_anywhere_leaves_nothing_behind() -> None:
                 raise AssertionError(f"interrupt at place {place} of {act!r}: {error}") from error
 
 
+def test_an_interrupt_anywhere_in_a_close_ends_every_stream_once() -> None:
+    names = ["whole", "whole 2", "part", "derived", "part of derived", "other part"]
+    for place in itertools.count(1):
+        domain = Domain("world")
+        store, other = Store(0, domain=domain), Store(0, domain=domain)
+        value = derived(store, lambda now: now + 1)
+        streams: list[Any] = [
+            store.select(),
+            store.select(),
+            store.select(str),
+            value.select(),
+            value.select(str),
+            store.select(repr),
+        ]
+        ended: list[str] = []
+        for name, stream in zip(names, streams, strict=True):
+            stream.subscribe(None, None, lambda name=name, ended=ended: ended.append(name))
+
+        def interrupt() -> None:
+            raise Stop
+
+        is_there = True
+        with suppress(Stop):
+            is_there = is_reached(store.close, place, interrupt)
+        # The next act does what is left; a close that came to nothing can be repeated.
+        other.set(1)
+        store.close()
+        assert sorted(ended) == sorted(names), place
+        assert (store.observer_count, [*domain._chores]) == (0, [])
+        if not is_there:
+            break
+
+
 # --- the real thing ---------------------------------------------------------------------------------------------------
 
 

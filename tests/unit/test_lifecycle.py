@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 from reactivex import operators as ops
@@ -248,6 +249,45 @@ def test_a_derived_value_starts_before_its_sources_and_before_it_shows_a_value(
     log.clear()
     with derived_all([double, store], sum, on_start=start).select().subscribe(log.append):
         assert log == ["starts", "starts", "store starts", 15]
+
+
+def test_a_derived_value_starts_before_the_one_below_it_in_any_order_of_sources(
+    domain: Domain,
+) -> None:
+    log: list[str] = []
+
+    def calls(name: str) -> Any:
+        return {
+            "on_start": lambda: log.append(name),
+            "on_stop": lambda: log.append(f"{name} stops"),
+        }
+
+    store = Store(0, domain=domain, **calls("store"))
+    low = derived(store, lambda value: value, **calls("low"))
+    middle = derived(low, lambda value: value, **calls("middle"))
+    top = derived(store, low, middle, lambda *values: values, **calls("top"))
+    with top.select().subscribe():
+        assert log == ["top", "middle", "low", "store"]
+        del log[:]
+    assert log == ["top stops", "middle stops", "low stops", "store stops"]
+
+
+class Stop(BaseException):
+    """The exception of a callback, as `SystemExit` is."""
+
+
+def test_a_stop_callback_that_raises_keeps_no_observer_from_its_end(domain: Domain) -> None:
+    def stop() -> None:
+        raise Stop
+
+    store = Store(0, domain=domain)
+    ended: list[str] = []
+    for name, on_stop in (("first", stop), ("second", None)):
+        value = derived(store, str, on_stop=on_stop)
+        value.select().subscribe(None, None, lambda name=name: ended.append(name))
+    with pytest.raises(Stop):
+        store.close()
+    assert ended == ["first", "second"]
 
 
 def test_a_derived_value_lingers_by_its_own_scheduler(domain: Domain) -> None:
