@@ -8,7 +8,7 @@ from typing import Any
 from reactive_ws.inbound.subscriptions import Asking, Subscriptions
 from reactive_ws.stores.wire.chat import Message, MessageResponse, agent_chat
 from reactive_ws.testing import NEVER, Drop, Latency, ScriptedServer, World, simulate
-from reactive_ws.wire.control import Subscribed
+from reactive_ws.wire.control import Subscribed, Unsubscribed
 from reactive_ws.wire.envelope import Envelope
 
 
@@ -199,3 +199,28 @@ async def test_after_disconnect_nothing_asks_any_more() -> None:
         await service.wait_connected()
         await world.settle()
         assert said(server)[count:] == [(2, "subscribe", "a")]
+
+
+@simulate
+async def test_a_subscription_that_the_server_ends_is_seen_by_handlers_and_as_an_error() -> None:
+    async with World() as world:
+        server, service = await world.server(), world.service()
+        heard: list[Unsubscribed] = []
+        by_name: list[str] = []
+        service.on(Unsubscribed, heard.append)
+        service.on("unsubscribed", lambda message: by_name.append(message.payload.channel))
+        await service.connect()
+        await service.wait_connected(10)
+        with service.messages("news", subscribe=True).subscribe(print):
+            await world.settle()
+            server.send(Unsubscribed("news", "revoked"))
+            # The end of a subscription that is complete is no error.
+            server.send(Unsubscribed("other"))
+            await world.advance(60)
+            # It is not asked for again before the token changes.
+            assert [name for _, kind, name in said(server) if kind == "subscribe"] == ["news"]
+        assert heard == [Unsubscribed("news", "revoked"), Unsubscribed("other")]
+        assert by_name == ["news", "other"]
+        assert [str(event.exception) for event in world.errors] == [
+            "the server answered with error 'revoked': the channel 'news' was refused"
+        ]
