@@ -4,11 +4,12 @@
     * TCP delivers in order. So a pong confirms all bytes that were written before its ping, and an acknowledgement all bytes
       up to its message.
     * An answer may take `timeout` seconds, and longer while the link has work to do: the time that the unconfirmed bytes
-      take at the rate R; one second for each KiB received meanwhile, but at most 10 minutes; and the time in which the
+      take at the rate R; one second for each KiB received meanwhile, but at most 10 minutes (for each 256 bytes, when the
+      last question was missed while bytes arrived); and the time in which the
       operating system takes bytes that wait in our buffer. While bytes wait there, no more than 128 KiB count as
       unconfirmed, because the operating system takes the next ones after at most so many.
     * R begins at 4 KiB/s. Each confirmation of 8 KiB or more sets it to half of what was measured, and so does a buffer that
-      drains slower; it stays between 1 and 64 KiB/s. A missed deadline quarters it. It outlives the connection.
+      drains slower; it stays between 256 B/s and 64 KiB/s. A missed deadline quarters it. It outlives the connection.
     * At most 256 KiB, or the smaller window of the server, or one larger message, are unconfirmed.
     * While our own side does not read, the clock stands. Before the verdict the socket is looked at once more, because a
       loop that was blocked runs its timers before it reads.
@@ -31,12 +32,14 @@ __all__ = ["Heartbeat", "HeartbeatMonitor", "Reading"]
 
 _WINDOW = 256 * 1024
 _PING_AFTER = 128 * 1024
-_SLOWEST, _FIRST, _FASTEST = 1024.0, 4 * 1024.0, 64 * 1024.0
-"""Bytes a second: the bounds of R, and what it begins with."""
+_SLOWEST, _FIRST, _FASTEST = 256.0, 4 * 1024.0, 64 * 1024.0
+"""Bytes a second: the bounds of R, and what it begins with. 128 KiB at the slowest are noticed as dead in ten minutes."""
 _SAMPLE = 8 * 1024
 """Bytes that a measurement of R needs at least; with less, the latency is what is measured."""
 _RECEIVED_RATE = 1024.0
-"""Bytes a second: what arrives slower than this gives no time."""
+"""Bytes a second: what arrives slower than this gives too little time. After a miss it is `_SLOWEST`, until an answer comes.
+
+Less from the beginning would hide a server whose reader hangs and whose writer goes on to tick."""
 _CAP = 600.0
 """Seconds that arriving bytes give at most: a server whose reader hangs may go on to write."""
 _MAX_ASKED = 4096
@@ -104,6 +107,7 @@ class HeartbeatMonitor:
         self._interval = options.interval if options is not None else 0.0
         self._window = _WINDOW
         self._rate = _FIRST
+        self._received_rate = _RECEIVED_RATE
         self._ping_at: float | None = None
         self._look_at: float | None = None
         self._start_anew(0.0)
@@ -213,6 +217,7 @@ class HeartbeatMonitor:
                 pass
         if question is not None:
             self.round_trip = now - question.at
+            self._received_rate = _RECEIVED_RATE
             self._confirmed_at = now
             self._look_again(now)
             self.confirm(question.position, now)
@@ -251,6 +256,8 @@ class HeartbeatMonitor:
                 self._look_at = now + options.timeout / (10 if was_blocked else 200)
             else:
                 self._rate = max(_SLOWEST, self._rate / 4)
+                if reading.received > question.received:
+                    self._received_rate = _SLOWEST
                 return HeartbeatTimeout(now - question.at)
         if self._ping_at is None or now < self._ping_at:
             return None
@@ -290,5 +297,5 @@ class HeartbeatMonitor:
         unconfirmed = reading.written - self._confirmed
         if reading.waiting:
             unconfirmed = min(unconfirmed, _PING_AFTER)
-        given = min((reading.received - question.received) / _RECEIVED_RATE, _CAP)
+        given = min((reading.received - question.received) / self._received_rate, _CAP)
         return max(base, self._progress_at) + timeout + unconfirmed / self._rate + given

@@ -165,10 +165,10 @@ def test_the_rate_is_half_of_what_was_measured_and_outlives_the_connection() -> 
     assert it.rate == 64 * KIB
     it.wrote(200 * KIB, 21.0)
     it.confirm(200 * KIB, 2000.0)
-    assert it.rate == KIB
+    assert it.rate == KIB / 4
     it.wrote(201 * KIB, 2000.0)
     it.confirm(201 * KIB, 2000.1)
-    assert it.rate == KIB
+    assert it.rate == KIB / 4
 
 
 def test_a_missed_deadline_quarters_the_rate() -> None:
@@ -178,7 +178,7 @@ def test_a_missed_deadline_quarters_the_rate() -> None:
         it.start(0.0)
         until_verdict(it)
         rates.append(it.rate)
-    assert rates == [KIB, KIB, KIB]
+    assert rates == [KIB, KIB / 4, KIB / 4]
 
 
 def test_a_buffer_that_drains_gives_time_and_says_how_fast() -> None:
@@ -271,6 +271,34 @@ def test_what_the_server_pushes_over_a_slow_link_is_no_silence(down: float) -> N
     size = min(MIB, int(down * 300))
     done = run(Path(down=down, push=(size, 400.0)), [1000] * 3, limit=5_000)
     assert (done.aborts, done.done_at is not None) == (0, True)
+
+
+@pytest.mark.parametrize("rate", [250.0, 500.0, 1000.0])
+def test_a_link_below_1_kib_a_second_costs_two_connections_at_most(rate: float) -> None:
+    """The client learns from a miss that the link is slow. Otherwise it would lose each connection to its own ping."""
+    for state in (5_000, 100_000):
+        done = run(Path(up=rate, down=rate, push=(state, 1e9)), [100] * 5)
+        assert done.done_at is not None
+        assert done.aborts <= 1
+    for sizes in ([1_000] * 60, [20_000] * 3, [100_000]):
+        done = run(Path(up=rate, down=rate), sizes, limit=8_000)
+        assert done.done_at is not None
+        assert done.aborts <= 2
+
+
+def test_bytes_that_arrive_slowly_give_more_time_after_a_miss_and_until_an_answer() -> None:
+    it, bytes_then = monitor(), Reading(received=5 * KIB)
+    took = []
+    for begin in (0.0, 100.0, 200.0):
+        it.start(begin)
+        asked = it.tick(begin + 30, Reading())
+        if begin == 200.0:
+            it.pong(str(asked), begin + 31)
+            asked = it.tick(begin + 60, Reading())
+        assert isinstance(asked, str)
+        took.append(until_verdict(it, bytes_then) - begin)
+    # 10 s, and a second for each KiB, then for each 256 bytes, then for each KiB again.
+    assert took == pytest.approx([45.0, 60.0, 75.0], abs=1)
 
 
 @pytest.mark.parametrize("up", [2e4, 2e5, 1e7])

@@ -14,7 +14,7 @@ from reactive_ws.connection.record import ConnectionState
 from reactive_ws.errors import AcknowledgementLate
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.service.service import WebSocketService
-from reactive_ws.stores.wire.chat import Message, MessageResponse, MessageSend, agent_chat
+from reactive_ws.stores.wire.chat import Message, MessageResponse, MessageSend, Typing, agent_chat
 from reactive_ws.testing import (
     NEVER,
     Bandwidth,
@@ -151,3 +151,78 @@ async def test_a_server_that_reads_and_never_acknowledges_keeps_the_promise_open
         server.acknowledge_after = 0.0
         service.reconnect()
         assert await asyncio.wait_for(delivery, 60) is DeliveryStatus.ACKNOWLEDGED
+
+
+# --- the whole matrix -------------------------------------------------------------------------------------------------
+
+SIZES = {"100 B": (20, 100), "20 kB": (4, 20 * KB), "1 MB": (2, 1000 * KB)}
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("buffers", [0, 4 * MIB], ids=["no proxy", "4 MiB"])
+@pytest.mark.parametrize("direction", list(Direction), ids=lambda it: it.value)
+@pytest.mark.parametrize("delay", [0.0, 0.2, 0.8])
+@pytest.mark.parametrize("load", SIZES)
+@pytest.mark.parametrize("rate", [2 * KB, 8 * KB, 50 * KB, 200 * KB, 10_000 * KB])
+def test_every_cell_of_the_matrix(
+    rate: float, load: str, delay: float, direction: Direction, buffers: int
+) -> None:
+    """Messages go up and states come down at once; the server ticks every second meanwhile."""
+    count, size = SIZES[load]
+
+    async def run() -> None:
+        async with World() as world:
+            server, service = await connected(world)
+            network = Simulation.current().network
+            if buffers:
+                network.apply(Buffers(buffers))
+            slow(rate, delay, direction)
+            arrived: list[int] = []
+            service.on(MessageResponse, lambda it: arrived.append(len(it.message.content)))
+            push = min(size, 300 * KB)
+            server.publish(MessageResponse("s", Message("m", "s", "agent", "y" * push, 0)))
+
+            async def tick() -> None:
+                while True:
+                    await asyncio.sleep(1)
+                    server.publish(Typing("s", "agent"))
+
+            ticking = asyncio.create_task(tick())
+            deliveries = [service.send(said(number, size)) for number in range(count)]
+            fates = await asyncio.wait_for(asyncio.gather(*deliveries), 20_000)
+            ticking.cancel()
+            assert fates == [DeliveryStatus.ACKNOWLEDGED] * count
+            assert arrived == [push]
+            for peer in server.connections:
+                ids = [it.id for it in peer.received if it.type == "message.send"]
+                assert len(ids) == len(set(ids)), "sent twice on a living connection"
+            swallowed = buffers and rate == 2 * KB and load == "1 MB"
+            assert len(server.connections) <= (2 if swallowed else 1)
+
+    with Simulation() as simulation:
+        simulation.run(run())
+
+
+@pytest.mark.parametrize("rate", [300, 500, 1000])
+def test_below_1_kib_a_second_a_whole_state_and_a_message_arrive(rate: float) -> None:
+    """The client learns from a miss; it does not lose one connection after the other to its own ping."""
+
+    async def run() -> None:
+        async with World() as world:
+            server, service = await connected(world)
+            arrived: list[int] = []
+            service.on(MessageResponse, lambda it: arrived.append(len(it.message.content)))
+            server.publish(MessageResponse("s", Message("m", "s", "agent", "first", 0)))
+            await world.settle()
+            slow(rate, 0.2)
+            state = MessageResponse("s", Message("n", "s", "agent", "y" * 150 * KB, 0))
+            server.publish(state)
+            deliveries = [service.send(said(number, 100)) for number in range(5)]
+            fates = await asyncio.wait_for(asyncio.gather(*deliveries), 5_000)
+            assert fates == [DeliveryStatus.ACKNOWLEDGED] * 5
+            await world.advance(2_000)
+            assert arrived == [5, 150 * KB]
+            assert len(server.connections) <= 3
+
+    with Simulation() as simulation:
+        simulation.run(run())
