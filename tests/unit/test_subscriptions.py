@@ -214,7 +214,7 @@ async def test_a_subscription_that_the_server_ends_is_seen_by_handlers_and_as_an
         with service.messages("news", subscribe=True).subscribe(print):
             await world.settle()
             server.send(Unsubscribed("news", "revoked"))
-            # The end of a subscription that is complete is no error.
+            # A subscription that is complete ends without an error.
             server.send(Unsubscribed("other"))
             await world.advance(60)
             # It is not asked for again before the token changes.
