@@ -5,6 +5,7 @@ that it returns. `Registry` gives payloads their classes. No module here knows a
 
     session   `Dialect` and `Session`, `Step` and its events
     values    JSON text and typed payloads
+    parts     long lists cut into frames, states in parts joined
     v1        `V1`: protocol v1
     plain     `PlainJson`: objects with a type in a field
     graphql   `GraphqlTransportWs`: GraphQL over WebSocket

@@ -8,7 +8,6 @@ without a hello.
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Callable, Mapping, Sequence
 from itertools import starmap
 from typing import Any, ClassVar
@@ -45,6 +44,7 @@ from ..wire import (
     Unsubscribed,
     protocol_v1,
 )
+from .parts import StateParts, in_chunks, in_frames, size_of
 from .session import (
     NO_CLOSES,
     Acknowledged,
@@ -68,20 +68,16 @@ from .session import (
     State,
     Step,
 )
-from .values import decoded, object_of
+from .values import object_of
 
-__all__ = ["V1", "V1Session", "in_frames"]
+__all__ = ["V1", "V1Session"]
 
-_FRAME = 512 * 1024
 _SMALL = 4096
-_ENVELOPE = 512
-"""Bytes: the largest part of a resume, positions that need no time of their own, and what an envelope takes."""
+"""Bytes of positions that need no time of their own."""
 _TRY_AGAIN = 1012
 _FEW = 8
 _ROOM = 16 * 1024
 """Names that fit into one resume of so many bytes: a name has at most 200 bytes, which JSON may write six times as long."""
-_MAX_STATE = 64 * 2**20
-"""Characters of a state in parts."""
 _FEATURES = ("cause", "more", "snapshot-parts")
 
 _TYPES = protocol_v1()
@@ -192,8 +188,7 @@ class V1Session:
         self._asked: dict[str, str] = {}
         # Whether the server names features, so that it knows this client's hello and the whole resume.
         self._is_whole = False
-        # Pieces of states, by stream, with the position that they belong to.
-        self._pieces: dict[str, tuple[Position, list[str]]] = {}
+        self._parts = StateParts()
 
     @property
     def takes_tokens(self) -> bool:
@@ -365,9 +360,9 @@ class V1Session:
         frames = [self._frame(hello)]
         if opening.token is not None:
             frames.append(self._frame(Auth(opening.token)))
-        subscriptions = _chunks(opening.subscriptions, limit)
+        subscriptions = in_chunks(opening.subscriptions, limit)
         positions = [part for part in in_frames(opening.positions, limit) if part]
-        pending = _chunks(opening.pending, limit)
+        pending = in_chunks(opening.pending, limit)
         count = len(opening.subscriptions) + len(opening.positions) + len(opening.pending)
         if count <= _FEW and (limit is None or limit >= _ROOM):
             whole = Resume(
@@ -412,7 +407,7 @@ class V1Session:
         parts = in_frames(positions, hello.max_size)
         self._frames_out = len(parts)
         # A slow link needs longer for the positions of ten thousand streams than for a few.
-        size = max(0, sum(starmap(_size_of, positions.items())) - _SMALL)
+        size = max(0, sum(starmap(size_of, positions.items())) - _SMALL)
         frames = tuple(
             self._frame(Resume(streams=part, more=number < len(parts)))
             for number, part in enumerate(parts, 1)
@@ -478,7 +473,7 @@ class V1Session:
         syncs = [Sync(tuple(part)) for part in in_frames(named, limit)]
         if self._is_whole and pending:
             # Before the first state: the server looks them up when it has read that state.
-            first = [Sync(syncs[0].streams, part) for part in _chunks(tuple(pending), limit)]
+            first = [Sync(syncs[0].streams, part) for part in in_chunks(tuple(pending), limit)]
             syncs[:1] = first
         return tuple(self._frame(sync) for sync in syncs)
 
@@ -528,28 +523,13 @@ class V1Session:
 
     def _part(self, message: Envelope[SnapshotPart]) -> Step:
         it = message.payload
-        position, state, size = Position(it.epoch, it.seq), it.state, 0
-        if it.parts > 1:
-            known, pieces = self._pieces.get(it.stream, (position, []))
-            if it.part == 1 or known != position or len(pieces) != it.part - 1:
-                pieces = []
-            if len(pieces) != it.part - 1 or not isinstance(state, str):
-                return _no_state("a part of a state without the parts before it", it.stream)
-            pieces.append(state)
-            self._pieces[it.stream] = position, pieces
-            if sum(map(len, pieces)) > _MAX_STATE:
-                del self._pieces[it.stream]
-                return _no_state(f"a state of more than {_MAX_STATE} characters", it.stream)
-            if it.part < it.parts:
-                return Step()
-            del self._pieces[it.stream]
-            text = "".join(pieces)
-            size = len(text.encode("utf-8", "surrogatepass"))
-            try:
-                state = decoded(text)
-            except MessageRejected as error:
-                return _no_state(error.reason, it.stream)
-        return Step(events=(self._whole_state(it, position, state, size),))
+        try:
+            whole = self._parts.take(it)
+        except MessageRejected as error:
+            return _no_state(error.reason, it.stream)
+        if whole is None:
+            return Step()
+        return Step(events=(self._whole_state(it, Position(it.epoch, it.seq), *whole),))
 
     def _whole_state(self, it: SnapshotPart, position: Position, state: Any, size: int) -> Event:
         """Returns the state with a message for handlers, of the class that the program registered."""
@@ -620,34 +600,3 @@ def _followed(streams: Mapping[str, Recovery]) -> list[Event]:
         else:
             events.append(Following(name, name, Position(it.epoch, it.seq), it.recovered))
     return events
-
-
-def _chunks(names: tuple[str, ...], limit: int | None) -> list[tuple[str, ...]]:
-    """Returns names in parts, each of which fits into a frame."""
-    parts = in_frames(dict.fromkeys(names, Position("", 0)), limit) if names else []
-    return [tuple(part) for part in parts]
-
-
-def in_frames(streams: Mapping[str, Position], limit: int | None) -> list[dict[str, Position]]:
-    """Returns the streams in parts, each of which fits into a frame.
-
-    Args:
-        streams: Names and positions.
-        limit: Bytes of a frame that the server takes; None for half a MiB.
-    """
-    most = _FRAME if limit is None or limit <= 0 else min(limit, _FRAME)
-    parts: list[dict[str, Position]] = [{}]
-    size = _ENVELOPE
-    for name, position in streams.items():
-        more = _size_of(name, position)
-        if parts[-1] and size + more > most:
-            parts.append({})
-            size = _ENVELOPE
-        parts[-1][name] = position
-        size += more
-    return parts
-
-
-def _size_of(name: str, position: Position) -> int:
-    """Returns the bytes of a stream in a resume, or a little more: `"name":{"epoch":"...","seq":...},`."""
-    return len(json.dumps(name)) + len(json.dumps(position.epoch)) + 48

@@ -13,7 +13,7 @@ import pytest
 
 from reactive_ws.connection.close_policy import ClosePolicy, Verdict
 from reactive_ws.connection.transitions import diagram
-from reactive_ws.dialects import v1
+from reactive_ws.dialects import parts
 from reactive_ws.inbound import entries, order
 from reactive_ws.server.logs import names
 from reactive_ws.server.session import Ask, ServerSession, SessionSettings, session
@@ -210,7 +210,7 @@ def test_the_limits_on_the_page_are_those_of_the_code() -> None:
         "messages of incomplete entries": entries._MAX_MESSAGES,
         "entries held for one that is missing": order._MAX_HELD,
         "seconds for which they are held": order._MAX_WAIT,
-        "characters of a state in parts": v1._MAX_STATE,
+        "characters of states in parts that are not complete": parts._MAX_STATE,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from reactive_ws.dialects.v1 import in_frames
+from reactive_ws.dialects.parts import in_frames
 from reactive_ws.errors import MessagesMissing
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.stores.wire.chat import ChatSnapshot, SessionClosed, agent_chat
