@@ -112,7 +112,8 @@ class _Client:
         self._sending_since: float | None = None
         self._questions: set[asyncio.Task[None]] = set()
         self._closing: Close | None = None
-        self._due: asyncio.TimerHandle | None = None
+        # The time is kept here: uvloop gives a handle without one when the time is over.
+        self._due: tuple[float, asyncio.Handle] | None = None
 
     async def run(self) -> None:
         """Serves the client until one side ends."""
@@ -160,12 +161,12 @@ class _Client:
 
     def _set_timer(self) -> None:
         due_at = self.session.due_at
-        if self._due is not None and (due_at is None or self._due.when() != due_at):
-            self._due.cancel()
+        if self._due is not None and self._due[0] != due_at:
+            self._due[1].cancel()
             self._due = None
         if due_at is not None and self._due is None:
             loop = asyncio.get_running_loop()
-            self._due = loop.call_at(due_at, lambda: self.tick(loop.time()))
+            self._due = due_at, loop.call_at(due_at, lambda: self.tick(loop.time()))
 
     def tick(self, now: float) -> None:
         """Time passed."""

@@ -50,6 +50,8 @@ MaySend = Callable[[str, Any], bool | Awaitable[bool]]
 _log = logging.getLogger("reactive_ws.server")
 _MAX_SIZE = 2**20
 """Bytes of the largest message, for a server that says no limit of its own."""
+_PING_INTERVAL = 30.0
+"""Seconds between two pings of the socket, for a server that asks its clients for no heartbeat."""
 _UNAUTHORIZED = 4401
 _BAD_ORIGIN = 4403
 
@@ -349,7 +351,9 @@ class Server:
                 port,
                 process_request=check,
                 select_subprotocol=_select_subprotocol,
-                ping_interval=None,
+                # The socket's own pings: they find a peer that is gone without a word.
+                ping_interval=self._settings.heartbeat or _PING_INTERVAL,
+                ping_timeout=self._settings.stuck_after,
                 max_size=self._settings.max_size or _MAX_SIZE,
                 close_timeout=2.0,
                 server_header=None,

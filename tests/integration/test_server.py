@@ -644,3 +644,19 @@ def test_a_limit_in_the_settings_closes_a_frame_that_is_too_large() -> None:
             assert client.socket.close_code == 1009
 
     run(check())
+
+
+def test_a_deadline_that_is_over_at_once_does_no_harm_on_uvloop() -> None:
+    """A handle of uvloop has no time when its time is over; that ended connections under uvicorn."""
+    import uvloop
+
+    async def check() -> None:
+        server = Server(types(), settings=SessionSettings(channels=("todos",), first_word=0.0))
+        async with server.serve(port=0) as url, raw(url) as me:
+            for name in "ab":
+                await server.publish("todos", TodoAdded(name, name))
+            heard = [json.loads(await asyncio.wait_for(me.socket.recv(), 10)) for _ in range(3)]
+            assert [frame["type"] for frame in heard] == ["hello", "todo.added", "todo.added"]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(check())

@@ -47,7 +47,8 @@ class SessionSettings:
         channels: Channels that every client hears without a `subscribe`.
         features: Optional parts of the protocol that the `hello` names; without any, a client sends no `hello` of its own.
         first_word: Seconds that a client has to send its `resume` before these channels begin.
-        stuck_after: Seconds in which a client has to take something of what the server writes; then the server cuts it off.
+        stuck_after: Seconds in which a client has to take something of what the server writes, and to answer a ping of the socket. Then
+            the server cuts it off. `Server.serve` pings at each heartbeat; an ASGI server has a setting of its own for it.
         max_channels: Subscriptions of one client.
         max_marked: Streams with entries that one client has not taken yet; beyond it the server cuts it off.
         max_waiting: Messages of one client that wait for their turn; beyond it the server reads no further.

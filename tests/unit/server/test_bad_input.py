@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -13,10 +14,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 from reactive_ws.errors import LogUnavailable, Refused
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.server import Batch, CommandKey, Context, MemoryLog, Outcome, Page, Server
+from reactive_ws.server.access import SUBPROTOCOL
 from reactive_ws.server.session import ServerSession, SessionSettings
 from reactive_ws.testing import World, simulate
 from reactive_ws.testing.generating import wire_garbage
@@ -175,6 +179,68 @@ async def test_a_handler_that_hangs_is_cancelled_and_its_command_comes_again(
         assert (await log.read("s", None)).head.seq == 1
         await service.disconnect()
     assert "TimeoutError" in caplog.text
+
+
+@simulate
+async def test_a_peer_that_is_gone_without_a_word_is_cut_off() -> None:
+    async with World() as world:
+        one = server(MemoryLog(), settings=SessionSettings(heartbeat=20.0, stuck_after=30.0))
+        async with one.serve("server", 80), raw("ws://server:80/") as gone:
+            assert one.clients == 1
+            await asyncio.sleep(200)
+            assert one.clients == 1, "a client that answers pings stays"
+            world.network.black_hole()
+            await asyncio.sleep(60)
+            assert one.clients == 0
+            world.network.heal()
+            gone.transport.abort()
+
+
+@simulate
+async def test_a_flood_is_read_no_further_than_its_limit_and_delays_no_other_client() -> None:
+    log, most = MemoryLog(), 0
+    async with World() as world:
+        one = Server(registry(), log=log, settings=SessionSettings(max_waiting=50))
+
+        @one.command(Add)
+        async def add(command: Add, context: Context) -> None:
+            await asyncio.sleep(0.01)
+            context.publish("s", Added(command.number))
+
+        async with one.serve("server", 80), raw("ws://server:80/") as flood:
+
+            async def pour() -> None:
+                for number in range(1_000):
+                    frame = {"type": "add", "id": str(number), "payload": {"number": number}}
+                    await flood.send(json.dumps(frame))
+
+            async def read() -> None:
+                left = {str(number) for number in range(1_000)}
+                while left:
+                    frame = json.loads(await flood.recv())
+                    if frame["type"] == "message.received":
+                        left.remove(frame["payload"]["messageId"])
+
+            pouring = asyncio.create_task(pour())
+            reading = asyncio.create_task(read())
+            other = world.service("ws://server:80/", registry=registry())
+            await other.connect()
+            await other.wait_connected()
+            for _ in range(20):
+                async with asyncio.timeout(1.0):
+                    await other.send(Add(-1))
+                assert one._node is not None
+                for client in one._node._clients:
+                    most = max(most, sum(map(len, client.session._waiting.values())))
+            await pouring
+            await reading
+            await other.disconnect()
+            assert (await log.read("s", None)).head.seq == 1_020
+        assert 40 <= most <= 50
+
+
+def raw(url: str) -> Any:
+    return connect(url, subprotocols=[Subprotocol(SUBPROTOCOL)], proxy=None, ping_interval=None)
 
 
 GARBAGE_FRAMES = wire_garbage().map(lambda garbage: garbage.frame)

@@ -6,12 +6,25 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from postgres_server import Postgres
 
-from reactive_ws.errors import Conflict, LogError, LogUnavailable, LogUnusable, UsageError
+from reactive_ws.engine import Domain
+from reactive_ws.errors import (
+    Conflict,
+    LogError,
+    LogUnavailable,
+    LogUnusable,
+    Refused,
+    RequestFailed,
+    UsageError,
+)
+from reactive_ws.server import Context, Server, SnapshotContext
 from reactive_ws.server.logs import Batch, CommandKey, Outcome, PostgresLog
 from reactive_ws.server.logs.asyncpg_driver import Connection
+from reactive_ws.service import WebSocketService
+from reactive_ws.wire import Guarantee, JsonCodec, protocol_v1
 
 
 def rows(connection: object) -> Connection:
@@ -184,5 +197,68 @@ def test_renew_makes_every_old_position_one_that_cannot_be_continued(postgres: P
             page = await log.read("s", outcome.positions["s"])
             assert (page.entries, page.head.seq) == (None, 1)
             assert set(await log.heads("*", born_after=mark)) == {"s"}
+
+    asyncio.run(check())
+
+
+class Put(msgspec.Struct, frozen=True):
+    """Puts a thing into stock."""
+
+    thing: str
+
+
+def test_a_snapshot_of_own_tables_fits_to_its_position_while_handlers_write(
+    postgres: Postgres,
+) -> None:
+    types = protocol_v1()
+    types.message("put", guarantee=Guarantee.AT_LEAST_ONCE)(Put)
+    types.message("put.done")(msgspec.defstruct("PutDone", [("thing", str)]))
+    done = types.get("put.done")
+    assert done is not None
+
+    async def check() -> None:
+        dsn = postgres.dsn()
+        async with opened(dsn) as setup:
+            await setup._fetch("CREATE TABLE stock (n serial, thing text)")
+        server = Server(types, log=PostgresLog(dsn))
+
+        @server.command(Put)
+        async def put(command: Put, context: Context) -> None:
+            await rows(context.connection).execute(
+                "INSERT INTO stock (thing) VALUES ($1)", command.thing
+            )
+            if command.thing == "bad":
+                raise Refused("bad", "not this one")
+            context.publish("stock", done.payload(command.thing))
+
+        @server.snapshot("stock")
+        async def stock(context: SnapshotContext) -> object:
+            found = await context.connection.fetch("SELECT thing FROM stock ORDER BY n")
+            await asyncio.sleep(0.01)  # others commit meanwhile; this transaction does not see it
+            again = await context.connection.fetch("SELECT count(*) FROM stock")
+            assert again[0][0] == len(found)
+            return {"things": [row[0] for row in found]}
+
+        async with server.serve(port=0) as url:
+            service = WebSocketService(url, codec=JsonCodec(types), domain=Domain("stock"))
+            async with service:
+
+                async def write() -> None:
+                    for number in range(20):
+                        thing = "bad" if number % 5 == 4 else str(number)
+                        with contextlib.suppress(RequestFailed):
+                            await service.send(Put(thing))
+
+                writing = asyncio.create_task(write())
+                while not writing.done():
+                    state = await server.make_state("stock")
+                    assert state is not None
+                    things = msgspec.json.decode(state.state)["things"]
+                    assert "bad" not in things
+                    assert len(things) == state.position.seq
+                await writing
+            state = await server.make_state("stock")
+            assert state is not None
+            assert state.position.seq == 16
 
     asyncio.run(check())
