@@ -20,10 +20,20 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "examples"))
 
 
-def test_the_table_shows_the_last_state_of_every_book_and_was_painted_once_a_frame() -> None:
+def test_the_table_shows_the_last_state_of_every_book_and_was_painted_once_a_frame(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     import market as feed
     import market_tk
 
+    drawn: list[int] = []
+    draw = market_tk.Depth.draw
+
+    def counted(depth: Any, shown: Any) -> None:
+        drawn.append(ui.frame.number)
+        draw(depth, shown)
+
+    monkeypatch.setattr(market_tk.Depth, "draw", counted)
     recording = str(ROOT / "tests" / "data" / "coinbase-2021-04-17.jsonl.gz")
     server = subprocess.Popen(
         [
@@ -69,6 +79,31 @@ def test_the_table_shows_the_last_state_of_every_book_and_was_painted_once_a_fra
         }
         assert {name: tuple(map(str, cells)) for name, cells in shown.items()} == wanted
         assert window.rows.operations <= ui.frame.number * len(feed.PRODUCTS) + len(feed.PRODUCTS)
+
+        # The chart shows the newest book too; a change of its size draws it again.
+        depth, canvas = window.depth, window.depth.canvas
+        first, last = feed.PRODUCTS[0], feed.PRODUCTS[-1]
+        assert depth.shown == (first, market.books.get(first))
+        assert len(drawn) <= ui.frame.number + 10
+        items = canvas.find_all()
+        window.table.focus_force()
+        turning.turn(0.1)
+        presses = len(feed.PRODUCTS) - 1
+        for key, product in (("<Down>", last), ("<Up>", first)):
+            for _ in range(presses):
+                window.table.event_generate(key)
+            turning.turn(0.1)
+            assert canvas.itemcget(depth.title, "text") == product
+        assert canvas.find_all() == items
+        buyers, sellers = (canvas.coords(it) for it in depth.areas)
+        book = market.books.get(first)
+        levels = market_tk.LEVELS
+        # Two corners a level, and one at each end; buyers on the left, sellers on the right.
+        assert len(buyers) == 2 * (2 * min(levels, len(book.bids)) + 2)
+        assert max(buyers[::2]) < min(sellers[::2])
+        assert (min(buyers[::2]), max(sellers[::2])) == pytest.approx(
+            (0, canvas.winfo_width()), abs=1
+        )
         ui._root.destroy()
     finally:
         server.terminate()

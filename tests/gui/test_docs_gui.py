@@ -107,7 +107,7 @@ def test_the_pictures_of_the_page_exist() -> None:
         ("examples/chat_nicegui.py", 150),
         ("examples/chat_textual.py", 50),
         ("stores/demo/chat.py", 230),
-        ("examples/market_tk.py", 200),
+        ("examples/market_tk.py", 230),
     ],
 )
 def test_an_example_program_is_short(name: str, limit: int) -> None:
