@@ -100,6 +100,29 @@ def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:
     assert service.connection.select().observer_count == 0
 
 
+@pytest.mark.parametrize(("colour", "is_dark"), [("#1f2430", True), ("#f4f4f5", False)])
+def test_colours_follow_the_window(domain: Domain, colour: str, is_dark: bool) -> None:
+    turning = ui_drivers.wx()
+    ui: Any = turning.loop
+    frame = frame_of(turning)
+    frame.SetBackgroundColour(colour)
+    service = FakeService(domain)
+    service.become(ConnectionState.DISCONNECTED, since=ui.now() - 5.0)
+    shown: list[Any] = []
+    views = connection_view(ui, service)
+    views.subscribe(shown.append)
+    status = ConnectionStatus(ui, wx, frame, views, detail="metrics")
+    banner = ConnectionBanner(ui, wx, frame, views)
+    ui_drivers.settle(turning, 0.1)
+    ink = shown[-1].ink(is_dark=is_dark)
+    assert (status.pill._ink(shown[-1]), banner._box.ink) == (ink, ink)
+    # Corners and button have the colour of the window.
+    grounds = [it.GetBackgroundColour().GetAsString(4) for it in (status.widget, status._retry)]
+    assert [it.lower() for it in grounds] == [colour, colour]
+    frame.Destroy()
+    ui_drivers.settle(turning, 0.05)
+
+
 @pytest.mark.parametrize("cause", ["<b>bold</b> & Co", "&File\t<a href='x'>"])
 def test_a_strangers_text_is_text_in_every_sink(domain: Domain, cause: str) -> None:
     turning = ui_drivers.wx()

@@ -28,16 +28,18 @@ TEXTS = {"light": "#18181b", "dark": "#e5e7eb"}
 
 
 def views_of(ui: UiLoop) -> list[Any]:
-    """Returns the views of a service in each of the six states, and of one with a full outbox."""
+    """Returns the views of a service in each of the six states, and of outboxes that are nearly full and full."""
     state, now = ConnectionState, ui.now()
+    connected = {"since": now - 3 * 3_600.0 - 30.0}
     scenes: list[tuple[ConnectionState, dict[str, Any], int, bool]] = [
-        (state.CONNECTED, {"since": now - 3 * 3_600.0 - 30.0}, 0, True),
+        (state.CONNECTED, connected, 0, True),
         (state.CONNECTING, {}, 0, True),
         (state.RECONNECTING, {"attempt": 3, "next_retry_at": now + 60.5}, 2, True),
         (state.DISCONNECTED, {}, 7, True),
         (state.ERROR, {"error": Unauthorized()}, 12, True),
         (state.CLOSED, {}, 1, True),
-        (state.CONNECTED, {"since": now - 3 * 3_600.0 - 30.0}, 100, False),
+        (state.CONNECTED, connected, 85, True),
+        (state.CONNECTED, connected, 100, False),
     ]
     views = []
     for number, (name, changes, queued, can_send) in enumerate(scenes):
@@ -45,6 +47,7 @@ def views_of(ui: UiLoop) -> list[Any]:
         service.become(name, **changes)
         service.queue(queued)
         service.room.set(can_send)
+        service.filling.set(queued > 80)
         views.append(connection_view(ui, service, grace=0.0))
     return views
 
@@ -62,7 +65,7 @@ def qt(look: str, scale: int) -> None:
     program.setPalette(palette)
     ui = QtLoop(QtCore)
     window = QtWidgets.QWidget()
-    window.resize(980, 620)
+    window.resize(980, 680)
     grid = QtWidgets.QGridLayout(window)
     grid.setColumnStretch(2, 1)
     for row, views in enumerate(views_of(ui)):
@@ -71,7 +74,7 @@ def qt(look: str, scale: int) -> None:
         grid.addWidget(ConnectionBanner(ui, QtWidgets, views).widget, row, 2)
         if row == 2:
             panel = ConnectionStatus(ui, QtWidgets, views, detail="metrics").widget
-            grid.addWidget(panel, 7, 0, 1, 2)
+            grid.addWidget(panel, 8, 0, 1, 2)
             ConnectionIndicator(ui, QtWidgets, window, views, position="bottom-right")
     window.show()
 
@@ -92,7 +95,7 @@ def tk(look: str, scale: int) -> None:
     root = tk.Tk()
     root.tk.call("tk", "scaling", 96 / 72 * scale)
     font.nametofont("TkDefaultFont").configure(family="DejaVu Sans", size=10)
-    root.geometry(f"{980 * scale}x{620 * scale}+0+0")
+    root.geometry(f"{980 * scale}x{730 * scale}+0+0")
     root.configure(background=WINDOWS[look])
     ui = TkLoop(root)
     root.columnconfigure(2, weight=1)
@@ -108,7 +111,7 @@ def tk(look: str, scale: int) -> None:
             widget.widget.grid(row=row, column=column, sticky=sticky, padx=2 * pad, pady=pad)
         if row == 2:
             panel = ConnectionStatus(ui, root, views, detail="metrics")
-            panel.widget.grid(row=7, columnspan=2, sticky="w", padx=2 * pad, pady=pad)
+            panel.widget.grid(row=8, columnspan=2, sticky="w", padx=2 * pad, pady=pad)
             ConnectionIndicator(ui, root, views, position="bottom-right")
 
     def take() -> None:
@@ -157,7 +160,7 @@ def textual(look: str, scale: int) -> None:
 
     async def show() -> None:
         gallery = Gallery()
-        async with gallery.run_test(size=(100, 28)) as pilot:
+        async with gallery.run_test(size=(100, 31)) as pilot:
             gallery.theme = f"textual-{look}"
             await pilot.pause(0.5)
             keep(gallery.export_screenshot(), f"status_textual_{look}.svg")
@@ -165,7 +168,83 @@ def textual(look: str, scale: int) -> None:
     asyncio.run(show())
 
 
-TOOLKITS = {"qt": qt, "tk": tk, "textual": textual}
+def gtk(look: str, scale: int) -> None:
+    import ui_drivers
+
+    kit = ui_drivers.import_gtk()
+    from reactive_ws.gui.gtk import ConnectionBanner, ConnectionIndicator, ConnectionStatus
+
+    turning = ui_drivers.gtk()
+    ui: Any = turning.loop
+    settings = kit.Settings.get_default()
+    settings.set_property("gtk-application-prefer-dark-theme", look == "dark")
+    settings.set_property("gtk-font-name", "DejaVu Sans 10")
+    window = kit.Window(title="Connection widgets", decorated=False)
+    window.set_default_size(980, 680)
+    grid = kit.Grid(column_spacing=8, row_spacing=6)
+    for side in ("top", "bottom", "start", "end"):
+        grid.set_property(f"margin-{side}", 10)
+    overlay = kit.Overlay(child=grid)
+    for row, views in enumerate(views_of(ui)):
+        grid.attach(ConnectionStatus(ui, kit, views).widget, 0, row, 1, 1)
+        grid.attach(ConnectionStatus(ui, kit, views, detail="compact").widget, 1, row, 1, 1)
+        banner = ConnectionBanner(ui, kit, views).widget
+        banner.set_hexpand(True)
+        banner.set_size_request(480, -1)
+        grid.attach(banner, 2, row, 1, 1)
+        if row == 2:
+            grid.attach(ConnectionStatus(ui, kit, views, detail="metrics").widget, 0, 8, 2, 1)
+            ConnectionIndicator(ui, kit, overlay, views, position="bottom-right")
+    window.set_child(overlay)
+    window.present()
+    turning.turn(1.5)
+    # Without a window manager the window is in the corner of the screen.
+    size = (window.get_width() * scale, window.get_height() * scale)
+    _crop_screen(f"status_gtk_{look}_{scale}.png", *size)
+    window.destroy()
+
+
+def wx(look: str, scale: int) -> None:
+    import ui_drivers
+
+    kit = ui_drivers.import_wx()
+    from reactive_ws.gui.wx import ConnectionBanner, ConnectionIndicator, ConnectionStatus
+
+    turning = ui_drivers.wx()
+    ui: Any = turning.loop
+    clean_up: Any = turning.clean_up
+    frame = clean_up.__self__
+    frame.SetWindowStyle(kit.BORDER_NONE)
+    frame.SetBackgroundColour(WINDOWS[look])
+    frame.SetForegroundColour(TEXTS[look])
+    frame.SetFont(kit.Font(kit.FontInfo(10).FaceName("DejaVu Sans")))
+    frame.SetSize(0, 0, 980, 680)
+    grid = kit.FlexGridSizer(3, 8, 8)
+    grid.AddGrowableCol(2)
+    for row, views in enumerate(views_of(ui)):
+        grid.Add(ConnectionStatus(ui, kit, frame, views).widget)
+        grid.Add(ConnectionStatus(ui, kit, frame, views, detail="compact").widget)
+        grid.Add(ConnectionBanner(ui, kit, frame, views).widget, 1, kit.EXPAND)
+        if row == 2:
+            panel = ConnectionStatus(ui, kit, frame, views, detail="metrics").widget
+            ConnectionIndicator(ui, kit, frame, views, position="bottom-right")
+    grid.Add(panel)
+    outer = kit.BoxSizer(kit.VERTICAL)
+    outer.Add(grid, 1, kit.EXPAND | kit.ALL, 10)
+    frame.SetSizer(outer)
+    frame.Show()
+    frame.Layout()
+    turning.turn(1.5)
+    _crop_screen(f"status_wx_{look}_{scale}.png", 980 * scale, 680 * scale)
+    frame.Destroy()
+
+
+def _crop_screen(name: str, width: int, height: int) -> None:
+    area = ("-crop", f"{width}x{height}+0+0", "+repage", "-strip")
+    subprocess.run(["import", "-window", "root", *area, str(IMAGES / name)], check=True)
+
+
+TOOLKITS = {"qt": qt, "tk": tk, "textual": textual, "gtk": gtk, "wx": wx}
 
 
 def main(arguments: list[str]) -> None:
@@ -177,6 +256,11 @@ def main(arguments: list[str]) -> None:
         for look in WINDOWS:
             for scale in (1, 2) if toolkit != "textual" else (1,):
                 environment = {**os.environ, "QT_SCALE_FACTOR": str(scale)}
+                environment |= {
+                    "GDK_SCALE": str(scale),
+                    "GDK_BACKEND": "x11",
+                    "GSK_RENDERER": "cairo",
+                }
                 words = [sys.executable, __file__, toolkit, look, str(scale)]
                 subprocess.run(words, check=True, cwd=ROOT, env=environment)
 

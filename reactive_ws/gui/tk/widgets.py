@@ -6,11 +6,12 @@ readers nothing, so a program for their users hands `view.live` to a speech prog
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, Literal
 
 from reactivex import Observable
 
-from ..status import ConnectionView, Ink, Spinner, blend, mark
+from ..status import ConnectionView, Ink, Spinner, blend, is_dark, mark
 from .loop import TkLoop
 from .parts import Images, Pill, Tooltip, background_of, font_of, ink_of, tkinter
 
@@ -68,8 +69,10 @@ class ConnectionStatus:
         self._retry = _button(top, self._dial)
         self._has_retry = detail != "compact"
         self._numbers: list[tuple[Any, Any]] = []
+        self._panel: Any = None
+        self._panel_ink: Ink | None = None
         if detail == "metrics":
-            self._make_panel(background)
+            self._make_panel()
         ui.bind(views, self.widget, lambda _, view: self._show(view))
         if corner is not None:
             _float(self.widget, corner)
@@ -94,25 +97,33 @@ class ConnectionStatus:
         for (name, value), number in zip(self._numbers, view.numbers, strict=bool(self._numbers)):
             name.configure(text=number.name)
             value.configure(text=number.value)
+        if self._panel is not None:
+            self._paint_panel(view)
 
     def _dial(self) -> None:
         if self._view is not None and self._view.retry is not None:
             self._view.retry()
 
-    def _make_panel(self, background: str) -> None:
+    def _make_panel(self) -> None:
         kit = tkinter()
-        panel = kit.Frame(self.widget, background=background, borderwidth=1, relief="groove")
-        panel.pack(anchor="w", fill="x", pady=(6, 0))
-        panel.columnconfigure(1, weight=1)
-        text = "#f3f4f6" if blend(background, "#000000", 0.5) < "#404040" else "#1f2937"
+        self._panel = kit.Frame(self.widget, borderwidth=0, highlightthickness=1, padx=2, pady=6)
+        self._panel.pack(anchor="w", fill="x", pady=(6, 0))
+        self._panel.columnconfigure(1, weight=1)
         for row in range(5):
-            name, value = (
-                kit.Label(panel, background=background, foreground=text, padx=10, pady=1)
-                for _ in range(2)
-            )
+            name, value = (kit.Label(self._panel, padx=10, pady=1) for _ in range(2))
             name.grid(row=row, column=0, sticky="w")
             value.grid(row=row, column=1, sticky="e")
             self._numbers.append((name, value))
+
+    def _paint_panel(self, view: ConnectionView) -> None:
+        dark = is_dark(background_of(self.widget))
+        ink = (view.theme.dark if dark else view.theme.light).idle
+        if ink == self._panel_ink:
+            return
+        self._panel_ink = ink
+        self._panel.configure(background=ink.tint, highlightbackground=ink.edge)
+        for label in itertools.chain.from_iterable(self._numbers):
+            label.configure(background=ink.tint, foreground=ink.text)
 
 
 class ConnectionIndicator:

@@ -1,4 +1,4 @@
-"""The parts of the wx widgets: a panel that paints a rounded box with symbol, words and badge, and a flat button."""
+"""The parts of the wx widgets: rounded boxes, a pill with symbol, words and badge, and a flat button."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ..status import ConnectionView, Ink, Spinner, is_dark, mark
 from .loop import WxLoop
 
-__all__ = ["Pill", "colour_button", "has_dark_window", "retry_button", "symbol_of"]
+__all__ = ["Box", "Pill", "colour_button", "has_dark_window", "retry_button", "symbol_of"]
 
 
 def has_dark_window(widget: Any) -> bool:
@@ -17,6 +17,8 @@ def has_dark_window(widget: Any) -> bool:
     return is_dark(widget.GetBackgroundColour().GetAsString(_HTML))
 
 
+_RADIUS = 8.0
+"""Pixels of the corners of a box."""
 _HTML = 4
 """`wx.C2S_HTML_SYNTAX`: a colour as `#rrggbb`."""
 
@@ -45,6 +47,45 @@ def colour_button(button: Any, background: str, text: str) -> None:
     """Paints a button for its background."""
     button.SetBackgroundColour(background)
     button.SetForegroundColour(text)
+
+
+class Box:
+    """A panel that paints a rounded box below its children.
+
+    Args:
+        wx: The module.
+        parent: Where the panel belongs; its colour is that of the corners.
+
+    Attributes:
+        widget: The wx.Panel.
+        ink: The colours that it paints.
+    """
+
+    def __init__(self, wx: Any, parent: Any) -> None:
+        self._wx = wx
+        self.ink: Ink | None = None
+        self.widget: Any = wx.Panel(parent, style=wx.BORDER_NONE)
+        self.widget.SetBackgroundStyle(wx.BG_STYLE_PAINT)
+        self.widget.Bind(wx.EVT_PAINT, self._paint)
+
+    def show(self, ink: Ink) -> None:
+        """Paints other colours, also those of all labels on it."""
+        self.ink = ink
+        for child in self.widget.GetChildren():
+            if isinstance(child, self._wx.StaticText):
+                child.SetForegroundColour(ink.text)
+        self.widget.Refresh()
+
+    def _paint(self, _: Any) -> None:
+        wx, panel = self._wx, self.widget
+        canvas = wx.AutoBufferedPaintDC(panel)
+        canvas.SetBackground(wx.Brush(panel.GetParent().GetBackgroundColour()))
+        canvas.Clear()
+        if self.ink is not None:
+            size = panel.GetSize()
+            graphics = wx.GraphicsContext.Create(canvas)
+            box = (0.5, 0.5, size.width - 1.0, size.height - 1.0)
+            _round(wx, graphics, box, self.ink.tint, self.ink.edge, _RADIUS)
 
 
 class Pill:
@@ -151,7 +192,14 @@ class Pill:
         return self._ui.is_alive(self.widget) and bool(self.widget.IsShownOnScreen())
 
 
-def _round(wx: Any, graphics: Any, box: tuple[float, ...], fill: str, edge: str) -> None:
+def _round(
+    wx: Any,
+    graphics: Any,
+    box: tuple[float, ...],
+    fill: str,
+    edge: str,
+    radius: float | None = None,
+) -> None:
     graphics.SetBrush(wx.Brush(fill))
     graphics.SetPen(wx.Pen(edge))
-    graphics.DrawRoundedRectangle(*box, box[3] / 2)
+    graphics.DrawRoundedRectangle(*box, box[3] / 2 if radius is None else radius)

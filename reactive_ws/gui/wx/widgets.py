@@ -13,7 +13,7 @@ from reactivex import Observable
 
 from ..status import ConnectionView
 from .loop import WxLoop
-from .parts import Pill, colour_button, has_dark_window, retry_button, symbol_of
+from .parts import Box, Pill, colour_button, has_dark_window, retry_button, symbol_of
 
 __all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus", "Corner"]
 
@@ -58,14 +58,19 @@ class ConnectionStatus:
         column = kit.BoxSizer(kit.VERTICAL)
         column.Add(row, 0, kit.EXPAND)
         self._numbers: list[tuple[Any, Any]] = []
+        self._panel: Box | None = None
         if detail == "metrics":
-            grid = kit.FlexGridSizer(2, 3, 24)
+            self._panel = Box(kit, self.widget)
+            panel, grid = self._panel.widget, kit.FlexGridSizer(2, 3, 24)
             for _ in range(5):
-                pair = kit.StaticText(self.widget), kit.StaticText(self.widget)
+                pair = kit.StaticText(panel), kit.StaticText(panel)
                 grid.Add(pair[0])
                 grid.Add(pair[1], 0, kit.ALIGN_RIGHT)
                 self._numbers.append(pair)
-            column.Add(grid, 0, kit.TOP, 6)
+            around = kit.BoxSizer()
+            around.Add(grid, 0, kit.ALL, 10)
+            panel.SetSizer(around)
+            column.Add(panel, 0, kit.TOP, 6)
         self.widget.SetSizer(column)
         ui.bind(views, self.widget, lambda _, view: self._show(view))
 
@@ -91,7 +96,12 @@ class ConnectionStatus:
         self._view = view
         has_retry = view.retry is not None and self._has_retry
         self._retry.SetLabelText(view.theme.words.retry)
-        ink = view.ink(is_dark=has_dark_window(self.widget))
+        # A panel does not take the colour of its window by itself.
+        self.widget.SetBackgroundColour(self.widget.GetParent().GetBackgroundColour())
+        is_dark = has_dark_window(self.widget)
+        ink = view.ink(is_dark=is_dark)
+        if self._panel is not None:
+            self._panel.show((view.theme.dark if is_dark else view.theme.light).idle)
         colour_button(self._retry, self.widget.GetBackgroundColour(), ink.text)
         has_moved = self._retry.IsShown() != has_retry
         self._retry.Show(has_retry)
@@ -188,7 +198,8 @@ class ConnectionBanner:
         self._ui = ui
         kit = self._wx
         self._view: ConnectionView | None = None
-        self.widget: Any = kit.Panel(parent)
+        self._box = Box(kit, parent)
+        self.widget: Any = self._box.widget
         self._symbol = kit.StaticBitmap(self.widget)
         self._labels = [kit.StaticText(self.widget) for _ in range(3)]
         bold = self.widget.GetFont()
@@ -222,11 +233,9 @@ class ConnectionBanner:
         is_shown = view.banner_title is not None
         if is_shown:
             ink = view.ink(is_dark=has_dark_window(self.widget.GetParent()))
-            self.widget.SetBackgroundColour(ink.tint)
+            self._box.show(ink)
             line = self.widget.GetCharHeight()
             self._symbol.SetBitmap(symbol_of(self._wx, view, line, ink.symbol, 0))
-            for label in self._labels:
-                label.SetForegroundColour(ink.text)
             self._retry.SetLabelText(view.theme.words.retry)
             self._retry.Show(view.retry is not None)
             colour_button(self._retry, ink.tint, ink.text)
