@@ -23,8 +23,8 @@ from reactive_ws.views import Insert, Move, Remove, list_changes  # noqa: E402
 
 STYLE = """
 .bubble { border-radius: 14px; padding: 7px 12px; background: alpha(@theme_fg_color, 0.08); }
-.bubble.own { background: @theme_selected_bg_color; color: @theme_selected_fg_color; }
-.bubble.waiting { opacity: 0.6; }
+.bubble.own { background: shade(@theme_selected_bg_color, 0.8); color: @theme_selected_fg_color; }
+.bubble.waiting { background: transparent; color: @theme_fg_color; border: 1px dashed @theme_selected_bg_color; }
 .small { font-size: 80%; opacity: 0.75; }
 .code { font-family: monospace; background: alpha(@theme_fg_color, 0.1); border-radius: 6px; padding: 6px; }
 list, .panel { background: transparent; }
@@ -58,12 +58,17 @@ class FollowEnd:
     """Keeps a scrolled view at its end while the user has it there, also when a banner makes it smaller."""
 
     def __init__(self, adjustment: Any) -> None:
-        self.is_there = True
+        self.is_there, self.last = True, 0.0
         adjustment.connect("value-changed", self.moved)
         adjustment.connect("changed", self.grown)
 
     def moved(self, it: Any) -> None:
-        self.is_there = it.get_value() >= it.get_upper() - it.get_page_size() - 1.0
+        value = it.get_value()
+        is_at_end = value >= it.get_upper() - it.get_page_size() - 1.0
+        # Rows that come while the view moves down leave it above the end; only the user moves it up.
+        if is_at_end or value < self.last:
+            self.is_there = is_at_end
+        self.last = value
 
     def grown(self, it: Any) -> None:
         if self.is_there:

@@ -91,7 +91,7 @@ class Page:
                 with self.talk:
                     element = ui.chat_message(sent=message.is_own).classes("w-full")
             self.shown[message.id] = (message, element)
-            look = "primary text-color=white" if message.is_own else "grey-4 text-color=black"
+            look = "blue-9 text-color=white" if message.is_own else "grey-4 text-color=black"
             element.props(f"bg-color={look}")
             element.props["name"] = message.name
             element.props["stamp"] = f"{message.time} {message.mark}"

@@ -87,6 +87,22 @@ def test_closing_asks_before_messages_are_lost() -> None:
     ui.close()
 
 
+def test_a_view_stays_at_its_end_when_rows_come_while_it_moves_there() -> None:
+    ui_drivers.import_gtk()
+    edge = Gtk.Adjustment(lower=0.0, upper=100.0, page_size=50.0)
+    end = chat_gtk.FollowEnd(edge)
+    edge.set_value(50.0)
+    assert end.is_there
+    # The view moves to the end that it had before more rows came.
+    edge.configure(50.0, 0.0, 300.0, 1.0, 10.0, 50.0)
+    edge.set_value(200.0)
+    assert end.is_there
+    edge.set_value(180.0)
+    assert not end.is_there
+    edge.set_value(250.0)
+    assert end.is_there
+
+
 def test_what_is_typed_in_an_outage_is_queued_and_then_delivered_and_found(
     hub: HubInThread,
 ) -> None:
