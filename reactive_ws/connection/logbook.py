@@ -74,6 +74,12 @@ class Logbook:
         text = f"no handler for messages of type {kind!r}; {hint}"
         self._limited(_service_logger, level, ("unhandled", kind), text, None)
 
+    def given_up(self, count: int) -> None:
+        """The service ended with this many at-least-once messages that no server acknowledged."""
+        if count:
+            text = f"the service ended with {count} unacknowledged at-least-once messages; OutboxOptions(path=...) would keep them"
+            _service_logger.warning(text)
+
     def warning(self, kind: object, text: str) -> None:
         """Something went wrong and everything goes on."""
         self._limited(_service_logger, logging.WARNING, kind, text, None)

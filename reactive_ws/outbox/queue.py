@@ -525,13 +525,17 @@ class Outbox:
             entry.delivery.note(DeliveryEvent.SLOW)
         return is_served
 
-    def settle(self) -> None:
-        """Disconnected on purpose: what was never sent fails, what is in flight becomes uncertain, the durable stays."""
+    def settle(self) -> int:
+        """Disconnected on purpose: what was never sent fails, what is in flight becomes uncertain, the durable stays.
+
+        Returns how many at-least-once messages end so.
+        """
         with self._lock:
             self._is_online = False
             self._return_to_head()
             notes = self._give_up("disconnected", keeps_durable=True)
         self._announce(notes)
+        return sum(entry.guarantee is Guarantee.AT_LEAST_ONCE for entry, *_ in notes)
 
     def clear(self) -> int:
         """The program gives everything up; returns how many entries that were. Any thread."""

@@ -109,7 +109,7 @@ class Sender:
 
     def settle(self) -> None:
         """Disconnected without a loop: gives every waiting message its final status."""
-        self._outbox.settle()
+        self._log.given_up(self._outbox.settle())
         self._changed()
 
     def close(self) -> None:

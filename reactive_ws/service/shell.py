@@ -165,7 +165,7 @@ class Shell:
     def leave_closed_loop(self) -> None:
         """Ends without a loop: it was closed around a running service, and what was in it is gone. Any thread."""
         self._decisions.disconnect(self.loop.time())
-        self._outbox.settle()
+        self._log.given_up(self._outbox.settle())
         self._listener.ended()
 
     def outbox_changed(self) -> None:
@@ -495,7 +495,7 @@ class Shell:
         self._end_session()
         self._subscriptions.lost()
         self._token_watch.stop()
-        self._outbox.settle()
+        self._log.given_up(self._outbox.settle())
         self._listener.outbox_changed()
         self._listener.settled()
 

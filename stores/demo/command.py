@@ -74,7 +74,7 @@ async def _demo(
 ) -> int:
     _end_on_sigterm()
     narrator = Narrator()
-    narrator.say("note", f"seed {seed}, about {arguments.seconds:g} s of talk")
+    narrator.say("note", f"seed {seed}, messages for about {arguments.seconds:g} s")
     obstacle = None if arguments.plain else why_no_screen()
     if obstacle is not None:
         narrator.say("note", f"plain lines; {obstacle}")

@@ -35,7 +35,7 @@ _PANELS = ("Plan", "Budget", "Sketch")
 _PATIENCE = 60.0
 """Seconds without any progress until it gives up; a slow machine must not look like a lost message."""
 _ROUND = 10.0
-"""Seconds of talk for one kill. Each round has sessions of its own: a snapshot shows the newest 1 000 messages of one."""
+"""Seconds of messages for one kill. Each round has sessions of its own: a snapshot shows the newest 1 000 messages of one."""
 _MAX_STORMS = 50
 
 
@@ -66,7 +66,7 @@ class Play:
 
     @property
     def is_over(self) -> bool:
-        """Whether the talk is over, so that no message is accepted."""
+        """Whether the judge has the record, so that no message is accepted."""
         return self._is_over
 
     async def perform(self, seconds: float) -> None:
@@ -87,7 +87,7 @@ class Play:
             None, or why it is not accepted.
         """
         if self._is_over:
-            return "The talk is over: the judge has the record."
+            return "No more messages: the judge reads the record."
         if session_id not in self._names:
             return "There is no chat yet: wait for the connection."
         if any(isinstance(order, Refuse) for order in orders(text)):

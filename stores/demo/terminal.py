@@ -30,6 +30,7 @@ __all__ = ["DemoScreen", "show"]
 
 _CLOSES_AFTER = 20
 """Seconds that the ruling stays when no key is pressed."""
+_CLOSED = "No more messages: the judge reads the record"
 _QUEUE_LINES = 30
 _COLOURS = {"hub": "#f87171", "state": "#fbbf24", "note": "#94a3b8"}
 _HINT = "type to write · q or Ctrl+C leaves"
@@ -73,8 +74,10 @@ class DemoScreen(Chat[Outcome]):
     .-narrow #right { width: 27; }
     .-tiny #left, .-tiny #right { display: none; }
     .-short #sessions { height: 5; }
+    .-tiny #ruling { padding: 0; }
+    .-ruled Input, .-short.-ruled #stage { display: none; }
     Input { border-subtitle-color: #94a3b8; }
-    #ruling { display: none; height: auto; padding: 0 2; border: heavy #10b981; background: #052e2b; }
+    #ruling { display: none; height: auto; max-height: 100%; overflow-y: auto; padding: 0 2; border: heavy #10b981; background: #052e2b; }
     #ruling.-failed { border: heavy #ef4444; background: #3f1111; }
     """
     )
@@ -102,6 +105,7 @@ class DemoScreen(Chat[Outcome]):
                 Vertical(self.sessions, self.queue, id="left"),
                 self.entries,
                 Vertical(self.panels, self.events, id="right"),
+                id="stage",
             ),
             self.ruling,
         )
@@ -125,11 +129,15 @@ class DemoScreen(Chat[Outcome]):
 
     def _decided(self, outcome: Outcome) -> None:
         has_passed = outcome.ruling.has_passed
-        *lines, _ = outcome.lines
+        # The numbers come first: a small terminal shows them without scrolling.
+        *details, numbers, _ = outcome.lines
+        lines = [numbers, *details]
         head = "✓ PASSED: nothing was lost" if has_passed else "✕ FAILED"
         self.ruling.update(Text.assemble((head, "bold"), "\n", "\n".join(lines)))
         self.ruling.set_class(not has_passed, "-failed")
         self.ruling.display = True
+        # No message can be written now, and a small terminal needs the room.
+        self.screen.add_class("-ruled")
         self.ruling.border_title = "The judge"
         self._end_talk()
         self._count_down()
@@ -138,7 +146,7 @@ class DemoScreen(Chat[Outcome]):
         """Closes the line: the judge counts no more messages."""
         self.set_focus(None)
         self.input.disabled = True
-        self.input.placeholder = "The talk is over"
+        self.input.placeholder = _CLOSED
         self.input.border_subtitle = ""
 
     def _count_down(self) -> None:
@@ -170,6 +178,8 @@ class DemoScreen(Chat[Outcome]):
             # A user who reads the ruling must not lose it.
             self._closes_in = -1
             self.ruling.border_subtitle = "q closes"
+            if key.key in ("up", "down"):
+                self.ruling.scroll_relative(y=1 if key.key == "down" else -1, animate=False)
         elif (
             key.is_printable
             and key.character != "q"

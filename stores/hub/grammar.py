@@ -1,12 +1,12 @@
-"""The orders that a chat message may give to the hub: one order a line; any other line is talk.
+"""The commands that a chat message may hold for the hub: one on each line. The hub answers any other line.
 
     panel create TITLE          a new text panel
     panel update TITLE: TEXT    a new text for that panel
-    panel close TITLE           the panel goes away
+    panel close TITLE           closes the panel
     notify TITLE: TEXT          a notification; the text may be left out
     refuse TEXT                 the whole message is refused with an `error` and has no effect
 
-Key words in any case, titles compared without regard to case. This room only reads; `state` obeys.
+Key words in any case, titles compared without regard to case. This module only reads; `state` performs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 GRAMMAR = """\
-what a message may order, one order a line; anything else is talk and is answered:
+Commands in a chat message, one on each line. The hub answers any other line with text:
   panel create TITLE          a new text panel
   panel update TITLE: TEXT    a new text for that panel
   panel close TITLE           the panel goes away

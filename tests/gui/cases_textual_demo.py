@@ -221,6 +221,38 @@ def test_the_ruling_stays_for_a_reader_and_closes_by_itself_otherwise(
     assert screen.return_value == outcome(lost=lost)
 
 
+def test_the_ruling_fits_on_the_smallest_terminal_and_scrolls(
+    hub: HubChild, tmp_path: Path
+) -> None:
+    async def at_once() -> Outcome:
+        return outcome(lost=3)
+
+    async def read_it(screen: DemoScreen, pilot: Pilot[Outcome]) -> None:
+        await pilot.resize_terminal(40, 12)
+        await until(pilot, lambda: screen.ruling.display and screen.size == (40, 12))
+        await until(pilot, lambda: screen.ruling.region.height > 2)
+        await until(pilot, lambda: not screen.input.is_on_screen)
+        assert screen.ruling.region.y >= 0
+        assert screen.ruling.region.bottom <= 12
+        shown = " ".join(str(screen.ruling.render_line(y).text) for y in range(6)).split()
+        assert (
+            " ".join(shown)
+            .replace(" ┃", "")
+            .replace("┃ ", "")
+            .startswith("✕ FAILED accepted 30, acknowledged 30, lost 3, duplicated 0,")
+        )
+        more = screen.ruling.max_scroll_y
+        assert more > 0
+        for _ in range(more):
+            await pilot.press("down")
+        await until(pilot, lambda: screen.ruling.scroll_y == more)
+        await pilot.press("up")
+        await until(pilot, lambda: screen.ruling.scroll_y == more - 1)
+        await pilot.press("q")
+
+    asyncio.run(watch(hub, tmp_path, at_once, read_it))
+
+
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (120, 40), (200, 50)], ids=str)
 def test_the_messages_have_room_on_a_terminal_of_any_size(
     hub: HubChild, tmp_path: Path, size: tuple[int, int]
@@ -265,7 +297,7 @@ def test_the_line_is_closed_as_soon_as_the_talk_is_over(hub: HubChild, tmp_path:
         screen.play.narrator.say("note", "a second client connects with an empty memory")
         await pilot.pause()
         assert screen.input.disabled
-        assert screen.input.placeholder == "The talk is over"
+        assert screen.input.placeholder == "No more messages: the judge reads the record"
         is_read.set()
         await pilot.pause()
         await pilot.press("q")

@@ -25,6 +25,31 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("count", [0, 2])
+@simulate
+async def test_promised_messages_that_end_with_the_service_are_counted(
+    caplog: pytest.LogCaptureFixture, count: int
+) -> None:
+    async with World() as world:
+        world.network.refuse(1_000)
+        service = world.service(registry=agent_chat())
+        await service.connect()
+        for number in range(count):
+            service.send(chat(number))
+        service.send("note", {})
+        await world.settle()
+        began = world.now
+        await service.disconnect(drain=5.0)
+        assert world.now == began
+    promised = [line for line in lines(caplog) if "at-least-once" in line]
+    assert promised == [
+        f"WARNING service: the service ended with {it} unacknowledged at-least-once messages; "
+        "OutboxOptions(path=...) would keep them"
+        for it in (count,)
+        if it
+    ]
+
+
 @simulate
 async def test_the_lines_of_an_outage(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "reactive_ws")
