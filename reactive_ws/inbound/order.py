@@ -217,6 +217,12 @@ class Inbound:
         if stream not in self._cursors:
             self._start(stream, position.epoch, position.seq)
 
+    def know(self, stream: str, position: Position) -> None:
+        """Messages of a stream were delivered up to this position. A late state may have begun the stream before it."""
+        cursor = self._cursors.get(stream)
+        if cursor is None or (cursor.epoch == position.epoch and cursor.seq < position.seq):
+            self._start(stream, position.epoch, position.seq)
+
     def gather(self, envelope: Envelope[Any]) -> None:
         """Keeps a message that has `more` until the last one of its entry is there."""
         if not self.entries.add(envelope):

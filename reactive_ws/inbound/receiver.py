@@ -552,8 +552,8 @@ class Receiver:
             self.positions.set(known)
 
     def know(self, stream: str, position: Position) -> None:
-        """Goes on with a stream after a position, unless the stream is known."""
-        self.inbound.subscribed(stream, position)
+        """Goes on with a stream after a position, unless the stream is ahead of it."""
+        self.inbound.know(stream, position)
         self._store_positions()
 
     def forget(self, streams: Iterable[str]) -> None:

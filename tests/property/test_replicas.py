@@ -25,7 +25,7 @@ from reactivex.abc import DisposableBase
 from reactive_ws import Backoff, WebSocketService
 from reactive_ws.engine import Domain
 from reactive_ws.errors import ConnectionFailed, RequestFailed
-from reactive_ws.inbound import Receiver
+from reactive_ws.inbound import Inbound, Receiver
 from reactive_ws.outbox import Outbox
 from reactive_ws.replicas import ReplicaStatus, facts
 from reactive_ws.server import Context, MemoryLog, Refused, Retention, Server
@@ -143,7 +143,8 @@ class Play:
         self.observer: DisposableBase | None = None
         self.heard: list[tuple[str, int]] = []
         self.faults: Counter[str] = Counter()
-        self.log = MemoryLog(retention=Retention(max_entries=3))
+        self.keeps = 1000 if is_restless and seed % 2 else 3
+        self.log = MemoryLog(retention=Retention(max_entries=self.keeps))
         self.sent: dict[str, Do] = {}
         self.refused: set[str] = set()
         self.acknowledged: set[str] = set()
@@ -208,6 +209,12 @@ class Play:
                 self.faults["disorder"] += 1
             self.heard.append(place)
 
+    def _compare_handlers(self) -> None:
+        """A server that forgets nothing leaves no gap for handlers."""
+        seqs = {seq for _, seq in self.heard}
+        if self.keeps > len(seqs) and seqs and len(seqs) <= max(seqs) - min(seqs):
+            self.faults["missed"] += 1
+
     def _heard(self, event: Any) -> None:
         if isinstance(event.exception, ConnectionFailed | RequestFailed):
             return
@@ -270,6 +277,8 @@ class Play:
                 break
         if self.replica.pending.get():
             self.faults["stuck"] += 1
+        if not self.is_lossy:
+            self._compare_handlers()
         state = await self._state_of_the_server()
         if Counter(self.replica.confirmed.get().all) != Counter(state):
             self.faults["wrong"] += 1
@@ -295,7 +304,7 @@ def test_the_same_holds_for_a_replica_with_little_memory_that_is_let_go_and_load
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(facts, "_MAX_KEPT", 2)
-    for seed in range(RUNS // 2):
+    for seed in range(max(5, RUNS // 10)):
         assert Play(seed, is_lossy=False, is_restless=True).run() == {}, f"seed {seed}"
 
 
@@ -392,6 +401,40 @@ def test_each_rule_is_needed(
     found: Counter[str] = Counter()
     for near in range(seed, seed + 30):
         found += Play(near, is_lossy=is_lossy).run()
+        if found[fault]:
+            break
+    assert found[fault]
+
+
+def without_resting_positions(patch: pytest.MonkeyPatch) -> None:
+    """A stream that was let go begins again from its beginning."""
+    patch.setattr(Receiver, "know", lambda *_: None)
+
+
+def without_the_streams_own_position(patch: pytest.MonkeyPatch) -> None:
+    """A state for the replica moves the position of the stream for handlers."""
+    patch.setattr(Inbound, "is_before", lambda *_: False)
+
+
+@pytest.mark.parametrize(
+    ("plant", "seeds", "fault"),
+    [
+        (without_resting_positions, range(201, 231), "disorder"),
+        (without_the_streams_own_position, range(30), "missed"),
+    ],
+    ids=lambda it: getattr(it, "__name__", None),
+)
+def test_each_rule_of_a_restless_replica_is_needed(
+    plant: Callable[[pytest.MonkeyPatch], None],
+    seeds: range,
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(facts, "_MAX_KEPT", 2)
+    plant(monkeypatch)
+    found: Counter[str] = Counter()
+    for seed in seeds:
+        found += Play(seed, is_lossy=False, is_restless=True).run()
         if found[fault]:
             break
     assert found[fault]

@@ -232,3 +232,14 @@ def test_a_stream_with_an_endless_name_has_no_position() -> None:
     allowed = Envelope("t", None, stream="\u00e9" * 100, epoch="e", seq=1)
     inbound.accept(allowed, 0.0)
     assert set(inbound.take_moved()) == {"\u00e9" * 100}
+
+
+def test_a_stream_that_comes_back_goes_on_after_what_was_delivered() -> None:
+    inbound = Inbound()
+    # A state that is older came late, and began the stream.
+    inbound.snapshot("s", Position("e", 5))
+    inbound.know("s", Position("e", 8))
+    inbound.know("s", Position("e", 7))
+    inbound.know("s", Position("old", 9))
+    inbound.know("t", Position("e", 1))
+    assert inbound.take_moved() == {"s": Position("e", 8), "t": Position("e", 1)}
