@@ -95,19 +95,27 @@ def check_result(value: Any, function: object) -> None:
         )
 
 
-def check_methods(given: Any, names: tuple[str, ...], option: str, example: str) -> None:
+def check_methods(
+    given: Any,
+    names: tuple[str, ...],
+    option: str,
+    example: str,
+    *,
+    is_required: bool = False,
+) -> None:
     """Refuses an object that lacks a method of a protocol.
 
     Args:
-        given: What the program passed; None is the default.
+        given: What the program passed.
         names: The methods.
         option: Name of the option, such as "codec=".
         example: What to write.
+        is_required: Whether None is refused, too.
 
     Raises:
         UsageError: a method is missing, or it is a class and no object.
     """
-    if given is None:
+    if given is None and not is_required:
         return
     missing = [name for name in names if not callable(getattr(given, name, None))]
     if missing or isinstance(given, type):

@@ -15,7 +15,7 @@ import asyncio
 import concurrent.futures
 import threading
 import weakref
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
 from threading import get_ident
@@ -25,7 +25,14 @@ from reactivex.abc import DisposableBase
 from reactivex.disposable import Disposable
 
 from ..errors import DomainMismatch, FeedbackLoop, StoreClosed, UsageError
-from .checks import check_count, check_function, check_kind, check_seconds, refuse_copy
+from .checks import (
+    check_count,
+    check_function,
+    check_kind,
+    check_methods,
+    check_seconds,
+    refuse_copy,
+)
 from .commit import Changed, Commit, CommitHook, Dump, ErrorReport, Tracer
 from .commit_queue import Chore, CommitQueue
 from .graph import HasDependents
@@ -161,7 +168,11 @@ class Domain(CommitQueue):
 
         Returns:
             The registration; `dispose()` it to stop.
+
+        Raises:
+            UsageError: it lacks a method of a `Tracer`.
         """
+        check_methods(tracer, ("handling", "cause"), "trace()", "a Tracer", is_required=True)
         self._tracer = tracer
 
         def stop() -> None:
@@ -323,7 +334,11 @@ class Domain(CommitQueue):
         """Adds a part whose clause belongs into the texts of waits that end without a value. Held weakly. Any thread.
 
         A service adds the state of its connection, so that a `TimeoutError` says why nothing came.
+
+        Raises:
+            UsageError: it has no method `explain`.
         """
+        check_methods(part, ("explain",), "explain_with()", "a service", is_required=True)
         while True:
             before = self._explaining
             after = (*[it for it in before if it() is not None], weakref.ref(part))
@@ -416,6 +431,8 @@ class Domain(CommitQueue):
             Exception: what `validate=` of a store raises; nothing is written.
         """
         check_kind(dump, Dump, "load()", "domain.dump()", is_required=True)
+        check_kind(dump.values, Mapping, "values=", '{"count": 1}', is_required=True)
+        check_kind(ignore_missing, bool, "ignore_missing=", "True", is_required=True)
         stores = {store.name: store for store in self.stores() if store._is_named}
         missing = [name for name in dump.values if name not in stores]
         if missing and not ignore_missing:

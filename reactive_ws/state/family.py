@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar, cast
 
-from ..engine import check_function, fork_safe_lock, refuse_copy
+from ..engine import check_function, check_kind, fork_safe_lock, refuse_copy
 from ..errors import UsageError
 from .computed import Derived
 
@@ -69,8 +69,9 @@ def family(function: Callable[[K], Derived[T]], *, name: str | None = None) -> F
         name: For reprs and errors; the function's name when None.
 
     Raises:
-        UsageError: `function` is not a plain function.
+        UsageError: `function` is not a plain function, or `name` is not a text.
     """
     check_function(function, "the function of family()", "return derived(...) at once")
+    check_kind(name, str, "name=", '"totals"')
     label = getattr(function, "__qualname__", type(function).__name__) if name is None else name
     return Family(function, label)

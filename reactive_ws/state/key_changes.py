@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 from reactivex import Observable, abc
 
+from ..engine import check_function
 from .entities import Entities
 
 __all__ = ["KeyChanges", "changes_of"]
@@ -41,6 +42,23 @@ class KeyChanges(Generic[K]):
         return cls(tuple(added), tuple(updated), tuple(removed))
 
 
+class _Changes(Observable[KeyChanges[K]]):
+    """A stream of changes that refuses an `async def` as observer."""
+
+    def subscribe(
+        self,
+        on_next: abc.ObserverBase[KeyChanges[K]] | abc.OnNext[KeyChanges[K]] | None = None,
+        on_error: abc.OnError | None = None,
+        on_completed: abc.OnCompleted | None = None,
+        *,
+        scheduler: abc.SchedulerBase | None = None,
+    ) -> abc.DisposableBase:
+        given: Any = on_next
+        if given is not None and not hasattr(given, "on_next"):
+            check_function(given, "an observer", "start a task in it")
+        return super().subscribe(on_next, on_error, on_completed, scheduler=scheduler)
+
+
 def changes_of(
     join: Callable[[Callable[[Entities[K, Any]], None], Callable[[], None]], abc.DisposableBase],
 ) -> Observable[KeyChanges[K]]:
@@ -63,4 +81,4 @@ def changes_of(
 
         return join(see, observer.on_completed)
 
-    return Observable(subscribe)
+    return _Changes[K](subscribe)

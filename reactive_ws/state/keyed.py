@@ -29,6 +29,7 @@ from ..engine import (
     check_comparer,
     check_function,
     check_iterable,
+    check_kind,
     check_result,
     check_valid,
     is_compared_by_identity,
@@ -50,6 +51,7 @@ V = TypeVar("V")
 T = TypeVar("T")
 
 _MISSING: Final = object()
+_AWAIT_FIRST = "await first, and then write the result"
 _Entities: Any = Entities
 """The bare class; a subscription at each call would cost more than the call."""
 
@@ -341,6 +343,9 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         Raises:
             KeyError: no such key, and no default.
         """
+        given: Any = function
+        if not callable(given):
+            check_function(given, "the function of update()", _AWAIT_FIRST)
 
         def change(now: Entities[K, V]) -> Entities[K, V]:
             if default is Unset.UNSET or key in now:
@@ -502,6 +507,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     ) -> Selection[tuple[V, ...]]:
         """Returns the stream of all entities sorted by a key function; equal ones stay in insertion order."""
         check_function(key, "a sort key", "compute it at once, and await elsewhere")
+        check_kind(reverse, bool, "reverse=", "True", is_required=True)
         return self.select_part(
             lambda now: tuple(sorted(now.values(), key=key, reverse=reverse)), equals=shallow
         )

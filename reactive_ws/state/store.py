@@ -204,7 +204,13 @@ class Store(Cell[T], ReadOnly[T]):
         Raises:
             StoreClosed, FeedbackLoop: as `set`.
             Exception: what `function` raises; nothing is changed then.
+            UsageError: `function` is not a function, or it is an `async def`.
         """
+        given: Any = function
+        if not callable(given):
+            check_function(
+                given, "the function of update()", "await first, and then write the result"
+            )
         self._update(function)
 
     @final

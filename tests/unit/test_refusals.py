@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from reactive_ws.engine import Domain, batch, warn_without_gil
+from reactive_ws.engine import Domain, Dump, batch, warn_without_gil
 from reactive_ws.errors import UsageError
 from reactive_ws.middleware import FileStorage, inspect, logger, persist, undo
-from reactive_ws.state import EventSource, KeyedStore, Store, derived, derived_all
+from reactive_ws.state import EventSource, KeyedStore, Store, derived, derived_all, family
 
 
 async def later(*_: object) -> Any:
@@ -130,6 +130,20 @@ def test_an_async_def_is_refused_in_a_batch_too() -> None:
         (lambda _: derived(5, len), "a store, a selection or a derived value"),
         (lambda store: list(store.select()), "async for"),
         (lambda store: store.domain.on_commit(5), "a commit hook is a function"),
+        (lambda store: store.update(5), r"the function of update\(\) is a function"),
+        (lambda _: KeyedStore({1: 1}).update(1, 5), r"the function of update\(\) is a function"),
+        (lambda _: KeyedStore().select_sorted(len, reverse="no"), "reverse= takes a bool"),
+        (lambda _: KeyedStore().events.subscribe(5), "an observer is a function"),
+        (lambda _: KeyedStore().events.subscribe(later), "`async def`"),
+        (lambda _: family(len, name=5), "name= takes a str"),
+        (lambda store: store.domain.load(5), r"load\(\) takes a Dump"),
+        (lambda store: store.domain.load(Dump(0, 5)), "values= takes a Mapping"),
+        (
+            lambda store: store.domain.load(Dump(0, {}), ignore_missing="x"),
+            "ignore_missing= takes a bool",
+        ),
+        (lambda store: store.domain.trace(5), "with the methods handling, cause"),
+        (lambda store: store.domain.explain_with(5), "with the methods explain"),
     ],
 )
 def test_a_wrong_argument_says_what_to_write(use: Callable[[Any], object], text: str) -> None:
