@@ -49,7 +49,12 @@ async def start_node(port: int, log: str) -> asyncio.subprocess.Process:
         *("--port", str(port), "--log-level", "warning", "--ws", "websockets-sansio"),
         env={**os.environ, "TODO_LOG": log},
     )
-    await until(lambda: is_open(port) or node.returncode is not None)
+    try:
+        # Long, because a busy machine may need a minute to start a Python program.
+        await until(lambda: is_open(port) or node.returncode is not None, 300)
+    except BaseException:
+        node.kill()
+        raise
     assert node.returncode is None
     return node
 
@@ -172,6 +177,12 @@ backend nodes
 """
 
 
+def end(process: asyncio.subprocess.Process) -> None:
+    """Ends a process that may have ended."""
+    if process.returncode is None:
+        process.kill()
+
+
 class Writer:
     """A client process with a durable outbox, which is killed and started again."""
 
@@ -189,7 +200,7 @@ class Writer:
 
     async def kill(self) -> None:
         """Kills it with SIGKILL, and reads what it said before."""
-        self._process.kill()
+        end(self._process)
         await self._process.wait()
         await self._reading
 
@@ -237,6 +248,7 @@ def drill(postgres: Postgres, folder: Path, *, seconds: float) -> None:
         writer = Writer(url, folder / "outbox.db")
         deaths = Counter[str]()
         async with contextlib.AsyncExitStack() as stack:
+            stack.callback(lambda: [end(process) for process in (*nodes.values(), proxy)])
             for client in clients:
                 await stack.enter_async_context(client.service)
 
@@ -275,6 +287,7 @@ def drill(postgres: Postgres, folder: Path, *, seconds: float) -> None:
             )
             writing = asyncio.gather(*(write(number) for number in range(3)))
             await writer.start()
+            stack.push_async_callback(writer.kill)
             ends_at = time.monotonic() + seconds
             while time.monotonic() < ends_at or len(deaths) < 5:
                 await asyncio.sleep(0.7)  # lets some of the writes happen
@@ -299,9 +312,6 @@ def drill(postgres: Postgres, folder: Path, *, seconds: float) -> None:
                 assert all(title.startswith("mortal") for title in set(titles) - promised)
             lists = [client.todos.get() for client in clients]
             assert all(found == lists[0] for found in lists), "the clients see different lists"
-        for process in (*nodes.values(), proxy):
-            process.terminate()
-            await process.wait()
         log = PostgresLog(dsn)
         await log.open()
         page = await log.read("todos", None, 100_000_000)
