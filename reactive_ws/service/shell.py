@@ -168,8 +168,13 @@ class Shell:
         self._log.given_up(self._outbox.settle())
         self._listener.ended()
 
+    def write(self) -> None:
+        """Writes what waits, unless a burst or an effect is under way, which write at their end."""
+        if self._line is not None and not self._is_reading and not self._is_performing:
+            self._line.wake()
+
     def outbox_changed(self) -> None:
-        """Wakes the writer. Must not call the listener's `outbox_changed`, which calls this."""
+        """Writes what waits. Must not call the listener's `outbox_changed`, which calls this."""
         if self._line is not None:
             self._line.wake()
         self._look_if_drained()

@@ -241,7 +241,7 @@ class Status:
     # --- the outbox -------------------------------------------------------------------------------------------------------
 
     def outbox_changed(self) -> None:
-        """The outbox may have changed: shows it and wakes the writer, once per turn of the loop. Any thread."""
+        """The outbox may have changed: writes, and shows it once per turn of the loop. Any thread."""
         if self._is_poked:
             return
         shell = self._place.shell
@@ -252,7 +252,9 @@ class Status:
             return
         self._is_poked = True
         if asyncio._get_running_loop() is shell.loop:
+            # What comes first in a turn of the loop leaves at once; what follows in this turn leaves together.
             shell.loop.call_soon(self._poked)
+            shell.write()
         else:
             try:
                 shell.loop.call_soon_threadsafe(self._poked)

@@ -24,7 +24,7 @@ from ..wire import (
     SessionCreated,
 )
 from .answers import Fit, called, fit, grown
-from .conversation import Conversation, all_answered, answered, began, continued, ended, merged
+from .conversation import Conversation, all_answered, began, continued, ended, merged
 from .doubts import doubts_about, dubious, latest_likely
 from .entry import ToolCall
 
@@ -99,10 +99,7 @@ class Incoming:
         self._received_own(envelope.payload, epoch)
 
     def _answered(self, envelope: Envelope[MessageResponse]) -> None:
-        response = envelope.payload
-        self._doubt(response)
-        epoch = envelope.epoch or self._epoch.get()
-        self._change(response.session_id, lambda now: answered(now, response, epoch))
+        self._all_answered((envelope,))
 
     def _all_answered(self, envelopes: Sequence[Envelope[MessageResponse]]) -> None:
         # Two lists, because a pair for each message is work for the garbage collector.

@@ -193,11 +193,9 @@ def touched(
     state: SessionsState, session_id: str, panel_id: str | None, now: datetime
 ) -> SessionsState:
     """Something was said in a session, perhaps about a panel."""
-    state = attrs.evolve(
-        state,
-        last_activity=state.last_activity.set(session_id, now),
-        idle=state.idle - {session_id},
-    )
+    activity = state.last_activity.set(session_id, now)
+    idle = state.idle - {session_id} if session_id in state.idle else state.idle
     if panel_id is None:
-        return state
-    return attrs.evolve(state, panel_activity=state.panel_activity.set(panel_id, now))
+        return attrs.evolve(state, last_activity=activity, idle=idle)
+    panels = state.panel_activity.set(panel_id, now)
+    return attrs.evolve(state, last_activity=activity, idle=idle, panel_activity=panels)
