@@ -38,7 +38,7 @@ def prepared(count: int) -> tuple[Callable[[], None], Callable[[], None]]:
     app = Application.at("ws://127.0.0.1:1/", proxy=None)
     for number in range(_SESSIONS):
         app.history.select(f"session-{number}").subscribe(lambda _: None)
-    receiver = app.service._receiver
+    receiver = app.service._receiver  # pyright: ignore[reportPrivateUsage] - no socket takes part
     session = V1(codec=JsonCodec(agent_chat(), subprotocol=None)).session()
     session.opened(Opening(), 0.0)
     receiver.begin(session)

@@ -23,7 +23,7 @@ from reactive_ws import Domain, OutboxOptions, Store, WebSocketService
 from reactive_ws.stores.wire import agent_chat
 from reactive_ws.stores.wire.chat import Message, MessageSend
 
-__all__ = ["latency_rows", "send_rows"]
+__all__ = ["latency_rows", "send_rows", "turns_rows"]
 
 _PERCENTILES = {"p50": 0.5, "p99": 0.99, "p999": 0.999}
 
@@ -173,6 +173,31 @@ def _with_cpu(sends: Coroutine[Any, Any, float]) -> tuple[float, float]:
     gc.collect()
     began = time.thread_time()
     return asyncio.run(sends), time.thread_time() - began
+
+
+class _CountingLoop(asyncio.SelectorEventLoop):
+    """A loop that counts its turns."""
+
+    turns = 0
+
+    def _run_once(self) -> None:
+        self.turns += 1
+        super()._run_once()  # type: ignore[misc]
+
+
+def turns_rows(*, count: int = 300) -> Iterator[Metric]:
+    """Yields how many turns of the loop a round trip takes, connecting included. A count, which no other program disturbs."""
+    samples: dict[str, list[float]] = {}
+    with answering() as url:
+        for who, trips in (("ours", _our_trips), ("bare websockets", _bare_trips)):
+            loop = _CountingLoop()
+            try:
+                loop.run_until_complete(trips(url, count))
+            finally:
+                loop.close()
+            samples[who] = [loop.turns / count]
+    # At most 3.2 turns where the bare socket needs two.
+    yield Metric("turns", "turns/trip", samples, {"bare websockets": 0.64})
 
 
 def send_rows(runs: int, *, count: int = 10_000) -> Iterator[Metric]:

@@ -26,6 +26,7 @@ from benchmarks import (
     market,
     memory,
     node,
+    one_message,
     pictures,
     pipeline,
     reconnecting,
@@ -48,15 +49,18 @@ _GROUPS: dict[str, Group] = {
     "pair": lambda quick: writing.pair_rows(2 if quick else 15, is_quick=quick),
     "select": lambda quick: writing.select_rows(2 if quick else 11, is_quick=quick),
     "keyed": lambda quick: keys.keyed_rows(3 if quick else 11, is_quick=quick),
+    "fill_keys": lambda quick: keys.fill_rows(1 if quick else 5, is_quick=quick),
     "view": lambda quick: live_views.view_rows(3 if quick else 11, is_quick=quick),
     "derived_kairo": lambda quick: graphs.kairo_rows(1 if quick else 9),
     "derived_cellx": lambda quick: graphs.cellx_rows(1 if quick else 9, is_quick=quick),
     "derived_static": lambda quick: graphs.static_rows(1 if quick else 5),
     "pipeline": lambda quick: pipeline.rows(1 if quick else 3, count=5_000 if quick else 200_000),
+    "one_message": lambda quick: one_message.rows(1 if quick else 9, count=200 if quick else 2_000),
     "market": lambda quick: market.rows(1 if quick else 5),
     "latency": lambda quick: round_trips.latency_rows(
         1 if quick else 9, count=200 if quick else 2_000
     ),
+    "turns": lambda quick: round_trips.turns_rows(count=50 if quick else 300),
     "send": lambda quick: round_trips.send_rows(1 if quick else 5, count=500 if quick else 10_000),
     "reconnect": lambda quick: reconnecting.reconnect_rows(
         1 if quick else 5, outage=0.3 if quick else 2.0, count=100 if quick else 1_000

@@ -12,7 +12,7 @@ from benchmarks.stores import signal_libraries
 from benchmarks.timing import Case, Metric, Run, metric
 from reactive_ws import Domain, KeyedStore
 
-__all__ = ["keyed_rows"]
+__all__ = ["fill_rows", "keyed_rows"]
 
 
 @attrs.frozen
@@ -142,3 +142,26 @@ def keyed_rows(rounds: int, *, is_quick: bool = False) -> Iterator[Metric]:
     if not is_quick:
         samples = {"ours": own[100_000], "itself at 1 000": own[1_000]}
         yield Metric("keyed_scaling", "us", samples, {"itself at 1 000": 1 / 2.2})
+
+
+def fill_rows(rounds: int, *, is_quick: bool = False) -> Iterator[Metric]:
+    """Yields what a new key costs while the keys of the store are observed, beside a store with a tenth of the keys."""
+    size = 500 if is_quick else 10_000
+
+    def case(who: str, count: int) -> Case:
+        seen: list[int] = []
+
+        def run() -> None:
+            store: KeyedStore[int, int] = KeyedStore(domain=Domain())
+            store.select_keys().subscribe(lambda keys: seen.append(len(keys)))
+            for key in range(count):
+                store.upsert(key, key)
+
+        def check() -> None:
+            if seen[-1] != count:
+                raise AssertionError(f"{who}: the observer saw {seen[-1]} of {count} keys")
+
+        return Case(who, lambda: run, count, check)
+
+    cases = [case("ours", size), case("itself at a tenth", size // 10)]
+    yield metric("fill_keys", cases, rounds=rounds, note=f"{size:,} keys, one by one")

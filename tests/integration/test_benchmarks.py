@@ -58,6 +58,9 @@ ROWS = (
         ),
         # The windows are flooded where there are toolkits and a display.
         ("gui_flood", ["gui_flood_cost"]),
+        ("fill_keys", ["fill_keys"]),
+        ("one_message", ["one_message"]),
+        ("turns", ["turns"]),
         ("history", ["history_append_1k", "history_window", "history_cut", "history_prepend"]),
         ("import", ["import_time", "import_everything"]),
         ("keyed", ["keyed_1000"]),
