@@ -201,8 +201,6 @@ class Runtime:
         def ask() -> None:
             if self._place.shell is not None:
                 self._place.shell.sync(streams)
-            else:
-                self._receiver.to_sync.update(dict.fromkeys(streams))
 
         self._place.post(ask)
 

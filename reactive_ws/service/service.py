@@ -758,6 +758,7 @@ class WebSocketService:
     def sync(self, *streams: str) -> None:
         """Asks the server for snapshots of these streams, now or when connected. Any thread.
 
+        While the service does not run it does nothing.
         A server without states of streams, such as one in plain mode, is asked for nothing; an error event says so once.
         """
         self._runtime.sync(streams)

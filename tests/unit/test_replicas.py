@@ -440,9 +440,7 @@ async def test_a_refused_replica_is_asked_for_again_with_a_new_token() -> None:
 
 
 @simulate
-async def test_what_is_asked_for_before_the_service_runs_is_asked_for_when_it_is_connected() -> (
-    None
-):
+async def test_a_reload_before_the_service_runs_is_sent_when_it_is_connected() -> None:
     async with serving(MemoryLog()) as server:
         await server.publish("todos", Added("tea"))
         service = make()
@@ -450,7 +448,6 @@ async def test_what_is_asked_for_before_the_service_runs_is_asked_for_when_it_is
         todos.reload()
         states: list[object] = []
         service.on("snapshot", states.append)
-        service.sync("todos")
         async with service:
             await until(lambda: todos.status.get() is S.LIVE)
             assert todos.get().titles == ("tea",)
