@@ -140,6 +140,7 @@ screenshots: $(READY)
 	xvfb-run -a -s "-screen 0 1280x900x24" env QT_QPA_PLATFORM=offscreen GSK_RENDERER=cairo $(BIN)/python tests/gui/screenshots.py
 	xvfb-run -a -s "-screen 0 2100x1500x24" env QT_QPA_PLATFORM=offscreen $(BIN)/python tests/gui/status_pictures.py
 	PYTHONPATH=tests:. $(BIN)/python tests/gui/devtools_pictures.py
+	$(MAKE) docs && PYTHONPATH=tests:. $(BIN)/python tests/gui/site_pictures.py
 
 # Everything in less than 15 minutes, docs/performance.md and its pictures included; `bench-quick` only shows that all of it works;
 # `bench-deep` soaks for ten minutes instead of two.
