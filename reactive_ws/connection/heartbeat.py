@@ -34,6 +34,8 @@ _WINDOW = 256 * 1024
 _PING_AFTER = 128 * 1024
 _SLOWEST, _FIRST, _FASTEST = 256.0, 4 * 1024.0, 64 * 1024.0
 """Bytes a second: the bounds of R, and what it begins with. 128 KiB at the slowest are noticed as dead in ten minutes."""
+_SHORTEST = 0.1
+"""Seconds between pings at least, whatever a server asks for: a client must not be made to do nothing else."""
 _SAMPLE = 8 * 1024
 """Bytes that a measurement of R needs at least; with less, the latency is what is measured."""
 _RECEIVED_RATE = 1024.0
@@ -150,8 +152,9 @@ class HeartbeatMonitor:
         """Takes what the server wishes: a ping at least every `interval` seconds, at most `window` unconfirmed bytes."""
         self._window = min(_WINDOW, window) if window is not None and window > 0 else _WINDOW
         if self._options is not None:
-            wanted = interval if interval is not None and interval > 0 else self._options.interval
-            self._interval = min(self._options.interval, wanted)
+            own = self._options.interval
+            wanted = interval if interval is not None and interval > 0 else own
+            self._interval = min(own, max(wanted, _SHORTEST))
 
     def start(self, now: float) -> None:
         """A connection became ready; what an older one waited for is forgotten."""

@@ -113,7 +113,9 @@ class Outbox:
         self._reconnect_after = self.options.reconnect_after
         self._next_number = 0
         self._parts: dict[int, dict[int, Outgoing]] = {}
+        # The same keys in the same order; the parts that look different now are built again for the next view.
         self._shown: dict[int, tuple[Waiting, ...]] = {}
+        self._touched: set[int] = set()
 
     def __len__(self) -> int:
         return self._size
@@ -182,10 +184,10 @@ class Outbox:
         """Returns what waits, in order of sending. Costs what changed since the last view, not what waits."""
         with self._lock:
             shown = self._shown
-            for part, entries in self._parts.items():
-                if part not in shown:
-                    shown[part] = tuple([entry.shown() for entry in entries.values()])
-            return OutboxView(tuple([shown[part] for part in self._parts]), self.unreadable)
+            for part in self._touched & self._parts.keys():
+                shown[part] = tuple([entry.shown() for entry in self._parts[part].values()])
+            self._touched.clear()
+            return OutboxView(tuple(shown.values()), self.unreadable)
 
     def offer(
         self,
@@ -579,7 +581,9 @@ class Outbox:
         entry.weight = entry.size
         self._bytes += entry.weight
         self._by_id[identity] = entry
-        self._parts.setdefault(entry.number // _PART, {})[entry.number] = entry
+        part = entry.number // _PART
+        self._parts.setdefault(part, {})[entry.number] = entry
+        self._shown.setdefault(part, ())
         if entry.guarantee is not Guarantee.AT_LEAST_ONCE:
             self._droppable[identity] = entry
         if entry.expires_at is not None and (
@@ -591,7 +595,7 @@ class Outbox:
     def _touch(self, entry: Outgoing) -> None:
         """The entry looks different now."""
         self.version += 1
-        self._shown.pop(entry.number // _PART, None)
+        self._touched.add(entry.number // _PART)
 
     def _drop(self, entry: Outgoing, reason: str, notes: list[Note]) -> None:
         entry.is_dropped = True
@@ -607,6 +611,8 @@ class Outbox:
         entry.is_over = True
         self._size -= 1
         self._bytes -= entry.weight
+        if not self._size:
+            self._next_expiry = None
         self._by_id.pop(identity, None)
         self._droppable.pop(identity, None)
         self._in_flight.pop(identity, None)
@@ -616,7 +622,8 @@ class Outbox:
         self._parts[part].pop(entry.number)
         self._touch(entry)
         if not self._parts[part]:
-            del self._parts[part]
+            del self._parts[part], self._shown[part]
+            self._touched.discard(part)
         if self.on_over is not None:
             self.on_over(entry)
         if len(self._queue) > 2 * self._size + 64:

@@ -38,11 +38,15 @@ class Alarm:
         """Asks for all deadlines: rings at the earliest one, and is off when there is none."""
         due = min((time for time in self._deadlines() if time is not None), default=None)
         if due is None:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self.stop()
         else:
             self.no_later_than(due)
+
+    def stop(self) -> None:
+        """Rings no more, whatever is due."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def no_later_than(self, due: float | None) -> None:
         """Rings at `due` or before it. The other deadlines are as they were; None changes nothing."""

@@ -728,6 +728,8 @@ class Shell:
     def _end_if_over(self) -> None:
         state = self._decisions.connection.state
         if state is ConnectionState.CLOSED and not self._lines and not self._is_performing:
+            # A message of a durable outbox may still have a time to live. It counts again with the next connection.
+            self._alarm.stop()
             flight = self._dialer.close()
             if flight is not None:
                 flight.add_done_callback(lambda _: self._listener.ended())

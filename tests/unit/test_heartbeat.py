@@ -60,6 +60,15 @@ def test_a_server_that_asks_for_a_shorter_interval_gets_it_and_a_longer_one_not(
     assert it.deadline == 30.0
 
 
+@pytest.mark.parametrize("interval", [0.0, -1.0, 1e-6, float("nan")])
+def test_a_server_cannot_make_the_client_ping_without_end(interval: float) -> None:
+    it = monitor()
+    it.suggest(interval)
+    it.start(0.0)
+    assert it.deadline is not None
+    assert it.deadline >= 0.1
+
+
 def test_a_question_goes_out_after_128_kib() -> None:
     it = monitor()
     it.wrote(128 * KIB - 1, 1.0)
