@@ -163,12 +163,18 @@ CONSTANT: dict[str, Make] = {
         write_beside_derived,
         subscribe_and_dispose,
         many_of_the_keys,
-        count_of_keys,
     )
 }
 LOGARITHMIC: dict[str, Make] = {
     make.__name__: make
-    for make in (upsert_old_key, upsert_observed_key, upsert_new_key, remove_and_insert)
+    for make in (
+        upsert_old_key,
+        upsert_observed_key,
+        upsert_new_key,
+        remove_and_insert,
+        # It adds a key.
+        count_of_keys,
+    )
 }
 LINEAR: dict[str, Make] = {
     make.__name__: make
