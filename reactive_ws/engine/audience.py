@@ -570,7 +570,9 @@ def _joining_here() -> set[Link]:
     frame = inspect.currentframe()
     while frame is not None:
         if frame.f_code is Audience._join.__code__:
-            found.add(frame.f_locals["link"])
+            link = frame.f_locals.get("link")
+            if link is not None:
+                found.add(link)
         frame = frame.f_back
     return found
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from instructions import is_reached
 from reactivex.scheduler import VirtualTimeScheduler
 
 from reactive_ws.engine import Domain
@@ -197,6 +198,43 @@ def test_an_observer_that_forks_in_its_first_call_sees_it_to_its_end() -> None:
     store.select().subscribe(see)
     assert results == [[0]]
     assert seen == [0, 5]
+
+
+def test_a_fork_at_any_place_of_a_subscription_leaves_a_child_that_delivers() -> None:
+    is_deep = os.environ.get("REACTIVE_WS_PROFILE") == "deep"
+    for place in itertools.count(1, 1 if is_deep else 6):
+        domain = Domain()
+        store = Store(0, domain=domain)
+        seen: list[int] = []
+        store.select().subscribe(seen.append)
+        value = derived(store, lambda now: now + 1)
+        results: list[Any] = []
+
+        def work(store: Store[int] = store, seen: list[int] = seen) -> Any:
+            is_inside = store.domain._is_inside()
+            store.set(1)
+            fresh = Store(5, domain=store.domain)
+            fresh.select().subscribe(seen.append)
+            held = [link for link in store._links if link is not None and link._held is not None]
+            return is_inside, len(held), seen
+
+        def join(pause: Callable[[], object], store: Store[int] = store) -> None:
+            store.select().subscribe(lambda now: None if now else pause()).dispose()
+
+        # Another thread is in the first call of an observer, too.
+        with busy(join):
+            is_there = is_reached(
+                value.select(str).subscribe,
+                place,
+                lambda results=results, work=work: results.append(in_child(work)),  # type: ignore[misc]
+            )
+        assert len(results) == is_there
+        for is_inside, held, seen_there in results:
+            assert held == 0, place
+            # A handler inside the lock leaves its write to the act that it interrupted, in a child as elsewhere.
+            assert seen_there == ([0, 5] if is_inside else [0, 1, 5]), place
+        if not is_there:
+            break
 
 
 def test_the_last_observer_of_a_child_stops_what_a_thread_of_the_parent_was_starting() -> None:
