@@ -243,9 +243,14 @@ class Replica(ReadOnly[S]):
 
     def reload(self) -> None:
         """Asks the server for the whole state, also after the replica broke."""
-        self._is_asked = True
+        # A replica that was let go subscribes first; the answer asks for the state.
+        is_away = self.linger is not None and not self.is_followed
+        self._is_asked = not is_away
         self._change(lambda now: attrs.evolve(self._rules.reloading(now), is_suspect=False))
-        self._hub.sync(self.stream)
+        if is_away:
+            self._hub.use(self)
+        else:
+            self._hub.sync(self.stream)
 
     def close(self) -> None:
         """Stops following the stream and lets the state file go. The last state can still be read."""

@@ -535,6 +535,18 @@ async def test_a_replica_of_a_pattern_with_a_pending_command_is_not_let_go() -> 
 
 
 @simulate
+async def test_a_reload_of_a_replica_that_was_let_go_follows_it_again() -> None:
+    async with serving_lists() as server, make() as service:
+        home = lists(service, linger=2.0)["lists/home"]
+        await asyncio.sleep(10)
+        assert not home.is_followed
+        await server.publish("lists/home", Added("tea"))
+        home.reload()
+        await until(lambda: home.get().titles == ("tea",))
+        assert home.status.get() is S.LIVE
+
+
+@simulate
 async def test_a_replica_of_a_pattern_that_nothing_holds_is_gone() -> None:
     async with serving_lists(), make() as service:
         family = lists(service, linger=2.0)
