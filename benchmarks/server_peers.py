@@ -1,0 +1,126 @@
+"""The servers that `servers.py` compares: `python benchmarks/server_peers.py KIND PORT REDIS`. Each tells all clients what one of them says.
+
+`memory` and `sqlite` are `reactive_ws.server`: numbered, resumed, executed once. `fastapi` is FastAPI with Redis pub/sub by hand, and `socketio`
+is python-socketio with its Redis manager. These two promise none of that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+import tempfile
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import uvicorn
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+from reactive_ws.server import Context, MemoryLog, Server, SessionSettings, SqliteLog
+from reactive_ws.wire import Guarantee, protocol_v1
+
+__all__ = ["make"]
+
+
+@attrs.frozen
+class Say:
+    """A command: tell this to all."""
+
+    text: str
+
+
+@attrs.frozen
+class Said:
+    """A client said this."""
+
+    text: str
+
+
+def ours(log: Any) -> Any:
+    """Returns our server on a log."""
+    types = protocol_v1()
+    types.message("say", guarantee=Guarantee.AT_LEAST_ONCE)(Say)
+    types.message("said")(Said)
+    server = Server(types, log=log, settings=SessionSettings(channels=("all",), first_word=0.01))
+
+    @server.command(Say)
+    async def say(command: Say, context: Context) -> None:
+        context.publish("all", Said(command.text))
+
+    return server
+
+
+def by_hand(url: str) -> Any:
+    """Returns FastAPI with a Redis channel: every process sends what it hears to its sockets."""
+    import redis.asyncio
+
+    bus = redis.asyncio.from_url(url)
+    sockets: set[WebSocket] = set()
+
+    async def listen() -> None:
+        async with bus.pubsub() as hearing:
+            await hearing.subscribe("all")
+            async for message in hearing.listen():
+                if message["type"] == "message":
+                    text = message["data"].decode()
+                    await asyncio.gather(*(socket.send_text(text) for socket in sockets))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        task = asyncio.create_task(listen())
+        yield
+        task.cancel()
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.websocket("/")
+    async def live(socket: WebSocket) -> None:
+        await socket.accept()
+        sockets.add(socket)
+        try:
+            while True:
+                said = json.loads(await socket.receive_text())
+                await bus.publish("all", json.dumps({"type": "said", "payload": said["payload"]}))
+                await socket.send_text(json.dumps({"type": "message.received", "id": said["id"]}))
+        except WebSocketDisconnect:
+            sockets.discard(socket)
+
+    return app
+
+
+def socket_io(url: str) -> Any:
+    """Returns python-socketio with its Redis manager."""
+    import socketio
+
+    server = socketio.AsyncServer(
+        async_mode="asgi", client_manager=socketio.AsyncRedisManager(url), transports=["websocket"]
+    )
+
+    @server.event
+    async def say(_: str, payload: dict[str, str]) -> str:
+        await server.emit("said", payload)
+        return "received"
+
+    return socketio.ASGIApp(server)
+
+
+def make(kind: str, redis_url: str) -> Any:
+    """Returns the application of a kind."""
+    if kind == "memory":
+        return ours(MemoryLog())
+    if kind == "sqlite":
+        return ours(SqliteLog(Path(tempfile.mkdtemp()) / "log.db"))
+    return by_hand(redis_url) if kind == "fastapi" else socket_io(redis_url)
+
+
+if __name__ == "__main__":
+    uvicorn.run(
+        make(sys.argv[1], sys.argv[3]),
+        port=int(sys.argv[2]),
+        log_level="error",
+        ws="websockets-sansio",
+        access_log=False,
+    )
