@@ -1,4 +1,4 @@
-"""What a message costs a server that tells it to all: ours beside what people run, by processor time, in turns.
+"""Compares the cost of a message that a server tells to all: ours beside what people run, by processor time, in turns.
 
     python benchmarks/servers.py [ROUNDS] [MESSAGES]         (needs redis-server, and pip install redis python-socketio fastapi uvicorn)
 
