@@ -186,6 +186,8 @@ class V1Session:
         self._is_recovered = True
         # Channels of the subscriptions under way, by the id of the request.
         self._asked: dict[str, str] = {}
+        # Requests that an unsubscribe took back before they were answered.
+        self._outdated: dict[str, str] = {}
         # Whether the server names features, so that it knows this client's hello and the whole resume.
         self._is_whole = False
         self._parts = StateParts()
@@ -253,6 +255,7 @@ class V1Session:
         del now
         if self._phase is _Phase.PLAIN:
             return Step()
+        self._outdated |= dict.fromkeys(self._take_requests(self._asked, channel), channel)
         return Step((self._frame(Unsubscribe(channel)),))
 
     def sync(self, streams: Sequence[str], now: float, pending: Sequence[str] = ()) -> Step:
@@ -479,19 +482,28 @@ class V1Session:
 
     def _subscribed(self, message: Envelope[Subscribed]) -> Step:
         it = message.payload
+        if message.id in self._outdated:
+            # The server stops before it has sent all entries up to this position.
+            return Step(events=(Control(message),))
         position = None if it.epoch is None or it.seq is None else Position(it.epoch, it.seq)
-        self._forget_request(it.channel)
+        self._take_requests(self._asked, it.channel)
         followed = Following(it.channel, it.stream, position)
         return Step(events=(followed, *_followed(it.streams), Control(message)))
 
     def _unsubscribed(self, message: Envelope[Unsubscribed]) -> Step:
         it = message.payload
-        self._forget_request(it.channel)
+        if it.code is None:
+            # The server answers in order: what was taken back before is answered.
+            self._take_requests(self._outdated, it.channel)
         return Step(events=(Ended(it.channel, it.code), Control(message)))
 
-    def _forget_request(self, channel: str) -> None:
-        for identity in [key for key, asked in self._asked.items() if asked == channel]:
-            del self._asked[identity]
+    @staticmethod
+    def _take_requests(requests: dict[str, str], channel: str) -> list[str]:
+        """Removes the requests for a channel, and returns their ids."""
+        found = [identity for identity, asked in requests.items() if asked == channel]
+        for identity in found:
+            del requests[identity]
+        return found
 
     def _acknowledged(self, message: Envelope[MessageReceived]) -> Acknowledged:
         it = message.payload
@@ -499,6 +511,8 @@ class V1Session:
 
     def _complained(self, message: Envelope[ServerError]) -> Step:
         error = message.payload
+        if error.reply_to in self._outdated:
+            return Step(events=(Control(message),))
         is_retryable = error.retryable is True
         if error.reply_to in self._asked:
             channel = self._asked.pop(error.reply_to)

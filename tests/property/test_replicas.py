@@ -308,6 +308,14 @@ def test_the_same_holds_for_a_replica_with_little_memory_that_is_let_go_and_load
         assert Play(seed, is_lossy=False, is_restless=True).run() == {}, f"seed {seed}"
 
 
+@pytest.mark.parametrize("seed", [2503, 2635])
+def test_an_unsubscribe_that_overtakes_an_answer_leaves_no_gap_for_handlers(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "_MAX_KEPT", 2)
+    assert Play(seed, is_lossy=False, is_restless=True).run() == {}
+
+
 # --- each rule is needed ----------------------------------------------------------------------------------------------
 
 
