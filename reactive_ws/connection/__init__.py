@@ -16,7 +16,7 @@ It opens no socket, starts no task and no thread, and keeps no message. It retur
 
 from . import effects
 from .backoff import Backoff, DelaySource, Jitter
-from .close_policy import CloseCode, ClosePolicy, Meaning, Verdict
+from .close_policy import CloseCode, ClosePolicy, Meaning, Verdict, may_be_sent_by_a_page
 from .decisions import Decisions
 from .effects import Effect
 from .heartbeat import Heartbeat, Reading
@@ -49,4 +49,5 @@ __all__ = [
     "Reading",
     "Verdict",
     "effects",
+    "may_be_sent_by_a_page",
 ]

@@ -37,7 +37,7 @@ from ..errors import (
 )
 from .record import ErrorKind
 
-__all__ = ["CloseCode", "ClosePolicy", "Meaning", "Verdict"]
+__all__ = ["CloseCode", "ClosePolicy", "Meaning", "Verdict", "may_be_sent_by_a_page"]
 
 
 class CloseCode(enum.IntEnum):
@@ -53,6 +53,11 @@ class CloseCode(enum.IntEnum):
     """The peer did something that this side does not allow."""
     TOO_BIG = 1009
     """A frame was larger than this side takes."""
+
+
+def may_be_sent_by_a_page(code: int) -> bool:
+    """Whether a browser lets a program send a close code: 1000 and 3000 to 4999 (WHATWG WebSockets, `close`)."""
+    return code == CloseCode.NORMAL or 3000 <= code < 5000
 
 
 class Verdict(enum.Enum):

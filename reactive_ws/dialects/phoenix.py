@@ -15,7 +15,7 @@ import msgspec
 
 from ..connection import Meaning
 from ..errors import MessageRejected
-from ..wire import Codec, Envelope, JsonCodec, Registry
+from ..wire import Codec, Envelope, JsonCodec, Position, Registry
 from .session import (
     NO_CLOSES,
     NO_MEMORY,
@@ -235,9 +235,9 @@ class PhoenixSession:
         del now, payload
         raise MessageRejected(f"no message of the server has the reference {reference!r}")
 
-    def subscribe(self, channel: str, now: float) -> Step:
+    def subscribe(self, channel: str, now: float, position: Position | None = None) -> Step:
         """Joins a topic, unless a message joined it already."""
-        del now
+        del now, position
         if channel in self._joins:
             return Step(events=(Following(channel),))
         return Step((self._join(channel),))

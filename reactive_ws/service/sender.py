@@ -231,8 +231,8 @@ class Sender:
         size = frame_size(frame, envelope.type)
         if guarantee is Guarantee.CONTROL:
             delivery = Delivery(envelope.id or "", is_final_when_sent=True)
-            self._send_now(envelope, frame, delivery)
             self._sent(envelope, guarantee, delivery)
+            self._send_now(envelope, frame, delivery)
             return delivery
         storage = self._storage if guarantee is Guarantee.AT_LEAST_ONCE else None
         entry = self._outbox.offer(
@@ -249,8 +249,9 @@ class Sender:
             storage.store(entry)
         if not self._decisions.connection.is_connected and not entry.is_over:
             self._log.queued(envelope.type, len(self._outbox))
-        self._changed()
+        # Before the message may be written, so that what watches its delivery sees it queued.
         self._sent(envelope, guarantee, entry.delivery)
+        self._changed()
         return entry.delivery
 
     def _sent(self, envelope: Envelope[Any], guarantee: Guarantee, delivery: Delivery) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidURI
 from websockets.frames import Close
 
-from ..connection import CloseCode
+from ..connection import CloseCode, may_be_sent_by_a_page
 from ..errors import UsageError
 
 __all__ = ["IS_BROWSER", "BrowserSocket", "connect"]
@@ -199,7 +199,7 @@ class BrowserSocket:
         """Closes with the closing handshake, or drops the socket after the close timeout."""
         if self._sent is None:
             self._sent = Close(code, reason)
-        if code == CloseCode.NORMAL or 3000 <= code < 5000:
+        if may_be_sent_by_a_page(code):
             self._native.close(code, reason)
         else:
             self._native.close()

@@ -25,7 +25,7 @@ from reactive_ws.service.service import WebSocketService
 from reactive_ws.stores.wire.chat import Message, MessageSend, Typing, agent_chat
 from reactive_ws.testing import BlackHole, DieAfter, ScriptedServer, Simulation, World, simulate
 from reactive_ws.transport.authentication import Header
-from reactive_ws.wire.control import ServerError, Subscribe
+from reactive_ws.wire.control import Position, ServerError, Subscribe
 from reactive_ws.wire.envelope import Envelope
 
 ACKNOWLEDGED = DeliveryStatus.ACKNOWLEDGED
@@ -173,7 +173,7 @@ async def test_5_a_new_token_loses_neither_the_outbox_nor_the_subscriptions() ->
         assert [
             [m.payload for m in peer.received if m.type == "subscribe"]
             for peer in server.connections
-        ] == [[Subscribe("prices")], [Subscribe("prices")]]
+        ] == [[Subscribe("prices")], [Subscribe("prices", Position("epoch-1", 0))]]
         await service.disconnect()
 
 

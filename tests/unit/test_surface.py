@@ -476,7 +476,7 @@ async def test_send_does_what_is_promised_in_each_state() -> None:
             ("CLOSED", "queued"),
             ("CONNECTING", "queued"),
             ("RECONNECTING", "queued"),
-            ("CONNECTED", "queued"),
+            ("CONNECTED", "sent"),
             ("DISCONNECTED", "queued"),
             ("ERROR", "queued"),
             ("CONNECTED", "refused"),
