@@ -59,9 +59,10 @@ class CatchingUp:
         self._asked.clear()
         if not is_connected:
             return
-        if not self._is_followed(_APP):
-            self.sync(_APP)
         state = self._sessions()
+        # A position alone is no state: the client has one as soon as it begins to hear a stream.
+        if not (state.is_loaded and self._is_followed(_APP)):
+            self.sync(_APP)
         for session in state.sessions:
             if session.id not in state.pending:
                 self._load(session.id)

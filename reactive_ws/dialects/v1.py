@@ -608,8 +608,9 @@ def _followed(streams: Mapping[str, Recovery]) -> list[Event]:
     events: list[Event] = []
     for name, it in streams.items():
         if it.new:
-            # The client did not name the stream. It follows from its first entry, or begins with the next one.
-            first = Position(it.epoch, 0) if it.recovered else None
+            # The client did not name the stream. It follows from its first entry, or goes on after its newest one. The client
+            # remembers where, so that a cut before the next entry loses nothing.
+            first = Position(it.epoch, 0 if it.recovered else it.seq)
             events.append(Following(name, name, first))
         else:
             events.append(Following(name, name, Position(it.epoch, it.seq), it.recovered))

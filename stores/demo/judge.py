@@ -39,7 +39,7 @@ async def look(url: str, target: Path) -> None:
     try:
         async with asyncio.timeout(_LOOK_TIMEOUT):
             await app.service.connect()
-            await app.service.positions.select(lambda positions: "app" in positions).wait_for()
+            await app.sessions.state.select(lambda state: state.is_loaded).wait_for()
             while not all(  # noqa: ASYNC110 - many conversations, and no hurry
                 app.history.get(session.id).is_loaded
                 for session in app.sessions.state.get().sessions

@@ -298,6 +298,27 @@ def test_a_stream_that_begins_while_the_client_is_away_is_replayed_from_its_firs
     run(check())
 
 
+def test_a_stream_of_which_nothing_was_heard_yet_goes_on_where_the_client_left_it() -> None:
+    async def check() -> None:
+        server = todo_server()
+        async with server.serve(port=0) as url:
+            await server.publish("todos", TodoAdded("1", "before the client came"))
+            service = WebSocketService(url, registry=types(), domain=Domain("away"), proxy=None)
+            heard: asyncio.Queue[Any] = asyncio.Queue()
+            service.on(TodoAdded, lambda message: heard.put_nowait(message.title))
+            service.messages("todos", subscribe=True).subscribe(lambda _: None)
+            async with service:
+                await service.wait_connected(20)
+                await until_heard(server, "todos")
+                await service.disconnect()
+                await server.publish("todos", TodoAdded("2", "while away"))
+                service.connect()
+                async with asyncio.timeout(20):
+                    assert await heard.get() == "while away"
+
+    run(check())
+
+
 def test_the_same_id_of_two_clients_is_two_commands_and_a_file_makes_one_client(
     tmp_path: Path,
 ) -> None:
