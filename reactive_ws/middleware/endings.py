@@ -33,6 +33,8 @@ class _Watch:
         self._read_end, self._write_end = os.pipe()
         os.set_blocking(self._write_end, False)
         self.is_saving = False
+        self._is_saved = False
+        self._was_handled = False
         # Python writes the number of each signal there at once, also while the main thread is inside a C function.
         before = signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
         if before != -1:
@@ -46,6 +48,15 @@ class _Watch:
         """Lets the thread know of a signal."""
         with contextlib.suppress(BlockingIOError):
             os.write(self._write_end, bytes([number]))
+
+    def may_end(self) -> bool:
+        """Whether a signal ends the process now. Called once for each that the main thread handles.
+
+        The pipe may wake the thread before the main thread handles the first signal. So the first one that is handled is
+        not a second signal, although the thread is saving.
+        """
+        was_handled, self._was_handled = self._was_handled, True
+        return self._is_saved or (self.is_saving and was_handled)
 
     def stop(self) -> None:
         """Ends the thread. On the main thread."""
@@ -78,6 +89,7 @@ class _Watch:
             # A failing save has reported why; the others have their turn.
             with contextlib.suppress(BaseException):
                 save()
+        self._is_saved = True
         os.kill(os.getpid(), number)
         time.sleep(_GRACE)
         # The main thread is inside a C function and runs no handler. A status tells it like a shell does.
@@ -88,7 +100,7 @@ _watch: _Watch | None = None
 
 
 def _on_signal(number: int, _frame: object) -> None:
-    if _watch is None or _watch.is_saving:
+    if _watch is None or _watch.may_end():
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     else:

@@ -245,6 +245,35 @@ def test_a_handler_of_the_program_is_left_alone_and_a_normal_end_saves(files: Fi
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("waits", ["time.sleep(60)", "asyncio.run(asyncio.sleep(60))"])
+def test_a_signal_of_another_process_waits_for_a_slow_save(
+    tmp_path: Path, name: str, waits: str
+) -> None:
+    # The thread begins to save before the main thread handles the same signal.
+    program = f"""
+        import asyncio, sys, time
+        from pathlib import Path
+        from reactive_ws.middleware.endings import save_before_signals
+
+        def save():
+            time.sleep(0.5)
+            Path(sys.argv[1]).write_text("saved")
+
+        save_before_signals(save)
+        print("ready", flush=True)
+        {waits}
+    """
+    target = tmp_path / "saved"
+    with started(textwrap.dedent(program), str(target)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "ready"
+        process.send_signal(getattr(signal, name))
+        process.communicate(timeout=300)
+    assert (process.returncode, target.exists()) == (-getattr(signal, name), True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_the_last_file_that_closes_gives_the_signals_back(files: Files) -> None:
     # In a program of its own: another test's file may still hold the signals of this one.
     program = """
