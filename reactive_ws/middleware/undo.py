@@ -13,7 +13,7 @@ import operator
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self, TypeAlias, TypeVar, overload
 
 import attrs
 
@@ -96,6 +96,14 @@ class _Line:
         """Returns a line that can be changed without changing this one."""
         return _Line(list(self.steps), self.index, self.is_sealed)
 
+    def alone(self) -> _Line:
+        """Returns a line of the current step only."""
+        return _Line(self.steps[self.index : self.index + 1])
+
+
+_Plan: TypeAlias = tuple[_Line, tuple[dict[Any, None], ...]]
+"""The line to have, and for each store the keys that may differ then."""
+
 
 class UndoHistory:
     """The values that stores had, and the place among them where they are. Made by `undo`.
@@ -126,6 +134,8 @@ class UndoHistory:
         self._is_disposed = False
         self._pauses = 0
         self._transactions: list[str | None] = []
+        self._begun: _Line | None = None
+        """The line as it was when the outer transaction began."""
         self._line = _Line([])
         while True:
             values = self._values()
@@ -216,9 +226,10 @@ class UndoHistory:
     def transaction(self, name: str | None = None) -> Generator[None, None, None]:
         """Makes all commits during a `with` block one step. Observers see each commit while the block runs.
 
-        If the block raises, its step is taken back, in one commit. A transaction inside another belongs to it. Writes of
-        other threads during the block belong to its step too. An undo during the block ends the step; later changes make a
-        new one.
+        If the block raises, the stores and the history become what they were before it, in one commit. That takes back all
+        that changed during the block: also an undo, and what made no step. A `clear()` alone stays. A transaction inside
+        another belongs to it. Writes of other threads during the block belong to its step too. An undo during the block
+        ends the step; later changes make a new one.
 
         Args:
             name: For `UndoEntry.name`.
@@ -235,13 +246,13 @@ class UndoHistory:
             if is_outer:
                 self._line.is_sealed = True
                 self._revision += 1
-            begin = self._line.steps[self._line.index] if self._line.steps else None
+                self._begun = self._line
         try:
             yield
         except BaseException:
-            self._end_transaction(is_outer=is_outer)
-            if is_outer and begin is not None:
-                self._take_back(begin)
+            begun = self._end_transaction(is_outer=is_outer)
+            if begun is not None:
+                self._take_back(begun)
             raise
         self._end_transaction(is_outer=is_outer)
         self._publish_flags()
@@ -264,7 +275,9 @@ class UndoHistory:
         self._catch_up()
         with self._domain.exclusive():
             line = self._line
-            self._line = _Line(line.steps[line.index : line.index + 1])
+            self._line = line.alone()
+            if self._begun is not None:
+                self._begun = self._begun.alone()
             self._revision += 1
         self._publish_flags()
 
@@ -276,8 +289,9 @@ class UndoHistory:
             self._is_disposed = True
             self._revision += 1
             # Dropped below, after the lock: the last reference to a value may run a finalizer of the program.
-            dropped = (self._line, self._last)
+            dropped = (self._line, self._last, self._begun)
             self._line = _Line([])
+            self._begun = None
             self._last = ()
         del dropped
         self._hook.dispose()
@@ -406,50 +420,69 @@ class UndoHistory:
         line.index = len(line.steps) - 1
         line.is_sealed = False
 
-    def _end_transaction(self, *, is_outer: bool) -> None:
+    def _end_transaction(self, *, is_outer: bool) -> _Line | None:
+        """Ends a transaction; returns the line that an outer one began with."""
         self._catch_up()
         with self._domain.exclusive():
             self._transactions.pop()
-            if is_outer:
-                self._line.is_sealed = True
-                self._revision += 1
+            if not is_outer:
+                return None
+            self._line.is_sealed = True
+            self._revision += 1
+            begun, self._begun = self._begun, None
+            return begun
 
-    def _take_back(self, begin: _Step) -> None:
-        """Goes back to a step and forgets those after it."""
+    def _take_back(self, begun: _Line) -> None:
+        """Returns the stores and the history to a line that they had."""
 
-        def there(line: _Line) -> int:
-            return line.steps.index(begin) if begin in line.steps else line.index
+        def plan(line: _Line) -> _Plan:
+            # A change that made no step has replaced the current one, so that only the old line has its parts. What was
+            # written since is not known where steps were cut: all keys are compared.
+            here, back = line.steps[line.index].parts, begun.steps[begun.index].parts
+            keys = tuple(map(_all_keys, here, back))
+            return _Line(begun.steps, begun.index), keys
 
-        self._go(there)
-        with self._domain.exclusive():
-            line = self._line
-            if line.steps and line.steps[line.index] is begin:
-                self._line = _Line(line.steps[: line.index + 1], line.index)
-                self._revision += 1
+        self._move(plan)
         self._publish_flags()
 
     # --- moving -------------------------------------------------------------------------------------------------------
 
     def _go(self, there_of: Callable[[_Line], int]) -> int:
+        """Goes to a step; returns over how many steps."""
+        went = 0
+
+        def plan(line: _Line) -> _Plan | None:
+            nonlocal went
+            here, there = line.index, there_of(line)
+            went = abs(there - here)
+            between = line.steps[min(here, there) + 1 : max(here, there) + 1]
+            keys = tuple(
+                {key: None for step in between for key in step.keys[place]}
+                for place in range(len(self._members))
+            )
+            return (_Line(line.steps, there), keys) if went else None
+
+        return went if self._move(plan) else 0
+
+    def _move(self, plan_of: Callable[[_Line], _Plan | None]) -> bool:
+        """Replaces the line and writes the values of its current step; False when there is nothing to do."""
         _check_outside_batch("undo and redo are commits of their own")
         domain, members = self._domain, self._members
         while True:
             self._catch_up()
             with domain.exclusive():
                 if self._is_disposed:
-                    return 0
+                    return False
                 line, revision, now = self._line, self._revision, self._last
-            here, there = line.index, there_of(line)
-            if there == here:
-                return 0
-            target = line.steps[there]
-            between = line.steps[min(here, there) + 1 : max(here, there) + 1]
+            plan = plan_of(line)
+            if plan is None:
+                return False
+            after, keys = plan
+            here, there = line.steps[line.index].parts, after.steps[after.index].parts
             values = tuple(
-                member.restore(
-                    now[place],
-                    target.parts[place],
-                    {key: None for step in between for key in step.keys[place]},
-                )
+                now[place]
+                if there[place] is here[place]
+                else member.restore(now[place], there[place], keys[place])
                 for place, member in enumerate(members)
             )
             changes = [
@@ -462,7 +495,7 @@ class UndoHistory:
             with domain.exclusive():
                 if self._revision != revision or self._missing():
                     continue
-                self._line = _Line(line.steps, there)
+                self._line = after
                 is_done = False
                 try:
                     is_done = self._commit([*changes, *self._flag_changes()])
@@ -473,7 +506,7 @@ class UndoHistory:
                     self._last = values
                     self._revision += 1
                     self._seen = domain.number
-                    return abs(there - here)
+                    return True
 
     def _flag_changes(self) -> list[tuple[Cell[Any], Any, Any]]:
         """Returns the changes of `can_undo` and `can_redo` that the place asks for. Under the lock."""
@@ -502,6 +535,13 @@ def _joined(
     left: tuple[dict[Any, None], ...], right: tuple[dict[Any, None], ...]
 ) -> tuple[dict[Any, None], ...]:
     return tuple({**a, **b} if b else a for a, b in zip(left, right, strict=True))
+
+
+def _all_keys(left: Any, right: Any) -> dict[Any, None]:
+    """Returns the keys of two parts; none for parts of a plain store."""
+    if not isinstance(left, Entities):
+        return {}
+    return dict.fromkeys((*left, *right))  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _check_steps(steps: int) -> None:
@@ -609,8 +649,11 @@ def undo(
             _Member(
                 store,
                 _whole,
-                _put_entities if isinstance(store, KeyedStore) else _put_whole,
-                compare,
+                *(
+                    (_put_entities, _same_entities)
+                    if isinstance(store, KeyedStore)
+                    else (_put_whole, compare)
+                ),
             )
             for store in stores
         )
@@ -630,3 +673,8 @@ def _put_entities(
 ) -> Entities[Any, Any]:
     """Returns the snapshot `part` with the keys noted that differ from now, so that only their observers run."""
     return part.touching(keys).since(now, operator.is_)
+
+
+def _same_entities(old: Entities[Any, Any], new: Entities[Any, Any]) -> bool:
+    """Whether a commit left all entities as they were: a `trigger` makes a new snapshot of the same ones."""
+    return not new.since(old, operator.is_).touched_keys() and new.is_ordered_like(old)

@@ -106,6 +106,7 @@ def test_undo_is_a_list_and_an_index_however_late_delivery_is(
 
 GROUP = 2.0
 State = tuple[int, dict[int, int]]
+Saved = tuple[list[State], list[float], int]
 
 
 class Line:
@@ -137,6 +138,13 @@ class Line:
         self.times = [*self.times[: self.index + 1], now][-LIMIT - 1 :]
         self.index = len(self.states) - 1
         self.is_sealed = False
+
+    def saved(self) -> Saved:
+        return list(self.states), list(self.times), self.index
+
+    def take_back(self, saved: Saved) -> None:
+        states, times, self.index = saved
+        self.states, self.times, self.is_sealed = list(states), list(times), True
 
     def go(self, there: int) -> int:
         there = max(0, min(there, len(self.states) - 1))
@@ -179,7 +187,8 @@ def check_line(steps: list[tuple[str, object]], has_home: bool, is_grouped: bool
     seen: dict[int, int | None] = {}
     for key in range(4):
         keyed.select(key).subscribe(lambda value, key=key: seen.__setitem__(key, value))
-    transactions: list[tuple[ExitStack, State]] = []
+    transactions: list[ExitStack] = []
+    begun: Saved = [], [], 0
     pauses: list[ExitStack] = []
 
     def state() -> State:
@@ -219,13 +228,21 @@ def check_line(steps: list[tuple[str, object]], has_home: bool, is_grouped: bool
             case "begin", _:
                 stack = ExitStack()
                 stack.enter_context(history.transaction("named"))
-                transactions.append((stack, state()))
+                transactions.append(stack)
+                if model.transactions == 0:
+                    begun = model.saved()
                 model.is_sealed = model.is_sealed or model.transactions == 0
                 model.transactions += 1
             case "end", _ if transactions:
-                transactions.pop()[0].close()
+                transactions.pop().close()
                 model.transactions -= 1
                 model.is_sealed = model.is_sealed or model.transactions == 0
+            case "fail", _ if transactions:
+                error = KeyError()
+                transactions.pop().__exit__(KeyError, error, None)
+                model.transactions -= 1
+                if model.transactions == 0:
+                    model.take_back(begun)
             case "pause", _:
                 pauses.append(ExitStack())
                 pauses[-1].enter_context(history.paused())
@@ -237,6 +254,8 @@ def check_line(steps: list[tuple[str, object]], has_home: bool, is_grouped: bool
                 history.clear()
                 model.states, model.index = [model.states[model.index]], 0
                 model.times, model.is_sealed = [model.times[model.index]], True
+                if transactions:
+                    begun = [begun[0][begun[2]]], [begun[1][begun[2]]], 0
             case "deliver", _:
                 home.run()
             case "wait", float(seconds):
@@ -252,7 +271,7 @@ def check_line(steps: list[tuple[str, object]], has_home: bool, is_grouped: bool
         ]
 
     while transactions:
-        transactions.pop()[0].close()
+        transactions.pop().close()
     while pauses:
         pauses.pop().close()
     home.run()

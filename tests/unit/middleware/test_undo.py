@@ -425,6 +425,101 @@ def test_a_transaction_that_raises_is_taken_back_and_leaves_no_step() -> None:
         pass
 
 
+def test_a_failed_transaction_takes_back_what_was_no_step_by_equals() -> None:
+    store = Store("A", domain=Domain(strict=True))
+    history = undo(store, equals=lambda old, new: old.lower() == new.lower())
+    with pytest.raises(KeyError), history.transaction():
+        store.set("a")
+        store.set("z")
+        raise KeyError
+    assert (store.get(), len(history.entries()), history.can_undo.get()) == ("A", 1, False)
+    with pytest.raises(KeyError), history.transaction():
+        store.set("a")
+        raise KeyError
+    assert (store.get(), len(history.entries())) == ("A", 1)
+
+
+def test_a_failed_transaction_takes_back_the_part_and_keeps_the_rest() -> None:
+    store = Store(Drawing(), domain=Domain(strict=True))
+    history = undo(
+        store,
+        partialize=lambda value: value.text,
+        merge=lambda value, text: attrs.evolve(value, text=text),
+    )
+    with pytest.raises(KeyError), history.transaction():
+        store.update(lambda value: attrs.evolve(value, cursor=3))
+        store.update(lambda value: attrs.evolve(value, text="x"))
+        raise KeyError
+    assert (store.get(), len(history.entries())) == (Drawing("", 3), 1)
+
+
+def test_a_failed_transaction_takes_back_what_changed_in_a_pause() -> None:
+    keyed: KeyedStore[str, int] = KeyedStore({"a": 0}, domain=Domain(strict=True))
+    history, seen = undo(keyed), list[int | None]()
+    keyed.select("b").subscribe(seen.append)
+    keyed.upsert("a", 1)
+    before = history.entries()
+    with history.paused(), pytest.raises(KeyError), history.transaction():
+        keyed.upsert("b", 9)
+        raise KeyError
+    with pytest.raises(KeyError), history.transaction():
+        with history.paused():
+            keyed.upsert("b", 8)
+        keyed.upsert("a", 2)
+        raise KeyError
+    assert (dict(keyed.get_all()), history.entries()) == ({"a": 1}, before)
+    assert seen == [None, 9, None, 8, None]
+    assert (history.undo(), dict(keyed.get_all())) == (1, {"a": 0})
+
+
+def test_a_failed_transaction_takes_back_an_undo_and_a_cut_but_no_clear() -> None:
+    store = Store(0, domain=Domain(strict=True))
+    history = undo(store, limit=2)
+    for value in (1, 2, 3):
+        store.set(value)
+    history.undo()
+    before = history.entries()
+    with pytest.raises(KeyError), history.transaction():
+        history.undo()
+        store.set(7)
+        history.undo()
+        store.set(8)
+        raise KeyError
+    assert (store.get(), history.entries()) == (2, before)
+    assert (history.redo(), store.get(), history.undo(2), store.get()) == (1, 3, 2, 1)
+    with pytest.raises(KeyError), history.transaction():
+        store.set(9)
+        history.clear()
+        raise KeyError
+    assert (store.get(), len(history.entries()), history.can_redo.get()) == (1, 1, False)
+
+
+def test_a_failed_transaction_that_changed_nothing_commits_nothing() -> None:
+    keyed: KeyedStore[str, int] = KeyedStore({"a": 0}, domain=(domain := Domain(strict=True)))
+    history = undo(keyed)
+    keyed.upsert("a", 1)
+    history.undo()
+    number = domain.number
+    with pytest.raises(KeyError), history.transaction():
+        raise KeyError
+    assert (domain.number, history.can_redo.get()) == (number, True)
+
+
+def test_a_trigger_of_a_keyed_store_is_no_step_and_keeps_what_was_undone() -> None:
+    keyed: KeyedStore[str, list[int]] = KeyedStore({"a": [1]}, domain=Domain(strict=True))
+    history = undo(keyed)
+    keyed.upsert("a", [2])
+    history.undo()
+    keyed.trigger("a")
+    keyed.trigger()
+    assert (history.can_redo.get(), len(history.entries())) == (True, 2)
+    assert (history.redo(), dict(keyed.get_all())) == (1, {"a": [2]})
+    with batch(keyed.domain):
+        keyed.upsert("b", [3])
+        keyed.trigger("a")
+    assert (len(history.entries()), history.undo(), dict(keyed.get_all())) == (3, 1, {"a": [2]})
+
+
 def test_an_undo_inside_a_transaction_ends_its_step() -> None:
     store = Store(0, domain=Domain(strict=True))
     history = undo(store)
