@@ -15,7 +15,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import RichLog, Static
 
@@ -77,7 +77,7 @@ class DemoScreen(Chat[Outcome]):
     .-tiny #ruling { padding: 0; }
     .-ruled Input, .-short.-ruled #stage { display: none; }
     Input { border-subtitle-color: #94a3b8; }
-    #ruling { display: none; height: auto; max-height: 100%; overflow-y: auto; padding: 0 2; border: heavy #10b981; background: #052e2b; }
+    #ruling { display: none; height: auto; max-height: 100%; padding: 0 2; border: heavy #10b981; background: #052e2b; }
     #ruling.-failed { border: heavy #ef4444; background: #3f1111; }
     """
     )
@@ -90,9 +90,12 @@ class DemoScreen(Chat[Outcome]):
         self._task: asyncio.Task[None] | None = None
         self._outcome: Outcome | None = None
         self._closes_in = _CLOSES_AFTER
+        self._last_key: events.Key | None = None
         self.queue = Static(id="queue", markup=False)
         self.events = RichLog(id="events", wrap=True, max_lines=500, min_width=10)
-        self.ruling = Static(id="ruling", markup=False)
+        self._verdict = Static(markup=False)
+        # The keys of the screen scroll it, so it needs no focus.
+        self.ruling = VerticalScroll(self._verdict, id="ruling", can_focus=False)
         self.queue.border_title = "Queue"
         self.events.border_title = "What happens"
         self.input.placeholder = "Write a message: also while the hub is dead, it is promised"
@@ -133,7 +136,7 @@ class DemoScreen(Chat[Outcome]):
         *details, numbers, _ = outcome.lines
         lines = [numbers, *details]
         head = "✓ PASSED: nothing was lost" if has_passed else "✕ FAILED"
-        self.ruling.update(Text.assemble((head, "bold"), "\n", "\n".join(lines)))
+        self._verdict.update(Text.assemble((head, "bold"), "\n", "\n".join(lines)))
         self.ruling.set_class(not has_passed, "-failed")
         self.ruling.display = True
         # No message can be written now, and a small terminal needs the room.
@@ -168,7 +171,9 @@ class DemoScreen(Chat[Outcome]):
         self.set_focus(None)
 
     async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Key):
+        # A key that no widget takes comes here again.
+        if isinstance(event, events.Key) and event is not self._last_key:
+            self._last_key = event
             self._notice(event)
         await super().on_event(event)
 
