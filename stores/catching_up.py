@@ -60,7 +60,7 @@ class CatchingUp:
         if not is_connected:
             return
         state = self._sessions()
-        # A position alone is no state: the client has one as soon as it begins to hear a stream.
+        # A position alone is not a state: the client has one as soon as it begins to hear a stream.
         if not (state.is_loaded and self._is_followed(_APP)):
             self.sync(_APP)
         for session in state.sessions:
