@@ -16,6 +16,7 @@ from types import (
     BuiltinFunctionType,
     CoroutineType,
     FunctionType,
+    GeneratorType,
     MethodType,
 )
 from typing import Any, NoReturn, TypeVar
@@ -81,7 +82,7 @@ def check_function(given: Any, role: str, instead: str) -> None:
 
 
 def check_result(value: Any, function: object) -> None:
-    """Refuses the coroutine or the async generator that an `async def` returned in place of a value.
+    """Refuses the coroutine, the async generator or the generator that a function returned in place of a value.
 
     Raises:
         UsageError: the value is one of these.
@@ -92,6 +93,12 @@ def check_result(value: Any, function: object) -> None:
         name = getattr(function, "__qualname__", type(function).__qualname__)
         raise UsageError(
             f"{name} is an `async def`, and a store computes at once; await first, and then write the result with set()"
+        )
+    if value.__class__ is GeneratorType:
+        name = getattr(function, "__qualname__", type(function).__qualname__)
+        raise UsageError(
+            f"{name} returned a generator, and a store computes at once; return the value in place of each `yield`,"
+            " or the items of a generator as a tuple: `return tuple(...)`"
         )
 
 

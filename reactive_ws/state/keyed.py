@@ -342,6 +342,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
         Raises:
             KeyError: no such key, and no default.
+            UsageError: `function` is not a function, or it is an `async def` or has a `yield`.
         """
         given: Any = function
         if not callable(given):

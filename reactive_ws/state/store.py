@@ -204,7 +204,7 @@ class Store(Cell[T], ReadOnly[T]):
         Raises:
             StoreClosed, FeedbackLoop: as `set`.
             Exception: what `function` raises; nothing is changed then.
-            UsageError: `function` is not a function, or it is an `async def`.
+            UsageError: `function` is not a function, or it is an `async def` or has a `yield`.
         """
         given: Any = function
         if not callable(given):

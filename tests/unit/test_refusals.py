@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import copy
 import functools
 import pickle
@@ -198,6 +199,36 @@ def test_an_update_with_an_async_generator_is_refused() -> None:
     with pytest.raises(UsageError, match="await first"):
         store.update(yields_later)
     assert store.get() == 0
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (yields, "yields"),
+        (functools.partial(yields), "partial"),
+        (Yields(), "Yields"),
+        (lambda value: (it for it in str(value)), "<lambda>"),
+    ],
+    ids=["function", "partial", "object", "expression"],
+)
+@pytest.mark.parametrize("is_batch", [False, True])
+def test_an_update_with_a_generator_is_refused_by_name(
+    function: Any, name: str, *, is_batch: bool
+) -> None:
+    domain = Domain("test")
+    store, keyed = Store[Any](0, domain=domain), KeyedStore[str, Any]({"a": 1}, domain=domain)
+    uses: list[Callable[[], object]] = [
+        lambda: store.update(function),
+        lambda: keyed.update("a", function),
+        lambda: keyed.update("b", function, default=1),
+    ]
+    for use in uses:
+        with (
+            batch(domain) if is_batch else contextlib.nullcontext(),
+            pytest.raises(UsageError, match=f"{name} returned a generator.*return the value"),
+        ):
+            use()
+    assert (store.get(), dict(keyed.get_all()), domain.number) == (0, {"a": 1}, 0)
 
 
 class NoCodec:
