@@ -64,7 +64,8 @@ class Dialer:
                 return await self._open(place, is_redirected=redirects > 0)
             except InvalidStatus as error:
                 status = error.response.status_code
-                location = error.response.headers.get("Location")
+                # A page may repeat the header; the first one counts.
+                location = next(iter(error.response.headers.get_all("Location")), None)
                 if status not in REDIRECTS or location is None:
                     raise
             # Outside of the handler: what is raised here must not keep the answer, which may quote a token.

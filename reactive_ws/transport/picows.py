@@ -233,9 +233,10 @@ class FastSocket:
 
 
 def _end(error: Any) -> NoReturn:
-    raise ours.ConnectionClosedError(
-        _close(error.rcvd), _close(error.sent), error.rcvd_then_sent
-    ) from None
+    received, sent = _close(error.rcvd), _close(error.sent)
+    # picows gives an order also when only one side sent a close frame; the exception takes one for two frames only.
+    order = None if received is None or sent is None else error.rcvd_then_sent
+    raise ours.ConnectionClosedError(received, sent, order) from None
 
 
 def _close(frame: Any) -> Close | None:

@@ -6,6 +6,7 @@ An exception of such a function may quote a token in its text. So only its type 
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import traceback
 from collections.abc import Awaitable, Callable
@@ -57,6 +58,12 @@ async def ask(provider: Callable[[], Any], what: str) -> Answer:
             answer = await answer
     except Unauthorized as error:
         return Answer(refused=error.reason)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # What the provider awaited was cancelled; the dial was not.
+        return Answer(failed=f"the {what} provider raised CancelledError")
     except Exception as error:  # noqa: BLE001 - a provider is foreign code; the next dial asks it again
         kind = type(error).__name__
         return Answer(failed=f"the {what} provider raised {kind}{_place(error)}")

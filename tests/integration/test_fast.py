@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 import pytest
+from websockets.utils import accept_key
 
 from reactive_ws.connection.backoff import Backoff
 from reactive_ws.connection.record import ConnectionState
@@ -135,3 +136,40 @@ async def test_what_picows_logs_shows_no_token(caplog: pytest.LogCaptureFixture)
     ours = [record for record in caplog.records if not record.name.startswith("websockets.server")]
     assert "aiofastnet" in {record.name for record in ours}
     assert [record.getMessage() for record in ours if "s3cr3t" in record.getMessage()] == []
+
+
+async def test_a_peer_that_breaks_the_rules_and_never_answers_our_close_is_dialed_again() -> None:
+    dials = 0
+    done = asyncio.Event()
+
+    async def rude(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal dials
+        dials += 1
+        head = await reader.readuntil(b"\r\n\r\n")
+        key = next(
+            line.split(b": ")[1]
+            for line in head.split(b"\r\n")
+            if b"sec-websocket-key" in line.lower()
+        )
+        accept = accept_key(key.decode())
+        writer.write(
+            f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
+        )
+        # A text frame that is no UTF-8.
+        writer.write(b"\x81\x02\xc3\x28")
+        await writer.drain()
+        if dials == 3:
+            done.set()
+        await done.wait()
+        writer.close()
+
+    server = await asyncio.start_server(rude, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    service = make(f"ws://127.0.0.1:{port}/", close_timeout=0.1)
+    async with asyncio.timeout(LONG):
+        await service.connect()
+        await done.wait()
+        assert service.state is not ConnectionState.ERROR
+        await service.disconnect()
+    server.close()

@@ -186,6 +186,8 @@ async def test_within_the_origin_the_credentials_go_along(kind: str) -> None:
             return None
         response = connection.respond(HTTPStatus.FOUND, "")
         response.headers["Location"] = "/there"
+        # A header that comes twice: the first one counts.
+        response.headers["Location"] = "/elsewhere"
         return response
 
     async def hears(connection: ServerConnection) -> None:

@@ -181,6 +181,26 @@ async def test_a_provider_that_fails_is_asked_again_while_the_connection_lives_o
 
 
 @simulate
+async def test_a_provider_whose_own_task_was_cancelled_is_asked_again() -> None:
+    async with World() as world:
+        await world.server(registry=agent_chat())
+        asked: list[float] = []
+
+        async def token() -> str:
+            asked.append(world.simulation.loop.time())
+            if len(asked) == 1:
+                raise asyncio.CancelledError
+            return "good"
+
+        service = world.service(auth=Header(token), registry=agent_chat())
+        await service.connect()
+        await world.advance(30)
+        assert service.is_connected
+        assert len(asked) == 2
+        assert "CancelledError" in str(world.errors[0].exception)
+
+
+@simulate
 async def test_a_fixed_token_and_a_closed_connection_are_not_refreshed() -> None:
     async with World() as world:
         server = await world.server(registry=agent_chat())
