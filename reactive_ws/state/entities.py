@@ -16,6 +16,8 @@ from .persistent_map import Map
 
 __all__ = ["Entities", "Place"]
 
+_MISSING: Final = object()
+
 _MANY: Final = 64
 """So many more changes of keys than keys are remembered for the next look at their order."""
 
@@ -331,19 +333,30 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         older: Entities[K, V_co],
         is_same: Callable[[V_co, V_co], bool],
     ) -> Entities[K, V_co]:
-        """Returns this mapping with only those touched keys noted whose value differs from that in `older`."""
+        """Returns this mapping with only those touched keys noted whose value differs from that in `older`.
 
-        def differs(key: K) -> bool:
-            if key not in self._values or key not in older._values:
-                return key in self._values or key in older._values
-            return not is_same(older._values[key], self._values[key])
-
+        An entity that counts as the same gives its place to the older one, as in a write outside of a batch.
+        """
         steps, earlier = [self._touched], self._earlier
         while earlier is not None:
             earlier, step = earlier
             steps.append(step)
-        noted = dict.fromkeys(key for step in reversed(steps) for key in step)
-        return self.touching(filter(differs, noted))._compared_with(older)
+        values = self._values
+        touched: list[K] = []
+        kept: dict[K, V_co] = {}
+        for key in dict.fromkeys(key for step in reversed(steps) for key in step):
+            before: Any = older._values.get(key, _MISSING)
+            after: Any = values.get(key, _MISSING)
+            if before is _MISSING or after is _MISSING:
+                if before is not after:
+                    touched.append(key)
+            elif not is_same(before, after):
+                touched.append(key)
+            elif before is not after:
+                kept[key] = before
+        if kept:
+            values = values.update(kept)
+        return _made(values, self._keys, tuple(touched))._compared_with(older)
 
     def _compared_with(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
         """Returns this mapping with the keys noted for which an entity that is None came or went."""

@@ -313,6 +313,82 @@ def test_an_entity_comparer_decides_what_a_change_is(domain: Domain) -> None:
     assert keyed.get("a") == Task("y", 2)
 
 
+@pytest.fixture
+def ranked(domain: Domain) -> KeyedStore[str, Task]:
+    """Tasks of which those of one rank count as the same."""
+    return KeyedStore(
+        {"a": Task("old", 1), "b": Task("b", 2)},
+        domain=domain,
+        equals=lambda old, new: old.rank == new.rank,
+    )
+
+
+def test_a_batch_keeps_an_entity_that_ends_equal_and_announces_only_the_others(
+    ranked: KeyedStore[str, Task], domain: Domain
+) -> None:
+    first = ranked.get("a")
+    log: list[Task | None] = []
+    events: list[KeyChanges[str]] = []
+    ranked.select("a").subscribe(log.append)
+    ranked.events.subscribe(events.append)
+    with batch(domain):
+        ranked.upsert("a", Task("x", 7))
+        ranked.upsert("a", Task("new", 1))
+        ranked.upsert("b", Task("b", 8))
+    assert ranked.get("a") is first
+    assert ranked.get_all()["a"] is first
+    assert log == [first]
+    assert events == [KeyChanges(updated=("b",))]
+    assert ranked.get("b") == Task("b", 8)
+
+
+def test_an_equal_entity_that_comes_again_in_a_batch_is_the_old_one_in_the_new_place(
+    ranked: KeyedStore[str, Task], domain: Domain
+) -> None:
+    first = ranked.get("a")
+    log: list[Task | None] = []
+    ranked.select("a").subscribe(log.append)
+    with batch(domain):
+        ranked.remove("a")
+        ranked.upsert("a", Task("new", 1))
+    assert list(ranked.get_all()) == ["b", "a"]
+    assert ranked.get("a") is first
+    assert log == [first]
+
+
+@pytest.mark.parametrize("is_batch", [False, True])
+def test_a_rename_onto_an_equal_entity_keeps_the_old_one(
+    ranked: KeyedStore[str, Task], domain: Domain, is_batch: bool
+) -> None:
+    first = ranked.get("a")
+    ranked.upsert("b", Task("other", 1))
+    log: list[Task | None] = []
+    ranked.select("a").subscribe(log.append)
+    if is_batch:
+        with batch(domain):
+            ranked.rename("b", "a")
+    else:
+        ranked.rename("b", "a")
+    assert dict(ranked.get_all()) == {"a": first}
+    assert ranked.get("a") is first
+    assert log == [first]
+
+
+def test_a_trigger_in_a_batch_shows_the_entity_that_was_kept(
+    ranked: KeyedStore[str, Task], domain: Domain
+) -> None:
+    first = ranked.get("a")
+    log: list[Task | None] = []
+    ranked.select("a").subscribe(log.append)
+    with batch(domain):
+        ranked.upsert("a", Task("x", 7))
+        ranked.upsert("a", Task("new", 1))
+        ranked.trigger("a")
+    assert ranked.get("a") is first
+    assert log == [first, first]
+    assert log[1] is first
+
+
 def test_events_begin_with_the_next_commit_and_end_with_the_store(
     keyed: KeyedStore[str, int],
 ) -> None:
