@@ -17,6 +17,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar, overload
 
@@ -69,8 +70,31 @@ class _Member:
     merge: Callable[[Any, Any], Any] | None
     saved: Any = UNSET
     """The value that the file has; compared by identity."""
+    saved_at: int = 0
+    """The number of the domain's newest commit when `saved` was read."""
+    changed_at: int = 0
+    """The number of the newest commit of the store that reached the hook.
+
+    A commit may have the object that is saved already, which changed inside: that of `trigger()`, or of a store whose
+    `equals=` says so.
+    """
     is_cleared: bool = False
     """Whether the row of this store was removed and has to come back with the next write."""
+
+
+@attrs.frozen
+class _Seen:
+    """Holds what a save finds of one store.
+
+    Attributes:
+        value: The committed value.
+        number: The number of the domain's newest commit.
+        is_changed: Whether the file may lack something of it.
+    """
+
+    value: Any
+    number: int
+    is_changed: bool
 
 
 class PersistFile:
@@ -114,8 +138,10 @@ class PersistFile:
         self._reporter = Reporter(self.path, on_report)
         self._scheduler = TimeoutScheduler.singleton() if scheduler is None else scheduler
         self._members: dict[str, _Member] = {}
-        self._cells: frozenset[Cell[Any]] = frozenset()
+        self._by_cell: dict[Cell[Any], _Member] = {}
         self._hooks: dict[Domain, DisposableBase] = {}
+        # The newest commit of each domain that reached the hook.
+        self._reached: dict[Domain, int] = {}
         self._timer: DisposableBase | None = None
         # Re-entrant, because a signal handler may write or save while this thread is inside.
         self._timer_lock = threading.RLock()
@@ -259,20 +285,27 @@ class PersistFile:
         with self._file_lock:
             if self._is_closed:
                 raise UsageError(f"{self!r} is closed")
-            if name in self._members or store in self._cells:
+            if name in self._members or store in self._by_cell:
                 raise UsageError(
                     f"{self!r} has key {name!r} or its store already; give another key="
                 )
             is_old = self._is_older(name, version)
+            # The number first: a commit between the two then counts as unsaved.
+            begin = member.saved_at = member.changed_at = store.domain.number
             member.saved = store.committed
             if self._load(name, member):
                 # Equal values are not replaced, and a keyed store makes its own snapshot: the next write compares texts.
                 member.saved = UNSET
             self._members[name] = member
-            self._cells |= {store}
-            if store.domain not in self._hooks:
-                self._hooks[store.domain] = store.domain.on_commit(self._on_commit)
-        if self._state.is_outdated or is_old or store.committed is not member.saved:
+            self._by_cell[store] = member
+            domain = store.domain
+            if domain not in self._hooks:
+                self._reached[domain] = domain.number
+                self._hooks[domain] = domain.on_commit(partial(self._on_commit, domain))
+            is_late = domain.number > begin
+            if is_late:
+                member.changed_at = max(member.changed_at, domain.number)
+        if self._state.is_outdated or is_old or is_late or store.committed is not member.saved:
             # Another thread wrote before the hook was there, or a migrated or bad row must be replaced.
             self._start_timer()
 
@@ -327,11 +360,11 @@ class PersistFile:
         self._stop_timer()
         with self._file_lock:
             self._check_open()
-            values = self._snapshot()
+            seen = self._look()
             if not self._state.clear(set(self._members)):
                 return False
             for key, member in self._members.items():
-                member.saved = values[key]
+                self._note_saved(key, seen[key])
                 member.is_cleared = True
             return True
 
@@ -391,8 +424,16 @@ class PersistFile:
 
     # --- saving -------------------------------------------------------------------------------------------------------
 
-    def _on_commit(self, commit: Commit) -> None:
-        if any(source in self._cells for source, _, _ in commit.changes):
+    def _on_commit(self, domain: Domain, commit: Commit) -> None:
+        by_cell: dict[Any, _Member] = self._by_cell
+        is_ours = False
+        for source, _, _ in commit.changes:
+            member = by_cell.get(source)
+            if member is not None:
+                member.changed_at = commit.number
+                is_ours = True
+        self._reached[domain] = commit.number
+        if is_ours:
             self._start_timer()
 
     def _start_timer(self) -> None:
@@ -422,19 +463,15 @@ class PersistFile:
         while True:
             self._turn += 1
             turn = self._turn
-            values = self._snapshot()
+            seen = self._look()
             rows = dict(self._state.rows)
-            changed = {
-                key
-                for key, member in self._members.items()
-                if is_anew or values[key] is not member.saved
-            }
+            changed = {key for key, it in seen.items() if is_anew or it.is_changed}
             if changed:
                 changed |= {key for key, member in self._members.items() if member.is_cleared}
             failed = {
                 key
                 for key in changed
-                if not self._encode(rows, key, self._members[key], values[key])
+                if not self._encode(rows, key, self._members[key], seen[key].value)
             }
             is_written = self._state.write(rows)
             if turn == self._turn:
@@ -444,19 +481,34 @@ class PersistFile:
         if not is_written:
             return False
         for key in changed - failed:
-            self._members[key].saved = values[key]
+            self._note_saved(key, seen[key])
             self._members[key].is_cleared = False
         return not failed
 
-    def _snapshot(self) -> dict[str, Any]:
-        """Returns the values of all stores; those of one domain as they were at one commit."""
-        values: dict[str, Any] = {}
+    def _note_saved(self, key: str, seen: _Seen) -> None:
+        member = self._members[key]
+        member.saved, member.saved_at = seen.value, seen.number
+
+    def _look(self) -> dict[str, _Seen]:
+        """Returns what there is of all stores; of those of one domain as it was at one commit."""
+        seen: dict[str, _Seen] = {}
         for domain in self._hooks:
             with domain.exclusive():
+                number = domain.number
+                waiting = domain.pending()
+                # No hook has seen the waiting ones, and this one perhaps not that under delivery, whose stores are unknown.
+                begun = waiting[0].number - 1 if waiting else number
+                newest = {source: it.number for it in waiting for source, _, _ in it.changes}
                 for key, member in self._members.items():
-                    if member.store.domain is domain:
-                        values[key] = member.store.committed
-        return values
+                    store: Any = member.store
+                    if store.domain is not domain:
+                        continue
+                    changed_at = max(member.changed_at, newest.get(store, 0))
+                    if begun > self._reached[domain]:
+                        changed_at = max(changed_at, begun)
+                    is_changed = store.committed is not member.saved or changed_at > member.saved_at
+                    seen[key] = _Seen(store.committed, number, is_changed)
+        return seen
 
     def _encode(self, rows: dict[str, Saved], key: str, member: _Member, value: Any) -> bool:
         try:

@@ -22,7 +22,7 @@ from reactivex.scheduler import VirtualTimeScheduler
 from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import UsageError
-from reactive_ws.middleware import PersistFile, PersistReport, persist
+from reactive_ws.middleware import MsgspecCodec, PersistFile, PersistReport, persist
 from reactive_ws.state.keyed import KeyedStore
 from reactive_ws.state.store import Store
 
@@ -31,6 +31,15 @@ from reactive_ws.state.store import Store
 class Settings:
     theme: str = "light"
     size: int = 12
+
+
+class Asleep:
+    """A home that never delivers."""
+
+    def post(self, function: object) -> None: ...
+
+    def is_current(self) -> bool:
+        return False
 
 
 class Bench:
@@ -227,17 +236,88 @@ store.set(7)
 
 
 def test_flush_saves_a_write_that_no_observer_was_told_of_yet(bench: Bench) -> None:
-    class Asleep:
-        def post(self, function: object) -> None: ...
-
-        def is_current(self) -> bool:
-            return False
-
     file = bench.open()
     bench.domain.set_home(Asleep())
     bench.store.set(Settings("dark"))
     file.flush()
     assert bench.state()["theme"] == "dark"
+
+
+def _rewritten_in_place(store: Store[list[int]], how: str) -> None:
+    """Changes the list of a store inside and announces it."""
+    if how == "batch":
+        with batch(store.domain):
+            store.get().append(2)
+            store.trigger()
+    else:
+        store.get().append(2)
+        if how == "trigger":
+            store.trigger()
+        else:
+            store.set(store.get())
+
+
+@pytest.mark.parametrize("how", ["trigger", "batch", "set"])
+@pytest.mark.parametrize("where", ["here", "asleep", "hook"])
+def test_a_value_that_changed_inside_is_saved_when_a_commit_says_so(
+    bench: Bench, how: str, where: str
+) -> None:
+    is_never_equal = how == "set"
+    store = Store(
+        [0], domain=bench.domain, equals=(lambda _old, _new: False) if is_never_equal else None
+    )
+    flushes: list[bool] = []
+    if where == "hook":
+        # It runs before the hook of the file.
+        bench.domain.on_commit(lambda _: flushes.append(bench.file is not None and file.flush()))
+    file = bench.group()
+    file.add(store, as_type=list[int], key="list")
+    store.set([1])
+    file.flush()
+    if where == "asleep":
+        bench.domain.set_home(Asleep())
+    _rewritten_in_place(store, how)
+    if where != "hook":
+        assert file.flush()
+    assert bench.content()["stores"]["list"]["state"] == [1, 2]
+
+
+def test_the_timer_saves_what_was_triggered(bench: Bench) -> None:
+    store = Store([0], domain=bench.domain)
+    file = bench.group()
+    file.add(store, as_type=list[int], key="list")
+    store.get().append(1)
+    store.trigger()
+    bench.time.advance_by(1)
+    assert bench.content()["stores"]["list"]["state"] == [0, 1]
+
+
+@pytest.mark.parametrize("is_asleep", [False, True])
+def test_a_save_encodes_only_the_stores_of_which_there_was_a_commit(
+    bench: Bench, is_asleep: bool
+) -> None:
+    encoded: list[str] = []
+
+    class Noted(MsgspecCodec):
+        def encode(self, value: Any, /) -> bytes:
+            encoded.append(value)
+            return super().encode(value)
+
+    one, other = Store("one", domain=bench.domain), Store("other", domain=bench.domain)
+    file = bench.group()
+    for key, store in (("one", one), ("other", other)):
+        file.add(store, as_type=str, key=key, codec=Noted())
+    file.flush()
+    assert encoded == []
+    other.set("first")
+    file.flush()
+    if is_asleep:
+        bench.domain.set_home(Asleep())
+    for value in ("a", "b"):
+        one.set(value)
+        file.flush()
+        file.flush()
+    assert encoded == ["first", "a", "b"]
 
 
 def test_a_change_back_and_forth_is_not_written(bench: Bench, writes: list[str]) -> None:
