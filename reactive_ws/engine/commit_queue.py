@@ -35,10 +35,18 @@ from threading import get_ident
 from typing import Any, Protocol, TypeVar, cast
 
 from ..errors import UsageError
+from .checks import check_function
 from .commit import Changed, Commit, CommitHook, ErrorReport, log_report, name_of
 from .home import Home, home_of, is_lost
 
-__all__ = ["CommitQueue", "current_batch", "fork_safe_lock", "open_batches", "outside_batches"]
+__all__ = [
+    "CommitQueue",
+    "checked_home",
+    "current_batch",
+    "fork_safe_lock",
+    "open_batches",
+    "outside_batches",
+]
 
 _log = logging.getLogger("reactive_ws.stores")
 
@@ -85,6 +93,20 @@ def outside_batches() -> Generator[None, None, None]:
         yield
     finally:
         current_batch.reset(token)
+
+
+def checked_home(
+    place: asyncio.AbstractEventLoop | concurrent.futures.Executor | Home,
+) -> Home:
+    """Returns `place` as a Home whose methods do their work when they are called.
+
+    Raises:
+        UsageError: it is not a home, or one of its methods is an `async def` or a generator function.
+    """
+    home = home_of(place)
+    check_function(home.post, "post() of a home", "hand the function over at once")
+    check_function(home.is_current, "is_current() of a home", "return a bool at once")
+    return home
 
 
 class Joining(Protocol):
@@ -242,7 +264,7 @@ class CommitQueue:
         self._leftover = False
         # No deque, which takes 760 bytes when it is empty: here is one at a time.
         self._chores: list[Chore] = []
-        self._home: Home | None = None if home is None else home_of(home)
+        self._home: Home | None = None if home is None else checked_home(home)
         self._is_home_woken = False
         # Whether the home changed under the delivery that is under way.
         self._is_moved = False

@@ -34,9 +34,9 @@ from .checks import (
     refuse_copy,
 )
 from .commit import Changed, Commit, CommitHook, Dump, ErrorReport, Tracer
-from .commit_queue import Chore, CommitQueue
+from .commit_queue import Chore, CommitQueue, checked_home
 from .graph import HasDependents
-from .home import Home, home_of
+from .home import Home
 
 __all__ = ["Commit", "Domain", "Dump", "ErrorReport", "as_default_domain", "default_domain"]
 
@@ -119,7 +119,7 @@ class Domain(CommitQueue):
         self, home: asyncio.AbstractEventLoop | concurrent.futures.Executor | Home | None
     ) -> None:
         """Moves delivery, from the next commit on; what is queued goes to the new place. Any thread."""
-        place = None if home is None else home_of(home)
+        place = None if home is None else checked_home(home)
         is_inside = self._is_inside()
         with self._lock:
             self._is_busy = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
@@ -69,7 +69,7 @@ def home_of(place: asyncio.AbstractEventLoop | concurrent.futures.Executor | Hom
     """Returns `place` as a Home.
 
     Raises:
-        UsageError: it is none of the three.
+        UsageError: it is none of the three, or a class.
     """
     if isinstance(place, asyncio.AbstractEventLoop):
         return LoopHome(place)
@@ -82,7 +82,12 @@ def home_of(place: asyncio.AbstractEventLoop | concurrent.futures.Executor | Hom
                 " use a ThreadPoolExecutor(1)"
             )
         return ExecutorHome(place)
-    if callable(getattr(place, "post", None)) and callable(getattr(place, "is_current", None)):
+    given: Any = place
+    if isinstance(given, type):
+        raise UsageError(
+            f"a home is an object, and {given.__name__} is a class; make one of it and pass that, such as {given.__name__}(...)"
+        )
+    if callable(getattr(given, "post", None)) and callable(getattr(given, "is_current", None)):
         return place
     raise UsageError(
         f"a home is an asyncio loop, an executor, or has post() and is_current(); got {type(place).__name__}"

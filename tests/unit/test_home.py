@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from queue_home import QueueHome
@@ -296,6 +297,39 @@ def test_loops_executors_and_homes_are_told_apart(home: QueueHome) -> None:
     assert isinstance(home, Home)
     with pytest.raises(UsageError, match="got int"):
         home_of(5)  # type: ignore[arg-type]
+
+
+class LaterPost(QueueHome):
+    """A home whose `post` runs nothing until it is awaited."""
+
+    async def post(self, function: Callable[[], None], /) -> None:  # type: ignore[override]
+        function()
+
+
+class LaterAnswer(QueueHome):
+    """A home whose answer is always true, because it is a coroutine."""
+
+    async def is_current(self) -> bool:  # type: ignore[override]
+        return False
+
+
+@pytest.mark.parametrize(
+    ("place", "fault"),
+    [
+        (QueueHome, r"QueueHome is a class; .* such as QueueHome\(...\)"),
+        (asyncio.SelectorEventLoop, "is a class"),
+        (concurrent.futures.ThreadPoolExecutor, "ThreadPoolExecutor is a class"),
+        (LaterPost(), r"post\(\) of a home .* `async def`"),
+        (LaterAnswer(), r"is_current\(\) of a home .* `async def`"),
+    ],
+)
+def test_a_home_that_could_run_nothing_is_refused(place: Any, fault: str) -> None:
+    with pytest.raises(UsageError, match=fault):
+        Domain(home=place)
+    domain = Domain()
+    with pytest.raises(UsageError, match=fault):
+        domain.set_home(place)
+    assert domain.home is None
 
 
 def test_a_loop_that_was_closed_with_a_wake_pending_strands_nothing() -> None:
