@@ -48,6 +48,7 @@ _PART = 64
 _MAX_UNKNOWN = 10_000
 _MAX_RECONNECT_AFTER = 600.0
 _MAX_POSTPONED = 60.0
+_LEAST_POSTPONED = 0.05
 _LONGEST_POSTPONED = 3600.0
 """Seconds; a server that asks for a longer wait gets this one."""
 
@@ -435,7 +436,8 @@ class Outbox:
         Args:
             identity: Its id.
             now: The time.
-            after: Seconds until it is sent again; None: 1, 2, 4, ... and 60 s at most.
+            after: Seconds until it is sent again; None: 1, 2, 4, ... and 60 s at most. From the second time on, at least
+                0.1, 0.2, 0.4, ... and 1 s at most.
 
         Returns:
             False when no at-least-once message with this id waits.
@@ -446,7 +448,10 @@ class Outbox:
                 return False
             if after is None:
                 after = min(2.0 ** min(entry.parkings, 16), _MAX_POSTPONED)
-            self._park(entry, now + min(max(after, 0.0), _LONGEST_POSTPONED))
+            # A server that always says 0 would be asked thousands of times a second.
+            least = min(_LEAST_POSTPONED * 2.0 ** min(entry.parkings, 16), 1.0)
+            least = least if entry.parkings else 0.0
+            self._park(entry, now + min(max(after, least), _LONGEST_POSTPONED))
         entry.delivery.note(DeliveryEvent.PARKED)
         return True
 

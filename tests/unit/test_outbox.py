@@ -707,6 +707,20 @@ def test_without_a_time_a_parked_message_waits_longer_each_time() -> None:
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
 
 
+def test_a_server_that_always_asks_for_no_wait_is_not_asked_without_end() -> None:
+    box = online(Outbox())
+    put(box, "a")
+    now, waits = 0.0, []
+    for _ in range(7):
+        take_all(box, now)
+        box.postpone("a", now, 0.0)
+        due = now if box.deadline is None else box.deadline
+        waits.append(round(due - now, 6))
+        now = due
+        box.tick(now)
+    assert waits == [0.0, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+
+
 def test_a_parked_message_can_be_acknowledged_refused_or_given_up() -> None:
     box = online(Outbox())
     entries = [put(box, name) for name in "abc"]
