@@ -6,9 +6,9 @@ them. Fields have Python names in code and camelCase names on the wire. `registr
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 __all__ = [
     "Auth",
@@ -38,6 +38,9 @@ class _Wire(Struct, frozen=True, gc=False, rename="camel"):
     """Options that all payloads share."""
 
 
+_ABOVE_0 = Meta(gt=0)
+
+
 class Hello(_Wire, frozen=True, gc=False, omit_defaults=True):
     """The first frame of each side.
 
@@ -53,12 +56,12 @@ class Hello(_Wire, frozen=True, gc=False, omit_defaults=True):
     """
 
     epoch: str = ""
-    heartbeat: float | None = None
-    max_size: int | None = None
+    heartbeat: Annotated[float, _ABOVE_0] | None = None
+    max_size: Annotated[int, _ABOVE_0] | None = None
     resume: bool = False
     features: tuple[str, ...] = ()
-    window: int | None = None
-    dedup: float | None = None
+    window: Annotated[int, _ABOVE_0] | None = None
+    dedup: Annotated[float, _ABOVE_0] | None = None
     client: str | None = None
 
 

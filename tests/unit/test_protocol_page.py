@@ -28,6 +28,7 @@ from reactive_ws.stores.wire.chat import (
 from reactive_ws.testing.conformance.connect_checks import ConnectRule
 from reactive_ws.wire import Envelope, Guarantee, JsonCodec
 from reactive_ws.wire.control import Position, Recovery, Refusal
+from reactive_ws.wire.control import Hello
 from reactive_ws.wire.registry import MessageType, protocol_v1
 
 SERVER = Path(__file__).parents[2] / "reactive_ws" / "server"
@@ -228,3 +229,13 @@ def test_the_limits_of_texts_and_frames_hold() -> None:
     it.answered(asked[-1].number, None)
     (refused,) = it.received(msgspec.json.encode({"type": "note", "id": "i" * 201}).decode())
     assert '"bad_id"' in repr(refused)
+
+
+@pytest.mark.parametrize("value", ["0", "-1"])
+@pytest.mark.parametrize("name", ["heartbeat", "maxSize", "window", "dedup"])
+def test_the_numbers_of_a_hello_are_above_0_or_left_out(name: str, value: str) -> None:
+    message = JsonCodec(protocol_v1()).decode(
+        f'{{"type":"hello","payload":{{"{name}":{value},"resume":true}}}}'
+    )
+    assert message.payload == Hello(resume=True)
+    assert name in message.problems[0]
