@@ -156,7 +156,7 @@ async def test_a_peer_that_breaks_the_rules_and_never_answers_our_close_is_diale
             f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
         )
-        # A text frame that is no UTF-8.
+        # A text frame of bytes that are not UTF-8.
         writer.write(b"\x81\x02\xc3\x28")
         await writer.drain()
         if dials == 3:

@@ -27,8 +27,7 @@ from reactive_ws.stores.wire.chat import (
 )
 from reactive_ws.testing.conformance.connect_checks import ConnectRule
 from reactive_ws.wire import Envelope, Guarantee, JsonCodec
-from reactive_ws.wire.control import Position, Recovery, Refusal
-from reactive_ws.wire.control import Hello
+from reactive_ws.wire.control import Hello, Position, Recovery, Refusal
 from reactive_ws.wire.registry import MessageType, protocol_v1
 
 SERVER = Path(__file__).parents[2] / "reactive_ws" / "server"
