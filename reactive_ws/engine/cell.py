@@ -91,11 +91,14 @@ class Cell(Root, Generic[T]):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for name in vars(cls):
-            inherited = getattr(super(cls, cls), name, None)
-            if getattr(inherited, "__final__", False):
+        store: type[Any] = next(base for base in cls.__mro__[1:] if issubclass(base, Cell))
+        # A class beside the store's replaces its methods, too.
+        others = [base for base in cls.__mro__ if base is cls or not issubclass(base, Cell)]
+        for name in {name for base in others for name in vars(base)}:
+            inherited = getattr(store, name, None)
+            if getattr(inherited, "__final__", False) and getattr(cls, name) is not inherited:
                 raise UsageError(
-                    f"{cls.__name__}.{name}() cannot replace {cls.__mro__[1].__name__}.{name}(), because batches, update() and"
+                    f"{cls.__name__}.{name}() cannot replace {store.__name__}.{name}(), because batches, update() and"
                     " reset() would not call it; check values with validate=, or see each commit with domain.on_commit()"
                 )
 

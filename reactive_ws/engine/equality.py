@@ -11,6 +11,7 @@ import decimal
 import fractions
 import math
 import uuid
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Protocol, TypeVar
@@ -32,6 +33,7 @@ COMPARED: frozenset[type] = frozenset(
     {int, bool, str, bytes, fractions.Fraction, uuid.UUID, dt.date, dt.timedelta}
 )
 """Types whose `==` is cheap, never raises, and is True only for values that look the same."""
+_CONTAINERS = (list, tuple, dict, set, frozenset, deque)
 _LONGEST_TUPLE = 8
 _NONE_SUCH = object()
 
@@ -160,22 +162,56 @@ def _same_parts(old: Any, new: Any) -> bool:
     kind: type[Any] = new.__class__
     names = _fields_of(kind)
     if names is not None:
-        return all(_same_field(old, new, name) for name in names)
+        if not all(_same_field(old, new, name) for name in names):
+            return False
+        # A class with fields may be a container, too.
+        return not issubclass(kind, _CONTAINERS) or _same_items_of(old, new)
+    before, now = getattr(old, "__dict__", None), getattr(new, "__dict__", None)
+    # A subclass of a container may have attributes beside its items.
+    return (
+        _same_items_of(old, new)
+        and (now is None or _same_attributes(before, now))
+        and all(_same_field(old, new, name) for name in _slots_of(kind))
+    )
+
+
+def _same_items_of(old: Any, new: Any) -> bool:
+    kind: type[Any] = new.__class__
+    is_same: bool
     if issubclass(kind, Mapping):
-        is_same = len(old) == len(new) and all(
-            key in old and same(old[key], value) for key, value in new.items()
+        is_same = _same_members(old, new) and all(
+            same(old[key], value) for key, value in new.items()
         )
+        if is_same and (issubclass(kind, OrderedDict) or getattr(new, "_keeps_order", False)):
+            is_same = all(map(same, old, new))
     elif issubclass(kind, AbstractSet):
-        is_same = len(old) == len(new) and all(member in old for member in new)
+        is_same = _same_members(old, new)
     elif issubclass(kind, Sequence) and not issubclass(kind, (str, bytes, bytearray, memoryview)):
         is_same = len(old) == len(new) and all(map(same, old, new))
     elif issubclass(kind, (bytearray, memoryview)):
         is_same = bool(old == new)
     else:
+        is_same = False
+    return is_same
+
+
+def _same_members(old: Any, new: Any) -> bool:
+    """Whether two sets, or the keys of two mappings, are the same: 1 and True are equal, and not the same."""
+    if len(old) != len(new):
         return False
-    # A subclass of a container may have attributes beside its items.
-    before, now = getattr(old, "__dict__", None), getattr(new, "__dict__", None)
-    return is_same and (now is None or _same_attributes(before, now))
+    return {(type(it), it) for it in old} == {(type(it), it) for it in new}
+
+
+def _slots_of(kind: type[Any]) -> list[str]:
+    """Returns the names of the slots that a subclass of a container adds."""
+    found: list[str] = []
+    if not issubclass(kind, _CONTAINERS):
+        return found
+    for base in kind.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        names = (slots,) if isinstance(slots, str) else tuple(slots)
+        found += [name for name in names if not name.startswith("__")]
+    return found
 
 
 def _same_attributes(old: Any, new: Any) -> bool:

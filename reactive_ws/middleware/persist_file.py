@@ -532,6 +532,10 @@ def _check_outside_batch(why: str) -> None:
 
 def _checked(path: str | os.PathLike[str]) -> Path:
     """Returns the absolute path of a file, links followed."""
+    if not isinstance(path, (str, bytes, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError(
+            f'path= takes a string or a Path; got {type(path).__name__}. Write "state.json"'
+        )
     text = os.fspath(path)
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UsageError("the path of a PersistFile is a str or a pathlib.Path, not bytes")

@@ -177,9 +177,9 @@ def derived(
         DomainMismatch: the sources are of different domains.
         UsageError: no source, the last argument is not a plain function, or an option has a wrong value.
     """
-    *sources, function = arguments
-    if not sources or not callable(function):
+    if len(arguments) < 2 or not callable(arguments[-1]):
         raise UsageError("derived() takes one or more sources and then a function of their values")
+    *sources, function = arguments
     check_function(function, "the function of derived()", _AT_ONCE)
     check_comparer(equals)
     check_kind(name, str, "name=", '"total"')

@@ -143,6 +143,8 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
 
     __slots__ = ("_earlier", "_keys", "_touched", "_values")
 
+    _keeps_order = True
+    """For `shallow`: a change of the order is a change."""
     _still_none: tuple[K, ...] = ()
     """The touched keys that read None before and after, because an entity that is None came or went."""
 

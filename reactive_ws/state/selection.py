@@ -195,10 +195,10 @@ class Selection(Observable[T_co], Generic[T_co]):
             async for value in buffer.values():
                 yield value
 
-    async def every(
+    def every(
         self, *, max_waiting: int = 10_000, when_full: WhenFull = WhenFull.RAISE
     ) -> AsyncGenerator[T_co, None]:
-        """Yields the current value and then every later one, until the store is closed.
+        """Returns the current value and then every later one, until the store is closed, for `async for`.
 
         `async for value in selection.every():` instead of `async for value in selection:`.
 
@@ -217,6 +217,9 @@ class Selection(Observable[T_co], Generic[T_co]):
             when_full,
             lambda text: domain.report("backlog", UsageError(text), label, self.every),
         )
+        return self._all(buffer)
+
+    async def _all(self, buffer: Buffer[T_co]) -> AsyncGenerator[T_co, None]:
         with self.subscribe(buffer.put, None, buffer.end):
             async for value in buffer.values():
                 yield value

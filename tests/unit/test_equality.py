@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import datetime as dt
 import decimal
@@ -10,7 +11,7 @@ import fractions
 import math
 import operator
 import uuid
-from collections import UserList, deque, namedtuple
+from collections import OrderedDict, UserList, deque, namedtuple
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, Self
@@ -338,3 +339,47 @@ def test_a_reset_asks_the_comparer(*, is_keyed: bool, is_batched: bool) -> None:
 
 
 FIRST = [1]
+
+
+class Named(list[int]):
+    __slots__ = ("name",)
+
+    def __init__(self, name: str, *items: int) -> None:
+        super().__init__(items)
+        self.name = name
+
+
+@dataclasses.dataclass
+class Titled(dict[str, int]):
+    title: str
+
+
+def titled(**items: int) -> Titled:
+    made = Titled("t")
+    made.update(items)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({1}, {True}),
+        ({1: "x"}, {True: "x"}),
+        (OrderedDict(a=1, b=2), OrderedDict(b=2, a=1)),
+        (Named("a", 1), Named("b", 1)),
+        (Named("a", 1), Named("a", 2)),
+        (titled(a=1), titled(a=2)),
+    ],
+    ids=repr,
+)
+def test_shallow_sees_each_part_that_a_screen_may_show(old: object, new: object) -> None:
+    assert not shallow(old, new)
+    assert shallow(copy.deepcopy(old), old)
+
+
+def test_shallow_sees_that_entities_moved() -> None:
+    store = KeyedStore({"a": 1, "b": 2}, domain=Domain())
+    seen: list[list[str]] = []
+    store.select_part(lambda now: now, equals=shallow).subscribe(lambda now: seen.append(list(now)))
+    store.move("b", before="a")
+    assert seen == [["a", "b"], ["b", "a"]]

@@ -433,7 +433,7 @@ def test_every_value_refuses_a_wrong_bound_or_policy(
 ) -> None:
     async def main() -> None:
         with pytest.raises(UsageError, match=next(iter(options))):
-            await anext(store.select().every(**options))
+            store.select().every(**options)
 
     asyncio.run(main())
 

@@ -247,6 +247,8 @@ def test_observer_count_counts_observers_of_the_whole_and_of_parts(domain: Domai
 def test_a_subclass_cannot_replace_a_method_that_writes(base: type[Any], name: str) -> None:
     with pytest.raises(UsageError, match=rf"Mine\.{name}\(\) cannot replace .*validate="):
         type("Mine", (base,), {name: lambda self: None})
+    with pytest.raises(UsageError, match=rf"Mine\.{name}\(\) cannot replace .*validate="):
+        type("Mine", (type("Mixin", (), {name: lambda self: None}), base), {})
     with pytest.raises(UsageError, match="cannot replace"):
         type("Mine", (type("Between", (base,), {}),), {name: lambda self: None})
 
