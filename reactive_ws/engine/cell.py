@@ -91,9 +91,10 @@ class Cell(Root, Generic[T]):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        store: type[Any] = next(base for base in cls.__mro__[1:] if issubclass(base, Cell))
+        bases: tuple[type[Any], ...] = cls.__mro__
         # A class beside the store's replaces its methods, too.
-        others = [base for base in cls.__mro__ if base is cls or not issubclass(base, Cell)]
+        others = [base for base in bases if base is cls or not _is_cell(base)]
+        store = next(base for base in bases[1:] if _is_cell(base))
         for name in {name for base in others for name in vars(base)}:
             inherited = getattr(store, name, None)
             if getattr(inherited, "__final__", False) and getattr(cls, name) is not inherited:
@@ -412,3 +413,7 @@ def lifecycle_of(
             check_function(callback, option, "start a task in it: `lambda: loop.create_task(f())`")
     timer = TimeoutScheduler.singleton() if scheduler is None else scheduler
     return Lifecycle(on_start, on_stop, linger, timer)
+
+
+def _is_cell(kind: type[Any]) -> bool:
+    return issubclass(kind, Cell)
