@@ -73,10 +73,10 @@ class EventStream(Observable[T]):
         """Iterates the later events. A loop that lags 10 000 events behind loses the oldest, which is logged."""
         return self.every()
 
-    async def every(
+    def every(
         self, *, max_waiting: int = _BUFFER, when_full: WhenFull = WhenFull.DROP_OLDEST
     ) -> AsyncGenerator[T, None]:
-        """Yields the later events, with a bound of your own.
+        """Returns the later events for `async for`, with a bound of your own.
 
         Args:
             max_waiting: How many events wait at most while the loop is busy, 1 or more.
@@ -92,6 +92,10 @@ class EventStream(Observable[T]):
             when_full,
             lambda text: _logger.warning("%r: %s", self, text),
         )
+        return self._values(buffer)
+
+    async def _values(self, buffer: Buffer[T]) -> AsyncGenerator[T, None]:
+        buffer.begin()
         with self.subscribe(buffer.put):
             async for event in buffer.values():
                 yield event

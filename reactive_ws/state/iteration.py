@@ -53,7 +53,6 @@ class Buffer(Generic[T]):
 
     Raises:
         UsageError: `max_waiting` is below 1, or `when_full` is not a `WhenFull`.
-        RuntimeError: no event loop runs here.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class Buffer(Generic[T]):
         check_count(max_waiting, "max_waiting=", least=1)
         check_kind(when_full, WhenFull, "when_full=", "WhenFull.RAISE", is_required=True)
         self._name = name
-        self._loop = asyncio.get_running_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._max_waiting = max_waiting
         self._when_full = when_full
         self._report = report
@@ -77,6 +76,14 @@ class Buffer(Generic[T]):
         self._is_ended = False
         self._is_overrun = False
         self._is_reported = False
+
+    def begin(self) -> None:
+        """Takes the running loop as the one that values come to. Before the first `put`.
+
+        Raises:
+            RuntimeError: no event loop runs here.
+        """
+        self._loop = asyncio.get_running_loop()
 
     def put(self, value: T) -> None:
         """Adds a value. Any thread, one at a time; never blocks."""
@@ -136,6 +143,7 @@ class Buffer(Generic[T]):
     def _wake(self) -> None:
         if not self._is_woken:
             self._is_woken = True
+            assert self._loop is not None
             call_on(self._loop, self._arrived.set)
 
 

@@ -184,16 +184,13 @@ class Selection(Observable[T_co], Generic[T_co]):
                 )
                 raise TimeoutError(f"{text}{self.domain.explanation()}") from None
 
-    async def __aiter__(self) -> AsyncIterator[T_co]:
-        """Yields the current value and then the newest one, each time the loop comes back, until the store is closed.
+    def __aiter__(self) -> AsyncIterator[T_co]:
+        """Returns the current value and then the newest one, each time the loop comes back, until the store is closed.
 
         A loop that is slower than the writers skips values, and gets the last one in the end. At most one value waits.
         For every value use `every()`.
         """
-        buffer: Buffer[T_co] = Buffer(self._audience._label(), 1, WhenFull.DROP_OLDEST, None)
-        with self.subscribe(buffer.put, None, buffer.end):
-            async for value in buffer.values():
-                yield value
+        return self._values(Buffer(self._audience._label(), 1, WhenFull.DROP_OLDEST, None))
 
     def every(
         self, *, max_waiting: int = 10_000, when_full: WhenFull = WhenFull.RAISE
@@ -217,9 +214,10 @@ class Selection(Observable[T_co], Generic[T_co]):
             when_full,
             lambda text: domain.report("backlog", UsageError(text), label, self.every),
         )
-        return self._all(buffer)
+        return self._values(buffer)
 
-    async def _all(self, buffer: Buffer[T_co]) -> AsyncGenerator[T_co, None]:
+    async def _values(self, buffer: Buffer[T_co]) -> AsyncGenerator[T_co, None]:
+        buffer.begin()
         with self.subscribe(buffer.put, None, buffer.end):
             async for value in buffer.values():
                 yield value
@@ -259,6 +257,7 @@ class Selection(Observable[T_co], Generic[T_co]):
             if is_queued
             else None,
         )
+        buffer.begin()
         with self.subscribe(buffer.put, None, buffer.end):
             await run_for_each(
                 buffer,

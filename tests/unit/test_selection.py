@@ -425,6 +425,15 @@ def test_every_value_ends_with_an_error_when_too_many_wait(store: Store[int]) ->
     assert store.observer_count == 0
 
 
+def test_an_iteration_may_be_made_before_the_loop_that_runs_it(store: Store[int]) -> None:
+    values, newest = store.select().every(), aiter(store.select())
+
+    async def main() -> None:
+        assert await anext(values) == await anext(newest) == store.get()
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(
     "options", [{"max_waiting": 0}, {"max_waiting": 1.5}, {"when_full": "drop"}]
 )
