@@ -177,22 +177,21 @@ def _same_parts(old: Any, new: Any) -> bool:
 
 def _same_items_of(old: Any, new: Any) -> bool:
     kind: type[Any] = new.__class__
-    is_same: bool
     if issubclass(kind, Mapping):
-        is_same = _same_members(old, new) and all(
-            same(old[key], value) for key, value in new.items()
-        )
-        if is_same and (issubclass(kind, OrderedDict) or getattr(new, "_keeps_order", False)):
-            is_same = all(map(same, old, new))
-    elif issubclass(kind, AbstractSet):
-        is_same = _same_members(old, new)
-    elif issubclass(kind, Sequence) and not issubclass(kind, (str, bytes, bytearray, memoryview)):
-        is_same = len(old) == len(new) and all(map(same, old, new))
-    elif issubclass(kind, (bytearray, memoryview)):
-        is_same = bool(old == new)
-    else:
-        is_same = False
-    return is_same
+        if len(old) != len(new):
+            return False
+        if not all(key in old and same(old[key], value) for key, value in new.items()):
+            return False
+        if issubclass(kind, OrderedDict) or getattr(new, "_keeps_order", False):
+            return all(map(same, old, new))
+        return _same_members(old, new)
+    if issubclass(kind, AbstractSet):
+        return _same_members(old, new)
+    if issubclass(kind, (bytearray, memoryview)):
+        return bool(old == new)
+    if issubclass(kind, Sequence) and not issubclass(kind, (str, bytes)):
+        return len(old) == len(new) and all(map(same, old, new))
+    return False
 
 
 def _same_members(old: Any, new: Any) -> bool:
