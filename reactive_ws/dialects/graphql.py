@@ -30,7 +30,7 @@ from .session import (
     Refused,
     Step,
 )
-from .values import decoded, dumped, list_of, message_of, object_of, rejected
+from .values import decoded, dumped, list_of, message_of, object_of, rejected, unasked
 
 __all__ = ["GraphqlSession", "GraphqlTransportWs"]
 
@@ -195,7 +195,7 @@ class GraphqlSession:
     def answer(self, reference: str | int, payload: Any, now: float) -> Step:
         """GraphQL has no requests of the server."""
         del now, payload
-        raise MessageRejected(f"no message of the server has the reference {reference!r}")
+        raise unasked(reference)
 
     def subscribe(self, channel: str, now: float, position: Position | None = None) -> Step:
         """Starts the subscription whose text is the channel."""

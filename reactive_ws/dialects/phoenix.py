@@ -32,7 +32,7 @@ from .session import (
     Refused,
     Step,
 )
-from .values import decoded, dumped, list_of, message_of, object_of, rejected
+from .values import decoded, dumped, list_of, message_of, object_of, rejected, unasked
 
 __all__ = ["Phoenix", "PhoenixSession"]
 
@@ -233,7 +233,7 @@ class PhoenixSession:
     def answer(self, reference: str | int, payload: Any, now: float) -> Step:
         """Phoenix has no requests of the server."""
         del now, payload
-        raise MessageRejected(f"no message of the server has the reference {reference!r}")
+        raise unasked(reference)
 
     def subscribe(self, channel: str, now: float, position: Position | None = None) -> Step:
         """Joins a topic, unless a message joined it already."""

@@ -34,7 +34,7 @@ from .session import (
     Step,
     TokenWanted,
 )
-from .values import decoded, dumped, list_of, message_of, object_of, rejected
+from .values import decoded, dumped, list_of, message_of, object_of, rejected, unasked
 
 __all__ = ["PlainJson", "PlainJsonSession"]
 
@@ -375,7 +375,7 @@ class PlainJsonSession:
     def answer(self, reference: str | int, payload: Any, now: float) -> Step:
         """Plain JSON has no requests of the server."""
         del now, payload
-        raise MessageRejected(f"no message of the server has the reference {reference!r}")
+        raise unasked(reference)
 
     def subscribe(self, channel: str, now: float, position: Position | None = None) -> Step:
         """Asks for a channel, when the server has subscriptions."""

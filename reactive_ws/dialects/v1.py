@@ -68,7 +68,7 @@ from .session import (
     State,
     Step,
 )
-from .values import object_of
+from .values import object_of, unasked
 
 __all__ = ["V1", "V1Session"]
 
@@ -239,7 +239,7 @@ class V1Session:
     def answer(self, reference: str | int, payload: Any, now: float) -> Step:
         """Protocol v1 has no requests of the server."""
         del now, payload
-        raise MessageRejected(f"no message of the server has the reference {reference!r}")
+        raise unasked(reference)
 
     def subscribe(self, channel: str, now: float, position: Position | None = None) -> Step:
         """Asks for the messages of a channel, after a position when the client has one."""

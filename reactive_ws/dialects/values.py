@@ -10,7 +10,7 @@ from ..errors import MessageRejected
 from ..wire import Envelope, Registry
 from .session import Fault
 
-__all__ = ["decoded", "dumped", "list_of", "message_of", "object_of", "rejected"]
+__all__ = ["decoded", "dumped", "list_of", "message_of", "object_of", "rejected", "unasked"]
 
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
@@ -70,3 +70,8 @@ def message_of(
 def rejected(reason: str, name: str | None = None) -> Fault:
     """Returns the event for a bad element."""
     return Fault(MessageRejected(reason, type=name))
+
+
+def unasked(reference: str | int) -> MessageRejected:
+    """Returns the error of an answer to a server that asked nothing."""
+    return MessageRejected(f"no message of the server has the reference {reference!r}")

@@ -8,14 +8,12 @@ import gzip
 import importlib.util
 import json
 import math
-import os
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from market_screen import last_screen
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDING = ROOT / "tests" / "data" / "coinbase-2021-04-17.jsonl.gz"
@@ -120,27 +118,7 @@ def test_the_top_of_all_ten_books_is_right_after_every_single_update(example: Mo
 
 
 def test_the_program_shows_the_books_and_ends_with_the_feed(tmp_path: Path) -> None:
-    from raw_client import serving
-
-    with serving("replay", str(RECORDING), "--speed", "max", "--port", "0") as (_, url):
-        done = subprocess.run(
-            [sys.executable, "-W", "error", str(ROOT / "examples" / "market.py"), url],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-    # A machine may pause in any handler, so the report of a slow one says nothing about the program.
-    reports = [
-        line for line in done.stderr.splitlines() if "use on_async for slow work" not in line
-    ]
-    assert (done.returncode, reports) == (0, [])
-    last_screen = done.stdout.rpartition("\x1b[J")[2].splitlines()
-    shown = {
-        line.split()[0]: [Decimal(text) for text in line.split()[1:4]] for line in last_screen[1:]
-    }
+    shown = last_screen(ROOT / "examples" / "market.py", RECORDING, tmp_path)
     assert shown == {
         product: [bid[0], ask[0], ask[0] - bid[0]] for product, bid, ask in expected_tops()
     }

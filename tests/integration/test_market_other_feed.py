@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import random
 import re
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from raw_client import serving
+from market_screen import last_screen
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCTS = ("XBT/EUR", "ETH/EUR", "TEA/USD")
-PATIENCE = 60.0
 
 SECTION = """# --- feed
 
@@ -166,24 +162,7 @@ def test_another_feed_needs_only_another_feed_section(tmp_path: Path) -> None:
             for number, frame in enumerate(made)
         )
     )
-    with serving("replay", str(recording), "--speed", "max", "--port", "0") as (_, url):
-        done = subprocess.run(
-            [sys.executable, "-W", "error", str(program), url],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-    reports = [
-        line for line in done.stderr.splitlines() if "use on_async for slow work" not in line
-    ]
-    assert (done.returncode, reports) == (0, [])
-    last_screen = done.stdout.rpartition("\x1b[J")[2].splitlines()
-    shown = {
-        line.split()[0]: [Decimal(text) for text in line.split()[1:4]] for line in last_screen[1:]
-    }
+    shown = last_screen(program, recording, tmp_path)
     wanted = best(made)
     assert list(shown) == list(PRODUCTS)
     for product, numbers in wanted.items():
