@@ -217,8 +217,13 @@ def test_the_page_shows_filters_pauses_travels_exports_and_imports(tmp_path: Pat
             await page.until(
                 "document.querySelector('#state').innerText.startsWith('a saved record')"
             )
-            assert await page.evaluate("document.querySelector('#jump').disabled")
+            await page.until("document.querySelector('#jump').disabled")
             await page.until(f"{rows}.length > 4")
+            # News of the program that was under way stays out of the record.
+            count = await page.evaluate(f"{rows}.length")
+            basket.set(("salt",))
+            await page.evaluate("new Promise(requestAnimationFrame)")
+            assert await page.evaluate(f"{rows}.length") == count
             await page.evaluate("load('{}')")
             assert "not a record" in await page.evaluate(
                 "document.querySelector('#note').innerText"
