@@ -15,7 +15,7 @@ from reactive_ws.engine import Domain
 from reactive_ws.state import ReadOnly, Selection, Store
 from reactive_ws.wire import Envelope
 
-from .outside import Handlers, Report, Sync
+from .outside import AskForState, Handlers, Report
 from .wire import ChatSnapshot, Panel, PanelChange, PanelCreated, PanelDeleted, PanelUpdated
 
 __all__ = ["Carousel", "CarouselState"]
@@ -143,7 +143,9 @@ class Carousel:
         wraps: Whether next after the last panel is the first one.
     """
 
-    def __init__(self, domain: Domain, *, sync: Sync, report: Report, wraps: bool = False) -> None:
+    def __init__(
+        self, domain: Domain, *, sync: AskForState, report: Report, wraps: bool = False
+    ) -> None:
         self._store = Store(CarouselState(), name="stores.carousel", domain=domain)
         self._sync = sync
         self._report = report

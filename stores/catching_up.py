@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from reactive_ws.wire import Envelope
 
-from .outside import Handlers, Sync
+from .outside import AskForState, Handlers
 from .sessions import SessionsState
 from .wire import ChatSnapshot, SessionCreated
 
@@ -36,7 +36,7 @@ class CatchingUp:
     def __init__(
         self,
         *,
-        ask: Sync,
+        ask: AskForState,
         is_followed: Callable[[str], bool],
         is_loaded: Callable[[str], bool],
         sessions: Callable[[], SessionsState],

@@ -18,7 +18,7 @@ from . import effects
 from .backoff import Backoff, DelaySource, Jitter
 from .close_policy import CloseCode, ClosePolicy, Meaning, Verdict, may_be_sent_by_a_page
 from .decisions import Decisions
-from .effects import Effect
+from .effects import ConnectionEffect
 from .heartbeat import Heartbeat, Reading
 from .logbook import Logbook
 from .metrics import Counters
@@ -32,12 +32,12 @@ __all__ = [
     "CloseCode",
     "ClosePolicy",
     "Connection",
+    "ConnectionEffect",
     "ConnectionState",
     "Counters",
     "DecisionOptions",
     "Decisions",
     "DelaySource",
-    "Effect",
     "ErrorEvent",
     "ErrorKind",
     "Heartbeat",

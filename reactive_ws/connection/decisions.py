@@ -32,7 +32,7 @@ from ..errors import (
 )
 from . import effects as do
 from .close_policy import CloseCode, Meaning, Verdict
-from .effects import Effect
+from .effects import ConnectionEffect
 from .heartbeat import HeartbeatMonitor, Reading
 from .options import DecisionOptions
 from .record import Connection, ErrorKind, Phase
@@ -80,7 +80,7 @@ class Decisions:
         self._options = options
         self._rng = rng
         self._backlog = backlog
-        self._effects: list[Effect] = []
+        self._effects: list[ConnectionEffect] = []
         self._generation = 0
         self._has_socket = False
         # The answer that the handshake waits for, for the error text.
@@ -123,7 +123,7 @@ class Decisions:
 
     # --- what the program wants -----------------------------------------------------------------------------------------
 
-    def connect(self, now: float) -> list[Effect]:
+    def connect(self, now: float) -> list[ConnectionEffect]:
         """Starts, or does nothing when that is under way; while waiting for a retry, dials at once."""
         state = self.connection.state
         if self._drain_until is not None:
@@ -137,7 +137,7 @@ class Decisions:
         self._dial(now, Event.CONNECT)
         return self._take()
 
-    def reconnect(self, now: float) -> list[Effect]:
+    def reconnect(self, now: float) -> list[ConnectionEffect]:
         """Drops the socket and dials at once. Nothing that waits is lost."""
         self._drain_until = None
         self._drop()
@@ -145,7 +145,7 @@ class Decisions:
         self._dial(now, Event.RECONNECT)
         return self._take()
 
-    def disconnect(self, now: float, drain: float = 0.0) -> list[Effect]:
+    def disconnect(self, now: float, drain: float = 0.0) -> list[ConnectionEffect]:
         """Closes, after at most `drain` seconds in which what waits may still be delivered.
 
         Without a socket and without a dial under way there is nothing to wait for.
@@ -158,7 +158,7 @@ class Decisions:
             self._finish(now)
         return self._take()
 
-    def drained(self, now: float) -> list[Effect]:
+    def drained(self, now: float) -> list[ConnectionEffect]:
         """The outbox became empty."""
         if self._drain_until is not None:
             self._finish(now)
@@ -168,7 +168,7 @@ class Decisions:
 
     # --- what happens to the socket -------------------------------------------------------------------------------------
 
-    def opened(self, generation: int) -> list[Effect]:
+    def opened(self, generation: int) -> list[ConnectionEffect]:
         """The handshake of the socket succeeded; the dialect's handshake comes next."""
         if not self._is_stale(generation):
             self._has_socket = True
@@ -177,7 +177,7 @@ class Decisions:
 
     def handshaking(
         self, generation: int, now: float, phase: Phase, awaits: str, size: int = 0
-    ) -> list[Effect]:
+    ) -> list[ConnectionEffect]:
         """The dialect's handshake goes on; each answer of the server has the dial timeout for itself.
 
         Args:
@@ -204,7 +204,7 @@ class Decisions:
         beat: float | None = None,
         window: int | None = None,
         is_recovered: bool | None = None,
-    ) -> list[Effect]:
+    ) -> list[ConnectionEffect]:
         """The connection may carry messages.
 
         Args:
@@ -219,7 +219,7 @@ class Decisions:
             self._ready(now, is_recovered=is_recovered)
         return self._take()
 
-    def failed(self, generation: int, error: Exception, now: float) -> list[Effect]:
+    def failed(self, generation: int, error: Exception, now: float) -> list[ConnectionEffect]:
         """The dial failed or the socket closed."""
         if not self._is_stale(generation):
             event = Event.LOST if self._has_socket else Event.DIAL_FAILED
@@ -227,7 +227,7 @@ class Decisions:
             self._end(error, now, event)
         return self._take()
 
-    def abandon(self, error: Exception, now: float) -> list[Effect]:
+    def abandon(self, error: Exception, now: float) -> list[ConnectionEffect]:
         """The shell found that the connection is of no further use: drop it and retry."""
         if self._has_socket:
             self._drop_and_retry(error, now)
@@ -247,7 +247,7 @@ class Decisions:
         self._force_token = True
         return False
 
-    def woke(self, now: float) -> list[Effect]:
+    def woke(self, now: float) -> list[ConnectionEffect]:
         """The computer slept: whatever was open is dead, whatever was waited for is over."""
         if self.connection.state in (ConnectionState.CLOSED, ConnectionState.ERROR):
             return self._take()
@@ -256,19 +256,19 @@ class Decisions:
         self._drop_and_retry(error, now, delay=self._rng.uniform(0.0, 2.0))
         return self._take()
 
-    def alive(self, generation: int, now: float, token: str | None) -> list[Effect]:
+    def alive(self, generation: int, now: float, token: str | None) -> list[ConnectionEffect]:
         """The server answered a `Prove`; without a token, the oldest one."""
         if not self._is_stale(generation):
             self.heartbeat.pong(token, now)
         return self._take()
 
-    def leaving(self, generation: int, now: float, after: float) -> list[Effect]:
+    def leaving(self, generation: int, now: float, after: float) -> list[ConnectionEffect]:
         """The server will close soon and wants the client back after some seconds."""
         if not self._is_stale(generation) and self._has_socket:
             self._go_away(after, now)
         return self._take()
 
-    def hang_up(self, generation: int, now: float, code: int, text: str) -> list[Effect]:
+    def hang_up(self, generation: int, now: float, code: int, text: str) -> list[ConnectionEffect]:
         """The dialect wants this connection closed with a code, for the reason in the text."""
         if not self._is_stale(generation) and self._has_socket:
             self._effects.append(do.Close(generation, code))
@@ -276,20 +276,20 @@ class Decisions:
             self._end(DialFailed(text), now, event)
         return self._take()
 
-    def token_refused(self, generation: int, now: float, text: str) -> list[Effect]:
+    def token_refused(self, generation: int, now: float, text: str) -> list[ConnectionEffect]:
         """The server refused the token in a message."""
         if not self._is_stale(generation) and self._has_socket:
             self._drop_and_retry(TokenRefused(text), now)
         return self._take()
 
-    def pong(self, generation: int, now: float) -> list[Effect]:
+    def pong(self, generation: int, now: float) -> list[ConnectionEffect]:
         """A WebSocket pong frame answered ours."""
         if not self._is_stale(generation):
             self.heartbeat.frame_arrived(now)
             self.heartbeat.pong(None, now)
         return self._take()
 
-    def tick(self, now: float, reading: Reading | None = None) -> list[Effect]:
+    def tick(self, now: float, reading: Reading | None = None) -> list[ConnectionEffect]:
         """Does what is due at `now`. `reading` are the byte counts of the socket, if there is one."""
         if self._drain_until is not None and self._drain_until <= now:
             self._finish(now)
@@ -304,7 +304,7 @@ class Decisions:
 
     # --- the record -----------------------------------------------------------------------------------------------------
 
-    def _take(self) -> list[Effect]:
+    def _take(self) -> list[ConnectionEffect]:
         taken, self._effects = self._effects, []
         return taken
 

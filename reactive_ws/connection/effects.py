@@ -12,10 +12,10 @@ from .record import Connection, ErrorKind
 __all__ = [
     "Abort",
     "Close",
+    "ConnectionEffect",
     "ConnectionEnded",
     "ConnectionReady",
     "Dial",
-    "Effect",
     "Prove",
     "Publish",
     "RaiseError",
@@ -93,7 +93,7 @@ class RaiseError:
     is_retryable: bool
 
 
-Effect: TypeAlias = (
+ConnectionEffect: TypeAlias = (
     Publish
     | Dial
     | Prove

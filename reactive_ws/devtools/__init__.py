@@ -21,28 +21,28 @@ shows needs the token, and secrets are hidden by their names only. Applications 
 """
 
 from .recorder import (
-    Change,
     CommitMade,
     ConnectionChanged,
     DeliveryChanged,
     ErrorHappened,
-    Event,
-    MessageReceived,
+    MessageHandled,
     MessageSent,
-    Recorder,
+    ProgramRecorder,
+    RecordedEvent,
+    StoreChange,
 )
 from .server import DevServer, inspect_program
 
 __all__ = [
-    "Change",
     "CommitMade",
     "ConnectionChanged",
     "DeliveryChanged",
     "DevServer",
     "ErrorHappened",
-    "Event",
-    "MessageReceived",
+    "MessageHandled",
     "MessageSent",
-    "Recorder",
+    "ProgramRecorder",
+    "RecordedEvent",
+    "StoreChange",
     "inspect_program",
 ]

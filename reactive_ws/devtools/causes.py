@@ -1,6 +1,6 @@
 """Finds why a commit is made: the function that wrote, the messages behind it, the thread, the line of the program.
 
-The tracer runs on the thread that writes, and only in a domain that is traced. `Recorder` installs it.
+The tracer runs on the thread that writes, and only in a domain that is traced. `ProgramRecorder` installs it.
 """
 
 from __future__ import annotations

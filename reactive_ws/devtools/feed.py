@@ -17,10 +17,10 @@ from .recorder import (
     ConnectionChanged,
     DeliveryChanged,
     ErrorHappened,
-    Event,
-    MessageReceived,
+    MessageHandled,
     MessageSent,
-    Recorder,
+    ProgramRecorder,
+    RecordedEvent,
 )
 from .values import Shown, Shows
 
@@ -68,7 +68,7 @@ class _Body(msgspec.Struct):
     stores: list[_StoreRow]
 
 
-def render(event: Event, shows: Shows) -> Shown:
+def render(event: RecordedEvent, shows: Shows) -> Shown:
     """Returns an event as JSON: number, at, kind, title, and what its kind has."""
     what = event.what
     shown: Shown = {"number": event.number, "at": event.at}
@@ -98,9 +98,9 @@ def render(event: Event, shows: Shows) -> Shown:
                 "parent": cause.parent,
                 "call_site": cause.call_site,
             }
-    elif isinstance(what, MessageReceived | MessageSent):
-        is_in = isinstance(what, MessageReceived)
-        envelope = what.envelope if isinstance(what, MessageReceived) else what.sending.envelope
+    elif isinstance(what, MessageHandled | MessageSent):
+        is_in = isinstance(what, MessageHandled)
+        envelope = what.envelope if isinstance(what, MessageHandled) else what.sending.envelope
         shown |= {
             "kind": "in" if is_in else "out",
             "title": shows.text(envelope.type),
@@ -144,7 +144,7 @@ class Feed:
         shows: How values are shown.
     """
 
-    def __init__(self, recorder: Recorder, shows: Shows) -> None:
+    def __init__(self, recorder: ProgramRecorder, shows: Shows) -> None:
         self._recorder = recorder
         self._shows = shows
         self._seen = 0
@@ -177,7 +177,7 @@ class Feed:
             "services": [self._service(it) for it in self._recorder.services],
         }
 
-    def _recorder_missed(self, events: tuple[Event, ...]) -> int:
+    def _recorder_missed(self, events: tuple[RecordedEvent, ...]) -> int:
         return events[0].number - self._seen - 1 if events else 0
 
     def _stores(self) -> tuple[list[Shown], list[int]]:

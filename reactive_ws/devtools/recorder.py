@@ -25,15 +25,15 @@ from ..wire import Envelope
 from .causes import StackTracer
 
 __all__ = [
-    "Change",
     "CommitMade",
     "ConnectionChanged",
     "DeliveryChanged",
     "ErrorHappened",
-    "Event",
-    "MessageReceived",
+    "MessageHandled",
     "MessageSent",
-    "Recorder",
+    "ProgramRecorder",
+    "RecordedEvent",
+    "StoreChange",
 ]
 
 _SERVICE = "service."
@@ -42,7 +42,7 @@ _TRIES = 200
 
 
 @attrs.frozen
-class Change:
+class StoreChange:
     """One store in a commit.
 
     Attributes:
@@ -62,14 +62,14 @@ class CommitMade:
     """A commit, just before its observers run."""
 
     number: int
-    changes: tuple[Change, ...]
+    changes: tuple[StoreChange, ...]
     closed: tuple[str, ...]
     depth: int
     cause: Cause | None
 
 
 @attrs.frozen
-class MessageReceived:
+class MessageHandled:
     """A message came and its handlers ran."""
 
     envelope: Envelope[Any] = attrs.field(repr=False)
@@ -106,12 +106,12 @@ class ErrorHappened:
 
 
 What: TypeAlias = (
-    CommitMade | MessageReceived | MessageSent | DeliveryChanged | ConnectionChanged | ErrorHappened
+    CommitMade | MessageHandled | MessageSent | DeliveryChanged | ConnectionChanged | ErrorHappened
 )
 
 
 @attrs.frozen
-class Event:
+class RecordedEvent:
     """One line of the record.
 
     Attributes:
@@ -125,7 +125,7 @@ class Event:
     what: What
 
 
-class Recorder:
+class ProgramRecorder:
     """Records one domain and the services that write into it, until `dispose`.
 
     Args:
@@ -133,7 +133,7 @@ class Recorder:
         domain: The domain; that of the first service, or the default domain, when None.
         size: How many events are kept. The values that they hold stay in memory as long.
         call_sites: Whether each commit says which line of the program caused it; costs some microseconds a commit.
-        clock: Seconds, for `Event.at`.
+        clock: Seconds, for `RecordedEvent.at`.
 
     Raises:
         DomainMismatch: a service is of another domain.
@@ -160,7 +160,7 @@ class Recorder:
         self._clock = clock
         # Re-entrant, because the finalizer of a value that leaves the ring may write a store.
         self._lock = threading.RLock()
-        self._events: deque[Event] = deque(maxlen=size)
+        self._events: deque[RecordedEvent] = deque(maxlen=size)
         self._count = 0
         self._numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
         # The newest commit that is recorded, and the commits of the ring with their stores, for time travel.
@@ -175,7 +175,7 @@ class Recorder:
         self._parts.append(domain.trace(self._tracer))
         for service in services:
             self._parts += [
-                service.messages().subscribe(lambda it: self._add(MessageReceived(it))),
+                service.messages().subscribe(lambda it: self._add(MessageHandled(it))),
                 service.sending.subscribe(self._sent),
                 service.connection.select().subscribe(lambda it: self._add(ConnectionChanged(it))),
                 service.errors.subscribe(lambda it: self._add(ErrorHappened(it))),
@@ -188,7 +188,7 @@ class Recorder:
         self.dispose()
 
     def __repr__(self) -> str:
-        return f"<Recorder of {self.domain!r}, {self._count} events>"
+        return f"<ProgramRecorder of {self.domain!r}, {self._count} events>"
 
     def dispose(self) -> None:
         """Stops recording; what was recorded stays readable."""
@@ -203,7 +203,7 @@ class Recorder:
         """How many events were recorded, those that have left the ring included. Any thread."""
         return self._count
 
-    def events(self, after: int = 0) -> tuple[Event, ...]:
+    def events(self, after: int = 0) -> tuple[RecordedEvent, ...]:
         """Returns the events of the ring with a higher number than `after`, oldest first. Any thread."""
         with self._lock:
             if after >= self._count:
@@ -307,7 +307,7 @@ class Recorder:
 
     def _committed(self, commit: Commit) -> None:
         changes = tuple(
-            Change(self._number_of(store), store.name, old, new)
+            StoreChange(self._number_of(store), store.name, old, new)
             for store, old, new in commit.changes
         )
         closed = tuple(store.name for store in commit.closed)
@@ -331,7 +331,7 @@ class Recorder:
     def _add(self, what: What) -> None:
         with self._lock:
             self._count += 1
-            self._events.append(Event(self._count, self._clock(), what))
+            self._events.append(RecordedEvent(self._count, self._clock(), what))
         for watcher in self._watchers:
             watcher()
 

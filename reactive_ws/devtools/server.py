@@ -29,7 +29,7 @@ from ..engine import Domain
 from ..errors import ReactiveWSError, UsageError
 from ..service import WebSocketService
 from .feed import Feed
-from .recorder import Recorder
+from .recorder import ProgramRecorder
 from .values import Shows
 
 __all__ = ["DevServer", "inspect_program"]
@@ -57,7 +57,7 @@ class DevServer:
         token: What a viewer must know.
     """
 
-    def __init__(self, recorder: Recorder, shows: Shows, port: int) -> None:
+    def __init__(self, recorder: ProgramRecorder, shows: Shows, port: int) -> None:
         self.recorder = recorder
         self.token = secrets.token_urlsafe(18)
         self._shows = shows
@@ -251,5 +251,5 @@ def inspect_program(
         DomainMismatch: a service is of another domain.
         UsageError: the port is taken, or a size below 1.
     """
-    recorder = Recorder(*services, domain=domain, size=size, call_sites=call_sites)
+    recorder = ProgramRecorder(*services, domain=domain, size=size, call_sites=call_sites)
     return DevServer(recorder, Shows(hide), port)

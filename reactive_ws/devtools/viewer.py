@@ -27,7 +27,7 @@ class Viewer:
         filter: Words that a line must have; in its kind, its title, its cause or its id.
         shows_service: Whether commits that changed only the stores of services are shown.
         is_paused: Whether new lines are kept back.
-        commit, left_at: Of the program; see `Recorder`.
+        commit, left_at: Of the program; see `ProgramRecorder`.
         services: The connections and outboxes.
         missed: Events that no viewer got, because there were too many.
     """

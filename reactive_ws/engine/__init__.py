@@ -20,8 +20,8 @@ The modules, from the bottom to the top:
     cell          a written value: the one write path, and the start and stop callbacks
 """
 
-from .audience import UNSET, Audience, Link, SomeObservers, ignore
-from .batch import Batch, active_batch, batch
+from .audience import UNSET, Audience, SomeObservers, Subscription, ignore
+from .batch import OpenBatch, active_batch, batch
 from .cell import Cell, Lifecycle, lifecycle_of
 from .checks import (
     advise_names,
@@ -49,7 +49,6 @@ __all__ = [
     "COMPARED",
     "UNSET",
     "Audience",
-    "Batch",
     "Cause",
     "Cell",
     "Changed",
@@ -62,13 +61,14 @@ __all__ = [
     "HasDependents",
     "Home",
     "Lifecycle",
-    "Link",
     "LoopHome",
+    "OpenBatch",
     "Root",
     "SelectionNode",
     "SharedSelector",
     "SomeObservers",
     "Source",
+    "Subscription",
     "Tracer",
     "active_batch",
     "advise_names",

@@ -23,7 +23,7 @@ from reactivex.abc import DisposableBase
 from .checks import refuse_copy
 from .commit_queue import CommitQueue, open_batches, outside_batches
 
-__all__ = ["UNSET", "Audience", "Link", "SomeObservers", "ignore", "tell_in_order"]
+__all__ = ["UNSET", "Audience", "SomeObservers", "Subscription", "ignore", "tell_in_order"]
 
 
 class _Unset:
@@ -44,7 +44,7 @@ def ignore(_value: object = None) -> None:
     """Stands where an observer was."""
 
 
-class Link(DisposableBase):
+class Subscription(DisposableBase):
     """One subscription. Disposing it twice, or from inside its own callback, or from any thread, is fine."""
 
     __slots__ = (
@@ -277,7 +277,7 @@ class Audience:
     def __init__(self, domain: CommitQueue) -> None:
         self._domain = domain
         self._slots: list[Callable[[Any], object]] = []
-        self._links: list[Link | None] = []
+        self._links: list[Subscription | None] = []
         # Length of both lists, and how many places in them are empty.
         self._size = 0
         self._dead = 0
@@ -288,7 +288,7 @@ class Audience:
         # Whether the first observer wakes nothing, and the last one lets nothing sleep.
         self._is_light = False
         # Observers that came while there was no value to show, and wait for a good one that may be no change to others.
-        self._waiting: tuple[Link, ...] = ()
+        self._waiting: tuple[Subscription, ...] = ()
 
     # --- what subclasses say ------------------------------------------------------------------------------------------
 
@@ -300,7 +300,7 @@ class Audience:
         """Returns the current value; runs user code, without the lock."""
         return captured
 
-    def _seed(self, link: Link, value: Any) -> None:
+    def _seed(self, link: Subscription, value: Any) -> None:
         """Remembers the value that `link` was shown, if nothing was delivered since. Any thread."""
 
     def _is_same(self, old: Any, new: Any) -> bool:  # noqa: ARG002 - subclasses compare
@@ -339,9 +339,9 @@ class Audience:
 
     def _join(
         self, on_next: Callable[[Any], object], on_completed: Callable[[], object] | None
-    ) -> Link:
+    ) -> Subscription:
         """Registers an observer and shows it the current value. Any thread, also inside a callback."""
-        link = Link(on_next, on_completed)
+        link = Subscription(on_next, on_completed)
         try:
             if open_batches:
                 with outside_batches():
@@ -356,7 +356,7 @@ class Audience:
             raise
         return link
 
-    def _register(self, link: Link) -> Any:
+    def _register(self, link: Subscription) -> Any:
         """Lets an observer see the commits after the newest one; returns what the current value is made of."""
         domain = self._domain
         held: list[tuple[int, int, Any]] = []
@@ -403,7 +403,7 @@ class Audience:
             domain._after_section()
         return captured
 
-    def _note(self, link: Link, held: list[tuple[int, int, Any]]) -> Any:
+    def _note(self, link: Subscription, held: list[tuple[int, int, Any]]) -> Any:
         """Notes an observer for its place; returns what the current value is made of. Under the lock."""
         domain = self._domain
         number = -1
@@ -418,7 +418,7 @@ class Audience:
         domain._note_join(number, link)
         return captured
 
-    def _place(self, link: Link) -> None:
+    def _place(self, link: Subscription) -> None:
         """Appends an observer to the list. Under the lock, while no delivery walks the list."""
         slot, linked = [link._on_next if link._held is None else link._hold], [link]
         serial = next(_serials)
@@ -436,7 +436,7 @@ class Audience:
         links += linked
         self._size += 1
 
-    def _leave(self, link: Link) -> None:
+    def _leave(self, link: Subscription) -> None:
         """Takes an observer out. Under the lock."""
         domain = self._domain
         domain._trash.append((link._on_next, link._on_completed, link._seen))
@@ -459,16 +459,16 @@ class Audience:
         if self._waiting:
             self._keep_waiting(lambda other: other is not link)
 
-    def _wait_for_value(self, link: Link) -> None:
+    def _wait_for_value(self, link: Subscription) -> None:
         """Notes an observer to which nothing could be shown. Under the lock."""
-        before: tuple[Link, ...] | None = None
+        before: tuple[Subscription, ...] | None = None
         while self._waiting is not before:
             before = self._waiting
             after = (*before, link)
             if self._waiting is before:
                 self._waiting = before = after
 
-    def _keep_waiting(self, is_kept: Callable[[Link], bool]) -> tuple[Link, ...]:
+    def _keep_waiting(self, is_kept: Callable[[Subscription], bool]) -> tuple[Subscription, ...]:
         """Keeps some of the observers that wait for a value; returns those that waited. Under the lock."""
         while True:
             before = self._waiting
@@ -477,7 +477,7 @@ class Audience:
                 self._waiting = after
                 return before
 
-    def _take_waiting(self) -> list[Link]:
+    def _take_waiting(self) -> list[Subscription]:
         """Returns the observers that waited for a value, which they get now. On the delivering thread."""
         with self._domain._lock:
             # One that has no place yet came after the commit under delivery.
@@ -506,7 +506,7 @@ class Audience:
         """Opens the places of observers whose first call runs on another thread, which goes on in the parent only."""
         domain = self._domain
         there = {link for link in self._links if link is not None}
-        joining = [cast("Link", link) for _, link in domain._joins]
+        joining = [cast("Subscription", link) for _, link in domain._joins]
         there |= {link for link in joining if link._audience is self}
         held = [link for link in there if link._held is not None]
         if not held and len(there) == self._live:
@@ -564,9 +564,9 @@ class Audience:
                     self._domain._failed("lifecycle", error, self._label(), link)
 
 
-def _joining_here() -> set[Link]:
+def _joining_here() -> set[Subscription]:
     """Returns the observers that this thread is subscribing. Found on the stack, so that subscribing need not note it."""
-    found: set[Link] = set()
+    found: set[Subscription] = set()
     frame = inspect.currentframe()
     while frame is not None:
         if frame.f_code is Audience._join.__code__:
@@ -604,7 +604,7 @@ class SomeObservers(Audience):
 
     __slots__ = ("_audience",)
 
-    def __init__(self, audience: Audience, links: list[Link]) -> None:
+    def __init__(self, audience: Audience, links: list[Subscription]) -> None:
         super().__init__(audience._domain)
         self._audience = audience
         self._links = [*links]

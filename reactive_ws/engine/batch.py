@@ -20,7 +20,7 @@ from .commit_queue import current_batch, open_batches
 from .domain import Domain
 from .source import Root, Source, Writable
 
-__all__ = ["Batch", "active_batch", "batch"]
+__all__ = ["OpenBatch", "active_batch", "batch"]
 
 _Step: TypeAlias = tuple[bool, Any]
 """(True, value) of a set, (False, function) of an update; a set forgets what was before it."""
@@ -47,7 +47,7 @@ class _Write:
         self.triggered: tuple[Any, ...] | None = None
 
 
-class Batch:
+class OpenBatch:
     """An open batch. Made by `batch`; the stores ask it in `get` and `set`."""
 
     __slots__ = ("_domain", "_is_bound", "_is_open", "_savepoints", "_task", "_thread", "_writes")
@@ -209,9 +209,9 @@ def _running_task() -> Task[Any] | None:
     return None if loop is None else current_task(loop)
 
 
-def active_batch() -> Batch | None:
+def active_batch() -> OpenBatch | None:
     """Returns the batch that this task or thread has open, or None."""
-    batch: Batch | None = current_batch.get()
+    batch: OpenBatch | None = current_batch.get()
     return batch if batch is not None and batch._is_mine() else None
 
 
@@ -222,9 +222,9 @@ class _Scope:
 
     def __init__(self, domain: Domain | None) -> None:
         self._domain = domain
-        self._mine: Batch | None = None
-        self._outer: Batch | None = None
-        self._token: Token[Batch | None] | None = None
+        self._mine: OpenBatch | None = None
+        self._outer: OpenBatch | None = None
+        self._token: Token[OpenBatch | None] | None = None
 
     def __enter__(self) -> None:
         outer = active_batch() if open_batches else None
@@ -237,7 +237,7 @@ class _Scope:
             outer.enter_savepoint()
             self._outer = outer
             return
-        mine = self._mine = Batch(self._domain)
+        mine = self._mine = OpenBatch(self._domain)
         try:
             open_batches[mine] = None
             self._token = current_batch.set(mine)
@@ -266,7 +266,7 @@ class _Scope:
         if kind is None:
             mine.commit(writes)
 
-    def _drop(self, mine: Batch) -> None:
+    def _drop(self, mine: OpenBatch) -> None:
         """Closes the batch; a second time changes nothing."""
         mine.close()
         open_batches.pop(mine, None)

@@ -196,8 +196,8 @@ def log_report(report: ErrorReport) -> None:
 
 
 def name_of(function: object) -> str:
-    """Returns the qualified name of a function for a report."""
-    owner = getattr(function, "__self__", None)
+    """Returns the qualified name of a function for a report, such as "app.stores.chat.apply"."""
+    owner = getattr(function, "__self__", function)
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
     module = getattr(function, "__module__", None) or type(owner).__module__
     return f"{module}.{name}"

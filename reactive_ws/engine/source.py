@@ -11,7 +11,7 @@ from collections.abc import Callable
 from operator import is_
 from typing import Any, Final, Protocol
 
-from .audience import UNSET, Audience, Link, SomeObservers, tell_in_order
+from .audience import UNSET, Audience, SomeObservers, Subscription, tell_in_order
 from .checks import refuse_copy
 from .commit import Changed
 from .commit_queue import CommitQueue
@@ -446,12 +446,12 @@ class SelectionNode(Audience):
         """Returns the part of this value. Any thread."""
         return self._pair[0](whole)
 
-    def _seed(self, link: Link, value: Any) -> None:
+    def _seed(self, link: Subscription, value: Any) -> None:
         self._source._seed(link, value)
         if self._index >= 0 and self._memory[1] is UNSET:
             self._memory[1] = value
 
-    def _wait_for_value(self, link: Link) -> None:
+    def _wait_for_value(self, link: Subscription) -> None:
         super()._wait_for_value(link)
         memory = self._memory
         if self._index >= 0 and memory[1] is not UNSET:
@@ -510,7 +510,7 @@ class SelectionNode(Audience):
             self._is_awake = False
             source._others -= 1
 
-    def _place(self, link: Link) -> None:
+    def _place(self, link: Subscription) -> None:
         if self._index < 0:
             self._source._insert_node(self, link._seen)
         super()._place(link)

@@ -13,7 +13,7 @@ It knows neither sockets nor the state of the connection, and it sends nothing. 
 """
 
 from .async_handlers import AsyncHandler
-from .dispatcher import Dispatcher, name_of
+from .dispatcher import Dispatcher
 from .order import Inbound
 from .receiver import Burst, Follower, Receiver
 from .subscriptions import Asking, Subscriptions
@@ -27,5 +27,4 @@ __all__ = [
     "Inbound",
     "Receiver",
     "Subscriptions",
-    "name_of",
 ]

@@ -19,10 +19,10 @@ import attrs
 from reactivex.abc import DisposableBase
 from reactivex.disposable import Disposable
 
-from ..engine import Batch, check_function
+from ..engine import OpenBatch, check_function, name_of
 from ..wire import Envelope, Registry
 
-__all__ = ["Dispatcher", "Route", "matches", "name_of"]
+__all__ = ["Dispatcher", "Route", "matches"]
 
 Call: TypeAlias = Callable[[Envelope[Any]], Any]
 Run: TypeAlias = Callable[[Sequence[Envelope[Any]]], Any]
@@ -52,13 +52,6 @@ def matches(pattern: str, channel: str) -> bool:
     if pattern.endswith(".*"):
         return channel.startswith(pattern[:-1])
     return channel == pattern
-
-
-def name_of(function: object) -> str:
-    """Returns the name of a function for reports, such as "app.stores.chat.apply"."""
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    module = getattr(function, "__module__", None) or type(function).__module__
-    return f"{module}.{name}"
 
 
 @attrs.frozen(eq=False)
@@ -194,7 +187,7 @@ class Dispatcher:
         return self._find(envelope.type, envelope.channel) if found is None else found
 
     def dispatch(
-        self, envelope: Envelope[Any], burst: Batch | None = None, route: Route | None = None
+        self, envelope: Envelope[Any], burst: OpenBatch | None = None, route: Route | None = None
     ) -> bool:
         """Calls the handlers of a message. Returns False when neither the registry nor a handler knows its type.
 
@@ -210,7 +203,7 @@ class Dispatcher:
         return route.is_known
 
     def dispatch_run(
-        self, envelopes: Sequence[Envelope[Any]], burst: Batch | None, route: Route
+        self, envelopes: Sequence[Envelope[Any]], burst: OpenBatch | None, route: Route
     ) -> None:
         """Calls the handlers of several messages of one route that takes runs, as `dispatch` does one by one."""
         for registration in route.handlers:
@@ -227,7 +220,7 @@ class Dispatcher:
         registration: _Registration,
         function: Callable[[Any], Any],
         argument: Any,
-        burst: Batch | None,
+        burst: OpenBatch | None,
     ) -> Exception | None:
         """Calls a handler in a savepoint; returns what it raised."""
         began = self.clock()

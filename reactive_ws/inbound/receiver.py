@@ -34,7 +34,7 @@ from ..dialects import (
     State,
     Step,
 )
-from ..engine import Batch, Domain, Tracer, active_batch, batch
+from ..engine import Domain, OpenBatch, Tracer, active_batch, batch
 from ..errors import MessageRejected, MessagesMissing, RequestFailed
 from ..outbox import Outbox
 from ..state import EventSource, EventStream, Map, Store
@@ -161,7 +161,7 @@ class Receiver:
         self._log = log
         self._is_logging = False
         self.clock = clock
-        self._batch: Batch | None = None
+        self._batch: OpenBatch | None = None
         self._tracer: Tracer | None = None
         # Types of the burst, for the tracer.
         self._types: dict[str, None] = {}

@@ -10,6 +10,6 @@ program gets one of `service.replica`, or one for each stream of a pattern of `s
 
 from .facts import PendingCommand, ReplicaStatus
 from .family import Replicas
-from .replica import Hub, Replica, Saved
+from .replica import Replica, ReplicaService, Saved
 
-__all__ = ["Hub", "PendingCommand", "Replica", "ReplicaStatus", "Replicas", "Saved"]
+__all__ = ["PendingCommand", "Replica", "ReplicaService", "ReplicaStatus", "Replicas", "Saved"]

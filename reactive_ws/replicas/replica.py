@@ -18,7 +18,7 @@ from ..state import ReadOnly, Store, derived
 from ..wire import Envelope, Position
 from .facts import Facts, PendingCommand, ReplicaStatus, Rules
 
-__all__ = ["Hub", "Replica", "Saved"]
+__all__ = ["Replica", "ReplicaService", "Saved"]
 
 S = TypeVar("S")
 
@@ -30,7 +30,7 @@ _LONGEST_PAUSE = 60.0
 _WAITING = (ReplicaStatus.LOADING, ReplicaStatus.RECOVERING)
 
 
-class Hub(Protocol):
+class ReplicaService(Protocol):
     """The service as a replica uses it. Any thread."""
 
     def send(
@@ -132,7 +132,7 @@ class Replica(ReadOnly[S]):
         optimistic: Mapping[str, Callable[[S, Any], S]],
         max_state_size: int,
         domain: Domain,
-        hub: Hub,
+        hub: ReplicaService,
         linger: float | None = None,
     ) -> None:
         name = f"replica {stream}"

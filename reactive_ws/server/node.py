@@ -21,7 +21,6 @@ from .session import (
     Ask,
     Authenticate,
     Close,
-    Effect,
     EncodedPage,
     FindOutcomes,
     MakeMark,
@@ -32,6 +31,7 @@ from .session import (
     Rights,
     Run,
     ServerSession,
+    SessionEffect,
     StateAt,
     Write,
     encode_entry,
@@ -133,7 +133,7 @@ class _Client:
             # Commands go on without their client; what it asked for itself does not.
             await asyncio.wait([writer])
 
-    def perform(self, effects: Iterable[Effect]) -> None:
+    def perform(self, effects: Iterable[SessionEffect]) -> None:
         """Performs effects in their order."""
         for effect in effects:
             match effect:

@@ -51,7 +51,7 @@ class _Plan(Generic[S]):
 
 
 class Followers:
-    """The `Hub` of the replicas. Any thread.
+    """The `ReplicaService` of the replicas. Any thread.
 
     Args:
         domain: Of the replicas' stores.

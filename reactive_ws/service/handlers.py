@@ -14,8 +14,9 @@ from typing import Any
 from reactivex.abc import DisposableBase
 from reactivex.disposable import Disposable
 
+from ..engine import name_of
 from ..errors import MessageRejected, UsageError
-from ..inbound import AsyncHandler, Dispatcher, Receiver, Subscriptions, name_of
+from ..inbound import AsyncHandler, Dispatcher, Receiver, Subscriptions
 from ..state import EventStream
 from ..wire import Envelope
 from .place import Place

@@ -17,7 +17,7 @@ from ..dialects import Dialect
 from ..engine import Domain, check_kind, check_seconds
 from ..errors import UsageError
 from ..outbox import OutboxOptions
-from ..transport import Auth, FirstMessage, Header, Query, Subprotocol
+from ..transport import AuthMethod, FirstMessage, Header, Query, Subprotocol
 from ..wire import Codec, Registry
 
 __all__ = ["ServiceOptions", "check_options"]
@@ -30,7 +30,7 @@ class ServiceOptions(TypedDict, total=False):
     dialect: Dialect | None
     codec: Codec | None
     registry: Registry | None
-    auth: Auth | None
+    auth: AuthMethod | None
     headers: Mapping[str, str] | None
     subprotocols: Sequence[str]
     origin: str | None

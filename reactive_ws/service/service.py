@@ -53,7 +53,7 @@ from ..inbound import Dispatcher, Receiver, Subscriptions
 from ..outbox import Delivery, Outbox, OutboxOptions, OutboxView, Pending, Sending
 from ..replicas import Replica, Replicas
 from ..state import EventStream, ReadOnly, Selection, Store
-from ..transport import Auth, FirstMessage, Provider, Settings, address
+from ..transport import AuthMethod, FirstMessage, Provider, Settings, address
 from ..transport import connect as websockets_connect
 from ..wire import Codec, Envelope, Position, Registry, protocol_v1
 from .conversation import Conversation
@@ -155,7 +155,7 @@ class WebSocketService:
         dialect: Dialect | None = None,
         codec: Codec | None = None,
         registry: Registry | None = None,
-        auth: Auth | None = None,
+        auth: AuthMethod | None = None,
         headers: Mapping[str, str] | None = None,
         subprotocols: Sequence[str] = (),
         origin: str | None = None,

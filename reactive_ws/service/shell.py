@@ -17,10 +17,10 @@ from typing import Any, Protocol
 from ..connection import (
     CloseCode,
     Connection,
+    ConnectionEffect,
     ConnectionState,
     Counters,
     Decisions,
-    Effect,
     ErrorKind,
     Logbook,
     Reading,
@@ -133,7 +133,7 @@ class Shell:
         self._dialer = Dialer(settings)
         self._line: Line | None = None
         self._lines: set[Line] = set()
-        self._to_do: list[Effect] = []
+        self._to_do: list[ConnectionEffect] = []
         self._is_performing = False
         self._alarm = Alarm(self._deadlines, self._tick)
         self._token_watch = TokenWatch(lambda: settings.clock().timestamp(), settings.rng)
@@ -391,7 +391,7 @@ class Shell:
 
     # --- effects --------------------------------------------------------------------------------------------------------
 
-    def _perform(self, effects: list[Effect]) -> None:
+    def _perform(self, effects: list[ConnectionEffect]) -> None:
         """Performs effects in order; what observers cause meanwhile comes after them."""
         if not effects and not self._to_do:
             self._alarm.no_later_than(self._decisions.deadline)

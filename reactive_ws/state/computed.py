@@ -27,11 +27,11 @@ from ..engine import (
     Dependent,
     Equals,
     Lifecycle,
-    Link,
     Root,
     SharedSelector,
     SomeObservers,
     Source,
+    Subscription,
     active_batch,
     same,
     unchanged,
@@ -615,7 +615,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         self._delivered = self._notified = UNSET
         self._kept = None
 
-    def _seed(self, link: Link, value: Any) -> None:  # noqa: ARG002 - the values are in the plan
+    def _seed(self, link: Subscription, value: Any) -> None:  # noqa: ARG002 - the values are in the plan
         if self._delivered is not UNSET:
             return
         for node in self._below(_is_delivered)[0]:

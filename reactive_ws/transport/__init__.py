@@ -24,7 +24,7 @@ of a token (`Header`, `Query`, `Subprotocol`, `FirstMessage`) and, with the extr
 
 from . import address
 from .address import resolve
-from .authentication import Auth, FirstMessage, Header, Query, Subprotocol
+from .authentication import AuthMethod, FirstMessage, Header, Query, Subprotocol
 from .dialing import Dialer, frame_size
 from .line import Line
 from .provider import Provider
@@ -35,7 +35,7 @@ from .traffic import Traffic
 from .websockets import connect
 
 __all__ = [
-    "Auth",
+    "AuthMethod",
     "Dialer",
     "FirstMessage",
     "Header",

@@ -26,7 +26,7 @@ import attrs
 from .provider import Answer, Provider, ask
 
 __all__ = [
-    "Auth",
+    "AuthMethod",
     "Credentials",
     "FirstMessage",
     "Header",
@@ -71,7 +71,7 @@ class FirstMessage:
     token: Token = attrs.field(repr=False)
 
 
-Auth: TypeAlias = Header | Query | Subprotocol | FirstMessage
+AuthMethod: TypeAlias = Header | Query | Subprotocol | FirstMessage
 """How a token goes to the server: the type of `auth=`."""
 
 
@@ -95,7 +95,7 @@ class Credentials:
 class Tokens:
     """Asks a provider, one call at a time; calls meanwhile share the answer. Loop only."""
 
-    def __init__(self, auth: Auth | None) -> None:
+    def __init__(self, auth: AuthMethod | None) -> None:
         self._auth = auth
         self._flight: asyncio.Task[Answer] | None = None
         self._is_forced = False
@@ -185,7 +185,7 @@ def spellings(secret: str) -> frozenset[str]:
     return frozenset(found - {""})
 
 
-def _credentials(auth: Auth | None, url: str, token: str | None) -> Credentials:
+def _credentials(auth: AuthMethod | None, url: str, token: str | None) -> Credentials:
     parts = urlsplit(url)
     secrets = {part for part in (parts.password, parts.query) if part}
     if auth is None or token is None:

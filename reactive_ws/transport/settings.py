@@ -11,7 +11,7 @@ import attrs
 
 from ..connection import DecisionOptions
 from ..wire import Codec, Registry
-from .authentication import Auth
+from .authentication import AuthMethod
 from .provider import Provider
 
 __all__ = ["Settings"]
@@ -42,7 +42,7 @@ class Settings:
     sends_token: bool
     registry: Registry
     decisions: DecisionOptions
-    auth: Auth | None
+    auth: AuthMethod | None
     connect: Callable[..., Any]
     connect_options: Mapping[str, Any] = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(repr=False)

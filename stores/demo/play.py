@@ -20,7 +20,7 @@ from reactive_ws.commands import CommandFailed
 from reactive_ws.outbox import DeliveryStatus
 
 from ..app import Application
-from ..hub import Refuse, orders
+from ..hub import RefuseMessage, orders
 from ..wire import Message
 from .hub_child import HubChild
 from .judge import half_streamed
@@ -90,7 +90,7 @@ class Play:
             return "No more messages: the judge reads the record."
         if session_id not in self._names:
             return "There is no chat yet: wait for the connection."
-        if any(isinstance(order, Refuse) for order in orders(text)):
+        if any(isinstance(order, RefuseMessage) for order in orders(text)):
             return "The hub would refuse that, so it cannot be promised."
         self._accept([Message(str(uuid.uuid4()), session_id, "user", text, datetime.now(UTC))])
         return None

@@ -15,7 +15,7 @@ from reactive_ws.engine import Domain, shallow
 from reactive_ws.outbox import Delivery, Pending
 from reactive_ws.state import KeyedStore, Selection, Store, derived
 
-from ..outside import Handlers, Report, Runs, Send, Sync
+from ..outside import AskForState, Handlers, Report, Runs, Send
 from ..wire import Message
 from .conversation import Conversation, bounded, read_up_to
 from .entry import Entry
@@ -51,7 +51,7 @@ class History:
         domain: Domain,
         *,
         send: Send,
-        sync: Sync,
+        sync: AskForState,
         report: Report,
         new_id: Callable[[], str],
         clock: Callable[[], datetime],

@@ -14,7 +14,7 @@ from reactive_ws.connection import ErrorKind
 from reactive_ws.state import Store
 from reactive_ws.wire import Envelope, Hello, MessageReceived
 
-from ..outside import Handlers, Report, Runs, Sync
+from ..outside import AskForState, Handlers, Report, Runs
 from ..wire import (
     AiToolCall,
     ChatSnapshot,
@@ -55,7 +55,7 @@ class Incoming:
         change: Callable[[str, Callable[[Conversation], Conversation]], None],
         received: Callable[[MessageReceived, str | None], object],
         epoch: Store[str | None],
-        sync: Sync,
+        sync: AskForState,
         report: Report,
         clock: Callable[[], datetime],
     ) -> None:

@@ -11,13 +11,13 @@ It is an application of `reactive_ws.server`, and knows no access rights. `react
 """
 
 from .assistant import Reply, assistant
-from .grammar import GRAMMAR, Refuse, orders
+from .grammar import GRAMMAR, RefuseMessage, orders
 from .server import Hub
 
 __all__ = [
     "GRAMMAR",
     "Hub",
-    "Refuse",
+    "RefuseMessage",
     "Reply",
     "assistant",
     "orders",

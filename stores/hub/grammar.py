@@ -22,7 +22,7 @@ __all__ = [
     "CreatePanel",
     "Notify",
     "Order",
-    "Refuse",
+    "RefuseMessage",
     "UpdatePanel",
     "orders",
 ]
@@ -71,13 +71,13 @@ class Notify:
 
 
 @attrs.frozen
-class Refuse:
+class RefuseMessage:
     """The message wants to be refused."""
 
     reason: str
 
 
-Order: TypeAlias = CreatePanel | UpdatePanel | ClosePanel | Notify | Refuse
+Order: TypeAlias = CreatePanel | UpdatePanel | ClosePanel | Notify | RefuseMessage
 
 _LINE = re.compile(
     r"""\s*(?:
@@ -101,7 +101,7 @@ def _order(line: str) -> Order | None:
         return None
     found = match.groupdict(default="")
     if found["reason"]:
-        return Refuse(found["reason"].strip())
+        return RefuseMessage(found["reason"].strip())
     if found["notice"]:
         return Notify(_title(found["notice"]), found["body"].strip())
     if found["changed"]:

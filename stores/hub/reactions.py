@@ -54,7 +54,7 @@ from .chat import (
     conversations,
     owed_stream,
 )
-from .grammar import ClosePanel, CreatePanel, Notify, Order, Refuse, UpdatePanel, orders
+from .grammar import ClosePanel, CreatePanel, Notify, Order, RefuseMessage, UpdatePanel, orders
 
 __all__ = ["Reactions", "Rules", "Said", "hub_types"]
 
@@ -175,7 +175,9 @@ class Reactions:
         wanted = orders(message.content)
         if len(wanted) > _MAX_ORDERS:
             raise Refused("too_many", f"a message gives at most {_MAX_ORDERS} orders")
-        if reason := next((order.reason for order in wanted if isinstance(order, Refuse)), None):
+        if reason := next(
+            (order.reason for order in wanted if isinstance(order, RefuseMessage)), None
+        ):
             raise Refused("refused", reason)
         now = self._rules.clock()
         if session_id not in chat.sessions:
@@ -248,7 +250,7 @@ class _Panels:
 
     def obey(self, order: Order, new_id: str, now: float) -> str:
         """Carries out one order; returns a sentence about it."""
-        if isinstance(order, Refuse):
+        if isinstance(order, RefuseMessage):
             return ""
         if isinstance(order, Notify):
             notice = Notification(new_id, order.title, order.text[:_MAX_TEXT], now)

@@ -9,15 +9,15 @@ The stores import no clock and no service: `Application` gives them these functi
 
 from . import clocks
 from .calls import call
-from .ports import Handlers, Later, Report, Runs, Send, Sync
+from .ports import AskForState, Handlers, Later, Report, Runs, Send
 
 __all__ = [
+    "AskForState",
     "Handlers",
     "Later",
     "Report",
     "Runs",
     "Send",
-    "Sync",
     "call",
     "clocks",
 ]

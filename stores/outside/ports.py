@@ -12,7 +12,7 @@ from reactive_ws.connection import ErrorKind
 from reactive_ws.outbox import Delivery
 from reactive_ws.wire import Envelope
 
-__all__ = ["Handlers", "Later", "Report", "Runs", "Send", "Sync"]
+__all__ = ["AskForState", "Handlers", "Later", "Report", "Runs", "Send"]
 
 Handlers: TypeAlias = Mapping[str, Callable[[Envelope[Any]], None]]
 """Handlers of a store, by type name. The service calls them on its thread, in the batch of a burst."""
@@ -23,7 +23,7 @@ Runs: TypeAlias = Mapping[str, Callable[[Sequence[Envelope[Any]]], None]]
 Send: TypeAlias = Callable[[object], Delivery]
 """Queues a command and returns at once; raises `ServiceClosed` or `MessageRejected` when it cannot."""
 
-Sync: TypeAlias = Callable[[str], None]
+AskForState: TypeAlias = Callable[[str], None]
 """Asks the server for a snapshot of a stream."""
 
 Later: TypeAlias = Callable[[float, Callable[[], None]], Callable[[], None]]

@@ -16,7 +16,7 @@ from reactive_ws.outbox import Delivery, DeliveryStatus
 from reactive_ws.state import ReadOnly, Selection, Store
 from reactive_ws.wire import Envelope
 
-from ..outside import Handlers, Later, Report, Runs, Send, Sync
+from ..outside import AskForState, Handlers, Later, Report, Runs, Send
 from ..wire import (
     ChatSnapshot,
     MessageResponse,
@@ -71,7 +71,7 @@ class Sessions:
         send: Send,
         new_id: Callable[[], str],
         clock: Callable[[], datetime],
-        sync: Sync,
+        sync: AskForState,
         report: Report,
         later: Later,
         idle_after: float = 300.0,

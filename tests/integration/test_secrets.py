@@ -38,12 +38,18 @@ from reactive_ws.middleware import persist
 from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.stores.wire.chat import Message, MessageSend, agent_chat
-from reactive_ws.transport.authentication import Auth, FirstMessage, Header, Query, Subprotocol
+from reactive_ws.transport.authentication import (
+    AuthMethod,
+    FirstMessage,
+    Header,
+    Query,
+    Subprotocol,
+)
 from reactive_ws.wire.control import Position
 
 SECRET = 's3cr3t/+"é ~value'
 CORE = "s3cr3t"
-MODES: list[Callable[[Any], Auth]] = [Header, Query, Subprotocol, FirstMessage]
+MODES: list[Callable[[Any], AuthMethod]] = [Header, Query, Subprotocol, FirstMessage]
 
 
 def forms(secret: str) -> set[str]:
@@ -341,7 +347,9 @@ FAILURES: list[Callable[[dict[str, Any]], Any]] = [
 class Watch:
     """A service under observation; `places` is where its token could be."""
 
-    def __init__(self, url: str, auth: Auth, folder: Path, ears: Ears, **options: Any) -> None:
+    def __init__(
+        self, url: str, auth: AuthMethod, folder: Path, ears: Ears, **options: Any
+    ) -> None:
         self.ears = ears
         self.folder = folder
         self.values: list[str] = []
@@ -457,7 +465,7 @@ async def run(watch: Watch) -> list[BaseException]:
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.__name__)
 async def test_a_failing_connection_shows_no_token(
     failure: Callable[[dict[str, Any]], Any],
-    mode: Callable[[Any], Auth],
+    mode: Callable[[Any], AuthMethod],
     is_provided: bool,
     tmp_path: Path,
     ears: Ears,
@@ -495,7 +503,7 @@ def quiet_servers() -> Iterator[None]:
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.__name__)
 async def test_a_connection_that_works_is_lost_and_is_refreshed_shows_no_token(
-    mode: Callable[[Any], Auth], tmp_path: Path, ears: Ears, quiet_servers: None
+    mode: Callable[[Any], AuthMethod], tmp_path: Path, ears: Ears, quiet_servers: None
 ) -> None:
     async with noisy(), Server() as server:
         watch = Watch(
@@ -555,7 +563,7 @@ def raises(error: Callable[[], Exception], *, is_async: bool) -> Callable[[], An
 )
 async def test_a_provider_that_raises_with_the_token_in_its_text_shows_none(
     error: Callable[[], Exception],
-    mode: Callable[[Any], Auth],
+    mode: Callable[[Any], AuthMethod],
     is_async: bool,
     tmp_path: Path,
     ears: Ears,

@@ -22,7 +22,7 @@ from engine_scenarios import (
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from reactive_ws.engine.audience import Audience, Link
+from reactive_ws.engine.audience import Audience, Subscription
 from reactive_ws.engine.batch import Batch
 from reactive_ws.engine.commit import Commit
 from reactive_ws.engine.domain import Domain
@@ -102,7 +102,7 @@ def lock_held_while_notifying(patch: pytest.MonkeyPatch) -> None:
 
 def replay_outside_the_private_queue(patch: pytest.MonkeyPatch) -> None:
     """A commit that meets the replay of a new observer is given to it at once."""
-    patch.setattr(Link, "_hold", lambda link, value: link._on_next(value))
+    patch.setattr(Subscription, "_hold", lambda link, value: link._on_next(value))
 
 
 def missing_recheck(patch: pytest.MonkeyPatch) -> None:

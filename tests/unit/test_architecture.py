@@ -189,15 +189,15 @@ def planted(root: Path, module: str, line: str) -> Iterator[Tree]:
         ("reactive_ws/wire/codec.py", "from ..engine import Domain", Tree.upward),
         ("reactive_ws/service/alarm.py", "from ..wire.codec import JsonCodec", Tree.past_faces),
         ("stores/app.py", "from reactive_ws.engine.domain import Domain", Tree.past_faces),
-        ("reactive_ws/engine/graph.py", "from .batch import Batch", Tree.circles),
+        ("reactive_ws/engine/graph.py", "from .batch import OpenBatch", Tree.circles),
         (
             "reactive_ws/engine/graph.py",
-            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .batch import Batch",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .batch import OpenBatch",
             Tree.circles,
         ),
         (
             "reactive_ws/engine/graph.py",
-            "def late():\n    from .batch import Batch",
+            "def late():\n    from .batch import OpenBatch",
             Tree.circles,
         ),
         ("reactive_ws/testing/plugin.py", "from reactive_ws.stores import History", Tree.foreign),

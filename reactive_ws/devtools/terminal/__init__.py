@@ -4,7 +4,7 @@ link    reads the feed of a program, and sends it what the user wants
 screen  the application: tree, log, details
 """
 
-from .link import Link
+from .link import FeedLink
 from .screen import InspectScreen
 
-__all__ = ["InspectScreen", "Link"]
+__all__ = ["FeedLink", "InspectScreen"]

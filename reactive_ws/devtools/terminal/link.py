@@ -16,13 +16,13 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from ...errors import UsageError
 
-__all__ = ["Link"]
+__all__ = ["FeedLink"]
 
 _AGAIN = 1.0
 _MAX_SIZE = 2**26
 
 
-class Link:
+class FeedLink:
     """The connection to one program.
 
     Args:

@@ -21,7 +21,7 @@ from textual.widgets.tree import TreeNode
 from ..values import Shown
 from ..viewer import Tree as Folders
 from ..viewer import Viewer, details_of
-from .link import Link
+from .link import FeedLink
 
 __all__ = ["InspectScreen"]
 
@@ -73,7 +73,7 @@ class InspectScreen(App[None]):
         super().__init__()
         self.viewer = Viewer()
         self._folder = folder or Path.cwd()
-        self._link = None if url is None else Link(url, self._take, self._say)
+        self._link = None if url is None else FeedLink(url, self._take, self._say)
         self._said = "a saved record" if url is None else "connecting"
         self._is_stale = True
         self._rows: list[Shown] = []

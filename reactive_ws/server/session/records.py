@@ -15,7 +15,6 @@ __all__ = [
     "Ask",
     "Authenticate",
     "Close",
-    "Effect",
     "EncodedEntry",
     "EncodedPage",
     "Failure",
@@ -27,6 +26,7 @@ __all__ = [
     "ReadPage",
     "Rights",
     "Run",
+    "SessionEffect",
     "SessionSettings",
     "StateAt",
     "Write",
@@ -235,5 +235,5 @@ class Close:
     is_abort: bool = False
 
 
-Effect: TypeAlias = Write | Ask | Close
+SessionEffect: TypeAlias = Write | Ask | Close
 """One act of a session, which the shell performs."""

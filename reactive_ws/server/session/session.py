@@ -57,7 +57,6 @@ from .records import (
     Ask,
     Authenticate,
     Close,
-    Effect,
     EncodedPage,
     Failure,
     FindOutcomes,
@@ -68,6 +67,7 @@ from .records import (
     ReadPage,
     Rights,
     Run,
+    SessionEffect,
     SessionSettings,
     StateAt,
     Write,
@@ -152,7 +152,7 @@ class ServerSession:
         self._opened_at = 0.0
         self._must_retry = False
         self._newborn: set[str] = set()
-        self._effects: list[Effect] = []
+        self._effects: list[SessionEffect] = []
         self._numbers = 0
         self._asked: dict[int, _Lane] = {}
         self._running: dict[_Lane, _Work] = {}
@@ -185,7 +185,7 @@ class ServerSession:
 
     # --- what happens ---------------------------------------------------------------------------------------------------
 
-    def opened(self, now: float) -> list[Effect]:
+    def opened(self, now: float) -> list[SessionEffect]:
         """The connection is open. `now` in seconds, of any clock that only goes forward."""
         self._opened_at = now
         settings = self.settings
@@ -207,7 +207,7 @@ class ServerSession:
         )
         return self._take()
 
-    def received(self, frame: str | bytes) -> list[Effect]:
+    def received(self, frame: str | bytes) -> list[SessionEffect]:
         """A frame arrived."""
         if self._is_closed:
             return []
@@ -220,7 +220,7 @@ class ServerSession:
             return self._take()
         return self.handled(envelope)
 
-    def handled(self, envelope: Envelope[Any]) -> list[Effect]:
+    def handled(self, envelope: Envelope[Any]) -> list[SessionEffect]:
         """A frame arrived that the shell has decoded."""
         payload: Any = envelope.payload
         if self._is_closed:
@@ -236,14 +236,14 @@ class ServerSession:
             self._start(_Lane.CONTROL, lambda: self._queue_command(envelope))
         return self._take()
 
-    def answered(self, number: int, answer: Any) -> list[Effect]:
+    def answered(self, number: int, answer: Any) -> list[SessionEffect]:
         """A question was answered."""
         lane = self._asked.pop(number, None)
         if lane is not None and not self._is_closed:
             self._step(lane, lambda work: work.send(answer))
         return self._take()
 
-    def failed(self, number: int, error: BaseException) -> list[Effect]:
+    def failed(self, number: int, error: BaseException) -> list[SessionEffect]:
         """A question cannot be answered."""
         lane = self._asked.pop(number, None)
         if lane is not None and not self._is_closed:
@@ -255,7 +255,7 @@ class ServerSession:
                 self._give_up(lane, error)
         return self._take()
 
-    def changed(self, streams: Iterable[str] | None) -> list[Effect]:
+    def changed(self, streams: Iterable[str] | None) -> list[SessionEffect]:
         """Streams have new entries; None when any may have."""
         if self._is_closed or not self._has_begun or not self._following.channels:
             return []
@@ -270,14 +270,14 @@ class ServerSession:
         self._start_pages()
         return self._take()
 
-    def took(self, *, has_room: bool) -> list[Effect]:
+    def took(self, *, has_room: bool) -> list[SessionEffect]:
         """The socket took what was written; `has_room` when it takes more at once."""
         self._has_room = has_room
         self._next(_Lane.CONTROL)
         self._start_pages()
         return self._take()
 
-    def tick(self, now: float) -> list[Effect]:
+    def tick(self, now: float) -> list[SessionEffect]:
         """Time passed; call it about once a second."""
         if self.identity is None and now - self._opened_at >= self.settings.auth_timeout:
             self._close(UNAUTHORIZED, "no auth message came in time")
@@ -289,24 +289,24 @@ class ServerSession:
         self._start_pages()
         return self._take()
 
-    def leaving(self, after: float) -> list[Effect]:
+    def leaving(self, after: float) -> list[SessionEffect]:
         """The server ends soon; the client is to come back elsewhere after so many seconds."""
         self._say("goaway", GoAway(after))
         return self._take()
 
-    def said(self, name: str, payload: Any) -> list[Effect]:
+    def said(self, name: str, payload: Any) -> list[SessionEffect]:
         """Writes a message without a position, for this client alone."""
         if not self._is_closed:
             self._say(name, payload)
         return self._take()
 
-    def revoked(self, channel: str, code: str) -> list[Effect]:
+    def revoked(self, channel: str, code: str) -> list[SessionEffect]:
         """The client lost the right to hear a channel."""
         if self._following.drop_channel(channel):
             self._say("unsubscribed", Unsubscribed(channel, code))
         return self._take()
 
-    def ended(self) -> list[Effect]:
+    def ended(self) -> list[SessionEffect]:
         """The connection ended; open questions need no answer."""
         self._is_closed = True
         for work in self._running.values():
@@ -317,7 +317,7 @@ class ServerSession:
 
     # --- lanes ----------------------------------------------------------------------------------------------------------
 
-    def _take(self) -> list[Effect]:
+    def _take(self) -> list[SessionEffect]:
         effects, self._effects = self._effects, []
         return effects
 

@@ -16,7 +16,6 @@ from ...server.session import (
     Authenticate,
     Close,
     CodecFraming,
-    Effect,
     FindOutcomes,
     MakeMark,
     MakeState,
@@ -26,6 +25,7 @@ from ...server.session import (
     Rights,
     Run,
     ServerSession,
+    SessionEffect,
     SessionSettings,
     Write,
 )
@@ -91,7 +91,7 @@ class Conversation:
         self._perform(self._session.changed([stream]), self._write if is_heard else None)
 
     def _perform(
-        self, effects: Iterable[Effect], write: Callable[[str | bytes], None] | None
+        self, effects: Iterable[SessionEffect], write: Callable[[str | bytes], None] | None
     ) -> None:
         left = deque(effects)
         while left:

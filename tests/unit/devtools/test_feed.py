@@ -7,7 +7,7 @@ import json
 import pytest
 
 from reactive_ws import Domain, Store
-from reactive_ws.devtools import Recorder
+from reactive_ws.devtools import ProgramRecorder
 from reactive_ws.devtools.feed import Feed, read_document
 from reactive_ws.devtools.values import Shows
 from reactive_ws.devtools.viewer import Viewer, details_of
@@ -19,7 +19,7 @@ from reactive_ws.testing import World, simulate
 def test_a_viewer_gets_each_event_once_and_the_stores_whose_values_are_new() -> None:
     domain = Domain("app")
     count, other = Store(0, name="a.count", domain=domain), Store(0, name="a.other", domain=domain)
-    with Recorder(domain=domain) as recorder:
+    with ProgramRecorder(domain=domain) as recorder:
         feed, late = Feed(recorder, Shows()), Feed(recorder, Shows())
         assert feed.hello() == {"type": "hello", "domain": "app", "services": []}
         first = feed.news()
@@ -46,7 +46,7 @@ def test_a_viewer_gets_each_event_once_and_the_stores_whose_values_are_new() -> 
 def test_a_viewer_that_comes_late_hears_how_many_events_it_missed() -> None:
     domain = Domain()
     count = Store(0, domain=domain)
-    with Recorder(domain=domain, size=600) as recorder:
+    with ProgramRecorder(domain=domain, size=600) as recorder:
         feed = Feed(recorder, Shows())
         for number in range(1, 1001):
             count.set(number)
@@ -67,7 +67,7 @@ def test_no_secret_is_in_anything_that_leaves_the_program() -> None:
             login = Store(
                 {"user": "ann", "token": "SECRET2"}, name="app.login", domain=world.domain
             )
-            with Recorder(service) as recorder:
+            with ProgramRecorder(service) as recorder:
                 feed = Feed(recorder, Shows(hide=["pin"]))
                 await service.connect()
                 await service.wait_connected()
@@ -87,7 +87,7 @@ def test_no_secret_is_in_anything_that_leaves_the_program() -> None:
 async def test_messages_and_the_outbox_are_shown() -> None:
     async with World() as world:
         service = world.service(registry=agent_chat())
-        with Recorder(service) as recorder:
+        with ProgramRecorder(service) as recorder:
             feed = Feed(recorder, Shows())
             await service.connect()
             service.send(MessageSend("s", Message("c1", "s", "user", "hi", 0)))
@@ -122,7 +122,7 @@ def test_a_filter_and_a_pause_and_the_switch_for_the_stores_of_services() -> Non
     )
     lamp = Store(0, name="app.lamp", domain=domain)
     viewer = Viewer()
-    with Recorder(domain=domain) as recorder:
+    with ProgramRecorder(domain=domain) as recorder:
         feed = Feed(recorder, Shows())
 
         def look() -> list[str]:
@@ -163,7 +163,7 @@ def test_stores_with_one_name_and_a_store_with_the_name_of_a_folder_have_places_
     stores = [
         Store(n, name=name, domain=domain) for n, name in enumerate(("a", "a.b", "a.b", "text"))
     ]
-    with Recorder(domain=domain) as recorder:
+    with ProgramRecorder(domain=domain) as recorder:
         viewer, news = Viewer(), Feed(recorder, Shows()).news()
         assert news is not None
         viewer.take(news)
@@ -183,7 +183,7 @@ def test_stores_with_one_name_and_a_store_with_the_name_of_a_folder_have_places_
 def test_an_exported_record_can_be_read_and_shown_again() -> None:
     domain = Domain("app")
     count = Store(0, name="count", domain=domain)
-    with Recorder(domain=domain) as recorder:
+    with ProgramRecorder(domain=domain) as recorder:
         count.set(1)
         document = read_document(json.dumps(Feed(recorder, Shows()).document()))
     viewer = Viewer()

@@ -12,7 +12,7 @@ from missing_parts import skip_or_fail
 from printed import check_printed
 
 from reactive_ws import Domain, Store
-from reactive_ws.devtools import CommitMade, Recorder
+from reactive_ws.devtools import CommitMade, ProgramRecorder
 
 ROOT = Path(__file__).parents[3]
 PROGRAMS = re.findall(
@@ -39,7 +39,7 @@ def test_a_write_that_a_loop_calls_has_no_call_site_of_the_standard_library() ->
         asyncio.get_running_loop().call_soon(count.set, 1)
         await asyncio.sleep(0)
 
-    with Recorder(domain=domain, call_sites=True) as recorder:
+    with ProgramRecorder(domain=domain, call_sites=True) as recorder:
         asyncio.run(write())
         count.set(2)
     sites = [

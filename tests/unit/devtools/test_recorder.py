@@ -14,16 +14,16 @@ from reactive_ws.devtools import (
     ConnectionChanged,
     DeliveryChanged,
     ErrorHappened,
-    MessageReceived,
+    MessageHandled,
     MessageSent,
-    Recorder,
+    ProgramRecorder,
 )
 from reactive_ws.errors import DomainMismatch, UsageError
 from reactive_ws.stores.wire.chat import Message, MessageResponse, MessageSend, agent_chat
 from reactive_ws.testing import World, simulate
 
 
-def commits(recorder: Recorder) -> list[CommitMade]:
+def commits(recorder: ProgramRecorder) -> list[CommitMade]:
     return [event.what for event in recorder.events() if isinstance(event.what, CommitMade)]
 
 
@@ -37,7 +37,7 @@ def test_a_commit_has_its_changes_and_the_function_the_thread_and_the_line_that_
             count.set(1)
             rows.upsert("a", 1)
 
-    with Recorder(domain=domain, call_sites=True, clock=lambda: 5.0) as recorder:
+    with ProgramRecorder(domain=domain, call_sites=True, clock=lambda: 5.0) as recorder:
         act()
         thread = threading.Thread(target=lambda: count.update(lambda now: now + 1), name="worker")
         thread.start()
@@ -64,7 +64,7 @@ def test_without_a_recorder_commits_have_no_cause_and_afterwards_neither() -> No
     seen: list[Any] = []
     with domain.on_commit(lambda commit: seen.append(commit.cause)):
         count.set(1)
-        with Recorder(domain=domain):
+        with ProgramRecorder(domain=domain):
             count.set(2)
         count.set(3)
     assert seen[0] is None
@@ -80,7 +80,7 @@ def test_a_write_of_an_observer_names_the_commit_that_it_observes() -> None:
     domain = Domain()
     count, double = Store(0, domain=domain), Store(0, domain=domain)
     count.select().subscribe(lambda now: double.set(2 * now))
-    with Recorder(domain=domain) as recorder:
+    with ProgramRecorder(domain=domain) as recorder:
         count.set(1)
     first, second = commits(recorder)
     assert second.depth == 1
@@ -99,7 +99,7 @@ async def test_messages_deliveries_the_connection_and_errors_are_recorded_with_t
         texts = Store[tuple[str, ...]]((), name="texts", domain=world.domain)
         service.on(MessageResponse, lambda it: texts.update(lambda now: (*now, it.message.content)))
         service.on("note", lambda _: 1 / 0)
-        with Recorder(service, size=10_000) as recorder:
+        with ProgramRecorder(service, size=10_000) as recorder:
             await service.connect()
             await service.wait_connected()
             await service.send(MessageSend("s", Message("c1", "s", "user", "hi", 0)))
@@ -118,7 +118,7 @@ async def test_messages_deliveries_the_connection_and_errors_are_recorded_with_t
             "acknowledged",
         ]
         assert "message.response" in [
-            it.envelope.type for it in events if isinstance(it, MessageReceived)
+            it.envelope.type for it in events if isinstance(it, MessageHandled)
         ]
         assert [type(it.error.exception) for it in events if isinstance(it, ErrorHappened)] == [
             ZeroDivisionError
@@ -142,7 +142,7 @@ def test_stores_jump_to_an_earlier_commit_and_back() -> None:
     own = Store(0, name="service.metrics", domain=domain)
     seen: list[int] = []
     keys: list[frozenset[str]] = []
-    with Recorder(domain=domain) as recorder:
+    with ProgramRecorder(domain=domain) as recorder:
         count.select().subscribe(seen.append)
         rows.select_keys().subscribe(lambda now: keys.append(frozenset(now)))
         count.set(1)
@@ -182,7 +182,7 @@ def test_a_commit_that_has_left_the_ring_cannot_be_reached_and_its_values_are_fr
 
     domain = Domain()
     store = Store[Any](None, domain=domain)
-    with Recorder(domain=domain, size=3) as recorder:
+    with ProgramRecorder(domain=domain, size=3) as recorder:
         for _ in range(10):
             store.set(Value())
         gc.collect()
@@ -197,7 +197,7 @@ def test_a_commit_that_has_left_the_ring_cannot_be_reached_and_its_values_are_fr
 def test_a_jump_counts_commits_that_wait_for_delivery() -> None:
     domain = Domain()
     count, other = Store(0, domain=domain), Store(0, domain=domain)
-    with Recorder(domain=domain) as recorder:
+    with ProgramRecorder(domain=domain) as recorder:
         count.set(1)
 
         def observe(now: int) -> None:
@@ -222,7 +222,7 @@ def test_a_jump_in_a_flood_of_another_thread_leaves_whole_states_only() -> None:
                 right.update(lambda now: now + 1)
 
     pairs: list[bool] = []
-    with Recorder(domain=domain, size=500) as recorder:
+    with ProgramRecorder(domain=domain, size=500) as recorder:
         domain.on_commit(lambda _: pairs.append(left.committed == right.committed))
         thread = threading.Thread(target=flood)
         thread.start()
@@ -241,7 +241,7 @@ def test_a_jump_in_a_flood_of_another_thread_leaves_whole_states_only() -> None:
 
 def test_a_recorder_is_of_one_domain_and_has_a_size() -> None:
     with pytest.raises(UsageError, match="size=0"):
-        Recorder(domain=Domain(), size=0)
+        ProgramRecorder(domain=Domain(), size=0)
 
 
 @simulate
@@ -249,7 +249,7 @@ async def test_a_service_of_another_domain_is_refused() -> None:
     async with World() as world:
         service = world.service()
         with pytest.raises(DomainMismatch):
-            Recorder(service, domain=Domain("other"))
+            ProgramRecorder(service, domain=Domain("other"))
 
 
 def test_a_finalizer_that_writes_when_its_value_leaves_the_ring_blocks_nothing() -> None:
@@ -260,7 +260,7 @@ def test_a_finalizer_that_writes_when_its_value_leaves_the_ring_blocks_nothing()
         def __del__(self) -> None:
             log.update(lambda now: now + 1)
 
-    with Recorder(domain=domain, size=2):
+    with ProgramRecorder(domain=domain, size=2):
         for _ in range(10):
             store.set(Value())
     assert log.get() > 0
@@ -270,7 +270,7 @@ def test_a_watcher_hears_of_each_event_until_it_stops() -> None:
     domain = Domain()
     store = Store(0, domain=domain)
     heard: list[int] = []
-    with Recorder(domain=domain) as recorder:
+    with ProgramRecorder(domain=domain) as recorder:
         stop = recorder.watch(lambda: heard.append(recorder.count))
         store.set(1)
         store.set(2)
