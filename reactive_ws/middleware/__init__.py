@@ -11,27 +11,23 @@ of it uses another part. Application roots call it.
 
 Modules in reading order:
 
-    file_lock       one process uses a state file at a time
-    storage         where persisted content is kept: the protocol, and files that are whole or not there
-    codec           how a persisted value becomes JSON text: the protocol, and msgspec's codec
-    state_format    the content of a file of persisted stores: rows with versions and checksums
-    persist_report  reports about bad content, failed writes, values that JSON cannot hold
-    state_file      one file: read once, replaced whole, set aside when it cannot be used
-    endings         saves before SIGTERM or SIGHUP ends the process
-    persist_file    `PersistFile`: when stores are loaded and saved
-    persist         `persist`: the short way for one store
-    undo            undo and redo for one store or several
-    logger          one log line for each change of a store or of a whole domain
-    inspector       the last commits of a domain: which stores, which thread, when; never the values
+    persistence  the values of stores in a file, from one run of the program to the next
+    undo         undo and redo for one store or several
+    logger       one log line for each change of a store or of a whole domain
+    inspector    the last commits of a domain: which stores, which thread, when; never the values
 """
 
-from .codec import MsgspecCodec, StateCodec
 from .inspector import CommitRecord, Inspector, inspect
 from .logger import logger
-from .persist import persist
-from .persist_file import PersistFile
-from .persist_report import PersistReport
-from .storage import FileStorage, StateStorage
+from .persistence import (
+    FileStorage,
+    MsgspecCodec,
+    PersistFile,
+    PersistReport,
+    StateCodec,
+    StateStorage,
+    persist,
+)
 from .undo import UndoEntry, UndoHistory, undo
 
 __all__ = [

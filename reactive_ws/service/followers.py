@@ -19,7 +19,7 @@ from ..middleware import PersistFile, persist
 from ..outbox import Delivery, Outbox
 from ..replicas import Replica, Replicas, Saved
 from ..wire import Envelope, Guarantee, Position, Registry
-from .place import Place
+from .place import ServicePlace
 from .sender import Sender
 from .status import Reports
 
@@ -72,7 +72,7 @@ class Followers:
         receiver: Receiver,
         subscriptions: Subscriptions,
         outbox: Outbox,
-        place: Place,
+        place: ServicePlace,
         sender: Sender,
         reports: Reports,
     ) -> None:

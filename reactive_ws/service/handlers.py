@@ -19,7 +19,7 @@ from ..errors import MessageRejected, UsageError
 from ..inbound import AsyncHandler, Dispatcher, Receiver, Subscriptions
 from ..state import EventStream
 from ..wire import Envelope
-from .place import Place
+from .place import ServicePlace
 
 __all__ = ["Handlers"]
 
@@ -40,7 +40,7 @@ class Handlers:
         dispatcher: Dispatcher,
         receiver: Receiver,
         subscriptions: Subscriptions,
-        place: Place,
+        place: ServicePlace,
         failed: Callable[[str, Exception], None],
     ) -> None:
         self._dispatcher = dispatcher

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 
 from ..errors import UsageError
-from .background_thread import BackgroundThread
+from .loop import BackgroundThread
 from .shell import Shell
 
-__all__ = ["Place"]
+__all__ = ["ServicePlace"]
 
 
-class Place:
+class ServicePlace:
     """The place. Any thread may ask it; only `runtime` changes it.
 
     Attributes:

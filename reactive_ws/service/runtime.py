@@ -18,10 +18,10 @@ from ..inbound import Dispatcher, Receiver, Subscriptions
 from ..outbox import Outbox, Pending
 from ..transport import Settings
 from ..wire import Envelope
-from .background_thread import BackgroundThread
 from .conversation import Conversation
 from .handlers import Handlers
-from .place import Place
+from .loop import BackgroundThread
+from .place import ServicePlace
 from .sender import Sender
 from .shell import Shell
 from .status import Reports, Status
@@ -53,7 +53,7 @@ class Runtime:
         *,
         conversation: Conversation,
         domain: Domain,
-        place: Place,
+        place: ServicePlace,
         decisions: Decisions,
         outbox: Outbox,
         receiver: Receiver,

@@ -17,7 +17,7 @@ from ..outbox import Delivery, DeliveryStatus, Outbox, OutboxView, Sending, Stor
 from ..state import EventSource, ReadOnly
 from ..transport import Settings, frame_size
 from ..wire import Envelope, Guarantee
-from .place import Place
+from .place import ServicePlace
 
 __all__ = ["Sender"]
 
@@ -54,7 +54,7 @@ class Sender:
         outbox: Outbox,
         receiver: Receiver,
         decisions: Decisions,
-        place: Place,
+        place: ServicePlace,
         view: ReadOnly[OutboxView],
         log: Logbook,
         changed: Callable[[], None],

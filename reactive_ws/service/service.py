@@ -13,7 +13,7 @@
     Handlers   on, on_channel, messages
     Followers  the replicas
     Status     the stores connection, metrics, outbox; `Reports` has the errors
-    Place      the thread and the loop that the service runs in at the moment
+    ServicePlace      the thread and the loop that the service runs in at the moment
 
 While it runs, the home of its domain is its loop: observers run there.
 """
@@ -59,12 +59,12 @@ from ..wire import Codec, Envelope, Position, Registry, protocol_v1
 from .conversation import Conversation
 from .followers import MAX_STATE_SIZE, Followers
 from .handlers import Handlers
+from .loop import suspension_clock
 from .options import check_options
-from .place import Place
+from .place import ServicePlace
 from .runtime import Runtime
 from .sender import Sender
 from .status import Reports, Status
-from .suspension import suspension_clock
 
 __all__ = ["WebSocketService"]
 
@@ -243,7 +243,7 @@ class WebSocketService:
         )
         settings = self._settings
         self._domain = domain if domain is not None else default_domain()
-        place = self._place = Place()
+        place = self._place = ServicePlace()
         counters, log = Counters(), Logbook(place.now)
         reports = self._reports = Reports(place.now, counters, log)
         waiting = Outbox(

@@ -46,9 +46,8 @@ from ..inbound import Burst, Receiver, Subscriptions
 from ..outbox import Outbox, Outgoing
 from ..transport import Dialer, Line, Settings, Socket, TokenWatch, frame_size
 from ..wire import Envelope, Guarantee
-from .alarm import Alarm
 from .conversation import Conversation
-from .suspension import SleepWatch
+from .loop import Alarm, SleepWatch
 
 __all__ = ["Listener", "Shell"]
 

@@ -32,7 +32,7 @@ from ..inbound import Inbound
 from ..outbox import Outbox, OutboxView, Outgoing, Pending
 from ..state import EventSource, Store
 from ..wire import Envelope
-from .place import Place
+from .place import ServicePlace
 
 __all__ = ["Reports", "Status", "reason_of"]
 
@@ -143,7 +143,7 @@ class Status:
         self,
         *,
         domain: Domain,
-        place: Place,
+        place: ServicePlace,
         decisions: Decisions,
         outbox: Outbox,
         inbound: Inbound,

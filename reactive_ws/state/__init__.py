@@ -11,28 +11,19 @@ The modules, in reading order:
     computed     `Derived`: a value that a function computes from other values
     derived      `derived` and `derived_all`, which make a `Derived`
     family       `family`: one derived value for each key, shared and let go
-    entities     the snapshot of a `KeyedStore`: an immutable mapping that is cheap to change at any size
-    key_changes  `KeyChanges`: the keys that one commit of a keyed store added, updated and removed
-    key_source   the observed keys of a keyed store
-    keyed        `KeyedStore`: entities by key; a change of one entity calls only the observers that need it; `ReadOnlyKeyed`
-    active       `Active`: which entity of a keyed store is the active one
-    persistent_map  `Map`: the persistent map behind keyed stores, in C or in Python
+    keyed        `KeyedStore`: entities by key; a change of one entity calls only the observers that need it
     incremental  `incremental`: a value of keyed stores that is computed from what each commit changed
     snapshot     `snapshot`: several values as they were at one commit
     events       `EventSource` and `EventStream`: events that no store keeps
 """
 
-from .active import Active
 from .computed import Derived
 from .derived import derived, derived_all
-from .entities import Entities
 from .events import EventSource, EventStream
 from .family import Family, family
 from .incremental import Delta, incremental
 from .iteration import Policy, WhenFull
-from .key_changes import KeyChanges
-from .keyed import KeyedStore, ReadOnlyKeyed
-from .persistent_map import Map
+from .keyed import Active, Entities, KeyChanges, KeyedStore, Map, Rank, ReadOnlyKeyed
 from .selection import Selection
 from .snapshot import snapshot
 from .store import ReadOnly, Store, reset_all
@@ -49,6 +40,7 @@ __all__ = [
     "KeyedStore",
     "Map",
     "Policy",
+    "Rank",
     "ReadOnly",
     "ReadOnlyKeyed",
     "Selection",

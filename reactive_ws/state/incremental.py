@@ -16,8 +16,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar, cast
 from ..engine import Equals, check_comparer, check_function, check_kind
 from ..errors import UsageError
 from .computed import Derived, Failure
-from .entities import Entities, Place
-from .keyed import KeyedStore, ReadOnlyKeyed
+from .keyed import Entities, KeyedStore, Rank, ReadOnlyKeyed
 
 __all__ = ["Delta", "incremental"]
 
@@ -46,7 +45,7 @@ class Delta(Generic[K, V]):
         self.new = new
         self.keys = keys
 
-    def changes(self) -> list[tuple[K, Any, Any, Place, Place]]:
+    def changes(self) -> list[tuple[K, Any, Any, Rank, Rank]]:
         """Returns (key, old entity, new entity, old place, new place) of each key.
 
         An entity that is not there is `Delta.MISSING`, its place -1.

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from ..errors import BadAddress, UsageError
-from .provider import Provider
+from .credentials import Provider
 
 __all__ = ["DEFAULT_URL", "origin", "origins", "redact", "resolve", "target"]
 

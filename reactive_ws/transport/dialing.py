@@ -16,13 +16,12 @@ from ..errors import MessageRejected, RedirectRefused
 from ..outbox import Outgoing
 from ..wire import Envelope, Guarantee
 from .address import redact, resolve
-from .authentication import FirstMessage, Tokens, spellings
+from .credentials import FirstMessage, Tokens, ask, spellings
 from .failures import of_close, of_dial
-from .provider import ask
-from .pulling import Socket
 from .redaction import RedactingLogger
-from .redirects import MAX_REDIRECTS, REDIRECTS, Place, follow, too_many
+from .redirects import MAX_REDIRECTS, REDIRECTS, DialTarget, follow, too_many
 from .settings import Settings
+from .sockets import Socket
 from .websockets import adapted
 
 __all__ = ["Dialer", "frame_size"]
@@ -53,7 +52,7 @@ class Dialer:
         Raises:
             Exception: an exception of the network, the server, a provider or the socket library; see `failure`.
         """
-        place = Place(self._settings.address(await self._address()))
+        place = DialTarget(self._settings.address(await self._address()))
         if not self._is_token_fresh:
             self.token = await self._tokens.token(force=force)
         self._is_token_fresh = False
@@ -81,7 +80,7 @@ class Dialer:
         answer = await ask(settings.url, "URL")
         return resolve(answer.get())
 
-    def _followed(self, place: Place, status: int, location: str) -> Place:
+    def _followed(self, place: DialTarget, status: int, location: str) -> DialTarget:
         settings = self._settings
         found = follow(place, status, location, settings.redirects)
         if not found.is_home:
@@ -97,7 +96,7 @@ class Dialer:
                 raise RedirectRefused(status, redact(found.url), reason)
         return found
 
-    async def _open(self, place: Place, *, is_redirected: bool) -> Socket:
+    async def _open(self, place: DialTarget, *, is_redirected: bool) -> Socket:
         settings = self._settings
         options = dict(settings.connect_options)
         credentials = self._tokens.credentials(place.url, self.token, is_redirected=is_redirected)

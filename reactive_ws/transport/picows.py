@@ -21,7 +21,7 @@ from websockets.http11 import Response
 from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
-from .racing import open_socket
+from .sockets import open_socket
 
 try:
     import picows

@@ -18,7 +18,7 @@ import attrs
 from ..errors import BadAddress, RedirectRefused
 from .address import origin, redact, resolve
 
-__all__ = ["MAX_REDIRECTS", "REDIRECTS", "Place", "follow", "too_many"]
+__all__ = ["MAX_REDIRECTS", "REDIRECTS", "DialTarget", "follow", "too_many"]
 
 REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 """Statuses that are a redirect when the answer has a `Location`."""
@@ -27,7 +27,7 @@ MAX_REDIRECTS = 5
 
 
 @attrs.frozen
-class Place:
+class DialTarget:
     """Where a dial is now.
 
     Attributes:
@@ -39,7 +39,7 @@ class Place:
     is_home: bool = True
 
 
-def follow(place: Place, status: int, location: str, allowed: Collection[str]) -> Place:
+def follow(place: DialTarget, status: int, location: str, allowed: Collection[str]) -> DialTarget:
     """Returns where a redirect leads.
 
     Args:
@@ -62,11 +62,11 @@ def follow(place: Place, status: int, location: str, allowed: Collection[str]) -
         if there not in allowed:
             advice = f"it is another origin; pass redirects=[{there!r}] if that is meant"
             raise RedirectRefused(status, shown, advice)
-        return Place(target, is_home=False)
-    return Place(_with_user_of(place.url, target), is_home=place.is_home)
+        return DialTarget(target, is_home=False)
+    return DialTarget(_with_user_of(place.url, target), is_home=place.is_home)
 
 
-def _target(place: Place, location: str) -> str | None:
+def _target(place: DialTarget, location: str) -> str | None:
     """Returns the URL, or None; an exception would keep the location, which may quote a token."""
     try:
         return resolve(urljoin(place.url, location.strip()))
@@ -74,7 +74,7 @@ def _target(place: Place, location: str) -> str | None:
         return None
 
 
-def too_many(place: Place, status: int) -> RedirectRefused:
+def too_many(place: DialTarget, status: int) -> RedirectRefused:
     """Returns the error of a loop of redirects."""
     return RedirectRefused(
         status, redact(place.url), f"it was redirect {MAX_REDIRECTS + 1} of one dial, a loop"

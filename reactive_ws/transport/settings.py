@@ -11,8 +11,7 @@ import attrs
 
 from ..connection import DecisionOptions
 from ..wire import Codec, Registry
-from .authentication import AuthMethod
-from .provider import Provider
+from .credentials import AuthMethod, Provider
 
 __all__ = ["Settings"]
 

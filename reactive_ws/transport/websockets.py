@@ -28,8 +28,7 @@ from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
 from . import browser
-from .frames import Splitter
-from .racing import open_socket
+from .sockets import Splitter, open_socket
 
 __all__ = ["Connection", "adapted", "connect"]
 

@@ -10,7 +10,12 @@ import pytest
 
 from reactive_ws.connection.record import ConnectionState
 from reactive_ws.testing import ScriptedServer, Simulation, World, simulate
-from reactive_ws.transport.authentication import FirstMessage, Header, Query, Subprotocol
+from reactive_ws.transport.credentials.authentication import (
+    FirstMessage,
+    Header,
+    Query,
+    Subprotocol,
+)
 
 
 @pytest.mark.parametrize("ending", ["close 1000", "close 1001", "close 1011", "abort"])

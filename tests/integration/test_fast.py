@@ -15,7 +15,7 @@ from reactive_ws.errors import ConnectionLost, HandshakeRefused
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.stores.wire.chat import Message, MessageResponse, MessageSend, agent_chat
-from reactive_ws.transport.authentication import Query
+from reactive_ws.transport.credentials.authentication import Query
 
 from .peers.foreign import part
 from .scripted_server import ScriptedServer, until

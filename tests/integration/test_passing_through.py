@@ -21,7 +21,7 @@ from reactive_ws.connection.record import ConnectionState
 from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import BadCertificate
 from reactive_ws.service.service import WebSocketService
-from reactive_ws.transport.authentication import Subprotocol
+from reactive_ws.transport.credentials.authentication import Subprotocol
 from reactive_ws.wire.envelope import Envelope
 
 

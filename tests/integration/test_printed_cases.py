@@ -24,7 +24,7 @@ from reactive_ws.stores.facade import (
     create_user_message,
 )
 from reactive_ws.stores.hub import Hub
-from reactive_ws.transport.authentication import Query
+from reactive_ws.transport.credentials.authentication import Query
 from reactive_ws.wire.envelope import Envelope
 
 QUICK = Backoff(initial=0.02, cap=0.1)

@@ -38,7 +38,7 @@ from reactive_ws.middleware import persist
 from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.stores.wire.chat import Message, MessageSend, agent_chat
-from reactive_ws.transport.authentication import (
+from reactive_ws.transport.credentials.authentication import (
     AuthMethod,
     FirstMessage,
     Header,

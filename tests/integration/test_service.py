@@ -39,7 +39,12 @@ from reactive_ws.stores.wire.chat import (
     Typing,
     agent_chat,
 )
-from reactive_ws.transport.authentication import FirstMessage, Header, Query, Subprotocol
+from reactive_ws.transport.credentials.authentication import (
+    FirstMessage,
+    Header,
+    Query,
+    Subprotocol,
+)
 from reactive_ws.wire.control import MessageReceived, Position, ServerError
 from reactive_ws.wire.envelope import Envelope
 from reactive_ws.wire.registry import Guarantee

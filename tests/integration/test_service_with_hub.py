@@ -22,7 +22,13 @@ from reactive_ws.stores.wire.chat import (
     SessionCreate,
     agent_chat,
 )
-from reactive_ws.transport.authentication import Auth, FirstMessage, Header, Query, Subprotocol
+from reactive_ws.transport.credentials.authentication import (
+    Auth,
+    FirstMessage,
+    Header,
+    Query,
+    Subprotocol,
+)
 
 PATIENCE = 60.0
 ROUNDS = 4

@@ -86,7 +86,11 @@ GROUPS = {
     "store": engine("store", "state.store", "engine.cell"),
     "derived": engine("derived", "state.derived", "state.computed"),
     "keyed": engine(
-        "keyed", "state.keyed", "state.key_source", "state.key_changes", "state.entities"
+        "keyed",
+        "state.keyed.keyed_store",
+        "state.keyed.key_source",
+        "state.keyed.key_changes",
+        "state.keyed.entities",
     ),
     "batch": engine("batch", "engine.batch"),
     "delivery": engine(

@@ -15,7 +15,7 @@ from reactivex.scheduler import VirtualTimeScheduler
 
 from reactive_ws.engine.domain import Domain
 from reactive_ws.middleware import PersistFile, PersistReport
-from reactive_ws.middleware.storage import write_atomically
+from reactive_ws.middleware.persistence.storage import write_atomically
 from reactive_ws.state.store import Store
 
 STEPS = ("open", "fsync", "replace")

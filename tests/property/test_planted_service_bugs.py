@@ -25,14 +25,14 @@ from reactive_ws.engine.domain import Domain
 from reactive_ws.inbound.order import Inbound
 from reactive_ws.outbox.delivery import Delivery
 from reactive_ws.outbox.queue import Outbox
-from reactive_ws.service.alarm import Alarm
+from reactive_ws.service.loop.alarm import Alarm
 from reactive_ws.stores.history.entry import Entry
 from reactive_ws.stores.history.history import History
 from reactive_ws.stores.history.timeline import Timeline
 from reactive_ws.stores.wire.chat import Message, MessageResponse
 from reactive_ws.testing import ServiceMachine, SimulationError, StoreMachine
 from reactive_ws.testing.generating.profiles import PROFILES
-from reactive_ws.transport.line import Line
+from reactive_ws.transport.sockets.line import Line
 from reactive_ws.wire.envelope import Envelope
 
 Patch = Callable[[pytest.MonkeyPatch], None]

@@ -14,7 +14,7 @@ from queue_home import QueueHome
 from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Domain
 from reactive_ws.middleware import undo
-from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.store import Store
 
 LIMIT = 5

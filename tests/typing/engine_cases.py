@@ -12,8 +12,8 @@ from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Commit, Domain, ErrorReport, default_domain
 from reactive_ws.engine.equality import shallow
 from reactive_ws.state.derived import Derived, derived, derived_all
-from reactive_ws.state.key_changes import KeyChanges
-from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.keyed.key_changes import KeyChanges
+from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.selection import Selection
 from reactive_ws.state.snapshot import snapshot
 from reactive_ws.state.store import ReadOnly, Store

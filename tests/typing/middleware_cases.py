@@ -27,7 +27,7 @@ from reactive_ws.middleware import (
     undo,
 )
 from reactive_ws.state.events import EventStream
-from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.store import ReadOnly, Store
 
 

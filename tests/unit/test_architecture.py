@@ -187,7 +187,7 @@ def planted(root: Path, module: str, line: str) -> Iterator[Tree]:
             Tree.upward,
         ),
         ("reactive_ws/wire/codec.py", "from ..engine import Domain", Tree.upward),
-        ("reactive_ws/service/alarm.py", "from ..wire.codec import JsonCodec", Tree.past_faces),
+        ("reactive_ws/service/place.py", "from ..wire.codec import JsonCodec", Tree.past_faces),
         ("stores/app.py", "from reactive_ws.engine.domain import Domain", Tree.past_faces),
         ("reactive_ws/engine/graph.py", "from .batch import OpenBatch", Tree.circles),
         (

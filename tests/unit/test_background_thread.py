@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from reactive_ws.service.background_thread import BackgroundThread
+from reactive_ws.service.loop.background_thread import BackgroundThread
 
 LONG = 60.0
 

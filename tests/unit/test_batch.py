@@ -19,7 +19,7 @@ from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Commit, Domain
 from reactive_ws.errors import DomainMismatch, StoreClosed, UsageError
 from reactive_ws.state.derived import derived
-from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.snapshot import snapshot
 from reactive_ws.state.store import Store
 

@@ -18,7 +18,7 @@ from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Domain
 from reactive_ws.state.computed import Derived
 from reactive_ws.state.derived import derived
-from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.snapshot import snapshot
 from reactive_ws.state.store import Store
 

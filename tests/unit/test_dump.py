@@ -18,7 +18,7 @@ from reactive_ws.middleware import undo
 from reactive_ws.resources import resource
 from reactive_ws.state import Active
 from reactive_ws.state.derived import derived
-from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.store import Store
 
 

@@ -15,7 +15,7 @@ from reactive_ws.connection.record import ConnectionState, Phase
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.stores.wire.chat import Message, MessageResponse, MessageSend, agent_chat
 from reactive_ws.testing import NEVER, Latency, ScriptedServer, World, simulate
-from reactive_ws.transport.authentication import FirstMessage
+from reactive_ws.transport.credentials.authentication import FirstMessage
 
 
 def chat(number: int) -> MessageSend:

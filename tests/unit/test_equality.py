@@ -24,7 +24,7 @@ from reactive_ws.engine import Dump
 from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Domain
 from reactive_ws.engine.equality import same, shallow, unchanged
-from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.store import Store
 
 

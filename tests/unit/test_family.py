@@ -17,7 +17,7 @@ from reactive_ws.state.computed import Derived
 from reactive_ws.state.derived import derived
 from reactive_ws.state.family import family
 from reactive_ws.state.incremental import incremental
-from reactive_ws.state.keyed import KeyedStore, ReadOnlyKeyed
+from reactive_ws.state.keyed.keyed_store import KeyedStore, ReadOnlyKeyed
 from reactive_ws.views import view
 
 

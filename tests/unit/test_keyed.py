@@ -16,9 +16,9 @@ from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Commit, Domain, ErrorReport
 from reactive_ws.errors import StoreClosed
 from reactive_ws.state.derived import derived
-from reactive_ws.state.entities import Entities
-from reactive_ws.state.key_changes import KeyChanges
-from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.keyed.entities import Entities
+from reactive_ws.state.keyed.key_changes import KeyChanges
+from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.store import Store, reset_all
 
 

@@ -9,8 +9,8 @@ import pytest
 from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Domain
 from reactive_ws.state.derived import derived
-from reactive_ws.state.key_changes import KeyChanges
-from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.keyed.key_changes import KeyChanges
+from reactive_ws.state.keyed.keyed_store import KeyedStore
 
 Keyed = KeyedStore[str, int | None]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from reactive_ws.engine.domain import Domain
 from reactive_ws.state.derived import derived
-from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.store import Store
 
 

@@ -16,7 +16,7 @@ from reactivex.testing import TestScheduler
 
 from reactive_ws.engine.domain import Domain, ErrorReport
 from reactive_ws.state.derived import derived, derived_all
-from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.store import Store
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactive_ws.state.persistent_map import PureMap
+from reactive_ws.state.keyed.persistent_map import PureMap
 
 pytest.importorskip("pyrsistent")
 ROOT = Path(__file__).parents[2]
@@ -97,7 +97,7 @@ def test_keyed_stores_and_their_tests_work_without_the_map_in_c(tmp_path: Path) 
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['immutables'] = None\n")
     program = (
         "import pytest, sys; code = pytest.main(sys.argv[1:])\n"
-        "from reactive_ws.state.persistent_map import Map, PureMap; assert Map is PureMap\n"
+        "from reactive_ws.state.keyed.persistent_map import Map, PureMap; assert Map is PureMap\n"
         "sys.exit(code)"
     )
     tests = ("test_keyed", "test_keyed_none", "stores/test_session_list", "test_inbound")

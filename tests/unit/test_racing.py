@@ -14,7 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from reactive_ws.testing import Network, Simulation, simulate
 from reactive_ws.transport import connect
-from reactive_ws.transport.racing import NEXT_ADDRESS_AFTER, _in_turns, open_socket
+from reactive_ws.transport.sockets.racing import NEXT_ADDRESS_AFTER, _in_turns, open_socket
 
 
 async def stays(connection: ServerConnection) -> None:

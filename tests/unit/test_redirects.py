@@ -21,7 +21,7 @@ from reactive_ws.engine import Domain
 from reactive_ws.errors import RedirectRefused
 from reactive_ws.testing import simulate
 from reactive_ws.transport import FirstMessage, Header, Query, Subprotocol
-from reactive_ws.transport.redirects import Place, follow
+from reactive_ws.transport.redirects import DialTarget, follow
 from reactive_ws.wire import JsonCodec
 
 SECRET = "s3cr3t-token"
@@ -41,7 +41,7 @@ SPELLED = base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("=")
     ],
 )
 def test_within_the_origin_a_redirect_is_followed(url: str, location: str, target: str) -> None:
-    place = follow(Place(url), 302, location, ())
+    place = follow(DialTarget(url), 302, location, ())
     assert place.is_home
     assert comparable(place.url) == comparable(target)
 
@@ -72,19 +72,19 @@ def test_other_redirects_are_refused_and_say_where_they_led(
     url: str, location: str, words: str
 ) -> None:
     with pytest.raises(RedirectRefused) as caught:
-        follow(Place(url), 302, location, ())
+        follow(DialTarget(url), 302, location, ())
     assert words in str(caught.value)
 
 
 def test_the_target_is_shown_without_its_secrets() -> None:
     with pytest.raises(RedirectRefused) as caught:
-        follow(Place("wss://a/ws"), 302, f"wss://u:{SECRET}@b/ws?ticket={SECRET}#{SECRET}", ())
+        follow(DialTarget("wss://a/ws"), 302, f"wss://u:{SECRET}@b/ws?ticket={SECRET}#{SECRET}", ())
     assert caught.value.location == "wss://***@b/ws?***"
     assert SECRET not in repr(caught.value) + str(caught.value)
 
 
 def test_an_allowed_origin_is_followed_without_credentials_and_they_never_come_back() -> None:
-    there = follow(Place("ws://a/ws"), 302, "ws://b/ws", {"ws://b:80", "ws://a:80"})
+    there = follow(DialTarget("ws://a/ws"), 302, "ws://b/ws", {"ws://b:80", "ws://a:80"})
     assert not there.is_home
     again = follow(there, 302, "ws://a/ws", {"ws://b:80", "ws://a:80"})
     assert not again.is_home

@@ -24,7 +24,7 @@ from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.stores.wire.chat import Message, MessageSend, Typing, agent_chat
 from reactive_ws.testing import BlackHole, DieAfter, ScriptedServer, Simulation, World, simulate
-from reactive_ws.transport.authentication import Header
+from reactive_ws.transport.credentials.authentication import Header
 from reactive_ws.wire.control import Position, ServerError, Subscribe
 from reactive_ws.wire.envelope import Envelope
 

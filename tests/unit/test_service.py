@@ -32,7 +32,7 @@ from reactive_ws.stores.wire.chat import (
     agent_chat,
 )
 from reactive_ws.testing import NEVER, BlackHole, Drop, ScriptedServer, Simulation, World, simulate
-from reactive_ws.transport.authentication import FirstMessage, Header
+from reactive_ws.transport.credentials.authentication import FirstMessage, Header
 from reactive_ws.wire.control import GoAway, Hello
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from reactive_ws.engine.domain import Commit, Domain, ErrorReport, default_domain
 from reactive_ws.errors import StoreClosed, UsageError
-from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.store import ReadOnly, Store, reset_all
 
 

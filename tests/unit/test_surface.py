@@ -21,7 +21,7 @@ from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.stores.wire.chat import Message, MessageResponse, MessageSend, Typing, agent_chat
 from reactive_ws.testing import NEVER, World, simulate
-from reactive_ws.transport.authentication import FirstMessage, Header
+from reactive_ws.transport.credentials.authentication import FirstMessage, Header
 from reactive_ws.wire.control import ServerError, Sync
 from reactive_ws.wire.envelope import Envelope
 

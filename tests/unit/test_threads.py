@@ -21,7 +21,7 @@ from reactivex import operators as ops
 from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Domain
 from reactive_ws.state.derived import derived
-from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.snapshot import snapshot
 from reactive_ws.state.store import Store
 

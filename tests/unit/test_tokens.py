@@ -18,8 +18,8 @@ from reactive_ws.service.service import WebSocketService
 from reactive_ws.state.store import Store
 from reactive_ws.stores.wire.chat import Message, MessageSend, agent_chat
 from reactive_ws.testing import NEVER, World, simulate
-from reactive_ws.transport.authentication import FirstMessage, Header
-from reactive_ws.transport.token_expiry import TokenWatch, expires_at, refresh_delay
+from reactive_ws.transport.credentials.authentication import FirstMessage, Header
+from reactive_ws.transport.credentials.token_expiry import TokenWatch, expires_at, refresh_delay
 
 
 def chat(number: int) -> MessageSend:

@@ -17,7 +17,7 @@ from websockets.server import ServerProtocol
 
 from reactive_ws.testing import Bandwidth, Direction, Simulation, simulate
 from reactive_ws.transport import Traffic, connect
-from reactive_ws.transport.traffic import NOT_SENT_LIMIT
+from reactive_ws.transport.sockets.traffic import NOT_SENT_LIMIT
 from reactive_ws.transport.websockets import adapted
 
 SIZE = 100_000

@@ -10,7 +10,7 @@ from reactive_ws.engine import Dump
 from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Domain, ErrorReport
 from reactive_ws.errors import UsageError
-from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.store import Store
 
 

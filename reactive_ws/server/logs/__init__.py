@@ -5,18 +5,14 @@ A log knows streams, entries, commands and checkpoints. It does not know what a 
 
 Modules in reading order:
 
-    records          keys, entries, outcomes, checkpoints, batches, pages
-    log              `Log` and `Transaction`: what the server needs of a log
-    names            stream names and patterns
-    packing          how records are written in a database
-    memory           `MemoryLog`
-    sqlite           `SqliteLog`: threads, group commit, signals
-    sqlite_tables    its reads and writes
-    sqlite_schema    its file
-    postgres         `PostgresLog`: transactions, listening
-    postgres_schema  its tables and functions
-    asyncpg_driver   the part of asyncpg that it uses, with types and errors
-    opening          `log_of`: a log from one word
+    records   keys, entries, outcomes, checkpoints, batches, pages
+    log       `Log` and `Transaction`: what the server needs of a log
+    names     stream names and patterns
+    packing   how records are written in a database
+    memory    `MemoryLog`
+    sqlite    `SqliteLog`: a log in a SQLite file
+    postgres  `PostgresLog`: a log in PostgreSQL
+    opening   `log_of`: a log from one word
 """
 
 from .log import PAGE_BYTES, Log, Transaction

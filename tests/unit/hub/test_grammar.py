@@ -6,7 +6,7 @@ from reactive_ws.stores.hub.grammar import (
     ClosePanel,
     CreatePanel,
     Notify,
-    Refuse,
+    RefuseMessage,
     UpdatePanel,
     orders,
 )
@@ -22,7 +22,7 @@ from reactive_ws.stores.hub.grammar import (
         ("panel close Weather", (ClosePanel("Weather"),)),
         ("notify Lunch", (Notify("Lunch", ""),)),
         ("notify Lunch: at noon", (Notify("Lunch", "at noon"),)),
-        ("refuse not today", (Refuse("not today"),)),
+        ("refuse not today", (RefuseMessage("not today"),)),
         (
             "hello\npanel create A\nand then\npanel close A",
             (CreatePanel("A"), ClosePanel("A")),

@@ -9,7 +9,7 @@ import pytest
 from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Domain, ErrorReport
 from reactive_ws.middleware import logger
-from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.store import Store
 
 

@@ -23,7 +23,7 @@ from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import UsageError
 from reactive_ws.middleware import MsgspecCodec, PersistFile, PersistReport, persist
-from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.store import Store
 
 

@@ -20,7 +20,7 @@ from reactivex.scheduler import VirtualTimeScheduler
 from reactive_ws import Domain, KeyedStore, Store, batch
 from reactive_ws.errors import FileUnusable, UsageError
 from reactive_ws.middleware import FileStorage, PersistFile, PersistReport, persist
-from reactive_ws.middleware.storage import write_atomically
+from reactive_ws.middleware.persistence.storage import write_atomically
 
 ROOT = Path(__file__).parents[3]
 
@@ -254,7 +254,7 @@ def test_a_signal_of_another_process_waits_for_a_slow_save(
     program = f"""
         import asyncio, sys, time
         from pathlib import Path
-        from reactive_ws.middleware.endings import save_before_signals
+        from reactive_ws.middleware.persistence.endings import save_before_signals
 
         def save():
             time.sleep(0.5)

@@ -16,7 +16,7 @@ from reactive_ws.engine.domain import Domain, ErrorReport
 from reactive_ws.engine.equality import shallow
 from reactive_ws.errors import DomainMismatch, StoreClosed, UsageError
 from reactive_ws.middleware import undo
-from reactive_ws.state.keyed import KeyedStore
+from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.store import Store
 
 

@@ -22,7 +22,7 @@ from reactive_ws.errors import (
 )
 from reactive_ws.server import Context, Server, SnapshotContext
 from reactive_ws.server.logs import Batch, CommandKey, Outcome, PostgresLog
-from reactive_ws.server.logs.asyncpg_driver import Connection
+from reactive_ws.server.logs.postgres.driver import Connection
 from reactive_ws.service import WebSocketService
 from reactive_ws.wire import Guarantee, JsonCodec, protocol_v1
 

@@ -37,7 +37,7 @@ from reactive_ws.stores.wire.chat import (
     Typing,
 )
 from reactive_ws.testing import Mute, World, simulate
-from reactive_ws.transport.authentication import Query
+from reactive_ws.transport.credentials.authentication import Query
 
 PLAIN = Backoff(initial=1.0, factor=2.0, jitter=Jitter.NONE)
 

@@ -16,14 +16,14 @@ import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
 from typing import Any, Final
 
-from ...errors import Conflict, LogError, LogUnavailable, LogUnusable, UsageError
-from ...wire import Position
-from .asyncpg_driver import Connection, Driver, Pool, Record, driver, safe_name, translate
-from .log import PAGE_BYTES
-from .names import matches, prefix_of
-from .packing import check_batch, pack_key, pack_messages, unpack_key, unpack_messages
-from .postgres_schema import FORMAT, SCHEMA
-from .records import Batch, Checkpoint, CommandKey, Entry, Outcome, Page, Retention
+from ....errors import Conflict, LogError, LogUnavailable, LogUnusable, UsageError
+from ....wire import Position
+from ..log import PAGE_BYTES
+from ..names import matches, prefix_of
+from ..packing import check_batch, pack_key, pack_messages, unpack_key, unpack_messages
+from ..records import Batch, Checkpoint, CommandKey, Entry, Outcome, Page, Retention
+from .driver import Connection, Driver, Pool, Record, driver, safe_name, translate
+from .schema import FORMAT, SCHEMA
 
 __all__ = ["PostgresLog"]
 

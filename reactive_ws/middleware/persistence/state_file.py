@@ -11,8 +11,8 @@ from hashlib import blake2b
 from itertools import count
 from typing import Any
 
-from ..engine import UNSET
-from ..errors import FileUnusable
+from ...engine import UNSET
+from ...errors import FileUnusable
 from .persist_report import AsideKind, Reporter
 from .state_format import BadState, Saved, read_rows, write_rows
 from .storage import StateStorage

@@ -10,7 +10,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 
-from ..outbox import Pending
+from ...outbox import Pending
 
 __all__ = ["BackgroundThread"]
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 
 from reactivex.abc import SchedulerBase
 
-from ..state import KeyedStore, Store
+from ...state import KeyedStore, Store
 from .codec import StateCodec
 from .persist_file import PersistFile
 from .persist_report import PersistReport

@@ -23,12 +23,12 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from ...errors import LogError, LogUnavailable, UsageError
-from ...wire import Position
-from .log import PAGE_BYTES
-from .records import Batch, Checkpoint, CommandKey, Outcome, Page, Retention
-from .sqlite_schema import connect, translate
-from .sqlite_tables import Tables
+from ....errors import LogError, LogUnavailable, UsageError
+from ....wire import Position
+from ..log import PAGE_BYTES
+from ..records import Batch, Checkpoint, CommandKey, Outcome, Page, Retention
+from .schema import connect, translate
+from .tables import Tables
 
 __all__ = ["SqliteLog"]
 

@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 from weakref import WeakSet
 
-from ..connection import CloseCode
-from ..errors import ConnectionLost
-from ..outbox import Outgoing
+from ...connection import CloseCode
+from ...errors import ConnectionLost
+from ...outbox import Outgoing
 from .pulling import Pulled, Runs, Socket
 from .traffic import Traffic
 

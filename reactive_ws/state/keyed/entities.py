@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from .persistent_map import Map
 
-__all__ = ["Entities", "Place"]
+__all__ = ["Entities", "Rank"]
 
 _MISSING: Final = object()
 
@@ -24,7 +24,7 @@ _MANY: Final = 64
 _LONGEST_FRACTION: Final = 64
 """Bits of a denominator; one more halving numbers all places again, so that places stay small."""
 
-Place: TypeAlias = int | Fraction
+Rank: TypeAlias = int | Fraction
 """Keys that came later have larger places; a key that was moved by hand may have a fraction."""
 
 K = TypeVar("K")
@@ -53,7 +53,7 @@ class _Keys(Generic[K]):
 
     def __init__(
         self,
-        places: Map[K, Place],
+        places: Map[K, Rank],
         next_place: int,
         lineage: object = None,
         lost_places: int = 0,
@@ -97,7 +97,7 @@ class _Keys(Generic[K]):
         last = {key: place for place, key in enumerate(came) if key in places}
         return (*kept, *sorted(last, key=last.__getitem__))
 
-    def with_last(self, places: Map[K, Place], keys: tuple[K, ...]) -> _Keys[K]:
+    def with_last(self, places: Map[K, Rank], keys: tuple[K, ...]) -> _Keys[K]:
         """Returns these keys with `keys` after them.
 
         Args:
@@ -108,7 +108,7 @@ class _Keys(Generic[K]):
         self._pass_on(made, keys)
         return made
 
-    def without(self, places: Map[K, Place]) -> _Keys[K]:
+    def without(self, places: Map[K, Rank]) -> _Keys[K]:
         """Returns what is left of these keys.
 
         Args:
@@ -159,7 +159,7 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
     @classmethod
     def of(cls, values: dict[K, V_co]) -> Entities[K, V_co]:
         """Returns a mapping of these pairs, in their order."""
-        places: Map[K, Place] = Map({key: place for place, key in enumerate(values)})
+        places: Map[K, Rank] = Map({key: place for place, key in enumerate(values)})
         return _made(Map(values), _Keys(places, len(values)), ())
 
     def __repr__(self) -> str:
@@ -191,7 +191,7 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         """Returns the value under a key, or `default`."""
         return self._values.get(key, default)
 
-    def place_of(self, key: K) -> Place:
+    def place_of(self, key: K) -> Rank:
         """Returns a number that is larger for keys that came later.
 
         Raises:
@@ -310,11 +310,11 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         # The entity is the same, so the observers of the key are not called.
         return _noting(_made(self._values, moved, (key,)), (key,))
 
-    def _numbered_again(self, key: K, place: Place) -> Entities[K, V_co]:
+    def _numbered_again(self, key: K, place: Rank) -> Entities[K, V_co]:
         """Returns a mapping with whole numbers as places, in the order that `place` gives to `key`."""
-        places: dict[K, Place] = {**self._keys.places, key: place}
+        places: dict[K, Rank] = {**self._keys.places, key: place}
         ordered = sorted(places, key=places.__getitem__)
-        numbers: Map[K, Place] = Map({it: number for number, it in enumerate(ordered)})
+        numbers: Map[K, Rank] = Map({it: number for number, it in enumerate(ordered)})
         return _noting(_made(self._values, _Keys(numbers, len(ordered)), (key,)), (key,))
 
     def instead_of(self, older: Entities[K, V_co], changed: Iterable[K]) -> Entities[K, V_co]:
@@ -370,7 +370,7 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         return _noting(self, still_none) if still_none else self
 
 
-def _between(low: Place, high: Place) -> Place:
+def _between(low: Rank, high: Rank) -> Rank:
     return Fraction(low + high) / 2
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from websockets.exceptions import ConnectionClosed
 
-from ..connection import CloseCode
+from ...connection import CloseCode
 
 __all__ = ["Pulled", "Runs", "Socket"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar, cast
 
-from ..engine import Source, check_kind
-from .computed import Derived
-from .derived import derived
-from .keyed import KeyedStore
-from .store import ReadOnly, Store
+from ...engine import Source, check_kind
+from ..computed import Derived
+from ..derived import derived
+from ..store import ReadOnly, Store
+from .keyed_store import KeyedStore
 
 __all__ = ["Active"]
 

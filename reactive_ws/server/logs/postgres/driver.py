@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
-from ...errors import Conflict, LogError, LogUnavailable, LogUnusable
+from ....errors import Conflict, LogError, LogUnavailable, LogUnusable
 
 __all__ = ["Connection", "Driver", "Pool", "Record", "driver", "safe_name", "translate"]
 

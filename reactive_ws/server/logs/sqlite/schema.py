@@ -7,7 +7,7 @@ import sqlite3
 import uuid
 from pathlib import Path
 
-from ...errors import LogUnavailable, LogUnusable
+from ....errors import LogUnavailable, LogUnusable
 
 __all__ = ["connect", "translate"]
 

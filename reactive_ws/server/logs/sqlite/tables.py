@@ -6,10 +6,10 @@ import sqlite3
 import uuid
 from collections.abc import Sequence
 
-from ...errors import Conflict
-from ...wire import Position
-from .names import matches, prefix_of
-from .packing import (
+from ....errors import Conflict
+from ....wire import Position
+from ..names import matches, prefix_of
+from ..packing import (
     check_batch,
     pack_key,
     pack_messages,
@@ -18,7 +18,7 @@ from .packing import (
     unpack_messages,
     unpack_outcome,
 )
-from .records import Batch, Checkpoint, CommandKey, Entry, Outcome, Page, Retention
+from ..records import Batch, Checkpoint, CommandKey, Entry, Outcome, Page, Retention
 
 __all__ = ["Tables"]
 

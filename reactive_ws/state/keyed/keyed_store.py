@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, TypeVar, cast, final, overload
 from reactivex import Observable
 from reactivex.abc import SchedulerBase
 
-from ..engine import (
+from ...engine import (
     Audience,
     Cell,
     Domain,
@@ -38,11 +38,11 @@ from ..engine import (
     same,
     shallow,
 )
-from ..errors import UsageError
+from ...errors import UsageError
+from ..selection import Selection
 from .entities import Entities
 from .key_changes import KeyChanges, changes_of
 from .key_source import KeySource, KeySources
-from .selection import Selection
 
 __all__ = ["KeyedStore", "ReadOnlyKeyed", "Unset"]
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from ..errors import DialFailed, Unauthorized
+from ...errors import DialFailed, Unauthorized
 
 __all__ = ["Answer", "Provider", "ask"]
 

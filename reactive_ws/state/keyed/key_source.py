@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from ..engine import UNSET, Cell, Dependent, Root, fork_safe_lock
+from ...engine import UNSET, Cell, Dependent, Root, fork_safe_lock
 
 __all__ = ["KeySource", "KeySources"]
 

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 from reactivex import Observable, abc
 
-from ..engine import check_function
+from ...engine import check_function
 from .entities import Entities
 
 __all__ = ["KeyChanges", "changes_of"]

@@ -26,7 +26,7 @@ from reactivex.abc import DisposableBase, SchedulerBase
 from reactivex.disposable import SingleAssignmentDisposable
 from reactivex.scheduler import TimeoutScheduler
 
-from ..engine import (
+from ...engine import (
     UNSET,
     Cell,
     Commit,
@@ -39,8 +39,8 @@ from ..engine import (
     check_methods,
     check_seconds,
 )
-from ..errors import UsageError
-from ..state import KeyedStore, Store
+from ...errors import UsageError
+from ...state import KeyedStore, Store
 from .codec import MsgspecCodec, StateCodec
 from .endings import save_before_signals
 from .persist_report import PersistReport, Reporter

@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import FileUnusable
+from ...errors import FileUnusable
 
 __all__ = ["FileLock"]
 

@@ -1,0 +1,12 @@
+"""`PostgresLog`: a log in PostgreSQL, for the nodes of many hosts.
+
+It knows the records of `logs`, and nothing of clients. It imports asyncpg when a log is opened.
+
+    postgres_log  `PostgresLog`: transactions, listening
+    schema        its tables and functions
+    driver        the part of asyncpg that it uses, with types and errors
+"""
+
+from .postgres_log import PostgresLog
+
+__all__ = ["PostgresLog"]
