@@ -41,10 +41,12 @@ __all__ = ["CloseCode", "ClosePolicy", "Meaning", "Verdict", "may_be_sent_by_a_p
 
 
 class CloseCode(enum.IntEnum):
-    """The close codes that this side sends, or that stand for a missing code."""
+    """The close codes that a client or a server of this project sends, or that stand for a missing code."""
 
     NORMAL = 1000
     GOING_AWAY = 1001
+    VIOLATION = 1002
+    """The peer broke the rules of the protocol."""
     EMPTY = 1005
     """The close frame had no code."""
     NO_FRAME = 1006
@@ -53,6 +55,14 @@ class CloseCode(enum.IntEnum):
     """The peer did something that this side does not allow."""
     TOO_BIG = 1009
     """A frame was larger than this side takes."""
+    RESTART = 1012
+    """The server restarts; a new connection may work at once."""
+    TRY_LATER = 1013
+    """The server cannot work at the moment."""
+    UNAUTHORIZED = 4401
+    """The server wants a good token."""
+    FORBIDDEN = 4403
+    """The server does not let this page or program in."""
 
 
 def may_be_sent_by_a_page(code: int) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from ..connection import Meaning, Phase
+from ..connection import CloseCode, Meaning, Phase
 from ..errors import MessageRejected
 from ..wire import Codec, Envelope, JsonCodec, Position, Registry
 from .session import (
@@ -37,8 +37,6 @@ __all__ = ["SocketIo", "SocketIoSession"]
 _CAPABILITIES = Capabilities(acknowledges=True, subscribes=True)
 _MAX_ATTACHMENTS = 1_000
 """Binary parts of one packet; a server that announces more is broken."""
-_NORMAL = 1000
-_VIOLATION = 1002
 
 Parts: TypeAlias = list[bytes]
 
@@ -134,7 +132,7 @@ class SocketIoSession:
             case "0":
                 return self._handshake(rest, now)
             case "1":
-                return Step(events=(Hangup(_NORMAL, "the server closes the session"),))
+                return Step(events=(Hangup(CloseCode.NORMAL, "the server closes the session"),))
             case "2":
                 return Step((Frame("3"),), (Alive(),))
             case "4":
@@ -168,7 +166,7 @@ class SocketIoSession:
             case "0":
                 return self._joined(object_of(decoded(rest)) if rest else None)
             case "1":
-                return Step(events=(Hangup(_NORMAL, "the server ends the connection"),))
+                return Step(events=(Hangup(CloseCode.NORMAL, "the server ends the connection"),))
             case "4":
                 fields = (object_of(decoded(rest)) if rest else None) or {}
                 return Step(events=(TokenWanted(str(fields.get("message", "refused"))),))
@@ -194,7 +192,7 @@ class SocketIoSession:
         count = int(number[:9])
         if count > _MAX_ATTACHMENTS:
             text = f"a packet with {count} attachments; {_MAX_ATTACHMENTS} are the limit"
-            return Step(events=(Hangup(_VIOLATION, text),))
+            return Step(events=(Hangup(CloseCode.VIOLATION, text),))
         plain = {"5": "2", "6": "3"}[kind]
         if count == 0:
             return self._read(plain, inside, [])
@@ -290,7 +288,7 @@ class SocketIoSession:
         """The server was silent for too long."""
         del now
         self.deadline = None
-        return Step(events=(Hangup(_NORMAL, "the server sent no ping in time"),))
+        return Step(events=(Hangup(CloseCode.NORMAL, "the server sent no ping in time"),))
 
 
 def _frames(kind: str, number: str, text: str, parts: Parts, of: str | None) -> tuple[Frame, ...]:

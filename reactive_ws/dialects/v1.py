@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from ..connection import ErrorKind, Meaning, Phase
+from ..connection import CloseCode, ErrorKind, Meaning, Phase
 from ..errors import MessageRejected, RequestFailed, UsageError
 from ..wire import (
     Auth,
@@ -74,7 +74,6 @@ __all__ = ["V1", "V1Session"]
 
 _SMALL = 4096
 """Bytes of positions that need no time of their own."""
-_TRY_AGAIN = 1012
 _FEW = 8
 _ROOM = 16 * 1024
 """Names that fit into one resume of so many bytes: a name has at most 200 bytes, which JSON may write six times as long."""
@@ -333,7 +332,7 @@ class V1Session:
     def _greeted(self, message: Envelope[Hello]) -> Step:
         if self._phase is _Phase.PLAIN and "echo" in self.memory:
             self._remember("greeted")
-            return Step(events=(Control(message), Hangup(_TRY_AGAIN, "its hello came late")))
+            return Step(events=(Control(message), Hangup(CloseCode.RESTART, "its hello came late")))
         if self._phase is not _Phase.GREETING:
             return Step(events=(Control(message), Limit(message.payload.max_size)))
         self._remember("greeted")

@@ -19,6 +19,7 @@ from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
+from ..connection import CloseCode
 from ..errors import LogError, UsageError
 from ..wire import JsonCodec, Position, Registry
 from .access import SUBPROTOCOL, Request, is_allowed_origin, request_of
@@ -52,8 +53,6 @@ _MAX_SIZE = 2**20
 """Bytes of the largest message, for a server that says no limit of its own."""
 _PING_INTERVAL = 30.0
 """Seconds between two pings of the socket, for a server that asks its clients for no heartbeat."""
-_UNAUTHORIZED = 4401
-_BAD_ORIGIN = 4403
 
 
 class Server:
@@ -88,7 +87,7 @@ class Server:
         settings: SessionSettings | None = None,
         handler_timeout: float = 30.0,
         leave_after: float = 0.0,
-        close_code: int = 1012,
+        close_code: int = CloseCode.RESTART,
         # for special needs
         allow_plain: bool = False,
         on_log_error: Callable[[LogError], None] | None = None,
@@ -409,7 +408,11 @@ class Server:
         request = request_of(scope["path"], query, headers, offered)
         refusal, identity = await self._admit(request, offered)
         if refusal is not None:
-            code = _UNAUTHORIZED if refusal[0] is HTTPStatus.UNAUTHORIZED else _BAD_ORIGIN
+            code = (
+                CloseCode.UNAUTHORIZED
+                if refusal[0] is HTTPStatus.UNAUTHORIZED
+                else CloseCode.FORBIDDEN
+            )
             await send({"type": "websocket.close", "code": code, "reason": refusal[1]})
             return
         spoken = SUBPROTOCOL if SUBPROTOCOL in offered else None

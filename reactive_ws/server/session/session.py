@@ -24,6 +24,7 @@ from typing import Any, Final
 import attrs
 import msgspec
 
+from ...connection import CloseCode
 from ...errors import LogError, MessageRejected
 from ...wire import (
     Auth,
@@ -85,11 +86,6 @@ _CLIENT_SIZE: Final = 2**20
 """Bytes of the largest frame, for a client that does not say its own limit."""
 _FRAME_OVERHEAD: Final = 256
 _CONTROL = (Hello, Auth, Resume, Sync, Subscribe, Unsubscribe)
-
-UNAUTHORIZED: Final = 4401
-TRY_LATER: Final = 1013
-POLICY: Final = 1008
-RESTART: Final = 1012
 
 
 class _Lane(enum.Enum):
@@ -215,7 +211,7 @@ class ServerSession:
             envelope = self._codec.decode(frame)
         except MessageRejected as error:
             if self.identity is None:
-                self._close(UNAUTHORIZED, "the first message must be auth")
+                self._close(CloseCode.UNAUTHORIZED, "the first message must be auth")
             self._say("error", ServerError("bad_message", str(error), error.id, retryable=False))
             return self._take()
         return self.handled(envelope)
@@ -280,7 +276,7 @@ class ServerSession:
     def tick(self, now: float) -> list[SessionEffect]:
         """Time passed; call it about once a second."""
         if self.identity is None and now - self._opened_at >= self.settings.auth_timeout:
-            self._close(UNAUTHORIZED, "no auth message came in time")
+            self._close(CloseCode.UNAUTHORIZED, "no auth message came in time")
         if self._must_retry:
             self._must_retry = False
             self._start(_Lane.MARK, self._compare_heads)
@@ -378,7 +374,7 @@ class ServerSession:
     def _give_up(self, lane: _Lane, error: BaseException) -> None:
         """The work of a lane ended with an error that it did not expect: of the log, or of the application."""
         if lane is _Lane.CONTROL and isinstance(error, LogError):
-            self._close(TRY_LATER, "the log is not available")
+            self._close(CloseCode.TRY_LATER, "the log is not available")
         elif lane is _Lane.CONTROL:
             text = "the server failed; its log says why"
             self._say("error", ServerError("internal", text, retryable=True))
@@ -395,7 +391,7 @@ class ServerSession:
             case Hello() as hello:
                 self._greet(hello)
             case _ if self.identity is None:
-                self._close(UNAUTHORIZED, "the first message must be auth")
+                self._close(CloseCode.UNAUTHORIZED, "the first message must be auth")
             case Resume() as resume:
                 yield from self._gather(resume, envelope.id)
             case Sync() as sync:
@@ -416,7 +412,7 @@ class ServerSession:
     def _authenticate(self, token: str, id: str | None) -> _Work:  # noqa: A002 - the wire's name
         identity = yield Authenticate(token)
         if identity is None:
-            self._close(UNAUTHORIZED, "the token was refused")
+            self._close(CloseCode.UNAUTHORIZED, "the token was refused")
             return
         self.identity = identity
         self._say("auth.ok", AuthOk(), id)
@@ -440,9 +436,13 @@ class ServerSession:
         gathered.state.update(dict.fromkeys(resume.state))
         gathered.mark = resume.mark or gathered.mark
         if max(len(gathered.pending), len(gathered.positions)) > _MAX_PENDING:
-            self._close(POLICY, f"a resume has at most {_MAX_PENDING} commands and positions")
+            self._close(
+                CloseCode.POLICY, f"a resume has at most {_MAX_PENDING} commands and positions"
+            )
         elif len(gathered.channels) > self.settings.max_channels:
-            self._close(POLICY, f"at most {self.settings.max_channels} subscriptions are allowed")
+            self._close(
+                CloseCode.POLICY, f"at most {self.settings.max_channels} subscriptions are allowed"
+            )
         elif not resume.more:
             self._gathered = None
             yield from self._recover(gathered, id)
@@ -683,7 +683,7 @@ class ServerSession:
     def _queue_command(self, envelope: Envelope[Any]) -> _Work:
         yield from ()
         if self.identity is None:
-            self._close(UNAUTHORIZED, "the first message must be auth")
+            self._close(CloseCode.UNAUTHORIZED, "the first message must be auth")
         else:
             self._start(_Lane.COMMAND, lambda: self._run(envelope))
 
@@ -756,7 +756,9 @@ class ServerSession:
     def _check_marked(self) -> None:
         if self._following.marked > self.settings.max_marked:
             limit = self.settings.max_marked
-            self._close(POLICY, f"more than {limit} streams wait for this client", is_abort=True)
+            self._close(
+                CloseCode.POLICY, f"more than {limit} streams wait for this client", is_abort=True
+            )
 
     def _start_pages(self) -> None:
         if self._has_room and self._following.marked and _Lane.PAGES not in self._running:
