@@ -15,11 +15,12 @@ from ..errors import MessageRejected
 from ..wire import Position, SnapshotPart
 from .values import decoded
 
-__all__ = ["StateParts", "in_chunks", "in_frames", "size_of"]
+__all__ = ["LARGEST_FRAME", "StateParts", "in_chunks", "in_frames", "size_of"]
 
-_FRAME = 512 * 1024
+LARGEST_FRAME = 512 * 1024
+"""Bytes of the largest part of a resume or a sync."""
 _ENVELOPE = 512
-"""Bytes: the largest part of a resume, and what its envelope takes."""
+"""Bytes that its envelope takes."""
 _MAX_STATE = 64 * 2**20
 """Characters of all states that are not complete, together."""
 _PART = 64
@@ -79,27 +80,31 @@ class StateParts:
             self._size -= state.size
 
 
-def in_chunks(names: tuple[str, ...], limit: int | None) -> list[tuple[str, ...]]:
-    """Returns names in parts, each of which fits into a frame."""
-    parts = in_frames(dict.fromkeys(names, Position("", 0)), limit) if names else []
+def in_chunks(names: tuple[str, ...], limit: int | None, taken: int = 0) -> list[tuple[str, ...]]:
+    """Returns names in parts, each of which fits into a frame; the arguments are those of `in_frames`."""
+    parts = in_frames(dict.fromkeys(names, Position("", 0)), limit, taken) if names else []
     return [tuple(part) for part in parts]
 
 
-def in_frames(streams: Mapping[str, Position], limit: int | None) -> list[dict[str, Position]]:
+def in_frames(
+    streams: Mapping[str, Position], limit: int | None, taken: int = 0
+) -> list[dict[str, Position]]:
     """Returns the streams in parts, each of which fits into a frame.
 
     Args:
         streams: Names and positions.
         limit: Bytes of a frame that the server takes; None for half a MiB.
+        taken: Bytes of each frame that something else takes.
     """
-    most = _FRAME if limit is None or limit <= 0 else min(limit, _FRAME)
+    most = LARGEST_FRAME if limit is None or limit <= 0 else min(limit, LARGEST_FRAME)
+    first = _ENVELOPE + taken
     parts: list[dict[str, Position]] = [{}]
-    size = _ENVELOPE
+    size = first
     for name, position in streams.items():
         more = size_of(name, position)
         if parts[-1] and size + more > most:
             parts.append({})
-            size = _ENVELOPE
+            size = first
         parts[-1][name] = position
         size += more
     return parts

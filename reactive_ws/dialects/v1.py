@@ -8,6 +8,7 @@ without a hello.
 from __future__ import annotations
 
 import enum
+import json
 from collections.abc import Callable, Mapping, Sequence
 from itertools import starmap
 from typing import Any, ClassVar
@@ -44,7 +45,7 @@ from ..wire import (
     Unsubscribed,
     protocol_v1,
 )
-from .parts import StateParts, in_chunks, in_frames, size_of
+from .parts import LARGEST_FRAME, StateParts, in_chunks, in_frames, size_of
 from .session import (
     NO_CLOSES,
     Acknowledged,
@@ -75,8 +76,13 @@ __all__ = ["V1", "V1Session"]
 _SMALL = 4096
 """Bytes of positions that need no time of their own."""
 _FEW = 8
-_ROOM = 16 * 1024
-"""Names that fit into one resume of so many bytes: a name has at most 200 bytes, which JSON may write six times as long."""
+_ROOM = 24 * 1024
+"""Names that fit into one resume of so many bytes: name, epoch and mark have at most 200 characters, which JSON may write six
+times as long."""
+_SMALLEST_FRAME = 16 * 1024
+"""Bytes. Frames of a resume that led to no answer are halved for the next connection, as far as this."""
+_MAX_MARK = 200
+"""Characters of a mark; a longer one is not kept, because it comes back with each frame of a resume."""
 _FEATURES = ("cause", "more", "snapshot-parts")
 
 _TYPES = protocol_v1()
@@ -164,7 +170,8 @@ class V1Session:
 
     Attributes:
         deadline: When to ask whether a server without a hello lives at all.
-        memory: Whether a server greeted once (`greeted`), or only repeats what a client offers (`echo`).
+        memory: Whether a server greeted once (`greeted`), or only repeats what a client offers (`echo`); its newest `mark`; the
+            largest `frame` of a resume to try, in bytes.
         capabilities: None in plain mode.
     """
 
@@ -189,6 +196,10 @@ class V1Session:
         self._outdated: dict[str, str] = {}
         # Whether the server names features, so that it knows this client's hello and the whole resume.
         self._is_whole = False
+        # What `memory` had as `frame` before this session tried its resume.
+        self._tried: str | None = None
+        # Whether a mark that is too long was reported.
+        self._has_long_mark = False
         self._parts = StateParts()
 
     @property
@@ -200,6 +211,7 @@ class V1Session:
         """Waits for the server's hello, if the server selected the subprotocol."""
         self._opening = opening
         self.memory = dict(opening.memory)
+        self._tried = self.memory.get("frame")
         own = self._codec.subprotocol
         if own is None or opening.subprotocol != own:
             return self._go_plain()
@@ -326,7 +338,7 @@ class V1Session:
 
     def _remember(self, kind: str) -> None:
         """Notes for the next session which kind of server this is, and keeps the mark."""
-        kept = {name: text for name, text in self.memory.items() if name == "mark"}
+        kept = {name: text for name, text in self.memory.items() if name in ("mark", "frame")}
         self.memory = {**kept, kind: "yes"}
 
     def _greeted(self, message: Envelope[Hello]) -> Step:
@@ -354,7 +366,7 @@ class V1Session:
 
     def _introduce(self, message: Envelope[Hello]) -> Step:
         """Writes hello, token and resume in one go, for a server that knows the whole of v1."""
-        opening, limit = self._opening, message.payload.max_size
+        opening, limit = self._opening, self._limit(message.payload)
         self._is_whole = True
         self._phase = _Phase.RESUMING
         self._read_states_in_parts()
@@ -362,9 +374,11 @@ class V1Session:
         frames = [self._frame(hello)]
         if opening.token is not None:
             frames.append(self._frame(Auth(opening.token)))
-        subscriptions = in_chunks(opening.subscriptions, limit)
-        positions = [part for part in in_frames(opening.positions, limit) if part]
-        pending = in_chunks(opening.pending, limit)
+        mark = self.memory.get("mark")
+        taken = 0 if mark is None else len(json.dumps(mark))
+        subscriptions = in_chunks(opening.subscriptions, limit, taken)
+        positions = [part for part in in_frames(opening.positions, limit, taken) if part]
+        pending = in_chunks(opening.pending, limit, taken)
         count = len(opening.subscriptions) + len(opening.positions) + len(opening.pending)
         if count <= _FEW and (limit is None or limit >= _ROOM):
             whole = Resume(
@@ -379,11 +393,11 @@ class V1Session:
                 *(Resume(positions=part) for part in positions),
                 *(Resume(pending=part) for part in pending),
             ]
-        mark = self.memory.get("mark")
         last = len(resumes) - 1
         for number, resume in enumerate(resumes):
             whole = msgspec.structs.replace(resume, mark=mark, more=number < last)
             frames.append(self._frame(whole))
+        self._try_frames(frames, limit)
         self._unanswered = {}
         self._frames_out = 1
         size = max(0, sum(len(frame.data) for frame in frames) - _SMALL)
@@ -406,7 +420,8 @@ class V1Session:
             return Step(syncs, (Control(message), self._ready(is_recovered=None)))
         self._phase = _Phase.RESUMING
         self._unanswered = dict.fromkeys(positions)
-        parts = in_frames(positions, hello.max_size)
+        limit = self._limit(hello)
+        parts = in_frames(positions, limit)
         self._frames_out = len(parts)
         # A slow link needs longer for the positions of ten thousand streams than for a few.
         size = max(0, sum(starmap(size_of, positions.items())) - _SMALL)
@@ -414,11 +429,26 @@ class V1Session:
             self._frame(Resume(streams=part, more=number < len(parts)))
             for number, part in enumerate(parts, 1)
         )
+        self._try_frames(frames, limit)
         waits = Handshaking(Phase.RESUMING, "answer to the resume", size)
         return Step(frames, (Control(message), waits))
 
+    def _limit(self, hello: Hello) -> int | None:
+        """Returns how large a frame of a resume may be: what the server says, or less after one that led to no answer."""
+        tried = self.memory.get("frame")
+        limits = (hello.max_size, None if tried is None else int(tried))
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    def _try_frames(self, frames: Sequence[Frame], limit: int | None) -> None:
+        """Notes for the next session that it should try half; `_ready` takes it back."""
+        if max(len(frame.data) for frame in frames) > _SMALLEST_FRAME:
+            half = min(LARGEST_FRAME, limit or LARGEST_FRAME) // 2
+            self.memory = {**self.memory, "frame": str(max(half, _SMALLEST_FRAME))}
+
     def _ready(self, *, is_recovered: bool | None) -> Ready:
         self._phase = _Phase.LIVE
+        kept = {name: text for name, text in self.memory.items() if name != "frame"}
+        self.memory = kept if self._tried is None else {**kept, "frame": self._tried}
         hello = self._hello or Hello()
         return Ready(
             beat=hello.heartbeat,
@@ -435,9 +465,7 @@ class V1Session:
         if self._phase is not _Phase.RESUMING:
             # The server could not go on with these streams, or began others.
             return Step(events=(Control(message), *_followed(it.streams)))
-        if it.mark is not None:
-            self.memory = {**self.memory, "mark": it.mark}
-        events: list[Event] = [Control(message), *_followed(it.streams)]
+        events: list[Event] = [*self._marked(it.mark), Control(message), *_followed(it.streams)]
         events += (Ended(name, refusal.code) for name, refusal in it.refused.items())
         for name, stream in it.streams.items():
             self._unanswered.pop(name, None)
@@ -472,11 +500,14 @@ class V1Session:
     ) -> tuple[Frame, ...]:
         limit = None if self._hello is None else self._hello.max_size
         named = dict.fromkeys(streams, Position("", 0))
-        syncs = [Sync(tuple(part)) for part in in_frames(named, limit)]
-        if self._is_whole and pending:
-            # Before the first state: the server looks them up when it has read that state.
-            first = [Sync(syncs[0].streams, part) for part in in_chunks(tuple(pending), limit)]
-            syncs[:1] = first
+        if not (self._is_whole and pending):
+            syncs = [Sync(tuple(part)) for part in in_frames(named, limit)]
+        else:
+            # One half of a frame for the streams, one for the ids. They come before the first state, because the server looks
+            # them up when it has read that state.
+            half = (LARGEST_FRAME if limit is None else limit) // 2
+            syncs = [Sync(tuple(part)) for part in in_frames(named, half)]
+            syncs[:1] = [Sync(syncs[0].streams, part) for part in in_chunks(tuple(pending), half)]
         return tuple(self._frame(sync) for sync in syncs)
 
     def _subscribed(self, message: Envelope[Subscribed]) -> Step:
@@ -563,9 +594,22 @@ class V1Session:
         return Step((self._frame(Pong(), message.id),), (Alive(), Control(message)))
 
     def _ponged(self, message: Envelope[Pong]) -> Step:
-        if message.payload.mark is not None:
-            self.memory = {**self.memory, "mark": message.payload.mark}
-        return Step(events=(Alive(message.id, is_answer=True), Control(message)))
+        notices = self._marked(message.payload.mark)
+        return Step(events=(*notices, Alive(message.id, is_answer=True), Control(message)))
+
+    def _marked(self, mark: str | None) -> tuple[Event, ...]:
+        """Keeps a mark of the server; returns what there is to report."""
+        if mark is None:
+            return ()
+        if len(mark) <= _MAX_MARK:
+            self.memory = {**self.memory, "mark": mark}
+            return ()
+        if self._has_long_mark:
+            return ()
+        self._has_long_mark = True
+        text = f"a mark of {len(mark)} characters was left out: a mark has at most {_MAX_MARK}"
+        error = MessageRejected(text, type="resumed")
+        return (Notice(ErrorKind.PROTOCOL, error, is_retryable=False),)
 
     def _leaves(self, message: Envelope[GoAway]) -> Step:
         return Step(events=(Leaving(max(0.0, message.payload.after)), Control(message)))

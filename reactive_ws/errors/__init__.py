@@ -36,6 +36,7 @@ ReactiveWSError
 │   ├── OutboxFull              no room for another message that must not be dropped
 │   ├── AcknowledgementLate     a message that the server has read and does not acknowledge
 │   └── DeliveryFailed          a message that will not be delivered, with the reason
+│       └── DeliveryUncertain   a message that was sent, and whose outcome will not be known
 ├── JournalError                the durable outbox's file: locked, corrupt, or the disk is full
 ├── LogError                    a log of the server half
 │   ├── Conflict                another command changed what this one read: run it again
@@ -78,6 +79,7 @@ from .delivery import (
     AcknowledgementLate,
     DeliveryError,
     DeliveryFailed,
+    DeliveryUncertain,
     FileUnusable,
     JournalError,
     ListenFailed,
@@ -117,6 +119,7 @@ __all__ = [
     "ConnectionLost",
     "DeliveryError",
     "DeliveryFailed",
+    "DeliveryUncertain",
     "DialFailed",
     "DomainMismatch",
     "DuplicateId",

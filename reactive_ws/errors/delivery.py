@@ -10,6 +10,7 @@ __all__ = [
     "AcknowledgementLate",
     "DeliveryError",
     "DeliveryFailed",
+    "DeliveryUncertain",
     "FileUnusable",
     "JournalError",
     "ListenFailed",
@@ -53,7 +54,7 @@ class AcknowledgementLate(DeliveryError):
 
 
 class DeliveryFailed(DeliveryError):
-    """Raised by awaiting a Delivery that failed or whose outcome is unknown.
+    """Raised by awaiting a Delivery that failed; `DeliveryUncertain` when the outcome is unknown.
 
     Attributes:
         id: The message id.
@@ -66,6 +67,15 @@ class DeliveryFailed(DeliveryError):
         self.reason = reason
 
     text = "message {id} was not delivered: {reason}"
+
+
+class DeliveryUncertain(DeliveryFailed):
+    """Raised by awaiting a Delivery of a message that was sent, and whose outcome will not be known.
+
+    The server may have it. To send the same message again, send it with the same id: a server that knows the id drops the copy.
+    """
+
+    text = "it is not known whether message {id} was delivered: {reason}"
 
 
 @attrs.define(eq=False, slots=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from .root import ReactiveWSError
+from .root import ReactiveWSError, one_line
 
 __all__ = [
     "BadAddress",
@@ -108,15 +108,26 @@ class BadAddress(UsageError):
 
 @attrs.define(eq=False, slots=False)
 class DuplicateId(UsageError):
-    """A message has the id of another one that still waits to be sent or acknowledged.
+    """A message has the id of another one that still waits, or that was given up while the server may still answer it.
 
     Attributes:
         id: The message id.
+        is_given_up: Whether the other one was written on this connection, and given up. The id is free again when the
+            connection ends, for the same message: a server that has it drops the copy.
     """
 
     id: str
+    is_given_up: bool = False
 
-    text = "a message with id {id!r} waits in the outbox already; give every message its own id"
+    def __str__(self) -> str:
+        if self.is_given_up:
+            text = (
+                f"a message with id {self.id!r} was given up after it was written on this connection, and the server may still "
+                "take it; send it again after a reconnect(), or give the new message its own id"
+            )
+        else:
+            text = f"a message with id {self.id!r} waits in the outbox already; give every message its own id"
+        return one_line(text)
 
 
 class ServiceClosed(UsageError):

@@ -15,14 +15,16 @@ __all__ = ["Entries"]
 _Key: TypeAlias = tuple[str, str, int]
 _MAX_MESSAGES: Final = 10_000
 """Messages that wait for the last one of their entries, of all streams."""
+_MAX_SIZE: Final = 64 * 2**20
+"""Characters of their frames."""
 
 
 class Entries:
     """The messages of entries whose last message is not there, or not delivered yet. False when there are none."""
 
     def __init__(self) -> None:
-        self._waiting: dict[_Key, list[Envelope[Any]]] = {}
-        self._count = 0
+        self._waiting: dict[_Key, list[tuple[Envelope[Any], int]]] = {}
+        self._count = self._size = 0
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -30,21 +32,26 @@ class Entries:
     def clear(self) -> None:
         """The connection ended: the entries come again, whole, after the resume."""
         self._waiting.clear()
-        self._count = 0
+        self._count = self._size = 0
 
-    def add(self, envelope: Envelope[Any]) -> bool:
-        """Keeps a message that has `more`; returns False when too many wait, and then forgets its entry."""
+    def add(self, envelope: Envelope[Any], size: int = 0) -> bool:
+        """Keeps a message that has `more`, with the size of its frame; returns False when too many wait, and then forgets its
+        entry.
+        """
         key = _key(envelope.stream, envelope.epoch, envelope.seq)
-        if self._count >= _MAX_MESSAGES:
+        if self._count >= _MAX_MESSAGES or self._size + size > _MAX_SIZE:
             self._take(key)
             return False
-        self._waiting.setdefault(key, []).append(envelope)
+        self._waiting.setdefault(key, []).append((envelope, size))
         self._count += 1
+        self._size += size
         return True
 
     def begin(self, stream: str | None, epoch: str | None, seq: int | None) -> None:
         """A message with `more` was rejected; the others of its entry follow."""
-        self._waiting.setdefault(_key(stream, epoch, seq), [])
+        key = _key(stream, epoch, seq)
+        if len(self._waiting) < _MAX_MESSAGES:
+            self._waiting.setdefault(key, [])
 
     def last(self, stream: str | None, epoch: str | None, seq: int | None) -> Envelope[Any] | None:
         """The last message of an entry was rejected: returns the one before it, which takes its place."""
@@ -53,8 +60,10 @@ class Entries:
         if not kept:
             self._waiting.pop(key, None)
             return None
+        message, size = kept.pop()
         self._count -= 1
-        return kept.pop()
+        self._size -= size
+        return message
 
     def drop(self, envelope: Envelope[Any]) -> None:
         """The entry of this message was delivered before."""
@@ -78,7 +87,8 @@ class Entries:
     def _take(self, key: _Key) -> list[Envelope[Any]]:
         kept = self._waiting.pop(key, [])
         self._count -= len(kept)
-        return kept
+        self._size -= sum(size for _, size in kept)
+        return [message for message, _ in kept]
 
 
 def _key(stream: str | None, epoch: str | None, seq: int | None) -> _Key:

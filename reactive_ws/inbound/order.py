@@ -2,8 +2,8 @@
 
     seen `seq`          dropped, counted
     the next `seq`      delivered
-    a later `seq`       held, at most 64 messages or 2 s for what is missing; then the gap is reported, the held messages are
-                        delivered, and the caller asks the server for a snapshot
+    a later `seq`       held, at most 64 messages, 16 Mi characters of all streams, or 2 s for what is missing; then the gap is
+                        reported, the held messages are delivered, and the caller asks the server for a snapshot
     a new `epoch`       the server forgot the old numbers: start at this message, and ask for a snapshot
     first contact       the stream starts at this message
     `more`              held until the last message of the entry is there; then all of them in order
@@ -25,15 +25,21 @@ import attrs
 from ..wire import Envelope, Position
 from .entries import Entries
 
-__all__ = ["Gap", "Inbound"]
+__all__ = ["Gap", "Inbound", "has_place"]
 
 _MAX_HELD = 64
+_MAX_HELD_SIZE = 16 * 2**20
+"""Characters of the frames that all streams hold together."""
 _MAX_WAIT = 2.0
 _MAX_IDS = 1024
 _MAX_STREAMS = 10_000
 """Streams whose positions are kept; the one that was quiet for the longest time is forgotten."""
 _MAX_NAME = 200
 """Bytes of a stream's name. A stream with a longer one has no position: its messages are delivered as they come."""
+_MAX_EPOCH = 200
+"""Characters of an epoch. The same holds for a longer one. A resume names both, and must fit into a frame."""
+_MAX_SEQ = 2**53 - 1
+"""The largest `seq` that every JSON reader takes. A larger one is not a position."""
 _NOTHING: tuple[Envelope[Any], ...] = ()
 
 
@@ -55,15 +61,16 @@ class Gap:
 
 
 class _Cursor:
-    """Where a stream is. `held` has what came too early, by `seq`; None stands for a rejected message."""
+    """Where a stream is. `held` has what came too early, by `seq`, with its size; None stands for a rejected message."""
 
-    __slots__ = ("epoch", "held", "seq", "stream", "until")
+    __slots__ = ("epoch", "held", "seq", "size", "stream", "until")
 
     def __init__(self, stream: str, epoch: str, seq: int) -> None:
         self.stream = stream
         self.epoch = epoch
         self.seq = seq
-        self.held: dict[int, Envelope[Any] | None] = {}
+        self.held: dict[int, tuple[Envelope[Any] | None, int]] = {}
+        self.size = 0
         self.until = 0.0
 
 
@@ -89,6 +96,8 @@ class Inbound:
         self._gaps: list[Gap] = []
         self._forgotten: list[str] = []
         self._is_catching_up = False
+        # Characters of what all cursors hold.
+        self._held_size = 0
 
     @property
     def deadline(self) -> float | None:
@@ -99,8 +108,8 @@ class Inbound:
 
     @property
     def is_moved(self) -> bool:
-        """Whether a stream moved since `take_moved`."""
-        return bool(self._moved)
+        """Whether a stream moved or was forgotten since `take_moved`."""
+        return bool(self._moved or self._forgotten)
 
     def take_moved(self) -> dict[str, Position]:
         """Returns the positions that changed since the last call."""
@@ -116,41 +125,52 @@ class Inbound:
 
     def forget(self, stream: str) -> None:
         """Forgets a stream: its next message begins it again."""
-        if self._cursors.pop(stream, None) is not None:
+        cursor = self._cursors.pop(stream, None)
+        if cursor is not None:
+            self._empty(cursor)
             self._forgotten.append(stream)
         self._moved.pop(stream, None)
-        self._holding.pop(stream, None)
 
     def take_forgotten(self) -> list[str]:
         """Returns the streams that were forgotten since the last call."""
         forgotten, self._forgotten = self._forgotten, []
         return forgotten
 
-    def adopt(self, positions: Mapping[str, Position]) -> None:
-        """Starts from stored positions. Streams that are known already keep theirs."""
+    def adopt(self, positions: Mapping[str, Position]) -> Mapping[str, Position]:
+        """Starts from stored positions, and returns those that a resume can name. Streams that are known keep theirs."""
         self._is_catching_up = True
+        if not all(has_place(name, it.epoch, it.seq) for name, it in positions.items()):
+            positions = {
+                name: position
+                for name, position in positions.items()
+                if has_place(name, position.epoch, position.seq)
+            }
         for name, position in positions.items():
             self._cursors.setdefault(name, _Cursor(name, position.epoch, position.seq))
+        return positions
 
     def take_gaps(self) -> list[Gap]:
         """Returns the gaps found since the last call; their streams need a snapshot."""
         gaps, self._gaps = self._gaps, []
         return gaps
 
-    def accept(self, envelope: Envelope[Any], now: float) -> tuple[Envelope[Any], ...]:
-        """Takes a message; returns what can be delivered now, in order."""
+    def accept(
+        self, envelope: Envelope[Any], now: float, size: int = 0
+    ) -> tuple[Envelope[Any], ...]:
+        """Takes a message whose frame has `size` characters; returns what can be delivered now, in order."""
         seq, stream = envelope.seq, envelope.stream
         if seq is None or stream is None:
             return _NOTHING if self._is_seen(envelope) else (envelope,)
         cursor = self._cursors.get(stream)
-        if cursor is None and _is_too_long(stream):
-            return _NOTHING if self._is_seen(envelope) else (envelope,)
         if cursor is not None and envelope.epoch == cursor.epoch:
             if seq == cursor.seq + 1 and not cursor.held:
                 cursor.seq = seq
                 self._moved[stream] = cursor
                 return (envelope,)
-            return self._place(cursor, seq, envelope, now)
+            if abs(seq) <= _MAX_SEQ:
+                return self._place(cursor, seq, envelope, now, size)
+        if not has_place(stream, envelope.epoch or "", seq):
+            return _NOTHING if self._is_seen(envelope) else (envelope,)
         return self._begin(stream, envelope.epoch or "", seq, envelope)
 
     def follows(self, envelope: Envelope[Any]) -> bool:
@@ -172,12 +192,12 @@ class Inbound:
         self, stream: str | None, epoch: str | None, seq: int | None, now: float
     ) -> tuple[Envelope[Any], ...]:
         """A message at this position was rejected: it is not delivered, but its stream goes on."""
-        if stream is None or seq is None or _is_too_long(stream):
+        if stream is None or seq is None or not has_place(stream, epoch or "", seq):
             return _NOTHING
         cursor = self._cursors.get(stream)
         if cursor is None or epoch != cursor.epoch:
             return self._begin(stream, epoch or "", seq, None)
-        return self._place(cursor, seq, None, now)
+        return self._place(cursor, seq, None, now, 0)
 
     def is_before(self, stream: str, position: Position) -> bool:
         """Whether a stream is at an earlier entry of the epoch of a position, and misses none."""
@@ -193,16 +213,19 @@ class Inbound:
             Whether it is to be applied (an older one than the position is not), and what follows it.
         """
         cursor = self._cursors.get(stream)
-        if cursor is None or cursor.epoch != position.epoch:
+        is_elsewhere = cursor is None or cursor.epoch != position.epoch
+        if is_elsewhere or abs(position.seq) > _MAX_SEQ:
             self._start(stream, position.epoch, position.seq)
             return True, _NOTHING
+        assert cursor is not None
         if position.seq < cursor.seq:
             return False, _NOTHING
         if self.entries:
             self.entries.forget(stream, position.epoch, position.seq)
         cursor.seq = position.seq
         self._moved[cursor.stream] = cursor
-        cursor.held = {seq: held for seq, held in cursor.held.items() if seq > position.seq}
+        for seq in [seq for seq in cursor.held if seq <= position.seq]:
+            self._pop(cursor, seq)
         following = self._in_sequence(cursor)
         if not cursor.held:
             self._holding.pop(cursor.stream, None)
@@ -223,16 +246,26 @@ class Inbound:
         if cursor is None or (cursor.epoch == position.epoch and cursor.seq < position.seq):
             self._start(stream, position.epoch, position.seq)
 
-    def gather(self, envelope: Envelope[Any]) -> None:
-        """Keeps a message that has `more` until the last one of its entry is there."""
-        if not self.entries.add(envelope):
-            seq = envelope.seq or 0
-            self._gaps.append(Gap(envelope.stream or "", seq, seq))
+    def gather(
+        self, envelope: Envelope[Any], now: float = 0.0, size: int = 0
+    ) -> list[Envelope[Any]]:
+        """Keeps a message that has `more` until the last one of its entry is there.
 
-    def whole(self, envelope: Envelope[Any], now: float) -> list[Envelope[Any]]:
+        Without room for it, its entry counts as missing: half of it must not take effect.
+
+        Returns:
+            What can be delivered now.
+        """
+        if self.entries.add(envelope, size):
+            return []
+        seq = envelope.seq or 0
+        self._gaps.append(Gap(envelope.stream or "", seq, seq))
+        return self.entries.whole(self.skip(envelope.stream, envelope.epoch, envelope.seq, now))
+
+    def whole(self, envelope: Envelope[Any], now: float, size: int = 0) -> list[Envelope[Any]]:
         """Takes the last message of an entry, or one that is an entry alone; returns what can be delivered now."""
         duplicates = self.duplicates
-        ready = self.accept(envelope, now)
+        ready = self.accept(envelope, now, size)
         if self.duplicates > duplicates:
             self.entries.drop(envelope)
         return self.entries.whole(ready)
@@ -241,9 +274,8 @@ class Inbound:
         """The connection ended: what was held comes again after the resume."""
         self.entries.clear()
         self._is_catching_up = True
-        for cursor in self._holding.values():
-            cursor.held = {}
-        self._holding = {}
+        for cursor in list(self._holding.values()):
+            self._empty(cursor)
 
     def ready(self, now: float) -> None:
         """The server answered the resume: what was missed follows at once, and the wait for it begins."""
@@ -262,8 +294,27 @@ class Inbound:
         return tuple(released)
 
     def _start(self, stream: str, epoch: str, seq: int) -> None:
+        """Begins a stream at a position; when no resume can name it, the stream has none from now on."""
+        if not has_place(stream, epoch, seq):
+            self.forget(stream)
+            return
+        before = self._cursors.get(stream)
+        if before is not None:
+            self._empty(before)
         self._cursors[stream] = self._moved[stream] = _Cursor(stream, epoch, seq)
-        self._holding.pop(stream, None)
+
+    def _pop(self, cursor: _Cursor, seq: int) -> Envelope[Any] | None:
+        """Takes a message out of what a stream holds."""
+        message, size = cursor.held.pop(seq)
+        cursor.size -= size
+        self._held_size -= size
+        return message
+
+    def _empty(self, cursor: _Cursor) -> None:
+        """Forgets what a stream holds."""
+        self._held_size -= cursor.size
+        cursor.size, cursor.held = 0, {}
+        self._holding.pop(cursor.stream, None)
 
     def _is_seen(self, envelope: Envelope[Any]) -> bool:
         if envelope.id is None or not self.ids_are_unique:
@@ -285,27 +336,31 @@ class Inbound:
         cursor = self._cursors.get(stream)
         before: list[Envelope[Any]] = []
         if cursor is not None:
-            before = [held for _, held in sorted(cursor.held.items()) if held is not None]
+            held = [cursor.held[number][0] for number in sorted(cursor.held)]
+            before = [message for message in held if message is not None]
             self.gaps += 1
             self._gaps.append(Gap(stream, cursor.seq + 1, seq, is_new_epoch=True))
         self._start(stream, epoch, seq)
         return (*before, envelope) if envelope is not None else tuple(before)
 
     def _place(
-        self, cursor: _Cursor, seq: int, envelope: Envelope[Any] | None, now: float
+        self, cursor: _Cursor, seq: int, envelope: Envelope[Any] | None, now: float, size: int
     ) -> tuple[Envelope[Any], ...]:
         if seq <= cursor.seq or seq in cursor.held:
             self.duplicates += 1
             return _NOTHING
-        cursor.held[seq] = envelope
+        cursor.held[seq] = envelope, size
+        cursor.size += size
+        self._held_size += size
         released = self._in_sequence(cursor)
         if not cursor.held:
             self._holding.pop(cursor.stream, None)
-        elif len(cursor.held) >= _MAX_HELD and self._is_catching_up:
-            # The answer to the resume brings it again, with everything before it.
-            del cursor.held[seq]
-        elif len(cursor.held) >= _MAX_HELD:
-            released = (*released, *self._give_up(cursor))
+        elif len(cursor.held) >= _MAX_HELD or self._held_size > _MAX_HELD_SIZE:
+            if self._is_catching_up:
+                # The answer to the resume brings it again, with everything before it.
+                self._pop(cursor, seq)
+            else:
+                released = (*released, *self._give_up(cursor))
         elif released or cursor.stream not in self._holding:
             # Progress starts the wait again: what is missing now is another message.
             cursor.until = now + _MAX_WAIT
@@ -316,7 +371,7 @@ class Inbound:
         """Returns what follows the cursor without a gap and moves it there."""
         released: list[Envelope[Any]] = []
         while (following := cursor.seq + 1) in cursor.held:
-            held = cursor.held.pop(following)
+            held = self._pop(cursor, following)
             cursor.seq = following
             self._moved[cursor.stream] = cursor
             if held is not None:
@@ -331,15 +386,21 @@ class Inbound:
                 self.gaps += 1
                 self._gaps.append(Gap(cursor.stream, expected, seq))
             expected = seq + 1
-        released = [held for seq in order if (held := cursor.held[seq]) is not None]
+        released = [held for seq in order if (held := cursor.held[seq][0]) is not None]
         cursor.seq = order[-1]
-        cursor.held = {}
-        self._holding.pop(cursor.stream, None)
+        self._empty(cursor)
         self._moved[cursor.stream] = cursor
         return tuple(released)
 
 
-def _is_too_long(stream: str) -> bool:
-    return len(stream) > _MAX_NAME or (
-        4 * len(stream) > _MAX_NAME and len(stream.encode("utf-8", "surrogatepass")) > _MAX_NAME
+def has_place(stream: str, epoch: str = "", seq: int = 0) -> bool:
+    """Whether a resume can name a stream and this position in it."""
+    return (
+        abs(seq) <= _MAX_SEQ
+        and len(epoch) <= _MAX_EPOCH
+        and len(stream) <= _MAX_NAME
+        and (
+            4 * len(stream) <= _MAX_NAME
+            or len(stream.encode("utf-8", "surrogatepass")) <= _MAX_NAME
+        )
     )

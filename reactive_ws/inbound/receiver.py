@@ -41,7 +41,7 @@ from ..state import EventSource, EventStream, Map, Store
 from ..wire import Envelope, Position
 from .agenda import Agenda
 from .dispatcher import Dispatcher, Route, matches
-from .order import Inbound
+from .order import Inbound, has_place
 from .requests import Requests
 from .subscriptions import Subscriptions
 
@@ -178,9 +178,7 @@ class Receiver:
 
     def resume_positions(self) -> Mapping[str, Position]:
         """Returns the positions to resume from, and goes on from there."""
-        positions = self.positions.get()
-        self.inbound.adopt(positions)
-        return positions
+        return self.inbound.adopt(self.positions.get())
 
     def begin(self, session: Session | None) -> None:
         """Reads frames of this session from now on."""
@@ -320,36 +318,39 @@ class Receiver:
 
     def _found(self, frame: str | bytes, found: Step | Event, now: float) -> bool:
         """Takes what a frame was; returns whether the burst ends with it."""
-        self._counters.bytes_received += len(frame)
+        size = len(frame)
+        self._counters.bytes_received += size
         if not isinstance(found, Envelope):
             if isinstance(found, Acknowledged):
                 self._end_run()
                 self._acknowledged(found, now)
                 self._end_run()
                 return False
-            return self._step(found if isinstance(found, Step) else Step(events=(found,)), now)
+            step = found if isinstance(found, Step) else Step(events=(found,))
+            return self._step(step, now, size)
         if self._is_logging:
             self._log.received(found.type, found.id)
         if found.problems:
             self._repaired(found)
         inbound = self.inbound
         is_alone = not (found.more or inbound.entries)
-        for message in inbound.accept(found, now) if is_alone else self._ordered(found, now):
+        for message in (
+            inbound.accept(found, now, size) if is_alone else self._ordered(found, now, size)
+        ):
             self._deliver(message)
         return False
 
-    def _ordered(self, message: Envelope[Any], now: float) -> Iterable[Envelope[Any]]:
-        """Takes a message of the application; returns what can be delivered now."""
+    def _ordered(self, message: Envelope[Any], now: float, size: int) -> Iterable[Envelope[Any]]:
+        """Takes a message of the application from a frame of `size` characters; returns what can be delivered now."""
         inbound = self.inbound
         if message.more and message.seq is not None:
-            inbound.gather(message)
-            return ()
+            return inbound.gather(message, now, size)
         if inbound.entries:
-            return inbound.whole(message, now)
-        return inbound.accept(message, now)
+            return inbound.whole(message, now, size)
+        return inbound.accept(message, now, size)
 
-    def _step(self, step: Step, now: float) -> bool:
-        """Takes a step; returns whether the burst ends with it."""
+    def _step(self, step: Step, now: float, size: int = 0) -> bool:
+        """Takes a step, of a frame of `size` characters; returns whether the burst ends with it."""
         ends_burst = False
         self._connection += step.frames
         for event in step.events:
@@ -358,7 +359,7 @@ class Receiver:
                     self._log.received(event.type, event.id)
                 if event.problems:
                     self._repaired(event)
-                for message in self._ordered(event, now):
+                for message in self._ordered(event, now, size):
                     self._deliver(message)
                 continue
             if event.__class__ is Fault:
@@ -499,7 +500,7 @@ class Receiver:
         if event.is_recovered is False:
             if event.position is not None:
                 self.inbound.restarted(event.stream, event.position)
-            if self._has_snapshots:
+            if self._has_snapshots and has_place(event.stream):
                 self._unsynced[event.stream] = None
         elif event.position is not None and event.is_recovered is None:
             self.inbound.subscribed(event.stream, event.position)
@@ -516,7 +517,7 @@ class Receiver:
             self._report(ErrorKind.APPLICATION, error, is_retryable=again is not None)
 
     def _request(self, event: Request, now: float) -> None:
-        for message in self._ordered(event.message, now):
+        for message in self._ordered(event.message, now, 0):
             self._deliver(message)
         self._connection.append(event)
 

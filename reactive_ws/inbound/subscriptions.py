@@ -101,7 +101,7 @@ class Subscriptions:
         told = self._told.get(name)
         if told is not None:
             told.again_at = again_at
-        if is_refused and again_at is None:
+        if is_refused and again_at is None and (told is not None or name in self._wanted):
             self._refused.add(name)
 
     def token_changed(self) -> None:

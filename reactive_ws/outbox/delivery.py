@@ -14,7 +14,7 @@ from typing import Any
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
-from ..errors import DeliveryFailed
+from ..errors import DeliveryFailed, DeliveryUncertain
 from .pending import Pending
 
 __all__ = ["Delivery", "DeliveryEvent", "DeliveryStatus"]
@@ -60,7 +60,8 @@ class Delivery:
     Awaiting it returns the final status, which is `ACKNOWLEDGED`, or `SENT` for a type without acknowledgement.
 
     Raises (when awaited):
-        DeliveryFailed: it failed, or its outcome is unknown.
+        DeliveryFailed: it failed.
+        DeliveryUncertain: it was sent, and its outcome is unknown; a kind of DeliveryFailed.
         DeliveryError: the reason itself, such as `JournalError` for a durable message that could not be stored.
 
     Attributes:
@@ -111,7 +112,9 @@ class Delivery:
     @property
     def failure(self) -> Exception:
         """The exception that awaiting it raises when it failed or is uncertain."""
-        return self._error or DeliveryFailed(self.id, self._reason or self._status.value)
+        is_uncertain = self._status is DeliveryStatus.UNCERTAIN
+        kind = DeliveryUncertain if is_uncertain else DeliveryFailed
+        return self._error or kind(self.id, self._reason or self._status.value)
 
     @property
     def stream(self) -> Observable[DeliveryStatus]:
@@ -138,7 +141,8 @@ class Delivery:
 
         Raises:
             TimeoutError: it is still open after `timeout` seconds.
-            DeliveryFailed: it failed, or its outcome is unknown.
+            DeliveryFailed: it failed.
+            DeliveryUncertain: it was sent, and its outcome is unknown.
         """
         return self._final().result(timeout)
 

@@ -26,14 +26,14 @@ __all__ = ["Journal", "Stored"]
 
 _logger = logging.getLogger("reactive_ws.outbox")
 
-_VERSION = 3
+_VERSION = 4
 _APPLICATION = 0x52575301
 _CREATE = (
     (
         "CREATE TABLE entries (number INTEGER PRIMARY KEY AUTOINCREMENT, "
-        "id TEXT NOT NULL UNIQUE, frame NOT NULL, sent REAL, checksum BLOB NOT NULL)"
+        "id TEXT NOT NULL UNIQUE, frame NOT NULL, sent REAL, expires REAL, checksum BLOB NOT NULL)"
     ),
-    "CREATE TABLE damaged (number INTEGER, id, frame, sent, checksum)",
+    "CREATE TABLE damaged (number INTEGER, id, frame, sent, expires, checksum)",
     "CREATE TABLE client (name TEXT NOT NULL)",
     "INSERT INTO client VALUES (lower(hex(randomblob(16))))",
 )
@@ -49,11 +49,13 @@ class Stored:
         id: Of the message.
         frame: The message as the codec wrote it.
         sent: When it may have been transmitted first, in seconds since 1970; None: it was never transmitted.
+        expires: When its time to live is over, in seconds since 1970; None: never, also once it may have been transmitted.
     """
 
     id: str
     frame: str | bytes = attrs.field(repr=False)
     sent: float | None = None
+    expires: float | None = None
 
 
 @attrs.frozen
@@ -170,7 +172,7 @@ class Journal:
         try:
             with self._file.translating():
                 rows: list[Any] = self._file.database.execute(
-                    "SELECT number, id, frame, sent, checksum FROM entries ORDER BY number"
+                    "SELECT number, id, frame, sent, expires, checksum FROM entries ORDER BY number"
                 ).fetchall()
         except (TypeError, ValueError) as error:
             reason = "is damaged; restore it from a copy or choose another one"
@@ -178,7 +180,7 @@ class Journal:
         good = [row for row in rows if _is_whole(row)]
         if len(good) < len(rows):
             self._set_aside([row for row in rows if not _is_whole(row)])
-        return [Stored(row[1], row[2], row[3]) for row in good]
+        return [Stored(*row[1:5]) for row in good]
 
     def append(self, one: Stored, done: Callable[[JournalError | None], None]) -> None:
         """Stores a message; calls `done` with None once it is on disk, or with what prevented that."""
@@ -330,13 +332,13 @@ class Journal:
                 if isinstance(step, _Append):
                     one = step.one
                     database.execute(
-                        "INSERT OR IGNORE INTO entries (id, frame, sent, checksum) VALUES (?, ?, ?, ?)",
-                        (one.id, one.frame, one.sent, _checksum(one)),
+                        "INSERT OR IGNORE INTO entries (id, frame, sent, expires, checksum) VALUES (?, ?, ?, ?, ?)",
+                        (one.id, one.frame, one.sent, one.expires, _checksum(one)),
                     )
                 elif isinstance(step, _Mark):
                     database.executemany(
-                        "UPDATE entries SET sent = ?, checksum = ? WHERE id = ?",
-                        [(one.sent, _checksum(one), one.id) for one in step.messages],
+                        "UPDATE entries SET sent = ?, expires = ?, checksum = ? WHERE id = ?",
+                        [(one.sent, one.expires, _checksum(one), one.id) for one in step.messages],
                     )
                 else:
                     database.execute("DELETE FROM entries WHERE id = ?", (step.id,))
@@ -344,7 +346,7 @@ class Journal:
     def _set_aside(self, rows: list[Any]) -> None:
         with self._file.transaction() as database:
             for number, *row in rows:
-                database.execute("INSERT INTO damaged VALUES (?, ?, ?, ?, ?)", (number, *row))
+                database.execute("INSERT INTO damaged VALUES (?, ?, ?, ?, ?, ?)", (number, *row))
                 database.execute("DELETE FROM entries WHERE number = ?", (number,))
         reason = (
             f"has {len(rows)} damaged messages; they are not sent and kept in its table `damaged`"
@@ -355,14 +357,14 @@ class Journal:
 def _checksum(one: Stored) -> bytes:
     frame = one.frame
     kind, data = ("t", frame.encode()) if isinstance(frame, str) else ("b", bytes(frame))
-    head = f"{kind}{len(one.id)}:{one.id}{one.sent}".encode()
+    head = f"{kind}{len(one.id)}:{one.id}{one.sent}/{one.expires}".encode()
     return hashlib.blake2b(head + data, digest_size=8).digest()
 
 
 def _is_whole(row: Any) -> bool:
-    _, identity, frame, sent, checksum = row
+    _, identity, frame, sent, expires, checksum = row
     if not isinstance(identity, str) or not isinstance(frame, str | bytes):
         return False
-    if not isinstance(sent, float | None):
+    if not isinstance(sent, float | None) or not isinstance(expires, float | None):
         return False
-    return bool(checksum == _checksum(Stored(identity, frame, sent)))
+    return bool(checksum == _checksum(Stored(identity, frame, sent, expires)))

@@ -8,11 +8,14 @@ The rules:
       ends it. An entry that the server has read and does not acknowledge becomes slow; later, `tick` asks for another
       connection.
     * A refusal is an error of the server that is not retryable, or a close of the connection while the entry was alone
-      in flight, `max_refusals` times.
+      in flight, `max_refusals` times. An entry is alone when the server has confirmed all else that was written: a frame
+      of the connection itself, or an at-most-once message, may be what the server closed for.
     * A server that keeps outcomes for a limited time would take an older copy for a new message. So an entry that was sent
       longer ago than that is not sent again: it becomes uncertain. One never sent is sent whatever its age. The age counts
       by the wall clock, which goes on while the computer sleeps and between two processes.
     * A durable entry is sent for the first time when its file says that it may have been sent.
+    * An id names one message. The id of an entry that was written on this connection and given up is refused until the server
+      answers it or the connection ends: the server would take another message with this id for a copy.
     * A parked entry is set aside, because the server refused it for now or takes no message of its size. Later entries go
       ahead of it. It returns to the head of the queue.
     * Full, in entries or in bytes: a new entry makes the oldest queued at-most-once entries fall out. When that gives no
@@ -46,6 +49,7 @@ Note: TypeAlias = tuple[Outgoing, DeliveryStatus, str | None, Exception | None]
 _PART = 64
 """Entries of one part of the view."""
 _MAX_UNKNOWN = 10_000
+_MAX_GIVEN_UP = 10_000
 _MAX_RECONNECT_AFTER = 600.0
 _MAX_POSTPONED = 60.0
 _LEAST_POSTPONED = 0.05
@@ -99,6 +103,7 @@ class Outbox:
         self._in_flight: dict[str, Outgoing] = {}
         self._parked: dict[str, Outgoing] = {}
         self._by_id: dict[str, Outgoing] = {}
+        self._given_up: dict[str, None] = {}
         # Queued entries that may be dropped, oldest first.
         self._droppable: dict[str, Outgoing] = {}
         self._size = 0
@@ -108,7 +113,10 @@ class Outbox:
         self._deduplicates = False
         self._keeps_outcomes: float | None = None
         self._suspects: set[str] = set()
-        self._writes_beside = 0
+        # Bytes of this connection up to the last frame beside the promised entries, and bytes that the server has read; -1: none.
+        self._beside: float = -1
+        self._confirmed: float = -1
+        self._held_until: float | None = None
         self._next_expiry: float | None = None
         self._next_release: float | None = None
         self._reconnect_after = self.options.reconnect_after
@@ -153,10 +161,22 @@ class Outbox:
         return bool(self._queue) and self._is_online
 
     @property
+    def is_held(self) -> bool:
+        """Whether an entry waits until the server confirms the frames before it; a ping asks for that."""
+        return self._held_until is not None and bool(self._suspects)
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """Whether `confirmed` would change anything."""
+        return bool(self._in_flight) or self._beside > self._confirmed
+
+    @property
     def deadline(self) -> float | None:
         """When `tick` must be called."""
         times = [] if self._next_expiry is None else [self._next_expiry]
         if self._is_online:
+            if self._held_until is not None:
+                times.append(self._held_until)
             if self._next_release is not None:
                 times.append(self._next_release)
             for entry in self._in_flight.values():
@@ -216,7 +236,7 @@ class Outbox:
 
         Raises:
             OutboxFull: there is no room, and the overflow is RAISE.
-            DuplicateId: a message with this id waits here already.
+            DuplicateId: a message with this id waits here already, or was given up on this connection without an answer.
         """
         identity = envelope.id or ""
         is_sure = guarantee is Guarantee.AT_LEAST_ONCE
@@ -235,6 +255,8 @@ class Outbox:
         with self._lock:
             if identity in self._by_id:
                 raise DuplicateId(identity)
+            if identity in self._given_up:
+                raise DuplicateId(identity, is_given_up=True)
             if guarantee is Guarantee.VOLATILE and not self._is_online:
                 entry.is_over = True
                 notes.append(_failed(entry, "not connected, and a volatile message does not wait"))
@@ -246,7 +268,12 @@ class Outbox:
         return entry
 
     def restore(
-        self, envelope: Envelope[Any], frame: str | bytes, now: float, sent: float | None
+        self,
+        envelope: Envelope[Any],
+        frame: str | bytes,
+        now: float,
+        sent: float | None,
+        expires_at: float | None = None,
     ) -> None:
         """Appends a message that the journal kept.
 
@@ -255,6 +282,7 @@ class Outbox:
             frame: The message as the codec wrote it.
             now: The time.
             sent: When an earlier process may have sent it, in seconds since 1970; None: none did.
+            expires_at: When its time to live is over, on the clock of `now`; None: never.
         """
         entry = Outgoing(
             envelope,
@@ -263,6 +291,7 @@ class Outbox:
             Guarantee.AT_LEAST_ONCE,
             Delivery(envelope.id or "", is_final_when_sent=False),
             now,
+            expires_at,
             is_durable=True,
             transmissions=0 if sent is None else 1,
             first_sent=sent,
@@ -327,7 +356,10 @@ class Outbox:
             self._has_acknowledgements = has_acknowledgements
             self._deduplicates = has_acknowledgements if deduplicates is None else deduplicates
             self._keeps_outcomes = keeps_outcomes
-            self._writes_beside = self.position = 0
+            self.position = 0
+            self._given_up.clear()
+            self._beside = self._confirmed = -1
+            self._held_until = None
             for entry in reversed(list(self._parked.values())):
                 if entry.released_at is None and (max_size is None or entry.size <= max_size):
                     self._unpark(entry)
@@ -357,7 +389,7 @@ class Outbox:
             if entry.is_over:
                 return
             if entry.guarantee is not Guarantee.AT_LEAST_ONCE:
-                self._writes_beside += 1
+                self._beside = max(self._beside, entry.position or 0)
                 self._remove(entry)
             elif not self._has_acknowledgements:
                 entry.delivery.settle_when_sent()
@@ -366,9 +398,14 @@ class Outbox:
                 self._touch(entry)
         entry.delivery.advance(DeliveryStatus.SENT)
 
+    def wrote_beside(self, position: float) -> None:
+        """Notes a frame beside the entries, which was written up to this position on the connection."""
+        self._beside = max(self._beside, position)
+
     def confirmed(self, position: int, now: float) -> None:
         """The server has read what was written up to this position; the wait for acknowledgements begins."""
         with self._lock:
+            self._confirmed = max(self._confirmed, position)
             for entry in self._in_flight.values():
                 if entry.position is not None and entry.position <= position:
                     if entry.confirmed_at is None:
@@ -392,6 +429,7 @@ class Outbox:
             if entry.is_over:
                 return
             if entry.guarantee is not Guarantee.AT_LEAST_ONCE:
+                self._beside = max(self._beside, entry.position or 0)
                 self._remove(entry)
                 reason = "the connection ended while it was written"
                 notes.append((entry, DeliveryStatus.UNCERTAIN, reason, None))
@@ -403,10 +441,11 @@ class Outbox:
     def acknowledge(self, identity: str) -> bool:
         """The server has the message with this id; False when nothing waits for that."""
         with self._lock:
+            self._given_up.pop(identity, None)
             entry = self._by_id.get(identity)
             if entry is None or entry.guarantee is not Guarantee.AT_LEAST_ONCE:
                 return False
-            self._writes_beside = 0
+            self._confirmed = max(self._confirmed, entry.position or 0)
             self._reconnect_after = self.options.reconnect_after
             if entry.position is not None:
                 self.position = max(self.position, entry.position)
@@ -423,6 +462,7 @@ class Outbox:
     def reject(self, identity: str, error: Exception) -> bool:
         """The server refused the message with this id, for good."""
         with self._lock:
+            self._given_up.pop(identity, None)
             entry = self._by_id.get(identity)
             if entry is None or entry.guarantee is not Guarantee.AT_LEAST_ONCE:
                 return False
@@ -469,6 +509,9 @@ class Outbox:
         notes: list[Note] = []
         with self._lock:
             found = [self._by_id[identity] for identity in identities if identity in self._by_id]
+            self._remember_given_up(
+                entry for entry in found if entry.delivery.id in self._in_flight
+            )
             for entry in sorted(found, key=lambda it: it.number):
                 self._remove(entry)
                 when = "after" if entry.transmissions else "before"
@@ -486,6 +529,8 @@ class Outbox:
         notes: list[Note] = []
         with self._lock:
             self._is_online = False
+            self._held_until = None
+            self._given_up.clear()
             flying = list(self._in_flight.values())
             if refusals and flying:
                 self._blame(flying, refusals, notes)
@@ -511,6 +556,9 @@ class Outbox:
             if self._next_expiry is not None and self._next_expiry <= now:
                 self._expire(now, notes)
             if self._is_online:
+                if self._held_until is not None and self._held_until <= now:
+                    # It lives for so long: it took those frames.
+                    self._confirmed, self._held_until = max(self._confirmed, self._beside), None
                 self._unpark_due(now)
                 for entry in self._in_flight.values():
                     if entry.confirmed_at is None:
@@ -539,6 +587,8 @@ class Outbox:
         """
         with self._lock:
             self._is_online = False
+            self._held_until = None
+            self._given_up.clear()
             self._return_to_head()
             notes = self._give_up("disconnected", keeps_durable=True)
         self._announce(notes)
@@ -547,6 +597,7 @@ class Outbox:
     def clear(self) -> int:
         """The program gives everything up; returns how many entries that were. Any thread."""
         with self._lock:
+            self._remember_given_up(self._in_flight.values())
             self._return_to_head()
             notes = self._give_up("the outbox was cleared", keeps_durable=False)
         self._announce(notes)
@@ -654,6 +705,8 @@ class Outbox:
                 continue
             if entry.size > room:
                 return None
+            if self._suspects and self._holds(now):
+                return None
             if entry.is_durable and not entry.is_marked and self.on_first is not None:
                 if not entry.is_marking:
                     unmarked += self._next_unmarked()
@@ -676,6 +729,15 @@ class Outbox:
             self._touch(entry)
             return entry
         return None
+
+    def _holds(self, now: float) -> bool:
+        """Whether a suspect must wait, because only an entry that is alone can be blamed."""
+        if self._beside <= self._confirmed:
+            self._held_until = None
+            return False
+        if self._held_until is None:
+            self._held_until = now + self.options.reconnect_after
+        return True
 
     def _next_unmarked(self) -> list[Outgoing]:
         """Returns the entries of the next window that the file has to mark; one note of the file serves them all."""
@@ -735,6 +797,12 @@ class Outbox:
         self._queue.appendleft(entry)
         self._touch(entry)
 
+    def _remember_given_up(self, entries: Iterable[Outgoing]) -> None:
+        for entry in entries:
+            self._given_up[entry.delivery.id] = None
+        while len(self._given_up) > _MAX_GIVEN_UP:
+            del self._given_up[next(iter(self._given_up))]
+
     def _give_up(self, why: str, *, keeps_durable: bool) -> list[Note]:
         notes: list[Note] = []
         for entry in [*self._queue, *self._parked.values()]:
@@ -758,7 +826,7 @@ class Outbox:
 
     def _blame(self, flying: list[Outgoing], refusals: float, notes: list[Note]) -> None:
         """Finds the message that the server refused: it is known only when it was alone."""
-        if len(flying) > 1 or self._writes_beside:
+        if len(flying) > 1 or self._beside > self._confirmed:
             self._suspects.update(entry.delivery.id for entry in flying)
             return
         entry = flying[0]

@@ -105,7 +105,10 @@ class Storage:
             self._post(announce)
 
         sent = self._wall() if entry.is_marked else None
-        self._journal.append(Stored(entry.delivery.id, entry.frame, sent), done)
+        expires = None
+        if sent is None and entry.expires_at is not None:
+            expires = self._wall() + entry.expires_at - self._now()
+        self._journal.append(Stored(entry.delivery.id, entry.frame, sent, expires), done)
 
     def mark(self, entries: Sequence[Outgoing]) -> None:
         """Notes in the file that these entries may have left; they are sent when it is there.
@@ -152,6 +155,7 @@ class Storage:
 
     def _restore(self, stored: Iterable[Stored]) -> None:
         self._unreadable.clear()
+        ahead = self._now() - self._wall()
         for one in stored:
             try:
                 envelope = self._codec.decode(one.frame)
@@ -160,7 +164,8 @@ class Storage:
                 reason = f"{error.reason}; it stays in {self._journal.path} and is not sent"
                 self._unreadable[one.id] = MessageRejected(reason, type=error.type, id=one.id)
                 continue
-            self._outbox.restore(envelope, one.frame, self._now(), one.sent)
+            expires_at = None if one.expires is None else one.expires + ahead
+            self._outbox.restore(envelope, one.frame, self._now(), one.sent, expires_at)
         self._show_unreadable()
 
     def _show_unreadable(self) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..connection import Decisions, Logbook
-from ..errors import MessageRejected, RequestTimeout, ServiceClosed
+from ..engine import check_seconds
+from ..errors import MessageRejected, RequestTimeout, ServiceClosed, UsageError
 from ..inbound import Receiver
 from ..outbox import Delivery, DeliveryStatus, Outbox, OutboxView, Sending, Storage
 from ..state import EventSource, ReadOnly
@@ -22,6 +23,9 @@ from .place import ServicePlace
 __all__ = ["Sender"]
 
 R = TypeVar("R")
+
+_MAX_ID = 200
+"""Characters of a message's id, by protocol v1."""
 
 
 class Sender:
@@ -215,7 +219,10 @@ class Sender:
             row = settings.registry.of(type(message))
             name, body, guarantee = row.name, message, row.guarantee
         own = None if row is None or not isinstance(body, row.payload) else row.identity
-        identity = settings.new_id() if own is None else own(body)
+        # A function of the program made it, so it may be anything.
+        identity: Any = settings.new_id() if own is None else own(body)
+        if not isinstance(identity, str) or not 1 <= len(identity) <= _MAX_ID:
+            raise UsageError(_bad_id(name, identity))
         stamped: Envelope[Any] = Envelope(
             name, body, channel or name, identity, timestamp=settings.clock()
         )
@@ -227,6 +234,8 @@ class Sender:
         self._place.check_process()
         if not self._is_accepting:
             raise ServiceClosed
+        if time_to_live is not None:
+            check_seconds(time_to_live, "time_to_live=")
         frame = self._settings.codec.encode(envelope)
         size = frame_size(frame, envelope.type)
         if guarantee is Guarantee.CONTROL:
@@ -273,3 +282,11 @@ class Sender:
                 delivery.advance(DeliveryStatus.FAILED, reason)
 
         self._place.post(go)
+
+
+def _bad_id(name: str, identity: object) -> str:
+    if not isinstance(identity, str):
+        found = f"{type(identity).__name__} {identity!r:.80}"
+    else:
+        found = f"text of {len(identity)} characters"
+    return f"the id of a message is text of 1 to {_MAX_ID} characters; identity= of {name!r} or new_id= gave {found}"

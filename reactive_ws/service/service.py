@@ -814,7 +814,8 @@ class WebSocketService:
             UnknownType: the class was never registered.
             MessageRejected: the payload cannot be encoded.
             OutboxFull: there is no room, and the overflow of the outbox is RAISE. Otherwise the Delivery fails with it.
-            DuplicateId: a message with the same id still waits.
+            DuplicateId: a message with the same id still waits, or was given up on this connection after it was written.
+            UsageError: the id has not 1 to 200 characters, or `time_to_live` is negative or not a number.
             ServiceClosed: after `disconnect()` or `stop()`.
         """
         return self._sender.send(message, payload, channel, time_to_live)
@@ -822,7 +823,8 @@ class WebSocketService:
     def discard(self, *ids: str) -> None:
         """Gives up on messages that wait, in the service's loop; unknown ids change nothing. Any thread.
 
-        A message that was never sent fails. One that was sent is uncertain, because the server may have it.
+        A message that was never sent fails. One that was sent is uncertain, because the server may have it. Until the connection
+        ends, `send` refuses its id; after that, send only the same message with the id.
         """
         self._sender.discard(frozenset(ids))
 
@@ -843,6 +845,7 @@ class WebSocketService:
             RequestTimeout: no reply within `timeout` seconds; the message may have been delivered.
             RequestFailed: the server answered with an error.
             DeliveryFailed: the message was not delivered.
+            DeliveryUncertain: it was sent, and its outcome is unknown.
             ConnectionLost: the connection ended after the message was written, and it is of a type that is not sent again.
             ServiceClosed: after or by `disconnect()`.
         """

@@ -142,6 +142,8 @@ class Shell:
         self._peer_limit: int | None = None
         self._keeps_outcomes: float | None = None
         self._has_acknowledgements = False
+        # Whether the connection itself said something after the last entry was taken: not a ping, which is always small.
+        self._has_said = False
         # Steps that came while a burst was read; they are performed after it.
         self._is_reading = False
         self._in_handshake: tuple[str, ...] = ()
@@ -181,11 +183,12 @@ class Shell:
 
     # --- what the connection itself says, past everything that waits ------------------------------------------------------
 
-    def send_frame(self, frame: str | bytes) -> bool:
+    def send_frame(self, frame: str | bytes, *, is_ping: bool = False) -> bool:
         """Sends a frame past the outbox; False when there is no socket to take it."""
         line = self._line
         if line is None or line.is_over:
             return False
+        self._has_said = self._has_said or not is_ping
         line.send_control(frame)
         self._counters.messages_sent += 1
         self._wrote(line)
@@ -304,10 +307,10 @@ class Shell:
 
     # --- steps of the dialect -------------------------------------------------------------------------------------------
 
-    def _take(self, step: Step) -> None:
+    def _take(self, step: Step, *, is_ping: bool = False) -> None:
         """Performs a step that the session did by itself, not because of a frame."""
         for frame in step.frames:
-            self._send_part(frame)
+            self._send_part(frame, is_ping=is_ping)
         if not step.events:
             return
         events = Step(events=step.events)
@@ -316,13 +319,13 @@ class Shell:
         else:
             self._finish_burst(self._receiver.step(events))
 
-    def _send_part(self, frame: Frame) -> None:
+    def _send_part(self, frame: Frame, *, is_ping: bool = False) -> None:
         try:
             frame_size(frame.data, frame.name)
         except MessageRejected as error:
             self._listener.reported(ErrorKind.APPLICATION, error, is_retryable=False)
             return
-        if self.send_frame(frame.data) and self._log.has_messages:
+        if self.send_frame(frame.data, is_ping=is_ping) and self._log.has_messages:
             self._log.sent(frame.name, frame.of)
 
     def _handshake(self, event: Handshaking, generation: int, now: float) -> None:
@@ -440,7 +443,7 @@ class Shell:
         session = self._conversation.session
         step = None if session is None else session.prove(effect.token, self.loop.time())
         if step is not None:
-            self._take(step)
+            self._take(step, is_ping=True)
         elif self._line is not None:
             self._line.send_ping()
 
@@ -462,17 +465,17 @@ class Shell:
     def _ready(self, _effect: do.ConnectionReady) -> None:
         self._conversation.is_ready = True
         self._has_acknowledgements = self._conversation.capabilities.acknowledges
-        self.say_subscriptions()
-        if self._settings.decisions.can_refresh:
-            self._token_watch.start(self._dialer.token, self.loop.time())
-        self._listener.counted()
-        self._receiver.inbound.ready(self.loop.time())
         self._outbox.online(
             has_acknowledgements=self._has_acknowledgements,
             max_size=self._peer_limit,
             keeps_outcomes=self._keeps_outcomes,
             deduplicates=self._conversation.capabilities.deduplicates,
         )
+        self.say_subscriptions()
+        if self._settings.decisions.can_refresh:
+            self._token_watch.start(self._dialer.token, self.loop.time())
+        self._listener.counted()
+        self._receiver.inbound.ready(self.loop.time())
         if self._receiver.followers:
             self.need_states()
         positions = self._receiver.positions.get()
@@ -489,6 +492,8 @@ class Shell:
             follower.lost()
         self._subscriptions.lost()
         self._token_watch.deadline = None
+        if self._has_said:
+            self._outbox.wrote_beside(math.inf)
         self._outbox.lost(effect.refusals)
         reason = "the connection ended before the reply"
         self._receiver.requests.lost(ConnectionLost(CloseCode.NO_FRAME, reason))
@@ -558,6 +563,9 @@ class Shell:
             return False
         self._decisions.heartbeat.last_frame_at = self.loop.time()
         version = self._outbox.version
+        if not self._conversation.is_ready:
+            # If this burst makes the connection ready, it answers what was said before it.
+            self._has_said = False
         self._is_reading = True
         try:
             burst = self._receiver.burst(frames)
@@ -606,9 +614,13 @@ class Shell:
             heartbeat = self._decisions.heartbeat
             now = self.loop.time()
             room = heartbeat.room()
-            entry = self._outbox.take(now, room)
+            outbox = self._outbox
+            if self._has_said and self._conversation.is_ready and line.traffic is not None:
+                self._has_said = False
+                outbox.wrote_beside(line.traffic.written)
+            entry = outbox.take(now, room)
             if entry is None:
-                if room < math.inf and self._outbox.has_next:
+                if outbox.has_next and (room < math.inf or outbox.is_held):
                     heartbeat.hold(now)
                     self._alarm.no_later_than(heartbeat.deadline)
                 return None
@@ -696,7 +708,7 @@ class Shell:
         """The server has read bytes up to a position, or as far as its pong says."""
         heartbeat = self._decisions.heartbeat
         heartbeat.confirm(position, self.loop.time())
-        if self._outbox.in_flight:
+        if self._outbox.needs_confirmation:
             self._outbox.confirmed(heartbeat.confirmed, self.loop.time())
             self._alarm.no_later_than(self._outbox.deadline)
         if self._line is not None:

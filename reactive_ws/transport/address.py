@@ -50,6 +50,9 @@ def resolve(url: str | None = None, *, environment: Mapping[str, str] | None = N
         )
     if not host:
         raise BadAddress(redact(text), "the host is missing, write it as in ws://host:8000/ws")
+    if not _is_name(host):
+        reason = f"the host {host!r:.200} has an empty part between dots, or one of more than 63 characters"
+        raise BadAddress(redact(text), reason)
     return urlunsplit(parts._replace(scheme=scheme, fragment=""))
 
 
@@ -84,6 +87,15 @@ def origin(url: str) -> str:
     if ":" in host:
         host = f"[{host}]"
     return f"{parts.scheme}://{host}:{parts.port or _PORTS[parts.scheme]}"
+
+
+def _is_name(host: str) -> bool:
+    """Whether the operating system can look up a host."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _parts(url: str) -> SplitResult | None:

@@ -65,7 +65,10 @@ def of_dial(error: Exception, url: str, now: datetime, redact: Callable[[str], s
         return DialFailed(f"the proxy opened no tunnel to {url}: {type(error).__name__}")
     if isinstance(error, foreign.InvalidHandshake):
         kind = type(error).__name__
-        return DialFailed(f"{url} did not answer as a WebSocket server: {kind}{_other_scheme(url)}")
+        # With wss the TLS handshake is done here, and another answer than InvalidMessage was HTTP.
+        is_mute = isinstance(error, foreign.InvalidMessage) and url.startswith("ws:")
+        hint = _other_scheme(url) if is_mute else ""
+        return DialFailed(f"{url} did not answer as a WebSocket server: {kind}{hint}")
     if isinstance(error, TimeoutError):
         return DialFailed(f"{url} did not answer in time")
     if isinstance(error, foreign.ConnectionClosed):
@@ -75,6 +78,9 @@ def of_dial(error: Exception, url: str, now: datetime, redact: Callable[[str], s
         is_tls = isinstance(error, ssl.SSLError | ConnectionResetError | ConnectionAbortedError)
         hint = _other_scheme(url) if is_tls and url.startswith("wss:") else ""
         return DialFailed(f"cannot reach {url}: {reason}{hint}")
+    if isinstance(error, UnicodeError):
+        reason = "a part of the name of its host, or of its proxy, is empty or has more than 63 characters"
+        return BadAddress(url, reason)
     # A wrong option, or a bug: the same dial would raise the same again.
     return UsageError(f"dialing {url} raised {type(error).__name__}: {redact(str(error))}")
 

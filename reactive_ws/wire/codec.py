@@ -7,6 +7,8 @@ nothing required, and rejected otherwise; a codec raises nothing but `MessageRej
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -23,6 +25,8 @@ from .registry import MessageType, Registry, protocol_v1
 __all__ = ["Codec", "JsonCodec"]
 
 _PATH_STEP = re.compile(r"\.([^.\[\]`]+)|\[(\d+|\.\.\.)\]")
+_MAX_DIGITS = 4_000
+"""Python reads no integer of more than 4 300."""
 _MAX_REPAIRS = 32
 """Bad optional fields per message; a message with more is noise, not a message."""
 
@@ -180,7 +184,10 @@ class JsonCodec:
         except msgspec.ValidationError as error:
             incoming, problems = self._repair_envelope(frame, error)
         except (ValueError, RecursionError) as error:
-            raise MessageRejected(f"it is not JSON: {_say(error)}") from error
+            mended = _mended(frame)
+            if mended is None:
+                raise MessageRejected(f"it is not JSON: {_say(error)}") from error
+            return self._with_problems(*mended)
         payload, more = self._payload(incoming)
         return Envelope(
             incoming.type,
@@ -197,12 +204,17 @@ class JsonCodec:
             incoming.more is True,
         )
 
+    def _with_problems(self, frame: str, problems: tuple[str, ...]) -> Envelope[Any]:
+        """Returns the message of a frame that was mended."""
+        envelope = self.decode(frame)
+        return msgspec.structs.replace(envelope, problems=(*problems, *envelope.problems))
+
     def _payload(self, incoming: _Incoming) -> tuple[Any, tuple[str, ...]]:
         known = self._payloads.get(incoming.type)
         if known is None:
             row = self.registry.get(incoming.type)
             if row is None:
-                return self._untyped(incoming), ()
+                return self._untyped(incoming)
             known = row, msgspec.json.Decoder(row.payload)
             self._payloads[incoming.type] = known
             self._whole[incoming.type] = msgspec.json.Decoder(Envelope[row.payload]).decode  # type: ignore[name-defined]
@@ -216,24 +228,44 @@ class JsonCodec:
             try:
                 return _repair(self._anything.decode(raw or b"null"), row.payload, error, "payload")
             except msgspec.ValidationError as final:
-                raise _rejected(_say(final), incoming) from error
+                return self._payload_without_numbers(incoming, final)
         except (ValueError, RecursionError) as error:
-            raise _rejected(_say(error), incoming) from error
+            return self._payload_without_numbers(incoming, error)
 
-    def _untyped(self, incoming: _Incoming) -> Any:
-        if not incoming.payload:
-            return None
-        try:
-            return self._anything.decode(incoming.payload)
-        except (ValueError, RecursionError) as error:
+    def _payload_without_numbers(
+        self, incoming: _Incoming, error: Exception
+    ) -> tuple[Any, tuple[str, ...]]:
+        """Decodes a payload again, with null for its numbers that no float holds."""
+        mended = _mended(bytes(incoming.payload).decode())
+        if mended is None:
             raise _rejected(_say(error), incoming) from error
+        text, problems = mended
+        changed = msgspec.structs.replace(incoming, payload=Raw(text.encode()))
+        payload, more = self._payload(changed)
+        return payload, (*problems, *more)
+
+    def _untyped(self, incoming: _Incoming) -> tuple[Any, tuple[str, ...]]:
+        if not incoming.payload:
+            return None, ()
+        try:
+            return self._anything.decode(incoming.payload), ()
+        except (ValueError, RecursionError) as error:
+            return self._payload_without_numbers(incoming, error)
 
     def _repair_envelope(
         self, frame: str, error: msgspec.ValidationError
     ) -> tuple[_Incoming, tuple[str, ...]]:
         """Drops bad optional fields of the envelope; the payload is left as it is."""
+        notes: tuple[str, ...] = ()
         try:
-            fields = self._anything.decode(frame)
+            try:
+                fields = self._anything.decode(frame)
+            except (ValueError, RecursionError):
+                mended = _mended(frame)
+                if mended is None:
+                    raise
+                text, notes = mended
+                fields = self._anything.decode(text)
             if not isinstance(fields, dict):
                 kind = type(fields).__name__
                 raise MessageRejected(f"it is {kind}, not an object with a type") from error
@@ -245,7 +277,7 @@ class JsonCodec:
         except (ValueError, RecursionError) as other:
             raise MessageRejected(f"it is not JSON: {_say(other)}") from other
         raw = Raw(b"") if payload is UNSET else Raw(self._encoder.encode(payload))
-        return msgspec.structs.replace(repaired, payload=raw), problems
+        return msgspec.structs.replace(repaired, payload=raw), (*notes, *problems)
 
 
 def _rejected(reason: str, incoming: _Incoming) -> MessageRejected:
@@ -258,6 +290,42 @@ def _rejected(reason: str, incoming: _Incoming) -> MessageRejected:
         id=id_text(incoming.id),
         more=incoming.more is True,
     )
+
+
+def _mended(text: str) -> tuple[str, tuple[str, ...]] | None:
+    """Returns JSON text with null for numbers that JSON or a float cannot hold, and a line about each.
+
+    Python, for one, writes `NaN` and `Infinity`. None: something else is wrong with the text.
+    """
+    problems: list[str] = []
+
+    def note(problem: str) -> None:
+        if len(problems) < _MAX_REPAIRS:
+            problems.append(problem)
+
+    def constant(word: str) -> None:
+        note(f"{word} is not JSON; it counts as null")
+
+    def number(digits: str) -> float | None:
+        value = float(digits)
+        if math.isfinite(value):
+            return value
+        note(f"the number {digits:.20} is too large; it counts as null")
+        return None
+
+    def integer(digits: str) -> int | None:
+        if len(digits) <= _MAX_DIGITS:
+            return int(digits)
+        note(f"the number {digits:.20} is too large; it counts as null")
+        return None
+
+    try:
+        value = json.loads(text, parse_constant=constant, parse_float=number, parse_int=integer)
+        if not problems:
+            return None
+        return msgspec.json.encode(value).decode(), tuple(problems)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return None
 
 
 def _say(error: BaseException) -> str:

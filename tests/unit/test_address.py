@@ -64,3 +64,21 @@ def test_an_origin_is_scheme_host_and_port() -> None:
         origins("wss://a/")
     with pytest.raises(BadAddress):
         origins(["ftp://a"])
+
+
+@pytest.mark.parametrize("host", ["a..b", "..", "a" * 64, f"{'a' * 64}.example", "\u00e9..b"])
+def test_a_host_that_is_no_name_is_named(host: str) -> None:
+    with pytest.raises(BadAddress, match="host") as caught:
+        resolve(f"ws://user:secret@{host}:80/ws?token=secret")
+    assert host[:60] in str(caught.value)
+    assert "idna" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "host", ["a.b.", "b\u00fccher.example", "[fe80::1%25eth0]", "under_score.local"]
+)
+def test_unusual_hosts_are_taken(host: str) -> None:
+    assert resolve(f"ws://{host}/ws") == f"ws://{host}/ws"

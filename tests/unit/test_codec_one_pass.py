@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from reactive_ws.errors import MessageRejected
 from reactive_ws.stores.wire.chat import SessionClosed, agent_chat
 from reactive_ws.wire.codec import JsonCodec
+from reactive_ws.wire.control import GoAway
 from reactive_ws.wire.envelope import Envelope
+from reactive_ws.wire.registry import protocol_v1
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-9, 9) | st.text(max_size=4),
@@ -87,3 +89,64 @@ def test_the_channel_of_a_message_without_one_is_its_type() -> None:
     frame = '{"type":"session.closed","payload":{"sessionId":"a"}}'
     closed = Envelope("session.closed", SessionClosed("a"), "session.closed")
     assert [codec.decode(frame), codec.decode(frame)] == [closed, closed]
+
+
+# --- numbers that no float holds ------------------------------------------------------------------------------------------
+
+WORDS = ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1" + "0" * 400 + ".5"]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_number_that_no_float_holds_counts_as_null_where_that_loses_nothing(word: str) -> None:
+    codec = JsonCodec(protocol_v1())
+    frame = f'{{"type":"goaway","payload":{{"after":{word}}},"id":"a"}}'
+    for _ in range(2):
+        message = codec.decode(frame)
+        assert (message.type, message.id, message.payload) == ("goaway", "a", GoAway(0.0))
+        assert message.problems
+        assert max(map(len, message.problems)) < 200
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_required_number_that_no_float_holds_rejects_the_message_at_its_place(word: str) -> None:
+    codec = JsonCodec(protocol_v1())
+    frame = (
+        f'{{"type":"snapshot","payload":{{"stream":"s","epoch":"e","seq":{word}}},'
+        '"stream":"t","epoch":"f","seq":7}'
+    )
+    with pytest.raises(MessageRejected) as caught:
+        codec.decode(frame)
+    error = caught.value
+    assert (error.type, error.stream, error.epoch, error.seq) == ("snapshot", "t", "f", 7)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_message_of_no_known_type_keeps_its_other_values(word: str) -> None:
+    codec = JsonCodec(protocol_v1())
+    message = codec.decode(f'{{"type":"x","payload":{{"a":{word},"b":1.5}},"channel":4}}')
+    assert message.payload == {"a": None, "b": 1.5}
+    assert message.channel == "x"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '{"type":"x","payload":NaN',
+        '{"type":"x","payload":[NaN,\'\']}',
+        '{"type":"x","payload":"\\ud800","seq":NaN}',
+        "NaN",
+        "[NaN]",
+        '{"type":NaN}',
+        "[" * 100_000 + "NaN",
+    ],
+)
+def test_a_frame_that_is_wrong_in_another_way_is_rejected(frame: str) -> None:
+    with pytest.raises(MessageRejected):
+        JsonCodec(protocol_v1()).decode(frame)
+
+
+def test_a_flood_of_bad_numbers_is_reported_in_a_few_lines() -> None:
+    frame = '{"type":"x","payload":[' + ",".join(["NaN"] * 10_000) + "]}"
+    message = JsonCodec(protocol_v1()).decode(frame)
+    assert message.payload == [None] * 10_000
+    assert len(message.problems) <= 32

@@ -94,6 +94,40 @@ def test_too_many_messages_that_wait_are_a_gap() -> None:
     assert not feed.inbound.entries
 
 
+def test_too_many_characters_that_wait_are_a_gap() -> None:
+    inbound = Inbound()
+    inbound.accept(part(1, 0, more=False), 0.0)
+    for number in range(64):
+        assert inbound.gather(part(2, number, more=True), 0.0, 2**20) == []
+    assert inbound.take_gaps() == []
+    assert inbound.gather(part(2, 64, more=True), 0.0, 1) == []
+    assert [(gap.stream, gap.got) for gap in inbound.take_gaps()] == [("s", 2)]
+    assert not inbound.entries
+
+
+def test_an_entry_without_room_takes_no_effect_in_part() -> None:
+    feed = Feed()
+    feed.take(part(1, 0, more=False))
+    # The next entry is whole before this one, and waits for it.
+    feed.take(part(3, 0, more=True))
+    feed.take(part(3, 1, more=False))
+    got: list[Envelope[Any]] = []
+    for number in range(10_002):
+        got += feed.inbound.gather(part(2, number, more=True))
+    assert [(one.seq, one.payload) for one in got] == [(3, 0), (3, 1)]
+    feed.take(part(2, 10_002, more=False))
+    feed.take(part(4, 0, more=False))
+    assert feed.got == [(1, 0), (4, 0)]
+    assert not feed.inbound.entries
+
+
+def test_rejected_messages_of_entries_without_an_end_have_a_bound() -> None:
+    entries = Entries()
+    for seq in range(10_001):
+        entries.begin("s", "e", seq)
+    assert len(entries._waiting) == 10_000
+
+
 def test_a_rejected_message_of_an_entry_costs_itself_alone() -> None:
     entries = Entries()
     entries.begin("s", "e", 1)

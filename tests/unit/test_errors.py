@@ -41,6 +41,7 @@ EXAMPLES: dict[str, errors.ReactiveWSError] = {
         errors.AcknowledgementLate("m1", 10.0),
         errors.OutboxFull(100),
         errors.DeliveryFailed("m1", "the service was disconnected"),
+        errors.DeliveryUncertain("m1", "disconnected before the acknowledgement"),
         errors.JournalError("outbox.db", "the disk is full"),
         errors.FileUnusable("feed.gz", "is not a recording"),
         errors.Refused("full", "there are a hundred already"),

@@ -137,6 +137,11 @@ def test_the_other_scheme_is_suggested_where_it_would_help() -> None:
     assert "write ws://" in text(ConnectionResetError(104, "reset"), "wss://host/")
     assert "write ws://" in text(ssl.SSLError("WRONG_VERSION_NUMBER"), "wss://host/")
     assert "write wss://" in text(foreign.InvalidMessage("x"), "ws://host/")
+    # TLS was spoken here, or HTTP was: the other scheme would not help.
+    assert "write" not in text(foreign.InvalidMessage("x"), "wss://host/")
+    for other in (foreign.InvalidUpgrade("Upgrade", "h2c"), foreign.InvalidHeader("Connection")):
+        for scheme in ("ws", "wss"):
+            assert "write" not in text(other, f"{scheme}://host/")
     assert "write" not in text(ConnectionResetError(104, "reset"), "ws://host/")
     assert "write" not in text(ConnectionRefusedError(111, "refused"), "wss://host/")
 
@@ -159,6 +164,11 @@ def test_our_own_errors_pass_as_they_are() -> None:
         (ConnectionRefusedError(111, "Connection refused"), DialFailed, "Connection refused"),
         (OSError(), DialFailed, "cannot reach ws://host/ws: OSError"),
         (ssl.SSLError("handshake"), DialFailed, "cannot reach ws://host/ws"),
+        (
+            UnicodeError("label empty or too long"),
+            BadAddress,
+            "the name of its host, or of its proxy",
+        ),
         (TypeError("no such option"), UsageError, "TypeError: no such option"),
         (foreign.ConnectionClosedError(None, None), ConnectionLost, "1006"),
     ],

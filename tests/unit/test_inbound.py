@@ -234,6 +234,66 @@ def test_a_stream_with_an_endless_name_has_no_position() -> None:
     assert set(inbound.take_moved()) == {"\u00e9" * 100}
 
 
+def test_a_stream_with_an_endless_epoch_has_no_position() -> None:
+    inbound = Inbound()
+    inbound.accept(at(1), 0.0)
+    long = "e" * 201
+    endless = Envelope("t", None, stream="s", epoch=long, seq=7)
+    assert inbound.accept(endless, 0.0) == (endless,)
+    assert inbound.skip("s", long, 8, 0.0) == ()
+    inbound.subscribed("t", Position(long, 1))
+    inbound.know("u", Position(long, 1))
+    # The stream itself goes on where it was.
+    assert seqs(inbound.accept(at(2), 0.0)) == [2]
+    assert inbound.take_moved() == {"s": Position("e", 2)}
+    assert inbound.take_gaps() == []
+    # The server says that it goes on elsewhere, at a place that no resume can name.
+    inbound.restarted("s", Position(long, 9))
+    assert inbound.take_forgotten() == ["s"]
+    assert inbound.snapshot("s", Position(long, 10)) == (True, ())
+    assert inbound.take_moved() == {}
+
+
+def test_positions_that_no_resume_can_name_are_left_out_of_it() -> None:
+    inbound = Inbound()
+    good = {"s": Position("e", 1)}
+    stored = {**good, "t": Position("e" * 201, 1), "u" * 201: Position("e", 1)}
+    assert inbound.adopt(stored) == good
+    assert inbound.adopt(good) is good
+
+
+def test_what_all_streams_hold_for_gaps_has_a_bound_in_characters() -> None:
+    inbound = Inbound()
+    mib = 2**20
+    for name in "ab":
+        inbound.accept(at(1, stream=name), 0.0)
+    for seq in range(3, 11):
+        for name in "ab":
+            assert inbound.accept(at(seq, stream=name), 0.0, mib) == ()
+    # The next one is too much: its stream gives up, the other one goes on to wait.
+    assert seqs(inbound.accept(at(11, stream="a"), 0.0, mib)) == [*range(3, 12)]
+    assert inbound.take_gaps() == [Gap("a", 2, 3)]
+    # What was given up makes room.
+    assert inbound.accept(at(13, stream="a"), 0.0, 8 * mib) == ()
+    assert seqs(inbound.accept(at(2, stream="b"), 0.0, mib)) == [*range(2, 11)]
+    assert inbound.accept(at(12, stream="b"), 0.0, 8 * mib) == ()
+    assert inbound.take_gaps() == []
+    inbound.lost()
+    inbound.ready(0.0)
+    assert inbound.accept(at(14, stream="b"), 0.0, 16 * mib) == ()
+    assert inbound.take_gaps() == []
+
+
+def test_a_message_over_the_bound_comes_again_before_the_connection_has_caught_up() -> None:
+    inbound = Inbound()
+    inbound.adopt({"s": Position("e", 1)})
+    assert inbound.accept(at(3), 0.0, 17 * 2**20) == ()
+    inbound.ready(0.0)
+    assert seqs(inbound.accept(at(2), 0.0)) == [2]
+    assert seqs(inbound.accept(at(3), 0.0, 17 * 2**20)) == [3]
+    assert inbound.take_gaps() == []
+
+
 def test_a_stream_that_comes_back_goes_on_after_what_was_delivered() -> None:
     inbound = Inbound()
     # A state that is older came late, and began the stream.

@@ -4,7 +4,15 @@ import math
 
 import pytest
 
-from reactive_ws.errors import DuplicateId, JournalError, MessageTooBig, OutboxFull, RequestFailed
+from reactive_ws.errors import (
+    DeliveryFailed,
+    DeliveryUncertain,
+    DuplicateId,
+    JournalError,
+    MessageTooBig,
+    OutboxFull,
+    RequestFailed,
+)
 from reactive_ws.outbox.delivery import DeliveryEvent as Event
 from reactive_ws.outbox.delivery import DeliveryStatus as Status
 from reactive_ws.outbox.outgoing import OutboxOptions, Outgoing, Overflow
@@ -937,3 +945,79 @@ def test_the_events_of_a_delivery_say_what_takes_longer() -> None:
     box.acknowledge("a")
     assert ended == ["over"]
     assert len(seen) == 3
+
+
+@pytest.mark.parametrize("how", ["discard", "clear"])
+def test_the_id_of_a_message_that_was_given_up_on_the_wire_is_refused_until_the_connection_ends(
+    how: str,
+) -> None:
+    box = online(Outbox())
+    first = put(box, "a").delivery
+    put(box, "never sent")
+    box.take(0.0)
+    if how == "discard":
+        box.discard(["a", "never sent"])
+    else:
+        box.clear()
+    assert first.status is Status.UNCERTAIN
+    put(box, "never sent")
+    with pytest.raises(DuplicateId, match="given up after it was written on this connection") as it:
+        put(box, "a")
+    assert it.value.is_given_up
+    # The late answer is of the first message, and ends nothing else.
+    assert len(box) == 1
+    box.lost()
+    again = put(box, "a").delivery
+    assert take_all(online(box)) == ["never sent", "a"]
+    assert box.acknowledge("a")
+    assert again.status is Status.ACKNOWLEDGED
+
+
+@pytest.mark.parametrize("answer", ["acknowledge", "reject"])
+def test_the_answer_of_the_server_frees_the_id_of_a_message_that_was_given_up(answer: str) -> None:
+    box = online(Outbox())
+    put(box, "a")
+    take_all(box)
+    box.discard(["a"])
+    if answer == "acknowledge":
+        assert not box.acknowledge("a")
+    else:
+        assert not box.reject("a", RequestFailed("no", "no"))
+    put(box, "a")
+    assert len(box) == 1
+
+
+def test_a_message_that_the_server_refused_for_now_leaves_its_id_free() -> None:
+    box = online(Outbox())
+    put(box, "a")
+    take_all(box)
+    box.postpone("a", 0.0, 5.0)
+    box.discard(["a"])
+    put(box, "a")
+
+
+def test_the_ids_of_messages_that_were_given_up_have_a_bound() -> None:
+    box = online(Outbox(OutboxOptions(window=20_000, limit=20_000)))
+    names = [f"m{number}" for number in range(10_001)]
+    for name in names:
+        put(box, name)
+    take_all(box)
+    box.discard(names)
+    put(box, "m0")
+    with pytest.raises(DuplicateId):
+        put(box, "m1")
+
+
+def test_an_unknown_outcome_has_other_words_than_a_failure() -> None:
+    box = online(Outbox())
+    sent = put(box, "a").delivery
+    take_all(box)
+    waiting = put(box, "b").delivery
+    box.settle()
+    assert type(waiting.failure) is DeliveryFailed
+    assert str(waiting.failure) == "message b was not delivered: disconnected before it was sent"
+    assert type(sent.failure) is DeliveryUncertain
+    assert (
+        str(sent.failure)
+        == "it is not known whether message a was delivered: disconnected before the acknowledgement"
+    )

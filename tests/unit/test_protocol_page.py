@@ -13,7 +13,7 @@ import pytest
 
 from reactive_ws.connection.close_policy import ClosePolicy, Verdict
 from reactive_ws.connection.transitions import diagram
-from reactive_ws.dialects import parts
+from reactive_ws.dialects import parts, v1
 from reactive_ws.inbound import entries, order
 from reactive_ws.server.logs import names
 from reactive_ws.server.session import Ask, ServerSession, SessionSettings, session
@@ -207,8 +207,12 @@ def test_the_limits_on_the_page_are_those_of_the_code() -> None:
         "streams that wait for a client that takes nothing": settings.max_marked,
         "seconds in which a client must take something": settings.stuck_after,
         "streams with a position": order._MAX_STREAMS,
+        "characters of an `epoch`": order._MAX_EPOCH,
+        "characters of a `mark`": v1._MAX_MARK,
         "messages of incomplete entries": entries._MAX_MESSAGES,
+        "characters of frames of incomplete entries": entries._MAX_SIZE,
         "entries held for one that is missing": order._MAX_HELD,
+        "characters of frames held for missing ones": order._MAX_HELD_SIZE,
         "seconds for which they are held": order._MAX_WAIT,
         "characters of states in parts that are not complete": parts._MAX_STATE,
     }

@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 
 from reactive_ws.connection.record import ConnectionState, ErrorEvent, ErrorKind, Phase
 from reactive_ws.engine.domain import Domain
-from reactive_ws.errors import DeliveryFailed, GaveUp, MessageTooBig, ServiceClosed
+from reactive_ws.errors import DeliveryFailed, GaveUp, MessageTooBig, ServiceClosed, UsageError
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.outbox.outgoing import OutboxOptions
 from reactive_ws.service.service import WebSocketService
@@ -616,5 +616,35 @@ async def test_what_the_server_may_have_forgotten_is_not_sent_again_and_is_repor
         assert delivery.status is DeliveryStatus.UNCERTAIN
         assert len(server.effects) == 1
         assert [str(event.exception) for event in world.errors if event.source] == [
-            f"message {delivery.id} was not delivered: its outcome is unknown: the server keeps outcomes for 100 s"
+            f"it is not known whether message {delivery.id} was delivered: its outcome is unknown: the server keeps outcomes for 100 s"
         ]
+
+
+def alone(**options: Any) -> WebSocketService:
+    return WebSocketService("ws://server/", domain=Domain("test"), registry=agent_chat(), **options)
+
+
+@pytest.mark.parametrize("identity", ["", "x" * 201, 7, None])
+def test_an_id_that_no_server_takes_is_refused_at_the_door(identity: Any) -> None:
+    service = alone(new_id=lambda: identity)
+    for message in ("a.type", Typing("s", "u")):
+        with pytest.raises(UsageError, match="text of 1 to 200 characters"):
+            service.send(message)
+    assert len(service.outbox.get()) == 0
+
+
+def test_an_id_of_the_payload_that_no_server_takes_is_refused_at_the_door() -> None:
+    service = alone()
+    for identity in ("", "x" * 201):
+        message = MessageSend("s", Message(identity, "s", "user", "x", 0))
+        with pytest.raises(UsageError, match=r"identity= of 'message\.send'"):
+            service.send(message)
+    assert service.send(MessageSend("s", Message("x" * 200, "s", "user", "x", 0))).id == "x" * 200
+
+
+@pytest.mark.parametrize("seconds", [-1, math.nan, math.inf, "5", True])
+def test_a_time_to_live_that_is_no_number_of_seconds_is_refused(seconds: Any) -> None:
+    service = alone()
+    with pytest.raises(UsageError, match="time_to_live= takes seconds"):
+        service.send("a.type", time_to_live=seconds)
+    assert len(service.outbox.get()) == 0

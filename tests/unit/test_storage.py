@@ -28,8 +28,8 @@ CODEC = JsonCodec(agent_chat())
 class Rig:
     """An outbox with a file; what the journal's thread posts is run by `settle`."""
 
-    def __init__(self, path: Path) -> None:
-        self.wall = NOON
+    def __init__(self, path: Path, wall: float = NOON) -> None:
+        self.wall = wall
         self.outbox = Outbox(OutboxOptions(path=path), wall=lambda: self.wall)
         self.changes = 0
         self.failures: list[Exception] = []
@@ -58,13 +58,14 @@ class Rig:
             assert self._arrived.acquire(timeout=LONG)
             self.posted.pop(0)()
 
-    def send(self, identity: str) -> Outgoing:
+    def send(self, identity: str, time_to_live: float | None = None) -> Outgoing:
         envelope: Envelope[Any] = Envelope("session.close", SessionClose(identity), id=identity)
         entry = self.outbox.offer(
             envelope,
             CODEC.encode(envelope),
             Guarantee.AT_LEAST_ONCE,
-            0.0,
+            5.0,
+            time_to_live=time_to_live,
             is_durable=True,
             is_ready=False,
         )
@@ -342,4 +343,44 @@ def test_a_note_that_finds_no_room_on_the_disk_keeps_no_message_back(tmp_path: P
     rig.settle(2)
     assert take(rig) == ["a"]
     assert [type(error) for error in rig.failures] == [JournalError, JournalError]
+    rig.storage.close()
+
+
+@pytest.mark.parametrize("away", [30.0, 61.0])
+def test_the_time_to_live_of_a_message_goes_on_while_no_process_runs(
+    away: float, tmp_path: Path
+) -> None:
+    path = tmp_path / "box.db"
+    before = Rig(path)
+    before.send("a", time_to_live=60.0)
+    before.send("b")
+    before.settle(2)
+    before.storage.close()
+    drops: list[tuple[str, str]] = []
+    rig = Rig(path, wall=NOON + away)
+    rig.outbox._on_drop = lambda entry, reason: drops.append((entry.delivery.id, reason))
+    is_over = away > 60.0
+    assert rig.outbox.deadline == 5.0 + 60.0 - away
+    rig.outbox.tick(5.0)
+    assert drops == ([("a", "its time to live was over")] if is_over else [])
+    rig.outbox.tick(5.0 + 60.0 - away)
+    assert drops == [("a", "its time to live was over")]
+    rig.storage.close()
+    assert stored(path) == ["b"]
+
+
+def test_a_message_that_may_have_left_has_no_time_to_live_any_longer(tmp_path: Path) -> None:
+    path = tmp_path / "box.db"
+    before = Rig(path)
+    before.send("a", time_to_live=60.0)
+    before.settle(1)
+    before.outbox.online(has_acknowledgements=True)
+    assert take(before) == []
+    before.settle(1)
+    assert take(before) == ["a"]
+    before.storage.close()
+    rig = Rig(path, wall=NOON + 1e6)
+    assert rig.outbox.deadline is None
+    rig.outbox.online(has_acknowledgements=True)
+    assert take(rig) == ["a"]
     rig.storage.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -207,6 +207,91 @@ def test_v1_takes_an_answer_in_several_frames_with_what_the_server_refuses() -> 
     )
     ended = says(session, {"type": "unsubscribed", "payload": {"channel": "s", "code": "revoked"}})
     assert ended.events[0] == Ended("s", "revoked")
+
+
+FEATURES = ["cause", "more", "snapshot-parts"]
+
+
+def test_v1_keeps_no_mark_that_a_resume_could_not_carry_and_says_so_once() -> None:
+    session = opened(V1(TYPES), Opening(memory={"mark": "m1"}))
+    says(session, hello(features=FEATURES))
+    step = says(session, {"type": "resumed", "payload": {"streams": {}, "mark": "m" * 201}})
+    assert [str(event.error) for event in step.events if isinstance(event, Notice)] == [
+        "a 'resumed' message was rejected: a mark of 201 characters was left out: a mark has at most 200"
+    ]
+    assert session.memory["mark"] == "m1"
+    step = says(session, {"type": "pong", "payload": {"mark": "m" * 201}, "id": "p"})
+    assert not [event for event in step.events if isinstance(event, Notice)]
+    says(session, {"type": "pong", "payload": {"mark": "m" * 200}, "id": "p"})
+    assert session.memory["mark"] == "m" * 200
+
+
+@pytest.mark.parametrize("limit", [None, 30_000, 65_536])
+def test_no_frame_of_a_resume_is_larger_than_the_server_takes(limit: int | None) -> None:
+    mark, epoch = "\x01" * 200, "\x01" * 200
+    names = tuple(f"{number:03}" + "\x01" * 197 for number in range(700))
+    for count in (4, 700):
+        opening = Opening(
+            subscriptions=names[:count],
+            positions={name: Position(epoch, 2**60) for name in names[:count]},
+            pending=names[:count],
+            memory={"mark": mark},
+        )
+        session = opened(V1(TYPES), opening)
+        step = says(session, hello(features=FEATURES, maxSize=limit))
+        sizes = [len(frame.data) for frame in step.frames]
+        assert max(sizes) <= (limit or 524_288)
+        resumes = [json.loads(frame.data)["payload"] for frame in step.frames][1:]
+        assert [one.get("more", False) for one in resumes] == [True] * (len(resumes) - 1) + [False]
+        named = [name for one in resumes for name in one.get("positions", ())]
+        assert named == list(names[:count])
+
+
+def test_no_sync_is_larger_than_the_server_takes() -> None:
+    session = opened(V1(TYPES))
+    says(session, hello(features=FEATURES, maxSize=10_000))
+    says(session, {"type": "resumed", "payload": {"streams": {}}})
+    streams = [f"stream-{number:04}" for number in range(1_000)]
+    pending = [f"message-{number:04}" for number in range(1_000)]
+    step = session.sync(streams, 0.0, pending)
+    asked = [json.loads(frame.data)["payload"] for frame in step.frames]
+    assert max(len(frame.data) for frame in step.frames) <= 10_000
+    assert list(dict.fromkeys(name for one in asked for name in one["streams"])) == streams
+    assert [name for one in asked for name in one.get("pending", ())] == pending
+
+
+def test_a_resume_without_an_answer_is_tried_in_smaller_frames() -> None:
+    positions = {f"stream-{number:06}": Position("epoch", 1) for number in range(10_000)}
+    memory: Mapping[str, str] = {}
+    largest: list[int] = []
+    for _ in range(7):
+        session = opened(V1(TYPES), Opening(positions=positions, memory=memory))
+        frames = says(session, hello(features=FEATURES, maxSize=None)).frames
+        largest.append(max(len(frame.data) for frame in frames))
+        memory = session.memory
+    limits = [524_288, 262_144, 131_072, 65_536, 32_768, 16_384, 16_384]
+    assert all(limit / 2 < size <= limit for size, limit in zip(largest, limits, strict=True))
+    # What was answered is what later connections try.
+    says(session, {"type": "resumed", "payload": {"streams": {}}})
+    assert session.memory["frame"] == "16384"
+    session = opened(V1(TYPES), Opening(positions=positions))
+    says(session, hello(features=FEATURES, maxSize=None))
+    says(session, {"type": "resumed", "payload": {"streams": {}}})
+    assert "frame" not in session.memory
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "NaN", "Infinity", "-Infinity", "0", "-5"])
+@pytest.mark.parametrize("field", ["heartbeat", "maxSize", "window", "dedup"])
+def test_a_number_out_of_range_in_a_hello_takes_its_default_and_is_reported(
+    field: str, number: str
+) -> None:
+    session = opened(V1(TYPES))
+    frame = f'{{"type":"hello","payload":{{"heartbeat":20,"maxSize":100,"window":50,"dedup":7,"{field}":{number}}}}}'
+    step = heard(session, frame)
+    ready = Ready(beat=20.0, max_size=100, window=50, keeps_outcomes=7.0)
+    changed = {"heartbeat": "beat", "maxSize": "max_size", "dedup": "keeps_outcomes"}
+    assert step.events[-1] == attrs.evolve(ready, **{changed.get(field, field): None})
+    assert len([event for event in step.events if isinstance(event, Notice)]) == 1
 
 
 def test_v1_says_where_the_effects_of_a_message_are_and_when_to_send_it_again() -> None:
