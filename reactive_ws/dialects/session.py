@@ -13,6 +13,8 @@ The rules of a session:
 - The usual case needs no step: `received` may return one event alone, such as a message, and `send` the one frame itself.
 
 `Step`, `Frame` and `Acknowledged` are structs, because one is made for each message: a struct is made in a fifth of the time.
+
+The module is long because it defines and documents every record that a session returns.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 A server that did not select the subprotocol is spoken to in plain mode: no hello, no acknowledgements, no subscriptions. Some
 servers select what a client offers first, whatever it is. The first frame of such a server shows it, or a pong that comes
 without a hello.
+
+The module is long because a session answers some twenty control messages.
 """
 
 from __future__ import annotations

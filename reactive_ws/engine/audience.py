@@ -7,6 +7,8 @@ its private queue; its place opens when that queue is empty.
 
 CPython does not switch threads between reading a place and calling what is in it. So no delivery starts after
 `dispose()` returned, without a lock around each call. Free-threaded builds are not supported.
+
+The module is long because a subscription and its audience share the rules of joining and leaving.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ Three rules keep it exact while threads, signal handlers and finalizers come bet
 - A direct write gives the mark back without the lock: it clears `_deliverer` and then looks at `_is_busy`. A section
   that leaves work to the delivering thread sets `_is_busy` and then looks whether a thread delivers. So wherever the
   threads switch, one of the two sees the other, and perhaps both: the second one finds nothing left to do.
+
+The module is long because these rules bind its methods together: a reader has to see all of them at once.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 A source has three kinds of listeners: its own audience, which sees every value; selection nodes, each with an audience
 that sees a part when the part changes; and dependents, the derived values computed from it. Delivery serves the first
 two in the order in which the observers registered, and then the derived values, lowest first.
+
+The module is long because a source and its selection nodes share the order of registration.
 """
 
 from __future__ import annotations

@@ -1,12 +1,15 @@
 """From frames to stores: read, put in order, call the handlers, commit. One burst of frames is one commit.
 
 The session of the dialect says what a frame means. A burst ends after 64 messages or 2 ms. It also ends with a step of the
-connection itself, so that what follows is read in the new state. After four full bursts in a row the limit rises to 256 messages, still within 2 ms. What a handler
-writes, the acknowledgements and the positions of the streams become visible together. Event observers and requests get
-the messages after the commit, so they read stores in which the message has taken effect.
+connection itself, so that what follows is read in the new state. After four full bursts in a row the limit rises to 256
+messages, still within 2 ms. What a handler writes, the acknowledgements and the positions of the streams become visible
+together. Event observers and requests get the messages after the commit, so they read stores in which the message has
+taken effect.
 
 It opens no socket and decides nothing about the connection. `shell` passes frames in and gets the frames and events back
 that are for the connection.
+
+The module is long because a burst passes through all of its steps with one batch open.
 """
 
 from __future__ import annotations

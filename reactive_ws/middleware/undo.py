@@ -5,6 +5,8 @@ one, or joins the step before it: inside a transaction, in a pause, or soon afte
 write the values found there, in one commit with `can_undo` and `can_redo`. The commit hook records commits on the delivering
 thread. Where delivery is behind (the domain has a home, or another thread delivers), `undo` first records what is still
 queued, so that it always takes back the newest write.
+
+The module is long because half of it is the documentation and the four typed forms of `undo`.
 """
 
 from __future__ import annotations

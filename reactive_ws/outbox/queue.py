@@ -23,6 +23,8 @@ The rules:
 
 It writes no socket and owns no timer. `offer` may be called from any thread, everything else belongs to the service's
 loop. The outbox announces statuses outside the lock, because watchers are foreign code.
+
+The module is long because every rule acts on the same queue, window and counts.
 """
 
 from __future__ import annotations

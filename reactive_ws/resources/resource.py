@@ -3,6 +3,8 @@
 All decisions of a resource are made on one event loop, one after the other, so the rules are those of one thread: the newest
 fetch wins, older ones are cancelled, and a fetch that ended after it was cancelled changes nothing. The state is an ordinary
 store, so observers, `derived` and threads see what they see of any store.
+
+The module is long because `resource` and `derived_async` have eight typed forms.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """`Server`: handlers, states, rights and a log, as one ASGI application, or alone on a port.
 
 It knows your message types through the registry, and nothing else of your application.
+
+The module is long because it documents every option and every public method of a server.
 """
 
 from __future__ import annotations

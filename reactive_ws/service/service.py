@@ -16,6 +16,8 @@
     ServicePlace      the thread and the loop that the service runs in at the moment
 
 While it runs, the home of its domain is its loop: observers run there.
+
+The module is long because it documents every option and every public method of a service.
 """
 
 from __future__ import annotations

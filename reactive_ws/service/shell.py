@@ -1,8 +1,10 @@
 """Performs the effects of the decisions in an event loop, and reports to the decisions what happens there.
 
-It owns the lines (sockets) and the one timer. It performs the steps of the dialect's session, and says past everything that
-waits in the outbox what the connection itself says: subscriptions, syncs, tokens. It decides only when to call what. Everything runs in the loop that it was made in, and
-after the end it leaves nothing there.
+It owns the lines (sockets) and the one timer. It performs the steps of the dialect's session. What the connection itself
+sends, such as subscriptions, syncs and tokens, goes ahead of what waits in the outbox. The shell decides only when to call
+what. Everything runs in the loop that it was made in, and after the end it leaves nothing there.
+
+The module is long because all of it runs in one loop and shares the line, the session and the timer.
 """
 
 from __future__ import annotations

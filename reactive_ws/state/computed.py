@@ -9,6 +9,8 @@ A value without observers keeps what it read until a source changes. A `_Reader`
 drops it, so no replaced value stays alive because it was read once.
 
 The graph is fixed when a derived value is made, so it has no cycles, and every walk over it uses an explicit stack.
+
+The module is long because both memories follow the same sources, and each rule names both.
 """
 
 from __future__ import annotations

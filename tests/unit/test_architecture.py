@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,39 @@ def test_the_longest_chain_of_modules_in_a_package_is_six(tree: Tree, package: s
 
 def test_no_chain_of_modules_is_too_long(tree: Tree) -> None:
     assert tree.too_long_chains() == []
+
+
+LONG = 500
+"""Lines; a longer module says in its docstring why it is one."""
+
+CROWDED = {
+    "commands": 12,
+    "engine": 11,
+    "server": 11,
+    "testing.conformance": 11,
+    "stores": 11,
+    "stores.demo": 15,
+}
+"""Packages with more than ten modules: one for each command, one for each part of the demo, and three of eleven."""
+
+
+def test_a_long_module_says_why_it_is_one(tree: Tree) -> None:
+    silent = [
+        module
+        for module, path in tree.paths.items()
+        if len((text := path.read_text("utf-8")).splitlines()) > LONG
+        and "The module is long because" not in (ast.get_docstring(ast.parse(text)) or "")
+    ]
+    assert silent == []
+
+
+def test_a_package_has_at_most_ten_modules_or_is_known_to_have_more(tree: Tree) -> None:
+    sizes = Counter(
+        tree.package_of(module).removeprefix("reactive_ws.")
+        for module in tree.paths
+        if not tree.is_face(module)
+    )
+    assert {package: size for package, size in sizes.items() if size > 10} == CROWDED
 
 
 def test_the_framework_imports_neither_an_application_nor_a_toolkit(tree: Tree) -> None:

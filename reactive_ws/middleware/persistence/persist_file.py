@@ -8,6 +8,8 @@ process uses a file at a time.
 
 Meant for settings and sessions, states under 1 MB: the whole file is written each time. The outbox's journal and chat
 histories do not belong here.
+
+The module is long because loading, saving and ending share one lock and one state of the file.
 """
 
 from __future__ import annotations

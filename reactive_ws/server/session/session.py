@@ -12,6 +12,8 @@ has room. Work that needs answers is a generator that yields questions; each of 
 Rules that hold in every interleaving: an answer to `pending` is looked up after the heads or the state were read, and written
 before what follows them. A stream is written only after a `resumed` or `subscribed` named it. A command's acknowledgement waits
 for its own lane only, so that a slow handler delays neither pings nor `sync`.
+
+The module is long because the four lanes share the state of one client.
 """
 
 from __future__ import annotations

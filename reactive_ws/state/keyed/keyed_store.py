@@ -3,6 +3,8 @@
 Each observed key is a source of its own, found by a dict lookup. A stream of a collection (all, where, keys, count, sorted) is
 a selection of the whole snapshot. The snapshot is a persistent mapping (`entities`), so a write costs
 the same at a thousand and at a hundred thousand keys. A write of an equal entity changes nothing.
+
+The module is long because `KeyedStore` has many short public methods, and a direct write for speed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The eleven rules of a log, and one check for each; `check_log` runs them. Nodes share one store; each rule has its own streams."""
+"""The eleven rules of a log, and one check for each; `check_log` runs them. Nodes share one store; each rule has its own streams.
+
+The module is long because it has one check for each of eleven rules.
+"""
 
 from __future__ import annotations
 

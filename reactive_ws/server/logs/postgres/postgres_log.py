@@ -3,6 +3,8 @@
 A command is one READ COMMITTED transaction: the claim of its key first, the handler, the append last, so that a stream is
 locked for one append and one flush only. A refusal rolls back, claims again and records itself. `NOTIFY` carries stream
 names only; a node that lost its listening connection, and each node every few seconds, compares all heads.
+
+The module is long because the log and its transaction share the statements and the connection.
 """
 
 # The classes of this module share names with an underscore.
