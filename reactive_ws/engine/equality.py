@@ -12,8 +12,9 @@ import fractions
 import math
 import uuid
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
+from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 import attrs
@@ -34,6 +35,13 @@ COMPARED: frozenset[type] = frozenset(
 )
 """Types whose `==` is cheap, never raises, and is True only for values that look the same."""
 _CONTAINERS = (list, tuple, dict, set, frozenset, deque)
+_IN_ORDER = (
+    OrderedDict,
+    type(OrderedDict[Any, Any]().keys()),
+    type(OrderedDict[Any, Any]().items()),
+)
+_RECORD_MARKS = frozenset({"__attrs_attrs__", "__dataclass_fields__", "__struct_fields__"})
+"""Attributes of the classes that declare fields."""
 _LONGEST_TUPLE = 8
 _NONE_SUCH = object()
 
@@ -149,7 +157,8 @@ def shallow(old: object, new: object) -> bool:
     """Compares two values of one class part by part with `same`.
 
     Parts are the items of sequences (deques too), the members of sets, the entries of mappings, and the fields of attrs
-    classes, dataclasses and msgspec structs. Other values are compared with `same`.
+    classes, dataclasses and msgspec structs. The views of a mapping (`keys()`, `values()`, `items()`) have what they show.
+    A subclass of one of these may have attributes beside them, which are parts too. Other values are compared with `same`.
     """
     if same(old, new):
         return True
@@ -161,37 +170,44 @@ def shallow(old: object, new: object) -> bool:
 def _same_parts(old: Any, new: Any) -> bool:
     kind: type[Any] = new.__class__
     names = _fields_of(kind)
-    if names is not None:
-        if not all(_same_field(old, new, name) for name in names):
-            return False
-        # A class with fields may be a container, too.
-        return not issubclass(kind, _CONTAINERS) or _same_items_of(old, new)
-    before, now = getattr(old, "__dict__", None), getattr(new, "__dict__", None)
-    # A subclass of a container may have attributes beside its items.
-    return (
-        _same_items_of(old, new)
-        and (now is None or _same_attributes(before, now))
-        and all(_same_field(old, new, name) for name in _slots_of(kind))
-    )
+    fields: Sequence[str] = () if names is None else names
+    if not all(_same_field(old, new, name) for name in fields):
+        return False
+    # A class with fields may be a container, too.
+    if (names is None or _is_container(kind)) and not _same_items_of(old, new):
+        return False
+    # A subclass may have attributes beside its fields and items.
+    return kind in _CONTAINERS or _same_attributes(old, new, frozenset(fields))
 
 
 def _same_items_of(old: Any, new: Any) -> bool:
     kind: type[Any] = new.__class__
     if issubclass(kind, Mapping):
-        if len(old) != len(new):
-            return False
-        if not all(key in old and same(old[key], value) for key, value in new.items()):
-            return False
-        if issubclass(kind, OrderedDict) or getattr(new, "_keeps_order", False):
-            return all(map(same, old, new))
-        return _same_members(old, new)
-    if issubclass(kind, AbstractSet):
+        return _same_entries(old, new, keeps_order=_keeps_order(new))
+    if issubclass(kind, ItemsView):
+        return _same_entries(dict(old), dict(new), keeps_order=_keeps_order(new))
+    if issubclass(kind, AbstractSet) and not _keeps_order(new):
         return _same_members(old, new)
     if issubclass(kind, (bytearray, memoryview)):
         return bool(old == new)
-    if issubclass(kind, Sequence) and not issubclass(kind, (str, bytes)):
+    is_in_order = issubclass(kind, (Sequence, ValuesView, AbstractSet))
+    if is_in_order and not issubclass(kind, (str, bytes)):
         return len(old) == len(new) and all(map(same, old, new))
     return False
+
+
+def _keeps_order(thing: Any) -> bool:
+    """Whether a change of the order is a change of a mapping, or of a view of one."""
+    whole = getattr(thing, "_mapping", thing)
+    return isinstance(whole, _IN_ORDER) or getattr(whole, "_keeps_order", False) is True
+
+
+def _same_entries(old: Any, new: Any, *, keeps_order: bool) -> bool:
+    if len(old) != len(new):
+        return False
+    if not all(key in old and same(old[key], value) for key, value in new.items()):
+        return False
+    return all(map(same, old, new)) if keeps_order else _same_members(old, new)
 
 
 def _same_members(old: Any, new: Any) -> bool:
@@ -201,20 +217,42 @@ def _same_members(old: Any, new: Any) -> bool:
     return {(type(it), it) for it in old} == {(type(it), it) for it in new}
 
 
+def _same_attributes(old: Any, new: Any, fields: frozenset[str]) -> bool:
+    """Whether two values have the same attributes beside these fields. What a `cached_property` keeps is none."""
+    kind: type[Any] = new.__class__
+    is_record = bool(fields)
+    # Other containers may keep their items in slots.
+    names: set[str] = set(_slots_of(kind)) if is_record or _is_container(kind) else set()
+    for thing in (old, new):
+        names.update(getattr(thing, "__dict__", ()))
+    # A container may keep its items in an attribute, as UserList does.
+    equals = same if is_record else shallow
+    return all(
+        _same_field(old, new, name, equals)
+        for name in names - fields
+        if not isinstance(getattr(kind, name, None), cached_property)
+    )
+
+
+def _is_container(kind: type[Any]) -> bool:
+    return issubclass(kind, _CONTAINERS)
+
+
 def _slots_of(kind: type[Any]) -> list[str]:
-    """Returns the names of the slots that a subclass of a container adds."""
+    """Returns the names of the slots of a class and its bases, without those of classes that declare fields."""
     found: list[str] = []
-    if not issubclass(kind, _CONTAINERS):
-        return found
     for base in kind.__mro__:
+        if not _RECORD_MARKS.isdisjoint(base.__dict__):
+            # They are its fields, or what its library keeps there.
+            continue
         slots = base.__dict__.get("__slots__", ())
-        names = (slots,) if isinstance(slots, str) else tuple(slots)
-        found += [name for name in names if not name.startswith("__")]
+        for name in (slots,) if isinstance(slots, str) else tuple(slots):
+            if not name.startswith("__"):
+                found.append(name)
+            elif not name.endswith("__"):
+                # Python stores a private name under another one.
+                found.append(f"_{base.__name__.lstrip('_')}{name}")
     return found
-
-
-def _same_attributes(old: Any, new: Any) -> bool:
-    return old.keys() == new.keys() and all(shallow(old[name], new[name]) for name in new)
 
 
 def _fields_of(kind: type[Any]) -> Sequence[str] | None:
@@ -227,6 +265,7 @@ def _fields_of(kind: type[Any]) -> Sequence[str] | None:
     return names
 
 
-def _same_field(old: Any, new: Any, name: str) -> bool:
-    left, right = getattr(old, name, _NONE_SUCH), getattr(new, name, _NONE_SUCH)
-    return same(left, right)
+def _same_field(
+    old: Any, new: Any, name: str, equals: Callable[[object, object], bool] = same
+) -> bool:
+    return equals(getattr(old, name, _NONE_SUCH), getattr(new, name, _NONE_SUCH))

@@ -8,10 +8,11 @@ import datetime as dt
 import decimal
 import enum
 import fractions
+import functools
 import math
 import operator
 import uuid
-from collections import OrderedDict, UserList, deque, namedtuple
+from collections import OrderedDict, UserDict, UserList, deque, namedtuple
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, Self
@@ -358,6 +359,131 @@ def titled(**items: int) -> Titled:
     made = Titled("t")
     made.update(items)
     return made
+
+
+@attrs.define(slots=False)
+class Spot:
+    x: int
+
+
+class Placed(Spot):
+    """A plain subclass of an attrs class, with an attribute beside its fields."""
+
+    def __init__(self, x: int, y: int) -> None:
+        super().__init__(x)
+        self.y = y
+
+
+class Slotted(Point):
+    """The same with a slot; frozen, so that it sets what it has as attrs does."""
+
+    __slots__ = ("z",)
+
+    def __init__(self, x: int, z: int) -> None:
+        super().__init__(x, 0)
+        object.__setattr__(self, "z", z)
+
+
+class Noted(Record):
+    """A plain subclass of a dataclass."""
+
+    def __init__(self, x: int, note: int) -> None:
+        super().__init__(x, 0)
+        self.note = note
+
+
+class Private(list[int]):
+    """A container with a private slot, which has another name in the class."""
+
+    __slots__ = ("__mark",)
+
+    def __init__(self, mark: int) -> None:
+        super().__init__()
+        self.__mark = mark
+
+
+class Tagged(msgspec.Struct, dict=True):
+    """A struct that takes attributes beside its fields."""
+
+    x: int
+
+
+def tagged(tag: int) -> Tagged:
+    made = Tagged(1)
+    made.tag = tag  # type: ignore[attr-defined]
+    return made
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda it: Placed(1, it),
+        lambda it: Placed(it, 1),
+        lambda it: Slotted(1, it),
+        lambda it: Noted(1, it),
+        Private,
+        tagged,
+    ],
+    ids=["attribute", "field", "slot", "dataclass", "private slot", "struct"],
+)
+def test_shallow_compares_what_a_subclass_has_beside_fields_and_items(
+    make: Callable[[int], object],
+) -> None:
+    assert shallow(make(1), make(1))
+    assert not shallow(make(1), make(2))
+
+
+@attrs.define
+class Priced:
+    net: int
+
+    @functools.cached_property
+    def gross(self) -> int:
+        return self.net * 2
+
+
+@dataclasses.dataclass
+class Costing:
+    net: int
+
+    @functools.cached_property
+    def gross(self) -> int:
+        return self.net * 2
+
+
+@pytest.mark.parametrize("kind", [Priced, Costing])
+def test_shallow_does_not_see_what_a_cached_property_keeps(kind: Any) -> None:
+    old, new = kind(1), kind(1)
+    assert old.gross == 2
+    assert shallow(old, new)
+    assert not shallow(old, kind(2))
+
+
+@pytest.mark.parametrize("kind", [dict, OrderedDict, UserDict])
+def test_shallow_compares_the_views_of_a_mapping(kind: Any) -> None:
+    one, equal, other = kind(a=[1], b=2), kind(a=[1], b=2), kind(a=[1], b=3)
+    equal["a"] = other["a"] = one["a"]
+    longer, apart = kind(one, c=3), kind(one, a=[1])
+    for view in (kind.items, kind.values):
+        assert shallow(view(one), view(equal))
+        for differing in (other, longer, apart):
+            assert not shallow(view(one), view(differing))
+    assert shallow(one.keys(), other.keys())
+    assert not shallow(one.keys(), longer.keys())
+    turned = kind(b=2, a=one["a"])
+    for view in (kind.items, kind.keys):
+        assert shallow(view(one), view(turned)) is (kind is not OrderedDict)
+
+
+def test_shallow_sees_the_order_of_views_of_entities() -> None:
+    store = KeyedStore({"a": 1, "b": 2}, domain=Domain())
+    before = store.get_all()
+    assert shallow(before.items(), KeyedStore({"a": 1, "b": 2}).get_all().items())
+    store.move("b", before="a")
+    now = store.get_all()
+    assert not shallow(before.items(), now.items())
+    assert not shallow(before.keys(), now.keys())
+    assert not shallow(before.values(), now.values())
 
 
 @pytest.mark.parametrize(
