@@ -69,10 +69,16 @@ def home_of(place: asyncio.AbstractEventLoop | concurrent.futures.Executor | Hom
     """Returns `place` as a Home.
 
     Raises:
-        UsageError: it is none of the three, or a class.
+        UsageError: it is none of the three, or a class; or the loop is closed, or the executor shut down.
     """
-    if isinstance(place, asyncio.AbstractEventLoop):
-        return LoopHome(place)
+    if isinstance(place, (asyncio.AbstractEventLoop, LoopHome)):
+        home = place if isinstance(place, LoopHome) else LoopHome(place)
+        if home.loop.is_closed():
+            raise UsageError(
+                "a closed event loop cannot be a home, because it runs nothing; pass the loop that runs the program,"
+                " such as asyncio.get_running_loop()"
+            )
+        return home
     if isinstance(place, concurrent.futures.Executor):
         # By name for the second: it is new in Python 3.14.
         is_elsewhere = isinstance(place, concurrent.futures.ProcessPoolExecutor)
@@ -81,7 +87,7 @@ def home_of(place: asyncio.AbstractEventLoop | concurrent.futures.Executor | Hom
                 f"a {type(place).__name__} cannot be a home: its functions run where the observers are not;"
                 " use a ThreadPoolExecutor(1)"
             )
-        return ExecutorHome(place)
+        return _of_executor(place)
     given: Any = place
     if isinstance(given, type):
         raise UsageError(
@@ -92,6 +98,28 @@ def home_of(place: asyncio.AbstractEventLoop | concurrent.futures.Executor | Hom
     raise UsageError(
         f"a home is an asyncio loop, an executor, or has post() and is_current(); got {type(place).__name__}"
     )
+
+
+def _of_executor(executor: concurrent.futures.Executor) -> ExecutorHome:
+    """Returns an executor as a home.
+
+    Raises:
+        UsageError: it takes no functions.
+    """
+    home = ExecutorHome(executor)
+    try:
+        # No method says whether an executor is shut down, so this asks it for work.
+        home.post(_nothing)
+    except RuntimeError as error:
+        raise UsageError(
+            f"a {type(executor).__name__} that is shut down cannot be a home, because it runs nothing ({error});"
+            " make a new one, and shut it down after the last write"
+        ) from error
+    return home
+
+
+def _nothing() -> None:
+    """Does nothing, at home."""
 
 
 def is_lost(home: Home, posted: object) -> bool:

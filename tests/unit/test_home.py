@@ -208,8 +208,8 @@ def test_a_home_that_goes_during_a_long_delivery_strands_nothing(
 
 def test_a_closed_loop_is_a_home_that_is_gone(reports: list[ErrorReport]) -> None:
     loop = asyncio.new_event_loop()
-    loop.close()
     store = Store(0, domain=Domain(home=loop, on_error=reports.append))
+    loop.close()
     log: list[int] = []
     store.select().subscribe(log.append)
     store.set(1)
@@ -313,9 +313,32 @@ class LaterAnswer(QueueHome):
         return False
 
 
+def closed_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    return loop
+
+
+def shut_down_executor() -> concurrent.futures.Executor:
+    executor = concurrent.futures.ThreadPoolExecutor(1)
+    executor.shutdown()
+    return executor
+
+
+class ShutExecutor(concurrent.futures.Executor):
+    """An executor of another library, which takes nothing now."""
+
+    def submit(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("the pool is closed")
+
+
 @pytest.mark.parametrize(
     ("place", "fault"),
     [
+        (closed_loop(), r"a closed event loop cannot be a home.*get_running_loop\(\)"),
+        (LoopHome(closed_loop()), "a closed event loop cannot be a home"),
+        (shut_down_executor(), r"a ThreadPoolExecutor that is shut down .* make a new one"),
+        (ShutExecutor(), r"a ShutExecutor that is shut down .*\(the pool is closed\)"),
         (QueueHome, r"QueueHome is a class; .* such as QueueHome\(...\)"),
         (asyncio.SelectorEventLoop, "is a class"),
         (concurrent.futures.ThreadPoolExecutor, "ThreadPoolExecutor is a class"),
