@@ -24,6 +24,7 @@ from .checks import (
     check_result,
     check_seconds,
     check_valid,
+    refuse_copy,
 )
 from .commit_queue import fork_safe_lock, open_batches
 from .domain import Domain, default_domain
@@ -317,8 +318,28 @@ class Cell(Root, Generic[T]):
             self._lifecycle.settle(self)
 
 
+class _Settle:
+    """Settles one store or derived value once more, because a derived value above it has stopped.
+
+    Args:
+        source: The store or derived value.
+        has_caller: As for `CommitQueue._report`.
+    """
+
+    def __init__(self, source: Any, *, has_caller: bool) -> None:
+        self._source = source
+        self._height = source._height
+        self._has_caller = has_caller
+
+    def _run_chore(self) -> None:
+        self._source._lifecycle.settle(self._source, has_caller=self._has_caller)
+
+
 class Lifecycle:
-    """Start and stop callbacks of one store.
+    """Start and stop callbacks of one store or derived value.
+
+    What stands below a derived value stops after it. So a derived value that is started holds the callbacks below it, also
+    while it lingers without an observer.
 
     Args:
         on_start: Called when the first observer came.
@@ -326,6 +347,8 @@ class Lifecycle:
         linger: Seconds.
         scheduler: Keeps the time of `linger`.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,
@@ -340,52 +363,91 @@ class Lifecycle:
         self._scheduler = scheduler
         self._lock = fork_safe_lock()
         self._is_started = False
+        # Those of derived values above that have not stopped. Single steps of the interpreter change it.
+        self._holders: dict[Lifecycle, None] = {}
         # Process and thread of the callback that runs now; a thread of the parent does not exist in a forked child.
         self._running: tuple[int, int] | None = None
         self._timer: DisposableBase | None = None
 
-    def settle(self, source: Source) -> None:
+    def settle(self, source: Source, *, has_caller: bool = True) -> None:
         """Starts or stops, as the number of listeners now asks for. Runs user code; called without locks."""
-        if not source._is_observed() and self._linger > 0 and self._is_started:
+        if self._linger > 0 and self._is_started and not self._is_wanted(source):
             with self._lock:
                 if self._timer is not None:
                     self._timer.dispose()
                 self._timer = self._scheduler.schedule_relative(
-                    self._linger, lambda _scheduler, _state: self._act(source, has_caller=False)
+                    self._linger, lambda _scheduler, _state: self._end_linger(source)
                 )
             return
-        self._act(source)
+        self._act(source, has_caller=has_caller)
 
-    def _act(self, source: Source, *, has_caller: bool = True) -> None:
-        while True:
+    def _is_wanted(self, source: Source) -> bool:
+        return source._is_observed() or bool(self._holders)
+
+    def _end_linger(self, source: Source) -> None:
+        try:
+            self._act(source, has_caller=False)
+        finally:
+            # What was held below may stop now.
+            source._domain._after_section()
+
+    def _act(self, source: Source, *, has_caller: bool) -> None:
+        while self._turn(source, has_caller=has_caller):
+            pass
+
+    def _turn(self, source: Source, *, has_caller: bool) -> bool:
+        """Starts or stops; False when there is nothing to do, or another call does it."""
+        is_mine = False
+        me = (os.getpid(), get_ident())
+        callback: Callable[[], object] | None = None
+        try:
             with self._lock:
-                is_wanted = source._is_observed()
                 if self._is_running():
-                    return
+                    return False
                 if self._running is not None:
                     # A start that only the parent ends did not happen here.
                     self._running, self._is_started = None, False
-                if is_wanted == self._is_started:
-                    return
-                if is_wanted and source._has_ended():
-                    # Nothing comes from a closed store, so its start would be in vain.
-                    return
-                self._running = (os.getpid(), get_ident())
+                # Nothing comes from a closed store, so its start would be in vain.
+                is_in_vain = not self._is_started and source._has_ended()
+                is_observed = source._is_observed()
+                # From here to the marks without a call, so that no handler comes between.
+                is_wanted = False
+                if (is_observed or self._holders) and not is_in_vain:
+                    is_wanted = True
+                if is_wanted is self._is_started:
+                    return False
+                is_mine = True
+                self._running = me
                 self._is_started = is_wanted
-                if is_wanted and self._timer is not None:
-                    self._timer.dispose()
-                    self._timer = None
+                if is_wanted:
+                    for below in source._below_with_callbacks():
+                        below._lifecycle._holders[self] = None
+                    if self._timer is not None:
+                        self._timer.dispose()
+                        self._timer = None
             callback = self._on_start if is_wanted else self._on_stop
-            try:
-                if callback is not None:
-                    callback()
-            except Exception as error:  # noqa: BLE001 - user code; the observer that came is served all the same
-                source._domain._report(
-                    "lifecycle", error, source.name, callback, has_caller=has_caller
-                )
-            finally:
-                with self._lock:
-                    self._running = None
+            if callback is not None:
+                callback()
+        except Exception as error:  # noqa: BLE001 - user code; the observer that came is served all the same
+            source._domain._report("lifecycle", error, source.name, callback, has_caller=has_caller)
+        finally:
+            if is_mine:
+                self._running = None
+            with self._lock:
+                if not self._is_started and self._running is None:
+                    self._let_go(source, has_caller=has_caller)
+        return True
+
+    def _let_go(self, source: Source, *, has_caller: bool) -> None:
+        """Lets what stands below this one stop. Under the lock."""
+        chores = source._domain._chores
+        for below in source._below_with_callbacks():
+            settle = _Settle(below, has_caller=has_caller)
+            holders = below._lifecycle._holders
+            # To the end of the round without a call in between. A handler may have started this one again.
+            if self in holders and not self._is_started:
+                del holders[self]
+                chores.append(settle)
 
     def _is_running(self) -> bool:
         """Whether a callback runs in this process. Under the lock."""
@@ -398,15 +460,21 @@ def lifecycle_of(
     on_stop: Callable[[], object] | None,
     linger: float,
     scheduler: SchedulerBase | None,
+    *,
+    holds_sources: bool = False,
 ) -> Lifecycle | None:
-    """Returns the callbacks of a store, or None without any.
+    """Returns the callbacks of a store or a derived value, or None when there is nothing to call.
+
+    Args:
+        on_start, on_stop, linger, scheduler: As for `Lifecycle`.
+        holds_sources: Whether it stands above others, so that `linger` counts without callbacks, too.
 
     Raises:
         UsageError: one of them is not a plain function, or `linger` is not a number of seconds.
     """
     check_seconds(linger, "linger=")
     check_kind(scheduler, SchedulerBase, "scheduler=", "TimeoutScheduler()")
-    if on_start is None and on_stop is None:
+    if on_start is None and on_stop is None and not (holds_sources and linger > 0):
         return None
     for callback, option in ((on_start, "on_start="), (on_stop, "on_stop=")):
         if callback is not None:

@@ -565,7 +565,7 @@ class CommitQueue:
                     return
                 self._deliverer = _HANDED_OVER
         thread = threading.Thread(
-            target=self._deliver_rest, name=f"reactive_ws-{self.name}-delivery", daemon=True
+            target=self._deliver_on_thread, name=f"reactive_ws-{self.name}-delivery", daemon=True
         )
         try:
             thread.start()
@@ -578,6 +578,17 @@ class CommitQueue:
                 if self._deliverer == _HANDED_OVER:
                     self._deliverer = 0
             raise
+
+    def _deliver_on_thread(self) -> None:
+        try:
+            self._deliver_rest()
+        except SystemExit:
+            # Python ends a thread by it without a word.
+            _log.exception(
+                "an observer of domain %r raised SystemExit on the thread that delivers what writers left;"
+                " that does not end the program",
+                self.name,
+            )
 
     def _deliver_rest(self) -> None:
         self._take(None, _HANDED_OVER)
@@ -833,5 +844,10 @@ class CommitQueue:
                 self._chores.remove(first)
             except ValueError:
                 continue
-            with outside_batches():
-                first._run_chore()
+            try:
+                with outside_batches():
+                    first._run_chore()
+            except BaseException:
+                # The rest is done by the next act.
+                self._is_busy = self._leftover = True
+                raise

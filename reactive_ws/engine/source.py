@@ -142,6 +142,10 @@ class Source(Audience):
         """Returns the value for these values of the roots; runs user code, keeps nothing."""
         raise NotImplementedError  # pragma: no cover - abstract
 
+    def _below_with_callbacks(self) -> list[Any]:
+        """Returns the nearest stores and derived values below this one that have start or stop callbacks."""
+        return []
+
     # --- selection nodes ----------------------------------------------------------------------------------------------
 
     def _insert_node(self, node: SelectionNode, last: Any) -> None:
@@ -354,6 +358,8 @@ class SharedSelector:
         selector: The function of the program.
         domain: The domain of the source.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, selector: Callable[[Any], Any], domain: CommitQueue) -> None:
         self._selector = selector

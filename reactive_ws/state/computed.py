@@ -611,6 +611,14 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         if self._lifecycle is not None:
             self._lifecycle.settle(self)
 
+    def _below_with_callbacks(self) -> list[Any]:
+        _, ground = self._below(_has_callbacks)
+        # One keyed store may be there with several keys.
+        found: dict[Any, None] = {
+            it if _is_derived(it) else cast("Root", it)._cell: None for it in ground
+        }
+        return [it for it in found if it._lifecycle is not None]
+
     def _forget(self) -> None:
         """Drops what delivery remembers. Under the lock."""
         self._domain._trash.append((self._delivered, self._notified, self._kept))
@@ -646,6 +654,10 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
 
 def _is_derived(source: Source) -> TypeGuard[Derived[Any]]:
     return isinstance(source, Derived)
+
+
+def _has_callbacks(node: Derived[Any]) -> bool:
+    return node._lifecycle is not None
 
 
 def _is_never(_: Derived[Any]) -> bool:

@@ -170,7 +170,7 @@ def derived(
         on_start: Called with the first observer, on the subscribing thread, before it sees a value. What the function
             writes to a source is in the first value seen. The sources start after it.
         on_stop: Called after the last observer left.
-        linger: Seconds to wait for a new observer before `on_stop`.
+        linger: Seconds to wait for a new observer before `on_stop`. The sources do not stop before that.
         scheduler: Keeps the time of `linger`; a timer thread when None.
 
     Raises:
@@ -183,7 +183,7 @@ def derived(
     check_function(function, "the function of derived()", _AT_ONCE)
     check_comparer(equals)
     check_kind(name, str, "name=", '"total"')
-    lifecycle = lifecycle_of(on_start, on_stop, linger, scheduler)
+    lifecycle = lifecycle_of(on_start, on_stop, linger, scheduler, holds_sources=True)
     return Derived(tuple(map(_source_of, sources)), function, equals, name, lifecycle)
 
 
@@ -216,5 +216,5 @@ def derived_all(
     check_comparer(equals)
     check_kind(name, str, "name=", '"total"')
     label = getattr(function, "__qualname__", None) if name is None else name
-    lifecycle = lifecycle_of(on_start, on_stop, linger, scheduler)
+    lifecycle = lifecycle_of(on_start, on_stop, linger, scheduler, holds_sources=True)
     return Derived(found, lambda *values: function(values), equals, label, lifecycle)

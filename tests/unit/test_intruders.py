@@ -449,6 +449,101 @@ def test_what_stands_beside_the_stores_lets_a_handler_in(act: str) -> None:
     assert is_done.is_set()
 
 
+class Chain:
+    """A store, a derived value of it, and one above that lingers; all have start and stop callbacks."""
+
+    def __init__(self) -> None:
+        self.domain = domain = Domain("chain")
+        self.timers = VirtualTimeScheduler()
+        self.log: list[str] = []
+        self.store = Store(0, domain=domain, **self.calls("store"))
+        self.middle = derived(self.store, lambda value: value + 1, **self.calls("middle"))
+        self.top = derived(
+            self.middle,
+            lambda value: value + 1,
+            **self.calls("top"),
+            linger=5,
+            scheduler=self.timers,
+        )
+
+    def calls(self, name: str) -> Any:
+        return {
+            "on_start": lambda: self.log.append(name),
+            "on_stop": lambda: self.log.append(f"{name} stops"),
+        }
+
+    def come_and_go(self) -> None:
+        self.top.select().subscribe().dispose()
+        self.timers.advance_by(10)
+
+    def check(self) -> None:
+        self.domain._after_section()
+        self.timers.advance_by(10)
+        is_started = dict.fromkeys(("top", "middle", "store"), False)
+        for entry, after in itertools.pairwise([*self.log, ""]):
+            name, _, is_stop = entry.partition(" ")
+            assert is_started[name] is bool(is_stop), self.log
+            is_started[name] = not is_stop
+            if is_stop and after != name:
+                # What was about to stop when the values above it started again starts again at once.
+                above = list(is_started)[: list(is_started).index(name)]
+                assert not any(is_started[it] for it in above), self.log
+        assert not any(is_started.values()), self.log
+        assert self.log, "nothing started"
+
+
+CHAIN: dict[str, Callable[[Chain], object]] = {
+    "come and go": lambda chain: chain.top.select().subscribe().dispose(),
+    "come and go below": lambda chain: chain.middle.select().subscribe().dispose(),
+    "time": lambda chain: chain.timers.advance_by(10),
+    "write": lambda chain: chain.store.set(9),
+}
+
+
+@pytest.mark.parametrize("intruder", CHAIN)
+def test_starts_and_stops_keep_their_order_whatever_comes_between(intruder: str) -> None:
+    place = 1
+    while True:
+        chain = Chain()
+        is_there = is_reached(
+            chain.come_and_go,
+            place,
+            lambda chain=chain: CHAIN[intruder](chain),  # type: ignore[misc]
+        )
+        chain.check()
+        if not is_there:
+            break
+        place += 1 if EVERY_PLACE == 1 else 17
+
+
+def test_an_interrupt_anywhere_in_a_lingering_chain_leaves_nothing_behind() -> None:
+    place = 1
+    while True:
+        chain = Chain()
+
+        def interrupt() -> None:
+            raise Stop
+
+        is_there = True
+        with suppress(Stop):
+            is_there = is_reached(chain.come_and_go, place, interrupt)
+        # The time of the test stands still after an exception.
+        chain.timers.stop()
+        for link in chain.top._links:
+            if link is not None:
+                # Its caller got no handle, or dispose() came to nothing.
+                link.dispose()
+        chain.come_and_go()
+        chain.store.set(1)
+        chain.timers.advance_by(10)
+        chain.log.clear()
+        chain.come_and_go()
+        chain.check()
+        if not is_there:
+            break
+        place += 1 if EVERY_PLACE == 1 else 17
+
+
 # --- the test itself finds planted bugs -------------------------------------------------------------------------------
 
 

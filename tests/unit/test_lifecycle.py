@@ -310,6 +310,105 @@ def test_a_derived_value_lingers_by_its_own_scheduler(domain: Domain) -> None:
     assert log == ["start", "stop"]
 
 
+def calls_of(name: str, log: list[str]) -> Any:
+    """Returns start and stop callbacks that note themselves."""
+    return {
+        "on_start": lambda: log.append(name),
+        "on_stop": lambda: log.append(f"{name} stops"),
+    }
+
+
+@pytest.mark.parametrize("below", ["store", "part", "key", "entities", "middle"])
+@pytest.mark.parametrize("has_callbacks", [True, False])
+def test_what_a_lingering_derived_value_stands_on_stops_after_it(
+    domain: Domain, below: str, *, has_callbacks: bool
+) -> None:
+    log: list[str] = []
+    clock = TestScheduler()
+    store = Store(0, domain=domain, **calls_of("source", log))
+    keyed = KeyedStore({"a": 0}, domain=domain, **calls_of("source", log))
+    source: Any = {
+        "store": store,
+        "part": store.select(str),
+        "key": keyed.select("a"),
+        "entities": keyed.select_all(),
+        "middle": derived(store, str),
+    }[below]
+    callbacks = calls_of("top", log) if has_callbacks else {}
+    top = derived(source, str, **callbacks, linger=10, scheduler=clock)
+    stops = ["top stops"] * has_callbacks + ["source stops"]
+    for _ in range(2):
+        del log[:]
+        top.select().subscribe().dispose()
+        assert log == ["top"] * has_callbacks + ["source"]
+        clock.advance_by(9)
+        second = top.select().subscribe()
+        clock.advance_by(20)
+        second.dispose()
+        clock.advance_by(9)
+        assert log[1 + has_callbacks :] == []
+        clock.advance_by(1)
+        assert log[1 + has_callbacks :] == stops
+
+
+def test_a_chain_that_lingers_stops_from_the_top_to_the_bottom(domain: Domain) -> None:
+    log: list[str] = []
+    clock = TestScheduler()
+    later: Any = {"linger": 5, "scheduler": clock}
+    store = Store(0, domain=domain, **calls_of("store", log), **later)
+    low = derived(store, str, **calls_of("low", log))
+    middle = derived(low, str, **calls_of("middle", log), **later)
+    top = derived(store, middle, lambda *values: values, **calls_of("top", log))
+    top.select().subscribe().dispose()
+    assert log == ["top", "middle", "low", "store", "top stops"]
+    clock.advance_by(5)
+    assert log[5:] == ["middle stops", "low stops"]
+    with low.select().subscribe():
+        assert log[7:] == ["low"]
+        clock.advance_by(50)
+    assert log[8:] == ["low stops"]
+    clock.advance_by(5)
+    assert log[9:] == ["store stops"]
+
+
+def test_a_stop_below_a_linger_that_raises_leaves_through_nothing() -> None:
+    """Not even in strict mode, because no act of the program is under way then."""
+    reports: list[ErrorReport] = []
+    domain = Domain(strict=True, on_error=reports.append)
+    clock = TestScheduler()
+
+    def stop() -> None:
+        raise ValueError
+
+    store = Store(0, domain=domain, on_stop=stop)
+    derived(store, str, linger=5, scheduler=clock).select().subscribe().dispose()
+    clock.advance_by(5)
+    assert [report.kind for report in reports] == ["lifecycle"]
+    store.set(1)
+
+
+def test_what_is_below_a_stop_that_is_interrupted_stops_all_the_same(domain: Domain) -> None:
+    log: list[str] = []
+    clock = TestScheduler()
+
+    def stop() -> None:
+        log.append("top stops")
+        raise Stop
+
+    store = Store(0, domain=domain, **calls_of("store", log))
+    top = derived(store, str, on_stop=stop, linger=5, scheduler=clock)
+    top.select().subscribe().dispose()
+    with pytest.raises(Stop):
+        clock.advance_by(5)
+    assert log == ["store", "top stops", "store stops"]
+    log.clear()
+    now = derived(store, str, on_stop=stop)
+    with pytest.raises(Stop):
+        now.select().subscribe().dispose()
+    store.set(1)
+    assert log == ["store", "top stops", "store stops"]
+
+
 def test_a_closed_store_does_not_start(domain: Domain) -> None:
     log: list[str] = []
 

@@ -212,3 +212,32 @@ def test_the_longest_chain_is_the_same_wherever_it_begins(most: int) -> None:
 def test_a_limit_of_chains_that_is_no_number_is_refused() -> None:
     with pytest.raises(UsageError, match="max_depth= takes a whole number, 2 or more"):
         Domain(max_depth=1)
+
+
+def test_an_exit_on_the_thread_that_delivers_the_rest_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Python ends a thread by `SystemExit` without a word, and the write that caused the commit has returned."""
+    store = Store(0, domain=Domain("busy"))
+    seen: list[int] = []
+
+    def see(value: int) -> None:
+        seen.append(value)
+        if value == 1:
+            thread = threading.Thread(target=lambda: [store.set(more) for more in range(2, 102)])
+            thread.start()
+            thread.join()
+        if value == 100:
+            raise SystemExit
+
+    store.select().subscribe(see)
+    store.set(1)
+    assert store.domain.settled(10)
+    # The thread logs when it ends, which may be after the last delivery.
+    for thread in threading.enumerate():
+        if thread.name == "reactive_ws-busy-delivery":
+            thread.join(10)
+    assert seen == [*range(102)]
+    assert [record.getMessage()[:45] for record in caplog.records] == [
+        "an observer of domain 'busy' raised SystemExi"
+    ]
