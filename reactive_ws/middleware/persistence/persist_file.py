@@ -40,6 +40,7 @@ from ...engine import (
     check_kind,
     check_methods,
     check_seconds,
+    refuse_copy,
 )
 from ...errors import UsageError
 from ...state import KeyedStore, Store
@@ -118,6 +119,8 @@ class PersistFile:
         UsageError: this process has the file open already, the path is empty or ":memory:", or an option is of a wrong kind.
         FileUnusable: another process has the file open.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,
@@ -411,9 +414,16 @@ class PersistFile:
         def make(row: Saved) -> Any:
             part = member.decode(row)
             try:
-                return part if merge is None else merge(store.committed, part)
+                whole = part if merge is None else merge(store.committed, part)
             except Exception as error:
                 raise BadState("corrupt", f"merge raised {type(error).__name__}") from error
+            try:
+                store.domain.checked(store, whole)
+            except Exception as error:
+                # Where `validate=` became stricter, each start of the program would fail.
+                reason = f"the store does not accept its state ({type(error).__name__})"
+                raise BadState("corrupt", reason) from error
+            return whole
 
         value = self._state.load(key, make)
         if value is UNSET:

@@ -58,7 +58,7 @@ class StateFile:
         self.is_outdated = False
         try:
             content = self._storage.read(self._name)
-        except (OSError, FileUnusable) as error:
+        except Exception as error:  # noqa: BLE001 - of the program's storage; reported
             self._known = ()
             self._cannot_write(error, f"it cannot be read ({_why(error)}), so nothing is saved")
             return False
@@ -139,7 +139,7 @@ class StateFile:
                 self._storage.delete(self._name)
             else:
                 self._storage.write(self._name, content)
-        except (OSError, FileUnusable) as error:
+        except Exception as error:  # noqa: BLE001 - of the program's storage; reported
             if turn == self._turn:
                 self._cannot_write(
                     error, f"it cannot be written ({_why(error)}); the next change tries again"
@@ -162,7 +162,7 @@ class StateFile:
         if self._bad_file is not None:
             try:
                 content = self._storage.read(self._name)
-            except (OSError, FileUnusable) as error:
+            except Exception as error:  # noqa: BLE001 - of the program's storage; reported
                 self._cannot_put_away(self._bad_file, error)
                 return False
             if content is None:
@@ -178,7 +178,7 @@ class StateFile:
         try:
             aside = self._keep(bad.kind, content)
             self._storage.delete(self._name)
-        except (OSError, FileUnusable) as error:
+        except Exception as error:  # noqa: BLE001 - of the program's storage; reported
             self._cannot_put_away(bad, error)
             return False
         self._bad_file, self._known = None, ()
@@ -195,7 +195,7 @@ class StateFile:
             if not self.rows and set(self._bad) == set(keys):
                 self._storage.delete(self._name)
                 self._known = ()
-        except (OSError, FileUnusable) as error:
+        except Exception as error:  # noqa: BLE001 - of the program's storage; reported
             self._cannot_put_away(self._bad[keys[0]], error)
             return False
         self._reporter.ends("unwritable")

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from ...engine import check_kind, refuse_copy
 from .file_lock import FileLock
 
 __all__ = ["FileStorage", "StateStorage", "write_atomically"]
@@ -25,7 +26,8 @@ _OWNER_ONLY = 0o600
 class StateStorage(Protocol):
     """Keeps named pieces of bytes, each written whole. `PersistFile` makes one call at a time, on any thread.
 
-    `PersistFile` uses the name of its file, and `NAME.corrupt-1` and the like for content that it sets aside.
+    `PersistFile` uses the name of its file, and `NAME.corrupt-1` and the like for content that it sets aside. Any exception
+    of a method counts as "not now": `PersistFile` reports it and tries again later.
     """
 
     def read(self, name: str) -> bytes | None:
@@ -65,9 +67,13 @@ class FileStorage:
 
     Raises:
         FileUnusable: another process holds the file.
+        UsageError: `path` is not a path.
     """
 
+    __reduce_ex__ = refuse_copy
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        check_kind(path, (str, os.PathLike), "path=", '"state.json"', is_required=True)
         self._folder = Path(os.path.realpath(path)).parent
         self._lock = FileLock(os.path.realpath(path))
         # Where there is no folder yet, or no right to write, the first write reports it.

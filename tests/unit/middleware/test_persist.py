@@ -596,6 +596,66 @@ def test_a_corrupt_file_is_set_aside_and_reported(bench: Bench, content: bytes) 
     assert (bench.kinds(), bench.state()["theme"]) == (["corrupt"], "dark")
 
 
+def check_theme(settings: Settings) -> None:
+    if settings.theme not in ("light", "dark"):
+        raise ValueError(f"no such theme: {settings.theme}")
+
+
+@pytest.mark.parametrize("merge", [None, lambda now, saved: attrs.evolve(saved, size=now.size)])
+def test_a_state_that_the_store_does_not_accept_is_set_aside(bench: Bench, merge: Any) -> None:
+    bench.store = Store(Settings(), name="settings", domain=bench.domain, validate=check_theme)
+    bench.put(state=(1, {"theme": "hunter2", "size": 1}))
+    content = bench.path.read_bytes()
+    with bench.open(merge=merge):
+        assert (bench.store.get(), bench.domain.number) == (Settings(), 0)
+        assert bench.names() == ["settings.json.corrupt-1"]
+        bench.store.set(Settings("dark"))
+    assert bench.path.with_name("settings.json.corrupt-1").read_bytes() == content
+    assert (bench.kinds(), bench.state()["theme"]) == (["corrupt"], "dark")
+    assert "the store does not accept its state (ValueError)" in bench.reports[0].text
+    assert "hunter2" not in bench.reports[0].text
+    with bench.open(merge=merge):
+        assert bench.store.get() == Settings("dark")
+    assert bench.kinds() == ["corrupt"]
+
+
+@pytest.mark.parametrize("is_reloaded", [False, True])
+def test_one_entity_that_is_not_accepted_keeps_the_others_from_loading(
+    bench: Bench, *, is_reloaded: bool
+) -> None:
+    def check(entity: int) -> None:
+        if entity < 0:
+            raise ValueError
+
+    keyed = KeyedStore({"first": 1}, name="keyed", domain=bench.domain, validate=check)
+    other = Store(0, name="other", domain=bench.domain)
+    bad = {"keyed": (1, {"a": 1, "b": -1}), "other": (1, 5)}
+    if not is_reloaded:
+        bench.put(**bad)
+    file = bench.group()
+    file.add(keyed, as_type=dict[str, int])
+    file.add(other, as_type=int)
+    if is_reloaded:
+        bench.put(**bad)
+        assert file.reload()
+    assert (dict(keyed.get_all()), other.get()) == ({"first": 1}, 5)
+    assert bench.kinds() == ["corrupt"]
+    bench.time.advance_by(1)
+    assert bench.names() == ["settings.json", "settings.json.corrupt-1"]
+    assert bench.content()["stores"]["other"] == {"version": 1, "state": 5}
+
+
+def test_what_a_codec_returns_that_a_keyed_store_cannot_hold_is_set_aside(bench: Bench) -> None:
+    class Lists(MsgspecCodec):
+        def decoder(self, _as_type: Any, /) -> Any:
+            return lambda _content: [1, 2]
+
+    bench.put(keyed=(1, {"a": 1}))
+    keyed = KeyedStore({"first": 1}, name="keyed", domain=bench.domain)
+    bench.group().add(keyed, as_type=dict[str, int], codec=Lists())
+    assert (dict(keyed.get_all()), bench.kinds()) == ({"first": 1}, ["corrupt"])
+
+
 def test_setting_aside_never_overwrites(bench: Bench) -> None:
     for number in range(3):
         bench.path.write_text(f"garbage {number}")

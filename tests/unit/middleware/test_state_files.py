@@ -582,6 +582,30 @@ def test_another_storage_gets_the_content_under_the_name_of_the_file(files: File
     assert memory.contents == {"state.json.corrupt-1": b"garbage"}
 
 
+@pytest.mark.parametrize("error", [ValueError("bad"), KeyError("k"), RuntimeError()])
+@pytest.mark.parametrize("method", ["read", "write", "delete"])
+def test_whatever_a_storage_raises_is_reported_and_tried_again(
+    files: Files, method: str, error: Exception
+) -> None:
+    memory, is_down = Memory(), True
+    memory.contents["state.json"] = b"garbage" if method == "delete" else b""
+    works = getattr(memory, method)
+
+    def failing(*arguments: Any) -> Any:
+        if is_down:
+            raise error
+        return works(*arguments)
+
+    setattr(memory, method, failing)
+    file, store = files.open(storage=memory)
+    store.set(1)
+    assert file.flush() is False
+    assert (files.kinds(), files.reports[0].error) == (["unwritable"], error)
+    is_down = False
+    assert file.close()
+    assert json.loads(memory.contents["state.json"])["stores"]["state"]["state"] == 1
+
+
 def test_a_storage_that_cannot_be_read_is_written_only_after_its_content_was_kept(
     files: Files,
 ) -> None:
