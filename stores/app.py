@@ -20,7 +20,7 @@ from typing import Self, Unpack
 from reactivex.abc import DisposableBase
 from reactivex.disposable import CompositeDisposable
 
-from reactive_ws.engine import Domain, check_kind
+from reactive_ws.engine import Domain, check_kind, refuse_copy
 from reactive_ws.outbox import Delivery
 from reactive_ws.service import ServiceOptions, WebSocketService
 from reactive_ws.wire import Registry
@@ -67,6 +67,8 @@ class Application:
     Raises:
         UsageError: this process has the state file open already.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from reactive_ws.connection import ErrorKind
-from reactive_ws.engine import Domain
+from reactive_ws.engine import Domain, refuse_copy
 from reactive_ws.state import ReadOnly, Selection, Store
 from reactive_ws.wire import Envelope
 
@@ -142,6 +142,8 @@ class Carousel:
         sync, report: See `ports`.
         wraps: Whether next after the last panel is the first one.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self, domain: Domain, *, sync: AskForState, report: Report, wraps: bool = False

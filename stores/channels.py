@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 from reactivex.abc import DisposableBase
 
-from reactive_ws.engine import Domain
+from reactive_ws.engine import Domain, refuse_copy
 from reactive_ws.state import EventStream, Map, ReadOnly, Selection, Store
 from reactive_ws.wire import Envelope
 
@@ -66,6 +66,8 @@ class Channels:
         messages: Returns the messages whose channels match a pattern; see `WebSocketService.messages`.
         follow: Asks the server for a channel; see `WebSocketService.channel`.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from reactivex.abc import DisposableBase
 from reactivex.disposable import CompositeDisposable
 
 from reactive_ws.connection import Connection, ConnectionState, ErrorEvent, ErrorKind, Metrics
-from reactive_ws.engine import Domain
+from reactive_ws.engine import Domain, refuse_copy
 from reactive_ws.outbox import OutboxView, Pending, Waiting
 from reactive_ws.service import WebSocketService
 from reactive_ws.state import ReadOnly, Selection, Store, derived
@@ -92,6 +92,8 @@ class ConnectionStore:
         now: Seconds of the service's clock.
         later: Starts a timer.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

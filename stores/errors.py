@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 
 from reactive_ws.connection import ErrorEvent, ErrorKind
-from reactive_ws.engine import Domain, shallow
+from reactive_ws.engine import Domain, refuse_copy, shallow
 from reactive_ws.errors import ReactiveWSError
 from reactive_ws.state import ReadOnly, Selection, Store
 
@@ -108,6 +108,8 @@ class Errors:
         clock: Wall clock, UTC.
         limit: Entries that are kept.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, domain: Domain, *, clock: Callable[[], datetime], limit: int = 100) -> None:
         self._store = Store(ErrorsState(), name="stores.errors", domain=domain)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import attrs
 import msgspec
 
-from reactive_ws.engine import Domain
+from reactive_ws.engine import Domain, refuse_copy
 from reactive_ws.outbox import Delivery
 from reactive_ws.state import ReadOnly, Selection, Store
 from reactive_ws.wire import Envelope
@@ -73,6 +73,8 @@ class Notifications:
         send: See `ports`.
         limit: Notices that are kept.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, domain: Domain, *, send: Send, limit: int = 200) -> None:
         self._store = Store(NotificationsState(), name="stores.notifications", domain=domain)

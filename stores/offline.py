@@ -16,7 +16,7 @@ import msgspec
 from reactivex.abc import DisposableBase
 
 from reactive_ws.connection import ErrorKind
-from reactive_ws.engine import Domain
+from reactive_ws.engine import Domain, refuse_copy
 from reactive_ws.outbox import Delivery, DeliveryStatus, OutboxView, Waiting
 from reactive_ws.service import WebSocketService
 from reactive_ws.state import ReadOnly, Selection, Store
@@ -138,6 +138,8 @@ class Offline:
         resend: Sends a failed chat message again and shows it; for the composition root to give.
         limit: Failed messages that are kept.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import attrs
 
-from reactive_ws.engine import Domain
+from reactive_ws.engine import Domain, refuse_copy
 from reactive_ws.state import Map, ReadOnly, Selection, Store
 from reactive_ws.wire import Envelope
 
@@ -70,6 +70,8 @@ class TypingUsers:
         lasts: Seconds after an event for which a user counts as typing.
         interval: Seconds between two own typing messages.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

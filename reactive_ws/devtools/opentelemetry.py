@@ -12,9 +12,9 @@ import attrs
 from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, get_meter_provider
 from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider, get_tracer_provider
 from reactivex.abc import DisposableBase
-from reactivex.disposable import Disposable
 
 from ..connection import Metrics
+from ..engine import Registration
 from ..outbox import DeliveryStatus, Sending
 from ..service import WebSocketService
 
@@ -74,4 +74,4 @@ def instrument(
         is_on[0] = False
         subscription.dispose()
 
-    return Disposable(stop)
+    return Registration(stop)

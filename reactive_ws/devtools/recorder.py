@@ -17,7 +17,7 @@ import attrs
 from reactivex.abc import DisposableBase
 
 from ..connection import Connection, ErrorEvent
-from ..engine import Cause, Cell, Commit, Domain, default_domain
+from ..engine import Cause, Cell, Commit, Domain, default_domain, refuse_copy
 from ..errors import DomainMismatch, UsageError
 from ..outbox import DeliveryStatus, Sending
 from ..service import WebSocketService
@@ -139,6 +139,8 @@ class ProgramRecorder:
         DomainMismatch: a service is of another domain.
         UsageError: a size below 1.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from ..engine import Domain
+from ..engine import Domain, refuse_copy
 from ..errors import ReactiveWSError, UsageError
 from ..service import WebSocketService
 from .feed import Feed
@@ -56,6 +56,8 @@ class DevServer:
         recorder: What it shows.
         token: What a viewer must know.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, recorder: ProgramRecorder, shows: Shows, port: int) -> None:
         self.recorder = recorder

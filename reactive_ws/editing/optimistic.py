@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from ..engine import Domain, Equals, Source, check_function, name_of, same, unchanged
+from ..engine import Domain, Equals, Source, check_function, name_of, refuse_copy, same, unchanged
 from ..state import ReadOnly, Store, derived
 
 __all__ = ["OptimisticStore", "Patch"]
@@ -41,6 +41,8 @@ class Patch(Generic[T]):
     """A pending change of an `OptimisticStore`. Made by its `apply`. All methods may be called from any thread."""
 
     __slots__ = ("_change", "_has_failed", "_store")
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, store: OptimisticStore[T], change: Callable[[T], T]) -> None:
         self._store = store

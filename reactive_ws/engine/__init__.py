@@ -24,6 +24,7 @@ from .audience import UNSET, Audience, SomeObservers, Subscription, ignore
 from .batch import OpenBatch, active_batch, batch
 from .cell import Cell, Lifecycle, lifecycle_of
 from .checks import (
+    Registration,
     advise_names,
     check_comparer,
     check_count,
@@ -63,6 +64,7 @@ __all__ = [
     "Lifecycle",
     "LoopHome",
     "OpenBatch",
+    "Registration",
     "Root",
     "SelectionNode",
     "SharedSelector",

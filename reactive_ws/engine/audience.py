@@ -271,6 +271,8 @@ class Audience:
         "_waiting",
     )
 
+    __reduce_ex__ = refuse_copy
+
     _kind = "selector"
     """The kind of report of a failing `_project`."""
     _has_memory = False

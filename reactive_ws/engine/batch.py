@@ -16,6 +16,7 @@ from threading import get_ident
 from typing import Any, TypeAlias
 
 from ..errors import DomainMismatch, UsageError
+from .checks import refuse_copy
 from .commit_queue import current_batch, open_batches
 from .domain import Domain
 from .source import Root, Source, Writable
@@ -51,6 +52,8 @@ class OpenBatch:
     """An open batch. Made by `batch`; the stores ask it in `get` and `set`."""
 
     __slots__ = ("_domain", "_is_bound", "_is_open", "_savepoints", "_task", "_thread", "_writes")
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, domain: Domain | None) -> None:
         self._domain = domain
@@ -220,6 +223,8 @@ class _Scope:
 
     __slots__ = ("_domain", "_mine", "_outer", "_token")
 
+    __reduce_ex__ = refuse_copy
+
     def __init__(self, domain: Domain | None) -> None:
         self._domain = domain
         self._mine: OpenBatch | None = None
@@ -227,6 +232,10 @@ class _Scope:
         self._token: Token[OpenBatch | None] | None = None
 
     def __enter__(self) -> None:
+        if self._mine is not None or self._outer is not None:
+            raise UsageError(
+                "this batch() is open already; write `with batch():` with a call of its own for each block"
+            )
         outer = active_batch() if open_batches else None
         if outer is not None:
             wanted, open_in = self._domain, outer._domain
@@ -250,6 +259,9 @@ class _Scope:
         outer, mine = self._outer, self._mine
         self._outer = self._mine = None
         if outer is not None:
+            if not outer._is_open:
+                # A generator may end after the block that it was used in.
+                return
             if kind is None:
                 outer.keep_savepoint()
             else:
@@ -294,7 +306,7 @@ def batch(domain: Domain | None = None) -> AbstractContextManager[None, None]:
         DomainMismatch: a store of another domain was written.
         StoreClosed: a written store was closed.
         Exception: what `validate=` of a written store raises for its last value; nothing is written then.
-        UsageError: `domain` is not a domain.
+        UsageError: `domain` is not a domain; or what `batch()` returned is entered again while its block runs.
     """
     given: Any = domain
     if given is not None and not isinstance(given, Domain):

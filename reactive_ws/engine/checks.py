@@ -21,9 +21,12 @@ from types import (
 )
 from typing import Any, NoReturn, TypeVar
 
+from reactivex.disposable import Disposable
+
 from ..errors import UsageError
 
 __all__ = [
+    "Registration",
     "advise_names",
     "check_comparer",
     "check_count",
@@ -260,17 +263,26 @@ def advise_names(owner: type[_C]) -> type[_C]:
 
 
 def refuse_copy(thing: Any, _protocol: object = None) -> NoReturn:
-    """Stands as `__reduce_ex__` in classes whose instances belong to their observers.
+    """Stands as `__reduce_ex__` in classes whose instances are not their values: stores, streams, files, registrations.
 
     `copy`, `deepcopy` and `pickle` all ask for it.
 
     Raises:
         UsageError: always.
     """
+    advice = "pass the object itself on"
+    if callable(getattr(thing, "get", None)):
+        advice = "copy the value: Store(store.get()), or pickle store.get()"
     raise UsageError(
-        f"a {type(thing).__name__} cannot be copied or pickled, because its observers belong to it;"
-        " copy the value: Store(store.get()), or pickle store.get()"
+        f"a {type(thing).__name__} cannot be copied or pickled, because other parts of the program hold this very object;"
+        f" {advice}"
     )
+
+
+class Registration(Disposable):
+    """Stands for a function that a program registered. `dispose()` removes the function; a second call changes nothing."""
+
+    __reduce_ex__ = refuse_copy
 
 
 def warn_without_gil() -> None:

@@ -22,10 +22,10 @@ from threading import get_ident
 from typing import Any, Protocol, cast
 
 from reactivex.abc import DisposableBase
-from reactivex.disposable import Disposable
 
 from ..errors import DomainMismatch, FeedbackLoop, StoreClosed, UsageError
 from .checks import (
+    Registration,
     check_count,
     check_function,
     check_kind,
@@ -154,7 +154,7 @@ class Domain(CommitQueue):
                 # Writes go straight again after the next rest(), which looks for hooks.
             self._after_section()
 
-        return Disposable(remove)
+        return Registration(remove)
 
     @property
     def tracer(self) -> Tracer | None:
@@ -179,7 +179,7 @@ class Domain(CommitQueue):
             if self._tracer is tracer:
                 self._tracer = None
 
-        return Disposable(stop)
+        return Registration(stop)
 
     def commit(
         self,
@@ -240,6 +240,18 @@ class Domain(CommitQueue):
         """
         for store, _, new in changes:
             store._check(new)
+
+    def checked(self, store: Changed, value: Any) -> Any:
+        """Returns what a store would commit for a value from outside, such as that of a file. For middleware. Any thread.
+
+        Args:
+            store: A store of this domain.
+            value: As for `load`.
+
+        Raises:
+            Exception: what `validate=` raises, or the store accepts no such value.
+        """
+        return store._loaded(store._value, value)
 
     def _write(self, commit: Commit, expected: Sequence[tuple[Changed, Any]]) -> bool:
         """Checks what `commit` documents, and queues the commit; False when another one came between."""

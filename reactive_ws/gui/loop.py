@@ -18,7 +18,7 @@ from reactivex import Observable
 from reactivex.abc import DisposableBase
 from reactivex.disposable import CompositeDisposable
 
-from ..engine import Domain
+from ..engine import Domain, refuse_copy
 from ..errors import UsageError
 from ..state import ReadOnly
 from .binding import bind
@@ -58,6 +58,8 @@ class UiLoop(ABC):
         frame: The frame clock.
         scheduler: A `reactivex` scheduler that runs on the UI thread; every thread may use it.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from reactivex.abc import DisposableBase
 from reactivex.disposable import CompositeDisposable, Disposable
 
 from ..editing import Part
-from ..engine import check_function, same
+from ..engine import check_function, refuse_copy, same
 from ..errors import UsageError
 from ..state import Store
 from .loop import UiLoop
@@ -33,6 +33,8 @@ _NOTHING: Final = object()
 
 class Field(DisposableBase, Generic[T]):
     """A widget and a value, bound both ways. Made by `bind_both`. UI thread."""
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, value: Store[T] | Part[T], on_refused: _OnRefused) -> None:
         self._value = value

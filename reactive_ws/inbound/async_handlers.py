@@ -11,6 +11,7 @@ import collections
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ..engine import refuse_copy
 from ..errors import UsageError
 
 __all__ = ["AsyncHandler"]
@@ -20,6 +21,8 @@ _MAX_WAITING = 1000
 
 class AsyncHandler:
     """One async handler with its queue. Loop only."""
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

@@ -17,9 +17,8 @@ from typing import Any, TypeAlias
 
 import attrs
 from reactivex.abc import DisposableBase
-from reactivex.disposable import Disposable
 
-from ..engine import OpenBatch, check_function, name_of
+from ..engine import OpenBatch, Registration, check_function, name_of, refuse_copy
 from ..wire import Envelope, Registry
 
 __all__ = ["Dispatcher", "Route", "matches"]
@@ -94,6 +93,8 @@ class Dispatcher:
         on_unknown: Called once for each type name that only a handler or only a message has: with the name, with a similar
             name that is known or None, and with whether a handler has it. For a handler only when there is a similar name.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,
@@ -294,7 +295,7 @@ class Dispatcher:
             else:
                 self._registered = (*self._registered, registration)
             self._routes = {}
-        return Disposable(lambda: self._remove(registration))
+        return Registration(lambda: self._remove(registration))
 
     def _remove(self, registration: _Registration) -> None:
         with self._lock:

@@ -22,6 +22,7 @@ from typing import Any
 
 import attrs
 
+from ..engine import refuse_copy
 from ..wire import Envelope, Position
 from .entries import Entries
 
@@ -83,6 +84,8 @@ class Inbound:
         entries: Messages of entries that are not complete.
         ids_are_unique: Whether two messages with the same id and type are the same message.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self) -> None:
         self.duplicates = 0

@@ -37,7 +37,7 @@ from ..dialects import (
     State,
     Step,
 )
-from ..engine import Domain, OpenBatch, Tracer, active_batch, batch
+from ..engine import Domain, OpenBatch, Tracer, active_batch, batch, refuse_copy
 from ..errors import MessageRejected, MessagesMissing, RequestFailed
 from ..outbox import Outbox
 from ..state import EventSource, EventStream, Map, Store
@@ -128,6 +128,8 @@ class Burst:
 
 class Receiver:
     """The way in. Loop only, except for `messages`."""
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

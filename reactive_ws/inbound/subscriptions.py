@@ -16,6 +16,8 @@ from collections.abc import Iterable
 
 import attrs
 
+from ..engine import refuse_copy
+
 __all__ = ["Asking", "Subscriptions"]
 
 _DELAYS = (1.0, 2.0, 5.0, 10.0)
@@ -37,6 +39,8 @@ class _Told:
 
 class Subscriptions:
     """The channels of one service."""
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

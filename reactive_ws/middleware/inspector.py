@@ -22,6 +22,7 @@ from ..engine import (
     check_kind,
     default_domain,
     fork_safe_lock,
+    refuse_copy,
 )
 from ..state import EventSource, EventStream
 
@@ -51,6 +52,8 @@ class CommitRecord:
 
 class Inspector:
     """The last commits of one domain. Made by `inspect`."""
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, domain: Domain, size: int, clock: Callable[[], float]) -> None:
         self._clock = clock

@@ -29,6 +29,7 @@ from ..engine import (
     check_function,
     check_kind,
     check_seconds,
+    refuse_copy,
     same,
     unchanged,
 )
@@ -112,6 +113,8 @@ class UndoHistory:
 
     All methods may be called from any thread, also by observers.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,
@@ -364,10 +367,13 @@ class UndoHistory:
                 before = value
             with self._domain.exclusive():
                 if self._revision == revision:
+                    # Until this returns: the last reference to a value may run a finalizer, not under the lock.
+                    dropped = (self._line, self._last)
                     self._line, self._seen = line, number
                     self._last = values[-1]
                     self._revision += 1
-                    return
+                    break
+        del dropped
 
     def _add(
         self,

@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from reactivex import Observable, abc
-from reactivex.disposable import Disposable
 
+from ..engine import Registration, refuse_copy
 from ..errors import DeliveryFailed, DeliveryUncertain
 from .pending import Pending
 
@@ -79,6 +79,8 @@ class Delivery:
         "id",
         "is_maybe_twice",
     )
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, id: str, *, is_final_when_sent: bool) -> None:  # noqa: A002 - the wire field's name
         self.id = id
@@ -220,7 +222,7 @@ class Delivery:
             if self._is_final(status):
                 observer.on_completed()
 
-        return Disposable(self.watch(show))
+        return Registration(self.watch(show))
 
     def _subscribe_events(
         self,
@@ -244,4 +246,4 @@ class Delivery:
         with _lock:
             self._listeners = (*self._listeners, show)
         undo = self.watch(end)
-        return Disposable(leave)
+        return Registration(leave)

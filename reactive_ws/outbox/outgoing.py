@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from ..engine import refuse_copy
 from ..wire import Envelope, Guarantee
 from .delivery import Delivery, DeliveryStatus
 
@@ -200,6 +201,8 @@ class OutboxView:
         unreadable: Ids of stored messages that the codec cannot read any longer. They are not sent; `discard` deletes
             them.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self, parts: tuple[tuple[Waiting, ...], ...] = (), unreadable: tuple[str, ...] = ()

@@ -10,6 +10,8 @@ import concurrent.futures
 from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
 
+from ..engine import refuse_copy
+
 __all__ = ["Pending"]
 
 T = TypeVar("T")
@@ -19,6 +21,8 @@ class Pending(Generic[T]):
     """A result that is settled once; later settlements are ignored. Every method may be called from any thread."""
 
     __slots__ = ("_future",)
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self) -> None:
         self._future: concurrent.futures.Future[T] = concurrent.futures.Future()

@@ -38,6 +38,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
+from ..engine import refuse_copy
 from ..errors import DeliveryFailed, DuplicateId, MessageError, OutboxFull
 from ..wire import Envelope, Guarantee
 from .delivery import Delivery, DeliveryEvent, DeliveryStatus
@@ -79,6 +80,8 @@ class Outbox:
         version: Grows with every change.
         position: The largest position that an acknowledgement confirmed on this connection.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

@@ -16,6 +16,8 @@ import stat
 from collections.abc import Callable, Generator, Sequence
 from weakref import WeakSet
 
+from ..engine import refuse_copy
+
 __all__ = ["SqliteFile"]
 
 _OWNER_ONLY = 0o600
@@ -61,6 +63,8 @@ class SqliteFile:
     Attributes:
         path: The absolute path.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

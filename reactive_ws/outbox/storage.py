@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 
+from ..engine import refuse_copy
 from ..errors import JournalError, MessageRejected
 from ..wire import Codec
 from .journal import Journal, Stored
@@ -34,6 +35,8 @@ class Storage:
     Raises:
         JournalError: the file cannot be used.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from ..engine import refuse_copy
 from ..errors import UsageError
 from .replica import Replica
 
@@ -30,6 +31,8 @@ class Replicas(Generic[S]):
         make: Makes the replica of a stream.
         use: Lets a replica follow its stream.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from typing import Any, Generic, Self, TypeVar, cast, overload
 from reactivex import Observable
 from reactivex.abc import DisposableBase
 
-from ..engine import Domain, check_count, check_function, check_kind, default_domain
+from ..engine import Domain, check_count, check_function, check_kind, default_domain, refuse_copy
 from ..errors import UsageError
 from ..state import Policy, ReadOnly
 from .runner import Runner, check_stream
@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 class Effect(DisposableBase, Generic[T]):
     """A function that follows a stream. Made by `effect`; `dispose()` it, or use it as a context manager. Any thread."""
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

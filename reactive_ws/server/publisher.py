@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Self
 
+from ..engine import refuse_copy
 from ..errors import UsageError
 from ..wire import Envelope, JsonCodec, Position, Registry
 from .logs import Batch, CommandKey, Log, check_stream
@@ -19,6 +20,8 @@ class Publisher:
         registry: The message types, those of the server.
         log: The log of the server, in this process; the publisher opens and closes it.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, registry: Registry, log: Log) -> None:
         self._registry = registry

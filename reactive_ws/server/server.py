@@ -22,6 +22,7 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
 from ..connection import CloseCode
+from ..engine import refuse_copy
 from ..errors import LogError, UsageError
 from ..wire import JsonCodec, Position, Registry
 from .access import SUBPROTOCOL, Request, is_allowed_origin, request_of
@@ -74,6 +75,8 @@ class Server:
         allow_plain: Lets clients in that offer no subprotocol. They get messages without positions, no `hello` and no replay.
         on_log_error: Called on the server's loop when the log failed on a command, for an alert.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

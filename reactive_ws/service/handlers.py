@@ -12,9 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from reactivex.abc import DisposableBase
-from reactivex.disposable import Disposable
 
-from ..engine import name_of
+from ..engine import Registration, name_of
 from ..errors import MessageRejected, UsageError
 from ..inbound import AsyncHandler, Dispatcher, Receiver, Subscriptions
 from ..state import EventStream
@@ -77,7 +76,7 @@ class Handlers:
                 if worker.task is None:
                     self._async_handlers.pop(worker, None)
 
-        return Disposable(dispose)
+        return Registration(dispose)
 
     def on_request(self, key: type[Any] | str, answer: Callable[[Any], Any]) -> DisposableBase:
         """Registers what answers the server's requests of a class or a type name."""
@@ -93,7 +92,7 @@ class Handlers:
                 if self._answers.get(name) is entry:
                     del self._answers[name]
 
-        return Disposable(dispose)
+        return Registration(dispose)
 
     def answer(self, message: Envelope[Any]) -> Any:
         """Returns the answer to a request of the server.

@@ -49,7 +49,7 @@ from ..connection import (
     Metrics,
 )
 from ..dialects import V1, Dialect
-from ..engine import Domain, default_domain
+from ..engine import Domain, default_domain, refuse_copy
 from ..errors import UsageError
 from ..inbound import Dispatcher, Receiver, Subscriptions
 from ..outbox import Delivery, Outbox, OutboxOptions, OutboxView, Pending, Sending
@@ -147,6 +147,8 @@ class WebSocketService:
         JournalError: the durable outbox's file cannot be used.
         UsageError: an option has a wrong type or an impossible value.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

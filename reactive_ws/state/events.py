@@ -11,9 +11,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any, Generic, TypeVar
 
 from reactivex import Observable, abc
-from reactivex.disposable import Disposable
 
-from ..engine import check_function, check_kind, refuse_copy
+from ..engine import Registration, check_function, check_kind, refuse_copy
 from .iteration import Buffer, WhenFull
 
 __all__ = ["EventSource", "EventStream"]
@@ -58,7 +57,7 @@ class EventStream(Observable[T]):
         """
         del on_error, on_completed, scheduler
         if on_next is None:
-            return Disposable()
+            return Registration()
         listener: Any = on_next
         if hasattr(listener, "on_next"):
             listener = listener.on_next
@@ -164,7 +163,7 @@ class EventSource(Generic[T]):
             if before == (mine,) and self._on_stop is not None:
                 self._on_stop()
 
-        return Disposable(remove)
+        return Registration(remove)
 
     def _replace(
         self, change: Callable[[tuple[_Listener[T], ...]], tuple[_Listener[T], ...]]

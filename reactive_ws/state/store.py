@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, final, overload
 
+from reactivex.abc import SchedulerBase
+
 from ..engine import (
     COMPARED,
     Cell,
@@ -44,6 +46,8 @@ class ReadOnly(Generic[T_co]):
     """A value to read and observe. What UI code gets: nothing here writes."""
 
     __slots__ = ()
+
+    __reduce_ex__ = refuse_copy
 
     @property
     def _origin(self) -> Source:
@@ -101,8 +105,6 @@ class View(ReadOnly[T_co]):
     def __init__(self, store: ReadOnly[T_co]) -> None:
         self._store = store
 
-    __reduce_ex__ = refuse_copy
-
     def __repr__(self) -> str:
         return f"<ReadOnly {self._origin.name!r} = {self.get()!r}>"
 
@@ -144,6 +146,34 @@ class Store(Cell[T], ReadOnly[T]):
     """
 
     __slots__ = ()
+
+    # Written out, so that the TypeError for a wrong call names `Store`.
+    def __init__(
+        self,
+        initial: T,
+        *,
+        name: str | None = None,
+        domain: Domain | None = None,
+        equals: Equals[T] | None = None,
+        validate: Callable[[T], object] | None = None,
+        on_start: Callable[[], object] | None = None,
+        on_stop: Callable[[], object] | None = None,
+        linger: float = 0.0,
+        scheduler: SchedulerBase | None = None,
+        is_dumped: bool = True,
+    ) -> None:
+        super().__init__(
+            initial,
+            name=name,
+            domain=domain,
+            equals=equals,
+            validate=validate,
+            on_start=on_start,
+            on_stop=on_stop,
+            linger=linger,
+            scheduler=scheduler,
+            is_dumped=is_dumped,
+        )
 
     def __repr__(self) -> str:
         return f"<Store {self.name!r} = {self._value!r}>"

@@ -12,6 +12,7 @@ from typing import Any
 
 from websockets.exceptions import InvalidStatus
 
+from ..engine import refuse_copy
 from ..errors import MessageRejected, RedirectRefused
 from ..outbox import Outgoing
 from ..wire import Envelope, Guarantee
@@ -33,6 +34,8 @@ class Dialer:
     Attributes:
         token: The token of the newest dial; secret. None after a redirect to another origin.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, settings: Settings) -> None:
         self.token: str | None = None

@@ -18,6 +18,7 @@ from itertools import accumulate
 from operator import attrgetter, itemgetter
 from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
 
+from ..engine import refuse_copy
 from .list_changes import Change, Insert, Move, Remove, Update, list_changes
 
 __all__ = ["Row", "Rows"]
@@ -170,6 +171,8 @@ class Rows(Sequence[V_co], Generic[K, V_co]):
     """
 
     __slots__ = ("__weakref__", "_is_reversed", "_root")
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, root: _Node | None, *, is_reversed: bool) -> None:
         self._root = root

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
-from reactive_ws.engine import Domain, shallow
+from reactive_ws.engine import Domain, refuse_copy, shallow
 from reactive_ws.outbox import Delivery, Pending
 from reactive_ws.state import KeyedStore, Selection, Store, derived
 
@@ -45,6 +45,8 @@ class History:
         post: Sends own messages instead of the socket, when no other way is given with the message.
         max_messages: Settled messages of a session that are held, besides older ones that were fetched; the oldest go.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from reactive_ws.connection import ErrorKind
-from reactive_ws.engine import Domain, shallow
+from reactive_ws.engine import Domain, refuse_copy, shallow
 from reactive_ws.outbox import Delivery, DeliveryStatus
 from reactive_ws.state import ReadOnly, Selection, Store
 from reactive_ws.wire import Envelope
@@ -63,6 +63,8 @@ class Sessions:
         later: Starts a timer.
         idle_after: Seconds without activity after which a session is idle.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
+import signal
 import threading
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -461,3 +463,83 @@ def test_a_closed_batch_keeps_nothing_alive() -> None:
     gc.collect()
     assert gone() is None
     assert len(open_batches) == 0, "reads and writes still ask whose batch is open"
+
+
+def test_a_block_of_its_own_for_each_batch(domain: Domain) -> None:
+    store = Store(0, domain=domain)
+    scope = batch()
+    with scope:
+        with pytest.raises(UsageError, match="open already"), scope:
+            raise AssertionError("the block ran")
+        store.set(1)
+    assert store.get() == 1
+    with scope:
+        store.set(2)
+    with batch(), pytest.raises(UsageError, match="open already"), scope, scope:
+        raise AssertionError("the block ran")
+    assert (store.get(), len(open_batches)) == (2, 0)
+
+
+def test_a_savepoint_of_a_generator_that_outlives_its_batch_is_nothing(domain: Domain) -> None:
+    store = Store(0, domain=domain)
+
+    def steps() -> Iterator[None]:
+        with batch():
+            store.set(1)
+            yield
+
+    for is_closed in (True, False):
+        store.set(0)
+        generator = steps()
+        with batch():
+            next(generator)
+        assert store.get() == 1
+        if is_closed:
+            generator.close()
+        else:
+            assert list(generator) == []
+        assert (store.get(), len(open_batches)) == (1, 0)
+
+
+def test_a_signal_handler_writes_into_the_batch_that_it_interrupts(domain: Domain) -> None:
+    store, size, own = (Store(0, domain=domain) for _ in range(3))
+
+    def handler(_number: int, _frame: object) -> None:
+        size.set(80)
+        contextvars.Context().run(own.set, 80)
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with suppress(RuntimeError), batch(domain):
+            store.set(1)
+            signal.raise_signal(signal.SIGUSR1)
+            assert (size.get(), size.committed, own.committed) == (80, 0, 80)
+            raise RuntimeError
+        assert (store.get(), size.get(), own.get()) == (0, 0, 80)
+        with batch(domain):
+            store.set(1)
+            signal.raise_signal(signal.SIGUSR1)
+        assert (store.get(), size.get(), domain.number) == (1, 80, 2)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_signal_handler_of_the_loop_is_outside_of_batches(domain: Domain) -> None:
+    store, size = (Store(0, domain=domain) for _ in range(2))
+
+    async def main() -> None:
+        came = asyncio.Event()
+
+        def handler() -> None:
+            size.set(80)
+            came.set()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, handler)
+        with suppress(RuntimeError), batch(domain):
+            store.set(1)
+            signal.raise_signal(signal.SIGUSR1)
+            await came.wait()
+            raise RuntimeError
+
+    asyncio.run(main())
+    assert (store.get(), size.get()) == (0, 80)

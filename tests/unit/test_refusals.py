@@ -6,21 +6,27 @@ import asyncio
 import concurrent.futures
 import contextlib
 import copy
+import enum
 import functools
+import importlib
 import pickle
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, is_typeddict
 
+import attrs
+import msgspec
 import pytest
 
-from reactive_ws.engine import Domain, Dump, batch, warn_without_gil
+from reactive_ws.engine import Domain, Dump, batch, ignore, refuse_copy, warn_without_gil
 from reactive_ws.errors import UsageError
 from reactive_ws.middleware import FileStorage, inspect, logger, persist, undo
-from reactive_ws.state import EventSource, KeyedStore, Store, derived, derived_all, family
+from reactive_ws.state import Active, EventSource, KeyedStore, Store, derived, derived_all, family
+
+ROOT = Path(__file__).parents[2]
 
 
 async def later(*_: object) -> Any:
@@ -52,6 +58,18 @@ def things() -> dict[str, Any]:
         "part": store.select(len),
         "derived": derived(store, len),
         "subscription": store.select().subscribe(),
+        "subscription of events": keyed.events.subscribe(),
+        "events": keyed.events,
+        "read-only keyed": keyed.read_only,
+        "active": Active(keyed),
+        "hook": domain.on_commit(ignore),
+        "logger": logger(domain),
+        "batch": batch(),
+        "history": undo(store),
+        "inspector": inspect(domain),
+        "family": family(lambda _: derived(store, len)),
+        "listener": events.stream.subscribe(ignore),
+        "no listener": events.stream.subscribe(),
         "event source": events,
         "event stream": events.stream,
     }
@@ -342,3 +360,87 @@ def test_an_interpreter_without_its_lock_brings_a_warning(monkeypatch: pytest.Mo
         monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
         warn_without_gil()
     assert ["free-threaded" in str(it.message) for it in caught] == [True]
+
+
+class Settings(Store[int]):
+    """A store of a program."""
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: Store(), "Store.__init__() missing 1 required positional argument: 'initial'"),
+        (lambda: Settings(), "Store.__init__() missing 1 required positional argument: 'initial'"),
+        (lambda: Store(1, nme="a"), "Store.__init__() got an unexpected keyword argument 'nme'"),
+        (lambda: KeyedStore(nme="a"), "KeyedStore.__init__() got an unexpected keyword argument"),
+        (lambda: Active(), "Active.__init__() missing 1 required positional argument: 'store'"),
+        (lambda: Domain(nme="a"), "Domain.__init__() got an unexpected keyword argument 'nme'"),
+    ],
+)
+def test_a_wrong_call_names_the_class_that_the_program_wrote(
+    make: Callable[[], object], text: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        make()
+    assert text in str(caught.value)
+
+
+VALUES = {
+    # A record of what was.
+    "Commit",
+    "Context",
+    "Counters",
+    "Delta",
+    "Entities",
+    "Map",
+    "Outgoing",
+    "Stated",
+    # Rules and tables that a program makes, and that know no other object.
+    "GraphqlTransportWs",
+    "JsonCodec",
+    "JsonRpc",
+    "MsgspecCodec",
+    "Phoenix",
+    "PlainJson",
+    "Registry",
+    "SocketIo",
+    "V1",
+    # Decisions without input and output. A copy decides for itself.
+    "Decisions",
+    "Logbook",
+}
+"""Public classes whose copy is as good as the original."""
+FACES = sorted(
+    f"reactive_ws.{path.parent.name}"
+    for path in (ROOT / "reactive_ws").glob("*/__init__.py")
+    # The parts of a test are of one test, and a command is of one process.
+    if path.parent.name not in ("testing", "commands")
+)
+
+
+def is_value(kind: type[Any]) -> bool:
+    """Whether instances are what they hold: exceptions, members of enums, frozen records, protocols."""
+    if issubclass(kind, (BaseException, enum.Enum, msgspec.Struct, tuple)) or is_typeddict(kind):
+        return True
+    is_frozen_record = (
+        attrs.has(kind) and kind.__setattr__.__name__ == "_frozen_setattrs"
+    ) or getattr(getattr(kind, "__dataclass_params__", None), "frozen", False)
+    return is_frozen_record or getattr(kind, "_is_protocol", False)
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_every_public_object_that_others_hold_refuses_to_be_copied(name: str) -> None:
+    face = importlib.import_module(name)
+    public = [vars(face)[it] for it in face.__all__ if it in vars(face)]
+    kinds = [it for it in public if isinstance(it, type) and not is_value(it)]
+    twins = [it.__name__ for it in kinds if it.__reduce_ex__ is not refuse_copy]
+    assert set(twins) - VALUES == set()
+
+
+@pytest.mark.parametrize(
+    "how", [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))]
+)
+def test_the_snapshot_of_a_keyed_store_is_a_value(how: Callable[[Any], Any]) -> None:
+    store = KeyedStore({"b": 1, "a": 2}, domain=Domain("test"))
+    store.move("a", before="b")
+    assert list(how(store.get_all()).items()) == [("a", 2), ("b", 1)]

@@ -15,6 +15,7 @@ from typing import Final
 
 import attrs
 
+from ...engine import refuse_copy
 from ...errors import Conflict, LogUnavailable
 from ...wire import Position
 from .log import PAGE_BYTES
@@ -60,6 +61,8 @@ class MemoryLog:
         epoch: The epoch of all streams; random when None.
         clock: Seconds, for ages and outcomes.
     """
+
+    __reduce_ex__ = refuse_copy
 
     is_transactional = False
 

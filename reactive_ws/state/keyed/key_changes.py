@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 from reactivex import Observable, abc
 
-from ...engine import check_function
+from ...engine import Registration, check_function, refuse_copy
 from .entities import Entities
 
 __all__ = ["KeyChanges", "changes_of"]
@@ -45,6 +45,8 @@ class KeyChanges(Generic[K]):
 class _Changes(Observable[KeyChanges[K]]):
     """A stream of changes that refuses an `async def` as observer."""
 
+    __reduce_ex__ = refuse_copy
+
     def subscribe(
         self,
         on_next: abc.ObserverBase[KeyChanges[K]] | abc.OnNext[KeyChanges[K]] | None = None,
@@ -56,7 +58,8 @@ class _Changes(Observable[KeyChanges[K]]):
         given: Any = on_next
         if given is not None and not hasattr(given, "on_next"):
             check_function(given, "an observer", "start a task in it")
-        return super().subscribe(on_next, on_error, on_completed, scheduler=scheduler)
+        joined = super().subscribe(on_next, on_error, on_completed, scheduler=scheduler)
+        return Registration(joined.dispose)
 
 
 def changes_of(

@@ -370,7 +370,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     @final
     def replace_all(self, entities: Mapping[K, V] | Iterable[tuple[K, V]]) -> None:
         """Makes these the only entities, in their order, in one commit; equal ones are kept as they are."""
-        pairs = Entities[K, V].of(_pairs(entities))
+        pairs = _pairs(entities)
         self._update(lambda now: self._replaced(now, pairs))
 
     @final
@@ -550,20 +550,31 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         }
         return now.with_many(fresh) if fresh else now
 
-    def _replaced(self, now: Entities[K, V], by: Entities[K, V]) -> Entities[K, V]:
+    def _replaced(self, now: Entities[K, V], by: Entities[K, V] | dict[K, V]) -> Entities[K, V]:
         """Returns `by` with the changed keys noted, and with equal entities kept as they are; `now` when nothing changed."""
         if by is now and self._is_by_default:
             return now
         changed: list[K] = []
         kept: dict[K, V] = {}
+        # `same` needs no report, so it is called without the way there.
+        is_same: Callable[[Any, Any], bool] = (
+            same if self._entity_equals is same else self._is_same_entity
+        )
+        before: Any = now._values
         for key, entity in by.items():
-            old = now._values.get(key, _MISSING)
-            if old is _MISSING or not self._is_same_entity(cast("V", old), entity):
+            old = before.get(key, _MISSING)
+            if old is _MISSING or not is_same(old, entity):
                 changed.append(key)
             elif old is not entity:
-                kept[key] = cast("V", old)
-        newer = (Entities[K, V].of({**by, **kept}) if kept else by).instead_of(now, changed)
-        return newer if newer._touched or not newer.is_ordered_like(now) else now
+                kept[key] = old
+        if not changed and len(by) == len(now) and tuple(by) == now.in_order():
+            return now
+        newer = (
+            by
+            if isinstance(by, Entities) and not kept
+            else Entities[K, V].of({**by, **kept} if kept else cast("dict[K, V]", by))
+        )
+        return newer.instead_of(now, changed)
 
     def _merged(self, older: Entities[K, V], newer: Entities[K, V]) -> Entities[K, V]:
         return newer if newer is older else newer.after(older)
@@ -581,9 +592,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
     def _loaded(self, old: Entities[K, V], value: Any) -> Entities[K, V]:
         is_snapshot = isinstance(value, Entities)
-        entities = (
-            cast("Entities[K, V]", value) if is_snapshot else Entities[K, V].of(_pairs(value))
-        )
+        entities = cast("Entities[K, V]", value) if is_snapshot else _pairs(value)
         loaded = self._replaced(old, entities)
         self._check(loaded)
         return loaded

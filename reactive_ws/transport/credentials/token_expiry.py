@@ -15,6 +15,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from ...engine import refuse_copy
+
 __all__ = ["TokenWatch", "expires_at", "refresh_delay"]
 
 _PATIENCE = 10.0
@@ -66,6 +68,8 @@ class TokenWatch:
     Attributes:
         deadline: When to replace it, in seconds of the loop's clock; None when there is no need.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, wall_clock: Callable[[], float], rng: random.Random) -> None:
         self.deadline: float | None = None

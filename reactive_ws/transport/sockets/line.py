@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from weakref import WeakSet
 
 from ...connection import CloseCode
+from ...engine import refuse_copy
 from ...errors import ConnectionLost
 from ...outbox import Outgoing
 from .pulling import Pulled, Runs, Socket
@@ -80,6 +81,8 @@ class Line:
         is_over: Whether it has ended, or its owner has ended it.
         traffic: The byte counts of the socket; None before the handshake succeeded.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,

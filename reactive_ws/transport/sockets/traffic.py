@@ -14,6 +14,8 @@ import struct
 import sys
 from typing import Any
 
+from ...engine import refuse_copy
+
 __all__ = ["NOT_SENT_LIMIT", "Traffic"]
 
 NOT_SENT_LIMIT = 128 * 1024
@@ -37,6 +39,8 @@ class Traffic:
     Attributes:
         written: Bytes of frames that the socket library took from us, with their headers.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection

@@ -18,6 +18,7 @@ import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
 from typing import Any, Final
 
+from ....engine import refuse_copy
 from ....errors import Conflict, LogError, LogUnavailable, LogUnusable, UsageError
 from ....wire import Position
 from ..log import PAGE_BYTES
@@ -57,6 +58,8 @@ class PostgresLog:
         command_timeout: Seconds for one statement; None waits as long as the database does.
         look_interval: Seconds between two comparisons of all heads, for a signal that was lost without an error.
     """
+
+    __reduce_ex__ = refuse_copy
 
     is_transactional = True
 

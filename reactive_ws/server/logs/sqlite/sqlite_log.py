@@ -23,6 +23,7 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
+from ....engine import refuse_copy
 from ....errors import LogError, LogUnavailable, UsageError
 from ....wire import Position
 from ..log import PAGE_BYTES
@@ -61,6 +62,8 @@ class SqliteLog:
     Raises:
         UsageError: an empty path or `:memory:`; use `MemoryLog` for a log without a file.
     """
+
+    __reduce_ex__ = refuse_copy
 
     is_transactional = False
 
