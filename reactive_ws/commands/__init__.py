@@ -6,6 +6,7 @@ It knows no application: the chat's commands `hub` and `demo` belong to `reactiv
     command      Command: a name, its options, its function; CommandFailed
     discovery    finds commands: entry points of the group `reactive_ws.commands`
     running      runs an asynchronous command until it ends or is interrupted
+    terminal     tells whether a command can show a screen
     recording    reads and writes recorded traffic
     replay       the command `reactive-ws replay`
     record       the command `reactive-ws record`
@@ -20,6 +21,7 @@ It knows no application: the chat's commands `hub` and `demo` belong to `reactiv
 from .command import Command, CommandFailed, host_name, non_negative, port_number, whole_number
 from .program import main
 from .running import termination
+from .terminal import why_no_screen
 
 __all__ = [
     "Command",
@@ -30,4 +32,5 @@ __all__ = [
     "port_number",
     "termination",
     "whole_number",
+    "why_no_screen",
 ]

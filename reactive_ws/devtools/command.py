@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..commands import Command, CommandFailed
+from ..commands import Command, CommandFailed, why_no_screen
 from ..errors import UsageError
 from .feed import read_document
 from .values import Shown
@@ -39,15 +39,12 @@ def _run(arguments: argparse.Namespace) -> int:
             document = read_document(Path(what).read_text("utf-8"))
         except UnicodeDecodeError:
             raise UsageError("the file is not a record of reactive-ws: it is not text") from None
-    try:
-        # Textual is an extra, and the list of commands must not need it.
-        from .terminal import InspectScreen
-    except ModuleNotFoundError as error:
-        raise CommandFailed(
-            f"it needs {error.name}: install the extra with `pip install 'reactive-ws[textual]'`,"
-            " or open the address in a browser",
-            1,
-        ) from None
+    reason = why_no_screen()
+    if reason is not None:
+        raise CommandFailed(f"{reason}, or open the address in a browser", 1)
+    # Textual is an extra, and the list of commands must not need it.
+    from .terminal import InspectScreen
+
     InspectScreen(None if document is not None else what, document=document).run()
     return 0
 

@@ -12,7 +12,6 @@ unacknowledged and an answer is half streamed; the judge is a child that trusts 
     play         the client: talks, has the hub killed, goes on talking, waits for all answers
     outcome      the ruling as lines of text
     performance  one run, from the first connection to the ruling
-    stage        decides whether the terminal can show a screen
     chat_view    the contents and actions of a chat window, without a toolkit
     question     the dialog before messages are lost (Textual)
     chat         the chat in a terminal (Textual)

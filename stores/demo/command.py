@@ -17,7 +17,7 @@ import threading
 from collections.abc import Generator
 from pathlib import Path
 
-from reactive_ws.commands import Command, non_negative, whole_number
+from reactive_ws.commands import Command, non_negative, whole_number, why_no_screen
 from reactive_ws.connection import Backoff
 from reactive_ws.outbox import OutboxOptions
 
@@ -28,7 +28,6 @@ from .outcome import Outcome
 from .performance import perform
 from .play import Play
 from .record import Record
-from .stage import why_no_screen
 
 __all__ = ["command"]
 

@@ -117,6 +117,7 @@ def test_help_of_the_hub_shows_the_grammar() -> None:
         (("hub", "--types", "no.such.module:registry"), 1, "'no.such.module' cannot be imported"),
         (("hub", "--types", "json:registry"), 1, "module 'json' has no 'registry'"),
         (("hub", "--types", "json:dumps"), 1, "'json:dumps' is a function, not a Registry"),
+        (("inspect", "http://127.0.0.1:9/#x"), 1, "run it on a terminal, without redirection"),
         (("replay",), 2, "the following arguments are required: FILE"),
         (("replay", "/nowhere"), 1, "'/nowhere' cannot be read: no such file or directory"),
         (("replay", str(ROOT)), 1, "cannot be read: is a directory"),

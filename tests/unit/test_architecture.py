@@ -57,12 +57,12 @@ LONG = 500
 """Lines; a longer module says in its docstring why it is one."""
 
 CROWDED = {
-    "commands": 12,
+    "commands": 13,
     "engine": 11,
     "server": 11,
     "testing.conformance": 11,
     "stores": 11,
-    "stores.demo": 15,
+    "stores.demo": 14,
 }
 """Packages with more than ten modules: one for each command, one for each part of the demo, and three of eleven."""
 

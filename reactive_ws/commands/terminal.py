@@ -1,4 +1,4 @@
-"""Whether there can be a screen here: a terminal on all sides, and Textual. Imports no toolkit."""
+"""Tells whether a command can show a screen: a terminal on all sides, and Textual. Imports no toolkit."""
 
 from __future__ import annotations
 
