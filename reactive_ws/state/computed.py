@@ -99,6 +99,10 @@ _delivered_of = attrgetter("_delivered")
 _UNUSUAL = frozenset({Failure, type(UNSET)})
 """Classes of arguments that need more than a call of the function."""
 
+_SLOW, _RUNS, _STEPS = 0, 1, 2
+"""The ways of an update: the program's comparer decides; the default rule, and the update only runs the function; the default
+rule, and a subclass computes."""
+
 
 class _Reader:
     """Stands for a derived value that was read and has no observer: the next commit of a source drops what it keeps.
@@ -210,8 +214,8 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
     """
 
     __slots__ = (
-        "_ahead", "_equals", "_function", "_is_usual", "_joined", "_kept", "_life", "_lifecycle", "_notified", "_plan",
-        "_queued", "_reader", "_sources",
+        "_ahead", "_equals", "_function", "_joined", "_kept", "_life", "_lifecycle", "_notified", "_plan", "_queued",
+        "_reader", "_sources", "_way",
     )  # fmt: skip
 
     _kind = "derive"
@@ -236,8 +240,10 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         self._sources = sources
         self._function = function
         self._equals: Equals[Any] = same if equals is None else equals
-        # Whether the default rule compares, and an update only runs the function.
-        self._is_usual = self._equals is same and self._runs_function
+        if self._equals is not same:
+            self._way = _SLOW
+        else:
+            self._way = _RUNS if self._runs_function else _STEPS
         self._height = 1 + max(source._height for source in sources)
         self._joined = 0
         self._queued = 0
@@ -447,7 +453,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         # The usual case is written out: every argument is known, there was no failure, and nothing read ahead. The rows
         # `derived_kairo_*` take 0.48 to 0.63 of the long way. `tests/unit/test_derived.py` runs both ways.
         if (
-            self._is_usual
+            self._way
             and notified is not UNSET
             and self._delivered is notified
             and self._ahead is None
@@ -455,14 +461,19 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             and _UNUSUAL.isdisjoint(map(type, arguments))
         ):
             rewritten = domain._rewritten
-            try:
-                result = self._function(*arguments)
-            except BaseException as error:  # noqa: BLE001 - kept, and raised after all observers were served
-                # Without this frame, which holds this value: the failure would keep it alive.
-                traceback = error.__traceback__
-                error.__traceback__ = None if traceback is None else traceback.tb_next
-                del traceback
-                return self._settle(arguments, self._failure_of(error), None, rewritten, life)
+            if self._way == _STEPS:
+                result = self._evaluate_guarded(arguments)
+                if result.__class__ is Failure:
+                    return self._settle(arguments, result, None, rewritten, life)
+            else:
+                try:
+                    result = self._function(*arguments)
+                except BaseException as error:  # noqa: BLE001 - kept, and raised after all observers were served
+                    # Without this frame, which holds this value: the failure would keep it alive.
+                    traceback = error.__traceback__
+                    error.__traceback__ = None if traceback is None else traceback.tb_next
+                    del traceback
+                    return self._settle(arguments, self._failure_of(error), None, rewritten, life)
             if self._life != life:
                 return False
             kind = result.__class__

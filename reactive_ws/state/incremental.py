@@ -56,6 +56,11 @@ class Delta(Generic[K, V]):
         places, places_before = new._keys.places, old._keys.places
         if places is places_before:
             # No key came or went, so each has one place.
+            if len(self.keys) == 1:
+                # The usual change, without a frame for the list.
+                (key,) = self.keys
+                place = places.get(key, -1)
+                return [(key, before.get(key, _MISSING), now.get(key, _MISSING), place, place)]
             return [
                 (key, before.get(key, _MISSING), now.get(key, _MISSING), place, place)
                 for key in self.keys
@@ -102,7 +107,7 @@ class _Incremental(Derived[T]):
         if len(arguments) == 1:
             (new,) = arguments
             old = kept[0][0]
-            if not new.keeps_places_of(old):
+            if not (new._keys is old._keys or new.keeps_places_of(old)):
                 return super()._evaluate_guarded(arguments)
             try:
                 return self._step(kept[1], Delta(old, new, new._touched))

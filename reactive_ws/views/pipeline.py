@@ -69,7 +69,8 @@ class Pipeline:
 
     def step(self, rows: Rows[Any, Any], delta: _Delta) -> Rows[Any, Any]:
         """Returns the rows after a change."""
-        if len(delta.keys) * _SOME > len(delta.new) + _SOME:
+        count = len(delta.keys)
+        if count > 1 and count * _SOME > len(delta.new) + _SOME:
             return self.build(delta.new)
         return self.rows_changed(rows, delta.changes())
 
@@ -155,17 +156,21 @@ class Pipeline:
     def rows_changed(self, rows: Rows[Any, Any], changes: Iterable[ItemChange]) -> Rows[Any, Any]:
         """Returns rows after some items changed; each as `Delta.changes` gives it."""
         keeps, sort_key = self.keeps, self.sort_key
-        sign = self.sign
+        sign = -1 if self.is_reversed else 1
         gone: list[tuple[Any, Any]] = []
         come: list[Row] = []
         for key, was, now, place_before, place in changes:
-            before = None
+            before: Any = None
             is_there = was is not MISSING and (keeps is None or keeps(was))
             if is_there:
                 before = None if sort_key is None else sort_key(was)
             if now is not MISSING and (keeps is None or keeps(now)):
                 value = None if sort_key is None else sort_key(now)
-                if is_there and place == place_before and _is_equal(before, value):
+                if (
+                    is_there
+                    and place == place_before
+                    and (before is value or (not before < value and not value < before))
+                ):
                     # It stays where it is, under the sort key that it has.
                     come.append((before, sign * place, key, now))
                     continue
@@ -185,7 +190,3 @@ def without(reverse: Any, group: Any, key: Any) -> Any:
     """Returns groups without a key in one of them; a group without keys goes."""
     keys = reverse[group].delete(key)
     return reverse.set(group, keys) if keys else reverse.delete(group)
-
-
-def _is_equal(left: Any, right: Any) -> bool:
-    return left is right or (not left < right and not right < left)

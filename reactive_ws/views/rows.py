@@ -15,8 +15,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import accumulate
-from operator import attrgetter, itemgetter
-from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
+from operator import itemgetter
+from typing import Any, Generic, TypeAlias, TypeGuard, TypeVar, cast, overload
 
 from ..engine import refuse_copy
 from .list_changes import Change, Insert, Move, Remove, Update, list_changes
@@ -29,139 +29,160 @@ V_co = TypeVar("V_co", covariant=True)
 Row: TypeAlias = "tuple[Any, Any, Any, Any]"
 """(sort key, place, key, entity). Sort key and place alone decide the order; no two rows have the same place."""
 
+_Leaf: TypeAlias = "list[Row]"
+"""The rows of a leaf, in their order. Not changed once its rows are a value."""
+
+_Inner: TypeAlias = "tuple[list[Any], list[Row], int, list[int]]"
+"""A node above the leaves: its children, the last row of each, the number of rows, and see `_ends_of`.
+
+A tuple and not a class: a change makes a node for each level, and to make an object costs as much as to copy a leaf.
+"""
+
 _MOST = 64
 """Items of a node; one that has more is split. Larger nodes cost more to copy, smaller ones make the tree higher."""
 _FEW = 16
 """A node with fewer items is joined with its neighbour, or removals would leave more and more small ones."""
 
-
-class _Node:
-    """A node of the tree: rows at level 0, nodes of the level below above it. Not changed once its rows are a value."""
-
-    __slots__ = ("edit", "ends", "items", "last", "level", "size")
-
-    def __init__(self, items: list[Any], last: Row, size: int, level: int, edit: object) -> None:
-        self.items = items
-        # The last row below this node.
-        self.last = last
-        # How many rows there are below it.
-        self.size = size
-        self.level = level
-        # Which change made the node; only that one may still write to it.
-        self.edit = edit
-        self.ends: list[int] | None = None
-
-
-_last: Callable[[_Node], Any] = attrgetter("last")
-_size: Callable[[_Node], int] = attrgetter("size")
 _key: Callable[[Row], Hashable] = itemgetter(2)
+_size_of_inner: Callable[[_Inner], int] = itemgetter(2)
 
 
-def _node(items: list[Any], level: int, edit: object) -> _Node:
-    if level:
-        return _Node(items, items[-1].last, sum(map(_size, items)), level, edit)
-    return _Node(items, items[-1], len(items), 0, edit)
+def _is_inner(node: Any) -> TypeGuard[_Inner]:
+    return node.__class__ is tuple
 
 
-def _tree(rows: list[Row]) -> _Node | None:
-    """Returns the tree of sorted rows."""
-    nodes: list[Any] = rows
-    level, step, edit = 0, max(_MOST * 3 // 4, 1), object()
-    while nodes and (level == 0 or len(nodes) > 1):
-        nodes = [
-            _node(nodes[start : start + step], level, edit) for start in range(0, len(nodes), step)
-        ]
-        level += 1
+def _sizes(children: list[Any]) -> Iterable[int]:
+    """Returns how many rows each of the children of one node has."""
+    return map(_size_of_inner if _is_inner(children[0]) else len, children)
+
+
+def _inner(children: list[Any], lasts: list[Row]) -> _Inner:
+    return children, lasts, sum(_sizes(children)), []
+
+
+def _last_of(node: Any) -> Row:
+    """Returns the last row of a node."""
+    rows: list[Row] = node[1] if _is_inner(node) else node
+    return rows[-1]
+
+
+def _tree(rows: list[Row]) -> Any:
+    """Returns the tree of sorted rows; None without rows."""
+    step = max(_MOST * 3 // 4, 2)
+    nodes: list[Any] = [rows[start : start + step] for start in range(0, len(rows), step)]
+    while len(nodes) > 1:
+        groups = [nodes[start : start + step] for start in range(0, len(nodes), step)]
+        nodes = [_inner(group, list(map(_last_of, group))) for group in groups]
     return nodes[0] if nodes else None
 
 
-def _own(node: _Node, edit: object) -> _Node:
-    """Returns a node that this change may write to: the node itself or a copy."""
-    if node.edit is edit:
-        node.ends = None
-        return node
-    return _Node(node.items.copy(), node.last, node.size, node.level, edit)
+def _changed(root: Any, name: tuple[Any, Any], row: Row | None) -> Any:
+    """Returns a tree with a row more, with another row instead of one, or with a row less.
 
+    One loop down and one up, and no calls between: most of what a view costs is here.
 
-def _inserted(node: _Node, row: Row, name: tuple[Any, Any], edit: object) -> _Node:
-    """Returns a node with a row more, or with the row instead of one with the same sort key and place."""
-    node = _own(node, edit)
-    items = node.items
-    if not node.level:
-        at = bisect_left(items, name)
-        if at < len(items) and items[at][1] == name[1]:
-            items[at] = row
-        else:
-            items.insert(at, row)
-            node.size += 1
-        node.last = items[-1]
-        return node
-    at = bisect_left(items, name, key=_last)
-    if at == len(items):
-        at -= 1
-    before = items[at].size
-    child = _inserted(items[at], row, name, edit)
-    node.size += child.size - before
-    items[at] = child
-    if len(child.items) > _MOST:
-        half = len(child.items) // 2
-        rest = child.items[half:]
-        del child.items[half:]
-        items[at : at + 1] = [
-            _node(child.items, child.level, edit),
-            _node(rest, child.level, edit),
-        ]
-    node.last = items[-1].last
-    return node
-
-
-def _removed(node: _Node, name: tuple[Any, Any], edit: object) -> _Node | None:
-    """Returns a node without a row; None when nothing is left.
+    Args:
+        root: The tree; not None.
+        name: Sort key and place of the row.
+        row: The new row; it replaces the one with its name. None: the row goes.
 
     Raises:
-        LookupError: the row is not there.
+        LookupError: the row that goes is not there.
     """
-    items = node.items
-    if not node.level:
-        at = bisect_left(items, name)
-        if at == len(items) or items[at][1] != name[1]:
+    path: list[tuple[_Inner, int]] = []
+    node = root
+    while node.__class__ is tuple:
+        lasts = node[1]
+        at = bisect_left(lasts, name)
+        if at == len(lasts):
+            at -= 1
+        path.append((node, at))
+        node = node[0][at]
+    at = bisect_left(node, name)
+    is_there = at < len(node) and node[at][1] == name[1]
+    leaf: list[Row] = node.copy()
+    more = 0
+    if row is None:
+        if not is_there:
             raise LookupError("a row is not where its sort key says")
-        node = _own(node, edit)
-        items = node.items
-        del items[at]
-        node.size -= 1
+        del leaf[at]
+        more = -1
+    elif is_there:
+        leaf[at] = row
     else:
-        at = bisect_left(items, name, key=_last)
-        if at == len(items):
-            raise LookupError("a row is not where its sort key says")
-        child = _removed(items[at], name, edit)
-        node = _own(node, edit)
-        items = node.items
-        node.size -= 1
-        if child is None:
-            del items[at]
-        else:
-            items[at] = child
-            if len(child.items) < _FEW and len(items) > 1:
-                left = min(at, len(items) - 2)
-                if len(items[left].items) + len(items[left + 1].items) <= _MOST * 3 // 4:
-                    joined = items[left].items + items[left + 1].items
-                    items[left : left + 2] = [_node(joined, child.level, edit)]
-    if not items:
+        leaf.insert(at, row)
+        more = 1
+    if not _FEW <= len(leaf) <= _MOST:
+        return _fitted(path, leaf)
+    last = leaf[-1]
+    child: Any = leaf
+    while path:
+        (children, lasts, size, _), at = path.pop()
+        children = children.copy()
+        children[at] = child
+        if lasts[at] is not last:
+            lasts = lasts.copy()
+            lasts[at] = last
+        last = lasts[-1]
+        child = (children, lasts, size + more, [])
+    return child
+
+
+def _fitted(path: list[tuple[_Inner, int]], leaf: list[Row]) -> Any:
+    """Returns the tree with a leaf at the end of a path, after it was split, joined or left out by its length."""
+    parts: list[Any] = _split(leaf)
+    while path:
+        (children, lasts, _, _), at = path.pop()
+        end = at + 1
+        if len(parts) == 1 and len(children) > 1 and _width(parts[0]) < _FEW:
+            begin = min(at, len(children) - 2)
+            pair = [parts[0] if at == place else children[place] for place in (begin, begin + 1)]
+            if _width(pair[0]) + _width(pair[1]) <= _MOST * 3 // 4:
+                at, end, parts = begin, begin + 2, [_joined(*pair)]
+        children = [*children[:at], *parts, *children[end:]]
+        lasts = [*lasts[:at], *map(_last_of, parts), *lasts[end:]]
+        halves = zip(_split(children), _split(lasts), strict=True)
+        parts = [_inner(below, ends) for below, ends in halves]
+    if not parts:
         return None
-    node.last = items[-1].last if node.level else items[-1]
-    return node
+    root = parts[0] if len(parts) == 1 else _inner(parts, list(map(_last_of, parts)))
+    while _is_inner(root) and len(root[0]) == 1:
+        root = root[0][0]
+    return root
 
 
-def _leaves(node: _Node | None) -> Iterator[list[Row]]:
-    """Yields the rows of each leaf, in their order."""
+def _split(items: list[Any]) -> list[list[Any]]:
+    """Returns the items in no list, in one list, or in two when there are too many for one."""
+    if len(items) <= _MOST:
+        return [items] if items else []
+    half = len(items) // 2
+    return [items[:half], items[half:]]
+
+
+def _width(node: Any) -> int:
+    return len(node[0]) if _is_inner(node) else len(node)
+
+
+def _joined(left: Any, right: Any) -> Any:
+    if _is_inner(left):
+        return _inner(left[0] + right[0], left[1] + right[1])
+    return left + right
+
+
+def _leaves(node: Any) -> Iterator[list[Row]]:
+    """Yields the leaves of a tree in their order."""
     if node is None:
         return
-    if not node.level:
-        yield node.items
+    if not _is_inner(node):
+        yield node
         return
-    for child in node.items:
+    for child in node[0]:
         yield from _leaves(child)
+
+
+def _size(node: Any) -> int:
+    """Returns how many rows there are below a node."""
+    return node[2] if _is_inner(node) else len(node)
 
 
 class Rows(Sequence[V_co], Generic[K, V_co]):
@@ -174,7 +195,8 @@ class Rows(Sequence[V_co], Generic[K, V_co]):
 
     __reduce_ex__ = refuse_copy
 
-    def __init__(self, root: _Node | None, *, is_reversed: bool) -> None:
+    def __init__(self, root: Any, is_reversed: bool) -> None:  # noqa: FBT001 - a keyword costs time in each change
+        # A tree: a node, a leaf, or None without rows.
         self._root = root
         # Rows in falling order are kept in rising order and read from the end.
         self._is_reversed = is_reversed
@@ -182,13 +204,13 @@ class Rows(Sequence[V_co], Generic[K, V_co]):
     @classmethod
     def of(cls, rows: list[Row], *, is_reversed: bool) -> Rows[K, V_co]:
         """Returns rows with these, which are sorted already."""
-        return cls(_tree(rows), is_reversed=is_reversed)
+        return cls(_tree(rows), is_reversed)
 
     def __repr__(self) -> str:
         return f"<Rows of {len(self)}>"
 
     def __len__(self) -> int:
-        return 0 if self._root is None else self._root.size
+        return 0 if self._root is None else _size(self._root)
 
     @overload
     def __getitem__(self, index: int) -> V_co: ...
@@ -253,27 +275,14 @@ class Rows(Sequence[V_co], Generic[K, V_co]):
         Raises:
             LookupError: one of `gone` is not there: the function that makes sort keys is not pure.
         """
-        root, edit = self._root, object()
+        root = self._root
         for name in gone:
             if root is None:
                 raise LookupError("a row is not where its sort key says")
-            root = _removed(root, name, edit)
+            root = _changed(root, name, None)
         for row in come:
-            if root is None:
-                root = _node([row], 0, edit)
-                continue
-            root = _inserted(root, row, row[:2], edit)
-            if len(root.items) > _MOST:
-                half = len(root.items) // 2
-                level = root.level
-                parts = [
-                    _node(root.items[:half], level, edit),
-                    _node(root.items[half:], level, edit),
-                ]
-                root = _node(parts, level + 1, edit)
-        while root is not None and root.level and len(root.items) == 1:
-            root = root.items[0]
-        return Rows(root, is_reversed=self._is_reversed)
+            root = [row] if root is None else _changed(root, row[:2], row)
+        return Rows(root, self._is_reversed)
 
     def _rows(self) -> Iterator[Row]:
         if self._is_reversed:
@@ -286,13 +295,13 @@ class Rows(Sequence[V_co], Generic[K, V_co]):
     def _row(self, index: int) -> Row:
         at = len(self) - 1 - index if self._is_reversed else index
         node = self._root
-        assert node is not None
-        while node.level:
+        while _is_inner(node):
             ends = _ends_of(node)
             child = bisect_right(ends, at)
-            node = cast("_Node", node.items[child])
-            at -= ends[child] - node.size
-        return cast("Row", node.items[at])
+            if child:
+                at -= ends[child - 1]
+            node = node[0][child]
+        return cast("Row", node[at])
 
     def _between(self, start: int, stop: int) -> Iterator[Row]:
         """Yields the rows of a window."""
@@ -305,23 +314,27 @@ class Rows(Sequence[V_co], Generic[K, V_co]):
             yield from _part(self._root, start, stop)
 
 
-def _ends_of(node: _Node) -> list[int]:
+def _ends_of(node: _Inner) -> list[int]:
     """Returns for each child how many rows there are to its end; made when it is first asked for."""
-    if node.ends is None:
-        node.ends = list(accumulate(map(_size, node.items)))
-    return node.ends
+    children, _, _, ends = node
+    if not ends:
+        # Two threads may both do this; each puts the same numbers.
+        ends[:] = accumulate(_sizes(children))
+    return ends
 
 
-def _part(node: _Node, start: int, stop: int) -> Iterator[Row]:
+def _part(node: Any, start: int, stop: int) -> Iterator[Row]:
     """Yields the rows with these indexes."""
-    if not node.level:
-        yield from node.items[start:stop]
+    if not _is_inner(node):
+        yield from node[start:stop]
         return
-    ends = _ends_of(node)
+    children, ends = node[0], _ends_of(node)
     at = bisect_right(ends, start)
-    while at < len(ends) and (begin := ends[at] - node.items[at].size) < stop:
-        child = node.items[at]
-        yield from _part(child, max(0, start - begin), min(child.size, stop - begin))
+    begin = ends[at - 1] if at else 0
+    while at < len(ends) and begin < stop:
+        end = ends[at]
+        yield from _part(children[at], max(0, start - begin), min(end, stop) - begin)
+        begin = end
         at += 1
 
 
@@ -360,18 +373,16 @@ def _changes(regions: list[_Region]) -> Iterator[Change[Any]]:
         offset += len(region.new)
 
 
-def _regions(older: _Node | None, newer: _Node | None, *, is_reversed: bool) -> list[_Region]:
+def _regions(older: Any, newer: Any, *, is_reversed: bool) -> list[_Region]:
     """Returns the rows that differ, between shared nodes. Shared nodes have the same order in both."""
     old, new = _differing(older, newer)
     if is_reversed:
         old.reverse()
         new.reverse()
 
-    def flat(nodes: list[_Node]) -> list[Row]:
+    def flat(leaves: list[_Leaf]) -> list[Row]:
         # What is not shared is a leaf; see `_differing`.
-        return [
-            row for node in nodes for row in (reversed(node.items) if is_reversed else node.items)
-        ]
+        return [row for leaf in leaves for row in (reversed(leaf) if is_reversed else leaf)]
 
     place = {id(node): index for index, node in enumerate(old)}
     regions: list[_Region] = []
@@ -383,31 +394,40 @@ def _regions(older: _Node | None, newer: _Node | None, *, is_reversed: bool) -> 
         if at > old_start or index > new_start:
             regions.append(_Region(flat(old[old_start:at]), flat(new[new_start:index]), before))
             before = 0
-        before += node.size
+        before += _size(node)
         old_start, new_start = at + 1, index + 1
     regions.append(_Region(flat(old[old_start:]), flat(new[new_start:]), before))
     return regions
 
 
-def _differing(older: _Node | None, newer: _Node | None) -> tuple[list[_Node], list[_Node]]:
+def _differing(older: Any, newer: Any) -> tuple[list[Any], list[Any]]:
     """Returns the nodes of two trees, each in order, so that a node which only one of them has is a leaf."""
-    old: list[_Node] = [] if older is None else [older]
-    new: list[_Node] = [] if newer is None else [newer]
-    level = max((node.level for node in (*old, *new)), default=0)
-    while level:
+    old, new = ([] if root is None else [root] for root in (older, newer))
+    height, other_height = _height(older), _height(newer)
+    for level in range(max(height, other_height), 0, -1):
         shared = set(map(id, old)) & set(map(id, new))
-        old = list(_opened(old, level, shared))
-        new = list(_opened(new, level, shared))
-        level -= 1
+        if level <= height:
+            old = list(_opened(old, shared))
+        if level <= other_height:
+            new = list(_opened(new, shared))
     return old, new
 
 
-def _opened(nodes: list[_Node], level: int, shared: set[int]) -> Iterator[_Node]:
+def _height(root: Any) -> int:
+    """Returns how many levels of nodes there are above the leaves."""
+    height = 0
+    while _is_inner(root):
+        root = root[0][0]
+        height += 1
+    return height
+
+
+def _opened(nodes: list[Any], shared: set[int]) -> Iterator[Any]:
     for node in nodes:
-        if node.level == level and id(node) not in shared:
-            yield from node.items
-        else:
+        if id(node) in shared:
             yield node
+        else:
+            yield from node[0]
 
 
 def _moves_between(regions: list[_Region]) -> Iterator[Change[Any]]:

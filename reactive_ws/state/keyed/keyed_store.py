@@ -623,7 +623,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         touched = value._touched
         if len(touched) == 1 and not (self._nodes or self._slots or value._still_none):
             key = touched[0]
-            source = self._keys.find(key)
+            source = self._keys.find(key) if self._keys.observed else None
             if source is not None:
                 source._delivered = entity = value._values.get(key)
                 source._notify(entity)
@@ -639,8 +639,9 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         return found + super()._changed_parts(value)
 
     def _bases(self, value: Entities[K, V]) -> list[Source]:
-        bases = super()._bases(value)
-        bases += [source for source, _ in self._touched_sources(value) if source._dependents]
+        bases: list[Source] = [self] if self._dependents else []
+        if self._keys.observed:
+            bases += [source for source, _ in self._touched_sources(value) if source._dependents]
         return bases
 
     def _ending(self) -> list[HasDependents]:
