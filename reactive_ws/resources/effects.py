@@ -16,7 +16,15 @@ from typing import Any, Generic, Self, TypeVar, cast, overload
 from reactivex import Observable
 from reactivex.abc import DisposableBase
 
-from ..engine import Domain, check_count, check_function, check_kind, default_domain, refuse_copy
+from ..engine import (
+    Domain,
+    check_count,
+    check_function,
+    check_kind,
+    default_domain,
+    fork_safe_lock,
+    refuse_copy,
+)
 from ..errors import UsageError
 from ..state import Policy, ReadOnly
 from .runner import Runner, check_stream
@@ -44,6 +52,10 @@ class Effect(DisposableBase, Generic[T]):
         self._max_queued = max_queued
         self._domain = domain_of(stream)
         self._is_disposed = False
+        # Of plain functions: the values that come while the function runs, and whether it runs.
+        self._lock = fork_safe_lock()
+        self._values: deque[T] = deque()
+        self._is_busy = False
         self._cleanup: Callable[[], object] | None = None
         # Async functions only; touched on the loop only.
         self._running: set[asyncio.Task[None]] = set()
@@ -55,7 +67,7 @@ class Effect(DisposableBase, Generic[T]):
             self._runner.start()
         source = stream.select() if isinstance(stream, ReadOnly) else stream
         self._subscription: DisposableBase = source.subscribe(
-            self._see if self._runner is None else self._see_async
+            self._see if self._runner is None else self._see_async, self._report
         )
 
     def __enter__(self) -> Self:
@@ -66,9 +78,10 @@ class Effect(DisposableBase, Generic[T]):
 
     def dispose(self) -> None:
         """Ends the effect: cancels what runs, drops what waits, and runs the clean-up of a plain function."""
-        if self._is_disposed:
-            return
-        self._is_disposed = True
+        with self._lock:
+            if self._is_disposed:
+                return
+            self._is_disposed = True
         self._subscription.dispose()
         if self._runner is None:
             self._clean_up()
@@ -78,6 +91,26 @@ class Effect(DisposableBase, Generic[T]):
     # --- plain functions ----------------------------------------------------------------------------------------------
 
     def _see(self, value: T) -> None:
+        with self._lock:
+            self._values.append(value)
+            if self._is_busy:
+                # The function wrote to the stream, or another thread did; this value comes after the run.
+                return
+            self._is_busy = True
+        try:
+            while True:
+                with self._lock:
+                    if not self._values:
+                        self._is_busy = False
+                        return
+                    value = self._values.popleft()
+                self._run_plain(value)
+        except BaseException:
+            # An interrupt ends the run.
+            self._is_busy = False
+            raise
+
+    def _run_plain(self, value: T) -> None:
         self._clean_up()
         try:
             cleanup = None if self._is_over() else self._function(value)
@@ -85,16 +118,18 @@ class Effect(DisposableBase, Generic[T]):
             self._report(error)
             return
         if callable(cleanup):
-            self._cleanup = cast("Callable[[], object]", cleanup)
+            with self._lock:
+                self._cleanup = cast("Callable[[], object]", cleanup)
             if self._is_over():
-                # The function disposed its own effect.
+                # The function, or another thread, disposed the effect.
                 self._clean_up()
 
     def _is_over(self) -> bool:
         return self._is_disposed
 
     def _clean_up(self) -> None:
-        cleanup, self._cleanup = self._cleanup, None
+        with self._lock:
+            cleanup, self._cleanup = self._cleanup, None
         if cleanup is not None:
             try:
                 cleanup()
@@ -142,6 +177,11 @@ class Effect(DisposableBase, Generic[T]):
                 # The clean-up of cancelled runs ends first, so that two runs never overlap.
                 await asyncio.wait(before)
             await self._function(value)
+        except asyncio.CancelledError as error:
+            if self._task is not me or (me is not None and me.cancelling()):
+                raise
+            # This run goes on: the function awaited something that another part cancelled.
+            self._report(RuntimeError(f"what the effect awaited was cancelled: {error!r}"))
         except Exception as error:  # noqa: BLE001 - reported; the effect goes on
             self._report(error)
         finally:

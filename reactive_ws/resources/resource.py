@@ -15,6 +15,7 @@ import random
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Hashable, Iterator
+from contextlib import suppress
 from typing import Any, Generic, TypeVar, cast, overload
 
 from reactivex import Observable
@@ -62,7 +63,7 @@ class Resource(ReadOnly[ResourceState[T]], Generic[T]):
     __slots__ = (
         "__weakref__", "_attempt", "_delays", "_fetch", "_is_active", "_keys", "_latest", "_linger", "_params",
         "_params_stream", "_refetch_on", "_retries", "_retry", "_rng", "_runner", "_stale_after", "_store",
-        "_subscriptions", "_task", "_timers",
+        "_subscriptions", "_task", "_timers", "_turn",
     )  # fmt: skip
 
     def __init__(
@@ -94,6 +95,8 @@ class Resource(ReadOnly[ResourceState[T]], Generic[T]):
         # All below is read and written on the loop only.
         self._params: tuple[Any, ...] | None = None
         self._latest: T | None = None
+        # The fetch under way: an object of its own for each, and its task.
+        self._turn: object | None = None
         self._task: asyncio.Task[None] | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._subscriptions: list[DisposableBase] = []
@@ -151,13 +154,18 @@ class Resource(ReadOnly[ResourceState[T]], Generic[T]):
     def observed(self, *, is_on: bool) -> None:
         """Starts the resource with its first observer, and stops it after its last one. The engine calls this."""
         if is_on:
-            self._runner.start()
-        self._runner.call(lambda: self._switch(is_on=is_on))
+            if self._runner.start() and self._is_active:
+                # The loop before was closed in the middle of it.
+                self._stop()
+            self._runner.call(lambda: self._switch(is_on=is_on))
+        elif not self._runner.call(lambda: self._switch(is_on=False)):
+            # The loop is closed, so no decision comes between.
+            self._stop()
 
     # --- on the loop --------------------------------------------------------------------------------------------------
 
     def _refetch(self) -> None:
-        if self._task is None:
+        if self._turn is None:
             self._begin()
 
     def _switch(self, *, is_on: bool) -> None:
@@ -177,7 +185,9 @@ class Resource(ReadOnly[ResourceState[T]], Generic[T]):
         if self._params_stream is None:
             self._new_params(())
         else:
-            self._subscriptions.append(_stream(self._params_stream).subscribe(self._see_params))
+            self._subscriptions.append(
+                _stream(self._params_stream).subscribe(self._see_params, self._see_params_end)
+            )
         if self._refetch_on is not None:
             skipped = [True]
 
@@ -188,10 +198,25 @@ class Resource(ReadOnly[ResourceState[T]], Generic[T]):
                 elif value:
                     self.refetch()
 
-            self._subscriptions.append(_stream(self._refetch_on).subscribe(trigger))
+            self._subscriptions.append(
+                _stream(self._refetch_on).subscribe(trigger, self._report_refetch_on)
+            )
 
     def _see_params(self, params: Any) -> None:
         self._runner.call(lambda: self._new_params((params,)))
+
+    def _see_params_end(self, error: Exception) -> None:
+        self._runner.call(lambda: self._params_failed(error))
+
+    def _params_failed(self, error: Exception) -> None:
+        """Shows an error of the stream of params. There are no params to fetch for, until the resource begins again."""
+        if self._is_active:
+            self._params = None
+            self._cancel_fetch()
+            self._store.set(Failed(error, self._latest))
+
+    def _report_refetch_on(self, error: Exception) -> None:
+        self.domain.report("resource", error, self.name, self._fetch)
 
     def _new_params(self, params: tuple[Any, ...]) -> None:
         if self._is_active:
@@ -201,28 +226,41 @@ class Resource(ReadOnly[ResourceState[T]], Generic[T]):
 
     def _begin(self) -> None:
         """Begins a fetch; the one before is cancelled."""
-        if not self._is_active or self._params is None:
+        params = self._params
+        if not self._is_active or params is None:
             return
+        self._cancel_fetch()
+        turn = self._turn = object()
+        try:
+            self._store.set(Loading(self._latest, self._attempt))
+        finally:
+            # Not when an observer wrote the params, or was the last one and left.
+            if self._turn is turn:
+                loop = asyncio.get_running_loop()
+                task = loop.create_task(self._run(params, turn), name=f"fetch of {self.name}")
+                # A loop with eager tasks may be at the end of it already.
+                self._task = task if self._turn is turn else None
+
+    def _cancel_fetch(self) -> None:
         self._cancel_timer("retry")
         self._cancel_timer("stale")
-        task, self._task = self._task, None
+        self._turn, task, self._task = None, self._task, None
         if task is not None:
-            task.cancel()
-        self._store.set(Loading(self._latest, self._attempt))
-        loop = asyncio.get_running_loop()
-        self._task = loop.create_task(self._run(self._params), name=f"fetch of {self.name}")
+            # Of a task that the end of its loop left behind nothing more can be cancelled.
+            with suppress(RuntimeError):
+                task.cancel()
 
-    async def _run(self, params: tuple[Any, ...]) -> None:
+    async def _run(self, params: tuple[Any, ...], turn: object) -> None:
         me = asyncio.current_task()
         try:
             if inspect.iscoroutinefunction(self._fetch):
                 value = await self._fetch(*params)
             else:
-                value = await asyncio.to_thread(self._fetch, *params)
+                value = await asyncio.to_thread(_in_thread, self._fetch, params)
                 if inspect.isawaitable(value):
                     value = await value
         except asyncio.CancelledError as error:
-            if self._task is not me or (me is not None and me.cancelling()):
+            if self._turn is not turn or (me is not None and me.cancelling()):
                 # A newer fetch, the last observer or the end of the loop cancelled it.
                 raise
             self._failed(
@@ -230,31 +268,43 @@ class Resource(ReadOnly[ResourceState[T]], Generic[T]):
             )
             return
         except Exception as error:  # noqa: BLE001 - the program's function; its error is the state
-            if self._task is me:
+            if self._turn is turn:
                 self._failed(error)
             return
-        if self._task is me:
+        if self._turn is turn:
             self._succeeded(value)
 
     def _succeeded(self, value: T) -> None:
-        self._task = None
+        self._turn = self._task = None
         self._latest = value
         self._attempt, self._delays = 0, None
-        self._store.set(Ready(value))
         if self._stale_after is not None:
             self._timer("stale", self._stale_after, self._begin)
+        # Last, because an observer may do anything to this resource.
+        self._store.set(Ready(value))
 
     def _failed(self, error: Exception) -> None:
-        self._task = None
-        if self._retry is None or self._attempt >= self._retries:
+        self._turn = self._task = None
+        delay = self._next_delay()
+        if delay is None:
             self._attempt, self._delays = 0, None
             self._store.set(Failed(error, self._latest))
             return
-        if self._delays is None:
-            self._delays = self._retry.delays(self._rng)
         self._attempt += 1
+        self._timer("retry", delay, self._begin)
         self._store.set(Loading(self._latest, self._attempt))
-        self._timer("retry", next(self._delays), self._begin)
+
+    def _next_delay(self) -> float | None:
+        """Returns the seconds before the next retry; None when there is none."""
+        if self._retry is None or self._attempt >= self._retries:
+            return None
+        try:
+            if self._delays is None:
+                self._delays = self._retry.delays(self._rng)
+            return next(self._delays, None)
+        except Exception as error:  # noqa: BLE001 - the program's function; the failure of the fetch is shown without it
+            self.domain.report("resource", error, self.name, self._retry)
+            return None
 
     def _stop(self) -> None:
         """Forgets everything; the next observer begins from nothing."""
@@ -262,11 +312,9 @@ class Resource(ReadOnly[ResourceState[T]], Generic[T]):
         for subscription in self._subscriptions:
             subscription.dispose()
         self._subscriptions.clear()
-        for name in list(self._timers):
-            self._cancel_timer(name)
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
+        self._cancel_fetch()
+        self._cancel_timer("linger")
+        self._attempt, self._delays = 0, None
         self._params = self._latest = None
         self._store.reset()
         _active.discard(self)
@@ -284,6 +332,15 @@ class Resource(ReadOnly[ResourceState[T]], Generic[T]):
         timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()
+
+
+def _in_thread(fetch: Callable[..., Any], params: tuple[Any, ...]) -> Any:
+    """Calls a plain function, in a thread."""
+    try:
+        return fetch(*params)
+    except StopIteration as error:
+        # No future can have it, so the fetch would never end.
+        raise RuntimeError("the fetch raised StopIteration") from error
 
 
 def _is_same_state(old: ResourceState[Any], new: ResourceState[Any]) -> bool:

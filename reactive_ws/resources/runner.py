@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 
 from reactivex import Observable
 
@@ -68,18 +67,27 @@ class Runner:
         self._given = loop
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def start(self) -> None:
-        """Chooses the loop, unless the one chosen before is still open."""
-        if self._loop is None or self._loop.is_closed():
-            self._loop = self._given or asyncio._get_running_loop() or _background.loop()
+    def start(self) -> bool:
+        """Chooses the loop, unless the one chosen before is still open; returns whether it chose one."""
+        if self._loop is not None and not self._loop.is_closed():
+            return False
+        self._loop = self._given or asyncio._get_running_loop() or _background.loop()
+        return True
 
-    def call(self, function: Callable[[], None]) -> None:
-        """Calls a function on the loop: now when this is its thread, else soon. A closed loop calls nothing."""
+    def call(self, function: Callable[[], None]) -> bool:
+        """Calls a function on the loop: now when this is its thread, else soon.
+
+        Returns:
+            Whether there is a loop that calls it; False when it is closed, or when none was chosen.
+        """
         loop = self._loop
         if loop is None:
-            return
+            return False
         if asyncio._get_running_loop() is loop:
             function()
-            return
-        with suppress(RuntimeError):
+            return True
+        try:
             loop.call_soon_threadsafe(function)
+        except RuntimeError:
+            return False
+        return True

@@ -10,6 +10,7 @@ import pytest
 from reactivex.subject import Subject
 
 from reactive_ws import Domain, ErrorReport, Store
+from reactive_ws.engine import as_default_domain
 from reactive_ws.errors import UsageError
 from reactive_ws.resources import Policy, effect, when
 from reactive_ws.testing import simulate
@@ -166,3 +167,74 @@ def test_any_stream_can_be_followed_and_the_doors_refuse_the_rest() -> None:
         effect(numbers, None)  # type: ignore[call-overload]
     with pytest.raises(UsageError, match="1 or more"):
         effect(numbers, seen.append, max_queued=0)  # type: ignore[call-overload]
+
+
+def test_a_function_that_writes_to_its_own_stream_ends_before_it_runs_again() -> None:
+    numbers, log = Subject[int](), list[str]()
+
+    def follow(value: int) -> Callable[[], None]:
+        log.append(f"begin {value}")
+        if value < 3:
+            numbers.on_next(value + 1)
+        log.append(f"begun {value}")
+        return lambda: log.append(f"end {value}")
+
+    with effect(numbers, follow):
+        numbers.on_next(1)
+    assert log == [
+        "begin 1", "begun 1", "end 1", "begin 2", "begun 2", "end 2", "begin 3", "begun 3", "end 3",
+    ]  # fmt: skip
+
+
+def test_an_interrupt_ends_a_run_and_the_next_value_runs() -> None:
+    numbers, seen = Subject[int](), list[int]()
+
+    def follow(value: int) -> None:
+        if value == 1:
+            raise KeyboardInterrupt
+        seen.append(value)
+
+    effect(numbers, follow)
+    with pytest.raises(KeyboardInterrupt):
+        numbers.on_next(1)
+    numbers.on_next(2)
+    assert seen == [2]
+
+
+def test_an_error_of_the_stream_is_reported_and_the_last_clean_up_runs_at_the_end(
+    domain: Domain, reports: list[ErrorReport]
+) -> None:
+    log: list[str] = []
+    with as_default_domain(domain):
+        numbers = Subject[int]()
+        it = effect(numbers, lambda value: lambda: log.append(f"end {value}"))
+    numbers.on_next(1)
+    numbers.on_error(OSError("gone"))
+    assert [(report.kind, repr(report.error)) for report in reports] == [
+        ("effect", "OSError('gone')")
+    ]
+    assert log == []
+    it.dispose()
+    assert log == ["end 1"]
+
+
+@simulate
+async def test_what_a_run_awaits_may_be_cancelled_and_the_queue_goes_on() -> None:
+    reports: list[ErrorReport] = []
+    store, seen = Store(0, domain=Domain(on_error=reports.append)), list[int]()
+
+    async def follow(value: int) -> None:
+        seen.append(value)
+        await asyncio.sleep(1)
+        if value == 0:
+            asyncio.get_running_loop().create_future().cancel()
+            raise asyncio.CancelledError
+
+    effect(store, follow, policy=Policy.QUEUED)
+    for value in (1, 2):
+        store.set(value)
+    await asyncio.sleep(10)
+    assert seen == [0, 1, 2]
+    assert [str(it.error) for it in reports] == [
+        "what the effect awaited was cancelled: CancelledError()"
+    ]

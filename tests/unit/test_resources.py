@@ -7,7 +7,7 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
@@ -315,3 +315,140 @@ async def test_a_resource_that_is_not_observed_dies_with_its_last_reference() ->
     await asyncio.sleep(1)
     gc.collect()
     assert gone() is None
+
+
+@simulate
+async def test_an_observer_may_write_the_params_at_any_moment_and_one_fetch_is_under_way() -> None:
+    server, params = Server(), Store(0, domain=Domain(strict=True))
+    it = resource(params, server.get, retry=STEADY, domain=params.domain)
+    seen: list[Any] = []
+
+    def look(state: Any) -> None:
+        seen.append(state)
+        if isinstance(state, Loading) and params.get() == 0:
+            # In the middle of the first fetch's begin.
+            params.set(1)
+        if isinstance(state, Loading) and state.attempt == 1 and params.get() == 1:
+            # In the middle of what follows a failure.
+            params.set(2)
+
+    it.select().subscribe(look)
+    server.failures = 1
+    await asyncio.sleep(20)
+    assert (server.asked, server.cancelled) == ([1, 2], [])
+    assert seen[-1] == Ready("answer 2 to 2")
+
+
+@simulate
+async def test_the_last_observer_may_leave_while_a_fetch_begins() -> None:
+    server, domain = Server(), Domain(strict=True)
+    it = resource(None, server.get, domain=domain)
+    subscription = it.select().subscribe(lambda _: None)
+    await asyncio.sleep(2)
+    once = it.select().subscribe(
+        lambda state: isinstance(state, Loading) and (subscription.dispose(), once.dispose())
+    )
+    it.invalidate()
+    await asyncio.sleep(5)
+    assert (it.get(), len(server.asked)) == (Loading(), 1)
+
+
+@simulate
+async def test_an_observer_that_fetches_again_is_not_interrupted_by_the_age_of_the_value() -> None:
+    server = Server(3)
+    it = resource(None, server.get, stale_after=2, domain=Domain(strict=True))
+    seen: list[Any] = []
+
+    def look(state: Any) -> None:
+        seen.append(state)
+        if state == Ready("answer 1 to None"):
+            it.invalidate()
+
+    it.select().subscribe(look)
+    await asyncio.sleep(7)
+    assert (len(server.asked), server.cancelled) == (2, [])
+    assert seen[-1] == Ready("answer 2 to None")
+
+
+@simulate
+async def test_an_error_of_the_stream_of_params_is_a_state() -> None:
+    reports: list[Any] = []
+    server, params, domain = Server(), Subject[int](), Domain(on_error=reports.append)
+    again = Subject[int]()
+    it = resource(params, server.get, stale_after=9, refetch_on=again, domain=domain)
+    seen = watched(it)
+    params.on_next(1)
+    await asyncio.sleep(2)
+    params.on_next(2)
+    params.on_error(OSError("no params"))
+    again.on_error(KeyError("again"))
+    it.refetch()
+    await asyncio.sleep(20)
+    answer = "answer 1 to 1"
+    assert seen[:-1] == [Loading(), Ready(answer), Loading(answer)]
+    assert (repr(seen[-1].error), seen[-1].latest) == ("OSError('no params')", answer)
+    assert server.asked == [1]
+    assert [(report.kind, repr(report.error)) for report in reports] == [
+        ("resource", "KeyError('again')")
+    ]
+
+
+@simulate
+async def test_delays_that_end_or_raise_are_no_more_retries() -> None:
+    reports: list[Any] = []
+
+    class Delays:
+        def __init__(self, *, is_broken: bool) -> None:
+            self.is_broken = is_broken
+
+        def delays(self, rng: Random) -> Iterator[float]:
+            yield 1.0
+            if self.is_broken:
+                raise ZeroDivisionError
+
+    for is_broken in (False, True):
+        server = Server(0)
+        server.failures = 9
+        it = resource(
+            None,
+            server.get,
+            retry=Delays(is_broken=is_broken),
+            max_retries=9,
+            domain=Domain(on_error=reports.append),
+        )
+        watched(it)
+        await asyncio.sleep(20)
+        state = it.get()
+        assert isinstance(state, Failed)
+        assert (type(state.error), len(server.asked)) == (OSError, 2)
+    assert [type(report.error) for report in reports] == [ZeroDivisionError]
+
+
+def test_a_loop_that_ends_in_the_middle_of_a_fetch_leaves_nothing_behind() -> None:
+    server = Server(1)
+    it = resource(None, server.get, domain=Domain(strict=True))
+
+    async def leave(stream: Any) -> Any:
+        subscription = stream.subscribe(lambda _: None)
+        await asyncio.sleep(0)
+        return subscription
+
+    async def stay(stream: Any) -> Any:
+        server.seconds = 0
+        return await stream.wait_for(lambda state: isinstance(state, Ready))
+
+    asyncio.run(leave(it.select())).dispose()
+    assert asyncio.run(stay(it.select())) == Ready("answer 2 to None")
+
+    asyncio.run(leave(it.select())).dispose()
+    gone = weakref.ref(it)
+    del it
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_plain_fetch_that_raises_stop_iteration_has_failed() -> None:
+    it = resource(None, lambda: next(iter(())), retry=None, domain=Domain(strict=True))
+    seen = watched(it)
+    assert settled(lambda: isinstance(seen[-1], Failed))
+    assert repr(seen[-1].error) == "RuntimeError('the fetch raised StopIteration')"
