@@ -2,15 +2,24 @@
 
 A draft looks like the value it stands for. It copies nothing until something is written, and then only the objects on the way
 to what was written; all others are shared with the original, which does not change. Records (attrs classes, dataclasses,
-msgspec structs), mappings, lists, tuples and sets have drafts; every other object is a leaf and is used as it is.
+msgspec structs), mappings, lists, tuples and sets have drafts. Other containers of the standard library, such as a deque or a
+subclass of dict, are copied whole when a recipe reads them. Every other object is a leaf and is used as it is.
+
+An object that stands in two places of a value has two drafts: a change of one place does not change the other.
+
+The module is long because a session makes the four kinds of drafts, and each draft asks its session for the drafts below it.
 
 `attrs.evolve` and its like need a call for each level, and the evolvers of pyrsistent need its collections.
 """
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
 import inspect
+import types
+from collections import deque
 from collections.abc import (
     Callable,
     Iterable,
@@ -34,6 +43,8 @@ __all__ = ["produce"]
 
 T = TypeVar("T")
 
+_NOTHING = object()
+
 
 def produce(value: T, recipe: Callable[[Any], object]) -> T:
     """Returns a value as `recipe` changes it; the value itself stays as it is.
@@ -48,15 +59,20 @@ def produce(value: T, recipe: Callable[[Any], object]) -> T:
         A new value of the same type, which shares all unchanged parts; the same object when nothing changed.
 
     Raises:
-        UsageError: the value is a leaf, a draft is used after its recipe ended, or a draft was put into itself.
+        UsageError: the value is a leaf or a draft, a draft is used after its recipe ended, a value was put into itself, or
+            the recipe changes a field that its class computes.
         Exception: what the recipe raises, or what a class raises for the new values of its fields.
     """
     check_function(
         recipe, "the recipe of produce()", "await first, and change the draft afterwards"
     )
+    if type(value) in _DRAFTS:
+        raise UsageError(
+            "produce() takes a value, not a draft; change the draft, and the outer produce() returns it"
+        )
     session = _Session()
     draft = session.draft_of(value)
-    if draft is value:
+    if type(draft) not in _DRAFTS:
         raise UsageError(
             f"produce() takes a record, a mapping, a list, a tuple or a set; a {type(value).__name__} has no parts"
         )
@@ -74,10 +90,14 @@ class _Session:
         self.is_open = True
         # Those that are being finished, to find one inside itself.
         self._path: set[int] = set()
+        # By the id of each copy of a container that has no draft: the copy, and its original.
+        self._copies: dict[int, tuple[Any, Any]] = {}
 
     def draft_of(self, value: Any) -> Any:
-        """Returns the draft of a value; the value itself when it is a leaf."""
-        kind = _type_of(value)
+        """Returns the draft of a value; a copy of a container without drafts; the value itself when it is a leaf."""
+        kind: type[Any] = type(value)
+        if kind in _LEAVES or kind in _DRAFTS or id(value) in self._copies:
+            return value
         if kind is dict or isinstance(value, Map):
             return _MappingDraft(self, value)
         if kind is list or kind is tuple:
@@ -86,27 +106,71 @@ class _Session:
             return _SetDraft(self, value)
         if _fields_of(kind) is not None:
             return _RecordDraft(self, value)
+        if isinstance(value, _COPIED):
+            made = copy.deepcopy(value)
+            self._copies[id(made)] = made, value
+            return made
         return value
 
     def finished(self, value: Any) -> Any:
         """Returns what a value is without drafts; the same object when there are none in it."""
-        if isinstance(value, _DRAFTS):
-            draft: Any = value
-            if id(draft) in self._path:
-                raise UsageError("a draft was put into itself; a value cannot contain itself")
-            self._path.add(id(draft))
-            try:
-                return draft._finish_()
-            finally:
-                self._path.discard(id(draft))
-        if type(value) in (list, tuple):
-            items = [self.finished(item) for item in value]
-            return value if _are_same(items, value) else type(value)(items)
-        if type(value) is dict:
-            plain: dict[Any, Any] = cast("Any", value)
-            made = {key: self.finished(item) for key, item in plain.items()}
-            return plain if _are_same(made.values(), plain.values()) else made
-        return value
+        kind: type[Any] = type(value)
+        finish = _FINISH.get(kind)
+        if finish is None:
+            if kind in _LEAVES:
+                return value
+            if id(value) in self._copies:
+                finish = _Session._finished_copy
+            elif isinstance(value, Map):
+                finish = _Session._finished_map
+            elif _fields_of(kind) is not None:
+                finish = _Session._finished_record
+            else:
+                return value
+        if id(value) in self._path:
+            raise UsageError("a value was put into itself; a value cannot contain itself")
+        self._path.add(id(value))
+        try:
+            return finish(self, value)
+        finally:
+            self._path.discard(id(value))
+
+    def _finished_draft(self, draft: Any) -> Any:
+        return draft._finish_()
+
+    def _finished_items(self, value: Any) -> Any:
+        items = [self.finished(item) for item in value]
+        return value if _are_same(items, value) else type(value)(items)
+
+    def _finished_map(self, value: Any) -> Any:
+        made = {key: self.finished(item) for key, item in value.items()}
+        if _are_same(made.values(), value.values()):
+            return value
+        return Map(made) if isinstance(value, Map) else made
+
+    def _finished_record(self, record: Any) -> Any:
+        """Finishes a record that the recipe made, perhaps of drafts."""
+        changes: dict[str, Any] = {}
+        for name in _fields_of(type(record)) or ():
+            value = getattr(record, name, None)
+            finished = self.finished(value)
+            if finished is not value:
+                changes[name] = finished
+        return _replaced(record, changes) if changes else record
+
+    def _finished_copy(self, value: Any) -> Any:
+        _, original = self._copies[id(value)]
+        if isinstance(value, dict):
+            for key, item in list(value.items()):
+                value[key] = self.finished(item)
+        elif isinstance(value, (list, deque)):
+            for index, item in enumerate(cast("list[Any]", value)):
+                value[index] = self.finished(item)
+        try:
+            is_same = bool(value == original)
+        except Exception:  # noqa: BLE001 - the program's comparison; what cannot be compared counts as changed
+            is_same = False
+        return original if is_same else value
 
     def end(self) -> None:
         """Makes all drafts of this run unusable."""
@@ -123,11 +187,6 @@ def _are_same(left: Iterable[Any], right: Iterable[Any]) -> bool:
     return all(a is b for a, b in zip(left, right, strict=True))
 
 
-def _type_of(value: Any) -> type[Any]:
-    kind: type[Any] = value.__class__
-    return kind
-
-
 def _fields_of(kind: type) -> tuple[str, ...] | None:
     """Returns the names of the fields of a record class; None for any other class."""
     if attrs.has(kind):
@@ -139,8 +198,26 @@ def _fields_of(kind: type) -> tuple[str, ...] | None:
     return None
 
 
+def _computed_of(kind: type) -> frozenset[str]:
+    """Returns the names of the fields that a record class computes, so that its constructor does not take them."""
+    if attrs.has(kind):
+        return frozenset(field.name for field in attrs.fields(kind) if not field.init)
+    if dataclasses.is_dataclass(kind):
+        return frozenset(field.name for field in dataclasses.fields(kind) if not field.init)
+    return frozenset()
+
+
+def _refuse_computed(kind: type, name: str) -> None:
+    raise UsageError(
+        f"the class {kind.__name__} computes its field {name!r} (init=False), so a draft cannot change it;"
+        " change the fields that it is computed from"
+    )
+
+
 def _replaced(record: Any, changes: dict[str, Any]) -> Any:
-    kind = _type_of(record)
+    kind: type[Any] = type(record)
+    for name in changes.keys() & _computed_of(kind):
+        _refuse_computed(kind, name)
     if attrs.has(kind):
         # An argument has the field's alias, which has no leading underscore.
         aliases = {field.name: field.alias or field.name for field in attrs.fields(kind)}
@@ -164,13 +241,24 @@ class _RecordDraft:
         object.__setattr__(self, "_original_", original)
         object.__setattr__(self, "_values_", {})
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type[Any]:
+        # So that `isinstance`, `match` and `attrs.evolve` take the draft for the record.
+        return type(self._original_)
+
     def __repr__(self) -> str:
         return f"<draft of {type(self._original_).__name__}>"
+
+    def __copy__(self) -> Any:
+        return self._session_.finished(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copy.deepcopy(self._session_.finished(self), memo)
 
     def __getattr__(self, name: str) -> Any:
         self._session_.check()
         values = self._values_
-        kind: type[Any] = _type_of(self._original_)
+        kind: type[Any] = type(self._original_)
         if name in (_fields_of(kind) or ()):
             value = values[name] if name in values else getattr(self._original_, name)
             draft = self._session_.draft_of(value)
@@ -178,12 +266,17 @@ class _RecordDraft:
                 values[name] = draft
             return draft
         # A method or a property works on the draft, so that it sees what was assigned.
-        found = inspect.getattr_static(kind, name, None)
+        found = inspect.getattr_static(kind, name, _NOTHING)
         if isinstance(found, property) and found.fget is not None:
             return found.fget(self)
+        if isinstance(found, functools.cached_property):
+            return found.func(self)
         if inspect.isfunction(found):
             return found.__get__(self)
-        return getattr(self._original_, name)
+        if found is _NOTHING or isinstance(found, types.MemberDescriptorType):
+            # Such as what a class with slots computes once: of the value as it is now.
+            return getattr(self._session_.finished(self), name)
+        return getattr(kind, name)
 
     def __eq__(self, other: object) -> bool:
         finished = self._session_.finished
@@ -193,11 +286,14 @@ class _RecordDraft:
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._session_.check()
-        fields = _fields_of(_type_of(self._original_)) or ()
+        kind: type[Any] = type(self._original_)
+        fields = _fields_of(kind) or ()
         if name not in fields:
             raise AttributeError(
-                f"{type(self._original_).__name__} has no field {name!r}; its fields are {', '.join(fields)}"
+                f"{kind.__name__} has no field {name!r}; its fields are {', '.join(fields)}"
             )
+        if name in _computed_of(kind):
+            _refuse_computed(kind, name)
         self._values_[name] = value
 
     def _finish_(self) -> Any:
@@ -222,6 +318,30 @@ class _MappingDraft(MutableMapping[Any, Any]):
     def __repr__(self) -> str:
         return f"<draft of {dict(self)!r}>"
 
+    def __copy__(self) -> Any:
+        return self._session.finished(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copy.deepcopy(self._session.finished(self), memo)
+
+    def copy(self) -> dict[Any, Any]:
+        """Returns a dict of the pairs, as a dict does."""
+        return dict(self)
+
+    def __or__(self, other: Any) -> Any:
+        return self._merged(self, other) if isinstance(other, Mapping) else NotImplemented
+
+    def __ror__(self, other: Any) -> Any:
+        return self._merged(other, self) if isinstance(other, Mapping) else NotImplemented
+
+    def _merged(self, first: Mapping[Any, Any], second: Mapping[Any, Any]) -> Any:
+        made = {**first, **second}
+        return made if isinstance(self._original, dict) else Map(made)
+
+    def __ior__(self, other: Any) -> Any:
+        self.update(other)
+        return self
+
     def __getitem__(self, key: Any) -> Any:
         self._session.check()
         if key in self._gone and key not in self._values:
@@ -245,9 +365,11 @@ class _MappingDraft(MutableMapping[Any, Any]):
             self._gone.add(key)
 
     def __contains__(self, key: object) -> bool:
+        self._session.check()
         return key in self._values or (key in self._original and key not in self._gone)
 
     def __iter__(self) -> Iterator[Any]:
+        self._session.check()
         # A key that went and came again is where it came last, as in a dict.
         yield from [key for key in self._original if key not in self._gone]
         yield from [key for key in self._values if key not in self._original or key in self._gone]
@@ -288,6 +410,30 @@ class _SequenceDraft(MutableSequence[Any]):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __copy__(self) -> Any:
+        return self._session.finished(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copy.deepcopy(self._session.finished(self), memo)
+
+    def copy(self) -> list[Any]:
+        """Returns a list of the items, as a list does."""
+        return list(self)
+
+    def __add__(self, other: Any) -> Any:
+        return self._joined([*self], other, is_first=True)
+
+    def __radd__(self, other: Any) -> Any:
+        return self._joined([*self], other, is_first=False)
+
+    def _joined(self, items: list[Any], other: Any, *, is_first: bool) -> Any:
+        kind: type[Any] = type(self._original)
+        others = type(other._original) if isinstance(other, _SequenceDraft) else type(other)
+        if others is not kind:
+            # As a list and a tuple have no sum.
+            return NotImplemented
+        return kind([*items, *other] if is_first else [*other, *items])
+
     def __getitem__(self, index: Any) -> Any:
         self._session.check()
         if isinstance(index, slice):
@@ -305,6 +451,7 @@ class _SequenceDraft(MutableSequence[Any]):
         del self._items[index]
 
     def __len__(self) -> int:
+        self._session.check()
         return len(self._items)
 
     def insert(self, index: int, value: Any) -> None:
@@ -320,8 +467,10 @@ class _SequenceDraft(MutableSequence[Any]):
         self._items = items
 
     def _finish_(self) -> Any:
-        items = [self._session.finished(item) for item in self._items]
         original = self._original
+        # What came from the original has no drafts in it.
+        kept = set(map(id, original))
+        items = [item if id(item) in kept else self._session.finished(item) for item in self._items]
         if len(items) == len(original) and _are_same(items, original):
             return original
         return type(original)(items)
@@ -339,13 +488,22 @@ class _SetDraft(MutableSet[Any]):
     def _from_iterable(cls, iterable: Iterable[Any]) -> Any:
         return set(iterable)
 
+    def __copy__(self) -> Any:
+        return self._session.finished(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copy.deepcopy(self._session.finished(self), memo)
+
     def __contains__(self, member: object) -> bool:
+        self._session.check()
         return member in self._members
 
     def __iter__(self) -> Iterator[Any]:
+        self._session.check()
         return iter(self._members)
 
     def __len__(self) -> int:
+        self._session.check()
         return len(self._members)
 
     def add(self, value: Any) -> None:
@@ -363,4 +521,14 @@ class _SetDraft(MutableSet[Any]):
         return original if self._members == original else type(original)(self._members)
 
 
-_DRAFTS = (_RecordDraft, _MappingDraft, _SequenceDraft, _SetDraft)
+_DRAFTS = frozenset({_RecordDraft, _MappingDraft, _SequenceDraft, _SetDraft})
+_LEAVES = frozenset({str, int, float, bool, bytes, type(None)})
+"""The most common leaves, to ask less about them."""
+_COPIED = (dict, list, set, deque, bytearray)
+"""Containers that change in place. Those that are not exactly a dict, a list or a set have no drafts."""
+_FINISH: dict[type, Callable[[_Session, Any], Any]] = {
+    **dict.fromkeys(_DRAFTS, _Session._finished_draft),
+    list: _Session._finished_items,
+    tuple: _Session._finished_items,
+    dict: _Session._finished_map,
+}

@@ -13,20 +13,26 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     consumes,
     invariant,
+    multiple,
     rule,
     run_state_machine_as_test,
 )
 
-from reactive_ws import Domain, batch
+from reactive_ws import Domain, ErrorReport, batch
 from reactive_ws.editing import OptimisticStore, Patch, optimistic
 
 Change = tuple[str, int]
 
-changes = st.tuples(st.sampled_from(["add", "times", "set"]), st.integers(-3, 3))
+changes = st.tuples(st.sampled_from(["add", "times", "set", "even"]), st.integers(-3, 3))
 
 
 def run(change: Change, value: int) -> int:
+    """Does a change. Raises: ArithmeticError, by "even" for an odd value."""
     kind, number = change
+    if kind == "even":
+        if value % 2:
+            raise ArithmeticError
+        return value // 2 + number
     return {"add": value + number, "times": value * number, "set": number}[kind]
 
 
@@ -37,18 +43,23 @@ class OptimisticMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.domain = Domain(strict=True)
+        self.reports: list[ErrorReport] = []
+        self.domain = Domain(on_error=self.reports.append)
         self.store = OptimisticStore(1, domain=self.domain)
         self.confirmed = 1
         self.pending: list[tuple[Patch[int], Change]] = []
+        self.failed: set[Patch[int]] = set()
         self.seen: list[int] = []
         self.expected = [1]
         self.store.select().subscribe(self.seen.append)
 
     def visible(self) -> int:
         value = self.confirmed
-        for _, change in self.pending:
-            value = run(change, value)
+        for patch, change in self.pending:
+            try:
+                value = run(change, value)
+            except ArithmeticError:
+                self.failed.add(patch)
         return value
 
     def finish(self, patch: Patch[int], *, is_confirmed: bool) -> bool:
@@ -59,14 +70,26 @@ class OptimisticMachine(RuleBasedStateMachine):
         return bool(found)
 
     @rule(target=patches, change=changes)
-    def apply(self, change: Change) -> Patch[int]:
+    def apply(self, change: Change) -> Any:
+        if self.raises(change, self.visible()):
+            with pytest.raises(ArithmeticError):
+                self.store.apply(lambda value: run(change, value))
+            return multiple()
         patch = self.store.apply(lambda value: run(change, value))
         self.pending.append((patch, change))
         return patch
 
+    def raises(self, change: Change, value: int) -> bool:
+        return change[0] == "even" and value % 2 == 1
+
     @rule(patch=patches)
     def confirm(self, patch: Patch[int]) -> None:
-        assert patch.confirm() == self.finish(patch, is_confirmed=True)
+        if any(it is patch and self.raises(change, self.confirmed) for it, change in self.pending):
+            # It is pending as before.
+            with pytest.raises(ArithmeticError):
+                patch.confirm()
+        else:
+            assert patch.confirm() == self.finish(patch, is_confirmed=True)
 
     @rule(patch=consumes(patches))
     def discard(self, patch: Patch[int]) -> None:
@@ -82,7 +105,7 @@ class OptimisticMachine(RuleBasedStateMachine):
     @rule(patch=patches)
     def fail_in_a_batch(self, patch: Patch[int]) -> None:
         with pytest.raises(KeyError), batch(self.domain):
-            self.store.set(99)
+            self.store.set(98)
             patch.confirm()
             raise KeyError
 
@@ -104,6 +127,8 @@ class OptimisticMachine(RuleBasedStateMachine):
         if self.expected[-1] != self.visible():
             self.expected.append(self.visible())
         assert self.seen == self.expected
+        # Each change that ever failed is reported once.
+        assert [it.kind for it in self.reports] == ["patch"] * len(self.failed)
 
 
 TestOptimistic = OptimisticMachine.TestCase
@@ -163,10 +188,50 @@ def a_write_ends_what_is_pending(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(OptimisticStore, "set", planted)
 
 
+def a_failed_confirmation_discards(patch: pytest.MonkeyPatch) -> None:
+    """A change that raises for the confirmed value is removed."""
+    finish = OptimisticStore._finish
+
+    def planted(store: OptimisticStore[Any], it: Patch[Any], *, is_confirmed: bool) -> bool:
+        try:
+            return finish(store, it, is_confirmed=is_confirmed)
+        except ArithmeticError:
+            finish(store, it, is_confirmed=False)
+            raise
+
+    patch.setattr(OptimisticStore, "_finish", planted)
+
+
+def a_failing_change_hides_the_later_ones(patch: pytest.MonkeyPatch) -> None:
+    """The visible value ends at the first change that raises."""
+    init = OptimisticStore.__init__
+
+    def planted(self: Any, *arguments: Any, **options: Any) -> None:
+        init(self, *arguments, **options)
+
+        def visible(now: Any) -> Any:
+            value = now.confirmed
+            for it in now.pending:
+                try:
+                    value = it._change(value)
+                except ArithmeticError as error:
+                    if not it._has_failed:
+                        it._has_failed = True
+                        self.domain.report("patch", error, self.name, it._change)
+                    break
+            return value
+
+        self._visible._function = visible
+
+    patch.setattr(OptimisticStore, "__init__", planted)
+
+
 @pytest.mark.parametrize(
     "plant",
     [
         finishes_the_oldest,
+        a_failed_confirmation_discards,
+        a_failing_change_hides_the_later_ones,
         confirms_the_visible_value,
         drops_the_later_ones,
         a_write_ends_what_is_pending,
@@ -175,8 +240,8 @@ def a_write_ends_what_is_pending(patch: pytest.MonkeyPatch) -> None:
 def test_the_machine_finds(monkeypatch: pytest.MonkeyPatch, plant: Any) -> None:
     plant(monkeypatch)
     search = settings(
-        max_examples=200,
-        stateful_step_count=12,
+        max_examples=600,
+        stateful_step_count=20,
         derandomize=True,
         database=None,
         deadline=None,

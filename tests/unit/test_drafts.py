@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
+from collections import Counter, OrderedDict, defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import msgspec
@@ -148,6 +151,196 @@ def test_what_a_draft_refuses() -> None:
             use()
     with pytest.raises(UsageError, match="cannot contain itself"):
         produce({"a": [1]}, lambda draft: draft["a"].append(draft))
+
+
+def test_a_new_record_may_be_made_of_drafts() -> None:
+    def recipe(user: Any) -> None:
+        user.address.city = "Oslo"
+        user.jobs.append(Job("chef", user.jobs[0].company))
+        user.extra["people"] = [{"other": User("bob", user.address)}]
+        user.extra["map"] = Map({"where": user.address})
+
+    after: Any = produce(USER, recipe)
+    assert after.jobs[1] == Job("chef", USER.jobs[0].company)
+    assert after.extra["people"] == [{"other": User("bob", Address("Oslo"))}]
+    assert after.extra["map"] == Map({"where": Address("Oslo")})
+    kinds = {type(after.extra["people"][0]["other"].address), type(after.extra["map"]["where"])}
+    assert kinds == {Address}
+
+
+@pytest.fixture(params=["slots", "a dict"])
+def cart_class(request: pytest.FixtureRequest) -> Any:
+    @attrs.frozen(slots=request.param == "slots")
+    class Cart:
+        limit: ClassVar[int] = 9
+        items: tuple[str, ...] = ()
+        prices: dict[str, int] = attrs.field(factory=dict[str, int])
+        place: Address = Address("Rome")
+
+        @classmethod
+        def full(cls) -> str:
+            return f"{cls.limit} items"
+
+        def with_item(self, item: str) -> Any:
+            return attrs.evolve(self, items=self.items + (item,))  # noqa: RUF005 - as programs do
+
+        @functools.cached_property
+        def total(self) -> int:
+            return sum(self.prices.values())
+
+    return Cart
+
+
+def test_methods_that_were_written_for_the_record_work_on_its_draft(cart_class: Any) -> None:
+    Cart = cart_class  # noqa: N806 - a class
+    totals: list[int] = []
+
+    def recipe(draft: Any) -> None:
+        cart = draft["cart"]
+        totals.append(cart.total)
+        cart.prices |= {"tea": 2}
+        totals.append(cart.total)
+        assert isinstance(cart, Cart)
+        assert (cart.limit, cart.full()) == (9, "9 items")
+        assert ("salt",) + cart.items == ("salt", "milk")  # noqa: RUF005
+        assert cart.prices | {"x": 1} == {"milk": 1, "tea": 2, "x": 1}
+        match cart:
+            case Cart(place=Address(city=city)):
+                assert city == "Rome"
+        cart.place.city = "Oslo"
+        draft["cart"] = cart.with_item("tea")
+        assert type(copy.deepcopy(cart)) is Cart
+        assert copy.copy(cart.prices) == cart.prices.copy() == {"milk": 1, "tea": 2}
+
+    after = produce({"cart": Cart(("milk",), {"milk": 1})}, recipe)
+    assert after == {"cart": Cart(("milk", "tea"), {"milk": 1, "tea": 2}, Address("Oslo"))}
+    assert type(after["cart"].place) is Address
+    assert totals == [1, 3]
+
+
+def test_containers_without_a_draft_are_copied_and_not_changed_in_place() -> None:
+    class Names(list[str]):
+        pass
+
+    def original() -> dict[str, Any]:
+        return {
+            "count": defaultdict(int, a=1),
+            "order": OrderedDict(x=[1]),
+            "last": deque([1, 2], maxlen=2),
+            "bytes": bytearray(b"ab"),
+            "names": Names(["n"]),
+            "untouched": Counter("aab"),
+            "address": Address("Rome"),
+        }
+
+    before = original()
+
+    def recipe(draft: Any) -> None:
+        draft["count"]["b"] += 1
+        draft["order"].move_to_end("x")
+        draft["order"]["x"].append(2)
+        draft["last"].append(3)
+        draft["bytes"] += b"c"
+        draft["names"].append("m")
+        draft["names"].append(draft["address"])
+        assert draft["untouched"]["a"] == 2
+
+    after = produce(before, recipe)
+    assert before == original()
+    assert after == {
+        "count": {"a": 1, "b": 1},
+        "order": {"x": [1, 2]},
+        "last": deque([2, 3]),
+        "bytes": b"abc",
+        "names": ["n", "m", Address("Rome")],
+        "untouched": Counter("aab"),
+        "address": Address("Rome"),
+    }
+    assert type(after["names"][2]) is Address
+    assert (type(after["count"]), after["last"].maxlen) == (defaultdict, 2)
+    assert after["untouched"] is before["untouched"]
+
+
+@attrs.define
+class Area:
+    width: int
+    parts: list[int] = attrs.field(factory=list[int], init=False)
+
+
+@dataclasses.dataclass
+class Other:
+    parts: list[int] = dataclasses.field(default_factory=list[int], init=False)
+
+
+def test_a_field_that_the_class_computes_is_not_changed() -> None:
+    for value in (Area(1), Other()):
+        for recipe in (
+            lambda draft: draft.parts.append(1),
+            lambda draft: setattr(draft, "parts", []),
+        ):
+            with pytest.raises(UsageError, match=r"computes its field 'parts' \(init=False\)"):
+                produce(value, recipe)
+    assert produce(Area(1), lambda draft: setattr(draft, "width", 2)) == Area(2)
+
+
+def test_what_the_recipe_does_not_touch_is_not_looked_at() -> None:
+    inner: list[Any] = []
+    inner.append(inner)
+    value = [inner, 1]
+    after = produce(value, lambda draft: draft.append(2))
+    assert (after[0] is inner, after[1:]) == (True, [1, 2])
+
+    looked: list[str] = []
+
+    class Watched(list[int]):
+        def __iter__(self) -> Any:
+            looked.append("iter")
+            return super().__iter__()
+
+    produce([[Watched([1])], 1], lambda draft: draft.append(2))
+    assert looked == []
+
+
+def test_values_in_themselves_and_drafts_of_drafts_are_refused() -> None:
+    ring: list[Any] = []
+    ring.append(ring)
+    cycle: dict[str, Any] = {}
+    cycle["me"] = cycle
+    for new in (ring, cycle, (ring,), {"deep": [ring]}):
+        with pytest.raises(UsageError, match="cannot contain itself"):
+            produce({}, lambda draft, new=new: draft.update(x=new))
+    with pytest.raises(UsageError, match="not a draft"):
+        produce({"a": {}}, lambda draft: produce(draft["a"], lambda inner: None))
+
+
+def test_one_object_in_two_places_is_two_values() -> None:
+    shared = [1]
+
+    def recipe(draft: Any) -> None:
+        draft["a"].append(2)
+        draft["c"] = draft["a"]
+        draft["a"].append(3)
+
+    after = produce({"a": shared, "b": shared}, recipe)
+    assert after == {"a": [1, 2, 3], "b": [1], "c": [1, 2, 3]}
+    assert after["b"] is shared
+
+
+def test_every_use_of_a_draft_that_ended_is_refused() -> None:
+    kept: list[Any] = []
+    value = {"d": {"a": 1}, "l": [1], "s": {1}}
+    produce(value, lambda draft: kept.extend(draft.values()))
+    mapping, items, members = kept
+    for use in (
+        lambda: "a" in mapping,
+        lambda: list(mapping),
+        lambda: len(items),
+        lambda: 1 in members,
+        lambda: list(members),
+        lambda: len(members),
+    ):
+        with pytest.raises(UsageError, match="ended with its recipe"):
+            use()
 
 
 # --- parts ----------------------------------------------------------------------------------------------------------------
