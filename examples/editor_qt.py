@@ -4,6 +4,7 @@ python examples/editor_qt.py          (pip install reactive-ws[qt])
 """
 
 import sys
+from functools import partial
 from typing import Any
 
 import attrs
@@ -44,10 +45,15 @@ class Editor:
         self.saved = saved
         self.form = Store(saved.get(), name="form", validate=check)
         self.history = undo(self.form, group_within=1.0)
-        self.problem = Store("", name="problem")
-        self.is_changed = derived(
-            self.form, saved, self.problem, lambda form, kept, text: form != kept or text != ""
-        )
+        # By the label of a field: why its text was refused.
+        self.problems = Store[dict[str, str]]({}, name="problems")
+        both = (self.form, saved, self.problems)
+        self.can_cancel = derived(*both, lambda form, kept, wrong: form != kept or bool(wrong))
+        self.can_save = derived(*both, lambda form, kept, wrong: form != kept and not wrong)
+
+    def note(self, label: str, error: Exception | None) -> None:
+        others = {key: text for key, text in self.problems.get().items() if key != label}
+        self.problems.set(others if error is None else {**others, label: str(error)})
 
     def save(self) -> None:
         self.saved.set(self.form.get())
@@ -55,7 +61,6 @@ class Editor:
     def cancel(self) -> None:
         self.form.set(self.saved.get())
         self.history.clear()
-        self.problem.set("")
 
 
 class Window(QtWidgets.QWidget):
@@ -63,32 +68,32 @@ class Window(QtWidgets.QWidget):
         super().__init__(windowTitle="Person")
         self.editor, self.fields, self.bound = editor, dict[str, Any](), list[Field[Any]]()
         layout = QtWidgets.QFormLayout(self)
-        paths = {"Name": ["name"], "Street": ["address", "street"], "City": ["address", "city"]}
+        edit, spin = QtWidgets.QLineEdit, QtWidgets.QSpinBox
+        paths = {"Name": "name", "Street": "address.street", "City": "address.city", "Age": "age"}
         for label, path in paths.items():
-            field = self.fields[label] = QtWidgets.QLineEdit()
-            binding = bind_both(
-                ui, at(editor.form, *path), field, QtWidgets.QLineEdit.setText,
-                lambda it, changed: it.textEdited.connect(changed), on_refused=self.refused,
-            )  # fmt: skip
+            field: Any = spin(maximum=999) if label == "Age" else edit()
+            entered = field.valueChanged if label == "Age" else field.textEdited
+            setter: Any = spin.setValue if label == "Age" else edit.setText
+
+            def connect(_: Any, changed: Any, entered: Any = entered) -> None:
+                entered.connect(changed)
+
+            part, note = at(editor.form, *path.split(".")), partial(editor.note, label)
+            binding = bind_both(ui, part, field, setter, connect, on_refused=note)
             self.bound.append(binding)
+            self.fields[label] = field
             layout.addRow(label, field)
-        age = self.fields["Age"] = QtWidgets.QSpinBox(maximum=999)
-        binding = bind_both(
-            ui, at(editor.form, "age"), age, QtWidgets.QSpinBox.setValue,
-            lambda it, changed: it.valueChanged.connect(changed), on_refused=self.refused,
-        )  # fmt: skip
-        self.bound.append(binding)
-        layout.addRow("Age", age)
         self.problem = QtWidgets.QLabel()
         self.problem.setStyleSheet("color: #b3261e")
-        ui.bind(editor.problem, self.problem, QtWidgets.QLabel.setText)
+        problems = editor.problems.select(lambda now: ". ".join(now.values()))
+        ui.bind(problems, self.problem, QtWidgets.QLabel.setText)
         layout.addRow(self.problem)
         buttons, enabled = QtWidgets.QHBoxLayout(), QtWidgets.QPushButton.setEnabled
         for text, act, is_possible in (
             ("Undo", editor.history.undo, editor.history.can_undo),
             ("Redo", editor.history.redo, editor.history.can_redo),
-            ("Cancel", self.cancel, editor.is_changed),
-            ("Save", editor.save, editor.is_changed),
+            ("Cancel", self.cancel, editor.can_cancel),
+            ("Save", editor.save, editor.can_save),
         ):
             button = self.fields[text] = QtWidgets.QPushButton(text)
             button.clicked.connect(lambda *_, act=act: act())
@@ -102,15 +107,10 @@ class Window(QtWidgets.QWidget):
         for field in self.bound:
             field.restore()
 
-    def refused(self, error: Exception | None) -> None:
-        self.editor.problem.set("" if error is None else str(error))
-
 
 if __name__ == "__main__":
     application = QtWidgets.QApplication(sys.argv)
-    person = Store(
-        Person("Ada Lovelace", 36, Address("St James's Square", "London")), name="person"
-    )
+    person = Store(Person("Ada Lovelace", 36, Address("St James's Square", "London")))
     window = Window(QtLoop(QtCore), Editor(person))
     window.show()
     sys.exit(application.exec())

@@ -51,10 +51,9 @@ class Todos:
 
     def __init__(self, url: str) -> None:
         self.list: OptimisticStore[dict[str, Todo]] = OptimisticStore({}, name="todos")
-        self.url, self.calls = url, ThreadPoolExecutor(1)
-        self.problem = Store("", name="problem")
-        fetched = resource(None, lambda: self.call("GET", "/todos"), stale_after=30.0)
-        self.following = effect(fetched, self.take)
+        self.url, self.calls, self.problem = url, ThreadPoolExecutor(1), Store("", name="problem")
+        self.fetched = resource(None, lambda: self.call("GET", "/todos"), stale_after=30.0)
+        self.following = effect(self.fetched, self.take)
 
     def take(self, state: object) -> None:
         if isinstance(state, Ready):
@@ -70,6 +69,7 @@ class Todos:
             try:
                 self.call("PUT", f"/todos/{todo.id}", attrs.asdict(todo))
                 patch.confirm()
+                self.fetched.invalidate()  # a list that is under way may be older
                 self.problem.set("")
             except OSError as error:
                 patch.discard()

@@ -42,6 +42,8 @@ class Field(DisposableBase, Generic[T]):
         self._setter: Callable[[T], object] | None = None
         # What the user entered last and the store accepted: the widget shows it already.
         self._entered: Any = _NOTHING
+        # Whether the widget shows what the store refused.
+        self._is_refused = False
         self._ending = CompositeDisposable()
         self._is_over = False
 
@@ -50,6 +52,7 @@ class Field(DisposableBase, Generic[T]):
         self._entered = _NOTHING
         if self._setter is not None and not self._is_over:
             self._setter(self._value.get())
+            self._note_shown()
 
     def dispose(self) -> None:
         """Ends the binding both ways."""
@@ -60,6 +63,14 @@ class Field(DisposableBase, Generic[T]):
         if self._entered is _NOTHING or not same(self._entered, now):
             self._entered = _NOTHING
             setter(now)
+            self._note_shown()
+
+    def _note_shown(self) -> None:
+        """Notes that the widget shows the value of the store."""
+        if self._is_refused:
+            self._is_refused = False
+            if self._on_refused is not None:
+                self._on_refused(None)
 
     def _write(self, new: T) -> None:
         if self._is_over:
@@ -70,9 +81,11 @@ class Field(DisposableBase, Generic[T]):
             # The widget keeps what the user wrote, until the value changes or `restore` is called.
             if self._on_refused is None:
                 raise
+            self._is_refused = True
             self._on_refused(error)
         else:
             self._entered = new
+            self._is_refused = False
             if self._on_refused is not None:
                 self._on_refused(None)
 
@@ -98,8 +111,8 @@ def bind_both(
         setter: Shows a value: `QLineEdit.setText`.
         connect: Makes the widget call a function with each value that the user enters:
             `lambda edit, changed: edit.textEdited.connect(changed)`. When it returns a function, the end of the binding calls it.
-        on_refused: Called with the exception of a write that the store refused, and with None after one that it accepted.
-            None: the exception leaves through the toolkit's handler of events.
+        on_refused: Called with the exception of a write that the store refused. Called with None after one that it accepted, and
+            when the widget shows the value of the store in place of a refused one. None: the exception leaves through the toolkit's handler of events.
 
     Returns:
         The binding; `dispose()` it to end both ways. It ends with the widget by itself.

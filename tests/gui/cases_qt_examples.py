@@ -127,6 +127,10 @@ def test_the_editor_refuses_undoes_cancels_and_saves(stage: Stage) -> None:
     # The last good value is in the store, and what the user wrote is in the field.
     assert (editor.form.get().address.city, fields["City"].text()) == ("Paris ", "Paris 7")
     assert window.problem.text() == "A city has no digits"
+    # Another field does not hide it, and what is wrong cannot be saved.
+    type_in(fields["Street"], "Square 2")
+    assert enabled() == ["Undo", "Cancel"]
+    assert (window.problem.text(), fields["City"].text()) == ("A city has no digits", "Paris 7")
     fields["Cancel"].click()
     stage.turning.turn(0.05)
     assert (editor.form.get(), fields["City"].text(), window.problem.text()) == (ada, "London", "")
@@ -136,7 +140,10 @@ def test_the_editor_refuses_undoes_cancels_and_saves(stage: Stage) -> None:
     fields["Age"].setValue(37)
     type_in(fields["Name"], "Ada King")
     assert enabled() == ["Undo", "Cancel", "Save"]
+    fields["City"].setText("")
+    type_in(fields["City"], "Rome 7")
     fields["Undo"].click()
+    assert (window.problem.text(), fields["City"].text()) == ("", "London")
     assert enabled() == ["Redo"]
     assert (editor.form.get(), fields["Name"].text(), fields["Age"].value()) == (ada, "Ada", 36)
     fields["Redo"].click()

@@ -13,7 +13,7 @@ import pytest
 from reactive_ws.editing import OptimisticStore, at, part, produce
 from reactive_ws.engine.domain import Domain
 from reactive_ws.gui import ManualLoop, bind_both
-from reactive_ws.resources import effect, resource, when
+from reactive_ws.resources import Policy, Ready, derived_async, effect, resource, when
 from reactive_ws.state import Active, KeyedStore, Store, derived, derived_all, family
 from reactive_ws.views import view
 
@@ -49,6 +49,45 @@ async def fetch() -> int:
     return 1
 
 
+async def follow(_: object) -> None:
+    await asyncio.sleep(0)
+
+
+async def observe_resources() -> None:
+    it = resource(store, fetch_part, stale_after=60, keys=("kept",), domain=domain)
+    with it.select().subscribe():
+        await it.select().wait_for(lambda state: isinstance(state, Ready))
+    await derived_async(store, keyed.select(3), compute).select().wait_for(is_ready)
+
+
+async def fetch_part(now: dict[str, object]) -> int:
+    return len(now)
+
+
+async def compute(now: dict[str, object], other: int | None) -> int:
+    return len(now)
+
+
+def is_ready(state: object) -> bool:
+    return isinstance(state, Ready)
+
+
+async def follow_asynchronously() -> None:
+    for policy in Policy:
+        with effect(store, follow, policy=policy):
+            await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+def observe_values() -> None:
+    rows = view(keyed).where(lambda n: n > 3).sorted_by(lambda n: n)
+    values = (rows.count(), rows.sum_by(lambda n: n), rows.window(0, 3), rows.index(str))
+    subscriptions = [it.select().subscribe() for it in values]
+    keyed.upsert(5, 6 - (keyed.get(5) or 0))
+    for it in subscriptions:
+        it.dispose()
+
+
 PIECES: dict[str, Callable[[], object]] = {
     "selection read": lambda: store.select(len).get(),
     "selection observed": lambda: store.select(len).subscribe().dispose(),
@@ -70,12 +109,19 @@ PIECES: dict[str, Callable[[], object]] = {
     "effect": lambda: effect(store, lambda _: None).dispose(),
     "when": lambda: when(store.select(lambda _: False), print).dispose(),
     "resource": lambda: resource(None, fetch, loop=loop, domain=domain).get(),
+    "resource observed": lambda: loop.run_until_complete(observe_resources()),
+    "async effect": lambda: loop.run_until_complete(follow_asynchronously()),
+    "values of a view": observe_values,
     "dump": domain.dump,
+    "load": lambda: domain.load(domain.dump()),
     "bind_both": bound,
 }
 
 
-SLOW = {"view read", "view observed", "join grouped", "bind_both"}
+SLOW = {
+    *("view read", "view observed", "values of a view", "join grouped", "bind_both"),
+    *("resource observed", "async effect"),
+}
 """These cost so much that a tenth of the times has to do."""
 
 
