@@ -12,6 +12,9 @@ The module is long because a session makes the four kinds of drafts, and each dr
 `attrs.evolve` and its like need a call for each level, and the evolvers of pyrsistent need its collections.
 """
 
+# The classes of this module share names with an underscore.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import copy
@@ -95,7 +98,7 @@ class _Session:
 
     def draft_of(self, value: Any) -> Any:
         """Returns the draft of a value; a copy of a container without drafts; the value itself when it is a leaf."""
-        kind: type[Any] = type(value)
+        kind = _kind_of(value)
         if kind in _LEAVES or kind in _DRAFTS or id(value) in self._copies:
             return value
         if kind is dict or isinstance(value, Map):
@@ -106,7 +109,7 @@ class _Session:
             return _SetDraft(self, value)
         if _fields_of(kind) is not None:
             return _RecordDraft(self, value)
-        if isinstance(value, _COPIED):
+        if issubclass(kind, _COPIED):
             made = copy.deepcopy(value)
             self._copies[id(made)] = made, value
             return made
@@ -114,14 +117,14 @@ class _Session:
 
     def finished(self, value: Any) -> Any:
         """Returns what a value is without drafts; the same object when there are none in it."""
-        kind: type[Any] = type(value)
+        kind = _kind_of(value)
         finish = _FINISH.get(kind)
         if finish is None:
             if kind in _LEAVES:
                 return value
             if id(value) in self._copies:
                 finish = _Session._finished_copy
-            elif isinstance(value, Map):
+            elif issubclass(kind, Map):
                 finish = _Session._finished_map
             elif _fields_of(kind) is not None:
                 finish = _Session._finished_record
@@ -146,12 +149,12 @@ class _Session:
         made = {key: self.finished(item) for key, item in value.items()}
         if _are_same(made.values(), value.values()):
             return value
-        return Map(made) if isinstance(value, Map) else made
+        return Map(made) if issubclass(_kind_of(value), Map) else made
 
     def _finished_record(self, record: Any) -> Any:
         """Finishes a record that the recipe made, perhaps of drafts."""
         changes: dict[str, Any] = {}
-        for name in _fields_of(type(record)) or ():
+        for name in _fields_of(_kind_of(record)) or ():
             value = getattr(record, name, None)
             finished = self.finished(value)
             if finished is not value:
@@ -160,11 +163,12 @@ class _Session:
 
     def _finished_copy(self, value: Any) -> Any:
         _, original = self._copies[id(value)]
-        if isinstance(value, dict):
+        kind = _kind_of(value)
+        if issubclass(kind, dict):
             for key, item in list(value.items()):
                 value[key] = self.finished(item)
-        elif isinstance(value, (list, deque)):
-            for index, item in enumerate(cast("list[Any]", value)):
+        elif issubclass(kind, (list, deque)):
+            for index, item in enumerate(value):
                 value[index] = self.finished(item)
         try:
             is_same = bool(value == original)
@@ -185,6 +189,11 @@ class _Session:
 
 def _are_same(left: Iterable[Any], right: Iterable[Any]) -> bool:
     return all(a is b for a, b in zip(left, right, strict=True))
+
+
+def _kind_of(value: object) -> type[Any]:
+    """Returns the class of a value; of a draft the class of drafts, not what it says."""
+    return type(value)
 
 
 def _fields_of(kind: type) -> tuple[str, ...] | None:
@@ -215,7 +224,7 @@ def _refuse_computed(kind: type, name: str) -> None:
 
 
 def _replaced(record: Any, changes: dict[str, Any]) -> Any:
-    kind: type[Any] = type(record)
+    kind = _kind_of(record)
     for name in changes.keys() & _computed_of(kind):
         _refuse_computed(kind, name)
     if attrs.has(kind):
@@ -242,9 +251,9 @@ class _RecordDraft:
         object.__setattr__(self, "_values_", {})
 
     @property  # type: ignore[misc]
-    def __class__(self) -> type[Any]:
+    def __class__(self) -> type[Any]:  # pyright: ignore[reportIncompatibleMethodOverride] - read only
         # So that `isinstance`, `match` and `attrs.evolve` take the draft for the record.
-        return type(self._original_)
+        return _kind_of(self._original_)
 
     def __repr__(self) -> str:
         return f"<draft of {type(self._original_).__name__}>"
@@ -258,7 +267,7 @@ class _RecordDraft:
     def __getattr__(self, name: str) -> Any:
         self._session_.check()
         values = self._values_
-        kind: type[Any] = type(self._original_)
+        kind = _kind_of(self._original_)
         if name in (_fields_of(kind) or ()):
             value = values[name] if name in values else getattr(self._original_, name)
             draft = self._session_.draft_of(value)
@@ -266,10 +275,10 @@ class _RecordDraft:
                 values[name] = draft
             return draft
         # A method or a property works on the draft, so that it sees what was assigned.
-        found = inspect.getattr_static(kind, name, _NOTHING)
+        found: Any = inspect.getattr_static(kind, name, _NOTHING)
         if isinstance(found, property) and found.fget is not None:
             return found.fget(self)
-        if isinstance(found, functools.cached_property):
+        if issubclass(_kind_of(found), functools.cached_property):
             return found.func(self)
         if inspect.isfunction(found):
             return found.__get__(self)
@@ -286,7 +295,7 @@ class _RecordDraft:
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._session_.check()
-        kind: type[Any] = type(self._original_)
+        kind = _kind_of(self._original_)
         fields = _fields_of(kind) or ()
         if name not in fields:
             raise AttributeError(
@@ -329,12 +338,14 @@ class _MappingDraft(MutableMapping[Any, Any]):
         return dict(self)
 
     def __or__(self, other: Any) -> Any:
-        return self._merged(self, other) if isinstance(other, Mapping) else NotImplemented
+        return self._merged(self, other)
 
     def __ror__(self, other: Any) -> Any:
-        return self._merged(other, self) if isinstance(other, Mapping) else NotImplemented
+        return self._merged(other, self)
 
-    def _merged(self, first: Mapping[Any, Any], second: Mapping[Any, Any]) -> Any:
+    def _merged(self, first: Any, second: Any) -> Any:
+        if not all(isinstance(it, Mapping) for it in (first, second)):
+            return NotImplemented
         made = {**first, **second}
         return made if isinstance(self._original, dict) else Map(made)
 
@@ -427,8 +438,8 @@ class _SequenceDraft(MutableSequence[Any]):
         return self._joined([*self], other, is_first=False)
 
     def _joined(self, items: list[Any], other: Any, *, is_first: bool) -> Any:
-        kind: type[Any] = type(self._original)
-        others = type(other._original) if isinstance(other, _SequenceDraft) else type(other)
+        kind = _kind_of(self._original)
+        others = _kind_of(other._original if isinstance(other, _SequenceDraft) else other)
         if others is not kind:
             # As a list and a tuple have no sum.
             return NotImplemented
