@@ -276,10 +276,10 @@ class _RecordDraft:
             return draft
         # A method or a property works on the draft, so that it sees what was assigned.
         found: Any = inspect.getattr_static(kind, name, _NOTHING)
-        if isinstance(found, property) and found.fget is not None:
-            return found.fget(self)
-        if issubclass(_kind_of(found), functools.cached_property):
-            return found.func(self)
+        if issubclass(_kind_of(found), (property, functools.cached_property)):
+            compute: Any = getattr(found, "fget", None) or getattr(found, "func", None)
+            if compute is not None:
+                return compute(self)
         if inspect.isfunction(found):
             return found.__get__(self)
         if found is _NOTHING or isinstance(found, types.MemberDescriptorType):
