@@ -62,16 +62,16 @@ class Gap:
 
 
 class _Cursor:
-    """Where a stream is. `held` has what came too early, by `seq`, with its size; None stands for a rejected message."""
+    """Where a stream is. `held` has what came too early, by `seq`, and `sizes` its characters; None stands for a rejected message."""
 
-    __slots__ = ("epoch", "held", "seq", "size", "stream", "until")
+    __slots__ = ("epoch", "held", "seq", "sizes", "stream", "until")
 
     def __init__(self, stream: str, epoch: str, seq: int) -> None:
         self.stream = stream
         self.epoch = epoch
         self.seq = seq
-        self.held: dict[int, tuple[Envelope[Any] | None, int]] = {}
-        self.size = 0
+        self.held: dict[int, Envelope[Any] | None] = {}
+        self.sizes: dict[int, int] = {}
         self.until = 0.0
 
 
@@ -142,6 +142,9 @@ class Inbound:
     def adopt(self, positions: Mapping[str, Position]) -> Mapping[str, Position]:
         """Starts from stored positions, and returns those that a resume can name. Streams that are known keep theirs."""
         self._is_catching_up = True
+        if len(positions) > _MAX_STREAMS:
+            # The end has what moved last.
+            positions = dict(list(positions.items())[-_MAX_STREAMS:])
         if not all(has_place(name, it.epoch, it.seq) for name, it in positions.items()):
             positions = {
                 name: position
@@ -171,7 +174,10 @@ class Inbound:
                 self._moved[stream] = cursor
                 return (envelope,)
             if abs(seq) <= _MAX_SEQ:
-                return self._place(cursor, seq, envelope, now, size)
+                released = self._place(cursor, seq, envelope, now)
+                if seq in cursor.held:
+                    released = (*released, *self._weigh(cursor, seq, size))
+                return released
         if not has_place(stream, envelope.epoch or "", seq):
             return _NOTHING if self._is_seen(envelope) else (envelope,)
         return self._begin(stream, envelope.epoch or "", seq, envelope)
@@ -200,7 +206,7 @@ class Inbound:
         cursor = self._cursors.get(stream)
         if cursor is None or epoch != cursor.epoch:
             return self._begin(stream, epoch or "", seq, None)
-        return self._place(cursor, seq, None, now, 0)
+        return self._place(cursor, seq, None, now)
 
     def is_before(self, stream: str, position: Position) -> bool:
         """Whether a stream is at an earlier entry of the epoch of a position, and misses none."""
@@ -308,15 +314,13 @@ class Inbound:
 
     def _pop(self, cursor: _Cursor, seq: int) -> Envelope[Any] | None:
         """Takes a message out of what a stream holds."""
-        message, size = cursor.held.pop(seq)
-        cursor.size -= size
-        self._held_size -= size
-        return message
+        self._held_size -= cursor.sizes.pop(seq, 0)
+        return cursor.held.pop(seq)
 
     def _empty(self, cursor: _Cursor) -> None:
         """Forgets what a stream holds."""
-        self._held_size -= cursor.size
-        cursor.size, cursor.held = 0, {}
+        self._held_size -= sum(cursor.sizes.values())
+        cursor.held, cursor.sizes = {}, {}
         self._holding.pop(cursor.stream, None)
 
     def _is_seen(self, envelope: Envelope[Any]) -> bool:
@@ -339,36 +343,44 @@ class Inbound:
         cursor = self._cursors.get(stream)
         before: list[Envelope[Any]] = []
         if cursor is not None:
-            held = [cursor.held[number][0] for number in sorted(cursor.held)]
-            before = [message for message in held if message is not None]
+            before = [held for _, held in sorted(cursor.held.items()) if held is not None]
             self.gaps += 1
             self._gaps.append(Gap(stream, cursor.seq + 1, seq, is_new_epoch=True))
         self._start(stream, epoch, seq)
         return (*before, envelope) if envelope is not None else tuple(before)
 
     def _place(
-        self, cursor: _Cursor, seq: int, envelope: Envelope[Any] | None, now: float, size: int
+        self, cursor: _Cursor, seq: int, envelope: Envelope[Any] | None, now: float
     ) -> tuple[Envelope[Any], ...]:
         if seq <= cursor.seq or seq in cursor.held:
             self.duplicates += 1
             return _NOTHING
-        cursor.held[seq] = envelope, size
-        cursor.size += size
-        self._held_size += size
+        cursor.held[seq] = envelope
         released = self._in_sequence(cursor)
         if not cursor.held:
             self._holding.pop(cursor.stream, None)
-        elif len(cursor.held) >= _MAX_HELD or self._held_size > _MAX_HELD_SIZE:
-            if self._is_catching_up:
-                # The answer to the resume brings it again, with everything before it.
-                self._pop(cursor, seq)
-            else:
-                released = (*released, *self._give_up(cursor))
+        elif len(cursor.held) >= _MAX_HELD:
+            released = (*released, *self._make_room(cursor, seq))
         elif released or cursor.stream not in self._holding:
             # Progress starts the wait again: what is missing now is another message.
             cursor.until = now + _MAX_WAIT
             self._holding[cursor.stream] = cursor
         return released
+
+    def _weigh(self, cursor: _Cursor, seq: int, size: int) -> tuple[Envelope[Any], ...]:
+        """Notes how large a message is that was held; returns what is given up for want of room."""
+        cursor.sizes[seq] = size
+        self._held_size += size
+        return self._make_room(cursor, seq) if self._held_size > _MAX_HELD_SIZE else _NOTHING
+
+    def _make_room(self, cursor: _Cursor, seq: int) -> tuple[Envelope[Any], ...]:
+        if not self._is_catching_up:
+            return self._give_up(cursor)
+        # The answer to the resume brings it again, with everything before it.
+        self._pop(cursor, seq)
+        if not cursor.held:
+            self._holding.pop(cursor.stream, None)
+        return _NOTHING
 
     def _in_sequence(self, cursor: _Cursor) -> tuple[Envelope[Any], ...]:
         """Returns what follows the cursor without a gap and moves it there."""
@@ -389,7 +401,7 @@ class Inbound:
                 self.gaps += 1
                 self._gaps.append(Gap(cursor.stream, expected, seq))
             expected = seq + 1
-        released = [held for seq in order if (held := cursor.held[seq][0]) is not None]
+        released = [held for seq in order if (held := cursor.held[seq]) is not None]
         cursor.seq = order[-1]
         self._empty(cursor)
         self._moved[cursor.stream] = cursor

@@ -65,9 +65,7 @@ def of_dial(error: Exception, url: str, now: datetime, redact: Callable[[str], s
         return DialFailed(f"the proxy opened no tunnel to {url}: {type(error).__name__}")
     if isinstance(error, foreign.InvalidHandshake):
         kind = type(error).__name__
-        # With wss the TLS handshake is done here, and another answer than InvalidMessage was HTTP.
-        is_mute = isinstance(error, foreign.InvalidMessage) and url.startswith("ws:")
-        hint = _other_scheme(url) if is_mute else ""
+        hint = _other_scheme(url) if url.startswith("ws:") and _is_mute(error) else ""
         return DialFailed(f"{url} did not answer as a WebSocket server: {kind}{hint}")
     if isinstance(error, TimeoutError):
         return DialFailed(f"{url} did not answer in time")
@@ -83,6 +81,13 @@ def of_dial(error: Exception, url: str, now: datetime, redact: Callable[[str], s
         return BadAddress(url, reason)
     # A wrong option, or a bug: the same dial would raise the same again.
     return UsageError(f"dialing {url} raised {type(error).__name__}: {redact(str(error))}")
+
+
+def _is_mute(error: foreign.InvalidHandshake) -> bool:
+    """Whether the server answered with nothing that could be read, as one that waits for TLS does."""
+    return isinstance(error, foreign.InvalidMessage) and isinstance(
+        error.__cause__, EOFError | None
+    )
 
 
 def _other_scheme(url: str) -> str:

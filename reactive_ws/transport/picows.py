@@ -11,6 +11,7 @@ they are translated. It dials no Unix sockets, takes no extensions, and its tran
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -38,6 +39,9 @@ from ..connection import CloseCode
 __all__ = ["FastSocket", "connect"]
 
 _AGENT = "reactive-ws (picows)"
+_LEAST_STATUS = 100
+"""Smaller codes are those of SOCKS."""
+_STATUS = re.compile(r"\bstatus ([1-9][0-9]{2})\b")
 
 
 async def connect(
@@ -120,16 +124,24 @@ async def connect(
     except picows.WSHandshakeError as error:
         raise ours.InvalidHandshake(str(error)) from error
     except ProxyError as error:
-        status = error.error_code
-        if status is not None and status >= 100:
+        status = _status_of(error)
+        if status is not None:
             answer = Response(status, "", Headers())
             raise ours.InvalidProxyStatus(answer) from error
         raise ours.ProxyError(str(error)) from error
     except theirs.InvalidHandshake as error:
         raise ours.InvalidHandshake(str(error)) from error
     if not isinstance(listener, _Connection) or listener.core is None:
-        raise ours.InvalidHandshake("the connection ended before the handshake did")
+        raise ours.InvalidMessage("the connection ended before the handshake did")
     return FastSocket(listener)
+
+
+def _status_of(error: ProxyError) -> int | None:
+    """Returns the HTTP status of a proxy's answer; None when there was none. picows has it in the text alone."""
+    if error.error_code is not None and error.error_code >= _LEAST_STATUS:
+        return int(error.error_code)
+    found = _STATUS.search(str(error))
+    return None if found is None else int(found[1])
 
 
 def _response(answer: Any) -> Response:

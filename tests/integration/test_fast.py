@@ -6,15 +6,17 @@ import asyncio
 import logging
 
 import pytest
+from websockets.exceptions import InvalidMessage, InvalidProxyStatus
 from websockets.utils import accept_key
 
 from reactive_ws.connection.backoff import Backoff
 from reactive_ws.connection.record import ConnectionState
 from reactive_ws.engine.domain import Domain
-from reactive_ws.errors import ConnectionLost, HandshakeRefused
+from reactive_ws.errors import ConnectionLost, HandshakeRefused, ProxyRefused
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.service.service import WebSocketService
 from reactive_ws.stores.wire.chat import Message, MessageResponse, MessageSend, agent_chat
+from reactive_ws.transport import websockets
 from reactive_ws.transport.credentials.authentication import Query
 
 from .peers.foreign import part
@@ -96,7 +98,7 @@ async def test_a_refused_handshake_is_told_with_its_status_and_a_closed_port_is_
 
 
 @pytest.mark.parametrize("is_excepted", [False, True], ids=["proxy", "no_proxy"])
-async def test_the_proxy_of_the_environment_is_tried_again_and_again_unless_it_excepts_the_host(
+async def test_a_proxy_of_the_environment_that_wants_a_password_ends_it_unless_it_excepts_the_host(
     is_excepted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[bytes] = []
@@ -119,7 +121,10 @@ async def test_the_proxy_of_the_environment_is_tried_again_and_again_unless_it_e
         if is_excepted:
             await service.wait_connected(LONG)
         else:
-            await service.connection.select().wait_for(lambda c: c.attempt >= 2, LONG)
+            found = await service.connection.select().wait_for(lambda c: c.error is not None, LONG)
+            assert isinstance(found.error, ProxyRefused)
+            assert found.error.status == 407
+            assert found.state is ConnectionState.ERROR
         await service.disconnect()
     proxy.close()
     assert set(asked) == (set() if is_excepted else {b"CONNECT"})
@@ -172,4 +177,34 @@ async def test_a_peer_that_breaks_the_rules_and_never_answers_our_close_is_diale
         await done.wait()
         assert service.state is not ConnectionState.ERROR
         await service.disconnect()
+    server.close()
+
+
+@pytest.mark.parametrize("answer", ["407 Proxy Authentication Required", "403 No", "502 Bad"])
+async def test_the_status_of_a_proxy_is_the_one_of_websockets(answer: str) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    proxy = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = proxy.sockets[0].getsockname()[1]
+    for connect in (part("reactive_ws.transport.picows").connect, websockets.connect):
+        with pytest.raises(InvalidProxyStatus) as caught:
+            await connect("ws://127.0.0.1:9/", proxy=f"http://u:p@127.0.0.1:{port}")
+        assert caught.value.response.status_code == int(answer[:3])
+    proxy.close()
+
+
+async def test_a_server_that_waits_for_tls_is_mute_in_both_libraries() -> None:
+    async def alert(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"\x15\x03\x01\x00\x02\x02\x16")
+        writer.close()
+
+    server = await asyncio.start_server(alert, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    for connect in (part("reactive_ws.transport.picows").connect, websockets.connect):
+        with pytest.raises(InvalidMessage):
+            await connect(f"ws://127.0.0.1:{port}/", proxy=None)
     server.close()

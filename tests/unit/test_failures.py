@@ -137,7 +137,11 @@ def test_the_other_scheme_is_suggested_where_it_would_help() -> None:
     assert "write ws://" in text(ConnectionResetError(104, "reset"), "wss://host/")
     assert "write ws://" in text(ssl.SSLError("WRONG_VERSION_NUMBER"), "wss://host/")
     assert "write wss://" in text(foreign.InvalidMessage("x"), "ws://host/")
-    # TLS was spoken here, or HTTP was: the other scheme would not help.
+    mute, odd = foreign.InvalidMessage("x"), foreign.InvalidMessage("x")
+    mute.__cause__, odd.__cause__ = EOFError(), ValueError("SSH-2.0")
+    assert "write wss://" in text(mute, "ws://host/")
+    # TLS was spoken here, or the server has said something: the other scheme would not help.
+    assert "write" not in text(odd, "ws://host/")
     assert "write" not in text(foreign.InvalidMessage("x"), "wss://host/")
     for other in (foreign.InvalidUpgrade("Upgrade", "h2c"), foreign.InvalidHeader("Connection")):
         for scheme in ("ws", "wss"):

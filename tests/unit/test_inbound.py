@@ -262,6 +262,29 @@ def test_positions_that_no_resume_can_name_are_left_out_of_it() -> None:
     assert inbound.adopt(good) is good
 
 
+def test_a_number_that_not_every_reader_of_json_takes_is_not_a_position() -> None:
+    inbound = Inbound()
+    inbound.accept(at(1), 0.0)
+    for seq in (2**53, -(2**53), 10**30):
+        far = at(seq)
+        assert inbound.accept(far, 0.0) == (far,)
+        assert inbound.accept(at(seq, stream="new"), 0.0) == (at(seq, stream="new"),)
+        assert inbound.skip("s", "e", seq, 0.0) == ()
+        inbound.subscribed("new", Position("e", seq))
+        inbound.know("new", Position("e", seq))
+    assert inbound.take_moved() == {"s": Position("e", 1)}
+    assert seqs(inbound.accept(at(2), 0.0)) == [2]
+    assert inbound.snapshot("s", Position("e", 10**30)) == (True, ())
+    assert inbound.take_forgotten() == ["s"]
+    assert inbound.adopt({"s": Position("e", 10**30)}) == {}
+
+
+def test_a_resume_names_the_ten_thousand_streams_that_moved_last() -> None:
+    stored = {f"s{number}": Position("e", 1) for number in range(10_001)}
+    taken = Inbound().adopt(stored)
+    assert list(taken) == list(stored)[1:]
+
+
 def test_what_all_streams_hold_for_gaps_has_a_bound_in_characters() -> None:
     inbound = Inbound()
     mib = 2**20
