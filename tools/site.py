@@ -4,8 +4,8 @@
     python tools/site.py --check     only check a site that is built
 
 The pages of the reference come from the docstrings: each page in `docs/reference` names its packages. Every name in the
-`__all__` of a package must have a heading there. `make docs` installs zensical and runs this tool. Links to other sites are
-not followed.
+`__all__` of a package must have a heading there. A reader must reach every page from the first one by links. `make docs` installs
+zensical and runs this tool. Links to other sites are not followed.
 """
 
 from __future__ import annotations
@@ -68,6 +68,25 @@ def broken_links(site: Path) -> Iterator[str]:
                 yield f"{where}: the page has no such heading"
 
 
+def unreachable(site: Path) -> Iterator[str]:
+    """Yields one line for each page that no chain of links leads to from the first page."""
+    pages = {path: Page(path.read_text("utf-8")) for path in sorted(site.rglob("*.html"))}
+    waiting, seen = [site / "index.html"], set[Path]()
+    while waiting:
+        path = waiting.pop()
+        if path in seen or path not in pages:
+            continue
+        seen.add(path)
+        for link in pages[path].links:
+            parts = urlsplit(link)
+            if not parts.scheme and not parts.netloc and parts.path:
+                target = (path.parent / unquote(parts.path)).resolve()
+                waiting.append(target / "index.html" if target.is_dir() else target)
+    for path in pages:
+        if path not in seen and path.name != "404.html":
+            yield f"{path.relative_to(site)}: no page leads to it; add it to the navigation in mkdocs.yml"
+
+
 def faces(root: Path) -> dict[str, list[str]]:
     """Returns the public names of each package below `root`, by the name under which programs import it."""
     found: dict[str, list[str]] = {}
@@ -107,14 +126,14 @@ def main() -> int:
             return done.returncode
         playground.build(SITE / "playground")
     names = faces(ROOT)
-    broken = list(broken_links(SITE))
+    broken = [*broken_links(SITE), *unreachable(SITE)]
     missing = list(missing_names(SITE, names))
     for line in (*broken, *missing):
         print(line)
     count = len(list(SITE.rglob("*.html")))
     total = sum(map(len, names.values()))
     print(
-        f"{SITE.relative_to(ROOT)}: {count} pages, {len(broken)} broken links; "
+        f"{SITE.relative_to(ROOT)}: {count} pages, {len(broken)} broken links or pages without a way; "
         f"reference: {total} names of {len(names)} packages, {len(missing)} missing"
     )
     return 1 if broken or missing or not count else 0

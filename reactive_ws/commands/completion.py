@@ -28,7 +28,7 @@ _ZSH = "autoload -U +X bashcompinit && bashcompinit\n"
 
 
 def words() -> dict[str, list[str]]:
-    """Returns the options of each command that can be loaded."""
+    """Returns the options of each command that can be loaded, and the words that its arguments can have."""
     found: dict[str, list[str]] = {}
     for name, entry in entries().items():
         parser = argparse.ArgumentParser(add_help=True)
@@ -39,8 +39,8 @@ def words() -> dict[str, list[str]]:
         found[name] = [
             option
             for action in parser._actions
-            for option in action.option_strings
-            if option.startswith("--")
+            for option in action.option_strings or action.choices or ()
+            if option.startswith("--") or not action.option_strings
         ]
     return found
 
@@ -51,7 +51,8 @@ def script_for(shell: str) -> str:
     if shell == "fish":
         lines = [f"complete -c reactive-ws -n __fish_use_subcommand -a '{' '.join(found)}'"]
         lines += [
-            f"complete -c reactive-ws -n '__fish_seen_subcommand_from {name}' -l {option[2:]}"
+            f"complete -c reactive-ws -n '__fish_seen_subcommand_from {name}' "
+            + (f"-l {option[2:]}" if option.startswith("--") else f"-a {option}")
             for name, options in found.items()
             for option in options
         ]
@@ -77,5 +78,9 @@ command = Command(
     help="print a script that completes commands and options in a shell",
     configure=_configure,
     run=_run,
-    epilog='bash: add the line  eval "$(reactive-ws completion bash)"  to ~/.bashrc',
+    epilog=(
+        'bash: add the line  eval "$(reactive-ws completion bash)"  to ~/.bashrc\n'
+        'zsh:  add the lines  autoload -U compinit && compinit  and  eval "$(reactive-ws completion zsh)"  to ~/.zshrc\n'
+        "fish: reactive-ws completion fish > ~/.config/fish/completions/reactive-ws.fish"
+    ),
 )

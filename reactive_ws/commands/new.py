@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import keyword
+import sys
 from pathlib import Path
 
 from .command import Command, CommandFailed
@@ -200,7 +201,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise CommandFailed(
             f"{name!r} cannot be the name of a package; use letters, digits and _", 2
         )
-    if name in ("reactive_ws", "tests"):
+    if name in ("reactive_ws", "tests", *sys.stdlib_module_names):
         raise CommandFailed(f"the name {name!r} is taken; choose another one", 2)
     folder = Path(name)
     if folder.exists():

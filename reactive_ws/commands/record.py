@@ -102,9 +102,9 @@ def _run(arguments: argparse.Namespace) -> int:
         except (OSError, WebSocketException) as error:
             path.unlink()
             raise CommandFailed(f"cannot record {arguments.url}: {error}") from error
-    said = f"recorded {recorder.frames} frames"
+    said = f"recorded {recorder.frames} frame{'' if recorder.frames == 1 else 's'}"
     if recorder.skipped:
-        said += f"; {recorder.skipped} frames were not JSON and are missing"
+        said += f"; frames that were not JSON and are missing: {recorder.skipped}"
     print(said)
     return 0
 

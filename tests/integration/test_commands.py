@@ -80,6 +80,7 @@ def test_help_of_the_hub_shows_the_grammar() -> None:
         ),
         (("new", "class"), 2, "'class' cannot be the name of a package"),
         (("new", "tests"), 2, "the name 'tests' is taken; choose another one"),
+        (("new", "asyncio"), 2, "the name 'asyncio' is taken; choose another one"),
         (
             ("record", "ws://127.0.0.1:1/ws", "/nowhere/x"),
             1,
@@ -235,7 +236,7 @@ def test_a_signal_ends_a_recording_and_keeps_it(tmp_path: Path, signum: int) -> 
                 time.sleep(0.01)
             program.send_signal(signum)
             out, err = program.communicate(timeout=PATIENCE)
-        assert (program.returncode, out, err) == (0, "recorded 1 frames\n", "")
+        assert (program.returncode, out, err) == (0, "recorded 1 frame\n", "")
     assert [frame.text for frame in read_recording(tmp_path / "copy.jsonl")] == ['{"type":"tick"}']
 
 
@@ -273,7 +274,11 @@ def test_a_shell_completes_commands_and_options() -> None:
     ask = (
         'COMP_WORDS=(reactive-ws {words}); COMP_CWORD={at}; _reactive_ws; echo "${{COMPREPLY[@]}}"'
     )
-    for words, at, wanted in (("re", 1, "record replay"), ("replay --s", 2, "--speed")):
+    for words, at, wanted in (
+        ("re", 1, "record replay"),
+        ("replay --s", 2, "--speed"),
+        ("completion z", 2, "zsh"),
+    ):
         done = subprocess.run(
             ["bash", "-c", script + ask.format(words=words, at=at)],
             capture_output=True,

@@ -160,3 +160,15 @@ def test_relative_links_of_a_page_lead_to_files(page: str) -> None:
     )
     links = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", text)
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_a_page_that_no_page_leads_to_is_named(site: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "how-to").mkdir()
+    (tmp_path / "index.html").write_text('<a href="how-to/a.html#x">a</a><iframe src="run.html">')
+    (tmp_path / "how-to" / "a.html").write_text('<a href="../index.html">start</a>')
+    (tmp_path / "run.html").write_text("")
+    (tmp_path / "lost.html").write_text('<a href="index.html">start</a>')
+    (tmp_path / "404.html").write_text("")
+    assert list(site.unreachable(tmp_path)) == [
+        "lost.html: no page leads to it; add it to the navigation in mkdocs.yml"
+    ]

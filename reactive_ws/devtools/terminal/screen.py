@@ -216,7 +216,7 @@ class InspectScreen(App[None]):
         if viewer.left_at is not None:
             parts.append(f"moved in time; b goes back to commit {viewer.left_at}")
         if viewer.is_paused:
-            parts.append(f"paused, {viewer.held} lines kept back")
+            parts.append(f"paused, {viewer.held} line{'' if viewer.held == 1 else 's'} kept back")
         if viewer.missed:
             parts.append(f"{viewer.missed} lines not shown")
         self.query_one("#status", Static).update("  |  ".join(parts))
