@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import urllib.parse
 from collections.abc import Callable, Mapping
-from typing import Any, Self, TypedDict
+from typing import Any, Self, TypedDict, TypeVar, overload
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
@@ -32,6 +32,7 @@ _CLOSE_TIMEOUT = 1.0
 NEVER = float("inf")
 """A delay that does not end."""
 
+P = TypeVar("P")
 Answer = Callable[[Envelope[Any]], list[Envelope[Any]]]
 
 _ANSWERED: tuple[str, ...] = ("ping", "auth", "resume", "sync", "subscribe", "unsubscribe")
@@ -210,6 +211,17 @@ class ScriptedServer:
             lambda: f"{count} connections were expected, there were {len(self.connections)}",
         )
         return self.connections[count - 1]
+
+    @overload
+    async def expect(self, what: type[P], *, timeout: float = 60.0) -> Envelope[P]: ...
+
+    @overload
+    async def expect(
+        self, what: Callable[[Envelope[Any]], bool], *, timeout: float = 60.0
+    ) -> Envelope[Any]: ...
+
+    @overload
+    async def expect(self, what: What = None, *, timeout: float = 60.0) -> Envelope[Any]: ...
 
     async def expect(self, what: What = None, *, timeout: float = 60.0) -> Envelope[Any]:
         """Returns the next message that no `expect` has returned, and asserts what it is.
