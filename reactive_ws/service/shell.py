@@ -13,7 +13,7 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from ..connection import (
@@ -678,15 +678,17 @@ class Shell:
         self._listener.reported(ErrorKind.APPLICATION, error, is_retryable=False)
         self._listener.outbox_changed()
 
-    def line_wrote(self, line: Line, entry: Outgoing) -> None:
-        """The socket took a message."""
+    def line_wrote(self, line: Line, entries: Sequence[Outgoing]) -> None:
+        """The socket took messages."""
         self._wrote(line)
-        self._counters.messages_sent += 1
-        if self._log.has_messages:
-            self._log.sent(entry.envelope.type, entry.delivery.id)
-        self._outbox.written(entry)
-        if not self._has_acknowledgements and entry.guarantee is Guarantee.AT_LEAST_ONCE:
-            self._warn_of_no_acknowledgements(entry.envelope.type)
+        self._counters.messages_sent += len(entries)
+        is_logging = self._log.has_messages
+        for entry in entries:
+            if is_logging:
+                self._log.sent(entry.envelope.type, entry.delivery.id)
+            self._outbox.written(entry)
+            if not self._has_acknowledgements and entry.guarantee is Guarantee.AT_LEAST_ONCE:
+                self._warn_of_no_acknowledgements(entry.envelope.type)
         self._look_if_drained()
         self._listener.outbox_changed()
 

@@ -11,9 +11,12 @@ they are translated. It dials no Unix sockets, takes no extensions, and its tran
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, NoReturn
+import sys
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from websockets import exceptions as ours
 from websockets.datastructures import Headers
@@ -22,7 +25,7 @@ from websockets.http11 import Response
 from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
-from .sockets import open_socket
+from .sockets import masked, open_socket
 
 try:
     import picows
@@ -42,6 +45,12 @@ _AGENT = "reactive-ws (picows)"
 _LEAST_STATUS = 100
 """Smaller codes are those of SOCKS."""
 _STATUS = re.compile(r"\bstatus ([1-9][0-9]{2})\b")
+_CONTINUATION, _TEXT = picows.WSMsgType.CONTINUATION.value, picows.WSMsgType.TEXT.value
+_DATA = frozenset({_CONTINUATION, _TEXT, picows.WSMsgType.BINARY.value})
+_MAX_QUEUE = 16
+"""Messages that wait for `recv` before the peer has to wait."""
+_MAX_FRAGMENTS = 4096
+"""Fragments of one message, as `websockets` limits them."""
 
 
 async def connect(
@@ -77,13 +86,13 @@ async def connect(
             request=compat.Request.from_picows(request),
             response=answer,
             subprotocol=negotiation.resolve_subprotocol(offers, answer),
-            permessage_deflate=negotiation.configure_permessage_deflate(answer, compression),
+            deflate=negotiation.configure_permessage_deflate(answer, compression),
+            most=size,
             ping_interval=ping_interval,
             ping_timeout=ping_timeout,
             close_timeout=close_timeout,
-            max_queue=16,
+            max_queue=_MAX_QUEUE,
             write_limit=32_768,
-            max_message_size=size,
             max_frame_size=size or 2**31 - 1,
             logger=logger,
         )
@@ -152,14 +161,140 @@ def _response(answer: Any) -> Response:
 
 
 class _Connection(picows_connection.ClientConnection):
-    """Keeps the transport, which picows hides."""
+    """Takes messages in the callback of picows, in runs, and leaves control frames to picows.
+
+    Attributes:
+        core: The transport, which picows hides.
+        arrived: Messages that were not taken yet.
+        end: Why the connection ended; None while it is open.
+        is_behind: Whether the operating system takes nothing more for now.
+        deflate: The extension that the handshake agreed on, or None.
+        heard, writable: What a line listens with.
+        count: Called with each message; None when the bytes are counted elsewhere.
+    """
 
     core: Any = None
 
+    def __init__(self, *, deflate: Any, most: int, **options: Any) -> None:
+        super().__init__(permessage_deflate=deflate, max_message_size=most, **options)
+        self.arrived: deque[str | bytes] = deque()
+        self.end: Exception | None = None
+        self.is_behind = False
+        self.deflate = deflate
+        self.heard: Callable[[], None] | None = None
+        self.writable: Callable[[], None] | None = None
+        self.count: Callable[[str | bytes], None] | None = None
+        self._most = most or sys.maxsize
+        self._loop_of_it = asyncio.get_running_loop()
+        self._is_due = False
+        # The parts of a message that comes in fragments, and what they are.
+        self._parts: list[bytes] = []
+        self._kind = 0
+        self._size = 0
+
     def on_ws_connected(self, transport: Any) -> None:
         self.core = transport
-        picows_side: Any = super()
-        picows_side.on_ws_connected(transport)
+        self._picows.on_ws_connected(transport)
+
+    @property
+    def _picows(self) -> Any:
+        """The methods of picows itself, whose types are not known."""
+        return super()
+
+    def on_ws_frame(self, transport: Any, frame: Any) -> None:
+        kind = int(frame.msg_type)
+        if kind not in _DATA:
+            self._picows.on_ws_frame(transport, frame)
+        elif (
+            kind == _TEXT
+            and frame.fin
+            and not (self._kind or frame.rsv1)
+            and frame.payload_size <= self._most
+        ):
+            self._add(_text(frame.get_payload_as_utf8_text))
+        else:
+            self._take_part(kind, frame)
+        if frame.last_in_buffer:
+            self.tell()
+        elif self.arrived and not self._is_due:
+            # What is last may be a ping, which picows answers without a call.
+            self._is_due = True
+            self._loop_of_it.call_soon(self._tell_late)
+
+    def _take_part(self, kind: int, frame: Any) -> None:
+        """Takes a fragment, a compressed or a binary message.
+
+        Raises:
+            WSProtocolError: the peer violates the protocol; picows closes with the code.
+        """
+        if (kind == _CONTINUATION) != bool(self._kind):
+            raise _violation("a continuation of nothing, or a message within a message")
+        if frame.rsv1 and self.deflate is None:
+            raise _violation("a compressed message, which the handshake did not agree on")
+        room = max(1, self._most - self._size)
+        whole: Any = self.deflate.decode_frame(frame, room) if self.deflate else None
+        data: bytes = frame.get_payload_as_bytes() if whole is None else whole
+        self._size += len(data)
+        self._parts.append(data)
+        if self._size > self._most or len(self._parts) > _MAX_FRAGMENTS:
+            raise picows.WSProtocolError(picows.WSCloseCode.MESSAGE_TOO_BIG, "message too big")
+        self._kind = self._kind or kind
+        if not frame.fin:
+            return
+        message = b"".join(self._parts)
+        kind, self._kind, self._parts, self._size = self._kind, 0, [], 0
+        self._add(_text(message.decode) if kind == _TEXT else message)
+
+    def _add(self, message: str | bytes) -> None:
+        if self.count is not None:
+            self.count(message)
+        self.arrived.append(message)
+
+    def _tell_late(self) -> None:
+        self._is_due = False
+        if self.arrived:
+            self.tell()
+
+    def tell(self) -> None:
+        """Says that messages arrived or the connection ended."""
+        if self.heard is not None:
+            self.heard()
+
+    def on_ws_disconnected(self, transport: Any) -> None:
+        self._picows.on_ws_disconnected(transport)
+        # Its own queue is empty, so its `recv` says at once why the connection ended.
+        receiving = self._picows.recv()
+        try:
+            receiving.send(None)
+        except theirs.ConnectionClosed as error:
+            self.end = _translated(error)
+        finally:
+            receiving.close()
+        self.tell()
+
+    def pause_writing(self) -> None:
+        self.is_behind = True
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self.is_behind = False
+        super().resume_writing()
+        if self.writable is not None:
+            self.writable()
+
+
+def _text(read: Callable[[], str]) -> str:
+    try:
+        return read()
+    except UnicodeDecodeError as error:
+        raise picows.WSProtocolError(
+            picows.WSCloseCode.INVALID_TEXT, f"{error.reason} at position {error.start}"
+        ) from None
+
+
+def _violation(text: str) -> Exception:
+    error: Exception = picows.WSProtocolError(picows.WSCloseCode.PROTOCOL_ERROR, text)
+    return error
 
 
 class _Transport:
@@ -171,6 +306,14 @@ class _Transport:
     def abort(self) -> None:
         """Drops the socket without a closing handshake."""
         self._core.disconnect(False)
+
+    def pause_reading(self) -> None:
+        """Takes nothing from the operating system until `resume_reading`."""
+        self._core.underlying_transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Reads on."""
+        self._core.underlying_transport.resume_reading()
 
     def is_reading(self) -> bool:
         """Whether the socket reads now."""
@@ -188,11 +331,25 @@ class _Transport:
 
 
 class FastSocket:
-    """An open connection. Loop only. Its methods raise what those of `websockets` raise."""
+    """An open connection. Loop only. Its methods raise what those of `websockets` raise.
+
+    It takes and gives messages in runs, so a line needs no task for it.
+
+    Attributes:
+        transport: The part of an asyncio transport that a service uses.
+        most_at_once: Messages that one `write` should have.
+        arrived: Messages that were not taken yet. Take them from the left, then call `resume`.
+    """
+
+    most_at_once = 32
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self.transport = _Transport(connection.core)
+        self.arrived: deque[str | bytes] = connection.arrived
+        self._is_paused = False
+        self._waiter: asyncio.Future[None] | None = None
+        connection.heard = self._wake
 
     @property
     def subprotocol(self) -> str | None:
@@ -200,17 +357,108 @@ class FastSocket:
         selected: str | None = self._connection.subprotocol
         return selected
 
+    # --- in runs --------------------------------------------------------------------------------------------------------
+
+    @property
+    def end(self) -> Exception | None:
+        """Why the connection ended; None while it is open."""
+        end: Exception | None = self._connection.end
+        return end
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether `write` takes messages now: the connection is open, and the operating system keeps up."""
+        connection = self._connection
+        core = connection.core
+        return not (connection.is_behind or core.is_close_frame_sent or core.is_disconnected)
+
+    def listen(self, heard: Callable[[], None] | None, writable: Callable[[], None] | None) -> None:
+        """Calls `heard` when messages arrived or the connection ended, and `writable` when `write` takes messages again.
+
+        Both run in the call of the transport. None ends it.
+        """
+        self._connection.heard = self._wake if heard is None else heard
+        self._connection.writable = writable
+
+    def pause(self) -> None:
+        """Makes the peer wait."""
+        if not self._is_paused and self.end is None:
+            self._is_paused = True
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Reads on after `pause`."""
+        if self._is_paused:
+            self._is_paused = False
+            if self.end is None:
+                self.transport.resume_reading()
+
+    def write(self, messages: Sequence[str | bytes]) -> None:
+        """Sends messages in one system call, if the operating system takes them; the rest waits in the transport."""
+        connection = self._connection
+        deflate = connection.deflate
+        if deflate is None:
+            connection.core.underlying_transport.write(masked(messages))
+            return
+        for message in messages:
+            kind = picows.WSMsgType.TEXT if isinstance(message, str) else picows.WSMsgType.BINARY
+            connection.core.send(kind, deflate.encode_frame(kind, message, True), True, True)
+
+    def probe(self, answered: Callable[[], None]) -> None:
+        """Sends a ping, and calls `answered` when its answer comes."""
+
+        def done(answer: asyncio.Future[float]) -> None:
+            if not answer.cancelled() and answer.exception() is None:
+                answered()
+
+        sending = self._connection.ping()
+        try:
+            # It does not wait while the connection is open.
+            sending.send(None)
+        except StopIteration as sent:
+            sent.value.add_done_callback(done)
+        except theirs.ConnectionClosed:
+            # The line hears of the end in another way.
+            return
+        finally:
+            sending.close()
+
+    def count_with(self, count: Callable[[str | bytes], None]) -> None:
+        """Calls a function with each message that arrives from now on. For systems whose kernel does not say how many bytes came."""
+        self._connection.count = count
+
+    async def release(self) -> None:
+        """Does nothing: no task runs for `listen`."""
+
+    # --- one by one -----------------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        if len(self.arrived) > _MAX_QUEUE:
+            self.pause()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
     async def recv(self) -> str | bytes:
-        """Returns the next message; does not suspend while one is there.
+        """Returns the next message; does not suspend while one is there. For callers that do not `listen`.
 
         Raises:
             ConnectionClosed: the connection is over.
+            ConcurrencyError: another `recv` waits.
         """
-        try:
-            frame: str | bytes = await self._connection.recv()
-        except theirs.ConnectionClosed as error:
-            _end(error)
-        return frame
+        if self._waiter is not None:
+            raise ours.ConcurrencyError("cannot call recv while another coroutine is running it")
+        while not self.arrived:
+            if self.end is not None:
+                raise self.end
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        message = self.arrived.popleft()
+        if not self.arrived:
+            self.resume()
+        return message
 
     async def send(self, message: str | bytes) -> None:
         """Sends a message.
@@ -221,7 +469,7 @@ class FastSocket:
         try:
             await self._connection.send(message)
         except theirs.ConnectionClosed as error:
-            _end(error)
+            raise _translated(error) from None
 
     async def ping(self) -> Awaitable[float]:
         """Sends a ping; returns what ends with its answer.
@@ -232,7 +480,7 @@ class FastSocket:
         try:
             waiter: Awaitable[float] = await self._connection.ping()
         except theirs.ConnectionClosed as error:
-            _end(error)
+            raise _translated(error) from None
         return waiter
 
     async def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
@@ -244,11 +492,11 @@ class FastSocket:
         await self._connection.wait_closed()
 
 
-def _end(error: Any) -> NoReturn:
+def _translated(error: Any) -> Exception:
     received, sent = _close(error.rcvd), _close(error.sent)
     # picows gives an order also when only one side sent a close frame; the exception takes one for two frames only.
     order = None if received is None or sent is None else error.rcvd_then_sent
-    raise ours.ConnectionClosedError(received, sent, order) from None
+    return ours.ConnectionClosedError(received, sent, order)
 
 
 def _close(frame: Any) -> Close | None:

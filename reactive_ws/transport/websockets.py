@@ -17,7 +17,7 @@ import functools
 import os
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from websockets.asyncio import client
@@ -28,7 +28,7 @@ from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
 from . import browser
-from .sockets import Splitter, open_socket
+from .sockets import Splitter, masked, open_socket
 
 __all__ = ["Connection", "adapted", "connect"]
 
@@ -246,9 +246,13 @@ class Connection(client.ClientConnection):
             and not self.transport.is_closing()
         )
 
-    def write(self, messages: Iterable[str | bytes]) -> None:
+    def write(self, messages: Sequence[str | bytes]) -> None:
         """Sends messages in one system call, if the operating system takes them; the rest waits in the transport."""
         protocol = self.protocol
+        if not (self.debug or protocol.extensions):
+            # `websockets` makes a frame object, a random key and a call of the encoder for each; its state does not change.
+            self.transport.write(masked(messages))
+            return
         for message in messages:
             if isinstance(message, str):
                 protocol.send_text(message.encode())

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import struct
+import zlib
 
 import pytest
-from websockets.exceptions import InvalidMessage, InvalidProxyStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidProxyStatus
 from websockets.utils import accept_key
 
 from reactive_ws.connection.backoff import Backoff
@@ -208,3 +211,110 @@ async def test_a_server_that_waits_for_tls_is_mute_in_both_libraries() -> None:
         with pytest.raises(InvalidMessage):
             await connect(f"ws://127.0.0.1:{port}/", proxy=None)
     server.close()
+
+
+async def heard(
+    compression: str | None, *frames: bytes, close: bool = True
+) -> tuple[list[str | bytes], int]:
+    """Returns the messages that a socket of picows gives when a server writes these bytes, and the code of the end."""
+    picows = part("reactive_ws.transport.picows")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = next(it for it in head.split("\r\n") if it.lower().startswith("sec-websocket-key"))
+        answer = (
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Accept: {accept_key(key.partition(':')[2].strip())}\r\n"
+        )
+        if compression:
+            answer += "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+        writer.write(answer.encode() + b"\r\n")
+        for frame in frames:
+            writer.write(frame)
+            await writer.drain()
+        if close:
+            writer.write(b"\x88\x02\x03\xe8")
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(4_096):
+                continue
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    got: list[str | bytes] = []
+    socket = await picows.connect(
+        f"ws://127.0.0.1:{port}/", compression=compression, max_size=70_000, proxy=None
+    )
+    try:
+        async with asyncio.timeout(LONG):
+            while True:
+                got.append(await socket.recv())
+    except ConnectionClosed as error:
+        end = error.rcvd if close and error.rcvd is not None else error.sent
+        code = 0 if end is None else end.code
+    finally:
+        socket.transport.abort()
+        await socket.wait_closed()
+        server.close()
+        await server.wait_closed()
+    return got, code
+
+
+def frame(head: int, data: bytes) -> bytes:
+    size = len(data)
+    if size < 126:
+        return bytes([head, size]) + data
+    return bytes([head, 126]) + struct.pack("!H", size) + data
+
+
+def squeezed(text: bytes) -> bytes:
+    deflate = zlib.compressobj(wbits=-15)
+    return (deflate.compress(text) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+@pytest.mark.parametrize(
+    ("case", "frames", "expected"),
+    [
+        ("a run", [frame(0x81, b"%d" % it) for it in range(3)], (["0", "1", "2"], 1000)),
+        ("binary", [frame(0x82, b"\0\xff")], ([b"\0\xff"], 1000)),
+        ("a ping last", [frame(0x81, b"a") + frame(0x89, b"p")], (["a"], 1000)),
+        (
+            "fragments that split a character",
+            [frame(0x01, b"gr\xc3"), frame(0x89, b"p"), frame(0x80, b"\xbc")],
+            (["gr\xfc"], 1000),
+        ),
+        ("text that is no UTF-8", [frame(0x81, b"a"), frame(0x81, b"\xff")], (["a"], 1007)),
+        ("fragments that are no UTF-8", [frame(0x01, b"\xff"), frame(0x80, b"")], ([], 1007)),
+        ("a continuation of nothing", [frame(0x80, b"x")], ([], 1002)),
+        ("a message within a message", [frame(0x01, b"a") + frame(0x81, b"b")], ([], 1002)),
+        ("compressed without an agreement", [frame(0xC1, b"x")], ([], 1002)),
+        ("too big", [frame(0x01, b"x" * 60_000), frame(0x80, b"x" * 10_001)], ([], 1009)),
+        ("too many fragments", [frame(0x01, b"") + frame(0x00, b"") * 4_096], ([], 1009)),
+    ],
+)  # fmt: skip
+async def test_picows_gives_messages_in_runs_by_the_rules_of_websockets(
+    case: str, frames: list[bytes], expected: tuple[list[str | bytes], int]
+) -> None:
+    is_good = expected[1] == 1000
+    assert await heard(None, *frames, close=is_good) == expected, case
+
+
+async def test_picows_reads_compressed_messages_and_fragments() -> None:
+    data = squeezed(b"x" * 1_000)
+    half = len(data) // 2
+    frames = [frame(0xC1, data), frame(0x41, data[:half]), frame(0x80, data[half:])]
+    assert await heard("deflate", *frames) == (["x" * 1_000] * 2, 1000)
+
+
+async def test_a_socket_of_picows_reads_no_further_than_its_queue_while_nothing_takes() -> None:
+    picows = part("reactive_ws.transport.picows")
+    async with ScriptedServer() as server:
+        socket = await picows.connect(server.url, subprotocols=["reactive-ws.v1"], proxy=None)
+        for number in range(100):
+            await server.publish(f"{number}")
+        await until(lambda: not socket.transport.is_reading())
+        got = [await socket.recv() for _ in range(101)]
+        assert socket.transport.is_reading()
+        assert '"99"' in got[-1] or "99" in got[-1]
+        await socket.close()
+        await socket.wait_closed()

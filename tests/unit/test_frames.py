@@ -17,9 +17,11 @@ from websockets.extensions.permessage_deflate import (
     ServerPerMessageDeflateFactory,
 )
 from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
+from reactive_ws.transport.sockets import masked
 from reactive_ws.transport.websockets import Connection
 
 MAX_SIZE = 70_000
@@ -218,3 +220,30 @@ def test_a_message_of_too_many_fragments_fails_the_connection() -> None:
     found = outcome(Connection, lambda head: [head, data])
     assert found[0] == []
     assert found[3].code == 1009
+
+
+SIZES = (0, 1, 125, 126, 127, 65_535, 65_536, 70_000)
+
+
+def test_masked_writes_frames_that_a_server_reads_each_with_a_mask_of_its_own() -> None:
+    messages: list[str | bytes] = ["grüße", *["x" * size for size in SIZES]]
+    messages += [b"\0\xff" * (size // 2) for size in SIZES]
+    server = ServerProtocol(max_size=None, state=State.OPEN)
+    data = masked(messages)
+    server.receive_data(data)
+    found: list[str | bytes] = []
+    for it in server.events_received():
+        assert isinstance(it, Frame)
+        assert it.fin
+        found.append(bytes(it.data).decode() if it.opcode is Opcode.TEXT else bytes(it.data))
+    assert found == messages
+    assert server.close_code is None
+    # The same messages again have other masks.
+    assert masked(messages) != data
+    one, two = masked(["same"] * 2)[2:6], masked(["same"] * 2)[12:16]
+    assert len({one, two, masked(["same"])[2:6]}) == 3
+
+
+def test_half_of_a_surrogate_pair_is_refused_before_anything_is_written() -> None:
+    with pytest.raises(UnicodeEncodeError):
+        masked(["good", "\ud800"])

@@ -1,15 +1,23 @@
-"""Cuts whole messages out of the bytes that a client receives, in one loop for all that came together.
+"""Cuts whole messages out of the bytes that a client receives, in one loop for all that came together; writes messages as frames.
 
-It knows one kind of frame: a text or binary message in one piece, without a mask and without an extension, which is what
+The splitter knows one kind of frame: a text or binary message in one piece, without a mask and without an extension, which is what
 servers send. Other frames of RFC 6455 (section 5.2) it hands over as bytes, whole, in their place; what cannot be such a frame
-it hands over with everything after it. `websockets` takes them, so its rules about them hold. It does no I/O.
+it hands over with everything after it. `websockets` takes them, so its rules about them hold. `masked` writes the same kind of frame
+for a server: in one piece, masked, without an extension. Nothing here does I/O.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import struct
+from collections.abc import Callable, Sequence
 
-__all__ = ["Splitter"]
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # pragma: no cover - where there is no C, such as in Pyodide
+    from websockets.utils import apply_mask
+
+__all__ = ["Splitter", "masked"]
 
 _TEXT, _BINARY = 0x81, 0x82
 _LAST = 0x80
@@ -122,3 +130,42 @@ class Splitter:
     def _end(self, data: bytes, at: int) -> bool:
         self._pieces.append(data[at:])
         return False
+
+
+_MASKED = 0x80
+_SHORT = struct.Struct("!BB").pack
+_LONG = struct.Struct("!BBH").pack
+_LONGEST = struct.Struct("!BBQ").pack
+
+
+def masked(messages: Sequence[str | bytes]) -> bytes:
+    """Returns the frames of messages as a client sends them, one after the other: text for a str, binary for bytes.
+
+    Each has a mask of its own (section 5.3). The operating system gives the random bytes for all of them in one call.
+
+    Args:
+        messages: In the order of sending.
+
+    Raises:
+        UnicodeEncodeError: a text has half of a surrogate pair, which UTF-8 cannot express.
+    """
+    keys = os.urandom(4 * len(messages))
+    parts: list[bytes] = []
+    at = 0
+    for message in messages:
+        if isinstance(message, str):
+            head, data = _TEXT, message.encode()
+        else:
+            head, data = _BINARY, message
+        size = len(data)
+        if size < 126:
+            parts.append(_SHORT(head, _MASKED | size))
+        elif size < 65_536:
+            parts.append(_LONG(head, _MASKED | 126, size))
+        else:
+            parts.append(_LONGEST(head, _MASKED | 127, size))
+        key = keys[at : at + 4]
+        at += 4
+        parts.append(key)
+        parts.append(apply_mask(data, key))
+    return b"".join(parts)

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 from weakref import WeakSet
 
@@ -35,7 +35,7 @@ class LineOwner(Protocol):
 
     def line_ponged(self, line: Line) -> None: ...
     def line_next(self, line: Line) -> Outgoing | None: ...
-    def line_wrote(self, line: Line, entry: Outgoing) -> None: ...
+    def line_wrote(self, line: Line, entries: Sequence[Outgoing]) -> None: ...
     def line_cut_off(self, line: Line, entry: Outgoing) -> None: ...
     def line_failed(self, line: Line, error: Exception) -> None: ...
     def line_over(self, line: Line) -> None: ...
@@ -320,9 +320,9 @@ class Line:
 
     def _finish(self) -> None:
         """The operating system took what was written."""
-        unfinished, self._unfinished = self._unfinished, []
-        for entry in unfinished:
-            self._owner.line_wrote(self, entry)
+        if self._unfinished:
+            unfinished, self._unfinished = self._unfinished, []
+            self._owner.line_wrote(self, unfinished)
 
     def _ponged(self) -> None:
         if not self.is_over:
@@ -353,6 +353,8 @@ class Line:
 def _runs_of(socket: Any, count: Callable[[str | bytes], None] | None) -> Runs:
     """Returns the socket itself where it takes and gives messages in runs."""
     if hasattr(socket, "most_at_once"):
+        if count is not None and hasattr(socket, "count_with"):
+            socket.count_with(count)
         runs: Runs = socket
         return runs
     return Pulled(socket, count)

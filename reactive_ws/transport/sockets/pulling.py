@@ -1,14 +1,14 @@
 """Gives a socket that has only `recv` and `send` the interface that a line needs, with two tasks: one reads, one writes.
 
-`Connection` of `transport.websockets` has that interface itself, without tasks. Other sockets, such as those of `picows` or of
-a `connect` of the program, come through here. It decides nothing.
+`Connection` of `transport.websockets` and `FastSocket` of `transport.picows` have that interface themselves, without tasks. The
+sockets of a `connect` of the program come through here. It decides nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from typing import Any, Protocol
 
 from websockets.exceptions import ConnectionClosed
@@ -71,7 +71,7 @@ class Runs(Protocol):
         """Reads on after `pause`."""
         ...
 
-    def write(self, messages: Iterable[str | bytes]) -> None:
+    def write(self, messages: Sequence[str | bytes]) -> None:
         """Sends messages."""
         ...
 
@@ -126,7 +126,7 @@ class Pulled:
         """Reads on after `pause`."""
         self._goes_on.set()
 
-    def write(self, messages: Iterable[str | bytes]) -> None:
+    def write(self, messages: Sequence[str | bytes]) -> None:
         """Lets the task send messages."""
         self._to_write += messages
         self._wake.set()
