@@ -27,14 +27,22 @@ from reactive_ws.stores.app import Application
 from reactive_ws.stores.wire import agent_chat
 from reactive_ws.wire import JsonCodec
 
-__all__ = ["calls", "rows"]
+__all__ = ["calls", "prepared", "rows"]
 
 _SESSIONS = 8
 _SIZE = 300
 
 
-def prepared(count: int) -> tuple[Callable[[], None], Callable[[], None]]:
-    """Returns a function that makes `count` frames, and one that takes them one by one into the stores of an application."""
+def prepared(
+    count: int, *, is_together: bool = False, is_counted: bool = False
+) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Returns a function that makes `count` frames, and one that takes them into the stores of an application.
+
+    Args:
+        count: How many.
+        is_together: Whether they come in one burst; else one by one.
+        is_counted: Whether clocks stand still, so that a slow machine ends no burst and reports no slow handler.
+    """
     app = Application.at("ws://127.0.0.1:1/", proxy=None)
     for number in range(_SESSIONS):
         app.history.select(f"session-{number}").subscribe(lambda _: None)
@@ -42,6 +50,8 @@ def prepared(count: int) -> tuple[Callable[[], None], Callable[[], None]]:
     session = V1(codec=JsonCodec(agent_chat(), subprotocol=None)).session()
     session.opened(Opening(), 0.0)
     receiver.begin(session)
+    if is_counted:
+        receiver.clock = receiver._dispatcher.clock = lambda: 0.0  # pyright: ignore[reportPrivateUsage]
     numbers = iter(range(1 << 60))
     frames: list[str] = []
     waiting: deque[str | bytes] = deque()
@@ -50,6 +60,10 @@ def prepared(count: int) -> tuple[Callable[[], None], Callable[[], None]]:
         frames[:] = [frame_of(next(numbers), _SIZE, _SESSIONS).decode() for _ in range(count)]
 
     def take() -> None:
+        if is_together:
+            waiting.extend(frames)
+            receiver.burst(waiting)
+            return
         for frame in frames:
             waiting.append(frame)
             receiver.burst(waiting)
@@ -59,7 +73,7 @@ def prepared(count: int) -> tuple[Callable[[], None], Callable[[], None]]:
 
 def calls(count: int = 200) -> float:
     """Returns how many Python functions run for a message, on average after a warm-up."""
-    make, take = prepared(count)
+    make, take = prepared(count, is_counted=True)
     make()
     take()
     make()

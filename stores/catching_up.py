@@ -64,7 +64,7 @@ class CatchingUp:
         if not (state.is_loaded and self._is_followed(_APP)):
             self.sync(_APP)
         for session in state.sessions:
-            if session.id not in state.pending:
+            if session.id not in state.unconfirmed:
                 self._load(session.id)
 
     def sync(self, stream: str) -> None:

@@ -22,6 +22,7 @@ from reactive_ws.state import Map
 from reactive_ws.wire import Position
 
 from .carousel import Carousel, CarouselState
+from .collections import IdSet, Roster
 from .history import Conversation, History
 from .notifications import Notifications, NotificationsState
 from .offline import FailedMessage, Offline, OfflineState
@@ -89,9 +90,9 @@ def _part_of_sessions(state: SessionsState) -> _Sessions:
 def _sessions_with(state: SessionsState, part: _Sessions) -> SessionsState:
     return attrs.evolve(
         state,
-        sessions=part.sessions,
+        roster=Roster({one.id: one for one in part.sessions}),
         active_id=part.active_id,
-        pending=frozenset(part.pending),
+        unconfirmed=IdSet(part.pending),
         last_activity=Map(part.last_activity),
         panel_activity=Map(part.panel_activity),
         renamed=Map(part.renamed),

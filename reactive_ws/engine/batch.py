@@ -16,6 +16,7 @@ from threading import get_ident
 from typing import Any, TypeAlias
 
 from ..errors import DomainMismatch, UsageError
+from .audience import UNSET
 from .checks import refuse_copy
 from .commit_queue import current_batch, open_batches
 from .domain import Domain
@@ -64,14 +65,8 @@ class OpenBatch:
         # For each open savepoint what was written before it; None where nothing was.
         self._savepoints: list[dict[Writable, _Before | None]] = []
         self._thread = get_ident()
-        self._task = _running_task()
-
-    def _is_mine(self) -> bool:
-        """Whether the caller is the task or thread that opened it; contexts are copied to children."""
-        if not self._is_open or self._thread != get_ident():
-            return False
         loop = _get_running_loop()
-        return self._task is (None if loop is None else current_task(loop))
+        self._task: Task[Any] | None = None if loop is None else current_task(loop)
 
     def read(self, source: Writable, committed: Any) -> Any:
         """Returns the value that the owner sees of a store whose committed value is this."""
@@ -155,18 +150,6 @@ class OpenBatch:
         if not self._is_bound and not self._writes:
             self._domain = None
 
-    def close(self) -> None:
-        """Forgets everything."""
-        self._is_open = False
-        self._writes = {}
-        self._savepoints = []
-
-    def take(self) -> dict[Writable, _Write]:
-        """Closes the batch and returns what was written in it."""
-        writes = self._writes
-        self._is_open = False
-        return writes
-
     def commit(self, writes: dict[Writable, _Write]) -> None:
         """Publishes everything in one commit and delivers it.
 
@@ -188,11 +171,11 @@ class OpenBatch:
                     if value is not now:
                         source._check(triggered)
                     changes.append((source, now, triggered))
-                elif source._unchanged(now, value):
+                    continue
+                settled = source._settled(now, value)
+                if settled is UNSET:
                     unchanged.append((source, now))
                 else:
-                    settled = source._settled(now, value)
-                    source._check(settled)
                     changes.append((source, now, settled))
             if not changes or domain.commit(changes, expected=unchanged):
                 return
@@ -207,15 +190,14 @@ def _replay(source: Writable, steps: list[_Step]) -> Any:
     return value
 
 
-def _running_task() -> Task[Any] | None:
-    loop = _get_running_loop()
-    return None if loop is None else current_task(loop)
-
-
 def active_batch() -> OpenBatch | None:
     """Returns the batch that this task or thread has open, or None."""
-    batch: OpenBatch | None = current_batch.get()
-    return batch if batch is not None and batch._is_mine() else None
+    found: OpenBatch | None = current_batch.get()
+    # Contexts are copied to children, so the batch in the context may be that of another task or thread.
+    if found is None or not found._is_open or found._thread != get_ident():
+        return None
+    loop = _get_running_loop()
+    return found if found._task is (None if loop is None else current_task(loop)) else None
 
 
 class _Scope:
@@ -272,7 +254,7 @@ class _Scope:
         writes: dict[Writable, _Write] = {}
         try:
             if kind is None:
-                writes = mine.take()
+                writes, mine._is_open = mine._writes, False
         finally:
             self._drop(mine)
         if kind is None:
@@ -280,7 +262,9 @@ class _Scope:
 
     def _drop(self, mine: OpenBatch) -> None:
         """Closes the batch; a second time changes nothing."""
-        mine.close()
+        mine._is_open = False
+        mine._writes = {}
+        mine._savepoints = []
         open_batches.pop(mine, None)
         token, self._token = self._token, None
         if token is not None:

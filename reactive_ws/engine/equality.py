@@ -102,7 +102,10 @@ def same(old: object, new: object) -> bool:
     exact = _EXACT.get(kind)
     if exact is not None:
         return unchanged(exact, old, new)
-    return _is_plain_tuple(kind) and unchanged(_same_items, old, new)
+    if not issubclass(kind, tuple):
+        # Most values are records, which are spared the calls below.
+        return False
+    return _is_plain_tuple(new.__class__) and unchanged(_same_items, old, new)
 
 
 def _same_items(old: Any, new: Any) -> bool:

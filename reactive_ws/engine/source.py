@@ -311,7 +311,11 @@ class Writable(Changed, Protocol):
         ...
 
     def _settled(self, old: Any, new: Any) -> Any:
-        """Returns `new`, about to be committed by a batch over `old`."""
+        """Returns `new`, about to be committed by a batch over `old`; UNSET when it counts as no change.
+
+        Raises:
+            Exception: what the program's `validate=` raises for a change.
+        """
         ...
 
     def _check(self, value: Any) -> None:

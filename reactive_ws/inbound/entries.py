@@ -20,18 +20,19 @@ _MAX_SIZE: Final = 64 * 2**20
 
 
 class Entries:
-    """The messages of entries whose last message is not there, or not delivered yet. False when there are none."""
+    """The messages of entries whose last message is not there, or not delivered yet.
+
+    Attributes:
+        waiting: By stream, epoch and number. Other modules only look whether there are any.
+    """
 
     def __init__(self) -> None:
-        self._waiting: dict[_Key, list[tuple[Envelope[Any], int]]] = {}
+        self.waiting: dict[_Key, list[tuple[Envelope[Any], int]]] = {}
         self._count = self._size = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
 
     def clear(self) -> None:
         """The connection ended: the entries come again, whole, after the resume."""
-        self._waiting.clear()
+        self.waiting.clear()
         self._count = self._size = 0
 
     def add(self, envelope: Envelope[Any], size: int = 0) -> bool:
@@ -42,7 +43,7 @@ class Entries:
         if self._count >= _MAX_MESSAGES or self._size + size > _MAX_SIZE:
             self._take(key)
             return False
-        self._waiting.setdefault(key, []).append((envelope, size))
+        self.waiting.setdefault(key, []).append((envelope, size))
         self._count += 1
         self._size += size
         return True
@@ -50,15 +51,15 @@ class Entries:
     def begin(self, stream: str | None, epoch: str | None, seq: int | None) -> None:
         """A message with `more` was rejected; the others of its entry follow."""
         key = _key(stream, epoch, seq)
-        if len(self._waiting) < _MAX_MESSAGES:
-            self._waiting.setdefault(key, [])
+        if len(self.waiting) < _MAX_MESSAGES:
+            self.waiting.setdefault(key, [])
 
     def last(self, stream: str | None, epoch: str | None, seq: int | None) -> Envelope[Any] | None:
         """The last message of an entry was rejected: returns the one before it, which takes its place."""
         key = _key(stream, epoch, seq)
-        kept = self._waiting.get(key)
+        kept = self.waiting.get(key)
         if not kept:
-            self._waiting.pop(key, None)
+            self.waiting.pop(key, None)
             return None
         message, size = kept.pop()
         self._count -= 1
@@ -71,7 +72,7 @@ class Entries:
 
     def forget(self, stream: str, epoch: str, seq: int) -> None:
         """A snapshot has everything up to this number."""
-        for key in list(self._waiting):
+        for key in list(self.waiting):
             if key[0] == stream and (key[1] != epoch or key[2] <= seq):
                 self._take(key)
 
@@ -85,7 +86,7 @@ class Entries:
         return found
 
     def _take(self, key: _Key) -> list[Envelope[Any]]:
-        kept = self._waiting.pop(key, [])
+        kept = self.waiting.pop(key, [])
         self._count -= len(kept)
         self._size -= sum(size for _, size in kept)
         return [message for message, _ in kept]

@@ -116,15 +116,20 @@ class Inbound:
 
     def take_moved(self) -> dict[str, Position]:
         """Returns the positions that changed since the last call."""
-        moved, self._moved = self._moved, {}
+        moved = self._moved
+        if not moved:
+            return {}
+        self._moved = {}
         cursors = self._cursors
+        positions: dict[str, Position] = {}
         for name, cursor in moved.items():
             # The end of the dict is what moved last.
             cursors.pop(name, None)
             cursors[name] = cursor
+            positions[name] = Position(cursor.epoch, cursor.seq)
         while len(cursors) > _MAX_STREAMS:
             self.forget(next(iter(cursors)))
-        return {name: Position(cursor.epoch, cursor.seq) for name, cursor in moved.items()}
+        return positions
 
     def forget(self, stream: str) -> None:
         """Forgets a stream: its next message begins it again."""
@@ -229,7 +234,7 @@ class Inbound:
         assert cursor is not None
         if position.seq < cursor.seq:
             return False, _NOTHING
-        if self.entries:
+        if self.entries.waiting:
             self.entries.forget(stream, position.epoch, position.seq)
         cursor.seq = position.seq
         self._moved[cursor.stream] = cursor

@@ -213,15 +213,17 @@ class Receiver:
                 self._tracer = self._domain.tracer
                 while frames:
                     before = len(frames)
-                    is_over = self._take(frames.popleft(), now)
-                    if not is_over and self._run_route is not None:
+                    frame = frames.popleft()
+                    is_over = self._found(frame, self._received(frame, now), now)
+                    if not is_over and frames and self._run_route is not None:
                         is_over = self._take_run(frames, min(_MAX_UNTIMED, most - count - 1), now)
                     count += before - len(frames)
                     if is_over or count >= most or clock() >= end:
                         break
                 self._end_run()
                 self._store_positions()
-                self._say_types()
+                if self._tracer is not None:
+                    self._say_types(self._tracer)
         except Exception as error:  # noqa: BLE001 - such as a store that was closed under a handler: this burst is lost
             self._report(ErrorKind.APPLICATION, error, is_retryable=False)
         # Halved and not forgotten: what the socket library holds ends with a short burst, and the next part is on its way.
@@ -243,7 +245,8 @@ class Receiver:
                 self._deliver(message)
             self._end_run()
             self._store_positions()
-            self._say_types()
+            if self._tracer is not None:
+                self._say_types(self._tracer)
         return self._after(has_more=False)
 
     def step(self, step: Step) -> Burst:
@@ -253,7 +256,8 @@ class Receiver:
             self._step(step, self.clock())
             self._end_run()
             self._store_positions()
-            self._say_types()
+            if self._tracer is not None:
+                self._say_types(self._tracer)
         return self._after(has_more=False)
 
     def messages(
@@ -285,7 +289,7 @@ class Receiver:
     def _take_run(self, frames: deque[str | bytes], most: int, now: float) -> bool:
         """Takes frames that go on with the run: messages of its type and channel, each the next one of its stream.
 
-        It does what `_take` does for these, and makes a flood cheaper. The first frame of another kind is the last one;
+        It does what `_found` does for these, and makes a flood cheaper. The first frame of another kind is the last one;
         returns whether the burst ends with it.
         """
         if (
@@ -293,8 +297,8 @@ class Receiver:
             or self._tracer is not None
             or self._taps
             or self.followers
-            or self.inbound.entries
-            or self.requests.is_waiting
+            or self.inbound.entries.waiting
+            or self.requests.waiting
         ):
             return False
         run, received, follows = self._run, self._received, self.inbound.follows
@@ -317,10 +321,6 @@ class Receiver:
                 return self._found(frame, found, now)
         return False
 
-    def _take(self, frame: str | bytes, now: float) -> bool:
-        """Takes one frame; returns whether the burst ends with it."""
-        return self._found(frame, self._received(frame, now), now)
-
     def _found(self, frame: str | bytes, found: Step | Event, now: float) -> bool:
         """Takes what a frame was; returns whether the burst ends with it."""
         size = len(frame)
@@ -338,7 +338,7 @@ class Receiver:
         if found.problems:
             self._repaired(found)
         inbound = self.inbound
-        is_alone = not (found.more or inbound.entries)
+        is_alone = not (found.more or inbound.entries.waiting)
         for message in (
             inbound.accept(found, now, size) if is_alone else self._ordered(found, now, size)
         ):
@@ -350,7 +350,7 @@ class Receiver:
         inbound = self.inbound
         if message.more and message.seq is not None:
             return inbound.gather(message, now, size)
-        if inbound.entries:
+        if inbound.entries.waiting:
             return inbound.whole(message, now, size)
         return inbound.accept(message, now, size)
 
@@ -381,11 +381,10 @@ class Receiver:
             self._end_run()
         return ends_burst
 
-    def _say_types(self) -> None:
+    def _say_types(self, tracer: Tracer) -> None:
         """Tells the tracer of the domain which messages the next commit is about."""
-        if self._tracer is not None:
-            self._tracer.handling(tuple(self._types))
-            self._types.clear()
+        tracer.handling(tuple(self._types))
+        self._types.clear()
 
     def _deliver(self, envelope: Envelope[Any]) -> None:
         if self._tracer is not None:
@@ -393,14 +392,14 @@ class Receiver:
         if self.followers and envelope.stream in self.followers:
             self._ask(envelope.stream, is_asking=self.followers[envelope.stream].entry(envelope))
         route = self._dispatcher.route(envelope)
-        if route is not self._run_route:
+        if self._run_route is not None and route is not self._run_route:
             self._end_run()
         if route.takes_runs:
             self._run_route = route
             self._run.append(envelope)
         elif not self._dispatcher.dispatch(envelope, self._batch, route):
             self._unknown.append(envelope)
-        if self._taps or self.requests.is_waiting:
+        if self._taps or self.requests.waiting:
             self._arrived.append(envelope)
 
     def _ask(self, stream: str, *, is_asking: bool) -> None:
@@ -449,11 +448,14 @@ class Receiver:
         self._deliver(event.message)
 
     def _acknowledged(self, event: Acknowledged, _now: float) -> None:
+        # The stream of a command is the channel of its message, so nothing asks all followers whose it was.
+        stream = self._outbox.channel(event.id) if self.followers else None
         if self._outbox.acknowledge(event.id):
             self._counters.messages_acknowledged += 1
-        for stream, follower in self.followers.items():
+        if stream is not None and stream in self.followers:
+            follower = self.followers[stream]
             self._ask(stream, is_asking=follower.acknowledged(event.id, event.positions))
-        if self.requests.is_waiting:
+        if self.requests.waiting:
             self._answers.append(event)
         message = event.message
         if message is not None:
@@ -466,8 +468,9 @@ class Receiver:
         error = RequestFailed(event.code, event.text, retryable=event.is_retryable, payload=payload)
         is_retried = event.is_retryable and self._outbox.postpone(event.id, now, event.after)
         if not is_retried:
+            follower = self.followers.get(self._outbox.channel(event.id) or "")
             self._outbox.reject(event.id, error)
-            for follower in self.followers.values():
+            if follower is not None:
                 follower.ended(event.id)
             self._answers.append((event.id, error))
         self._report(ErrorKind.APPLICATION, error, is_retryable=event.is_retryable)

@@ -29,51 +29,50 @@ class _Request:
 
 
 class Requests:
-    """The open questions, oldest first. Asking and forgetting may be done from any thread."""
+    """The open questions. Asking and forgetting may be done from any thread.
+
+    Attributes:
+        waiting: By the id of the question, oldest first. Other modules only look whether there is one.
+    """
 
     def __init__(self) -> None:
-        self._open: dict[str, _Request] = {}
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether a request is open."""
-        return bool(self._open)
+        self.waiting: dict[str, _Request] = {}
 
     def ask(self, identity: str, reply: type[Any] | str) -> Pending[Envelope[Any]]:
         """Waits for the reply to the message with this id."""
         request = _Request(identity, reply, Pending())
-        self._open[identity] = request
+        self.waiting[identity] = request
         return request.answer
 
     def sent_as(self, identity: str, delivery: Delivery) -> None:
         """The request is on its way as this delivery."""
-        request = self._open.get(identity)
+        request = self.waiting.get(identity)
         if request is not None:
             request.delivery = delivery
 
     def lost(self, error: ConnectionLost) -> None:
         """The connection ended: what was sent on it and is not sent again gets no reply."""
-        for identity, request in list(self._open.items()):
+        for identity, request in list(self.waiting.items()):
             delivery = request.delivery
             if delivery is None or delivery.status is not DeliveryStatus.SENT:
                 continue
             if delivery.is_final:
-                self._open.pop(identity, None)
+                self.waiting.pop(identity, None)
                 request.answer.fail(error)
 
     def forget(self, identity: str) -> None:
         """The caller no longer waits."""
-        self._open.pop(identity, None)
+        self.waiting.pop(identity, None)
 
     def refused(self, identity: str, error: Exception) -> None:
         """The server refused the message for good."""
-        request = self._open.pop(identity, None)
+        request = self.waiting.pop(identity, None)
         if request is not None:
             request.answer.fail(error)
 
     def acknowledged(self, identity: str, reply: Any, message: Envelope[Any] | None) -> None:
         """The server acknowledged the message: perhaps with its result, or the acknowledgement is the reply itself."""
-        request = self._open.get(identity)
+        request = self.waiting.get(identity)
         if request is None:
             return
         wanted = request.reply
@@ -89,18 +88,18 @@ class Requests:
 
     def arrived(self, envelope: Envelope[Any]) -> None:
         """Answers the request that this message is the reply to."""
-        for identity, request in list(self._open.items()):
+        for identity, request in list(self.waiting.items()):
             if envelope.id in (None, identity) and _is_reply(envelope, request.reply):
                 self._settle(request, envelope)
                 return
 
     def _settle(self, request: _Request, reply: Envelope[Any]) -> None:
-        self._open.pop(request.id, None)
+        self.waiting.pop(request.id, None)
         request.answer.settle(reply)
 
     def fail_all(self, error: Exception) -> None:
         """Fails every open request."""
-        waiting, self._open = self._open, {}
+        waiting, self.waiting = self.waiting, {}
         for request in waiting.values():
             request.answer.fail(error)
 

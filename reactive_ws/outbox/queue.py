@@ -464,6 +464,12 @@ class Outbox:
             entry = self._by_id.get(identity)
             return None if entry is None else entry.envelope.payload
 
+    def channel(self, identity: str) -> str | None:
+        """Returns the channel of the message with this id; None when no such message waits."""
+        with self._lock:
+            entry = self._by_id.get(identity)
+            return None if entry is None else entry.envelope.channel
+
     def reject(self, identity: str, error: Exception) -> bool:
         """The server refused the message with this id, for good."""
         with self._lock:

@@ -29,6 +29,7 @@ from ..engine import (
     refuse_copy,
     same,
 )
+from ..errors import StoreClosed
 from .selection import Selection, reading
 
 __all__ = ["ReadOnly", "Store", "reset_all"]
@@ -203,7 +204,8 @@ class Store(Cell[T], ReadOnly[T]):
         if open_batches:
             open_batch = active_batch()
             if open_batch is not None:
-                self._check_open()
+                if self._is_shut:
+                    raise StoreClosed(self.name)
                 open_batch.write(self, value, (True, value), self._value)
                 return
         old = self._value

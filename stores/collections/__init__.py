@@ -1,18 +1,22 @@
-"""Immutable collections that keep long histories and long answers cheap.
+"""Immutable collections that keep long histories, long answers and many sessions cheap.
 
-They know no messages. The history of the chat uses them.
+They know no messages. The history and the sessions of the chat use them.
 
     vector        `Vector`: a sequence that is cheap to change anywhere, at any length
     id_index      `IdIndex`: values by id, for the newest values of a growing collection
+    roster        `Roster`, `IdSet`: values by id in order, and a set of ids
     growing_text  `GrowingText`: a text that is cheap to extend, for answers that arrive word by word
 """
 
 from .growing_text import GrowingText
 from .id_index import IdIndex
+from .roster import IdSet, Roster
 from .vector import Vector
 
 __all__ = [
     "GrowingText",
     "IdIndex",
+    "IdSet",
+    "Roster",
     "Vector",
 ]

@@ -66,7 +66,8 @@ class Vector(Generic[T]):
         return f"Vector([{shown}{', ...' if len(self) > 4 else ''}] of {len(self)})"
 
     def __len__(self) -> int:
-        return _size(self._root)
+        root = self._root
+        return root.size if isinstance(root, _Branch) else len(root)
 
     def __iter__(self) -> Iterator[T]:
         return _walk(self._root)
@@ -198,7 +199,8 @@ class Vector(Generic[T]):
 def _vector(root: _Node) -> Vector[Any]:
     while isinstance(root, _Branch) and len(root.children) == 1:
         root = root.children[0]
-    made: Vector[Any] = Vector()
+    # Without the constructor, which would build an empty tree first.
+    made: Vector[Any] = Vector.__new__(Vector)  # pyright: ignore[reportUnknownVariableType]
     made._root = root
     return made
 

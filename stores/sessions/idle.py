@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from reactive_ws.state import Store
 
 from ..outside import Later
-from .session_list import SessionsState, fell_idle
+from .session_list import SessionsState, fell_idle, known_as_idle
 
 __all__ = ["IdleWatch"]
 
@@ -50,13 +50,20 @@ class IdleWatch:
         self._store.update(lambda state: fell_idle(state, now, self._after))
         self.wait()
 
+    def became_known(self, session_id: str) -> None:
+        """Marks a new session that is idle by now, and waits for it otherwise. The others are as they were."""
+        now = self._clock()
+        self._store.update(lambda state: known_as_idle(state, session_id, now, self._after))
+        if session_id not in self._store.get().quiet:
+            self.wait()
+
     def wait(self) -> None:
         """Starts the timer, unless it runs or no session can become idle."""
         if self._cancel is not None:
             return
         state = self._store.get()
-        times = (state.last_activity.get(it.id) for it in state.sessions if it.id not in state.idle)
-        first = min((time for time in times if time is not None), default=None)
+        times = (it for key, it in state.last_activity.items() if _can_fall_idle(state, key))
+        first = min(times, default=None)
         if first is None:
             return
         delay = (first + self._after - self._clock()).total_seconds()
@@ -70,3 +77,7 @@ class IdleWatch:
             cancel, self._cancel = self._cancel, None
         if cancel is not None:
             cancel()
+
+
+def _can_fall_idle(state: SessionsState, session_id: str) -> bool:
+    return session_id in state.roster and session_id not in state.quiet

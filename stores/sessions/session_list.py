@@ -13,6 +13,7 @@ import msgspec
 
 from reactive_ws.state import Map
 
+from ..collections import IdSet, Roster
 from ..wire import Session
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "closed",
     "created",
     "fell_idle",
+    "known_as_idle",
     "panel_closed",
     "renamed",
     "replaced",
@@ -43,29 +45,48 @@ def _no_titles() -> Map[str, str]:
     return Map()
 
 
+def _no_sessions() -> Roster[Session]:
+    return Roster()
+
+
 @attrs.frozen
 class SessionsState:
     """The sessions.
 
     Attributes:
-        sessions: In the order in which they became known.
+        roster: By id, in the order in which they became known.
         active_id: Which one is looked at; None when none is.
-        pending: Ids of those that the server has not confirmed yet.
+        unconfirmed: Ids of those that the server has not confirmed yet.
         last_activity: When something was last said in a session, by session id.
         panel_activity: When something was last said about a panel, by panel id.
         renamed: Titles that the user gave, by session id; they hold whatever the server calls the session.
-        idle: Ids of sessions in which nothing happened for a while.
+        quiet: Ids of sessions in which nothing happened for a while.
         is_loaded: Whether the server's sessions are known.
     """
 
-    sessions: tuple[Session, ...] = ()
+    roster: Roster[Session] = attrs.field(factory=_no_sessions)
     active_id: str | None = None
-    pending: frozenset[str] = frozenset()
+    unconfirmed: IdSet = attrs.field(factory=IdSet)
     last_activity: Map[str, datetime] = attrs.field(factory=_no_times)
     panel_activity: Map[str, datetime] = attrs.field(factory=_no_times)
     renamed: Map[str, str] = attrs.field(factory=_no_titles)
-    idle: frozenset[str] = frozenset()
+    quiet: IdSet = attrs.field(factory=IdSet)
     is_loaded: bool = False
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The sessions in the order in which they became known."""
+        return self.roster.in_order()
+
+    @property
+    def pending(self) -> frozenset[str]:
+        """Ids of the sessions that the server has not confirmed yet."""
+        return self.unconfirmed.frozen()
+
+    @property
+    def idle(self) -> frozenset[str]:
+        """Ids of the sessions in which nothing happened for a while."""
+        return self.quiet.frozen()
 
     @property
     def active(self) -> Session | None:
@@ -74,7 +95,7 @@ class SessionsState:
 
     def get(self, session_id: str) -> Session | None:
         """Returns the session with this id, or None."""
-        return next((one for one in self.sessions if one.id == session_id), None)
+        return self.roster.get(session_id)
 
     @property
     def by_activity(self) -> tuple[Session, ...]:
@@ -93,7 +114,9 @@ class SessionsState:
 def requested(state: SessionsState, session: Session) -> SessionsState:
     """A session was created here; it becomes the active one."""
     state = created(state, session)
-    return attrs.evolve(state, active_id=session.id, pending=state.pending | {session.id})
+    return attrs.evolve(
+        state, active_id=session.id, unconfirmed=state.unconfirmed.with_one(session.id)
+    )
 
 
 def created(state: SessionsState, session: Session) -> SessionsState:
@@ -101,35 +124,32 @@ def created(state: SessionsState, session: Session) -> SessionsState:
     title = state.renamed.get(session.id)
     if title is not None:
         session = msgspec.structs.replace(session, title=title)
-    if state.get(session.id) is None:
-        sessions = (*state.sessions, session)
-    else:
-        sessions = tuple(session if one.id == session.id else one for one in state.sessions)
     return attrs.evolve(
         state,
-        sessions=sessions,
+        roster=state.roster.with_one(session.id, session),
         active_id=state.active_id or session.id,
-        pending=state.pending - {session.id},
+        unconfirmed=state.unconfirmed.without(session.id),
     )
 
 
 def closed(state: SessionsState, session_id: str) -> SessionsState:
     """A session ended. If it was active, the one that moves into its place is, else the one before it."""
-    place = next((at for at, one in enumerate(state.sessions) if one.id == session_id), None)
-    if place is None:
+    if session_id not in state.roster:
         return state
-    sessions = (*state.sessions[:place], *state.sessions[place + 1 :])
+    roster = state.roster.without(session_id)
     active_id = state.active_id
     if active_id == session_id:
-        active_id = sessions[min(place, len(sessions) - 1)].id if sessions else None
+        place = next(at for at, one in enumerate(state.sessions) if one.id == session_id)
+        left = roster.in_order()
+        active_id = left[min(place, len(left) - 1)].id if left else None
     return attrs.evolve(
         state,
-        sessions=sessions,
+        roster=roster,
         active_id=active_id,
-        pending=state.pending - {session_id},
+        unconfirmed=state.unconfirmed.without(session_id),
         last_activity=_without(state.last_activity, session_id),
         renamed=_without(state.renamed, session_id),
-        idle=state.idle - {session_id},
+        quiet=state.quiet.without(session_id),
     )
 
 
@@ -153,7 +173,7 @@ def replaced(state: SessionsState, sessions: tuple[Session, ...]) -> SessionsSta
     """These are the server's sessions. Those that it has not confirmed yet stay: their creation is on its way."""
     known = {session.id for session in sessions}
     for old in state.sessions:
-        if old.id not in known and old.id not in state.pending:
+        if old.id not in known and old.id not in state.unconfirmed:
             state = closed(state, old.id)
     for session in sessions:
         state = created(state, session)
@@ -168,20 +188,32 @@ def renamed(state: SessionsState, session_id: str, title: str) -> SessionsState:
     session = state.get(session_id)
     if session is None:
         return state
-    state = attrs.evolve(state, renamed=state.renamed.set(session_id, title))
-    at = state.sessions.index(session)
     session = msgspec.structs.replace(session, title=title)
-    sessions = (*state.sessions[:at], session, *state.sessions[at + 1 :])
-    return attrs.evolve(state, sessions=sessions)
+    return attrs.evolve(
+        state,
+        renamed=state.renamed.set(session_id, title),
+        roster=state.roster.with_one(session_id, session),
+    )
 
 
 def fell_idle(state: SessionsState, now: datetime, after: timedelta) -> SessionsState:
     """Time has passed: sessions in which nothing happened for this long, or ever, are idle."""
-    times = state.last_activity
-    idle = frozenset(
-        one.id for one in state.sessions if one.id not in times or now - times[one.id] >= after
-    )
-    return state if idle == state.idle else attrs.evolve(state, idle=idle)
+    idle = frozenset(one.id for one in state.sessions if _is_quiet(state, one.id, now, after))
+    return state if idle == state.idle else attrs.evolve(state, quiet=IdSet(idle))
+
+
+def known_as_idle(
+    state: SessionsState, session_id: str, now: datetime, after: timedelta
+) -> SessionsState:
+    """Does what `fell_idle` does, for one session that became known."""
+    if session_id in state.roster and _is_quiet(state, session_id, now, after):
+        return attrs.evolve(state, quiet=state.quiet.with_one(session_id))
+    return state
+
+
+def _is_quiet(state: SessionsState, session_id: str, now: datetime, after: timedelta) -> bool:
+    last = state.last_activity.get(session_id)
+    return last is None or now - last >= after
 
 
 def activated(state: SessionsState, session_id: str) -> SessionsState:
@@ -194,8 +226,16 @@ def touched(
 ) -> SessionsState:
     """Something was said in a session, perhaps about a panel."""
     activity = state.last_activity.set(session_id, now)
-    idle = state.idle - {session_id} if session_id in state.idle else state.idle
-    if panel_id is None:
-        return attrs.evolve(state, last_activity=activity, idle=idle)
-    panels = state.panel_activity.set(panel_id, now)
-    return attrs.evolve(state, last_activity=activity, idle=idle, panel_activity=panels)
+    quiet = state.quiet.without(session_id)
+    panels = state.panel_activity if panel_id is None else state.panel_activity.set(panel_id, now)
+    # Written out, because each message that comes alone pays for `attrs.evolve`.
+    return SessionsState(
+        state.roster,
+        state.active_id,
+        state.unconfirmed,
+        activity,
+        panels,
+        state.renamed,
+        quiet,
+        state.is_loaded,
+    )

@@ -120,7 +120,7 @@ class Sessions:
 
     def is_idle(self, session_id: str) -> Selection[bool]:
         """Returns the stream of whether nothing happened in a session for a while."""
-        return self._store.select(lambda state: session_id in state.idle)
+        return self._store.select(lambda state: session_id in state.quiet)
 
     @property
     def active(self) -> Selection[Session | None]:
@@ -148,7 +148,7 @@ class Sessions:
         it = envelope.payload
         session = Session(it.session_id, it.title, it.created_at)
         self._store.update(lambda state: created(state, session))
-        self._idle.look()
+        self._idle.became_known(session.id)
 
     def _closed(self, envelope: Envelope[SessionClosed]) -> None:
         session_id = envelope.payload.session_id
@@ -161,32 +161,38 @@ class Sessions:
         self._store.update(lambda state: panel_closed(state, envelope.payload.panel_id))
 
     def _answered(self, envelope: Envelope[MessageResponse]) -> None:
-        response = envelope.payload
-        self._doubt(response.session_id)
-        if not self._is_gone(response.session_id):
-            self.touch(response.session_id, response.message.panel_id)
+        self._all_answered((envelope,))
 
     def _all_answered(self, envelopes: Sequence[Envelope[MessageResponse]]) -> None:
         now = self._clock()
-        spoken = {(it.payload.session_id, it.payload.message.panel_id) for it in envelopes}
-        sessions = {session_id for session_id, _ in spoken}
-        gone = {session_id for session_id in sessions if self._is_gone(session_id)}
+        state = self._store.get()
+        roster, gone, is_loaded = state.roster, self._gone, state.is_loaded
+        spoken: dict[tuple[str, str | None], None] = {}
+        strange: dict[str, None] = {}
+        is_any_known = False
+        for envelope in envelopes:
+            response = envelope.payload
+            session_id = response.session_id
+            if session_id in roster:
+                is_any_known = True
+            elif session_id in gone:
+                continue
+            elif is_loaded:
+                strange[session_id] = None
+            spoken[session_id, response.message.panel_id] = None
 
         def change(state: SessionsState) -> SessionsState:
             for session_id, panel_id in spoken:
-                if session_id not in gone:
-                    state = touched(state, session_id, panel_id, now)
+                state = touched(state, session_id, panel_id, now)
             return state
 
-        for session_id in sessions:
+        for session_id in strange:
             self._doubt(session_id)
         self._store.update(change)
-        self._idle.wait()
+        if is_any_known:
+            self._idle.wait()
 
     def _doubt(self, session_id: str) -> None:
-        state = self._store.get()
-        if not state.is_loaded or state.get(session_id) is not None or self._is_gone(session_id):
-            return
         self._report(
             ErrorKind.PROTOCOL,
             f"something was said in session {session_id}, which is not known; it is kept, and "
@@ -194,9 +200,6 @@ class Sessions:
             is_retryable=True,
         )
         self._sync(_APP)
-
-    def _is_gone(self, session_id: str) -> bool:
-        return session_id in self._gone and self._store.get().get(session_id) is None
 
     def _replaced(self, envelope: Envelope[ChatSnapshot]) -> None:
         sessions = envelope.payload.sessions
@@ -282,12 +285,13 @@ class Sessions:
         """Notes that something happened in a session now, perhaps about a panel."""
         now = self._clock()
         self._store.update(lambda state: touched(state, session_id, panel_id, now))
-        self._idle.wait()
+        if session_id in self._store.get().roster:
+            self._idle.wait()
 
     def _known(self, session_id: str) -> None:
         if self._store.get().get(session_id) is None:
             raise KeyError(f"there is no session {session_id!r} here; look at sessions.all")
 
     def _advanced(self, session_id: str, status: DeliveryStatus, before: str | None) -> None:
-        if status is DeliveryStatus.FAILED and session_id in self._store.get().pending:
+        if status is DeliveryStatus.FAILED and session_id in self._store.get().unconfirmed:
             self._store.update(lambda state: undone(state, session_id, before))

@@ -23,7 +23,6 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from reactive_ws.engine.audience import Audience, Subscription
-from reactive_ws.engine.batch import Batch
 from reactive_ws.engine.commit import Commit
 from reactive_ws.engine.domain import Domain
 
@@ -136,7 +135,14 @@ def missing_recheck(patch: pytest.MonkeyPatch) -> None:
 
 def batch_of_the_context(patch: pytest.MonkeyPatch) -> None:
     """A task that inherits the context of an open batch writes into that batch."""
-    patch.setattr(Batch, "_is_mine", lambda batch: batch._is_open)
+    ask_no_owner(patch)
+
+
+def ask_no_owner(patch: pytest.MonkeyPatch) -> None:
+    """Every thread and task counts as the one that opened a batch."""
+    rooms = sys.modules["reactive_ws.engine.batch"]
+    patch.setattr(rooms, "get_ident", lambda: 0)
+    patch.setattr(rooms, "_get_running_loop", lambda: None)
 
 
 class _Global:
@@ -161,7 +167,7 @@ def batch_of_the_process(patch: pytest.MonkeyPatch) -> None:
     """The open batch is a global variable."""
     variable = _Global()
     patch.setattr(sys.modules["reactive_ws.engine.batch"], "current_batch", variable)
-    patch.setattr(Batch, "_is_mine", lambda batch: batch._is_open)
+    ask_no_owner(patch)
     begin = EngineMachine.__init__
 
     def begin_anew(machine: EngineMachine) -> None:

@@ -34,7 +34,7 @@ def test_a_reply_with_the_id_of_the_request_answers_it_and_no_other() -> None:
     assert value_of(second).payload.user_id == "for two"
     requests.arrived(typing("1"))
     assert value_of(first).id == "1"
-    assert not requests.is_waiting
+    assert not requests.waiting
 
 
 def test_a_reply_without_an_id_answers_the_oldest_request_for_its_type() -> None:
@@ -58,7 +58,7 @@ def test_a_reply_with_a_strange_id_or_of_another_type_answers_nobody() -> None:
     requests.arrived(typing("1"))
     assert is_open(answer)
     requests.forget("1")
-    assert not requests.is_waiting
+    assert not requests.waiting
 
 
 def test_an_acknowledgement_answers_with_the_id_that_it_names() -> None:
@@ -98,7 +98,7 @@ def test_everybody_who_waits_is_told_when_nothing_comes_any_more() -> None:
     for answer in answers:
         with pytest.raises(ServiceClosed):
             answer.result(0)
-    assert not requests.is_waiting
+    assert not requests.waiting
 
 
 def test_the_result_that_comes_with_an_acknowledgement_answers_in_the_class_of_the_reply() -> None:

@@ -371,7 +371,7 @@ async def test_a_request_is_answered_refused_or_given_up() -> None:
             with pytest.raises(RequestTimeout, match="MessageResponse"):
                 await service.request(Typing("c", "u"), reply=MessageResponse, timeout=3)
             assert world.now - began == pytest.approx(3.0)
-            assert not service._receiver.requests.is_waiting
+            assert not service._receiver.requests.waiting
 
 
 @simulate
@@ -383,7 +383,7 @@ async def test_a_request_whose_message_fails_fails_at_once() -> None:
         await service.disconnect()
         with pytest.raises(ServiceClosed):
             await service.request(chat(1), reply=MessageResponse)
-        assert not service._receiver.requests.is_waiting
+        assert not service._receiver.requests.waiting
 
 
 @simulate

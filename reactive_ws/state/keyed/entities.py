@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
+from itertools import chain
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from .persistent_map import Map
@@ -339,14 +340,18 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
 
         An entity that counts as the same gives its place to the older one, as in a write outside of a batch.
         """
-        steps, earlier = [self._touched], self._earlier
-        while earlier is not None:
-            earlier, step = earlier
-            steps.append(step)
+        keys: Iterable[K] = self._touched
+        earlier = self._earlier
+        if earlier is not None:
+            steps = [self._touched]
+            while earlier is not None:
+                earlier, step = earlier
+                steps.append(step)
+            keys = chain.from_iterable(reversed(steps))
         values = self._values
         touched: list[K] = []
         kept: dict[K, V_co] = {}
-        for key in dict.fromkeys(key for step in reversed(steps) for key in step):
+        for key in dict.fromkeys(keys):
             before: Any = older._values.get(key, _MISSING)
             after: Any = values.get(key, _MISSING)
             if before is _MISSING or after is _MISSING:
@@ -362,12 +367,13 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
 
     def _compared_with(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
         """Returns this mapping with the keys noted for which an entity that is None came or went."""
-        still_none = tuple(
-            key
-            for key in self._touched
-            if self._values.get(key) is None and older._values.get(key) is None
-        )
-        return _noting(self, still_none) if still_none else self
+        values, before = self._values, older._values
+        still_none: list[K] = []
+        # A loop and not a generator, which costs a call for each item.
+        for key in self._touched:
+            if values.get(key) is None and before.get(key) is None:
+                still_none.append(key)  # noqa: PERF401 - a comprehension is a call, too
+        return _noting(self, tuple(still_none)) if still_none else self
 
 
 def _between(low: Rank, high: Rank) -> Rank:

@@ -20,6 +20,7 @@ from reactivex import Observable
 from reactivex.abc import SchedulerBase
 
 from ...engine import (
+    UNSET,
     Audience,
     Cell,
     Domain,
@@ -351,10 +352,13 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
             check_function(given, "the function of update()", _AWAIT_FIRST)
 
         def change(now: Entities[K, V]) -> Entities[K, V]:
-            if default is Unset.UNSET or key in now:
-                entity = function(now[key])
+            old: Any = now._values.get(key, _MISSING)
+            if old is not _MISSING:
+                entity = function(old)
                 check_result(entity, function)
                 return self._with_one(key, entity, now)
+            if default is Unset.UNSET:
+                raise KeyError(key)
             entity = function(default)
             check_result(entity, function)
             return now if entity is default else self._with_one(key, entity, now)
@@ -389,7 +393,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         def change(now: Entities[K, V]) -> Entities[K, V]:
             if old == new and old in now:
                 return now
-            return self._settled(now, now.renamed(old, new))
+            return now.renamed(old, new).since(now, self._is_same_entity)
 
         self._update(change)
 
@@ -537,9 +541,11 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     # --- what the engine asks -----------------------------------------------------------------------------------------
 
     def _with_one(self, key: K, entity: V, now: Entities[K, V]) -> Entities[K, V]:
-        old = now._values.get(key, _MISSING)
-        if old is not _MISSING and self._is_equal(self._entity_equals, old, entity):
-            return now
+        old: Any = now._values.get(key, _MISSING)
+        if old is not _MISSING:
+            equals = self._entity_equals
+            if same(old, entity) if equals is same else self._is_equal(equals, old, entity):
+                return now
         return now.with_one(key, entity)
 
     def _with_many(self, now: Entities[K, V], pairs: dict[K, V]) -> Entities[K, V]:
@@ -579,8 +585,15 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     def _merged(self, older: Entities[K, V], newer: Entities[K, V]) -> Entities[K, V]:
         return newer if newer is older else newer.after(older)
 
-    def _settled(self, old: Entities[K, V], new: Entities[K, V]) -> Entities[K, V]:
-        return new.since(old, self._is_same_entity)
+    def _settled(self, old: Entities[K, V], new: Entities[K, V]) -> Any:
+        if new is old:
+            return UNSET
+        settled = new.since(old, same if self._entity_equals is same else self._is_same_entity)
+        if not settled._touched and settled.is_ordered_like(old):
+            return UNSET
+        if self._validate is not None:
+            self._check(settled)
+        return settled
 
     def _check(self, value: Entities[K, V]) -> None:
         validate = self._validate
@@ -600,7 +613,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     def _triggered(
         self, old: Entities[K, V], new: Entities[K, V], keys: tuple[Any, ...]
     ) -> Entities[K, V]:
-        changed = new if new is old else self._settled(old, new)
+        changed = new if new is old else new.since(old, self._is_same_entity)
         there = [key for key in keys if key in new]
         return changed.touching(dict.fromkeys((*changed._touched, *there)))
 

@@ -10,6 +10,7 @@ from immutables import Map
 
 from reactive_ws.engine.domain import Domain
 from reactive_ws.state.store import Store
+from reactive_ws.stores.collections import Roster
 from reactive_ws.stores.sessions.idle import IdleWatch
 from reactive_ws.stores.sessions.session_list import SessionsState
 from reactive_ws.stores.wire.chat import Session
@@ -31,7 +32,7 @@ def test_two_threads_that_begin_to_wait_start_one_timer() -> None:
         return lambda: None
 
     others: list[threading.Thread] = []
-    state = SessionsState(sessions=(Session("a"),), last_activity=Map({"a": NOON}))
+    state = SessionsState(Roster({"a": Session("a")}), last_activity=Map({"a": NOON}))
     store = Store(state, domain=Domain())
     watch = IdleWatch(store, clock=lambda: NOON, later=later, after=timedelta(seconds=60))
     watch.wait()
