@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.table import LATEST
 
-__all__ = ["draw", "main"]
+__all__ = ["draw", "draw_growth", "main"]
 
 _FOLDER = Path(__file__).resolve().parent.parent / "docs/images"
 _STYLE = {
@@ -169,6 +169,19 @@ def _soak(figure: Any, rows: Rows) -> None:
         axes.set_ylim(bottom=0)
 
 
+def _growth(figure: Any, found: dict[str, dict[str, int]]) -> None:
+    """Operations of each act by how much there is: flat is constant, the diagonal is linear."""
+    axes = figure.subplots()
+    dashes = ("-", "--", ":")
+    for number, (what, line) in enumerate(found.items()):
+        sizes = [int(size) for size in line]
+        style = dashes[number // len(_COLOURS)]
+        axes.loglog(sizes, list(line.values()), style, marker=".", label=what)
+    axes.set_xlabel("how much there is")
+    axes.set_ylabel("operations of one act")
+    axes.legend(fontsize=7.5, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
 _PICTURES: dict[str, tuple[Callable[[Any, Rows], None], tuple[float, float], tuple[str, ...]]] = {
     "performance_overview": (_overview, (9, 5.6), tuple(_OVERVIEW)),
     "performance_scaling": (_scaling, (11, 4.6), ("store_write_1", "select_100", "keyed_1000")),
@@ -181,6 +194,24 @@ _WITH_CURVES = ("latency_p50", "storm_10k", "soak_p99", "soak_memory")
 
 def draw(results: Path = LATEST, folder: Path = _FOLDER) -> list[Path]:
     """Draws what can be drawn; returns the files."""
+    rows: Rows = json.loads(results.read_text())["metrics"]
+    drawn: list[Path] = []
+    for name, (paint, size, needed) in _PICTURES.items():
+        if not _has(rows, needed):
+            print(f"({name}.svg stays as it is: run {', '.join(needed)})")
+            continue
+        drawn += _draw_one(folder / f"{name}.svg", paint, size, rows)
+    return drawn
+
+
+def draw_growth(found: dict[str, dict[str, int]], folder: Path = _FOLDER) -> list[Path]:
+    """Draws how the operations of each act grow; returns the file."""
+    return _draw_one(folder / "performance_growth.svg", _growth, (9, 6), found)
+
+
+def _draw_one(
+    path: Path, paint: Callable[[Any, Any], None], size: tuple[float, float], data: Any
+) -> list[Path]:
     try:
         import matplotlib as mpl
     except ModuleNotFoundError:
@@ -190,22 +221,14 @@ def draw(results: Path = LATEST, folder: Path = _FOLDER) -> list[Path]:
     from cycler import cycler
     from matplotlib.figure import Figure
 
-    rows: Rows = json.loads(results.read_text())["metrics"]
-    drawn: list[Path] = []
     with mpl.rc_context(_STYLE | {"axes.prop_cycle": cycler(color=_COLOURS)}):
-        for name, (paint, size, needed) in _PICTURES.items():
-            if not _has(rows, needed):
-                print(f"({name}.svg stays as it is: run {', '.join(needed)})")
-                continue
-            figure = Figure(figsize=size, layout="constrained")
-            paint(figure, rows)
-            path = folder / f"{name}.svg"
-            figure.savefig(path, metadata={"Date": None})
-            # Matplotlib leaves spaces at the ends of lines.
-            lines = path.read_text().splitlines()
-            path.write_text("\n".join(line.rstrip() for line in lines) + "\n")
-            drawn.append(path)
-    return drawn
+        figure = Figure(figsize=size, layout="constrained")
+        paint(figure, data)
+        figure.savefig(path, metadata={"Date": None})
+    # Matplotlib leaves spaces at the ends of lines.
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(line.rstrip() for line in lines) + "\n")
+    return [path]
 
 
 def _has(rows: Rows, needed: Iterable[str]) -> bool:

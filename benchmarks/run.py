@@ -1,7 +1,9 @@
 """Runs the benchmarks, prints the table, writes `benchmarks/results/latest.json`.
 
     python benchmarks/run.py                    everything, with two minutes of soak
-    python benchmarks/run.py --quick            a smoke run in less than a minute: does all of it still work?
+    python benchmarks/run.py --quick            a smoke run in about a minute: does all of it still work, and is nothing worse than
+                                                `baseline.json`? Counts and ratios are compared, never times
+    python benchmarks/run.py --quick --rebase   makes what this run found the baseline
     python benchmarks/run.py --deep             with ten minutes of soak
     python benchmarks/run.py --only keyed       the groups whose name begins so; joins the results that are there
 
@@ -22,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import (
+    baseline,
+    fan_out,
     flood_rows,
     market,
     memory,
@@ -65,6 +69,9 @@ _GROUPS: dict[str, Group] = {
     "reconnect": lambda quick: reconnecting.reconnect_rows(
         1 if quick else 5, outage=0.3 if quick else 2.0, count=100 if quick else 1_000
     ),
+    "fan_out": lambda quick: fan_out.rows(
+        1 if quick else 7, clients=100 if quick else 1_000, count=5 if quick else 20
+    ),
     "storm": lambda quick: storm_rows.storm_rows(is_quick=quick),
     "memory": lambda quick: memory.memory_rows(is_quick=quick),
     "import": lambda quick: memory.import_rows(1 if quick else 15),
@@ -79,6 +86,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a smoke run")
     parser.add_argument("--deep", action="store_true", help="with the long soak")
     parser.add_argument("--only", nargs="+", metavar="GROUP", help=", ".join(_GROUPS))
+    parser.add_argument("--rebase", action="store_true", help="write benchmarks/baseline.json")
     parser.add_argument("--output", type=Path, default=table.LATEST)
     given = parser.parse_args()
     logging.disable()
@@ -110,9 +118,12 @@ def main() -> int:
         if given.output == table.LATEST:
             table.renew()
             pictures.draw()
+    worse = baseline.compare(rows) if given.quick and not given.rebase else []
+    if given.rebase:
+        baseline.write(rows)
     if failed:
         print(f"failed: {', '.join(failed)}")
-    return 1 if failed else 0
+    return 1 if failed or worse else 0
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ __all__ = [
     "main",
     "missed",
     "promises",
+    "put_between",
     "renew",
     "table",
     "written",
@@ -89,16 +90,26 @@ def missed(results: dict[str, Any]) -> list[str]:
     return [name for name, row in results["metrics"].items() if row["target"] and not row["met"]]
 
 
+def put_between(page: Path, begin: str, end: str, text: str) -> str:
+    """Puts a text between two marks of a page; returns the rest of the page.
+
+    Raises:
+        SystemExit: the page lacks one of the marks.
+    """
+    before, _, rest = page.read_text().partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise SystemExit(f"{page} has not the two marks between which the results go")
+    page.write_text(f"{before}{begin}\n\n{text}\n{end}{after}")
+    return before + after
+
+
 def renew(results: Path = LATEST, page: Path = PAGE) -> None:
     """Writes the results into the page; says which missed rows the page does not explain yet."""
     found = json.loads(results.read_text())
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise SystemExit(f"{page} has not the two marks between which the results go")
-    page.write_text(f"{before}{BEGIN}\n\n{written(found)}\n{END}{after}")
+    around = put_between(page, BEGIN, END, written(found))
     print(f"written into {page}")
-    unexplained = [name for name in missed(found) if f"`{name}`" not in before + after]
+    unexplained = [name for name in missed(found) if f"`{name}`" not in around]
     if unexplained:
         print(f"missed, and the page does not say why: {', '.join(unexplained)}")
 

@@ -7,8 +7,8 @@ import os
 
 import pytest
 from app_world import application, connected, envelopes, problems, server, texts
-from operations import operations
 
+from benchmarks.operations import operations
 from reactive_ws.connection.backoff import Backoff, Jitter
 from reactive_ws.connection.record import ConnectionState
 from reactive_ws.errors import DeliveryError
