@@ -107,6 +107,22 @@ def settle(turning: Turning, seconds: float) -> None:
         turning.turn(0.01)
 
 
+def until(turning: Turning, condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Turns until the condition holds: a display, a timer or another thread takes its time on a slow machine."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        turning.turn(0.01)
+
+
+def comes(turning: Turning, look: Callable[[], object], wanted: object) -> None:
+    """Turns until `look` returns what is wanted. Its last answer is in the error when that never comes."""
+    end = time.monotonic() + 60.0
+    while (found := look()) != wanted and time.monotonic() < end:
+        turning.turn(0.01)
+    assert found == wanted, f"{found!r} is not {wanted!r}"
+
+
 def see_debian() -> None:
     """Makes Debian's packages importable: PyGObject and wxPython have no wheels, and an environment does not see them."""
     if DEBIAN_PACKAGES not in sys.path:

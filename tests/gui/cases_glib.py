@@ -40,8 +40,7 @@ def test_a_binding_ends_with_the_destroy_signal_or_when_the_widget_is_collected(
     for widget in (destroyed, collected):
         turning.loop.bind(selection, widget, lambda it, value: setattr(it, "text", str(value)))
     store.set(1)
-    ui_drivers.settle(turning, 0.05)
-    assert (destroyed.text, collected.text) == ("1", "1")
+    ui_drivers.until(turning, lambda it=collected: (destroyed.text, it.text) == ("1", "1"))
     destroyed.emit("destroy")
     assert selection.observer_count == 1
     gone = weakref.ref(collected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 from typing import Any
 
@@ -37,7 +38,8 @@ def shown(turning: Turning, *widgets: Any, width: int = 420) -> Any:
         column.append(widget)
     window.set_child(column)
     window.present()
-    ui_drivers.settle(turning, 0.3)
+    ui_drivers.until(turning, lambda: window.get_mapped() and column.get_width() > 0)
+    ui_drivers.settle(turning, 0.05)
     return window
 
 
@@ -58,32 +60,28 @@ def test_the_connection_widgets_show_an_outage(turning: Turning, domain: Domain)
         ui, Gtk, overlay, views, position="bottom-right", hide_when_connected=True
     )
     window = shown(turning, banner.widget, full.widget, compact.widget, metrics.widget, overlay)
-    assert (full.texts, compact.texts, banner.texts) == (("Connected (5h 00m)",), (), ())
-    assert compact.widget.get_tooltip_text() == "Connected (5h 00m)"
-    assert "good" in full.pill.get_css_classes()
+    comes, until = (functools.partial(it, turning) for it in (ui_drivers.comes, ui_drivers.until))
+    comes(lambda: (full.texts, compact.texts, banner.texts), (("Connected (5h 00m)",), (), ()))
+    comes(compact.widget.get_tooltip_text, "Connected (5h 00m)")
+    until(lambda: "good" in full.pill.get_css_classes())
     assert not corner.widget.get_visible()
     service.queue(120)
     service.become(ConnectionState.RECONNECTING, since=ui.now(), attempt=2)
-    ui_drivers.settle(turning, 1.0)
-    assert full.texts == ("Reconnecting (attempt 2)", "99+")
-    assert banner.texts == (
-        "Connection lost, reconnecting.",
-        "What you write is sent when it is back.",
-        "120 messages wait to be sent",
-    )
-    assert full._symbol.spinner.is_turning
-    assert corner.widget.get_visible()
+    comes(lambda: full.texts, ("Reconnecting (attempt 2)", "99+"))
+    said = ("Connection lost, reconnecting.", "What you write is sent when it is back.")
+    comes(lambda: banner.texts, (*said, "120 messages wait to be sent"))
+    until(lambda: full._symbol.spinner.is_turning)
+    until(corner.widget.get_visible)
     service.become(ConnectionState.DISCONNECTED, since=ui.now())
-    ui_drivers.settle(turning, 0.1)
-    assert full.texts == ("Disconnected", "99+", "Retry now")
+    comes(lambda: full.texts, ("Disconnected", "99+", "Retry now"))
     (button,) = [it for it in children(full.pill) if isinstance(it, Gtk.Button)]
     assert button.get_focusable()
     button.emit("clicked")
-    assert service.dials == 1
+    comes(lambda: service.dials, 1)
     window.set_visible(False)
     service.become(ConnectionState.CONNECTING, since=ui.now())
-    ui_drivers.settle(turning, 0.1)
-    assert not full._symbol.spinner.is_turning
+    until(lambda: full.texts[:1] != ("Disconnected",))
+    until(lambda: not full._symbol.spinner.is_turning)
     window.destroy()
 
 
@@ -110,8 +108,7 @@ def test_a_binding_lasts_as_long_as_its_widget_is_in_a_window(
     window = make()
     gc.collect()
     store.set(7)
-    ui_drivers.settle(turning, 0.1)
-    assert window.get_child().get_first_child().get_text() == "7"
+    ui_drivers.comes(turning, window.get_child().get_first_child().get_text, "7")
     window.destroy()
     assert selection.observer_count == 0
 
@@ -124,7 +121,7 @@ def test_a_strangers_text_is_text_in_every_sink(turning: Turning, domain: Domain
     views = connection_view(ui, service, theme=Theme())
     status, banner = ConnectionStatus(ui, Gtk, views), ConnectionBanner(ui, Gtk, views)
     window = shown(turning, banner.widget, status.widget)
-    assert cause in status.widget.get_tooltip_text()
+    ui_drivers.until(turning, lambda: cause in (status.widget.get_tooltip_text() or ""))
     # GTK has read no markup in the tooltip: escaped, it is the same text.
     assert "&lt;b&gt;" in status.widget.get_tooltip_markup()
     label = Gtk.Label()
@@ -142,10 +139,10 @@ def test_colours_follow_the_window_and_the_window_keeps_its_width(
     views = connection_view(ui, service)
     status, banner = ConnectionStatus(ui, Gtk, views), ConnectionBanner(ui, Gtk, views)
     window = shown(turning, banner.widget, status.widget, width=260)
+    ui_drivers.until(turning, lambda: any("fef3c7" in it for it in status.pill.get_css_classes()))
+    ui_drivers.until(turning, lambda: banner.texts)
     assert window.get_width() == 260
-    assert any("fef3c7" in it for it in status.pill.get_css_classes())
     Gtk.Settings.get_default().set_property("gtk-application-prefer-dark-theme", True)
-    ui_drivers.settle(turning, 0.2)
-    assert any("3d2408" in it for it in status.pill.get_css_classes())
+    ui_drivers.until(turning, lambda: any("3d2408" in it for it in status.pill.get_css_classes()))
     Gtk.Settings.get_default().set_property("gtk-application-prefer-dark-theme", False)
     window.destroy()

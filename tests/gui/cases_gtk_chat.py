@@ -65,8 +65,9 @@ def test_closing_asks_before_messages_are_lost() -> None:
     window = chat_gtk.Window(None, ui, app)
     window.window.present()
     window.view.send("<b>hello</b>")
-    turning.turn(0.2)
+    ui_drivers.until(turning, lambda: len(app.service.outbox.get()) == 2)
     window.window.close()
+    ui_drivers.until(turning, lambda: window.question)
     dialog = window.question
     text = dialog.get_child().get_first_child().get_text()
     assert text == "2 messages wait to be sent. Close the window and lose what was not sent?"
@@ -75,8 +76,7 @@ def test_closing_asks_before_messages_are_lost() -> None:
     assert window.window.get_visible()
     window.window.close()
     buttons(window.question)["Close"].emit("clicked")
-    turning.turn(0.1)
-    assert not window.window.get_visible()
+    ui_drivers.until(turning, lambda: not window.window.get_visible())
     kept = chat_gtk.Window(None, ui, app, is_kept=True)
     kept.window.present()
     turning.turn(0.1)

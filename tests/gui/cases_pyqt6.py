@@ -58,10 +58,9 @@ def test_the_widgets_and_the_models_work_with_pyqt6(domain: Domain) -> None:
         ui, QtCore, store, key=lambda row: row[0], columns=[Column("Name", lambda row: row[1])]
     )
     store.update(lambda now: (*now, (3, "three")))
-    ui_drivers.settle(turning, 0.3)
-    assert banner.isVisible()
-    assert rows.model.data(rows.model.index(2)) == "three"
-    assert table.model.data(table.model.index(2, 0)) == "three"
+    ui_drivers.until(turning, banner.isVisible)
+    ui_drivers.comes(turning, lambda: rows.model.data(rows.model.index(2)), "three")
+    ui_drivers.comes(turning, lambda: table.model.data(table.model.index(2, 0)), "three")
     sip.delete(window)
     assert service.connections.select().observer_count == 0
     ui.close()
@@ -87,9 +86,7 @@ def test_a_window_of_qasync_is_built_before_its_loop_runs(domain: Domain) -> Non
 
     async def main() -> None:
         store.set(1)
-        for _ in range(100):
-            if shown[-1] == 1:
-                break
+        while shown[-1] != 1:
             await asyncio.sleep(0.01)
 
     with loop:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import html
 import weakref
@@ -62,8 +63,7 @@ def test_a_label_shows_the_last_value_of_a_flood(turning: Turning, domain: Domai
     stop = ui_drivers.flood(store)
     ui_drivers.settle(turning, 0.1)
     stop()
-    ui_drivers.settle(turning, 0.05)
-    assert label.text() == str(store.get())
+    ui_drivers.comes(turning, label.text, str(store.get()))
 
 
 def test_a_binding_ends_when_its_widget_is_deleted_in_cpp(turning: Turning, domain: Domain) -> None:
@@ -140,11 +140,11 @@ def test_a_thread_may_be_joined_by_the_ui_while_it_floods_also_in_a_modal_dialog
         dialog.exec()
 
     turning.loop.post(modal)
-    ui_drivers.settle(turning, 0.2)
+    ui_drivers.until(turning, lambda: joined)
     # It was joined, and while the dialog was open the label behind it went on.
     assert len(joined) == 1
     assert int(joined[0]) > 0
-    assert label.text() == str(store.get())
+    ui_drivers.comes(turning, label.text, str(store.get()))
 
 
 def test_no_timer_is_left_while_nothing_is_to_be_done(turning: Turning, domain: Domain) -> None:
@@ -153,8 +153,9 @@ def test_no_timer_is_left_while_nothing_is_to_be_done(turning: Turning, domain: 
     label = QtWidgets.QLabel()
     turning.loop.bind(store, label, lambda it, value: it.setText(str(value)))
     store.set(1)
-    ui_drivers.settle(turning, 0.1)
-    assert turning.loop._receiver.findChildren(QtCore.QTimer) == []
+    ui_drivers.comes(turning, label.text, "1")
+    receiver = turning.loop._receiver
+    ui_drivers.comes(turning, lambda: receiver.findChildren(QtCore.QTimer), [])
 
 
 # --- connection widgets ---
@@ -187,33 +188,26 @@ def test_the_connection_widgets_show_an_outage(turning: Turning, domain: Domain)
     for widget in (banner, full, compact, metrics):
         layout.addWidget(widget)
     window.show()
-    ui_drivers.settle(turning, 0.05)
-    assert words(full) == ["Connected (5h 00m)"]
-    assert (words(compact), compact.toolTip()) == ([], "<qt>Connected (5h 00m)</qt>")
-    assert words(metrics)[:5] == ["Connected (5h 00m)", "Received", "0", "Sent", "0"]
+    comes = functools.partial(ui_drivers.comes, turning)
+    comes(lambda: words(full), ["Connected (5h 00m)"])
+    comes(lambda: (words(compact), compact.toolTip()), ([], "<qt>Connected (5h 00m)</qt>"))
+    comes(lambda: words(metrics)[:5], ["Connected (5h 00m)", "Received", "0", "Sent", "0"])
     assert (indicator.isVisible(), banner.isVisible()) == (False, False)
 
     service.become(ConnectionState.DISCONNECTED)
     service.queue(2)
-    ui_drivers.settle(turning, 0.2)
-    assert words(full) == ["Disconnected", "2", "Retry now"]
-    assert (full.accessibleName(), full.accessibleDescription()) == (
-        "Disconnected",
-        "Disconnected\n2 messages wait to be sent",
+    comes(lambda: words(full), ["Disconnected", "2", "Retry now"])
+    comes(
+        lambda: (full.accessibleName(), full.accessibleDescription()),
+        ("Disconnected", "Disconnected\n2 messages wait to be sent"),
     )
-    assert words(compact) == ["2"]
-    assert indicator.isVisible()
-    assert banner.isVisible()
-    assert words(banner) == [
-        "Connection lost.",
-        "What you write is sent when it is back.",
-        "2 messages wait to be sent",
-        "Retry now",
-    ]
+    comes(lambda: words(compact), ["2"])
+    comes(lambda: (indicator.isVisible(), banner.isVisible()), (True, True))
+    said = ["Connection lost.", "What you write is sent when it is back."]
+    comes(lambda: words(banner), [*said, "2 messages wait to be sent", "Retry now"])
 
     service.become(ConnectionState.CONNECTED, since=ui.now())
-    ui_drivers.settle(turning, 0.4)
-    assert (indicator.isVisible(), banner.isVisible()) == (False, False)
+    comes(lambda: (indicator.isVisible(), banner.isVisible()), (False, False))
     shiboken6.delete(window)
     assert service.connections.select().observer_count == 0
 
@@ -238,9 +232,15 @@ def test_an_indicator_stays_in_its_corner_when_the_window_changes(
     window.show()
     for width, height in ((300, 200), (500, 400)):
         window.resize(width, height)
-        ui_drivers.settle(turning, 0.05)
-        assert label.x() == (8 if is_left else width - label.width() - 8)
-        assert label.y() == (8 if is_top else height - label.height() - 8)
+
+        def place(width: int = width, height: int = height) -> tuple[int, int]:
+            """The distances from the two edges of its corner."""
+            return (
+                label.x() if is_left else width - label.width() - label.x(),
+                label.y() if is_top else height - label.height() - label.y(),
+            )
+
+        ui_drivers.comes(turning, place, (8, 8))
 
 
 def test_a_banner_that_is_made_in_an_outage_shows_in_its_window_and_nowhere_else(
@@ -256,8 +256,7 @@ def test_a_banner_that_is_made_in_an_outage_shows_in_its_window_and_nowhere_else
     window = QtWidgets.QWidget()
     QtWidgets.QVBoxLayout(window).addWidget(banner)
     window.show()
-    ui_drivers.settle(turning, 0.3)
-    assert banner.isVisible()
+    ui_drivers.until(turning, banner.isVisible)
 
 
 # --- lists ---
@@ -334,18 +333,18 @@ def test_a_list_that_follows_its_end_stays_there(turning: Turning, domain: Domai
     rows.show_in(view, follow_end=True)
     view.resize(200, 100)
     view.show()
-    ui_drivers.settle(turning, 0.05)
     bar = view.verticalScrollBar()
+    ui_drivers.until(turning, lambda: bar.maximum() > 0)
     view.scrollToBottom()
     store.update(lambda now: (*now, (50, "row 50")))
-    ui_drivers.settle(turning, 0.05)
-    assert bar.value() == bar.maximum()
+    ui_drivers.until(turning, lambda: len(rows) == 51 and bar.value() == bar.maximum())
+    before = bar.maximum()
     view.resize(200, 60)
-    ui_drivers.settle(turning, 0.05)
-    assert bar.value() == bar.maximum()
+    ui_drivers.until(turning, lambda: bar.value() == bar.maximum() > before)
     bar.setValue(3)
+    before = bar.maximum()
     store.update(lambda now: (*now, (51, "row 51")))
-    ui_drivers.settle(turning, 0.05)
+    ui_drivers.until(turning, lambda: len(rows) == 52 and bar.maximum() > before)
     assert bar.value() == 3
 
 
@@ -375,15 +374,13 @@ def test_a_view_knows_its_end_and_what_came_since(turning: Turning, domain: Doma
     ui.bind(end.unseen, unseen, lambda it, count: it.setText(f"{count} new"))
     view.resize(200, 100)
     view.show()
-    ui_drivers.settle(turning, 0.1)
-    assert end.is_there
-    view.verticalScrollBar().setValue(3)
+    bar = view.verticalScrollBar()
+    ui_drivers.until(turning, lambda: bar.maximum() > 3 and end.is_there)
+    bar.setValue(3)
     store.update(lambda now: (*now, (50, "a"), (51, "b")))
-    ui_drivers.settle(turning, 0.1)
-    assert (end.is_there, unseen.text()) == (False, "2 new")
+    ui_drivers.comes(turning, lambda: (end.is_there, unseen.text()), (False, "2 new"))
     end.go()
-    ui_drivers.settle(turning, 0.1)
-    assert (end.is_there, unseen.text()) == (True, "0 new")
+    ui_drivers.comes(turning, lambda: (end.is_there, unseen.text()), (True, "0 new"))
 
 
 def test_a_table_has_columns_sorts_and_keeps_its_selection(
@@ -425,8 +422,7 @@ def test_a_table_has_columns_sorts_and_keeps_its_selection(
     assert view.model().headerData(1, QtCore.Qt.Orientation.Horizontal) == "Size"
     view.selectRow(1)
     store.set(((1, "ten"), (2, "one"), (3, "nine"), (4, "two")))
-    ui_drivers.settle(turning, 0.05)
-    assert shown() == ["one", "two", "nine", "ten"]
+    ui_drivers.comes(turning, shown, ["one", "two", "nine", "ten"])
     (selected,) = view.selectionModel().selectedRows()
     assert (table.item_at(selected), len(table)) == ((3, "nine"), 4)
     del tester
@@ -470,8 +466,7 @@ def test_a_tree_of_two_levels_follows_its_stream(turning: Turning, domain: Domai
     b1 = tree.model.index(0, 0, tree.model.index(1, 0))
     view.setCurrentIndex(b1)
     store.set((("c", ("c1",)), ("b", ("b0", "b1")), ("d", ("d1",))))
-    ui_drivers.settle(turning, 0.05)
-    assert shown() == [("C", ["c1"]), ("B", ["b0", "b1"]), ("D", ["d1"])]
+    ui_drivers.comes(turning, shown, [("C", ["c1"]), ("B", ["b0", "b1"]), ("D", ["d1"])])
     assert tree.item_at(view.currentIndex()) == "b1"
     del tester
 
@@ -479,6 +474,13 @@ def test_a_tree_of_two_levels_follows_its_stream(turning: Turning, domain: Domai
 # --- a stranger's text ---
 
 MARKUP = "<h1>Locked</h1><a href='http://evil.example'>log in</a> &amp; <img src='x'>"
+
+
+def plain_of(tip: str) -> str:
+    """What a reader sees of a tooltip, which Qt takes for HTML."""
+    document = QtGui.QTextDocument()
+    document.setHtml(tip)
+    return document.toPlainText()
 
 
 def test_a_strangers_text_is_text_in_every_sink(turning: Turning, domain: Domain) -> None:
@@ -506,19 +508,16 @@ def test_a_strangers_text_is_text_in_every_sink(turning: Turning, domain: Domain
     for widget in made:
         layout.addWidget(widget)
     indicator = ConnectionIndicator(ui, QtWidgets, window, views).widget
-    ui_drivers.settle(turning, 0.05)
-
     labels = window.findChildren(QtWidgets.QLabel)
-    assert any(MARKUP in label.text() for label in labels)
+    ui_drivers.until(turning, lambda: any(MARKUP in label.text() for label in labels))
+    ui_drivers.until(turning, lambda: MARKUP in plain_of(indicator.toolTip()))
     plain = QtCore.Qt.TextFormat.PlainText
     assert [it.text() for it in labels if it.text() and it.textFormat() != plain] == []
     tips = [it.toolTip() for it in window.findChildren(QtWidgets.QWidget) if it.toolTip()]
     tips += [rows.model.data(rows.model.index(0), role), indicator.toolTip()]
     assert len(tips) >= 4
     for tip in tips:
-        document = QtGui.QTextDocument()
-        document.setHtml(tip)
-        assert MARKUP in document.toPlainText()
+        assert MARKUP in plain_of(tip)
         assert "href" not in tip.replace(html.escape(MARKUP), "")
         assert "<h1>" not in tip
     assert tooltip("") == ""
@@ -549,15 +548,17 @@ def test_the_window_keeps_its_width_and_the_style_sheet_of_its_program(
         next_retry_at=ui.now() + 99,
     )
     service.queue(120)
-    ui_drivers.settle(turning, 0.4)
+    ui_drivers.until(turning, lambda: "99+" in words(status) and banner.isVisible())
     assert window.width() == 300
     assert window.minimumSizeHint().width() <= 300
     service.become(ConnectionState.DISCONNECTED)
-    ui_drivers.settle(turning, 0.1)
+    ui_drivers.comes(turning, lambda: status.property("tone"), "bad")
     assert "#00ff00" in status.styleSheet()
-    assert status.property("tone") == "bad"
-    middle = status.grab().toImage().pixelColor(status.width() // 2, 3)
-    assert middle.name() == "#00ff00"
+
+    def middle() -> str:
+        return status.grab().toImage().pixelColor(status.width() // 2, 3).name()
+
+    ui_drivers.comes(turning, middle, "#00ff00")
 
 
 def test_words_keep_their_colours_below_a_style_sheet(turning: Turning, domain: Domain) -> None:
@@ -571,15 +572,15 @@ def test_words_keep_their_colours_below_a_style_sheet(turning: Turning, domain: 
     status = ConnectionStatus(ui, QtWidgets, connection_view(ui, service)).widget
     QtWidgets.QVBoxLayout(window).addWidget(status)
     window.show()
-    ui_drivers.settle(turning, 0.1)
-    colours = {
-        name: status.findChild(QtWidgets.QWidget, name).palette().windowText().color().name()
-        for name in ("connectionText", "connectionBadge")
-    }
-    assert colours == {
-        "connectionText": LIGHT.bad.text,
-        "connectionBadge": LIGHT.bad.tint,
-    }
+
+    def colours() -> dict[str, str]:
+        return {
+            name: status.findChild(QtWidgets.QWidget, name).palette().windowText().color().name()
+            for name in ("connectionText", "connectionBadge")
+        }
+
+    wanted = {"connectionText": LIGHT.bad.text, "connectionBadge": LIGHT.bad.tint}
+    ui_drivers.comes(turning, colours, wanted)
 
 
 def test_colours_follow_the_palette_of_the_application(turning: Turning, domain: Domain) -> None:
@@ -589,20 +590,17 @@ def test_colours_follow_the_palette_of_the_application(turning: Turning, domain:
     status = ConnectionStatus(ui, QtWidgets, connection_view(ui, FakeService(domain))).widget
     QtWidgets.QVBoxLayout(window).addWidget(status)
     window.show()
-    ui_drivers.settle(turning, 0.05)
+    ui_drivers.comes(turning, lambda: status.property("fill"), LIGHT.idle.tint)
     application = QtWidgets.QApplication.instance()
     assert isinstance(application, QtWidgets.QApplication)
     light = application.palette()
     dark = QtGui.QPalette(light)
     dark.setColor(QtGui.QPalette.ColorRole.Window, QtGui.QColor("#202020"))
-    before = status.property("fill")
     try:
         application.setPalette(dark)
-        ui_drivers.settle(turning, 0.05)
-        after = status.property("fill")
+        ui_drivers.comes(turning, lambda: status.property("fill"), DARK.idle.tint)
     finally:
         application.setPalette(light)
-    assert (before, after) == (LIGHT.idle.tint, DARK.idle.tint)
 
 
 def test_retry_is_a_button_that_keys_reach_and_a_screen_reader_hears_the_outage(
@@ -616,10 +614,10 @@ def test_retry_is_a_button_that_keys_reach_and_a_screen_reader_hears_the_outage(
     QtWidgets.QVBoxLayout(window).addWidget(banner)
     window.show()
     service.become(ConnectionState.DISCONNECTED)
-    ui_drivers.settle(turning, 0.3)
+    ui_drivers.until(turning, banner.isVisible)
     read = QtGui.QAccessible.queryAccessibleInterface(banner)
     said = "Connection lost. What you write is sent when it is back."
-    assert read.text(QtGui.QAccessible.Text.Name) == said
+    ui_drivers.comes(turning, lambda: read.text(QtGui.QAccessible.Text.Name), said)
     retry = banner.findChild(QtWidgets.QPushButton)
     assert isinstance(retry, QtWidgets.QPushButton)
     assert retry.focusPolicy() & QtCore.Qt.FocusPolicy.TabFocus
@@ -637,11 +635,9 @@ def test_nothing_turns_in_a_window_that_is_hidden(turning: Turning, domain: Doma
     QtWidgets.QVBoxLayout(window).addWidget(status)
     spinner = status.controller._symbol.spinner
     window.show()
-    ui_drivers.settle(turning, 0.3)
-    assert spinner.is_turning
+    ui_drivers.until(turning, lambda: spinner.is_turning)
     window.hide()
-    ui_drivers.settle(turning, 0.3)
-    assert not spinner.is_turning
+    ui_drivers.until(turning, lambda: not spinner.is_turning)
 
 
 # --- bindings to other objects ---
@@ -662,8 +658,11 @@ def test_a_binding_writes_items_actions_and_view_models(turning: Turning, domain
         ui.bind(selection, target, lambda it, value: it.setText(str(value)), until=table)
     ui.bind(selection, plain, lambda it, value: setattr(it, "price", value))
     store.set(2)
-    ui_drivers.settle(turning, 0.05)
-    assert (cell.text(), action.text(), row.text(), plain.price) == ("2", "2", "2", 2)
+    ui_drivers.comes(
+        turning,
+        lambda plain=plain: (cell.text(), action.text(), row.text(), plain.price),
+        ("2", "2", "2", 2),
+    )
     assert selection.observer_count == 4
     shiboken6.delete(table)
     assert selection.observer_count == 1

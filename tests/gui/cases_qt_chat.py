@@ -63,7 +63,7 @@ def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThrea
     until(lambda: says("Connection lost, reconnecting."))
     type_in("are you there")
     until(lambda: shown()[2:] == ["You · ◷ queued\nare you there"])
-    assert says("1 message waits to be sent")
+    until(lambda: says("1 message waits to be sent"))
 
     hub.start()
     answer = "Assistant\nYou said: are you there (3 words)"
@@ -144,8 +144,9 @@ def test_a_full_outbox_is_said_and_keeps_the_text(offline: Application) -> None:
     for number in range(103):
         window.input.setText(f"m{number}")
         window.send()
-    turning.turn(0.1)
-    assert window.notice.text().startswith("Not sent: too many messages wait.")
+    ui_drivers.until(
+        turning, lambda: window.notice.text().startswith("Not sent: too many messages wait.")
+    )
     assert window.input.text() == "m102"
     assert errors == []
     # Closing would lose them, so the window asks.
@@ -167,12 +168,12 @@ def test_a_chat_is_chosen_with_keys_alone(offline: Application) -> None:
     window: Any = chat_qt.Window(turning.loop, offline)
     window.show()
     first, second = offline.sessions.create("A"), offline.sessions.create("B")
-    turning.turn(0.1)
+    ui_drivers.until(turning, lambda: window.session_rows.model.rowCount() == 2)
     assert offline.sessions.state.get().active_id == second.id
     window.sessions.setFocus()
     for key in (QtCore.Qt.Key.Key_Home, QtCore.Qt.Key.Key_Return):
         QtTest.QTest.keyClick(window.sessions, key)
-    assert offline.sessions.state.get().active_id == first.id
+    ui_drivers.comes(turning, lambda: offline.sessions.state.get().active_id, first.id)
     names = [it.accessibleName() for it in (window.sessions, window.entries, window.input)]
     assert names == ["Chats", "Messages", "Message"]
     window.view.is_kept = True

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hub_in_thread import HubInThread
-from textual.widgets import Static
+from textual.widgets import Button, Static
 
 from reactive_ws.connection.backoff import Backoff
 from reactive_ws.stores import Application
@@ -92,7 +92,7 @@ async def talk(hub: HubInThread) -> None:
         await until(lambda: len(shown()) == 4 and chat.focused is chat.input)
         was_dark = chat.current_theme.dark
         await pilot.press("ctrl+t")
-        assert chat.current_theme.dark is not was_dark
+        await until(lambda: chat.current_theme.dark is not was_dark)
 
         # The chat that the user leaves counts what it gets.
         first = app.sessions.state.get().active_id
@@ -119,21 +119,26 @@ def test_a_full_outbox_ends_nothing_and_leaving_asks() -> None:
         app = Application.at("ws://127.0.0.1:9/ws")
         chat = Chat[None](app)
         async with app, chat.run_test(size=(100, 32)) as pilot:
+
+            async def until(condition: Callable[[], object]) -> None:
+                async with asyncio.timeout(60):
+                    while not condition():
+                        await pilot.pause(0.01)
+
             for number in range(103):
                 chat.input.value = f"m{number}"
                 await pilot.press("enter")
-            await pilot.pause()
+            await until(lambda: len(app.service.outbox.get()) == 100)
             assert chat.is_running
             assert chat.input.value == "m102"
-            assert len(app.service.outbox.get()) == 100
             await pilot.press("ctrl+q")
-            await pilot.pause()
+            await until(lambda: len(chat.screen_stack) == 2 and chat.screen.query(Button))
             assert str(chat.screen.query_one(Static).render()).startswith("100 messages wait")
+            await until(lambda: isinstance(chat.focused, Button))
             await pilot.press("enter")
-            await pilot.pause()
             # The button that stays has the focus.
+            await until(lambda: chat.screen is chat.screen_stack[0])
             assert chat.is_running
-            assert chat.screen is chat.screen_stack[0]
             await app.service.disconnect()
 
     asyncio.run(run())

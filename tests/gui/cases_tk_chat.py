@@ -145,7 +145,7 @@ def test_closing_asks_before_messages_are_lost(monkeypatch: pytest.MonkeyPatch) 
     app.start()
     window: Any = chat_tk.Window(root, turning.loop, app)
     window.view.send("hello")
-    turning.turn(0.1)
+    ui_drivers.until(turning, lambda: len(app.service.outbox.get()) == 2)
     asked: list[str] = []
     monkeypatch.setattr(chat_tk.messagebox, "askokcancel", lambda _, text: bool(asked.append(text)))
     window.close()
@@ -171,22 +171,23 @@ def test_a_full_outbox_is_said_and_a_chat_is_chosen_with_keys_alone() -> None:
     app.start()
     window: Any = chat_tk.Window(root, turning.loop, app)
     first, second = app.sessions.create("A"), app.sessions.create("B")
-    turning.turn(0.2)
+    ui_drivers.until(turning, lambda: len(window.sessions.get_children()) == 2)
     window.sessions.focus_force()
-    turning.turn(0.05)
+    ui_drivers.until(turning, lambda: root.focus_get() is window.sessions)
     row = window.sessions.get_children()[0]
     window.sessions.focus(row)
     window.sessions.selection_set(row)
     assert app.sessions.state.get().active_id == second.id
     window.sessions.event_generate("<Return>")
-    turning.turn(0.05)
-    assert app.sessions.state.get().active_id == first.id
+    ui_drivers.comes(turning, lambda: app.sessions.state.get().active_id, first.id)
     for number in range(103):
         window.input.delete(0, "end")
         window.input.insert(0, f"m{number}")
         window.send(None)
-    turning.turn(0.1)
-    assert window.notice.cget("text").startswith("Not sent: too many messages wait.")
+    ui_drivers.until(
+        turning,
+        lambda: window.notice.cget("text").startswith("Not sent: too many messages wait."),
+    )
     assert window.input.get() == "m102"
     assert errors == []
     root.destroy()
@@ -220,8 +221,8 @@ def test_a_message_written_in_an_outage_is_visible_above_the_banner(hub: HubInTh
     until(lambda: any("Connection lost" in it for it in texts(root)))
     window.view.send("Still there?")
     until(lambda: window.talk.text.search("Still there?", "1.0"))
-    turning.turn(0.2)
-    assert window.talk.text.bbox(window.talk.text.search("Still there?", "1.0")) is not None
+    # A line that is out of sight has no box.
+    until(lambda: window.talk.text.bbox(window.talk.text.search("Still there?", "1.0")))
     root.destroy()
     app.service.disconnect()
     app.stop()

@@ -67,33 +67,40 @@ def test_the_table_shows_the_last_state_of_every_book_and_was_painted_once_a_fra
             turning.turn(0.01)
         else:
             pytest.fail("the recording did not come to its end")
-        turning.turn(0.1)
         service.stop()
-        shown = {
-            window.table.item(row, "text"): window.table.item(row, "values")[:2]
-            for row in window.table.get_children()
-        }
+
+        def shown() -> dict[str, tuple[str, ...]]:
+            return {
+                window.table.item(row, "text"): tuple(
+                    map(str, window.table.item(row, "values")[:2])
+                )
+                for row in window.table.get_children()
+            }
+
         wanted = {
             product: tuple(f"{side.get():.8f}"[:10] for side in market.row(product)[:2])
             for product in feed.PRODUCTS
         }
-        assert {name: tuple(map(str, cells)) for name, cells in shown.items()} == wanted
+        ui_drivers.comes(turning, shown, wanted)
         assert window.rows.operations <= ui.frame.number * len(feed.PRODUCTS) + len(feed.PRODUCTS)
 
         # The chart shows the newest book too; a change of its size draws it again.
         depth, canvas = window.depth, window.depth.canvas
         first, last = feed.PRODUCTS[0], feed.PRODUCTS[-1]
-        assert depth.shown == (first, market.books.get(first))
+        ui_drivers.comes(turning, lambda: depth.shown, (first, market.books.get(first)))
         assert len(drawn) <= ui.frame.number + 10
         items = canvas.find_all()
         window.table.focus_force()
-        turning.turn(0.1)
+        ui_drivers.until(turning, lambda: ui._root.focus_get() is window.table)
         presses = len(feed.PRODUCTS) - 1
         for key, product in (("<Down>", last), ("<Up>", first)):
             for _ in range(presses):
                 window.table.event_generate(key)
-            turning.turn(0.1)
-            assert canvas.itemcget(depth.title, "text") == product
+            ui_drivers.comes(
+                turning,
+                lambda: canvas.itemcget(depth.title, "text"),
+                product,
+            )
         assert canvas.find_all() == items
         buyers, sellers = (canvas.coords(it) for it in depth.areas)
         book = market.books.get(first)

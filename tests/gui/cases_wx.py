@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -38,14 +39,11 @@ def test_a_binding_ends_with_its_window_and_the_loop_with_its_frame(domain: Doma
         turning.loop.bind(selection, widget, lambda it, value: it.SetLabel(str(value)))
     assert inner.GetLabel() == "0"
     inner.Destroy()
-    ui_drivers.settle(turning, 0.05)
-    assert selection.observer_count == 1
+    ui_drivers.comes(turning, lambda: selection.observer_count, 1)
     outer.Destroy()
-    ui_drivers.settle(turning, 0.05)
-    assert selection.observer_count == 0
+    ui_drivers.comes(turning, lambda: selection.observer_count, 0)
     frame.Destroy()
-    ui_drivers.settle(turning, 0.05)
-    assert turning.loop.is_closed
+    ui_drivers.until(turning, lambda: turning.loop.is_closed)
 
 
 def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:
@@ -67,37 +65,35 @@ def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:
         ui, wx, frame, views, position="bottom-right", hide_when_connected=True
     )
     frame.Show()
-    ui_drivers.settle(turning, 0.3)
-    assert (full.texts, banner.texts) == (("Connected (5h 00m)",), ())
-    assert full.pill.text == "Connected (5h 00m)"
-    assert metrics.texts[:3] == ("Connected (5h 00m)", "Received", "0")
-    assert not corner.widget.IsShown()
+    comes, until = (functools.partial(it, turning) for it in (ui_drivers.comes, ui_drivers.until))
+    comes(lambda: (full.texts, banner.texts), (("Connected (5h 00m)",), ()))
+    comes(lambda: full.pill.text, "Connected (5h 00m)")
+    comes(lambda: metrics.texts[:3], ("Connected (5h 00m)", "Received", "0"))
+    until(lambda: not corner.widget.IsShown())
     service.queue(120)
     service.become(ConnectionState.RECONNECTING, since=ui.now(), attempt=2, next_retry_at=None)
-    ui_drivers.settle(turning, 1.0)
-    assert full.texts == ("Reconnecting (attempt 2)", "99+")
-    assert banner.texts == (
-        "Connection lost, reconnecting.",
-        "What you write is sent when it is back.",
-        "120 messages wait to be sent",
-    )
-    assert full.pill.spinner.is_turning
-    size, place = frame.GetClientSize(), corner.widget.GetRect()
-    assert corner.widget.IsShown()
-    assert (size.width - place.GetRight(), size.height - place.GetBottom()) == (9, 9)
+    comes(lambda: full.texts, ("Reconnecting (attempt 2)", "99+"))
+    said = ("Connection lost, reconnecting.", "What you write is sent when it is back.")
+    comes(lambda: banner.texts, (*said, "120 messages wait to be sent"))
+    until(lambda: full.pill.spinner.is_turning)
+
+    def corner_to_edges() -> tuple[int, int]:
+        size, place = frame.GetClientSize(), corner.widget.GetRect()
+        return size.width - place.GetRight(), size.height - place.GetBottom()
+
+    until(corner.widget.IsShown)
+    comes(corner_to_edges, (9, 9))
     service.become(ConnectionState.DISCONNECTED, since=ui.now())
-    ui_drivers.settle(turning, 0.1)
     (button,) = [it for it in full.widget.GetChildren() if isinstance(it, wx.Button)]
-    assert (button.IsShown(), button.AcceptsFocusFromKeyboard()) == (True, True)
+    comes(lambda: (button.IsShown(), button.AcceptsFocusFromKeyboard()), (True, True))
     button.ProcessEvent(wx.CommandEvent(wx.EVT_BUTTON.typeId, button.GetId()))
-    assert service.dials == 1
+    comes(lambda: service.dials, 1)
     frame.Hide()
     service.become(ConnectionState.CONNECTING, since=ui.now())
-    ui_drivers.settle(turning, 0.1)
-    assert not full.pill.spinner.is_turning
+    until(lambda: full.texts[:1] != ("Disconnected",))
+    until(lambda: not full.pill.spinner.is_turning)
     frame.Destroy()
-    ui_drivers.settle(turning, 0.05)
-    assert service.connection.select().observer_count == 0
+    comes(lambda: service.connection.select().observer_count, 0)
 
 
 @pytest.mark.parametrize(("colour", "is_dark"), [("#1f2430", True), ("#f4f4f5", False)])
@@ -115,10 +111,14 @@ def test_colours_follow_the_window(domain: Domain, colour: str, is_dark: bool) -
     banner = ConnectionBanner(ui, wx, frame, views)
     ui_drivers.settle(turning, 0.1)
     ink = shown[-1].ink(is_dark=is_dark)
-    assert (status.pill._ink(shown[-1]), banner._box.ink) == (ink, ink)
+    ui_drivers.comes(turning, lambda: (status.pill._ink(shown[-1]), banner._box.ink), (ink, ink))
+
     # Corners and button have the colour of the window.
-    grounds = [it.GetBackgroundColour().GetAsString(4) for it in (status.widget, status._retry)]
-    assert [it.lower() for it in grounds] == [colour, colour]
+    def grounds() -> list[str]:
+        found = [it.GetBackgroundColour().GetAsString(4) for it in (status.widget, status._retry)]
+        return [it.lower() for it in found]
+
+    ui_drivers.comes(turning, grounds, [colour, colour])
     frame.Destroy()
     ui_drivers.settle(turning, 0.05)
 
@@ -157,9 +157,9 @@ def test_a_narrow_window_elides_the_status_and_wraps_the_banner(domain: Domain) 
     column.Add(status.widget, 0, wx.EXPAND)
     frame.SetSizer(column)
     frame.Show()
-    ui_drivers.settle(turning, 0.5)
+    until = functools.partial(ui_drivers.until, turning)
+    until(lambda: status.pill.text.endswith(("…", "...")))
+    until(lambda: banner.widget.GetSize().height > 3 * banner.widget.GetCharHeight())
     assert frame.GetClientSize().width == 220
-    assert status.pill.text.endswith(("…", "..."))
-    assert banner.widget.GetSize().height > 3 * banner.widget.GetCharHeight()
     frame.Destroy()
     ui_drivers.settle(turning, 0.05)

@@ -32,6 +32,10 @@ def shown(app: Application, session_id: str) -> list[str]:
     return [entry.content for entry in app.history.get_entries(session_id)]
 
 
+def titles_of_panels(app: Application) -> list[str]:
+    return [panel.title for panel in app.carousel.state.get().panels]
+
+
 def is_answered(app: Application, session_id: str, count: int) -> bool:
     entries = app.history.get_entries(session_id)
     return len(entries) == count and not any(entry.is_waiting for entry in entries)
@@ -53,10 +57,13 @@ def test_a_chat_with_panels_reaches_every_store_and_a_second_client_sees_the_sam
             await until(lambda: is_answered(app, session.id, 8))
             await until(lambda: is_answered(other, session.id, 8))
             for one in (app, other):
+                # Messages, sessions and panels come in streams of their own.
+                await until(lambda one=one: not one.sessions.state.get().pending)
+                await until(lambda one=one: titles_of_panels(one) == ["Sketch"])
+                await until(lambda one=one: one.notifications.state.get().notifications)
+                await until(lambda one=one: one.sessions.state.get().last_activity)
                 assert shown(one, session.id) == shown(app, session.id)
                 assert [s.title for s in one.sessions.state.get().sessions] == ["first"]
-                assert one.sessions.state.get().pending == frozenset()
-                assert [p.title for p in one.carousel.state.get().panels] == ["Sketch"]
                 assert [n.title for n in one.notifications.state.get().notifications] == ["Tea"]
                 assert one.errors.state.get().errors == ()
                 assert set(one.sessions.state.get().last_activity) == {session.id}
@@ -83,15 +90,17 @@ def test_a_client_that_comes_later_is_shown_everything_also_an_answer_in_the_mid
             session = app.sessions.create("first")
             app.history.send(session.id, "panel create Plan")
             app.history.send(session.id, " ".join(["word"] * 20))
-            await until(lambda: _growing(app, session.id) and len(_growing(app, session.id)) > 30)
+            await until(lambda: len(_growing(app, session.id)) > 30)
+            # The answer takes its time until the second client is there, on a slow machine too.
+            hub._token_delay = 0.3
             async with Application.at(hub.url) as late:
-                await until(lambda: _growing(late, session.id))
-                assert len(_growing(late, session.id)) > 20
+                await until(lambda: len(_growing(late, session.id)) > 20)
+                hub._token_delay = 0.0
                 assert late.history.get(session.id).is_loaded
                 await until(lambda: is_answered(late, session.id, 4))
                 await until(lambda: is_answered(app, session.id, 4))
                 assert shown(late, session.id) == shown(app, session.id)
-                assert [p.title for p in late.carousel.state.get().panels] == ["Plan"]
+                await until(lambda: titles_of_panels(late) == ["Plan"])
                 assert late.errors.state.get().errors == ()
 
     asyncio.run(chat())
@@ -121,8 +130,8 @@ def test_what_is_said_during_an_outage_arrives_once_and_in_order(tmp_path: Path)
                 for number in range(5):
                     app.history.send(session.id, f"during {number}")
                 await app.connection.queue_length.wait_for(lambda length: length == 5, timeout=60)
-                assert app.connection.has_queued_messages.get()
-                assert app.connection.is_reconnecting.get()
+                await until(app.connection.has_queued_messages.get)
+                await until(app.connection.is_reconnecting.get)
                 async with Hub(port=port, log=data):
                     await until(lambda: is_answered(app, session.id, 12))
                     own = [e for e in app.history.get_entries(session.id) if e.is_own]
@@ -180,6 +189,7 @@ def test_a_refused_message_fails_is_shown_so_and_the_connection_stays() -> None:
             session = app.sessions.create("first")
             with pytest.raises(RequestFailed):
                 await app.history.send(session.id, "refuse no thanks")
+            await until(lambda: app.errors.state.get().errors)
             (entry,) = app.history.get_entries(session.id)
             assert entry.status is DeliveryStatus.FAILED
             assert app.service.is_connected

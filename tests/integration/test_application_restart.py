@@ -56,8 +56,8 @@ def test_what_an_earlier_process_said_is_shown_and_sent_and_one_can_be_discarded
             assert app.offline.failed.get() == ()
             async with app:
                 await until(lambda: "You said: kept (1 word)" in contents(app, session.id))
-                assert app.sessions.state.get().pending == frozenset()
-                assert app.offline.waiting.get() == ()
+                await until(lambda: app.sessions.state.get().pending == frozenset())
+                await until(lambda: app.offline.waiting.get() == ())
 
     asyncio.run(first())
     asyncio.run(second())
@@ -100,7 +100,7 @@ def test_sessions_panels_notices_and_read_marks_come_back_before_the_connection(
                 await until(lambda: len(again.carousel.panels.get()) == 3)
                 await until(lambda: len(contents(again, session.id)) == 4)
                 # What was missed is unread, also after a restart.
-                assert again.history.get(session.id).unread == 2
+                await until(lambda: again.history.get(session.id).unread == 2)
                 assert [it.title for it in again.sessions.all.get()] == ["mine"]
                 assert again.errors.state.get().errors == ()
             again.close()
@@ -136,9 +136,13 @@ def test_a_failed_message_is_shown_after_a_restart_and_sent_again(tmp_path: Path
             assert "this" in failed.reason
             async with again:
                 again.offline.retry(failed.id)
+                await until(lambda: again.history.get_entries(session.id))
                 await until(lambda: again.offline.failed.get())
-                (entry,) = again.history.get_entries(session.id)
-                assert (entry.content, entry.status) == ("refuse this", DeliveryStatus.FAILED)
+
+                def tried() -> list[tuple[str, DeliveryStatus | None]]:
+                    return [(it.content, it.status) for it in again.history.get_entries(session.id)]
+
+                await until(lambda: tried() == [("refuse this", DeliveryStatus.FAILED)])
                 again.offline.discard(failed.id)
                 assert again.offline.failed.get() == ()
             again.close()

@@ -30,7 +30,7 @@ class Feed:
         self.messages: list[Any] = []
 
     async def until(self, wanted: Any) -> Any:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 for message in self.messages:
                     if wanted(message):
@@ -166,16 +166,17 @@ def test_the_page_shows_filters_pauses_travels_exports_and_imports(tmp_path: Pat
             login.set({"user": "bob", "token": "SECRET"})
             markup.set("<img src=x onerror=document.title='broken'>")
             await page.until(f"{rows}.length === 4")
-            assert "basket" in await page.evaluate("document.querySelector('#tree').innerText")
-            text = await page.evaluate("document.body.innerText")
-            assert "SECRET" not in text
-            assert "bob" in text
-            assert await page.evaluate("document.title") == "shop: reactive-ws inspect"
+            tree = "document.querySelector('#tree').innerText"
+            await page.until(f"{tree}.includes('basket') && {tree}.includes('bob')")
+            assert "SECRET" not in await page.evaluate("document.body.innerText")
+            await page.until("document.title === 'shop: reactive-ws inspect'")
             # A line, its cause and its difference.
             await page.evaluate("document.querySelectorAll('#log li')[1].click()")
-            details = await page.until("document.querySelector('#details').innerText")
+            details = await page.until(
+                "((it) => it.includes('milk') && it.includes('test_devtools.') && it)"
+                "(document.querySelector('#details').innerText)"
+            )
             assert "1: 'milk'" in details.replace("+ ", "")
-            assert "cause: test_devtools." in details or "test_devtools." in details
             # Time travel there and back.
             await page.evaluate("document.querySelectorAll('#log li')[0].click()")
             await page.until("!document.querySelector('#jump').disabled")
@@ -225,9 +226,7 @@ def test_the_page_shows_filters_pauses_travels_exports_and_imports(tmp_path: Pat
             await page.evaluate("new Promise(requestAnimationFrame)")
             assert await page.evaluate(f"{rows}.length") == count
             await page.evaluate("load('{}')")
-            assert "not a record" in await page.evaluate(
-                "document.querySelector('#note').innerText"
-            )
+            await page.until("document.querySelector('#note').innerText.includes('not a record')")
             folder = os.environ.get("REACTIVE_WS_PICTURES")
             if folder:
                 await page.picture(Path(folder) / "devtools_import.png")

@@ -109,7 +109,7 @@ def test_the_top_of_all_ten_books_is_right_after_every_single_update(example: Mo
                     row = [value.get() for value in market.row(product)]
                     assert row[:3] == [bid[0], ask[0], ask[0] - bid[0]]
 
-    asyncio.run(asyncio.wait_for(body(), PATIENCE))
+    asyncio.run(asyncio.wait_for(body(), 4 * PATIENCE))
     assert errors == []
     # Not one comparison of two long lists: its failure would be explained for minutes.
     assert len(seen) == len(expected)

@@ -82,7 +82,7 @@ def test_the_playground_runs_the_quick_start_and_a_service(playground: Path) -> 
             await page.open(f"{address}/run.html")
             state = "document.getElementById('state').textContent"
             text = "document.getElementById('output').textContent"
-            await page.until(f"!{state}.includes('loading')", seconds=STARTS)
+            await page.until(f"{state} === 'ready' || {state}.includes('did not')", seconds=STARTS)
             assert await page.evaluate(state) == "ready"
             assert await page.evaluate("document.getElementById('program').value") == program
             await page.evaluate("document.getElementById('run').click()")

@@ -93,7 +93,7 @@ async def test_a_replica_with_a_state_file_that_is_made_late_catches_up(tmp_path
         second = follow(service)
         assert (second.get().titles, second.status.get()) == (("tea",), ReplicaStatus.STALE)
         await until(lambda: second.get().titles == ("tea", "milk"))
-        assert second.status.get() is ReplicaStatus.LIVE
+        await until(lambda: second.status.get() is ReplicaStatus.LIVE)
         second.close()
 
 

@@ -40,6 +40,8 @@ IS_DEEP = os.environ.get("REACTIVE_WS_PROFILE", "quick") != "quick"
 CUT = 1500 if IS_DEEP else 700
 """Milliseconds."""
 SECONDS = 60.0 if IS_DEEP else 2.4
+CUTS = int(SECONDS * 1000 / CUT - 1.5)
+"""At least so many."""
 PAUSE = 0.02
 
 
@@ -191,7 +193,8 @@ async def test_nothing_is_lost_and_subscriptions_come_back(name: str, tmp_path: 
         async with service:
             until = loop.time() + SECONDS
             deliveries = []
-            while loop.time() < until:
+            # A slow machine needs longer for the cuts that the test is about.
+            while loop.time() < until or service.metrics.get().reconnects < CUTS:
                 ids.append(f"id-{len(ids)}")
                 deliveries.append(service.send(case.message(ids[-1])))
                 await asyncio.sleep(PAUSE)
@@ -199,6 +202,10 @@ async def test_nothing_is_lost_and_subscriptions_come_back(name: str, tmp_path: 
             # A request gets the result that comes with the acknowledgement.
             ids.append("asked")
             reply = await service.request(case.message("asked"), reply=case.reply, timeout=30)
+            # The subscription is back after the last cut, too.
+            before = len(ticks)
+            while len(ticks) == before:
+                await asyncio.sleep(PAUSE)
             counted = service.metrics.get()
         assert await server.received() == ids
     finally:
@@ -206,9 +213,10 @@ async def test_nothing_is_lost_and_subscriptions_come_back(name: str, tmp_path: 
     assert set(statuses) == {DeliveryStatus.ACKNOWLEDGED}
     assert case.result(reply)
     assert problems == []
-    assert counted.reconnects >= SECONDS * 1000 / CUT - 1.5
+    assert counted.reconnects >= CUTS
     assert {tick.channel for tick in ticks} == {case.channel}
-    assert len(ticks) > len(ids) / 4
+    # A command and a tick come every 20 ms; after a cut, commands wait and ticks are lost.
+    assert len(ticks) > len(ids) / 20
     if name == "socketio":
         # The server recovers the state of a connection: no tick is missing, and none comes twice.
         numbers = [tick.payload for tick in ticks]
