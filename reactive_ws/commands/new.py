@@ -106,6 +106,7 @@ def show(todos: Mapping[str, Todo]) -> None:
 async def main(title: str) -> None:
     """Adds one task and finishes it."""
     async with WebSocketService("ws://127.0.0.1:8000/ws", registry=registry) as service:
+        await service.wait_connected(10)
         todos = Todos(service)
         todos.items.select_all().subscribe(show)
         await todos.add(title)
@@ -117,7 +118,10 @@ async def main(title: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(" ".join(sys.argv[1:]) or "milk"))
+    try:
+        asyncio.run(main(" ".join(sys.argv[1:]) or "milk"))
+    except TimeoutError as error:
+        sys.exit(f"NAME: {error}")  # is the server running?
 '''
 
 _TEST = '''"""Tests of the application, on virtual time and a network in memory."""
@@ -186,7 +190,7 @@ def files_of(name: str) -> dict[str, str]:
         f"{name}/__init__.py": f'"""The application {name}."""\n',
         f"{name}/messages.py": _MESSAGES,
         f"{name}/app.py": _APP,
-        f"{name}/main.py": _MAIN,
+        f"{name}/main.py": _MAIN.replace("NAME", name),
         "tests/test_app.py": _TEST.replace("NAME", name),
     }
 

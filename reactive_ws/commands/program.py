@@ -107,13 +107,15 @@ def _run(words: list[str]) -> int:
 
 def _overview(found: Iterable[EntryPoint]) -> str:
     lines = [f"usage: {_PROGRAM} COMMAND [--help] ...", "", "commands:"]
+    found = list(found)
+    width = max(len(entry.name) for entry in found) if found else 0
     for entry in found:
         try:
             summary = load(entry).help
         except CommandFailed as failed:
             summary = f"({failed})"
-        lines.append(f"  {entry.name:<10} {summary}")
-    return "\n".join([*lines, "", f"  {'--version':<10} print the version"])
+        lines.append(f"  {entry.name:<{width}}  {summary}")
+    return "\n".join([*lines, "", f"  {'--version':<{width}}  print the version"])
 
 
 def _version() -> str:

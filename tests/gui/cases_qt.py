@@ -477,7 +477,7 @@ MARKUP = "<h1>Locked</h1><a href='http://evil.example'>log in</a> &amp; <img src
 
 
 def plain_of(tip: str) -> str:
-    """What a reader sees of a tooltip, which Qt takes for HTML."""
+    """Returns the text that a reader sees of a tooltip, which Qt takes for HTML."""
     document = QtGui.QTextDocument()
     document.setHtml(tip)
     return document.toPlainText()

@@ -33,8 +33,9 @@ def complaint(*words: str, code: int, **options: object) -> str:
 def test_the_overview_lists_the_commands() -> None:
     code, out, _ = outcome("--help")
     assert code == 0
-    assert "hub        run a small chat server for demos and tests" in out
-    assert "replay     serve a recorded feed over a real WebSocket" in out
+    # The summaries begin in one column, whatever the longest name.
+    assert "  hub           run a small chat server for demos and tests\n" in out
+    assert "  check-server  check a server of protocol v1 from outside\n" in out
     assert outcome()[:2] == (2, out)
 
 
@@ -254,6 +255,13 @@ def test_a_new_application_works_with_its_test_and_with_the_hub(tmp_path: Path) 
     ):
         done = subprocess.run([sys.executable, *words], text=True, check=False, **run)
         assert done.returncode == 0, done.stdout + done.stderr
+    late = folder / "todo" / "late.py"
+    late.write_text((folder / "todo" / "main.py").read_text().replace(":8000/ws", ":9/ws"))
+    late.write_text(late.read_text().replace("wait_connected(10)", "wait_connected(0.1)"))
+    done = subprocess.run([sys.executable, "-m", "todo.late"], text=True, check=False, **run)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].startswith("todo: ")
+    assert "ws://127.0.0.1:9/ws" in done.stderr.splitlines()[-1]
     with serving("hub", "--types", "todo.messages:registry", "--port", "0", cwd=folder) as (_, url):
         program = (folder / "todo" / "main.py").read_text()
         assert program.count("ws://127.0.0.1:8000/ws") == 1
