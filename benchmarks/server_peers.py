@@ -1,7 +1,8 @@
-"""The servers that `servers.py` compares: `python benchmarks/server_peers.py KIND PORT REDIS`. Each tells all clients what one of them says.
+"""The servers that `servers.py` compares: `python benchmarks/server_peers.py KIND PORT PLACE`. Each tells all clients what one of them says.
 
-`memory` and `sqlite` are `reactive_ws.server`: numbered, resumed, executed once. `fastapi` is FastAPI with Redis pub/sub by hand, and `socketio`
-is python-socketio with its Redis manager. These two promise none of that.
+`memory`, `sqlite` and `postgres` are `reactive_ws.server`: numbered, resumed, executed once. `fastapi` is FastAPI with Redis pub/sub by hand,
+`socketio` is python-socketio with its Redis manager, and `channels` is Django Channels with channels_redis. These three promise none of that.
+PLACE is the file, the database or the Redis that the nodes share.
 """
 
 from __future__ import annotations
@@ -10,16 +11,21 @@ import asyncio
 import contextlib
 import json
 import sys
-import tempfile
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 import attrs
 import uvicorn
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
-from reactive_ws.server import Context, MemoryLog, Server, SessionSettings, SqliteLog
+from reactive_ws.server import (
+    Context,
+    MemoryLog,
+    PostgresLog,
+    Server,
+    SessionSettings,
+    SqliteLog,
+)
 from reactive_ws.wire import Guarantee, protocol_v1
 
 __all__ = ["make"]
@@ -107,13 +113,55 @@ def socket_io(url: str) -> Any:
     return socketio.ASGIApp(server)
 
 
-def make(kind: str, redis_url: str) -> Any:
+def channels(url: str) -> Any:
+    """Returns Django Channels, with one group for all and a consumer that is as short as it can be."""
+    import django
+    from django.conf import settings
+
+    layer = {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        # With the hundred that is usual it drops messages of a flood without a word.
+        "CONFIG": {"hosts": [url], "capacity": 100_000},
+    }
+    settings.configure(SECRET_KEY="benchmark", CHANNEL_LAYERS={"default": layer})
+    django.setup()
+    from channels.generic.websocket import AsyncJsonWebsocketConsumer
+    from channels.routing import ProtocolTypeRouter
+
+    class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc, unused-ignore]
+        async def connect(self) -> None:
+            await self.channel_layer.group_add("all", self.channel_name)
+            await self.accept()
+
+        async def disconnect(self, _: int) -> None:
+            await self.channel_layer.group_discard("all", self.channel_name)
+
+        async def receive_json(self, content: dict[str, Any]) -> None:
+            event = {"type": "said", "payload": content["payload"]}
+            await self.channel_layer.group_send("all", event)
+            await self.send_json({"type": "message.received", "id": content["id"]})
+
+        async def said(self, event: dict[str, Any]) -> None:
+            await self.send_json(event)
+
+    return ProtocolTypeRouter({"websocket": Live.as_asgi()})
+
+
+def make(kind: str, place: str) -> Any:
     """Returns the application of a kind."""
-    if kind == "memory":
-        return ours(MemoryLog())
-    if kind == "sqlite":
-        return ours(SqliteLog(Path(tempfile.mkdtemp()) / "log.db"))
-    return by_hand(redis_url) if kind == "fastapi" else socket_io(redis_url)
+    match kind:
+        case "memory":
+            return ours(MemoryLog())
+        case "sqlite":
+            return ours(SqliteLog(place))
+        case "postgres":
+            return ours(PostgresLog(place))
+        case "fastapi":
+            return by_hand(place)
+        case "socketio":
+            return socket_io(place)
+        case _:
+            return channels(place)
 
 
 if __name__ == "__main__":
@@ -123,4 +171,7 @@ if __name__ == "__main__":
         log_level="error",
         ws="websockets-sansio",
         access_log=False,
+        # The same for all, the hub of the first version included, which knows no uvloop.
+        loop="asyncio",
+        ws_ping_interval=None,
     )

@@ -12,8 +12,6 @@ import time
 import uuid
 from pathlib import Path
 
-from missing_parts import skip_or_fail
-
 __all__ = ["Postgres", "find_postgres", "skip_without_postgres"]
 
 
@@ -29,10 +27,16 @@ def find_postgres() -> Path | None:
 
 
 class Postgres:
-    """One server; `dsn()` makes an empty database in it."""
+    """One server; `dsn()` makes an empty database in it.
 
-    def __init__(self, binaries: Path) -> None:
+    Args:
+        binaries: The folder of `initdb` and `postgres`.
+        is_durable: Write each commit to the disk; tests need none that survives the machine.
+    """
+
+    def __init__(self, binaries: Path, *, is_durable: bool = False) -> None:
         self._binaries = binaries
+        self._is_durable = is_durable
         self._folder = Path(tempfile.mkdtemp(prefix="reactive-ws-pg-"))
         self._process: subprocess.Popen[bytes] | None = None
         with socket.socket() as free:
@@ -50,13 +54,20 @@ class Postgres:
     def _data(self) -> Path:
         return self._folder / "data"
 
+    @property
+    def pid(self) -> int:
+        """The number of the server's first process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Starts the server and waits until it answers."""
         self._process = subprocess.Popen(
             [
                 self._binaries / "postgres",
                 *("-D", self._data, "-p", str(self.port), "-h", "127.0.0.1", "-k", self._folder),
-                *("-c", "fsync=off", "-c", "max_connections=200"),
+                *("-c", f"fsync={'on' if self._is_durable else 'off'}"),
+                *("-c", "max_connections=200"),
             ],
             user=self._user,
             group=self._user,
@@ -106,6 +117,9 @@ class Postgres:
 
 def skip_without_postgres() -> Path:
     """Returns the folder of the programs; skips the test where they are missing, but never in CI."""
+    # Here, because the benchmarks start PostgreSQL too, and have no pytest.
+    from missing_parts import skip_or_fail
+
     binaries = find_postgres()
     if binaries is None:
         skip_or_fail("PostgreSQL is not installed (apt-get install postgresql)")
