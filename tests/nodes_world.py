@@ -1,8 +1,9 @@
 """Several nodes over one simulated log, with real services as clients, in virtual time.
 
 The log answers late and in any order, fails before and after a commit, delays and loses signals, and is restored from a backup.
-Connections break and nodes end. `check` knows the promises. Each command took effect once, and numbers have no holes. Every client heard every entry once
-and in order. At the end every client is where the log is.
+Connections break and nodes end. A consumer copies the names. Some commands decide on the state, some refuse on it, and some publish without a look at it. `check` knows the
+promises. Each command took effect once, and numbers have no holes. Every client heard every entry once and in order. No refusal and no checkpoint
+comes from an old state. At the end every client is where the log is.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from reactive_ws.errors import LogUnavailable
+from reactive_ws.errors import LogUnavailable, Refused
 from reactive_ws.outbox.delivery import Delivery, DeliveryStatus
 from reactive_ws.server import (
     Batch,
@@ -40,11 +41,29 @@ class Add(msgspec.Struct, frozen=True):
     name: str
 
 
-class Added(msgspec.Struct, frozen=True):
-    """A name was added as this number."""
+class AddBlindly(msgspec.Struct, frozen=True):
+    """Adds a name; its handler reads no state."""
 
     name: str
-    number: int
+
+
+class Confirm(msgspec.Struct, frozen=True):
+    """Is refused when the list has fewer names; changes nothing."""
+
+    count: int
+
+
+class Added(msgspec.Struct, frozen=True):
+    """A name was added as this number; None when the handler did not look."""
+
+    name: str
+    number: int | None
+
+
+class Copied(msgspec.Struct, frozen=True):
+    """The consumer saw this name."""
+
+    name: str
 
 
 @attrs.frozen
@@ -61,7 +80,10 @@ def append(state: Names, message: Added) -> Names:
 def registry() -> Registry:
     types = protocol_v1()
     types.message("add", guarantee=Guarantee.AT_LEAST_ONCE)(Add)
+    types.message("add.blindly", guarantee=Guarantee.AT_LEAST_ONCE)(AddBlindly)
+    types.message("confirm", guarantee=Guarantee.AT_LEAST_ONCE)(Confirm)
     types.message("added")(Added)
+    types.message("copied")(Copied)
     return types
 
 
@@ -157,7 +179,9 @@ class Cluster:
         self.clients = [self._client(number) for number in range(2)]
         self.heard: list[list[Envelope[Any]]] = [[], []]
         self.sent: dict[str, Delivery] = {}
+        self.confirmed: list[tuple[int, int, Delivery]] = []
         self.may_be_lost: set[str] = set()
+        self.after: list[str] = []
         self.backup: Any = None
         self.serial = 0
         self.restored = 0
@@ -188,6 +212,20 @@ class Cluster:
             names = context.state(state).names
             await asyncio.sleep(self.choose.choice([0.0, 0.01]))
             context.publish("s", Added(command.name, len(names)))
+            context.after_commit(lambda: self.after.append(command.name))
+
+        @server.command(AddBlindly)
+        async def add_blindly(command: AddBlindly, context: Context) -> None:
+            context.publish("s", Added(command.name, None))
+
+        @server.command(Confirm)
+        async def confirm(command: Confirm, context: Context) -> None:
+            if len(context.state(state).names) < command.count:
+                raise Refused("few", f"the list has fewer than {command.count} names")
+
+        @server.consumer("copier", "s", Added, from_start=True)
+        async def copy_name(message: Added, context: Context) -> None:
+            context.publish("copies", Copied(message.name))
 
         stack = contextlib.AsyncExitStack()
         await stack.enter_async_context(server.serve(f"node{number}", 80))
@@ -230,7 +268,13 @@ class Cluster:
         elif rare < 0.7:
             self.serial += 1
             name = f"n{self.serial}"
-            self.sent[name] = self.choose.choice(self.clients).send(Add(name))
+            make = self.choose.choice([Add, Add, AddBlindly])
+            self.sent[name] = self.choose.choice(self.clients).send(make(name))
+        elif rare < 0.8:
+            # The list has these names already, so only a look at an old state can refuse.
+            count = len(self.names())
+            delivery = self.choose.choice(self.clients).send(Confirm(count))
+            self.confirmed.append((self.restored, count, delivery))
         await asyncio.sleep(self.choose.choice([0.0, 0.001, 0.05, 0.5]))
 
     def copy(self) -> Any:
@@ -257,12 +301,18 @@ class Cluster:
 
     def rows(self) -> list[Added]:
         """Returns all entries of the stream."""
-        stored = self.shared._memory.streams.get("s")
+        return [msgspec.convert(payload, Added) for payload in self.payloads("s")]
+
+    def copies(self) -> list[str]:
+        """Returns the names that the consumer saw."""
+        return [payload["name"] for payload in self.payloads("copies")]
+
+    def payloads(self, stream: str) -> list[Any]:
+        """Returns what is on a stream."""
+        stored = self.shared._memory.streams.get(stream)
         entries = [] if stored is None else [row[0] for row in stored.entries.values()]
         return [
-            msgspec.convert(msgspec.json.decode(text)["payload"], Added)
-            for entry in entries
-            for text in entry.messages
+            msgspec.json.decode(text)["payload"] for entry in entries for text in entry.messages
         ]
 
     async def heal(self) -> None:
@@ -274,19 +324,41 @@ class Cluster:
         async with asyncio.timeout(400.0):
             while not all(
                 delivery.status in (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.UNCERTAIN)
-                for delivery in self.sent.values()
+                for delivery in (*self.sent.values(), *self.waiting())
             ):
                 await asyncio.sleep(1.0)
+            while not self.restored and len(self.copies()) < len(self.names()):
+                await asyncio.sleep(1.0)
         await asyncio.sleep(20.0)
+
+    def waiting(self) -> list[Delivery]:
+        """Returns the confirmations that were not answered yet."""
+        ended = (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.FAILED, DeliveryStatus.UNCERTAIN)
+        return [delivery for _, _, delivery in self.confirmed if delivery.status not in ended]
 
     async def check(self) -> None:
         """Says what was broken."""
         rows = self.rows()
-        assert [row.number for row in rows] == list(range(len(rows))), "a decision on an old state"
+        for number, row in enumerate(rows):
+            assert row.number in (number, None), "a decision on an old state"
+        for restored, count, delivery in self.confirmed:
+            # A backup has fewer names, so a refusal is right after one was restored.
+            if restored == self.restored:
+                assert delivery.status is not DeliveryStatus.FAILED, (
+                    f"refused on an old state: {count}"
+                )
         counts = Counter(row.name for row in rows)
         assert max(counts.values(), default=0) <= 1, f"done twice: {counts.most_common(3)}"
         missing = set(self.sent) - set(counts) - self.may_be_lost
         assert not missing, f"acknowledged and not in the log: {missing}"
+        after = Counter(name for name in self.after if name not in self.may_be_lost)
+        assert max(after.values(), default=0) <= 1, "a function after the commit ran twice"
+        assert set(after) <= set(counts), "a function after the commit ran without one"
+        if not self.restored:
+            # A restored backup is a gap, and a consumer goes on behind it.
+            assert self.copies() == [row.name for row in rows], (
+                "a consumer missed or doubled a name"
+            )
         stored = self.shared._memory.streams.get("s")
         for client, heard in zip(self.clients, self.heard, strict=True):
             places = [(envelope.epoch, envelope.seq) for envelope in heard]

@@ -36,7 +36,7 @@ from reactive_ws.server.session import (
 from reactive_ws.wire import Guarantee, JsonCodec, Position, Registry, protocol_v1
 
 EXTRA = "y"
-"""A stream that the client subscribes to and leaves again, while it is connected."""
+"""A stream that the client subscribes to and leaves again, while it is connected; it is refused now and then."""
 
 
 def registry() -> Registry:
@@ -159,6 +159,13 @@ class Client:
     unsettled: set[str] = attrs.Factory(set)
     """The commands that the last sync named and that were not acknowledged since."""
     pieces: list[str] = attrs.Factory(list)
+    forgotten: set[str] = attrs.Factory(set)
+    """Streams that the client heard of, and whose position it dropped."""
+
+    def forget(self, name: str) -> None:
+        """Drops a position, as a client with too many streams does."""
+        del self.positions[name]
+        self.forgotten.add(name)
 
     def resume(self, channels: list[str], chunks: bool) -> list[str]:
         self.is_ready, self.had_mark = False, self.mark is not None
@@ -192,17 +199,27 @@ class Client:
                 at = Position(row["epoch"], row["seq"])
                 old = self.positions.get(name)
                 if not row["recovered"]:
-                    if row.get("new") and self.had_mark and name != EXTRA:
+                    if (
+                        row.get("new")
+                        and self.had_mark
+                        and name != EXTRA
+                        and name not in self.forgotten
+                    ):
                         self.unnamed.append(name)
                     self.positions[name] = at
                     self.excuse(name, at)
                 elif row.get("new"):
+                    if not self.had_mark:
+                        self.broken.append(f"{name} is replayed from its beginning without a mark")
                     self.positions[name] = Position(at.epoch, 0)
                     self.replay_until[name] = at
                 else:
                     if old is None:
                         self.broken.append(f"{name} is recovered, and the client never named it")
                     self.replay_until[name] = at
+                self.forgotten.discard(name)
+            if EXTRA in payload.get("refused", {}):
+                self.wants_extra = self.hears_extra = False
             if payload.get("mark"):
                 self.mark = payload["mark"]
             if not payload.get("more") and "mark" in payload:
@@ -213,6 +230,8 @@ class Client:
                 if not row["recovered"]:
                     self.positions[name] = Position(row["epoch"], row["seq"])
                     self.excuse(name, self.positions[name])
+        elif kind == "error" and payload.get("replyTo") == "x":
+            self.is_asking = self.wants_extra = self.hears_extra = False
         elif kind == "unsubscribed":
             self.is_asking, self.hears_extra = False, False
         elif kind == "snapshot":
@@ -308,6 +327,7 @@ class World:
         self.asks: list[Ask] = []
         self.frames: list[str] = []
         self.unheard: list[frozenset[str] | None] = []
+        self.offers: list[tuple[str, Position, EncodedPage]] = []
         self.commands = 0
         self.renewals = 0
         self.types = registry()
@@ -322,7 +342,7 @@ class World:
 
     def step(self) -> None:
         actions: list[Callable[[], None]] = [self.append, self.append, self.answer, self.answer]
-        actions += [self.deliver, self.deliver, self.signal, self.signal]
+        actions += [self.deliver, self.deliver, self.signal, self.signal, self.offer, self.offer]
         rare = self.choose.random()
         window = MakeState if self.is_late else ReadHeads
         is_reading = any(isinstance(ask.question, window) for ask in self.asks)
@@ -339,8 +359,8 @@ class World:
             actions = [self.renew]
         elif 0.2 <= rare < 0.47:
             actions = [self.connect, self.command, self.ping, self.ping, self.room, self.finish]
-            actions += [self.command, self.command, self.extra, self.extra, self.sync, self.sync]
-            actions += [self.connect, self.connect]
+            actions += [self.command, self.command, self.sync, self.sync]
+            actions += [self.connect, self.connect, *[self.extra] * 4]
         self.choose.choice(actions)()
 
     def append(self) -> None:
@@ -359,6 +379,17 @@ class World:
         self.session = self.make(settings, self.types, JsonCodec(self.types), identity="i")
         # Signals from before the connection are not for this session; those under way are.
         self.perform(self.session.opened(0.0))
+        # Of a stream that began behind its mark a client drops no position: it would be replayed.
+        epoch, _, commits = (self.client.mark or "").rpartition(":")
+        known = [
+            name
+            for name in sorted(self.client.positions)
+            if epoch == self.log.epoch
+            and name in self.log.streams
+            and self.log.streams[name].born <= int(commits)
+        ]
+        if known and self.choose.random() < 0.1:
+            self.client.forget(self.choose.choice(known))
         for frame in self.client.resume(list(self.CHANNELS), self.choose.random() < 0.5):
             self.perform(self.session.received(frame))
 
@@ -372,7 +403,7 @@ class World:
             # The node goes on with what it was running, although no client hears the answer.
             self.orphans += [ask.question for ask in self.asks if isinstance(ask.question, Run)]
             self.client.part = 0
-            self.session, self.asks, self.frames = None, [], []
+            self.session, self.asks, self.frames, self.offers = None, [], [], []
 
     def command(self) -> None:
         if self.session is None or not self.client.is_ready:
@@ -419,8 +450,25 @@ class World:
     def signal(self) -> None:
         if self.log.signals:
             changed = self.log.signals.pop(0)
-            if self.session is not None:
+            if self.session is None:
+                return
+            if changed is None or self.choose.random() < 0.5:
                 self.perform(self.session.changed(changed))
+                return
+            # The node reads a page for all of its clients. Where most of them are, this one need not be.
+            for stream in sorted(changed):
+                head = self.log.head(stream)
+                after = Position(head.epoch, max(0, head.seq - self.choose.choice([0, 1, 1, 1, 2])))
+                page = self.log.page(ReadPage(stream, after, 1024))
+                self.offers.append((stream, after, page))
+
+    def offer(self) -> None:
+        if self.offers and self.session is not None:
+            stream, after, page = self.offers.pop(0)
+            effects = self.session.offered(stream, after, page)
+            if effects is None:
+                effects = self.session.changed(frozenset({stream}))
+            self.perform(effects)
 
     def deliver(self) -> None:
         if self.frames:
@@ -434,8 +482,12 @@ class World:
 
     def answer_to(self, question: Any) -> Any:
         match question:
-            case Rights():
-                return {}
+            case Rights(channels):
+                return {
+                    name: "forbidden"
+                    for name in channels
+                    if name == EXTRA and self.choose.random() < 0.1
+                }
             case Authenticate():
                 return "i"
             case MakeMark():
@@ -488,11 +540,12 @@ class World:
             for _ in range(5_000):
                 assert self.session is not None
                 self.perform(self.session.took(has_room=True))
-                if not (self.asks or self.frames or self.log.signals):
+                if not (self.asks or self.frames or self.log.signals or self.offers):
                     break
                 self.answer()
                 self.deliver()
                 self.signal()
+                self.offer()
             else:
                 raise AssertionError("the session does not come to rest")
             for command, streams in list(self.client.pending.items()):

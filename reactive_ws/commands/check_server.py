@@ -19,7 +19,7 @@ _EPILOG = "rules:\n" + "\n".join(f"  {name:<14} {row[0]}" for name, row in SERVE
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("url", metavar="URL", help="where the server is, such as ws://127.0.0.1:8000/live")
+    add("url", metavar="URL", help="where the server is, such as ws://127.0.0.1:8000/live/")
     add("--channel", metavar="STREAM", help="a stream that the command appends to")
     add(
         "--command",

@@ -9,6 +9,7 @@ Modules in reading order:
     logs      the logs: in memory, in a SQLite file, in PostgreSQL
     session   the server's side of protocol v1 for one client, without I/O
     access    tokens and origins
+    calling   calls functions of the application
     states    states that are folded from entries, and their checkpoints
     context   `Context`: reads and writes of a handler
     commands  runs handlers, and again after a conflict

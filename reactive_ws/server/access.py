@@ -8,7 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import attrs
 
-__all__ = ["SUBPROTOCOL", "Request", "is_allowed_origin", "request_of"]
+from ..errors import UsageError
+
+__all__ = ["SUBPROTOCOL", "Request", "check_origins", "is_allowed_origin", "request_of"]
 
 SUBPROTOCOL = "reactive-ws.v1"
 _BEARER = "bearer."
@@ -53,6 +55,26 @@ def _token(headers: Mapping[str, str], query: str, offered: Sequence[str]) -> st
             except ValueError:
                 return ""
     return None
+
+
+def check_origins(origins: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Returns the origins as a tuple.
+
+    Raises:
+        UsageError: one text in place of a list, or a text that no browser sends as an origin.
+    """
+    if origins is None:
+        return None
+    if isinstance(origins, str):
+        raise UsageError(f"origins= takes a list; write origins=[{origins!r}]")
+    for origin in origins:
+        parts = urlsplit(origin)
+        if origin != "*" and origin != f"{parts.scheme}://{parts.netloc}".lower():
+            raise UsageError(
+                f"{origin!r} is not an origin; write the scheme and the host in lower case, and nothing behind them, "
+                "such as 'https://app.example.org'"
+            )
+    return tuple(origins)
 
 
 def is_allowed_origin(request: Request, allowed: Sequence[str] | None) -> bool:

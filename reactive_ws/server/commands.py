@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import logging
 import time
 from collections import OrderedDict
@@ -19,6 +18,7 @@ import msgspec
 
 from ..errors import Conflict, LogError, LogUnavailable, Refused, UsageError
 from ..wire import Codec, Envelope, Position, Registry
+from .calling import called, resolve
 from .context import Context, MissingState, Noted
 from .logs import Batch, CommandKey, Entry, Log, Outcome
 from .session import Accepted, Failure
@@ -215,14 +215,13 @@ class Commands:
                 identity=identity,
                 key=key,
                 channel=channel,
-                connection=transaction.connection,
+                connection=lambda: transaction.connection,
                 is_contended=lambda stream: stream in self._turns and stream not in own_turns,
             )
             try:
                 async with asyncio.timeout(self._timeout):
-                    reply = act(context)
-                    if inspect.isawaitable(reply):
-                        reply = await reply
+                    with called():
+                        reply = await resolve(act(context))
             except Refused as refused:
                 await self._check_reads(context)
                 if key is None:
@@ -280,9 +279,8 @@ class Commands:
 
     async def _call_after(self, function: Callable[[], Awaitable[None] | None]) -> None:
         try:
-            result = function()
-            if inspect.isawaitable(result):
-                await result
+            with called():
+                await resolve(function())
         except Exception:  # noqa: BLE001 - of the application; the command is in the log already
             _log.exception("a function after the commit failed; the command counts")
 

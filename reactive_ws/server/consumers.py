@@ -8,7 +8,6 @@ message, after a growing pause, and the messages behind it wait.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Callable
 from typing import Any, Final
@@ -18,6 +17,7 @@ import msgspec
 
 from ..errors import Conflict, LogError, MessageRejected, UsageError
 from ..wire import Codec, Position
+from .calling import resolve
 from .commands import Commands
 from .context import Context, Noted
 from .logs import CommandKey, Entry, Log, check_stream
@@ -171,9 +171,7 @@ class Consumers:
         async def act(context: Context) -> None:
             context.expect(consumer.own_stream, own)
             for payload in payloads:
-                result = consumer.function(payload, context)
-                if inspect.isawaitable(result):
-                    await result
+                await resolve(consumer.function(payload, context))
             context.publish(consumer.own_stream, Noted(msgspec.json.encode(entry.position)))
 
         at = entry.position

@@ -47,7 +47,6 @@ class Context:
         identity: What `authorize` returned for the client; "" for `Server.publish` and consumers.
         key: The key of the command, the same in every run; None for messages that are not acknowledged.
         channel: The channel of the command's message; equal to its type when the client named none, None without a client.
-        connection: The database connection whose transaction the entry is written in; None for logs without one.
     """
 
     def __init__(
@@ -57,13 +56,13 @@ class Context:
         identity: str = "",
         key: CommandKey | None = None,
         channel: str | None = None,
-        connection: object | None = None,
+        connection: Callable[[], object | None] = lambda: None,
         is_contended: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.identity = identity
         self.key = key
         self.channel = channel
-        self.connection = connection
+        self._connection = connection
         self._states = states
         self._is_contended = is_contended
         self._published: dict[str, list[tuple[object, str | None]]] = {}
@@ -73,6 +72,11 @@ class Context:
 
     def __repr__(self) -> str:
         return f"<Context of {self.identity!r}, {self.key!r}>"
+
+    @property
+    def connection(self) -> object | None:
+        """The database connection whose transaction the entry is written in; None for logs without one."""
+        return self._connection()
 
     @overload
     def state(self, of: Stated[S], stream: str | None = None) -> S: ...

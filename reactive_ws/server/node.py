@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Final, Protocol
+
+import attrs
 
 from ..errors import LogError
+from ..wire import Position
 from .access import Request
-from .logs import Log
+from .logs import PAGE_BYTES, Log
 from .session import (
     Accepted,
     Ask,
@@ -37,9 +40,9 @@ from .session import (
     encode_entry,
 )
 
-__all__ = ["Answering", "Disconnected", "Duplex", "Node", "resolve"]
+__all__ = ["Answering", "Disconnected", "Duplex", "Node"]
 
-T = TypeVar("T")
+_PageKey = tuple[str, tuple[int, int], Position, int]
 
 _log = logging.getLogger("reactive_ws.server")
 _ROOM: Final = 65_536
@@ -106,6 +109,7 @@ class _Client:
         self._request = request
         self._outgoing: deque[str | bytes] = deque()
         self._size = 0
+        self._is_full = False
         self._wakes = asyncio.Event()
         self._may_read = asyncio.Event()
         self._may_read.set()
@@ -140,6 +144,9 @@ class _Client:
                 case Write(frame):
                     self._outgoing.append(frame)
                     self._size += len(frame)
+                case Ask(number, ReadPage() as question):
+                    # Most questions are for a page, and many clients ask for the same one: no task for each of them.
+                    self._node.page(question).add_done_callback(partial(self._take_page, number))
                 case Ask():
                     task = asyncio.create_task(self._answer(effect))
                     self._questions.add(task)
@@ -152,6 +159,7 @@ class _Client:
         if self._outgoing or self._closing is not None:
             self._wakes.set()
             if self._size > _ROOM:
+                self._is_full = True
                 self.session.took(has_room=False)
         if self.session.wants_input:
             self._may_read.set()
@@ -198,7 +206,9 @@ class _Client:
                 if self._closing is not None:
                     await self._duplex.close(self._closing.code, self._closing.reason)
                     return
-                self.perform(self.session.took(has_room=True))
+                if self._is_full:
+                    self._is_full = False
+                    self.perform(self.session.took(has_room=True))
 
     async def _answer(self, ask: Ask) -> None:
         try:
@@ -214,6 +224,24 @@ class _Client:
                 for channel, payload in answer.told:
                     self._node.tell(channel, payload, but=self)
             self.perform(self.session.answered(ask.number, answer))
+
+    def _take_page(self, number: int, page: asyncio.Task[EncodedPage]) -> None:
+        if page.cancelled():
+            return
+        error = page.exception()
+        if error is None:
+            self.perform(self.session.answered(number, page.result()))
+        else:
+            self.perform(self.session.failed(number, error))
+
+
+@attrs.define
+class _Offer:
+    """A page that is read for all clients of a stream that have it up to a position."""
+
+    after: Position
+    is_again: bool = False
+    """Whether the stream changed again since the read began."""
 
 
 class Node:
@@ -241,7 +269,9 @@ class Node:
         self._folded = folded
         self._on_change = on_change
         self._clients: set[_Client] = set()
-        self._pages: OrderedDict[tuple[object, ...], asyncio.Task[EncodedPage]] = OrderedDict()
+        self._pages: OrderedDict[_PageKey, asyncio.Task[EncodedPage]] = OrderedDict()
+        self._tails: OrderedDict[str, Position] = OrderedDict()
+        self._offers: dict[str, _Offer] = {}
         self._generations: dict[str, int] = {}
         self._everything = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -324,7 +354,7 @@ class Node:
             case ReadHeads(pattern, born_after):
                 return await self._log.heads(pattern, born_after)
             case ReadPage():
-                return await self._page(question)
+                return await asyncio.shield(self.page(question))
             case FindOutcomes(keys):
                 return await self._log.outcomes(keys)
             case MakeState(stream):
@@ -332,25 +362,36 @@ class Node:
             case Run():
                 return await self._answering.run(question)
 
-    async def _page(self, question: ReadPage) -> EncodedPage:
+    def page(self, question: ReadPage) -> asyncio.Task[EncodedPage]:
+        """Returns the task that reads a page; clients that ask for the same one before the stream changes share it."""
         generation = (self._everything, self._generations.get(question.stream, 0))
         key = (question.stream, generation, question.after, question.limit_bytes)
         task = self._pages.get(key)
         if task is None:
             task = self._pages[key] = asyncio.create_task(self._read_page(question))
+            self.keep(task)
+            task.add_done_callback(partial(self._forget_failed, key))
             while len(self._pages) > _MAX_PAGES:
                 self._pages.popitem(last=False)
-        try:
-            return await asyncio.shield(task)
-        except BaseException:
-            self._pages.pop(key, None)
-            raise
+        return task
+
+    def _forget_failed(self, key: _PageKey, task: asyncio.Task[EncodedPage]) -> None:
+        if task.cancelled() or task.exception() is None:
+            return
+        if not isinstance(task.exception(), LogError):
+            _log.error("a page cannot be read", exc_info=task.exception())
+        if self._pages.get(key) is task:
+            del self._pages[key]
 
     async def _read_page(self, question: ReadPage) -> EncodedPage:
         after = question.after if question.after.epoch else None
         page = await self._log.read(question.stream, after, question.limit_bytes)
         if page.entries is None:
             return EncodedPage(page.head, None)
+        if not page.more:
+            self._tails[question.stream] = page.head
+            while len(self._tails) > _MAX_PAGES:
+                self._tails.popitem(last=False)
         return EncodedPage(page.head, [encode_entry(entry) for entry in page.entries], page.more)
 
     # --- the log --------------------------------------------------------------------------------------------------------
@@ -371,6 +412,7 @@ class Node:
         if changed is None:
             self._everything += 1
             self._generations.clear()
+            self._tails.clear()
         else:
             for stream in changed:
                 self._generations[stream] = self._generations.get(stream, 0) + 1
@@ -378,8 +420,42 @@ class Node:
                 self._everything += 1
                 self._generations.clear()
         self._on_change(changed)
+        for stream in changed or ():
+            self._begin_offer(stream)
+        left = changed if changed is None else changed - self._offers.keys()
+        if left is None or left:
+            for client in list(self._clients):
+                client.perform(client.session.changed(left))
+
+    def _begin_offer(self, stream: str) -> None:
+        """Reads what is behind the newest page of a stream, for all clients that are there: most of them are.
+
+        While that is read, a further change waits: the next page has it.
+        """
+        offer = self._offers.get(stream)
+        if offer is not None:
+            offer.is_again = True
+        elif (at := self._tails.get(stream)) is not None and self._clients:
+            self._offers[stream] = _Offer(at)
+            page = self.page(ReadPage(stream, at, PAGE_BYTES))
+            page.add_done_callback(partial(self._offer, stream))
+
+    def _offer(self, stream: str, task: asyncio.Task[EncodedPage]) -> None:
+        offer = self._offers.pop(stream)
+        page = None if task.cancelled() or task.exception() is not None else task.result()
+        takers = 0
         for client in list(self._clients):
-            client.perform(client.session.changed(changed))
+            effects = None if page is None else client.session.offered(stream, offer.after, page)
+            if effects is None:
+                # It is elsewhere in the stream, or busy, or has no room: it asks for its own page.
+                effects = client.session.changed(frozenset({stream}))
+            else:
+                takers += 1
+            client.perform(effects)
+        if not takers:
+            self._tails.pop(stream, None)
+        if offer.is_again:
+            self._hear(frozenset({stream}))
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
@@ -394,10 +470,3 @@ class Node:
                     await self._log.prune(self._folded())
                 except LogError as error:
                     _log.warning("old entries stay until the log is back: %s", error)
-
-
-async def resolve(value: T | Awaitable[T]) -> T:
-    """Returns what a sync or async function of the application returned."""
-    if inspect.isawaitable(value):
-        return await value
-    return value

@@ -12,6 +12,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
+from types import NoneType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -25,13 +26,14 @@ from ..connection import CloseCode
 from ..engine import refuse_copy
 from ..errors import LogError, UsageError
 from ..wire import JsonCodec, Position, Registry
-from .access import SUBPROTOCOL, Request, is_allowed_origin, request_of
+from .access import SUBPROTOCOL, Request, check_origins, is_allowed_origin, request_of
+from .calling import called, resolve
 from .commands import Commands
 from .consumers import Consumers
 from .context import Context
 from .listening import listen, url_of
 from .logs import Log, MemoryLog, Outcome
-from .node import Node, resolve
+from .node import Node
 from .session import Failure, Run, ServerSession, SessionSettings, StateAt
 from .shells import AsgiDuplex, Receive, Scope, Send, SocketDuplex
 from .snapshots import SnapshotContext, Snapshots
@@ -74,6 +76,9 @@ class Server:
         close_code: The close code of a server that ends.
         allow_plain: Lets clients in that offer no subprotocol. They get messages without positions, no `hello` and no replay.
         on_log_error: Called on the server's loop when the log failed on a command, for an alert.
+
+    Raises:
+        UsageError: `origins` has a text that is not an origin.
     """
 
     __reduce_ex__ = refuse_copy
@@ -114,7 +119,7 @@ class Server:
         self._authorize = authorize
         self._may_subscribe = may_subscribe
         self._may_send = may_send
-        self._origins = origins
+        self._origins = check_origins(origins)
         self._settings = settings or SessionSettings()
         if self._settings.dedup is None:
             self._settings = attrs.evolve(self._settings, dedup=self.log.dedup_seconds)
@@ -448,10 +453,17 @@ class Server:
         if self._authorize is None:
             return ""
         try:
-            return await resolve(self._authorize(request))
+            with called():
+                identity = await resolve(self._authorize(request))
+            # An application without types may return anything.
+            if not isinstance(identity, (str, NoneType)):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(
+                    f"authorize returned {type(identity).__name__}; return the client's identity as a text, or None to refuse it"
+                )
         except Exception:  # noqa: BLE001 - of the application; no client gets in by an error
             _log.exception("authorize failed; the client is refused")
             return None
+        return identity
 
     async def _serve(
         self,
@@ -472,11 +484,17 @@ class Server:
 
     async def may_hear(self, identity: str, channel: str) -> bool:
         """Tells whether a client may hear a channel."""
-        return self._may_subscribe is None or await resolve(self._may_subscribe(identity, channel))
+        if self._may_subscribe is None:
+            return True
+        with called():
+            return await resolve(self._may_subscribe(identity, channel))
 
     async def may_send(self, identity: str, payload: object) -> bool:
         """Tells whether a client may send a message."""
-        return self._may_send is None or await resolve(self._may_send(identity, payload))
+        if self._may_send is None:
+            return True
+        with called():
+            return await resolve(self._may_send(identity, payload))
 
     async def make_state(self, stream: str) -> StateAt | None:
         """Returns the state of a stream as clients get it; None when none is declared."""
@@ -484,8 +502,15 @@ class Server:
 
     async def run(self, question: Run) -> Any:
         """Runs the handler of a message."""
-        if not await self.may_send(question.identity, question.envelope.payload):
-            return Failure("forbidden", f"you may not send {question.envelope.type!r}")
+        kind = question.envelope.type
+        try:
+            is_allowed = await self.may_send(question.identity, question.envelope.payload)
+        except Exception:  # noqa: BLE001 - of the application; the command waits at its client
+            _log.exception("may_send failed on %r; the client sends the message again", kind)
+            text = "the server failed on this message; its log says why"
+            return Failure("internal", text, is_retryable=True, after=1.0)
+        if not is_allowed:
+            return Failure("forbidden", f"you may not send {kind!r}")
         return await self._commands.run(question.envelope, question.key, question.identity)
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from ..errors import UsageError
 from ..wire import Position
+from .calling import called
 from .logs import Log, is_pattern, matches, name_problem
 from .session import StateAt
 from .states import States
@@ -91,5 +92,6 @@ class Snapshots:
     ) -> StateAt:
         assert isinstance(self._log, _Reading)
         async with self._log.reading(stream) as (connection, position):
-            state = await function(SnapshotContext(stream, connection))
+            with called():
+                state = await function(SnapshotContext(stream, connection))
         return StateAt(position, msgspec.json.encode(state))

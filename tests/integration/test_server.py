@@ -441,6 +441,34 @@ def test_an_authorize_that_raises_lets_no_client_in(caplog: pytest.LogCaptureFix
     run(check())
 
 
+def test_an_identity_that_is_not_a_text_lets_no_client_in(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def check() -> None:
+        async with todo_server(authorize=lambda _: True).serve(port=0) as url:
+            with pytest.raises(InvalidStatus):
+                async with raw(url, additional_headers={"Authorization": "Bearer secret"}):
+                    pass
+        assert "authorize returned bool; return the client's identity as a text" in caplog.text
+
+    run(check())
+
+
+@pytest.mark.parametrize(
+    ("origins", "said"),
+    [
+        ("https://app.example.org", r"write origins=\['https://app.example.org'\]"),
+        (["https://app.example.org/"], "is not an origin"),
+        (["https://App.example.org"], "is not an origin"),
+        (["app.example.org"], "is not an origin"),
+        (["https://app.example.org/page"], "is not an origin"),
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_refused_at_once(origins: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Server(protocol_v1(), origins=origins)
+
+
 def test_a_handler_that_raises_hangs_or_is_missing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "websockets")
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import attrs
 import pytest
-from nodes_world import Cluster, FaultyLog, FaultyTransaction
+from nodes_world import Added, Cluster, FaultyLog, FaultyTransaction, registry
 
-from reactive_ws.server import Batch, Outcome
+from reactive_ws.server import Batch, Context, MemoryLog, Outcome, Page, Server, states
 from reactive_ws.server.commands import Commands
+from reactive_ws.server.consumers import Consumers
 from reactive_ws.server.node import Node
 from reactive_ws.server.session import ServerSession
 from reactive_ws.server.states import States
 from reactive_ws.testing import Livelock, World
+from reactive_ws.wire import Position
 
 STEPS = 60
 RUNS = 60 if os.environ.get("REACTIVE_WS_PROFILE") == "deep" else 4
@@ -26,6 +30,11 @@ RUNS = 60 if os.environ.get("REACTIVE_WS_PROFILE") == "deep" else 4
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
+
+
+@pytest.fixture(autouse=True)
+def _many_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(states, "_ENTRIES", 4)
 
 
 def run(seed: int, make_log: Any = FaultyLog) -> None:
@@ -43,6 +52,38 @@ def run(seed: int, make_log: Any = FaultyLog) -> None:
 @pytest.mark.parametrize("seed", range(RUNS))
 def test_what_is_promised_holds_over_a_log_that_fails(seed: int) -> None:
     run(seed)
+
+
+class LatePages(MemoryLog):
+    """Answers a read late, with what was there when it was asked."""
+
+    async def read(self, stream: str, after: Position | None, limit_bytes: int = 2**18) -> Page:
+        page = await super().read(stream, after, limit_bytes)
+        await asyncio.sleep(0.05)
+        return page
+
+
+def heard_of_changes_while_pages_are_read(count: int) -> list[int | None]:
+    """Publishes while the page of an earlier entry is read; returns the numbers that a client heard."""
+    heard: list[int | None] = []
+
+    async def body(world: World) -> None:
+        server = Server(registry(), log=LatePages())
+        async with server.serve("server", 80):
+            service = world.service("ws://server:80/", registry=registry())
+            service.messages("s", subscribe=True).subscribe(lambda _: None)
+            service.on(Added, lambda message: heard.append(message.number))
+            await service.connect()
+            await service.wait_connected()
+            for number in range(count):
+                await server.publish("s", Added("name", number))
+                await asyncio.sleep(0.03 if number else 1.0)
+            await asyncio.sleep(5.0)
+            await service.disconnect()
+
+    with World(0) as world:
+        world.run(body(world))
+    return heard
 
 
 # --- planted bugs -----------------------------------------------------------------------------------------------------
@@ -84,6 +125,47 @@ def forgets_what_was_read(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Commands, "_batch", batch)
 
 
+def refuses_on_an_old_state(patch: pytest.MonkeyPatch) -> None:
+    async def check_nothing(_: Commands, __: Context) -> None:
+        return
+
+    patch.setattr(Commands, "_check_reads", check_nothing)
+
+
+def writes_a_checkpoint_of_an_old_state(patch: pytest.MonkeyPatch) -> None:
+    make = Commands._batch
+
+    async def batch(self: Commands, context: Context, reply: object) -> Batch:
+        made = await make(self, context, reply)
+        # What the handler read, without what the checkpoint was folded from.
+        return attrs.evolve(made, expected=dict(context.read))
+
+    patch.setattr(Commands, "_batch", batch)
+
+
+def runs_functions_before_the_commit(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Context, "after_commit", lambda _, function: function())
+
+
+def moves_a_consumer_before_its_effects(patch: pytest.MonkeyPatch) -> None:
+    async def handle(self: Consumers, consumer: Any, own: Any, entry: Any) -> Any:
+        own = await self._note(consumer, own, entry.position)
+        for payload in self._payloads(consumer, entry):
+            await self._commands.perform(partial(consumer.function, payload))
+        return own
+
+    patch.setattr(Consumers, "_handle", handle)
+
+
+def moves_a_consumer_behind_its_effects(patch: pytest.MonkeyPatch) -> None:
+    async def handle(self: Consumers, consumer: Any, own: Any, entry: Any) -> Any:
+        for payload in self._payloads(consumer, entry):
+            await self._commands.perform(partial(consumer.function, payload))
+        return await self._note(consumer, own, entry.position)
+
+    patch.setattr(Consumers, "_handle", handle)
+
+
 def acknowledges_before_the_log_does(patch: pytest.MonkeyPatch) -> None:
     commit = FaultyTransaction.commit
 
@@ -105,6 +187,16 @@ def keeps_old_pages(patch: pytest.MonkeyPatch) -> None:
         self._everything, self._generations = before[0], before[1]
 
     patch.setattr(Node, "_hear", keep)
+
+
+def forgets_changes_while_it_offers(patch: pytest.MonkeyPatch) -> None:
+    begin = Node._begin_offer
+
+    def forget(self: Node, stream: str) -> None:
+        if stream not in self._offers:
+            begin(self, stream)
+
+    patch.setattr(Node, "_begin_offer", forget)
 
 
 def counts_an_own_entry_twice(patch: pytest.MonkeyPatch) -> None:
@@ -156,7 +248,15 @@ def test_a_planted_bug_of_a_log_is_found(bug: type[FaultyLog]) -> None:
 
 @pytest.mark.parametrize(
     "plant",
-    [forgets_what_was_read, acknowledges_before_the_log_does, keeps_old_pages],
+    [
+        forgets_what_was_read,
+        refuses_on_an_old_state,
+        writes_a_checkpoint_of_an_old_state,
+        runs_functions_before_the_commit,
+        moves_a_consumer_before_its_effects,
+        acknowledges_before_the_log_does,
+        keeps_old_pages,
+    ],
 )
 def test_a_planted_bug_of_a_node_is_found(
     plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
@@ -169,6 +269,7 @@ def test_a_planted_bug_of_a_node_is_found(
 @pytest.mark.parametrize(
     "plant",
     [
+        moves_a_consumer_behind_its_effects,
         counts_an_own_entry_twice,
         keeps_a_state_over_a_restored_backup,
         keeps_the_epoch_over_a_restored_backup,
@@ -180,6 +281,16 @@ def test_a_planted_bug_that_needs_more_runs_is_found(
 ) -> None:
     plant(monkeypatch)
     find(FaultyLog)
+
+
+def test_what_changes_while_a_page_is_read_for_all_is_read_too_and_the_planted_bug_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard = heard_of_changes_while_pages_are_read
+    assert all(heard(count) == list(range(count)) for count in range(4, 8))
+    forgets_changes_while_it_offers(monkeypatch)
+    # When the last change comes while a page is read, no later one makes up for it.
+    assert any(heard(count) != list(range(count)) for count in range(4, 8))
 
 
 def find(make_log: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +12,9 @@ import msgspec
 import pytest
 from session_world import World
 
-from reactive_ws.server.session import ReadPage, ServerSession
+from reactive_ws.server.session import ReadPage, Run, ServerSession
 from reactive_ws.server.session.following import Following
-from reactive_ws.wire import Position, Unsubscribed
+from reactive_ws.wire import Position, Recovery, Unsubscribed
 
 RUNS = 150
 STEPS = 120
@@ -272,9 +273,74 @@ class KeepsWhatWasLeft(ServerSession):
         self._say("unsubscribed", Unsubscribed(channel), id)
 
 
+class TakesAnyOffer(ServerSession):
+    """Writes a page that the node read for other clients, wherever this one is."""
+
+    def offered(self, stream: str, after: Position, page: Any) -> Any:
+        at = self._following.written(stream)
+        return super().offered(stream, after if at is None else at, page)
+
+
+class TakesOffersWhileAPageIsRead(ServerSession):
+    """Writes an offered page although the answer to a question for pages is under way."""
+
+    def offered(self, stream: str, after: Position, page: Any) -> Any:
+        running, self._running = self._running, {}
+        try:
+            return super().offered(stream, after, page)
+        finally:
+            self._running = {**running, **self._running}
+
+
+class ReplaysAllAtFirstContact(ServerSession):
+    """Takes a client without a mark for one that knows no stream, and replays all of them."""
+
+    def _recover(self, resume: Any, name: str | None) -> Any:
+        resume.mark = resume.mark or "none:0"
+        yield from super()._recover(resume, name)
+
+
+class RecoversWhatWasForgotten(ServerSession):
+    """Says that nothing is missing of a stream whose position the client dropped."""
+
+    def _recover(self, resume: Any, name: str | None) -> Any:
+        self._had_mark = resume.mark is not None
+        yield from super()._recover(resume, name)
+
+    def _write_resumed(self, found: Any, refused: Any, mark: Any, id: Any) -> None:  # noqa: A002
+        if self._had_mark:
+            found = {
+                name: Recovery(True, row.epoch, row.seq, new=row.new) if row.new else row
+                for name, row in found.items()
+            }
+        super()._write_resumed(found, refused, mark, id)
+
+
+class KeepsWhatIsRefused(ServerSession):
+    """Follows a channel that the client may not hear."""
+
+    def _allow(self, channels: Any) -> Any:
+        refused = yield from super()._allow(channels)
+        for channel in refused:
+            self._following.add_channel(channel)
+        return refused
+
+
+class CommandsHoldUpTheRest(ServerSession):
+    """Runs commands on the lane of `sync` and `subscribe`."""
+
+    def _queue_command(self, envelope: Any) -> Any:
+        yield from self._run(envelope)
+
+
 @pytest.mark.parametrize(
     "bug",
     [
+        TakesAnyOffer,
+        TakesOffersWhileAPageIsRead,
+        ReplaysAllAtFirstContact,
+        RecoversWhatWasForgotten,
+        KeepsWhatIsRefused,
         AcksAfterTheState,
         MarkInEveryFrame,
         AnswersTheFirstFrameOfAResume,
@@ -330,6 +396,30 @@ def sync_while_an_old_command_ends(answers: int, make: Callable[..., ServerSessi
 def test_a_command_in_a_state_is_acknowledged_before_it_and_the_planted_bug_is_found() -> None:
     assert [sync_while_an_old_command_ends(n, ServerSession) for n in range(12)] == [[]] * 12
     assert any(sync_while_an_old_command_ends(n, OutcomesBeforeTheState) for n in range(12))
+
+
+def is_answered_while_a_command_runs(make: Callable[..., ServerSession]) -> bool:
+    """Asks for a state and for a pong while a handler runs; returns whether both came."""
+    world = World(random.Random(0), make)
+    world.connect()
+    world.settle()
+    world.log.append(["s/1"], None)
+    world.send("slow", ["s/1"])
+    world.sync()
+    world.ping()
+    for _ in range(20):
+        world.asks.sort(key=lambda ask: isinstance(ask.question, Run))
+        if world.asks and not isinstance(world.asks[0].question, Run):
+            ask = world.asks.pop(0)
+            assert world.session is not None
+            world.perform(world.session.answered(ask.number, world.answer_to(ask.question)))
+    kinds = [json.loads(frame)["type"] for frame in world.frames]
+    return "snapshot" in kinds and "pong" in kinds
+
+
+def test_a_command_that_runs_holds_nothing_up_and_the_planted_bug_is_found() -> None:
+    assert is_answered_while_a_command_runs(ServerSession)
+    assert not is_answered_while_a_command_runs(CommandsHoldUpTheRest)
 
 
 def test_marked_streams_take_turns() -> None:

@@ -268,6 +268,25 @@ class ServerSession:
         self._start_pages()
         return self._take()
 
+    def offered(
+        self, stream: str, after: Position, page: EncodedPage
+    ) -> list[SessionEffect] | None:
+        """The shell read a page that begins behind `after`, for every client that has the stream up to there.
+
+        Returns None when this client is elsewhere, reads a page, or takes nothing now: then `changed` lets it ask for its own page.
+        """
+        if (
+            self._is_closed
+            or not self._has_room
+            or page.entries is None
+            or _Lane.PAGES in self._running
+            or self._following.written(stream) != after
+        ):
+            return None
+        self._write_page(stream, page)
+        self._start_pages()
+        return self._take()
+
     def took(self, *, has_room: bool) -> list[SessionEffect]:
         """The socket took what was written; `has_room` when it takes more at once."""
         self._has_room = has_room

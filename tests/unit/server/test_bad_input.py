@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from reactive_ws.errors import LogUnavailable, Refused
@@ -24,6 +25,7 @@ from reactive_ws.server.access import SUBPROTOCOL
 from reactive_ws.server.session import ServerSession, SessionSettings
 from reactive_ws.testing import World, simulate
 from reactive_ws.testing.generating import wire_garbage
+from reactive_ws.transport import Header
 from reactive_ws.wire import Guarantee, JsonCodec, Position, Registry, protocol_v1
 
 
@@ -179,6 +181,86 @@ async def test_a_handler_that_hangs_is_cancelled_and_its_command_comes_again(
         assert (await log.read("s", None)).head.seq == 1
         await service.disconnect()
     assert "TimeoutError" in caplog.text
+
+
+@simulate
+async def test_a_handler_that_awaits_something_cancelled_fails_alone_and_its_command_comes_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log, runs = MemoryLog(), list[int]()
+    one = Server(registry(), log=log)
+
+    @one.command(Add)
+    async def add(command: Add, context: Context) -> None:
+        runs.append(command.number)
+        context.publish("s", Added(command.number))
+        if len(runs) < 3:
+            inner = asyncio.create_task(asyncio.sleep(1))
+            inner.cancel()
+            await inner
+
+        def mail() -> None:
+            raise asyncio.CancelledError
+
+        context.after_commit(mail)
+
+    async with World() as world, one.serve("server", 80):
+        service = world.service("ws://server:80/", registry=registry())
+        await service.connect()
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(service.send(Add(number)) for number in (7, 8, 9)))
+        # The first two runs failed; the client sends both again.
+        assert runs[:2] == [7, 8]
+        assert sorted(runs[2:]) == [7, 8, 9]
+        assert (await log.read("s", None)).head.seq == 3
+        await service.disconnect()
+    assert "catch asyncio.CancelledError around it" in caplog.text
+    assert "a function after the commit failed" in caplog.text
+
+
+@simulate
+async def test_rights_that_raise_or_await_something_cancelled_are_errors_and_let_no_client_in(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failing, refused = {"authorize", "may_send"}, list[str]()
+
+    async def cancelled(name: str) -> bool:
+        if name in failing:
+            refused.append(name)
+            raise asyncio.CancelledError
+        return True
+
+    async def who(_: object) -> str | None:
+        return "ada" if await cancelled("authorize") else None
+
+    one = server(
+        MemoryLog(),
+        authorize=who,
+        may_send=lambda _, __: cancelled("may_send"),
+        may_subscribe=lambda _, __: cancelled("may_subscribe"),
+    )
+    async with World() as world, one.serve("server", 80):
+        with pytest.raises(InvalidStatus) as rejected:
+            async with connect(
+                "ws://server:80/?token=x",
+                subprotocols=[Subprotocol(SUBPROTOCOL)],
+                proxy=None,
+            ):
+                pass
+        assert rejected.value.response.status_code == 401
+        failing.discard("authorize")
+        service = world.service("ws://server:80/", registry=registry(), auth=Header("x"))
+        await service.connect()
+        delivery = service.send(Add(1))
+        await asyncio.sleep(5)
+        assert delivery.status not in (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.FAILED)
+        failing.clear()
+        async with asyncio.timeout(60):
+            await delivery
+        await service.disconnect()
+    assert refused[:2] == ["authorize", "may_send"]
+    assert "authorize failed; the client is refused" in caplog.text
+    assert "may_send failed on 'add'" in caplog.text
 
 
 @simulate

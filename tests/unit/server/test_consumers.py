@@ -113,6 +113,30 @@ async def test_what_it_publishes_is_written_with_its_position_and_an_error_comes
 
 
 @simulate
+async def test_a_consumer_that_awaits_something_cancelled_is_called_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    got: list[int] = []
+    one = Server(registry(), log=MemoryLog())
+
+    @one.consumer("c", "s", Added)
+    async def take(message: Added, _: Context) -> None:
+        got.append(message.number)
+        if len(got) == 1:
+            inner = asyncio.create_task(asyncio.sleep(1))
+            inner.cancel()
+            await inner
+
+    await one.start()
+    await one.publish("s", Added(1))
+    await one.publish("s", Added(2))
+    await asyncio.sleep(5)
+    await one.stop()
+    assert got == [1, 1, 2]
+    assert "catch asyncio.CancelledError around it" in caplog.text
+
+
+@simulate
 async def test_on_several_nodes_one_of_them_writes() -> None:
     log, got = MemoryLog(), [list[int](), list[int]()]
     nodes = [server(log.node(), seen) for seen in got]

@@ -83,6 +83,7 @@ class PostgresLog:
         self._command_timeout = command_timeout
         self._look_interval = look_interval
         self._system = ""
+        self._lent: set[int] = set()
         self._pool: Pool | None = None
         self._listening: asyncio.Task[None] | None = None
         self._followers: list[asyncio.Queue[frozenset[str] | None]] = []
@@ -110,6 +111,7 @@ class PostgresLog:
                 max_size=self._max_connections,
                 timeout=10.0,
                 command_timeout=self._command_timeout,
+                reset=self._reset,
             )
         self._pool = pool
         try:
@@ -215,6 +217,7 @@ class PostgresLog:
                     self._system,
                 )
             assert row is not None
+            self.lend(connection)
             try:
                 yield connection, Position(row["epoch"], row["seq"] or 0)
             finally:
@@ -335,6 +338,17 @@ class PostgresLog:
             with contextlib.suppress(*_FOREIGN):
                 await acquiring.__aexit__(None, None, None)
 
+    def lend(self, connection: Connection) -> None:
+        """The application gets this connection, and may change its session."""
+        self._lent.add(connection.get_server_pid())
+
+    async def _reset(self, connection: Connection) -> None:
+        """Resets a connection that comes back to the pool. What the log itself does leaves nothing behind, and needs no round trip."""
+        pid = connection.get_server_pid()
+        if pid in self._lent:
+            self._lent.discard(pid)
+            await connection.execute(connection.get_reset_query())
+
     # --- signals --------------------------------------------------------------------------------------------------------
 
     async def follow(self) -> AsyncIterator[frozenset[str] | None]:
@@ -422,11 +436,17 @@ class _PostgresTransaction:
 
     def __init__(self, log: PostgresLog, connection: Connection, key: CommandKey | None) -> None:
         self.known: Outcome | None = None
-        self.connection = connection
+        self._connection = connection
         self._log = log
         self._key = key
         self._transaction = connection.transaction()
         self._is_under_way = False
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, for a handler that writes rows of its own."""
+        self._log.lend(self._connection)
+        return self._connection
 
     async def start(self) -> None:
         """Begins the transaction and claims the key."""
@@ -434,7 +454,7 @@ class _PostgresTransaction:
             self._is_under_way = True
             await self._transaction.start()
             if self._key is not None:
-                row = await self.connection.fetchrow(
+                row = await self._connection.fetchrow(
                     "SELECT * FROM rws_claim($1)", pack_key(self._key)
                 )
                 if row is not None:
@@ -449,7 +469,7 @@ class _PostgresTransaction:
         wanted = [batch.expected.get(name) for name in names]
         states = [batch.checkpoints.get(name) for name in names]
         with _translated(self._log, names):
-            row = await self.connection.fetchrow(
+            row = await self._connection.fetchrow(
                 _APPEND,
                 self._log._system,
                 None if self._key is None else pack_key(self._key),
@@ -478,10 +498,10 @@ class _PostgresTransaction:
             return self.known
         with _translated(self._log):
             await self._end(commit=False)
-            self._transaction = self.connection.transaction()
+            self._transaction = self._connection.transaction()
             await self.start()
             if self.known is None and self._key is not None:
-                await self.connection.execute(
+                await self._connection.execute(
                     "UPDATE rws_outcomes SET accepted = false, reply = $2 WHERE key = $1",
                     pack_key(self._key),
                     reply,
@@ -493,7 +513,7 @@ class _PostgresTransaction:
     def is_connected(self) -> bool:
         """Whether the database can still be asked."""
         try:
-            return not self.connection.is_closed()
+            return not self._connection.is_closed()
         except _FOREIGN:  # the pool took a broken connection back
             return False
 
@@ -505,7 +525,7 @@ class _PostgresTransaction:
             except _FOREIGN:
                 # Cut or cancelled in the middle of BEGIN or COMMIT: only the end of the connection is a sure end.
                 with contextlib.suppress(*_FOREIGN):
-                    self.connection.terminate()
+                    self._connection.terminate()
 
     async def _end(self, *, commit: bool) -> None:
         await (self._transaction.commit() if commit else self._transaction.rollback())

@@ -1,7 +1,8 @@
 """A log in one SQLite file, for any number of processes of one host. What was committed survives the machine.
 
 Three threads: one writes (all commands that wait become one transaction), one reads, one looks every 20 ms whether another
-process committed. SQLite's `data_version` answers that without a read of the file.
+process committed. SQLite's `data_version` answers that without a read of the file. Reads of a few rows happen on the thread of
+the loop, because a hop to another thread and back costs several times as much.
 """
 
 # The classes of this module share names with an underscore.
@@ -39,6 +40,8 @@ _MAX_GROUP: Final = 256
 """Commands in one transaction; more would make the first of them wait for the last."""
 _PRUNE_PAUSE: Final = 0.001
 """Seconds between the transactions of a `prune`, one for each stream, so that commands get their turn."""
+_FEW: Final = 16
+"""Entries that are read on the thread of the loop: more of them would let other clients wait."""
 
 
 @attrs.frozen
@@ -86,7 +89,8 @@ class SqliteLog:
         self._poll_interval = poll_interval
         self._clock = clock
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._committed = threading.Event()
+        self._is_over = threading.Event()
+        self._own_commits: set[int] = set()
         self._followers: list[asyncio.Queue[frozenset[str] | None]] = []
         self._is_open = False
         self._threads: list[threading.Thread] = []
@@ -112,9 +116,12 @@ class SqliteLog:
         except BaseException:
             readers.shutdown()
             raise
-        writing, self._reading, following, seen = databases
+        (writing, self._reading, self._looking, following), seen = databases
+        # On the thread of the loop nothing waits for a lock.
+        self._looking.execute("PRAGMA busy_timeout = 0")
         self._readers = readers
-        self._reads = Tables(self._reading)
+        self._reads, self._looks = Tables(self._reading), Tables(self._looking)
+        self._is_over.clear()
         self._is_open = True
         self._jobs = queue.SimpleQueue()
         self._threads = [
@@ -133,7 +140,8 @@ class SqliteLog:
             return
         self._is_open = False
         self._jobs.put(None)
-        self._committed.set()
+        self._is_over.set()
+        self._looking.close()
         for thread in self._threads:
             await self._loop.run_in_executor(self._readers, thread.join)
         await self._loop.run_in_executor(self._readers, self._reading.close)
@@ -144,14 +152,23 @@ class SqliteLog:
     @contextlib.asynccontextmanager
     async def begin(self, key: CommandKey | None) -> AsyncGenerator[_SqliteTransaction]:
         """Looks the key up. Two runs of one command may go on beside each other; the first `commit` counts."""
-        known = None if key is None else await self._read(lambda tables: tables.known(key))
+        known = None if key is None else await self._look(lambda tables: tables.known(key))
         yield _SqliteTransaction(self, key, known)
 
     async def read(
         self, stream: str, after: Position | None, limit_bytes: int = PAGE_BYTES
     ) -> Page:
         """Returns a page; see `Log.read`."""
-        return await self._read(lambda tables: tables.page(stream, after, limit_bytes))
+
+        def few(tables: Tables) -> Page | None:
+            if tables.count(stream, after) > _FEW:
+                return None
+            return tables.page(stream, after, limit_bytes)
+
+        page = await self._look(few)
+        if page is None:
+            page = await self._read(lambda tables: tables.page(stream, after, limit_bytes))
+        return page
 
     async def heads(self, pattern: str, born_after: str | None = None) -> Mapping[str, Position]:
         """Returns positions by stream; see `Log.heads`."""
@@ -209,14 +226,15 @@ class SqliteLog:
 
     # --- threads --------------------------------------------------------------------------------------------------------
 
-    def _connect(self) -> tuple[sqlite3.Connection, sqlite3.Connection, sqlite3.Connection, int]:
-        """Opens a connection to write, one to read, one to follow; counts the commits so far."""
+    def _connect(self) -> tuple[list[sqlite3.Connection], int]:
+        """Opens connections to write, to read, to look, and to follow; counts the commits so far."""
         made: list[sqlite3.Connection] = []
         try:
-            made += [connect(self._path) for _ in range(3)]
+            # One after the other, so that those that were opened are closed when one fails.
+            made.extend(connect(self._path) for _ in range(4))
             for database in made[1:]:
                 database.execute("PRAGMA query_only = ON")
-            return made[0], made[1], made[2], Tables(made[2]).commits()
+            return made, Tables(made[-1]).commits()
         except BaseException as error:
             for database in made:
                 database.close()
@@ -228,15 +246,26 @@ class SqliteLog:
         """Runs a read on the reading thread, all its queries at one moment."""
         if not self._is_open or self._loop is None:
             raise LogUnavailable(str(self._path), "it is closed; call open() first")
-        return await self._loop.run_in_executor(self._readers, self._read_now, look)
+        return await self._loop.run_in_executor(
+            self._readers, self._read_now, self._reading, self._reads, look
+        )
 
-    def _read_now(self, look: Callable[[Tables], T]) -> T:
+    async def _look(self, look: Callable[[Tables], T]) -> T:
+        """Runs a read of a few rows at once; on the reading thread when the file is locked, as after a crash."""
+        if self._is_open:
+            with contextlib.suppress(LogUnavailable):
+                return self._read_now(self._looking, self._looks, look)
+        return await self._read(look)
+
+    def _read_now(
+        self, database: sqlite3.Connection, tables: Tables, look: Callable[[Tables], T]
+    ) -> T:
         try:
-            self._reading.execute("BEGIN")
+            database.execute("BEGIN")
             try:
-                return look(self._reads)
+                return look(tables)
             finally:
-                self._reading.execute("COMMIT")
+                database.execute("COMMIT")
         except sqlite3.Error as error:
             raise translate(str(self._path), error) from error
 
@@ -261,8 +290,10 @@ class SqliteLog:
                             break
                         group.append(more)
                 results = self._write_group(database, tables, group)
-                self._committed.set()
-                self._post(partial(_settle, results))
+                changed = tables.take_changed()
+                # Behind the commit: a number that was rolled back may become that of another process.
+                self._own_commits.update(changed.values())
+                self._post(partial(self._settle, results, frozenset(changed)))
                 if is_last:
                     return
 
@@ -286,29 +317,35 @@ class SqliteLog:
             with contextlib.suppress(sqlite3.Error):
                 if database.in_transaction:
                     database.execute("ROLLBACK")
+            tables.take_changed()
             return [(job, None, failure) for job in group]
         return results
 
     def _watch(self, database: sqlite3.Connection, seen: int) -> None:
+        """Finds the commits of other processes; the writing thread tells of its own."""
         tables, version = Tables(database), -1
         with contextlib.closing(database):
-            while self._is_open:
+            while not self._is_over.wait(self._poll_interval):
                 try:
                     (now,) = database.execute("PRAGMA data_version").fetchone()
-                    if now != version:
-                        database.execute("BEGIN")
-                        commits = tables.commits()
-                        changed = tables.changed(seen)
-                        database.execute("COMMIT")
-                        version, seen = now, commits
-                        if changed:
-                            self._post(partial(self._tell, changed))
+                    if now == version:
+                        continue
+                    database.execute("BEGIN")
+                    commits = tables.commits()
+                    changed = tables.changed(seen)
+                    database.execute("COMMIT")
                 except sqlite3.Error:
                     with contextlib.suppress(sqlite3.Error):
                         database.execute("ROLLBACK")
                     self._post(partial(self._tell, None))
-                self._committed.wait(self._poll_interval)
-                self._committed.clear()
+                    continue
+                version, seen = now, commits
+                own = self._own_commits.copy()
+                self._own_commits.difference_update([one for one in own if one <= commits])
+                # The last change of a stream decides: a reader of it reads the earlier ones of others, too.
+                foreign = frozenset(name for name, commit in changed.items() if commit not in own)
+                if foreign:
+                    self._post(partial(self._tell, foreign))
 
     def _post(self, function: Callable[[], None]) -> None:
         # The loop is closed when the program ends without close(); there is nothing left to inform.
@@ -320,19 +357,22 @@ class SqliteLog:
         for follower in self._followers:
             follower.put_nowait(changed)
 
+    def _settle(
+        self, results: list[tuple[_Job, Any, BaseException | None]], changed: frozenset[str]
+    ) -> None:
+        for job, value, error in results:
+            if job.future.done():
+                continue
+            if error is None:
+                job.future.set_result(value)
+            else:
+                job.future.set_exception(error)
+        if changed:
+            self._tell(changed)
+
 
 _END: Final[frozenset[str]] = frozenset({""})
 """Ends a `follow`; no stream has an empty name."""
-
-
-def _settle(results: list[tuple[_Job, Any, BaseException | None]]) -> None:
-    for job, value, error in results:
-        if job.future.done():
-            continue
-        if error is None:
-            job.future.set_result(value)
-        else:
-            job.future.set_exception(error)
 
 
 class _SqliteTransaction:

@@ -34,6 +34,7 @@ class Tables:
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._run = database.execute
+        self._changed: dict[str, int] = {}
 
     def epoch(self) -> str:
         """Returns the epoch of all streams."""
@@ -78,12 +79,18 @@ class Tables:
             )
             row = (name, seq, size, now, cause, pack_messages(messages))
             self._run("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
+            self._changed[name] = commits
             if name in batch.checkpoints:
                 self._run(
                     "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)",
                     (name, seq, *batch.checkpoints[name]),
                 )
         return self.record(key, Outcome(True, batch.reply, positions), now)
+
+    def take_changed(self) -> dict[str, int]:
+        """Returns the streams that were appended to since the last call, each with the number of its commit."""
+        changed, self._changed = self._changed, {}
+        return changed
 
     def refuse(self, key: CommandKey | None, reply: bytes, now: float) -> Outcome:
         """Records a refusal; returns the outcome of an earlier run when there was one."""
@@ -149,6 +156,11 @@ class Tables:
         row = self._run("SELECT outcome FROM outcomes WHERE key = ?", (pack_key(key),)).fetchone()
         return None if row is None else unpack_outcome(row[0])
 
+    def count(self, stream: str, after: Position | None) -> int:
+        """Returns how many numbers of a stream come after a position; the entries of some may be gone."""
+        row = self._run("SELECT seq FROM heads WHERE stream = ?", (stream,)).fetchone()
+        return (0 if row is None else int(row[0])) - (0 if after is None else after.seq)
+
     def page(self, stream: str, after: Position | None, limit_bytes: int) -> Page:
         """Returns entries after a position."""
         epoch = self.epoch()
@@ -189,10 +201,10 @@ class Tables:
         epoch = self.epoch()
         return {name: Position(epoch, seq) for name, seq in rows.fetchall()}
 
-    def changed(self, after: int) -> frozenset[str]:
-        """Returns the streams that a later commit changed."""
-        rows = self._run("SELECT stream FROM heads WHERE changed > ?", (after,))
-        return frozenset(name for (name,) in rows.fetchall())
+    def changed(self, after: int) -> dict[str, int]:
+        """Returns the streams that a later commit changed, each with the number of the last one."""
+        rows = self._run("SELECT stream, changed FROM heads WHERE changed > ?", (after,))
+        return dict(rows.fetchall())
 
     def overfull(self, retention: Retention, now: float) -> list[str]:
         """Returns the streams that have more than retention keeps."""
