@@ -7,9 +7,11 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 import urllib.request
@@ -18,6 +20,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from missing_parts import skip_or_fail
 from postgres_server import Postgres
 
@@ -156,25 +159,20 @@ def test_the_screen_shows_what_is_not_confirmed_and_takes_back_what_is_refused(
 MOST_WRITES = 8_000
 """Entries of three clients; the example's list takes 10 000."""
 
-HAPROXY = """
-global
-  maxconn 500
-defaults
-  mode http
-  timeout connect 2s
-  timeout client 60s
-  timeout server 60s
-  timeout tunnel 60s
-frontend all
-  bind 127.0.0.1:{port}
-  default_backend nodes
-backend nodes
-  balance roundrobin
-  option redispatch
-  retries 3
-  server a 127.0.0.1:{a} check inter 200ms fall 1 rise 1
-  server b 127.0.0.1:{b} check inter 200ms fall 1 rise 1
-"""
+TODO = EXAMPLES / "todo"
+
+
+def haproxy_config(port: int, a: int, b: int) -> str:
+    """Returns the example's own configuration, with ports of this machine in place of the names of containers."""
+    text = (TODO / "haproxy.cfg").read_text("utf-8")
+    for name, here in (
+        ("bind :8000", f"bind 127.0.0.1:{port}"),
+        ("server a a:8000", f"server a 127.0.0.1:{a}"),
+        ("server b b:8000", f"server b 127.0.0.1:{b}"),
+    ):
+        assert text.count(name) == 1
+        text = text.replace(name, here)
+    return text
 
 
 def end(process: asyncio.subprocess.Process) -> None:
@@ -237,7 +235,7 @@ def drill(postgres: Postgres, folder: Path, *, seconds: float) -> None:
         ports = {name: free_port() for name in ("a", "b", "port")}
         nodes = {name: await start_node(ports[name], dsn) for name in ("a", "b")}
         config = folder / "haproxy.cfg"
-        config.write_text(HAPROXY.format(**ports))
+        config.write_text(haproxy_config(**ports))
         proxy = await asyncio.create_subprocess_exec(haproxy, "-f", str(config), "-q", "-db")
         await until(lambda: is_open(ports["port"]))
         url = f"ws://127.0.0.1:{ports['port']}/live/"
@@ -339,3 +337,57 @@ def test_nodes_a_client_and_the_database_die_and_nothing_is_lost_or_doubled(
 @pytest.mark.deep
 def test_ten_minutes_of_deaths_lose_and_double_nothing(postgres: Postgres, tmp_path: Path) -> None:
     drill(postgres, tmp_path, seconds=600)
+
+
+def test_the_compose_file_names_what_exists_and_its_programs_start(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    # Without Docker: the same commands, with a database and a port of this machine.
+    services = yaml.safe_load((TODO / "compose.yaml").read_text("utf-8"))["services"]
+    assert set(services) == {"db", "migrate", "a", "b", "proxy"}
+    root = EXAMPLES.parent
+    for name in ("migrate", "a", "b"):
+        build = services[name]["build"]
+        assert (TODO / build["context"]).resolve() == root
+        assert (root / build["dockerfile"]).is_file()
+    assert services["a"] == services["b"]
+    (volume,) = services["proxy"]["volumes"]
+    assert (TODO / volume.split(":")[0]).is_file()
+    database = services["db"]["environment"]
+    url = f"postgresql://postgres:{database['POSTGRES_PASSWORD']}@db/{database['POSTGRES_DB']}"
+    assert services["a"]["environment"] == {"TODO_LOG": url}
+    migrate = services["migrate"]["command"].split()
+    assert migrate == ["reactive-ws", "log", "migrate", url]
+    dockerfile = (root / services["a"]["build"]["dockerfile"]).read_text("utf-8")
+    serve = json.loads(re.findall(r"^CMD (.*)$", dockerfile, re.MULTILINE)[0])
+    assert serve[0] == "uvicorn"
+    assert serve[-4:] == ["--host", "0.0.0.0", "--port", "8000"]
+
+    async def check() -> None:
+        dsn, port = postgres.dsn(), free_port()
+        scripts = Path(sys.executable).parent
+        ran = await asyncio.create_subprocess_exec(
+            str(scripts / migrate[0]), *migrate[1:-1], dsn, stdout=asyncio.subprocess.DEVNULL
+        )
+        assert await asyncio.wait_for(ran.wait(), 300) == 0
+        node = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", *serve[:-3], "127.0.0.1", "--port", str(port)),
+            cwd=root,
+            env={**os.environ, "TODO_LOG": dsn},
+        )
+        try:
+            await until(lambda: is_open(port) or node.returncode is not None, 300)
+            client = TodoClient(f"ws://127.0.0.1:{port}/live/", domain=Domain("compose"))
+            async with client.service:
+                await asyncio.wait_for(client.add("milk"), 60)
+        finally:
+            end(node)
+            await node.wait()
+
+    asyncio.run(check())
+    haproxy = shutil.which("haproxy")
+    if haproxy is None:
+        skip_or_fail("haproxy is not installed (apt-get install haproxy)")
+    config = tmp_path / "haproxy.cfg"
+    config.write_text(haproxy_config(port=free_port(), a=free_port(), b=free_port()))
+    subprocess.run([haproxy, "-c", "-q", "-f", str(config)], check=True)
