@@ -6,7 +6,7 @@ of its sources. The walk costs what the touched part of the graph costs, and not
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Protocol
 
@@ -55,8 +55,25 @@ class Dependent(HasDependents, Protocol):
         ...
 
 
-def propagate(number: int, changed: Iterable[HasDependents]) -> None:
+def propagate(number: int, changed: Sequence[HasDependents]) -> None:
     """Updates everything above the changed sources. On the delivering thread, in commit `number`."""
+    while len(changed) == 1 and len(changed[0]._dependents) < 2:
+        # A chain without branches, such as a view of a store, has an order without a heap.
+        above_one = tuple(changed[0]._dependents)
+        if not above_one:
+            return
+        (dependent,) = above_one
+        if dependent._queued == number or dependent._joined >= number:
+            return
+        dependent._queued = number
+        try:
+            is_changed = dependent._update()
+        except BaseException as error:  # noqa: BLE001 - kept, and raised after the others were served
+            dependent._interrupted(error)
+            is_changed = True
+        if not is_changed:
+            return
+        changed = above_one
     waiting: dict[int, list[Dependent]] = {}
     heights: list[int] = []
     for source in changed:

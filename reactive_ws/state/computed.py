@@ -99,9 +99,9 @@ _delivered_of = attrgetter("_delivered")
 _UNUSUAL = frozenset({Failure, type(UNSET)})
 """Classes of arguments that need more than a call of the function."""
 
-_SLOW, _RUNS, _STEPS = 0, 1, 2
+_SLOW, _RUNS, _STEPS, _STEPS_BY_IDENTITY = 0, 1, 2, 3
 """The ways of an update: the program's comparer decides; the default rule, and the update only runs the function; the default
-rule, and a subclass computes."""
+rule, and a subclass computes; a subclass computes, and another object is another value."""
 
 
 class _Reader:
@@ -240,10 +240,12 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         self._sources = sources
         self._function = function
         self._equals: Equals[Any] = same if equals is None else equals
-        if self._equals is not same:
-            self._way = _SLOW
+        if self._runs_function:
+            self._way = _RUNS if self._equals is same else _SLOW
+        elif self._equals is is_:
+            self._way = _STEPS_BY_IDENTITY
         else:
-            self._way = _RUNS if self._runs_function else _STEPS
+            self._way = _STEPS if self._equals is same else _SLOW
         self._height = 1 + max(source._height for source in sources)
         self._joined = 0
         self._queued = 0
@@ -461,7 +463,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             and _UNUSUAL.isdisjoint(map(type, arguments))
         ):
             rewritten = domain._rewritten
-            if self._way == _STEPS:
+            if self._way != _RUNS:
                 result = self._evaluate_guarded(arguments)
                 if result.__class__ is Failure:
                     return self._settle(arguments, result, None, rewritten, life)
@@ -478,7 +480,8 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
                 return False
             kind = result.__class__
             if result is notified or (
-                kind is notified.__class__
+                self._way != _STEPS_BY_IDENTITY
+                and kind is notified.__class__
                 and (result == notified if kind in COMPARED else same(notified, result))
             ):
                 self._kept = arguments, notified, rewritten

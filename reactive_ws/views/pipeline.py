@@ -69,10 +69,15 @@ class Pipeline:
 
     def step(self, rows: Rows[Any, Any], delta: _Delta) -> Rows[Any, Any]:
         """Returns the rows after a change."""
-        count = len(delta.keys)
-        if count > 1 and count * _SOME > len(delta.new) + _SOME:
+        changes = delta.changes()
+        if len(changes) == 1:
+            # The usual change, without lists of what goes and comes.
+            name, row = self.difference(changes[0])
+            is_same = name is None and row is None
+            return rows if is_same else rows.changed_once(name, row)
+        if len(changes) * _SOME > len(delta.new) + _SOME:
             return self.build(delta.new)
-        return self.rows_changed(rows, delta.changes())
+        return self.rows_changed(rows, changes)
 
     # --- two stores ---------------------------------------------------------------------------------------------------
 
@@ -155,29 +160,39 @@ class Pipeline:
 
     def rows_changed(self, rows: Rows[Any, Any], changes: Iterable[ItemChange]) -> Rows[Any, Any]:
         """Returns rows after some items changed; each as `Delta.changes` gives it."""
-        keeps, sort_key = self.keeps, self.sort_key
-        sign = -1 if self.is_reversed else 1
         gone: list[tuple[Any, Any]] = []
         come: list[Row] = []
-        for key, was, now, place_before, place in changes:
-            before: Any = None
-            is_there = was is not MISSING and (keeps is None or keeps(was))
-            if is_there:
-                before = None if sort_key is None else sort_key(was)
-            if now is not MISSING and (keeps is None or keeps(now)):
-                value = None if sort_key is None else sort_key(now)
-                if (
-                    is_there
-                    and place == place_before
-                    and (before is value or (not before < value and not value < before))
-                ):
-                    # It stays where it is, under the sort key that it has.
-                    come.append((before, sign * place, key, now))
-                    continue
-                come.append((value, sign * place, key, now))
-            if is_there:
-                gone.append((before, sign * place_before))
+        for change in changes:
+            name, row = self.difference(change)
+            if name is not None:
+                gone.append(name)
+            if row is not None:
+                come.append(row)
         return rows.changed(gone, come) if gone or come else rows
+
+    def difference(self, change: ItemChange) -> tuple[tuple[Any, Any] | None, Row | None]:
+        """Returns sort key and place of the row that goes, and the row that comes; each may be None.
+
+        A row that keeps its place comes, and nothing goes.
+        """
+        key, was, now, place_before, place = change
+        keeps, sort_key = self.keeps, self.sort_key
+        sign = -1 if self.is_reversed else 1
+        before: Any = None
+        is_there = was is not MISSING and (keeps is None or keeps(was))
+        if is_there:
+            before = None if sort_key is None else sort_key(was)
+        if now is MISSING or not (keeps is None or keeps(now)):
+            return ((before, sign * place_before) if is_there else None), None
+        value = None if sort_key is None else sort_key(now)
+        if not is_there:
+            return None, (value, sign * place, key, now)
+        if place == place_before and (
+            before is value or (not before < value and not value < before)
+        ):
+            # It stays where it is, under the sort key that it has.
+            return None, (before, sign * place, key, now)
+        return (before, sign * place_before), (value, sign * place, key, now)
 
 
 def with_key(groups: Any, group: Any, key: Any, item: Any) -> Any:

@@ -275,13 +275,22 @@ class Rows(Sequence[V_co], Generic[K, V_co]):
         Raises:
             LookupError: one of `gone` is not there: the function that makes sort keys is not pure.
         """
-        root = self._root
+        rows = self
         for name in gone:
+            rows = rows.changed_once(name, None)
+        for row in come:
+            rows = rows.changed_once(None, row)
+        return rows
+
+    def changed_once(self, gone: tuple[Any, Any] | None, come: Row | None) -> Rows[K, V_co]:
+        """Returns these rows after one change; as `changed` with at most one row in each list."""
+        root = self._root
+        if gone is not None:
             if root is None:
                 raise LookupError("a row is not where its sort key says")
-            root = _changed(root, name, None)
-        for row in come:
-            root = [row] if root is None else _changed(root, row[:2], row)
+            root = _changed(root, gone, None)
+        if come is not None:
+            root = [come] if root is None else _changed(root, come[:2], come)
         return Rows(root, self._is_reversed)
 
     def _rows(self) -> Iterator[Row]:

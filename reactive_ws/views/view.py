@@ -8,6 +8,7 @@ given to a view are pure: the same entity must give the same answer each time.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import is_
 from typing import Any, Generic, TypeVar, cast, overload
 
 import attrs
@@ -52,7 +53,10 @@ class View(ReadOnly[Rows[K, V]], Generic[K, V]):
     def _made(self) -> Derived[Rows[K, V]]:
         pipeline, label = self._pipeline, f"view of {self._store.name}"
         if self._other is None:
-            return incremental(self._store, build=pipeline.build, step=pipeline.step, name=label)
+            # Rows are other rows when they are another object.
+            return incremental(
+                self._store, build=pipeline.build, step=pipeline.step, equals=is_, name=label
+            )
         joined = incremental(
             self._store,
             self._other,
