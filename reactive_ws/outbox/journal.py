@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import secrets
 import threading
 import weakref
 from collections.abc import Callable, Iterable
@@ -34,9 +35,9 @@ _CREATE = (
         "id TEXT NOT NULL UNIQUE, frame NOT NULL, sent REAL, expires REAL, checksum BLOB NOT NULL)"
     ),
     "CREATE TABLE damaged (number INTEGER, id, frame, sent, expires, checksum)",
-    "CREATE TABLE client (name TEXT NOT NULL)",
-    "INSERT INTO client VALUES (lower(hex(randomblob(16))))",
+    "CREATE TABLE client (name TEXT NOT NULL, checksum TEXT NOT NULL)",
 )
+_DAMAGED = "is damaged; restore it from a copy or choose another one"
 _IDLE = 1.0
 """Seconds after which the thread ends until there is work again. A journal that is dropped can then be collected."""
 
@@ -102,7 +103,7 @@ class Journal:
             what="an outbox",
             application=_APPLICATION,
             version=_VERSION,
-            create=_CREATE,
+            create=(*_CREATE, _name_client()),
             failure=JournalError,
         )
         self.path = self._file.path
@@ -155,10 +156,10 @@ class Journal:
             JournalError: the file cannot be read.
         """
         with self._file.translating():
-            row = self._file.database.execute("SELECT name FROM client").fetchone()
-        if row is None or not isinstance(row[0], str):
-            reason = "is damaged; restore it from a copy or choose another one"
-            raise JournalError(self.path, reason)
+            row = self._file.database.execute("SELECT name, checksum FROM client").fetchone()
+        # With another name, the server would take copies for new messages.
+        if row is None or not isinstance(row[0], str) or row[1] != _digest(row[0].encode()).hex():
+            raise JournalError(self.path, _DAMAGED)
         return row[0]
 
     def entries(self) -> list[Stored]:
@@ -175,8 +176,7 @@ class Journal:
                     "SELECT number, id, frame, sent, expires, checksum FROM entries ORDER BY number"
                 ).fetchall()
         except (TypeError, ValueError) as error:
-            reason = "is damaged; restore it from a copy or choose another one"
-            raise JournalError(self.path, reason) from error
+            raise JournalError(self.path, _DAMAGED) from error
         good = [row for row in rows if _is_whole(row)]
         if len(good) < len(rows):
             self._set_aside([row for row in rows if not _is_whole(row)])
@@ -358,7 +358,17 @@ def _checksum(one: Stored) -> bytes:
     frame = one.frame
     kind, data = ("t", frame.encode()) if isinstance(frame, str) else ("b", bytes(frame))
     head = f"{kind}{len(one.id)}:{one.id}{one.sent}/{one.expires}".encode()
-    return hashlib.blake2b(head + data, digest_size=8).digest()
+    return _digest(head + data)
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=8).digest()
+
+
+def _name_client() -> str:
+    """Returns the statement that gives a new file its random name, in hexadecimal."""
+    name = secrets.token_hex(16)
+    return f"INSERT INTO client VALUES ('{name}', '{_digest(name.encode()).hex()}')"
 
 
 def _is_whole(row: Any) -> bool:

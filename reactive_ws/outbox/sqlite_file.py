@@ -76,7 +76,9 @@ class SqliteFile:
         create: Sequence[str],
         failure: Callable[[str, str], Exception],
     ) -> None:
-        given = os.fspath(path)
+        given = os.fsdecode(path)
+        if "\0" in given:
+            raise failure(given, "has a null character; write the path of a file")
         if given in ("", ":memory:"):
             raise failure(given, "is a database in memory; name a file, or leave the path out")
         if given.startswith("file:"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import random
@@ -370,3 +371,36 @@ def test_a_random_damage_never_gives_a_message_that_was_never_stored(tmp_path: P
         finally:
             journal.close()
         assert all(one.frame == f"frame {one.id}" for one in found)
+
+
+def test_a_damaged_name_of_the_client_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "box.db"
+    journal = Journal(path)
+    name = journal.client()
+    assert len(name) == 32
+    journal.close()
+    journal.open()
+    assert journal.client() == name
+    journal.close()
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute(
+            "UPDATE client SET name = ?", ("0" + name[1:] if name[0] != "0" else "1" + name[1:],)
+        )
+    journal.open()
+    with pytest.raises(JournalError, match="is damaged"):
+        journal.client()
+    journal.close()
+
+
+@pytest.mark.parametrize("path", ["a\0b", b"a\0b"])
+def test_a_path_with_a_null_character_is_refused(path: Any) -> None:
+    with pytest.raises(JournalError, match="null character") as caught:
+        Journal(path)
+    assert str(caught.value).isprintable()
+
+
+def test_a_path_may_be_bytes(tmp_path: Path) -> None:
+    path: Any = os.fsencode(tmp_path / "box.db")
+    journal = Journal(path)
+    assert journal.path == str(tmp_path / "box.db")
+    journal.close()
