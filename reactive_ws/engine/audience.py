@@ -25,7 +25,15 @@ from reactivex.abc import DisposableBase
 from .checks import refuse_copy
 from .commit_queue import CommitQueue, open_batches, outside_batches
 
-__all__ = ["UNSET", "Audience", "SomeObservers", "Subscription", "ignore", "tell_in_order"]
+__all__ = [
+    "UNSET",
+    "Audience",
+    "SomeObservers",
+    "Subscription",
+    "ignore",
+    "next_serial",
+    "tell_in_order",
+]
 
 
 class _Unset:
@@ -39,7 +47,8 @@ UNSET: Final = _Unset()
 """No value yet. Never given to an observer."""
 _END: Final = _Unset()
 
-_serials = count()
+next_serial = count().__next__
+"""Returns the number of the next observer that takes a place."""
 
 
 def ignore(_value: object = None) -> None:
@@ -104,6 +113,8 @@ class Subscription(DisposableBase):
                 self._on_next = ignore
                 self._seen = UNSET
                 return
+        elif audience._live == 1 and audience._leave_last(self):
+            return
         del on_next, on_completed, seen
         is_inside = domain._is_inside()
         with domain._lock:
@@ -366,7 +377,7 @@ class Audience:
         held: list[tuple[int, int, Any]] = []
         if (self._live or self._is_light) and not domain._deliverer and not self._has_ended():
             # The usual case takes no lock: nothing has to wake, and no thread delivers.
-            slot, linked, serial, number = [link._hold], [link], next(_serials), domain._number
+            slot, linked, serial, number = [link._hold], [link], next_serial(), domain._number
             captured = self._capture()
             # From here to `return` without a call, so that no other thread and no handler comes between.
             if (
@@ -425,7 +436,7 @@ class Audience:
     def _place(self, link: Subscription) -> None:
         """Appends an observer to the list. Under the lock, while no delivery walks the list."""
         slot, linked = [link._on_next if link._held is None else link._hold], [link]
-        serial = next(_serials)
+        serial = next_serial()
         slots, links = self._slots, self._links
         if link._seen is not UNSET:
             # Used up. A place would keep the first value for as long as its observer.
@@ -462,6 +473,10 @@ class Audience:
             self._live -= 1
         if self._waiting:
             self._keep_waiting(lambda other: other is not link)
+
+    def _leave_last(self, link: Subscription) -> bool:  # noqa: ARG002 - selection nodes do it
+        """Takes the only observer out without the lock; False, and nothing is done, where that needs the lock."""
+        return False
 
     def _wait_for_value(self, link: Subscription) -> None:
         """Notes an observer to which nothing could be shown. Under the lock."""

@@ -102,23 +102,35 @@ def same(old: object, new: object) -> bool:
     exact = _EXACT.get(kind)
     if exact is not None:
         return unchanged(exact, old, new)
-    if not issubclass(kind, tuple):
-        # Most values are records, which are spared the calls below.
+    # Most values are records, which are spared a call.
+    if kind is not tuple and not (isinstance(new, tuple) and _is_plain_tuple(kind)):
         return False
-    return _is_plain_tuple(new.__class__) and unchanged(_same_items, old, new)
+    try:
+        return _same_items(old, new)
+    except Exception:  # noqa: BLE001 - as for every comparer
+        return False
 
 
 def _same_items(old: Any, new: Any) -> bool:
     if len(old) != len(new) or len(new) > _LONGEST_TUPLE:
         return False
-    for left, right in zip(old, new, strict=True):
+    place = -1
+    for right in new:
+        # Not `zip`, which takes as long as the rest of a small tuple.
+        place += 1
+        left = old[place]
         if left is right:
             continue
         kind: type[Any] = right.__class__
         if type(left) is not kind:
             return False
-        if kind in _EXACT:
-            if not _EXACT[kind](left, right):
+        if kind in COMPARED:
+            if left != right:
+                return False
+        elif kind in _EXACT:
+            # Most are floats that are not 0.0 and have one sign.
+            is_same = kind is float and left == right and left
+            if not is_same and not _EXACT[kind](left, right):
                 return False
         elif _is_plain_tuple(kind):
             if not _same_items(left, right):

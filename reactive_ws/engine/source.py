@@ -13,7 +13,15 @@ from collections.abc import Callable
 from operator import is_
 from typing import Any, Final, Protocol
 
-from .audience import UNSET, Audience, SomeObservers, Subscription, tell_in_order
+from .audience import (
+    UNSET,
+    Audience,
+    SomeObservers,
+    Subscription,
+    ignore,
+    next_serial,
+    tell_in_order,
+)
 from .checks import refuse_copy
 from .commit import Changed
 from .commit_queue import CommitQueue
@@ -498,6 +506,80 @@ class SelectionNode(Audience):
             domain._leave_section(is_inside=is_inside)
         domain._after_section()
         return shared
+
+    def _register(self, link: Subscription) -> Any:
+        # The first observer of a part of a store without callbacks takes no lock: such parts come and go with screens.
+        source, domain = self._source, self._domain
+        if self._live or domain._deliverer or not source._is_light or source._has_ended():
+            return super()._register(link)
+        held: list[tuple[int, int, Any]] = []
+        noded: list[SelectionNode | None] = [self]
+        slot, linked, paired = [link._hold], [link], [self._pair]
+        serial, number = next_serial(), domain._number
+        captured = source._capture()
+        # From here to `return` without a call, so that no other thread and no handler comes between.
+        if (
+            number != domain._number
+            or domain._deliverer
+            or domain._is_busy
+            or self._live
+            or self._size
+            or self._is_awake
+            or self._index >= 0
+            or self._shared is not None
+        ):
+            return super()._register(link)
+        self._is_awake = True
+        self._index = source._node_count
+        source._nodes += noded
+        source._pairs += paired
+        source._node_count += 1
+        source._others += 1
+        link._audience = self
+        link._held = held
+        link._serial = serial
+        link._index = 0
+        self._slots += slot
+        self._links += linked
+        self._size = self._live = 1
+        return captured
+
+    def _leave_last(self, link: Subscription) -> bool:
+        source, domain, index = self._source, self._domain, self._index
+        # What is dropped lives until this call returns, because a finalizer may do anything.
+        _dropped = self._memory[1], self._before
+        # From here to `return` without a call, so that no other thread and no handler comes between.
+        if (
+            domain._deliverer
+            or domain._is_busy
+            or self._live != 1
+            or self._size != 1
+            or self._links[0] is not link
+            or self._waiting
+            or self._shared is not None
+            or index < 0
+            or not source._is_light
+        ):
+            return False
+        if index + 1 == source._node_count and source._dead_nodes * 2 <= index:
+            del source._nodes[index], source._pairs[index]
+            source._node_count = index
+        elif (source._dead_nodes + 1) * 2 <= source._node_count:
+            source._nodes[index] = None
+            source._pairs[index] = _NO_PAIR
+            source._dead_nodes += 1
+        else:
+            return False
+        self._index = -1
+        self._memory[1] = self._before = UNSET
+        self._is_awake = False
+        source._others -= 1
+        del self._slots[0], self._links[0]
+        self._size = self._live = 0
+        link._audience = link._on_completed = None
+        link._on_next = ignore
+        link._seen = UNSET
+        return True
 
     def _awake(self) -> None:
         source = self._source

@@ -12,6 +12,7 @@ import asyncio
 import inspect
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from reactivex import Observable, abc
@@ -37,6 +38,9 @@ _INSTEAD = (
     "iterate with `async for value in selection`,"
     " or start a task: `lambda value: loop.create_task(f(value))`"
 )
+
+_FUNCTIONS = frozenset({FunctionType, MethodType, BuiltinFunctionType})
+"""Classes of observers that have no `on_next`: to ask an abstract class about each costs a twentieth of a subscription."""
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -114,7 +118,9 @@ class Selection(Observable[T_co], Generic[T_co]):
         given: Any = on_next
         if given is None:
             given = ignore
-        elif isinstance(given, abc.ObserverBase) or callable(getattr(given, "on_next", None)):
+        elif given.__class__ not in _FUNCTIONS and (
+            isinstance(given, abc.ObserverBase) or callable(getattr(given, "on_next", None))
+        ):
             observer = cast("abc.ObserverBase[T_co]", given)
             given, on_completed = observer.on_next, observer.on_completed
         check_function(given, "an observer", _INSTEAD)

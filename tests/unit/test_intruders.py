@@ -124,6 +124,8 @@ class World:
         }
         for name in self.selections:
             self.watch(name)
+        # A part without an observer.
+        self.selections["alone"] = self.a.select(lambda value: value + 3)
         # The only observer of its value.
         self.lonely = self.other.select().subscribe()
 
@@ -148,14 +150,17 @@ class World:
     def drop(self, name: str) -> None:
         """Disposes one observer."""
         if self.spare[name]:
-            link: Any = self.spare[name].pop()
-            try:
-                link.dispose()
-            finally:
-                for other, log in self.links:
-                    if other is link and link._audience is None:
-                        self.watched = [it for it in self.watched if it[1] is not log]
-                        log.append("disposed")
+            self.end(self.spare[name].pop())
+
+    def end(self, link: Any) -> None:
+        """Disposes an observer, which then is called no more."""
+        try:
+            link.dispose()
+        finally:
+            for other, log in self.links:
+                if other is link and link._audience is None:
+                    self.watched = [it for it in self.watched if it[1] is not log]
+                    log.append("disposed")
 
     def write_elsewhere(self) -> None:
         """Writes on another thread, until that is done or waits for the lock."""
@@ -195,6 +200,7 @@ class World:
             "derived": (-2, -1, -3),
             "key": -3,
             "count": len(self.keyed),
+            "alone": 1,
         }
         assert self.sum.get() == now["derived"]
         assert snapshot(self.a, self.sum) == (-2, now["derived"])
@@ -261,6 +267,12 @@ def derive(world: World) -> None:
     derived(world.pair, world.a, lambda pair, a: (pair, a)).select().subscribe().dispose()
 
 
+def come_and_go(world: World) -> None:
+    link = world.watch("alone")
+    world.a.set(3)
+    world.end(link)
+
+
 def close(world: World) -> None:
     extra = Store(0, domain=world.domain)
     link = derived(extra, world.a, lambda *values: values).select().subscribe()
@@ -283,7 +295,7 @@ def save(world: World) -> None:
 
 ACTS: dict[str, Callable[[World], object]] = {
     **{f"subscribe {name}": lambda world, name=name: world.watch(name) for name in (
-        "whole", "part", "derived", "key"
+        "whole", "part", "derived", "key", "alone"
     )},
     **{f"dispose {name}": lambda world, name=name: (world.drop(name), world.drop(name)) for name in (
         "whole", "part", "derived", "key"
@@ -301,6 +313,7 @@ ACTS: dict[str, Callable[[World], object]] = {
     "persist flush": save,
     "read": lambda world: (world.sum.get(), world.part.get(), snapshot(world.a, world.sum)),
     "dispose the last": lambda world: world.lonely.dispose(),
+    "a part comes and goes": come_and_go,
 }  # fmt: skip
 INTRUDERS: dict[str, Callable[[World], object]] = {
     "nothing": lambda _: None,
@@ -312,12 +325,13 @@ INTRUDERS: dict[str, Callable[[World], object]] = {
     "batch": batched,
     "read": lambda world: (world.sum.get(), world.keyed.get("x"), snapshot(world.pair, world.a)),
     **{f"subscribe {name}": lambda world, name=name: world.watch(name) for name in (
-        "whole", "part", "derived", "key"
+        "whole", "part", "derived", "key", "alone"
     )},
     **{f"dispose {name}": lambda world, name=name: world.drop(name) for name in (
         "whole", "part", "derived", "key"
     )},
     "dispose the last": lambda world: world.lonely.dispose(),
+    "a part comes and goes": come_and_go,
     "derive": derive,
 }  # fmt: skip
 
