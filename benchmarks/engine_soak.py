@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 import warnings
+from contextlib import suppress
 from typing import Any
 
 from reactive_ws import Domain, KeyedStore, Store, batch, derived
@@ -48,12 +49,13 @@ class _World:
             log: list[Any] = []
             selection.subscribe(log.append)
             self.watched.append((selection, log))
+        self.parts: list[tuple[Any, Any, list[Any]]] = []
         self.numbers = itertools.count(1)
 
     def act(self, rng: random.Random) -> None:
         """Does one thing."""
         number = next(self.numbers)
-        what = rng.randrange(8)
+        what = rng.randrange(9)
         if what == 0:
             self.a.set(number)
         elif what == 1:
@@ -78,6 +80,14 @@ class _World:
             link.dispose()
             if any(one != two for one, two in seen):
                 raise AssertionError(f"a mix of versions: {seen}")
+        elif what == 7:
+            # The only observer of its part, which takes no lock when nothing is under way.
+            part = self.a.select(lambda value: value + 1)
+            log: list[Any] = []
+            self.parts.append((part.subscribe(log.append), part, log))
+            if len(self.parts) > 8:
+                with suppress(IndexError):
+                    self.parts.pop(0)[0].dispose()
         else:
             self.pair.get()
 
@@ -91,7 +101,8 @@ class _World:
         self.a.set(-next(self.numbers))
         if not self.domain.settled(30):
             raise AssertionError("a commit is stranded")
-        for selection, log in self.watched:
+        parts = [(part, log) for _, part, log in self.parts]
+        for selection, log in (*self.watched, *parts):
             if log[-1] != selection.get():
                 raise AssertionError(
                     f"an observer has {log[-1]!r} and the store {selection.get()!r}"

@@ -52,6 +52,7 @@ _GROUPS: dict[str, Group] = {
     "store_write": lambda quick: writing.write_rows(2 if quick else 15, is_quick=quick),
     "pair": lambda quick: writing.pair_rows(2 if quick else 15, is_quick=quick),
     "select": lambda quick: writing.select_rows(2 if quick else 11, is_quick=quick),
+    "come_and_go": lambda quick: writing.come_and_go_rows(2 if quick else 11, is_quick=quick),
     "keyed": lambda quick: keys.keyed_rows(3 if quick else 11, is_quick=quick),
     "fill_keys": lambda quick: keys.fill_rows(1 if quick else 5, is_quick=quick),
     "view": lambda quick: live_views.view_rows(3 if quick else 11, is_quick=quick),

@@ -1,7 +1,8 @@
 """Rows of writes.
 
 `store_write_N`: a write that N observers see. `batch_2`: one commit of two stores. `chain_2`: a write whose observer writes another
-store. `select_N`: N selectors on one store, of which a hundredth sees a change.
+store. `select_N`: N selectors on one store, of which a hundredth sees a change. `come_and_go_part`: a part is selected, shown to
+one observer, and let go.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from benchmarks.stores import signal_libraries
 from benchmarks.timing import Case, Metric, Run, metric
 from reactive_ws import Domain, Store, batch
 
-__all__ = ["WRITES", "pair_rows", "select_rows", "write_rows"]
+__all__ = ["WRITES", "come_and_go_rows", "pair_rows", "select_rows", "write_rows"]
 
 _WRITES = {1: 20_000, 10: 5_000, 100: 800}
 _FIELDS = 100
@@ -380,3 +381,51 @@ def select_rows(rounds: int, *, is_quick: bool = False) -> Iterator[Metric]:
         ]
         targets = {"BehaviorSubject stack": 4.0, "fynx": 0.9, "observ": 0.9, "nervio": 0.9}
         yield metric(f"select_{count}", cases, rounds=rounds, targets=targets)
+
+
+class _Visits:
+    """Makes streams, each with one observer that leaves at once.
+
+    Args:
+        stream: Makes a stream.
+        visits: How many in one call.
+    """
+
+    def __init__(self, stream: Callable[[], Any], visits: int) -> None:
+        self.stream = stream
+        self.visits = visits
+        self.seen: list[int] = []
+
+    def __call__(self) -> None:
+        stream, seen = self.stream, self.seen
+        seen.clear()
+        for _ in range(self.visits):
+            stream().subscribe(seen.append).dispose()
+
+    def check(self) -> None:
+        """Raises when an observer missed the value."""
+        if self.seen != [7] * self.visits:
+            raise AssertionError(
+                f"{len(self.seen)} of {self.visits} observers were shown the value"
+            )
+
+
+def come_and_go_rows(rounds: int, *, is_quick: bool = False) -> Iterator[Metric]:
+    """Yields the row for a part that comes and goes, as the parts of a screen do."""
+    from reactivex import operators as ops
+    from reactivex.subject import BehaviorSubject
+
+    visits = 200 if is_quick else 5_000
+    store = Store((7, 8), domain=Domain())
+    subject: BehaviorSubject[Any] = BehaviorSubject((7, 8))
+
+    def first(pair: tuple[int, int]) -> int:
+        return pair[0]
+
+    ways = {
+        "ours": lambda: store.select(first),
+        "BehaviorSubject": lambda: subject.pipe(ops.map(first), ops.distinct_until_changed()),
+    }
+    runs = {name: _Visits(stream, visits) for name, stream in ways.items()}
+    cases = [Case(name, lambda run=run: run, visits, run.check) for name, run in runs.items()]  # type: ignore[misc]
+    yield metric("come_and_go_part", cases, rounds=rounds)

@@ -56,6 +56,7 @@ ROWS = (
                 *("derived_cellx_10", "derived_static_1000x5", "derived_static_500x3"),
             ],
         ),
+        ("come_and_go", ["come_and_go_part"]),
         # The windows are flooded where there are toolkits and a display.
         ("gui_flood", ["gui_flood_cost"]),
         ("fill_keys", ["fill_keys"]),
