@@ -24,7 +24,18 @@ _reactive_ws() {{
 }}
 complete -o default -F _reactive_ws reactive-ws
 """
-_ZSH = "autoload -U +X bashcompinit && bashcompinit\n"
+_ZSH = """\
+#compdef reactive-ws
+_reactive_ws() {{
+    local -a choices
+    case "${{words[2]}}" in
+{cases}
+    esac
+    if (( CURRENT == 2 )); then choices=({commands}); fi
+    compadd -a choices || _files
+}}
+compdef _reactive_ws reactive-ws
+"""
 
 
 def words() -> dict[str, list[str]]:
@@ -57,11 +68,11 @@ def script_for(shell: str) -> str:
             for option in options
         ]
         return "\n".join(lines) + "\n"
+    template, case = (_ZSH, "choices=({})") if shell == "zsh" else (_BASH, 'words="{}"')
     cases = "\n".join(
-        f'        {name}) words="{" ".join(options)}" ;;' for name, options in found.items()
+        f"        {name}) {case.format(' '.join(options))} ;;" for name, options in found.items()
     )
-    script = _BASH.format(cases=cases, commands=" ".join([*found, "--help", "--version"]))
-    return _ZSH + script if shell == "zsh" else script
+    return template.format(cases=cases, commands=" ".join([*found, "--help", "--version"]))
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from missing_parts import skip_or_fail
 from raw_client import PATIENCE, ROOT, answer_to, command, outcome, raw_client, serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -298,7 +300,27 @@ def test_a_shell_completes_commands_and_options() -> None:
         "complete -c reactive-ws -n '__fish_seen_subcommand_from hub' -l port\n"
         in (outcome("completion", "fish")[1])
     )
-    assert outcome("completion", "zsh")[1].endswith(script)
+
+
+def test_zsh_completes_commands_options_and_words() -> None:
+    zsh = shutil.which("zsh")
+    if zsh is None:
+        skip_or_fail("zsh is not installed (Debian: zsh)")
+    code, script, err = outcome("completion", "zsh")
+    assert (code, err) == (0, "")
+    # The builtins of zsh work in its line editor alone. They are replaced by what they do.
+    builtins = "compdef() {}; compadd() { print -l -- ${(M)choices:#${words[CURRENT]}*} }\n"
+    for words, at, wanted in (
+        ("reactive-ws re", 2, ["record", "replay"]),
+        ("reactive-ws replay --s", 3, ["--speed"]),
+        ("reactive-ws completion z", 3, ["zsh"]),
+        ("reactive-ws hub --port 1 --ec", 5, ["--echo"]),
+    ):
+        ask = f"words=({words}); CURRENT={at}; _reactive_ws"
+        done = subprocess.run(
+            [zsh, "-f", "-c", builtins + script + ask], capture_output=True, text=True, check=True
+        )
+        assert (done.stdout.split(), done.stderr) == (wanted, "")
 
 
 TYPES = """
