@@ -28,7 +28,7 @@ class Results:
 
     def join(self, row: Metric) -> None:
         """Adds Node's peers to a row that has some."""
-        if not row.name.startswith(("store_write", "select", "keyed", "derived")):
+        if not row.name.startswith(("store_write", "select", "keyed", "derived", "view", "fetch")):
             return
         if self._samples is None:
             self._samples = self._measure()

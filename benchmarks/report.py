@@ -27,7 +27,8 @@ __all__ = [
 
 _PACKAGES = (
     "reactive-ws", "attrs", "immutables", "msgspec", "reactivex", "websockets",
-    "picows", "eventkit", "fynx", "nervio", "observ", "psygnal", "PySide6-Essentials", "python-socketio", "reaktiv", "traitlets",
+    "picows", "eventkit", "fynx", "nervio", "observ", "pandas", "psygnal", "PySide6-Essentials",
+    "python-socketio", "reaktiv", "sortedcontainers", "traitlets",
 )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ from benchmarks import (
     storm_rows,
     table,
 )
-from benchmarks.stores import graphs, histories, keys, live_views, writing
+from benchmarks.stores import fetching, graphs, histories, keys, live_views, writing
 from benchmarks.timing import Metric
 
 __all__ = ["main"]
@@ -56,6 +56,7 @@ _GROUPS: dict[str, Group] = {
     "keyed": lambda quick: keys.keyed_rows(3 if quick else 11, is_quick=quick),
     "fill_keys": lambda quick: keys.fill_rows(1 if quick else 5, is_quick=quick),
     "view": lambda quick: live_views.view_rows(3 if quick else 11, is_quick=quick),
+    "fetch_params": lambda quick: fetching.fetch_rows(2 if quick else 11),
     "derived_kairo": lambda quick: graphs.kairo_rows(1 if quick else 9),
     "derived_cellx": lambda quick: graphs.cellx_rows(1 if quick else 9, is_quick=quick),
     "derived_static": lambda quick: graphs.static_rows(1 if quick else 5),

@@ -44,7 +44,9 @@ class Case:
         return _is_there(self.name)
 
 
-_MODULES = frozenset({"eventkit", "fynx", "nervio", "observ", "psygnal", "reaktiv", "traitlets"})
+_MODULES = frozenset(
+    {"eventkit", "fynx", "nervio", "observ", "pandas", "psygnal", "reaktiv", "traitlets"}
+)
 """Cases that bear the name of the module which they need; left out where it is missing, as in the tests."""
 
 

@@ -6,7 +6,8 @@
 
 import { batch, computed, effect, signal } from "@preact/signals-core";
 import { atom, listenKeys, map } from "nanostores";
-import { BehaviorSubject, distinctUntilChanged, map as rxMap } from "rxjs";
+import { BasicIndex, createCollection, createLiveQueryCollection, eq } from "@tanstack/db";
+import { BehaviorSubject, Subject, distinctUntilChanged, from, map as rxMap, switchMap } from "rxjs";
 import { writable } from "svelte/store";
 import { createStore } from "zustand/vanilla";
 import { subscribeWithSelector } from "zustand/middleware";
@@ -346,6 +347,108 @@ function rectangle(name, width, layers, fan, writes) {
   };
 }
 
+// --- view_N: one of N entities gets a random size, and the even ones are shown by size ---------------------------------------
+
+function viewing(who, count, writes, build) {
+  let seed = 1;
+  const chance = (below) => {
+    seed = (seed * 48271) % 2147483647;
+    return seed % below;
+  };
+  const entities = new Map();
+  for (let key = 0; key < count; key += 1) {
+    entities.set(key, { key, size: key, isEven: key % 2 === 0 });
+  }
+  const keys = Array.from({ length: writes }, () => chance(count));
+  const it = build([...entities.values()]);
+  return {
+    who: `${who} view_${count}`,
+    operations: writes,
+    run() {
+      for (const key of keys) {
+        const size = chance(count);
+        entities.set(key, { key, size, isEven: size % 2 === 0 });
+        it.write(entities.get(key));
+      }
+    },
+    check() {
+      const shown = [...entities.values()].filter((one) => one.isEven).map((one) => one.size);
+      shown.sort((left, right) => left - right);
+      const found = it.read().map((one) => one.size);
+      expect(found.length, shown.length, who);
+      expect(found.every((size, at) => size === shown[at]), true, who);
+    },
+  };
+}
+
+const views = {
+  rxjs(start) {
+    const subject = new BehaviorSubject(new Map(start.map((one) => [one.key, one])));
+    let shown = [];
+    const sorted = rxMap((state) => [...state.values()].filter((one) => one.isEven)
+      .sort((left, right) => left.size - right.size));
+    subject.pipe(sorted).subscribe((rows) => { shown = rows; });
+    return {
+      write: (entity) => subject.next(new Map(subject.value).set(entity.key, entity)),
+      read: () => shown,
+    };
+  },
+  "tanstack db"(start) {
+    let sync;
+    const collection = createCollection({
+      getKey: (one) => one.key,
+      sync: {
+        sync(given) {
+          sync = given;
+          given.begin();
+          for (const value of start) given.write({ type: "insert", value });
+          given.commit();
+          given.markReady();
+        },
+      },
+      startSync: true,
+    });
+    collection.createIndex((one) => one.isEven, { indexType: BasicIndex });
+    const live = createLiveQueryCollection({
+      query: (q) => q.from({ one: collection })
+        .where(({ one }) => eq(one.isEven, true))
+        .orderBy(({ one }) => one.size),
+      startSync: true,
+    });
+    live.subscribeChanges(() => {});
+    return {
+      write(value) {
+        sync.begin();
+        sync.write({ type: "update", value });
+        sync.commit();
+      },
+      read: () => live.toArray,
+    };
+  },
+};
+
+// --- fetch_params: new params, an answer at once, which the observer sees ------------------------------------------------------
+
+async function fetching(rounds) {
+  const operations = 500;
+  const params = new Subject();
+  let seen = 0;
+  let number = 0;
+  params.pipe(switchMap((value) => from(Promise.resolve(value + 1)))).subscribe((value) => { seen = value; });
+  const samples = [];
+  for (let round = 0; round <= rounds; round += 1) {
+    const began = process.hrtime.bigint();
+    for (let turn = 0; turn < operations; turn += 1) {
+      number += 1;
+      params.next(number);
+      while (seen !== number + 1) await null;
+    }
+    const took = Number(process.hrtime.bigint() - began);
+    if (round) samples.push(took / 1000 / operations);
+  }
+  return { "rxjs fetch_params": samples };
+}
+
 const results = {};
 for (const observers of [1, 10, 100]) {
   const cases = Object.entries(writers).map(([who, build]) => writing(who, observers, build));
@@ -364,4 +467,11 @@ for (const layers of [10, 16, ...(quick ? [] : [1000, 2500])]) {
 for (const name of Object.keys(graphs)) Object.assign(results, interleave([kairo(name)]));
 Object.assign(results, interleave([rectangle("1000x5", 1000, 5, 25, 30)]));
 Object.assign(results, interleave([rectangle("500x3", 500, 3, 5, 5)]));
+for (const count of quick ? [1000] : [1000, 10_000, 100_000]) {
+  for (const [who, build] of Object.entries(views)) {
+    const writes = who === "rxjs" ? 4 : 100;
+    Object.assign(results, interleave([viewing(who, count, writes, build)], Math.min(usually, 5)));
+  }
+}
+Object.assign(results, await fetching(usually));
 console.log(JSON.stringify(results));
