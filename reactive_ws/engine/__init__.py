@@ -10,7 +10,7 @@ The modules, from the bottom to the top:
     equality      decides whether a new value counts as a change: the default rule, and `shallow`
     home          the thread that runs the observers of a domain, reached without blocking
     commit        the records that hooks and error hooks receive: `Commit`, `ErrorReport`
-    checks        refuses what a program passes in by mistake, and says what to write
+    checks        refuses what a program passes in by mistake, and copies of what others hold; says what to write
     graph         updates derived values, lowest first, each at most once per commit
     commit_queue  delivers the commits of one domain: in order, on one thread at a time, at the home
     domain        the public face of one order of commits: `commit`, `on_commit`, `settled`, `set_home`
