@@ -129,7 +129,7 @@ class Resume(_Wire, frozen=True, gc=False, omit_defaults=True):
         mark: The newest mark that the client got.
         positions: The last entry of each stream that took effect.
         pending: Ids of commands whose outcome the client does not know.
-        state: Names and patterns of streams; a snapshot follows for each that cannot be recovered.
+        state: Names and patterns of streams; a snapshot follows for each that cannot be recovered. `V1` asks with `Sync` instead.
         more: Another frame of this resume follows.
     """
 
