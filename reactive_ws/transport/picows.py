@@ -7,6 +7,8 @@
 picows 2.3 has the interface of `websockets` but exceptions of its own, no `transport`, and 0 for a close without a code; here
 they are translated. It dials no Unix sockets, takes no extensions, and its transport logs addresses (no secrets) to the logger
 `aiofastnet`. It counts no bytes; on Linux `Traffic` asks the kernel. `Dialer` calls it when the program passes it.
+
+The module is long because all of it is one border: what picows has in another shape than `websockets`.
 """
 
 from __future__ import annotations
