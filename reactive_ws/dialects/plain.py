@@ -1,7 +1,7 @@
 """Plain JSON: servers that send JSON with the name of a type somewhere in it, and nothing else in common.
 
 The arguments of `PlainJson` say how such a server names types, logs in, subscribes, and answers. What it does not have stays
-None, and the capabilities follow from that.
+None, and the capabilities follow from that. The module is long because each argument has a line of documentation and its own few lines.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Id: TypeAlias = str | int
 _MAX_ASKED = 64
 """Questions for life without an answer that are remembered."""
 _MAX_ANSWERS = 10_000
-"""Messages and subscriptions of one connection whose answer may still come."""
+"""Messages and subscriptions of one connection whose answer may still come, and items that `read=` remembers."""
 
 
 class _Kind(enum.Enum):
@@ -67,17 +67,23 @@ class PlainJson:
         payload: The field with the payload, or a function that returns it; None: the whole element is the payload.
         channel: Returns the channel of an element; its type when None.
         batches: Whether a list is several elements in one frame. False: it is one element.
-        write: Returns the object to send for a message, from the name of its type and its plain payload. None: they stand where `tag`
-            and `payload` say, as far as these are fields.
+        separator: The text between the messages of one frame, such as a newline or "\\x1e"; every frame of this side ends with it. None: a
+            frame is one JSON text.
+        unpack: Returns the text of a binary frame, such as a compressed one; None: binary frames are rejected.
+        read: Returns the elements to read in place of an element, from it and a dict that lives as long as the connection, such as for
+            servers that name a channel once and then by a number. The dict keeps its newest 10 000 items.
+        write: Returns the object to send for a message, from the name of its type and its plain payload, or a list of objects, each
+            in a frame; the last one has the id. None: they stand where `tag` and `payload` say, as far as these are fields.
         login: Returns the object that logs in with a token; messages wait until `is_ready`.
         wants_login: Whether an element asks for the login. None: the login goes first.
         is_ready: Whether an element says that the login is done.
         is_denied: Whether an element says that the token is not good.
         subscribe: Returns the object that asks for a channel.
         unsubscribe: Returns the object that ends a subscription, from the channel and the id with which it was asked for.
-        ping: Returns the object that asks the server for life; None: WebSocket pings.
-        is_pong: Whether an element answers a `ping`.
-        answer: Returns the object to write at once for an element, such as a pong for the server's own ping; None for nothing.
+        ping: Returns the object, or the text of a frame, that asks the server for life; None: WebSocket pings.
+        is_pong: Whether an element answers a `ping`. A frame that is not JSON is given to it as a text.
+        answer: Returns the object, or the text, to write at once for an element, such as a pong for the server's own ping; None for
+            nothing. A frame that is not JSON is given to it as a text.
         id: The field in which messages carry their id, and in which the server's answer repeats it.
         numbers: Whether the ids are whole numbers that grow from 1 on each connection. Subscriptions and pings have one then, too.
         error: The field of an answer that makes it a refusal.
@@ -97,7 +103,10 @@ class PlainJson:
         payload: str | Callable[[Any], Any] | None = "payload",
         channel: Callable[[Any], str] | None = None,
         batches: bool = True,
-        write: Callable[[str, Any], Json] | None = None,
+        separator: str | None = None,
+        unpack: Callable[[bytes], str] | None = None,
+        read: Callable[[Any, dict[Any, Any]], Sequence[Any]] | None = None,
+        write: Callable[[str, Any], Json | list[Json]] | None = None,
         # login
         login: Callable[[str], Json] | None = None,
         wants_login: Callable[[Any], bool] | None = None,
@@ -107,9 +116,9 @@ class PlainJson:
         subscribe: Callable[[str], Json] | None = None,
         unsubscribe: Callable[[str, Id | None], Json] | None = None,
         # life
-        ping: Callable[[], Json] | None = None,
+        ping: Callable[[], Json | str] | None = None,
         is_pong: Callable[[Any], bool] | None = None,
-        answer: Callable[[Any], Json | None] | None = None,
+        answer: Callable[[Any], Json | str | None] | None = None,
         # answers
         id: str | None = None,  # noqa: A002 - the field's name on the wire
         numbers: bool = False,
@@ -122,6 +131,9 @@ class PlainJson:
         self.payload = payload
         self.channel = channel
         self.batches = batches
+        self.separator = separator
+        self.unpack = unpack
+        self.read = read
         self.write = write
         self.login = login
         self.wants_login = wants_login
@@ -136,7 +148,7 @@ class PlainJson:
         self.numbers = numbers
         self.error = error
         self.result = result
-        asks = (wants_login, is_ready, is_denied, is_pong, answer, channel, id)
+        asks = (wants_login, is_ready, is_denied, is_pong, answer, channel, id, read)
         # The type is looked at first, and the frame is then read in one pass, straight into the class.
         self.head: Callable[[str], Any] | None = None
         if isinstance(tag, str) and payload is None and all(one is None for one in asks):
@@ -184,6 +196,7 @@ class PlainJsonSession:
         self._questions: dict[str, tuple[_Kind, str]] = {}
         # The id on the wire of each subscription.
         self._ids: dict[str, Id] = {}
+        self._known: dict[Any, Any] = {}
         # Tokens of the questions for life that are out.
         self._asked: collections.deque[str] = collections.deque(maxlen=_MAX_ASKED)
 
@@ -201,7 +214,7 @@ class PlainJsonSession:
         login = self._dialect.login
         if login is None or self._token is None:
             return ()
-        return (Frame(dumped(login(self._token)), name="login"),)
+        return (self._frame(login(self._token), "login"),)
 
     def _ready(self) -> Ready:
         self._is_ready = True
@@ -210,30 +223,75 @@ class PlainJsonSession:
     def received(self, frame: str | bytes, now: float) -> Step | Event:
         """Returns what one frame of the server means."""
         del now
+        dialect = self._dialect
         if not isinstance(frame, str):
-            return rejected(f"a binary frame of {len(frame)} bytes")
-        if self._head is not None:
-            message = self._read_directly(frame)
-            if message is not None:
-                return message
-        try:
-            found = decoded(frame)
-        except MessageRejected as error:
-            return Fault(error)
-        several = list_of(found) if self._dialect.batches else None
+            if dialect.unpack is None:
+                return rejected(f"a binary frame of {len(frame)} bytes")
+            try:
+                frame = dialect.unpack(frame)
+            except Exception as error:  # noqa: BLE001 - a function of the user meets what the server sends
+                return rejected(f"unpack= of the dialect raised {type(error).__name__}: {error}")
+        if dialect.separator is None:
+            if self._head is not None:
+                message = self._read_directly(frame)
+                if message is not None:
+                    return message
+            return self._read_text(frame)
+        steps = [self._read_text(it) for it in frame.split(dialect.separator) if it.strip()]
+        frames = [one for step in steps for one in step.frames]
+        return Step(tuple(frames), tuple(event for step in steps for event in step.events))
+
+    def _read_text(self, text: str) -> Step:
+        """Returns what one JSON text, or another text, means."""
         frames: list[Frame] = []
         events: list[Event] = []
+        try:
+            found = decoded(text)
+        except MessageRejected as error:
+            frame, event = self._read_other(text, error)
+            return Step(() if frame is None else (frame,), () if event is None else (event,))
+        several = list_of(found) if self._dialect.batches else None
         for element in [found] if several is None else several:
             try:
-                for part in self._read(element):
+                for part in self._read_all(element):
                     if isinstance(part, Frame):
                         frames.append(part)
                     else:
                         events.append(part)
             except Exception as error:  # noqa: BLE001 - functions of the user meet what the server sends
-                text = f"a function of the dialect raised {type(error).__name__}: {error}"
-                events.append(rejected(text))
+                reason = f"a function of the dialect raised {type(error).__name__}: {error}"
+                events.append(rejected(reason))
         return Step(tuple(frames), tuple(events))
+
+    def _read_other(self, text: str, error: MessageRejected) -> tuple[Frame | None, Event | None]:
+        """Returns what a text means that is not JSON, such as `pong`."""
+        dialect = self._dialect
+        try:
+            if dialect.is_pong is not None and dialect.is_pong(text):
+                return None, self._ponged()
+            if dialect.answer is not None and (answer := dialect.answer(text)) is not None:
+                return self._frame(answer, "answer"), None
+        except Exception:  # noqa: BLE001 - a function that expects an object; the text is rejected all the same
+            return None, Fault(error)
+        return None, Fault(error)
+
+    def _read_all(self, element: Any) -> Iterable[Frame | Event]:
+        read = self._dialect.read
+        if read is None:
+            yield from self._read(element)
+        else:
+            known = self._known
+            for one in read(element, known):
+                yield from self._read(one)
+            while len(known) > _MAX_ANSWERS:
+                del known[next(iter(known))]
+
+    def _frame(self, written: Json | str, name: str, of: str | None = None) -> Frame:
+        text = written if isinstance(written, str) else dumped(written)
+        return Frame(text + (self._dialect.separator or ""), of, name)
+
+    def _ponged(self) -> Event:
+        return Alive(self._asked.popleft() if self._asked else None, is_answer=True)
 
     def _read_directly(self, frame: str) -> Envelope[Any] | None:
         """Returns the message of a frame that is an object of a known type, read in one pass; None for any other frame."""
@@ -265,10 +323,10 @@ class PlainJsonSession:
         if not self._is_ready and dialect.is_ready is not None and dialect.is_ready(element):
             yield self._ready()
         if dialect.answer is not None and (answer := dialect.answer(element)) is not None:
-            yield Frame(dumped(answer), name="answer")
+            yield self._frame(answer, "answer")
             return
         if dialect.is_pong is not None and dialect.is_pong(element):
-            yield Alive(self._asked.popleft() if self._asked else None, is_answer=True)
+            yield self._ponged()
             return
         fields = object_of(element) or {}
         answers = self._answers(fields)
@@ -328,14 +386,20 @@ class PlainJsonSession:
             raise MessageRejected(
                 f"it cannot be written as JSON: {error}", type=message.type
             ) from error
-        written = (
+        made: Json | list[Json] = (
             self._fields(message.type, plain)
             if dialect.write is None
-            else {**dialect.write(message.type, plain)}
+            else dialect.write(message.type, plain)
         )
+        written = [{**one} for one in ([made] if isinstance(made, dict) else made)]
+        if not written:
+            return Step()
         if message.id is not None:
-            self._stamp(written, _Kind.MESSAGE, message.id, message.id)
-        return Step((Frame(dumped(written, message.type), message.id),))
+            self._stamp(written[-1], _Kind.MESSAGE, message.id, message.id)
+        end = dialect.separator or ""
+        texts = [dumped(one, message.type) + end for one in written]
+        before = [Frame(text, name=message.type) for text in texts[:-1]]
+        return Step((*before, Frame(texts[-1], message.id)))
 
     def _fields(self, name: str, plain: Any) -> Json:
         dialect = self._dialect
@@ -387,7 +451,7 @@ class PlainJsonSession:
         wire_id = self._stamp(written, _Kind.SUBSCRIPTION, channel)
         if wire_id is not None:
             self._ids[channel] = wire_id
-        return Step((Frame(dumped(written), name="subscribe"),), (Following(channel),))
+        return Step((self._frame(written, "subscribe"),), (Following(channel),))
 
     def unsubscribe(self, channel: str, now: float) -> Step:
         """Ends a subscription, when the server has a message for it."""
@@ -398,7 +462,7 @@ class PlainJsonSession:
             return Step()
         written = {**make(channel, asked)}
         self._stamp(written, _Kind.OTHER)
-        return Step((Frame(dumped(written), name="unsubscribe"),))
+        return Step((self._frame(written, "unsubscribe"),))
 
     def sync(self, streams: Sequence[str], now: float, pending: Sequence[str] = ()) -> Step:
         """Subscribes again, because such servers send the state at the beginning of a subscription."""
@@ -424,9 +488,11 @@ class PlainJsonSession:
         if make is None:
             return None
         self._asked.append(token)
-        written = {**make()}
-        self._stamp(written, _Kind.OTHER)
-        return Step((Frame(dumped(written), name="ping"),))
+        asked = make()
+        if not isinstance(asked, str):
+            asked = {**asked}
+            self._stamp(asked, _Kind.OTHER)
+        return Step((self._frame(asked, "ping"),))
 
     def tick(self, now: float) -> Step:
         """Nothing is due: this session has no deadline."""

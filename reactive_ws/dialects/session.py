@@ -376,6 +376,7 @@ class Capabilities:
         has_snapshots: Whether the server sends the state of a stream on request.
         ids_are_unique: Whether two messages of the server with the same id are the same message.
         subscribes: Whether the messages of a channel come after `subscribe`.
+        names_effects: Whether an acknowledgement says where the effects of a message are, and each entry its cause.
     """
 
     acknowledges: bool = False
@@ -384,6 +385,7 @@ class Capabilities:
     has_snapshots: bool = False
     ids_are_unique: bool = False
     subscribes: bool = False
+    names_effects: bool = False
 
 
 def _new_id() -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import starmap
 from typing import Any, ClassVar
 
+import attrs
 import msgspec
 
 from ..connection import CloseCode, ErrorKind, Meaning, Phase
@@ -96,6 +97,7 @@ _FULL = Capabilities(
     ids_are_unique=True,
     subscribes=True,
 )
+_WHOLE = attrs.evolve(_FULL, names_effects=True)
 _PLAIN = Capabilities()
 
 
@@ -370,6 +372,7 @@ class V1Session:
         """Writes hello, token and resume in one go, for a server that knows the whole of v1."""
         opening, limit = self._opening, self._limit(message.payload)
         self._is_whole = True
+        self.capabilities = _WHOLE
         self._phase = _Phase.RESUMING
         self._read_states_in_parts()
         hello = Hello(features=_FEATURES, max_size=opening.max_size, client=opening.client)

@@ -8,14 +8,16 @@ It knows neither sockets nor the state of the connection, and it sends nothing. 
     async_handlers  queues and tasks of slow handlers
     requests        matches replies to requests
     subscriptions   the channels to ask the server for
+    followers       the followers of each stream, such as replicas
     agenda          work of the replicas for later
     receiver        from frames to stores
 """
 
 from .async_handlers import AsyncHandler
 from .dispatcher import Dispatcher
+from .followers import Follower
 from .order import Inbound
-from .receiver import Burst, Follower, Receiver
+from .receiver import Burst, Receiver
 from .subscriptions import Asking, Subscriptions
 
 __all__ = [

@@ -246,7 +246,15 @@ class Inbound:
         return True, following
 
     def restarted(self, stream: str, position: Position) -> None:
-        """Messages of the stream are missing: it goes on after this position, and needs a snapshot."""
+        """The server could not go on with the stream: it starts after this position, and needs a snapshot.
+
+        What came between is a gap. When the position is the one that is known, nothing came between.
+        """
+        cursor = self._cursors.get(stream)
+        if cursor is not None and (cursor.epoch, cursor.seq) != (position.epoch, position.seq):
+            self.gaps += 1
+            is_new_epoch = cursor.epoch != position.epoch
+            self._gaps.append(Gap(stream, cursor.seq + 1, position.seq + 1, is_new_epoch))
         self._start(stream, position.epoch, position.seq)
 
     def subscribed(self, stream: str, position: Position) -> None:

@@ -44,6 +44,7 @@ from ..state import EventSource, EventStream, Map, Store
 from ..wire import Envelope, Position
 from .agenda import Agenda
 from .dispatcher import Dispatcher, Route, matches
+from .followers import StreamFollowers
 from .order import Inbound, has_place
 from .requests import Requests
 from .subscriptions import Subscriptions
@@ -57,50 +58,6 @@ _PATIENCE = 4
 _MAX_SECONDS = 0.002
 _MAX_UNTIMED = 16
 """Messages of a run that are gathered between two looks at the clock; their handlers run later."""
-
-
-class Follower(Protocol):
-    """Follows one stream; called in the batch of a burst. A method that returns True asks for the state of the stream."""
-
-    def entry(self, message: Envelope[Any]) -> bool:
-        """A message of the stream was delivered."""
-        ...
-
-    def missed(self) -> bool:
-        """A message of the stream was rejected."""
-        ...
-
-    def state(self, position: Position, value: Any, size: int) -> bool:
-        """The state of the stream arrived, as plain values; `size` has its bytes, or 0 when they were not counted."""
-        ...
-
-    def unusable(self) -> None:
-        """The state of the stream arrived and cannot be read."""
-        ...
-
-    def following(self, *, is_recovered: bool | None) -> bool:
-        """The server answered a subscription or a resume."""
-        ...
-
-    def refused(self) -> None:
-        """The server does not let this client hear the stream."""
-        ...
-
-    def acknowledged(self, identity: str, positions: Mapping[str, Position]) -> bool:
-        """The server acknowledged a message of this client."""
-        ...
-
-    def ended(self, identity: str) -> None:
-        """The server refused a message of this client."""
-        ...
-
-    def lost(self) -> None:
-        """The connection ended."""
-        ...
-
-    def ready(self, position: Position | None) -> bool:
-        """A connection is ready; the stream goes on after this position."""
-        ...
 
 
 class Report(Protocol):
@@ -147,7 +104,7 @@ class Receiver:
             Map(), name="service.positions", domain=domain, is_dumped=False
         )
         self.unhandled: EventSource[Envelope[Any]] = EventSource("service.unhandled")
-        self.followers: dict[str, Follower] = {}
+        self.followers = StreamFollowers()
         self.inbound = Inbound()
         self.agenda = Agenda()
         # Streams whose state is wanted and was not asked for yet.
@@ -176,7 +133,7 @@ class Receiver:
         self._taps: tuple[tuple[str, EventSource[Envelope[Any]]], ...] = ()
         self._arrived: list[Envelope[Any]] = []
         self._unknown: list[Envelope[Any]] = []
-        self._has_snapshots = False
+        self._has_snapshots = self._names_effects = False
         self._answers: list[Acknowledged | tuple[str, Exception]] = []
         self._connection: list[Frame | Event] = []
         self._unsynced: dict[str, None] = {}
@@ -189,7 +146,7 @@ class Receiver:
         """Reads frames of this session from now on."""
         self._session = session
         self._received = _nothing if session is None else session.received
-        self._has_snapshots = False
+        self._has_snapshots = self._names_effects = False
         self.take_capabilities()
 
     def take_capabilities(self) -> None:
@@ -198,6 +155,7 @@ class Receiver:
         if session is not None:
             self.inbound.ids_are_unique = session.capabilities.ids_are_unique
             self._has_snapshots = session.capabilities.has_snapshots
+            self._names_effects = session.capabilities.names_effects
 
     def burst(self, frames: deque[str | bytes]) -> Burst:
         """Takes frames from the left until the burst is over."""
@@ -296,13 +254,14 @@ class Receiver:
             self._is_logging
             or self._tracer is not None
             or self._taps
-            or self.followers
             or self.inbound.entries.waiting
             or self.requests.waiting
+            or self._run[-1].type in self.followers.unnumbered
         ):
             return False
         run, received, follows = self._run, self._received, self.inbound.follows
         kind, channel = run[-1].type, run[-1].channel
+        followed = self.followers.streams
         counters = self._counters
         for _ in range(min(most, len(frames))):
             frame = frames.popleft()
@@ -313,6 +272,7 @@ class Receiver:
                 and found.channel == channel
                 and not found.problems
                 and not found.more
+                and found.stream not in followed
                 and follows(found)
             ):
                 counters.bytes_received += len(frame)
@@ -389,8 +349,8 @@ class Receiver:
     def _deliver(self, envelope: Envelope[Any]) -> None:
         if self._tracer is not None:
             self._types[envelope.type] = None
-        if self.followers and envelope.stream in self.followers:
-            self._ask(envelope.stream, is_asking=self.followers[envelope.stream].entry(envelope))
+        if self.followers:
+            self._ask(envelope.stream, is_asking=self.followers.deliver(envelope))
         route = self._dispatcher.route(envelope)
         if self._run_route is not None and route is not self._run_route:
             self._end_run()
@@ -402,8 +362,8 @@ class Receiver:
         if self._taps or self.requests.waiting:
             self._arrived.append(envelope)
 
-    def _ask(self, stream: str, *, is_asking: bool) -> None:
-        if is_asking and self._has_snapshots:
+    def _ask(self, stream: str | None, *, is_asking: bool) -> None:
+        if is_asking and stream is not None and self._has_snapshots:
             self._unsynced[stream] = None
 
     def _end_run(self) -> None:
@@ -420,12 +380,12 @@ class Receiver:
         self._counters.messages_rejected += 1
         self._report(ErrorKind.PROTOCOL, error, is_retryable=False)
         inbound, place = self.inbound, (error.stream, error.epoch, error.seq)
-        if error.stream in self.followers:
-            follower = self.followers[error.stream]
+        if error.stream is not None and error.stream in self.followers.streams:
             if error.type == "snapshot" and error.seq is None:
-                follower.unusable()
+                for follower in self.followers.of(error.stream):
+                    follower.unusable()
             elif error.seq is not None:
-                self._ask(error.stream, is_asking=follower.missed())
+                self._ask(error.stream, is_asking=self.followers.missed(error.stream))
         if error.more:
             inbound.entries.begin(*place)
         elif (before := inbound.entries.last(*place)) is not None:
@@ -452,9 +412,10 @@ class Receiver:
         stream = self._outbox.channel(event.id) if self.followers else None
         if self._outbox.acknowledge(event.id):
             self._counters.messages_acknowledged += 1
-        if stream is not None and stream in self.followers:
-            follower = self.followers[stream]
-            self._ask(stream, is_asking=follower.acknowledged(event.id, event.positions))
+        positions = event.positions if self._names_effects else None
+        for follower in self.followers.of(stream):
+            is_asking = follower.acknowledged(event.id, positions)
+            self._ask(follower.stream, is_asking=is_asking)
         if self.requests.waiting:
             self._answers.append(event)
         message = event.message
@@ -468,9 +429,9 @@ class Receiver:
         error = RequestFailed(event.code, event.text, retryable=event.is_retryable, payload=payload)
         is_retried = event.is_retryable and self._outbox.postpone(event.id, now, event.after)
         if not is_retried:
-            follower = self.followers.get(self._outbox.channel(event.id) or "")
+            followers = self.followers.of(self._outbox.channel(event.id))
             self._outbox.reject(event.id, error)
-            if follower is not None:
+            for follower in followers:
                 follower.ended(event.id)
             self._answers.append((event.id, error))
         self._report(ErrorKind.APPLICATION, error, is_retryable=event.is_retryable)
@@ -482,9 +443,8 @@ class Receiver:
             self._log.received(event.message.type, event.message.id)
         if event.message.problems:
             self._repaired(event.message)
-        follower = self.followers.get(event.stream)
-        if follower is not None:
-            is_asking = follower.state(event.position, event.state, event.size)
+        if event.stream in self.followers.streams:
+            is_asking = self.followers.state(event.stream, event.position, event.state, event.size)
             self._ask(event.stream, is_asking=is_asking)
             if self.inbound.is_before(event.stream, event.position):
                 # The replica asked for the state. Handlers get every entry, so the position of the stream stays.
@@ -500,9 +460,8 @@ class Receiver:
         if event.is_recovered is None:
             self._subscriptions.confirmed(event.channel)
         name = event.channel if event.stream is None else event.stream
-        if name in self.followers:
-            follower = self.followers[name]
-            self._ask(name, is_asking=follower.following(is_recovered=event.is_recovered))
+        is_asking = self.followers.following(name, is_recovered=event.is_recovered)
+        self._ask(name, is_asking=is_asking)
         if event.stream is None:
             return
         if event.is_recovered is False:
@@ -518,8 +477,8 @@ class Receiver:
         is_refused = event.code is not None
         self._subscriptions.ended(event.channel, is_refused=is_refused, again_at=again)
         if event.code is not None:
-            if event.channel in self.followers and again is None:
-                self.followers[event.channel].refused()
+            for follower in self.followers.of(event.channel) if again is None else ():
+                follower.refused()
             text = event.text or f"the channel {event.channel!r} was refused"
             error = RequestFailed(event.code, text, retryable=again is not None)
             self._report(ErrorKind.APPLICATION, error, is_retryable=again is not None)

@@ -8,6 +8,8 @@ command leaves the list with the first of these:
     3. an acknowledgement without a position in this stream
     4. an acknowledgement with a position of another epoch than that of a state which came after it
     5. a refusal
+    6. a server that acknowledges nothing got it, or one that never says where effects are acknowledged it to a replica which
+       takes messages without positions: then its effect joins the confirmed state
 
 Rules 2 to 4 wait while the state is loaded, because the new state may not have the command yet. `replica` calls these functions.
 """
@@ -195,6 +197,21 @@ class Rules(Generic[S]):
             is_suspect=now.is_suspect and reducer is None,
         )
 
+    def loose(self, now: Facts[S], message: Envelope[Any]) -> Facts[S]:
+        """A message without a position in the stream takes effect as it comes; the next state of the stream replaces it."""
+        reducer = self.reducers.get(message.type)
+        if reducer is None:
+            return now
+        try:
+            confirmed = reducer(now.confirmed, message.payload)
+        except Exception as error:  # noqa: BLE001 - the program's reducer meets what the server sends
+            self.report(error)
+            return now
+        pending = now.pending
+        if message.cause is not None:
+            pending = tuple(it for it in pending if it.id != message.cause)
+        return attrs.evolve(now, confirmed=confirmed, pending=pending)
+
     # --- commands -------------------------------------------------------------------------------------------------------
 
     def sent(self, now: Facts[S], command: PendingCommand) -> Facts[S]:
@@ -215,6 +232,21 @@ class Rules(Generic[S]):
             # The stream has another epoch. Rule 4 holds when a state of this moment does not have the effect.
             now = self.missed(now)
         return self._settled(now)
+
+    def kept_as_sent(
+        self, now: Facts[S], identity: str, reducer: Callable[[S, Any], S] | None
+    ) -> Facts[S]:
+        """The command went to a server that will not say when its effect is there: it stays, until the server says otherwise."""
+        command = next((it for it in now.pending if it.id == identity), None)
+        if command is None:
+            return now
+        confirmed = now.confirmed
+        if reducer is not None:
+            try:
+                confirmed = reducer(confirmed, command.payload)
+            except Exception as error:  # noqa: BLE001 - the program's reducer
+                self.report(error)
+        return attrs.evolve(self.ended(now, identity), confirmed=confirmed)
 
     def ended(self, now: Facts[S], identity: str) -> Facts[S]:
         """The server refused the command, or the program gave it up."""

@@ -1,6 +1,7 @@
 """`Replica`: the state of a stream, kept by reducers, with the program's own commands shown at once.
 
-It sends nothing by itself: `service` gives it the function that sends, and calls it in the batch of each burst.
+It sends nothing by itself: `service` gives it the function that sends, and calls it in the batch of each burst. The module is long because
+it has a method for each event of the service and for each wish of the program.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 import attrs
 import msgspec
+from msgspec import UnsetType
 
 from ..engine import Domain, Source
 from ..errors import StateTooBig
@@ -55,8 +57,8 @@ class ReplicaService(Protocol):
         """Nothing needs a replica at the moment; lets it go after a while."""
         ...
 
-    def later(self, stream: str, seconds: float, act: Callable[[], None]) -> None:
-        """Calls a function after so many seconds, in the service's loop."""
+    def later(self, replica: Replica[Any], seconds: float, act: Callable[[], None]) -> None:
+        """Calls a function of a replica after so many seconds, in the service's loop, instead of the one before."""
         ...
 
     def size(self, message: Envelope[Any]) -> int:
@@ -96,6 +98,7 @@ class Replica(ReadOnly[S]):
         is_closed: Whether `close` was called.
         is_followed: Whether the service follows the stream; False before its loop took the replica, and after it let it go.
         linger: Seconds after which the service lets a replica of a pattern go when nothing needs it; None: never.
+        unnumbered: The types that it takes also from messages without a position in its stream.
     """
 
     __slots__ = (
@@ -116,10 +119,13 @@ class Replica(ReadOnly[S]):
         "_rules",
         "_status",
         "_visible",
+        "_was_behind",
         "is_closed",
         "is_followed",
         "linger",
+        "part",
         "saved",
+        "unnumbered",
     )
 
     def __init__(
@@ -128,14 +134,18 @@ class Replica(ReadOnly[S]):
         initial: S,
         reducers: Mapping[str, Callable[[S, Any], S]],
         *,
-        snapshot: Callable[[Any], S],
+        snapshot: Callable[[Any], S | UnsetType],
         optimistic: Mapping[str, Callable[[S, Any], S]],
         max_state_size: int,
         domain: Domain,
         hub: ReplicaService,
         linger: float | None = None,
+        part: str = "",
+        takes_unnumbered: bool = False,
     ) -> None:
-        name = f"replica {stream}"
+        name = f"replica {stream}" if not part else f"replica {stream} {part}"
+        self.part = part
+        self.unnumbered = frozenset(reducers) if takes_unnumbered else frozenset[str]()
         self._hub = hub
         self._convert = snapshot
         self._optimistic = dict(optimistic)
@@ -156,6 +166,8 @@ class Replica(ReadOnly[S]):
         )
         self._pause = _FIRST_PAUSE
         self._is_recovered = False
+        # Whether the last state that came lacked entries that were here already.
+        self._was_behind = False
         # Whether the state is asked for and has not come.
         self._is_asked = False
         self._is_saving = False
@@ -259,10 +271,19 @@ class Replica(ReadOnly[S]):
 
     # --- for the service; in its loop, in the batch of a burst ------------------------------------------------------------
 
+    def loose(self, message: Envelope[Any]) -> None:
+        """Takes a message that has no position in the stream."""
+        self._change(lambda now: self._rules.loose(now, message))
+
     def entry(self, message: Envelope[Any]) -> bool:
         """Takes a message of the stream; returns whether to ask for the state now."""
         self._change(lambda now: self._rules.entry(now, message))
         return self._asks()
+
+    def _is_behind(self) -> bool:
+        """Whether a state that just came lacks an entry that is here already, and some before that one."""
+        now = self._facts.get()
+        return now.status is ReplicaStatus.RECOVERING and not now.is_suspect
 
     def _asks(self) -> bool:
         """Whether the state is needed and not asked for yet."""
@@ -287,14 +308,25 @@ class Replica(ReadOnly[S]):
             size = size or len(msgspec.json.encode(value))
             if size > self._max_state_size:
                 raise StateTooBig(self.stream, size, self._max_state_size)
-            state = self._convert(value)
+            found = self._convert(value)
         except Exception as error:  # noqa: BLE001 - the program's function, or a state of another shape
             self._hub.report(error, f"replica {self.stream}")
             self._change(self._rules.unusable)
             return False
-        self._change(lambda now: self._rules.state(now, position, state))
+        self._change(
+            lambda now: self._rules.state(
+                now, position, now.confirmed if isinstance(found, UnsetType) else found
+            )
+        )
         if self._facts.get().status is ReplicaStatus.LIVE:
             self._pause = _FIRST_PAUSE
+            self._was_behind = False
+        elif self._is_behind():
+            # The server may read a copy of its database that is late; asking at once would never end.
+            if self._was_behind:
+                self._is_asked = True
+                self._ask_later()
+            self._was_behind = True
         return self._asks()
 
     def unusable(self) -> None:
@@ -303,15 +335,19 @@ class Replica(ReadOnly[S]):
         self._change(self._rules.unusable)
 
     def _ask_later(self) -> None:
-        """Asks for the state after a pause: more entries came than are kept for the one that was asked for."""
+        """Asks for the state after a pause, because the one that came was of no use and the next one may be of none, too."""
 
         def ask() -> None:
-            if self._facts.get().is_flooded:
+            now = self._facts.get()
+            if now.is_flooded:
+                # More entries came than are kept for the state.
                 self._change(self._rules.reloading)
-                self._hub.sync(self.stream)
+            elif not now.is_waiting:
+                return
+            self._hub.sync(self.stream)
 
         pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
-        self._hub.later(self.stream, pause, ask)
+        self._hub.later(self, pause, ask)
 
     def missed(self) -> bool:
         """An entry of the stream is not available; returns whether to ask for the state now."""
@@ -338,11 +374,20 @@ class Replica(ReadOnly[S]):
         """The client may not hear the stream."""
         self._change(self._rules.refused)
 
-    def acknowledged(self, identity: str, positions: Mapping[str, Position]) -> bool:
-        """The server acknowledged a message; returns whether to ask for the state now."""
+    def acknowledged(self, identity: str, positions: Mapping[str, Position] | None) -> bool:
+        """The server acknowledged a message; returns whether to ask for the state now.
+
+        Args:
+            identity: Of the message.
+            positions: Where its effects are, by stream; None when this server does not say so.
+        """
         if all(it.id != identity for it in self._facts.get().pending):
             return False
-        self._change(lambda now: self._rules.acknowledged(now, identity, positions))
+        if positions is None and self.unnumbered:
+            # Nothing will say when the effect is there, and the reducers accept it a second time.
+            self._change(self._kept_as_sent(identity))
+            return False
+        self._change(lambda now: self._rules.acknowledged(now, identity, positions or {}))
         return self._asks()
 
     def ended(self, identity: str) -> None:
@@ -390,8 +435,17 @@ class Replica(ReadOnly[S]):
         def settled(status: DeliveryStatus) -> None:
             if status is DeliveryStatus.FAILED or status is DeliveryStatus.UNCERTAIN:
                 self._change(lambda now: self._rules.ended(now, delivery.id))
+            elif status is DeliveryStatus.SENT and delivery.is_final:
+                self._change(self._kept_as_sent(delivery.id))
 
         delivery.watch(settled)
+
+    def _kept_as_sent(self, identity: str) -> Callable[[Facts[S]], Facts[S]]:
+        def step(now: Facts[S]) -> Facts[S]:
+            kind = next((it.type for it in now.pending if it.id == identity), "")
+            return self._rules.kept_as_sent(now, identity, self._optimistic.get(kind))
+
+        return step
 
     def restore(self) -> Position | None:
         """Starts from what was saved, and saves from now on; returns the position."""

@@ -10,10 +10,11 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import attrs
 import msgspec
+from msgspec import UnsetType
 
 from ..connection import ErrorKind
 from ..engine import Domain, check_count, check_seconds
-from ..errors import UsageError
+from ..errors import UnknownType, UsageError
 from ..inbound import Receiver, Subscriptions
 from ..middleware import PersistFile, persist
 from ..outbox import Delivery, Outbox
@@ -23,12 +24,12 @@ from .place import ServicePlace
 from .sender import Sender
 from .status import Reports
 
-__all__ = ["MAX_STATE_SIZE", "Followers"]
+__all__ = ["MAX_STATE_SIZE", "Followers", "Reducers"]
 
 S = TypeVar("S")
 
-Reducers: TypeAlias = Mapping[type[Any], Callable[[S, Any], S]]
-"""Pure functions `(state, payload) -> state` by the class of the payload."""
+Reducers: TypeAlias = Mapping[Any, Callable[[S, Any], S]]
+"""Pure functions `(state, payload) -> state` by the class of the payload, or by the name of the type."""
 
 MAX_STATE_SIZE = 64 * 2**20
 """Bytes of the largest state that a replica takes, unless the program says otherwise."""
@@ -45,9 +46,11 @@ class _Plan(Generic[S]):
 
     initial: S
     reducers: Mapping[str, Callable[[S, Any], S]]
-    snapshot: Callable[[Any], S]
+    snapshot: Callable[[Any], S | UnsetType]
     optimistic: Mapping[str, Callable[[S, Any], S]]
     max_state_size: int
+    part: str = ""
+    takes_unnumbered: bool = False
 
 
 class Followers:
@@ -84,10 +87,12 @@ class Followers:
         self._place = place
         self._sender = sender
         self._reports = reports
-        self._files: dict[str, PersistFile] = {}
+        self._files: dict[Replica[Any], PersistFile] = {}
         # Positions of streams that were let go, the longest unused one first.
         self._resting: dict[str, Position] = {}
-        self._known: weakref.WeakValueDictionary[str, Replica[Any]] = weakref.WeakValueDictionary()
+        self._known: weakref.WeakValueDictionary[tuple[str, str], Replica[Any]] = (
+            weakref.WeakValueDictionary()
+        )
 
     def replica(
         self,
@@ -95,10 +100,12 @@ class Followers:
         initial: S,
         reducers: Reducers[S],
         *,
-        snapshot: type[S] | Callable[[Any], S] | None,
+        snapshot: type[S] | Callable[[Any], S | UnsetType] | None,
         optimistic: Reducers[S],
         max_state_size: int,
         state_file: str | os.PathLike[str] | None,
+        part: str,
+        takes_unnumbered: bool,
     ) -> Replica[S]:
         """Makes the replica of a stream."""
         if "*" in stream:
@@ -106,11 +113,12 @@ class Followers:
                 f"{stream!r} is a pattern; service.replicas({stream!r}, ...) has a replica for each of its streams"
             )
         plan = self._plan(initial, reducers, snapshot, optimistic, max_state_size)
+        plan = attrs.evolve(plan, part=part, takes_unnumbered=takes_unnumbered)
         replica = self._made(plan, stream, None)
         if state_file is not None:
             kind: type[S] = type(initial)
             file = persist(replica.saved, state_file, as_type=Saved[kind])  # type: ignore[valid-type]
-            self._files[stream] = file
+            self._files[replica] = file
             self._sender.closing.append(file.flush)
             position = replica.restore()
             if position is not None:
@@ -125,7 +133,7 @@ class Followers:
         initial: S,
         reducers: Reducers[S],
         *,
-        snapshot: type[S] | Callable[[Any], S] | None,
+        snapshot: type[S] | Callable[[Any], S | UnsetType] | None,
         optimistic: Reducers[S],
         max_state_size: int,
         linger: float,
@@ -149,7 +157,7 @@ class Followers:
         self,
         initial: S,
         reducers: Reducers[S],
-        snapshot: type[S] | Callable[[Any], S] | None,
+        snapshot: type[S] | Callable[[Any], S | UnsetType] | None,
         optimistic: Reducers[S],
         max_state_size: int,
     ) -> _Plan[S]:
@@ -157,17 +165,19 @@ class Followers:
         wanted = type(initial) if snapshot is None else snapshot
         return _Plan(
             initial,
-            {self._registry.of(payload).name: reducer for payload, reducer in reducers.items()},
+            {self._name(key): reducer for key, reducer in reducers.items()},
             _converter(wanted),
-            {self._promised(payload): it for payload, it in optimistic.items()},
+            {self._promised(key): it for key, it in optimistic.items()},
             max_state_size,
         )
 
     def _made(self, plan: _Plan[S], stream: str, linger: float | None) -> Replica[S]:
-        known = self._known.get(stream)
+        known = self._known.get((stream, plan.part))
         if known is not None and not known.is_closed:
-            raise UsageError(f"there is a replica of {stream!r} already; keep the first one")
-        replica = self._known[stream] = Replica(
+            raise UsageError(
+                f"there is a replica of {stream!r} already; keep the first one, or give part= a name of its own"
+            )
+        replica = self._known[stream, plan.part] = Replica(
             stream,
             plan.initial,
             plan.reducers,
@@ -177,6 +187,8 @@ class Followers:
             domain=self._domain,
             hub=self,
             linger=linger,
+            part=plan.part,
+            takes_unnumbered=plan.takes_unnumbered,
         )
         return replica
 
@@ -187,8 +199,13 @@ class Followers:
                 replica.add(waiting.envelope)
                 replica.watch(waiting.delivery)
 
-    def _promised(self, payload: type[Any]) -> str:
-        row = self._registry.of(payload)
+    def _name(self, key: type[Any] | str) -> str:
+        return key if isinstance(key, str) else self._registry.of(key).name
+
+    def _promised(self, key: type[Any] | str) -> str:
+        row = self._registry.get(self._name(key))
+        if row is None:
+            raise UnknownType(str(key))
         if row.guarantee is not Guarantee.AT_LEAST_ONCE:
             raise UsageError(
                 f"an optimistic command must be at-least-once, or its effect could stay without one; "
@@ -212,8 +229,7 @@ class Followers:
             followers, shell = self._receiver.followers, self._place.shell
             if replica.is_closed:
                 return
-            if followers.get(stream) is not replica:
-                followers[stream] = replica
+            if followers.add(replica):
                 replica.is_followed = True
                 position = self._resting.pop(stream, None)
                 if position is not None:
@@ -222,7 +238,8 @@ class Followers:
                 self._subscriptions.add(stream)
                 if shell is not None:
                     shell.say_subscriptions()
-                    shell.need_states()
+                    if not replica.unnumbered:
+                        shell.need_states()
                     if is_heard and replica.following(is_recovered=None):
                         shell.sync((stream,))
             self._rest(replica)
@@ -235,10 +252,12 @@ class Followers:
 
     def _rest(self, replica: Replica[Any]) -> None:
         if replica.linger is not None and not replica.is_needed:
-            name = ("linger", replica.stream)
+            name = ("linger", replica)
             self._schedule(name, replica.linger, lambda: self._let_go(replica))
 
-    def _schedule(self, name: tuple[str, str], seconds: float, act: Callable[[], None]) -> None:
+    def _schedule(
+        self, name: tuple[str, Replica[Any]], seconds: float, act: Callable[[], None]
+    ) -> None:
         self._receiver.agenda.at(name, self._place.now() + seconds, act)
         if self._place.shell is not None:
             self._place.shell.agenda_changed()
@@ -249,7 +268,7 @@ class Followers:
             return
         # A stream without a subscription is not resumed. Its next subscription goes on after this position.
         position = self._receiver.positions.get().get(stream)
-        if position is not None:
+        if position is not None and stream not in self._receiver.followers.streams:
             self._resting[stream] = position
             self._receiver.forget((stream,))
             if len(self._resting) > _MAX_RESTING:
@@ -257,14 +276,12 @@ class Followers:
 
     def _part(self, replica: Replica[Any]) -> bool:
         """Stops following a stream; returns whether it was followed. Loop only."""
-        stream, followers = replica.stream, self._receiver.followers
-        if followers.get(stream) is not replica:
+        if not self._receiver.followers.remove(replica):
             return False
-        del followers[stream]
         replica.is_followed = False
-        self._receiver.agenda.cancel(("linger", stream))
-        self._receiver.agenda.cancel(("sync", stream))
-        self._subscriptions.remove(stream)
+        self._receiver.agenda.cancel(("linger", replica))
+        self._receiver.agenda.cancel(("sync", replica))
+        self._subscriptions.remove(replica.stream)
         if self._place.shell is not None:
             self._place.shell.say_subscriptions()
         replica.lost()
@@ -277,17 +294,17 @@ class Followers:
             self._part(replica)
 
         self._place.post(part)
-        stream = replica.stream
-        if self._known.get(stream) is replica:
-            del self._known[stream]
-        file = self._files.pop(stream, None)
+        name = replica.stream, replica.part
+        if self._known.get(name) is replica:
+            del self._known[name]
+        file = self._files.pop(replica, None)
         if file is not None:
             self._sender.closing.remove(file.flush)
             file.close()
 
-    def later(self, stream: str, seconds: float, act: Callable[[], None]) -> None:
+    def later(self, replica: Replica[Any], seconds: float, act: Callable[[], None]) -> None:
         """Calls a function of a replica after so many seconds. Loop only."""
-        self._schedule(("sync", stream), seconds, act)
+        self._schedule(("sync", replica), seconds, act)
 
     def size(self, message: Envelope[Any]) -> int:
         """Returns the bytes of a message, about."""
@@ -318,7 +335,9 @@ class Followers:
         return value if row is None else msgspec.convert(value, row.payload)
 
 
-def _converter(wanted: type[S] | Callable[[Any], S]) -> Callable[[Any], S]:
+def _converter(
+    wanted: type[S] | Callable[[Any], S | UnsetType],
+) -> Callable[[Any], S | UnsetType]:
     if not isinstance(wanted, type):
         return wanted
     kind: Any = wanted

@@ -31,6 +31,7 @@ from datetime import UTC, datetime
 from typing import Any, Self, TypeVar, overload
 
 import attrs
+from msgspec import UnsetType
 from reactivex import Observable
 from reactivex.abc import DisposableBase
 
@@ -59,7 +60,7 @@ from ..transport import AuthMethod, FirstMessage, Provider, Settings, address
 from ..transport import connect as websockets_connect
 from ..wire import Codec, Envelope, Position, Registry, protocol_v1
 from .conversation import Conversation
-from .followers import MAX_STATE_SIZE, Followers
+from .followers import MAX_STATE_SIZE, Followers, Reducers
 from .handlers import Handlers
 from .loop import suspension_clock
 from .options import check_options
@@ -679,12 +680,14 @@ class WebSocketService:
         self,
         stream: str,
         initial: S,
-        reducers: Mapping[type[Any], Callable[[S, Any], S]],
+        reducers: Reducers[S],
         *,
-        snapshot: type[S] | Callable[[Any], S] | None = None,
-        optimistic: Mapping[type[Any], Callable[[S, Any], S]] | None = None,
+        snapshot: type[S] | Callable[[Any], S | UnsetType] | None = None,
+        optimistic: Reducers[S] | None = None,
         max_state_size: int = MAX_STATE_SIZE,
         state_file: str | os.PathLike[str] | None = None,
+        part: str = "",
+        takes_unnumbered: bool = False,
     ) -> Replica[S]:
         """Keeps the state of a stream equal to the server's. Any thread.
 
@@ -698,17 +701,23 @@ class WebSocketService:
         Args:
             stream: Its name; the service subscribes to it.
             initial: Shown until the first state arrives.
-            reducers: A pure function for each class of entries: `(state, entry) -> state`. Others only move the position.
+            reducers: A pure function for each class of entries: `(state, entry) -> state`. Others only move the position. The
+                names of types may take the place of the classes.
             snapshot: The class of the server's state, or a function that makes it of plain values; the class of `initial`
-                when None.
+                when None. A function that returns `msgspec.UNSET` says that the server's state says nothing about this one,
+                which then stays as it is.
             optimistic: A pure function for each class of commands whose effect `Replica.send` shows at once. It must accept a
                 state in which an earlier command is missing.
             max_state_size: Bytes of the largest state. A larger one is reported as `StateTooBig`, and the replica is broken
                 until `reload()`. Protocol v1 takes no state of more than 64 MiB.
             state_file: Where to keep the state, so that the next process starts with it.
+            part: The name of the part of the stream's state that this replica keeps, when the stream has several replicas.
+            takes_unnumbered: Whether messages of the reducers' types also take effect without a position in the stream. They
+                take effect as they come, so that a server without positions, such as one in plain mode, can fill the replica.
+                The reducers must accept an effect that is there already.
 
         Raises:
-            UsageError: the stream has a replica, its name is a pattern, or an optimistic command is not at-least-once.
+            UsageError: the stream has a replica of this part, its name is a pattern, or an optimistic command is not at-least-once.
             UnknownType: a class is not registered.
         """
         return self._followers.replica(
@@ -719,16 +728,18 @@ class WebSocketService:
             optimistic=optimistic or {},
             max_state_size=max_state_size,
             state_file=state_file,
+            part=part,
+            takes_unnumbered=takes_unnumbered,
         )
 
     def replicas(
         self,
         pattern: str,
         initial: S,
-        reducers: Mapping[type[Any], Callable[[S, Any], S]],
+        reducers: Reducers[S],
         *,
-        snapshot: type[S] | Callable[[Any], S] | None = None,
-        optimistic: Mapping[type[Any], Callable[[S, Any], S]] | None = None,
+        snapshot: type[S] | Callable[[Any], S | UnsetType] | None = None,
+        optimistic: Reducers[S] | None = None,
         max_state_size: int = MAX_STATE_SIZE,
         linger: float = 30.0,
     ) -> Replicas[S]:

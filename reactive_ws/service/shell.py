@@ -249,8 +249,8 @@ class Shell:
 
     def _wants_channels(self) -> bool:
         """Whether the program wants a channel for something else than a replica."""
-        followers = self._receiver.followers
-        return any(name not in followers for name in self._subscriptions.wanted)
+        followed = self._receiver.followers.streams
+        return any(name not in followed for name in self._subscriptions.wanted)
 
     def need_states(self) -> None:
         """The program relies on states of streams; says once that this server has none."""
@@ -478,19 +478,21 @@ class Shell:
             self._token_watch.start(self._dialer.token, self.loop.time())
         self._listener.counted()
         self._receiver.inbound.ready(self.loop.time())
-        if self._receiver.followers:
+        followers = self._receiver.followers
+        if followers.need_states:
             self.need_states()
         positions = self._receiver.positions.get()
-        for stream, follower in self._receiver.followers.items():
-            if follower.ready(positions.get(stream)):
-                self._receiver.to_sync[stream] = None
+        for follower in followers:
+            is_asking = follower.ready(positions.get(follower.stream))
+            if is_asking and self._conversation.capabilities.has_snapshots:
+                self._receiver.to_sync[follower.stream] = None
         self._send_syncs()
         if self._line is not None:
             self._line.wake()
 
     def _ended(self, effect: do.ConnectionEnded) -> None:
         self._end_session()
-        for follower in self._receiver.followers.values():
+        for follower in self._receiver.followers:
             follower.lost()
         self._subscriptions.lost()
         self._token_watch.deadline = None

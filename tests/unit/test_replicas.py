@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import attrs
+import msgspec
 import pytest
 from todo_types import Add, Added, Todos, types
 
@@ -21,8 +22,8 @@ from reactive_ws.errors import DuplicateId, RequestFailed, StateTooBig, UsageErr
 from reactive_ws.replicas import PendingCommand, Replica, Replicas, ReplicaStatus, facts
 from reactive_ws.replicas.facts import Facts, Rules
 from reactive_ws.server import Context, MemoryLog, Refused, Server
-from reactive_ws.testing import Latency, Simulation, simulate
-from reactive_ws.wire import Envelope, Position
+from reactive_ws.testing import Latency, Simulation, World, simulate
+from reactive_ws.wire import Envelope, Position, Snapshot
 
 S = ReplicaStatus
 
@@ -583,3 +584,107 @@ def test_what_is_asked_wrongly_of_a_pattern_is_refused_with_advice() -> None:
         service.replica("lists/home", Todos(), {})
     assert repr(family) == "<Replicas of 'lists/*'>"
     del kept
+
+
+# --- parts of a stream, and messages without positions ----------------------------------------------------------------
+
+
+def count(state: int, _entry: Added) -> int:
+    return state + 1
+
+
+def longest(state: str, entry: Added) -> str:
+    return max(state, entry.title, key=len)
+
+
+@simulate
+async def test_several_replicas_of_one_stream_have_a_part_of_it_each() -> None:
+    log = MemoryLog()
+    async with make() as service:
+        todos = replica(service)
+        number = service.replica(
+            "todos", 0, {"added": count}, snapshot=lambda now: len(now["titles"]), part="number"
+        )
+        text = service.replica(
+            "todos", "", {Added: longest}, snapshot=lambda _: msgspec.UNSET, part="longest"
+        )
+        with pytest.raises(UsageError, match="give part= a name of its own"):
+            service.replica("todos", 0, {Added: count}, part="number")
+        seen: list[tuple[int, int, str]] = []
+        service.domain.on_commit(
+            lambda _: seen.append((len(todos.get().titles), number.get(), text.get()))
+        )
+        async with serving(log) as server:
+            await server.publish("todos", Added("milk"))
+            await until(lambda: number.status.get() is text.status.get() is S.LIVE)
+            await server.publish("todos", Added("ham"), Added("butter"))
+            await until(lambda: len(todos.get().titles) == 3)
+            # This state says nothing about the longest text, so that what was there stays.
+            assert (todos.get().titles[1:], number.get(), text.get()) == (
+                ("ham", "butter"),
+                3,
+                "butter",
+            )
+            number.close()
+            await server.publish("todos", Added("tea"))
+            await until(lambda: len(todos.get().titles) == 4)
+            assert number.get() == 3
+        assert {(titles, many) for titles, many, _ in seen} == {(0, 0), (1, 1), (3, 3), (4, 3)}
+
+
+@simulate
+async def test_a_server_without_positions_fills_a_replica_that_takes_such_messages() -> None:
+    async with World() as world:
+        server = await world.server(is_plain=True, registry=types())
+        service = world.service(registry=types(), domain=Domain("client"))
+        problems: list[str] = []
+        service.errors.subscribe(lambda event: problems.append(str(event.exception)))
+
+        def once(state: Todos, entry: Added | Add) -> Todos:
+            return state if entry.title in state.titles else added(state, Added(entry.title))
+
+        todos = service.replica(
+            "todos", Todos(), {Added: once}, optimistic={Add: once}, takes_unnumbered=True
+        )
+        await service.connect()
+        await service.wait_connected()
+        server.send(Added("tea"))
+        await world.settle()
+        assert todos.get().titles == ("tea",)
+        delivery = todos.send(Add("1", "milk"))
+        await world.settle()
+        # Nothing will say that the server has it. It stays, and waits for nothing.
+        assert (todos.get().titles, todos.confirmed.get().titles) == (("tea", "milk"),) * 2
+        assert todos.pending.get() == ()
+        assert delivery.is_final
+        server.send(Added("milk"))
+        server.send(Added("ham"))
+        await world.settle()
+        assert todos.get().titles == ("tea", "milk", "ham")
+        assert [it for it in problems if "states" in it] == []
+        await service.disconnect()
+
+
+@simulate
+async def test_a_state_that_stays_behind_is_asked_for_with_pauses() -> None:
+    async with World() as world:
+        server = await world.server(registry=types())
+        service = world.service(registry=types(), domain=Domain("client"))
+        todos = replica(service)
+        await service.connect()
+        await service.wait_connected()
+        await world.settle()
+        asked = len([it for it in server.received if it.type == "sync"])
+
+        # A server that reads a late copy of its database: the entry that it sent is not in its state, and one before it is missing.
+        def late(_: Envelope[Any]) -> list[Envelope[Any]]:
+            return [Envelope("snapshot", Snapshot("todos", "epoch-1", 0))]
+
+        server.answer("sync", late)
+        server.streams.add("todos", Envelope("added", Added("lost")))
+        server.publish(Added("seen"), "todos")
+        await world.advance(60)
+        syncs = len([it for it in server.received if it.type == "sync"]) - asked
+        assert 3 <= syncs <= 10
+        assert todos.status.get() is S.RECOVERING
+        await service.disconnect()

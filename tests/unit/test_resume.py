@@ -52,10 +52,18 @@ async def test_a_log_that_was_trimmed_past_the_position_leads_to_a_snapshot() ->
         def trimmed(message: Envelope[Resume]) -> list[Envelope[object]]:
             return [Envelope("resumed", Resumed({"app": Recovery(False, "epoch-1", 5)}))]
 
+        missing: list[MessagesMissing] = []
+        service.errors.subscribe(
+            lambda it: (
+                missing.append(it.exception) if isinstance(it.exception, MessagesMissing) else None
+            )
+        )
         server.answer("resume", trimmed)
         await server.start()
         await come_back(world, server, service)
         assert heard == ["1", "2", "= epoch-1 5"]
+        # Handlers of types that are in no state are the only ones that lack them.
+        assert [(it.stream, it.expected, it.got) for it in missing] == [("app", 3, 6)]
         assert service.connection.get().is_recovered is False
         server.publish(SessionClosed("6"))
         await world.settle()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -52,6 +53,10 @@ TYPES = protocol_v1()
 @TYPES.message("order.add", guarantee=Guarantee.AT_LEAST_ONCE)
 class OrderAdd(msgspec.Struct, frozen=True):
     item: str
+
+
+class Point(msgspec.Struct, frozen=True):
+    x: int
 
 
 @TYPES.snapshot
@@ -664,3 +669,97 @@ def test_a_session_has_every_method_of_the_protocol(make: Callable[[], Dialect])
     assert dialect.name
     assert dialect.address("ws://h/").startswith("ws://h/")
     assert set(dialect.closes) <= set(range(1000, 5000))
+
+
+# --- plain JSON in other frames ---------------------------------------------------------------------------------------
+
+
+def said(step: Any) -> list[Any]:
+    """Returns the messages of a step, and the reasons of its faults."""
+    return [it.payload if isinstance(it, Envelope) else str(it.error) for it in step.events]
+
+
+def test_plain_json_reads_several_texts_of_one_frame_and_a_bad_one_harms_no_other() -> None:
+    dialect = PlainJson(separator="\x1e")
+    session = dialect.session()
+    session.opened(Opening(), 0.0)
+    frame = '{"type":"a","payload":1}\x1e{"type":\x1e\x1e[{"type":"b","payload":2}]\x1e'
+    one, bad, two = said(session.received(frame, 0.0))
+    assert (one, two) == (1, 2)
+    assert "it is not JSON" in bad
+    written = session.send(Envelope("c", 3, "c", "id"), 0.0)
+    assert [it.data for it in written.frames] == ['{"type":"c","payload":3}\x1e']
+
+
+def test_plain_json_reads_flat_messages_of_one_frame_into_their_classes() -> None:
+    types = Registry()
+    types.message("point")(Point)
+    session = PlainJson(types, payload=None, separator="\n").session()
+    session.opened(Opening(), 0.0)
+    step = session.received('{"type":"point","x":1}\n{"type":"point","x":2}\n', 0.0)
+    assert said(step) == [Point(1), Point(2)]
+
+
+def test_plain_json_unpacks_binary_frames_and_says_what_unpacking_raised() -> None:
+    session = PlainJson(unpack=lambda data: zlib.decompress(data).decode()).session()
+    session.opened(Opening(), 0.0)
+    packed = zlib.compress(b'{"type":"a","payload":1}')
+    assert said(session.received(packed, 0.0)) == [1]
+    fault = session.received(b"no zlib", 0.0)
+    assert isinstance(fault, Fault)
+    assert "unpack= of the dialect raised error" in str(fault.error)
+
+
+def test_plain_json_answers_texts_that_are_not_json() -> None:
+    dialect = PlainJson(
+        ping=lambda: "ping",
+        is_pong=lambda it: it == "pong",
+        answer=lambda it: "pong" if it == "ping" else None,
+    )
+    session = dialect.session()
+    session.opened(Opening(), 0.0)
+    asked = session.prove("t1", 0.0)
+    assert asked is not None
+    assert [it.data for it in asked.frames] == ["ping"]
+    assert session.received("pong", 0.0) == Step(events=(Alive("t1", is_answer=True),))
+    step = session.received("ping", 0.0)
+    assert isinstance(step, Step)
+    assert [it.data for it in step.frames] == ["pong"]
+    assert "it is not JSON" in said(session.received("pang", 0.0))[0]
+    # A function that expects an object says no more about a text than that it is none.
+    strict = PlainJson(is_pong=lambda it: it["type"] == "pong").session()
+    strict.opened(Opening(), 0.0)
+    assert "it is not JSON" in said(strict.received("pong", 0.0))[0]
+
+
+def test_what_a_dialect_remembers_of_a_connection_has_a_bound_and_ends_with_it() -> None:
+    seen: list[int] = []
+
+    def read(it: Any, known: dict[Any, Any]) -> list[Any]:
+        known[it["n"]] = it
+        seen.append(len(known))
+        return [it, it] if it["n"] == 1 else []
+
+    dialect = PlainJson(read=read)
+    session = dialect.session()
+    session.opened(Opening(), 0.0)
+    assert said(session.received('{"type":"a","payload":1,"n":1}', 0.0)) == [1, 1]
+    for number in range(10_005):
+        session.received(f'{{"n":{number}}}', 0.0)
+    assert max(seen) == seen[-1] == 10_001
+    dialect.session().received('{"n":1}', 0.0)
+    assert seen[-1] == 1
+
+
+def test_a_message_may_be_several_frames_and_is_acknowledged_by_the_last_one() -> None:
+    dialect = PlainJson(id="id", write=lambda name, it: [{"op": name, "of": one} for one in it])
+    session = dialect.session()
+    session.opened(Opening(), 0.0)
+    step = session.send(Envelope("watch", ["a", "b"], "watch", "w1"), 0.0)
+    assert [(it.data, it.of) for it in step.frames] == [
+        ('{"op":"watch","of":"a"}', None),
+        ('{"op":"watch","of":"b","id":"w1"}', "w1"),
+    ]
+    answer = session.received('{"id":"w1"}', 0.0)
+    assert isinstance(answer, Step)
+    assert [it.id for it in answer.events if isinstance(it, Acknowledged)] == ["w1"]
