@@ -30,7 +30,7 @@ define new_venv
 	$(PYTHON) -m venv --clear $(1)
 endef
 
-.PHONY: docs release release-requirements sbom demo test test-deep coverage check format screenshots bench bench-quick bench-deep clean setup
+.PHONY: docs release release-requirements sbom demo two-nodes test test-deep coverage check format screenshots bench bench-quick bench-deep clean setup
 
 setup: $(READY) $(CHECK_READY) $(NODE_PEERS)
 
@@ -62,6 +62,11 @@ $(NODE_PEERS): $(PEERS)/package.json $(PEERS)/package-lock.json $(PEERS)/pyodide
 
 demo: $(DEMO_READY)
 	$(DEMO_VENV)/bin/reactive-ws demo $(DEMO)
+
+# The todo example on two nodes behind haproxy, on a PostgreSQL of its own. Nodes, a client and the database die while four clients
+# write. The last lines say how many writes were lost, doubled or seen in another order.
+two-nodes: $(READY)
+	$(BIN)/python -m pytest --quiet --capture=no -rs tests/integration/test_todo.py -k nothing_is_lost_or_doubled
 
 test: $(READY) $(NODE_PEERS)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not deep"
@@ -157,7 +162,7 @@ bench-deep: $(BENCH_READY)
 $(BENCH_READY): pyproject.toml constraints.txt benchmarks/peers.txt benchmarks/peers_node/package-lock.json
 	$(PYTHON) -m venv --clear $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--requirement benchmarks/peers.txt --editable '.[fast,qt]'
+		--requirement benchmarks/peers.txt --editable '.[fast,qt,postgres]'
 	cd benchmarks/peers_node && npm ci --silent
 	touch $@
 
