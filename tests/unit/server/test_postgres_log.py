@@ -77,6 +77,27 @@ def test_rows_of_the_handler_are_committed_with_the_entry_or_not_at_all(postgres
     asyncio.run(check())
 
 
+def test_what_a_handler_changes_in_its_session_is_gone_for_the_next_one(
+    postgres: Postgres,
+) -> None:
+    async def check() -> None:
+        dsn = postgres.dsn()
+        await PostgresLog(dsn).migrate()
+        log = PostgresLog(dsn, max_connections=1)
+        await log.open()
+        seen: list[str] = []
+        for _ in range(2):
+            async with log.begin(None) as transaction:
+                connection = rows(transaction.connection)
+                seen.append(await connection.fetchval("SHOW application_name"))
+                await connection.execute("SET application_name = 'changed'")
+                await transaction.commit(Batch({"s": [b"{}"]}))
+        assert seen == ["", ""]
+        await log.close()
+
+    asyncio.run(check())
+
+
 def test_a_deadlock_in_the_rows_of_a_handler_runs_the_command_again(postgres: Postgres) -> None:
     async def check() -> None:
         async with opened(postgres.dsn()) as log:
