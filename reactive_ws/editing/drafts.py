@@ -337,6 +337,15 @@ class _MappingDraft(MutableMapping[Any, Any]):
         """Returns a dict of the pairs, as a dict does."""
         return dict(self)
 
+    def __reversed__(self) -> Iterator[Any]:
+        yield from reversed(list(self))
+
+    def popitem(self) -> tuple[Any, Any]:
+        """Removes the pair that came last, as a dict does."""
+        for key in reversed(self):
+            return key, self.pop(key)
+        raise KeyError("popitem(): the mapping is empty")
+
     def __or__(self, other: Any) -> Any:
         return self._merged(self, other)
 
@@ -430,6 +439,30 @@ class _SequenceDraft(MutableSequence[Any]):
     def copy(self) -> list[Any]:
         """Returns a list of the items, as a list does."""
         return list(self)
+
+    def __mul__(self, count: int) -> Any:
+        return _kind_of(self._original)([*self] * count)
+
+    __rmul__ = __mul__
+
+    def __imul__(self, count: int) -> Any:
+        self._items = [*self] * count
+        return self
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(self._plain(self) < self._plain(other))
+
+    def __le__(self, other: Any) -> bool:
+        return bool(self._plain(self) <= self._plain(other))
+
+    def __gt__(self, other: Any) -> bool:
+        return bool(self._plain(self) > self._plain(other))
+
+    def __ge__(self, other: Any) -> bool:
+        return bool(self._plain(self) >= self._plain(other))
+
+    def _plain(self, value: Any) -> Any:
+        return self._session.finished(value)
 
     def __add__(self, other: Any) -> Any:
         return self._joined([*self], other, is_first=True)
@@ -526,6 +559,13 @@ class _SetDraft(MutableSet[Any]):
         """Removes a member, if it is there."""
         self._session.check()
         self._members.discard(value)
+
+    def __getattr__(self, name: str) -> Any:
+        # The named methods of a set; members are leaves, so a plain set does them.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        self._session.check()
+        return getattr(self._members, name)
 
     def _finish_(self) -> Any:
         original: Any = self._original

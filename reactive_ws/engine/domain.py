@@ -422,9 +422,7 @@ class Domain(CommitQueue):
         values: dict[str, Any] = {}
         for store, value in sorted(found, key=lambda pair: pair[0].name):
             if store.name in values:
-                raise UsageError(
-                    f"two stores are named {store.name!r}; give each its own name=, or no name to leave it out of dumps"
-                )
+                raise _twins(store.name)
             values[store.name] = value
         return Dump(number, values)
 
@@ -438,14 +436,20 @@ class Domain(CommitQueue):
             ignore_missing: Whether names without a living store are left out.
 
         Raises:
-            UsageError: a name has no living store, and nothing is written; or it is not a `Dump`.
+            UsageError: a name has no living store or two of them, and nothing is written; or it is not a `Dump`.
             StoreClosed: one of the stores is closed; nothing is written.
             Exception: what `validate=` of a store raises; nothing is written.
         """
         check_kind(dump, Dump, "load()", "domain.dump()", is_required=True)
         check_kind(dump.values, Mapping, "values=", '{"count": 1}', is_required=True)
         check_kind(ignore_missing, bool, "ignore_missing=", "True", is_required=True)
-        stores = {store.name: store for store in self.stores() if store._is_named}
+        stores: dict[str, Changed] = {}
+        for store in self.stores():
+            if not store._is_named:
+                continue
+            if store.name in stores and store.name in dump.values:
+                raise _twins(store.name)
+            stores[store.name] = store
         missing = [name for name in dump.values if name not in stores]
         if missing and not ignore_missing:
             raise UsageError(
@@ -467,6 +471,12 @@ class Domain(CommitQueue):
     def _check(self, source: Belonging) -> None:
         if source._domain is not self:
             raise DomainMismatch(self.name, source._domain.name)
+
+
+def _twins(name: str) -> UsageError:
+    return UsageError(
+        f"two stores are named {name!r}; give each its own name=, or no name to leave it out of dumps"
+    )
 
 
 _default = Domain("default")

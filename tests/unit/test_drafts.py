@@ -218,6 +218,55 @@ def test_methods_that_were_written_for_the_record_work_on_its_draft(cart_class: 
     assert totals == [1, 3]
 
 
+@pytest.mark.parametrize(
+    ("value", "calls"),
+    [
+        (
+            [3, 1, 2, 1],
+            (
+                "append(4) clear() copy() count(1) extend([5]) index(2) insert(1,9) pop() pop(1) remove(1) reverse() sort()"
+                " sort(reverse=True) __add__([1]) __mul__(2) __rmul__(2) __imul__(2) __iadd__([1]) __lt__([4]) __le__([3])"
+                " __gt__([1]) __ge__([9]) __contains__(2) __len__() __getitem__(-1) __delitem__(slice(1,3))"
+            ),
+        ),
+        (
+            {1: "a", 2: "b"},
+            (
+                "clear() copy() get(1) get(9,0) items() keys() values() pop(1) pop(9,0) popitem() setdefault(1,5)"
+                " setdefault(3,5) update({3:4}) __or__({3:4}) __ror__({3:4}) __ior__({3:4}) __contains__(1) __len__()"
+                " __reversed__()"
+            ),
+        ),
+        (
+            {1, 2, 3},
+            (
+                "add(4) clear() copy() difference([1]) difference_update([1]) discard(1) intersection([1])"
+                " intersection_update([1]) isdisjoint([1]) issubset([1]) issuperset([1]) remove(2) symmetric_difference([1,7])"
+                " symmetric_difference_update([1,7]) union([7],[8]) update([7],[8]) __or__({7}) __and__({1}) __sub__({1})"
+                " __xor__({1}) __ior__({7}) __iand__({1}) __isub__({1}) __ixor__({1}) __le__({1}) __contains__(1) __len__()"
+            ),
+        ),
+    ],
+)
+def test_a_draft_has_the_methods_of_its_value(value: Any, calls: str) -> None:
+    for call in calls.split(" "):
+        model, results = copy.copy(value), list[Any]()
+
+        def recipe(draft: Any, call: str = call, results: list[Any] = results) -> None:
+            found = eval(f"draft['value'].{call}", {"draft": draft, "slice": slice})
+            results.append("itself" if found is draft["value"] else listed(found))
+
+        after = produce({"value": value}, recipe)["value"]
+        expected = eval(f"model.{call}", {"model": model, "slice": slice})
+        assert (after, type(after)) == (model, type(value)), call
+        assert results == ["itself" if expected is model else listed(expected)], call
+
+
+def listed(value: Any) -> Any:
+    """Returns the items of a container, an iterator or a view of a dict; any other value as it is."""
+    return list(value) if hasattr(value, "__iter__") else value
+
+
 def test_containers_without_a_draft_are_copied_and_not_changed_in_place() -> None:
     class Names(list[str]):
         pass

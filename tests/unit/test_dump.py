@@ -89,6 +89,9 @@ def test_a_dump_refuses_two_stores_of_one_name_and_load_a_missing_one(domain: Do
     second = Store(0, name="twin", domain=domain)
     with pytest.raises(UsageError, match="two stores are named 'twin'"):
         domain.dump()
+    with pytest.raises(UsageError, match="two stores are named 'twin'"):
+        domain.load(Dump(0, {"twin": 5}))
+    assert (first.get(), second.get()) == (1, 0)
     del second
     gc.collect()
     first.close()
