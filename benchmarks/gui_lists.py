@@ -1,6 +1,6 @@
 """A list of 200 rows in Qt that a WebSocket changes 12 000 times a second: how old its rows are, and how smooth the program stays.
 
-QT_QPA_PLATFORM=offscreen python benchmarks/gui_lists.py [--rounds 5] [--seconds 4] [--rate 12000] [--rows 200]
+QT_QPA_PLATFORM=offscreen python benchmarks/gui_lists.py [--rounds 5] [--seconds 4] [--rate 12000] [--rows 200] [--ways ours signals]
 
 Five ways from a socket in a background thread to a QListView. Each runs in a process of its own; the ways take turns, and a server
 in a process of its own sends the same messages to each. All decode with msgspec and format a row in the same way.
@@ -121,7 +121,6 @@ def ours(url: str, view: Any, rows: int, **options: Any) -> Client:
         KeyedStore,
         Registry,
         WebSocketService,
-        derived,
     )
     from reactive_ws.gui import QtLoop
     from reactive_ws.gui.qt import ListModel
@@ -143,8 +142,7 @@ def ours(url: str, view: Any, rows: int, **options: Any) -> Client:
     service.on(Quote, take, run=take_run)
     ui = QtLoop(QtCore)
     # A mirror changes once a frame, so the rows are gathered once a frame too.
-    shown = ui.mirror(derived(quotes.select_part(lambda them: them), lambda them: them))
-    stream = shown.select(lambda them: tuple(them.values()))
+    stream = ui.mirror(quotes).select(lambda them: tuple(them.values()))
     model = ListModel(ui, QtCore, stream, key=lambda it: it.key, text=text_of)
     model.show_in(view, is_uniform=True)
     service.start()
@@ -340,9 +338,11 @@ def run_client(way: str, port: int, seconds: float, rows: int) -> None:
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
-def measure(rounds: int, seconds: float, rate: float, rows: int) -> dict[str, dict[str, float]]:
+def measure(
+    ways: Sequence[str], rounds: int, seconds: float, rate: float, rows: int
+) -> dict[str, dict[str, float]]:
     """Returns the medians of all rounds for each way."""
-    found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
+    found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
     command = [sys.executable, __file__, "--rate", str(rate), "--rows", str(rows)]
     with subprocess.Popen([*command, "--serve"], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -350,7 +350,7 @@ def measure(rounds: int, seconds: float, rate: float, rows: int) -> dict[str, di
         try:
             for number in range(rounds):
                 # Each way begins a round in turn.
-                for way in itertools.islice(itertools.cycle(WAYS), number, number + len(WAYS)):
+                for way in itertools.islice(itertools.cycle(ways), number, number + len(ways)):
                     done = subprocess.run(
                         [*command, "--client", way, "--port", port, "--seconds", str(seconds)],
                         capture_output=True,
@@ -374,6 +374,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--rate", type=float, default=12_000.0)
     parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--client", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
@@ -387,7 +388,7 @@ def main() -> None:
             "| way | messages a second | paints a second | age | oldest | backlog | freeze, 99 % | longest | processor |"
         )
         print("| --- | --: | --: | --: | --: | --: | --: | --: | --: |")
-        for way, row in measure(it.rounds, it.seconds, it.rate, it.rows).items():
+        for way, row in measure(it.ways, it.rounds, it.seconds, it.rate, it.rows).items():
             print(
                 f"| {way} | {row['shown']:,.0f} | {row['paints']:.0f} | {row['age'] * 1e3:,.0f} ms | {row['oldest'] * 1e3:,.0f} ms "
                 f"| {row['age'] * it.rate:,.0f} | {row['freeze'] * 1e3:,.1f} ms | {row['longest'] * 1e3:,.0f} ms "

@@ -27,7 +27,11 @@ STYLE = """
 .bubble.waiting { background: transparent; color: @theme_fg_color; border: 1px dashed @theme_selected_bg_color; }
 .small { font-size: 80%; opacity: 0.75; }
 .code { font-family: monospace; background: alpha(@theme_fg_color, 0.1); border-radius: 6px; padding: 6px; }
+.card { border: 1px solid alpha(@theme_fg_color, 0.18); border-radius: 12px; background: @theme_base_color; }
+.active { font-weight: bold; }
+.count { font-size: 80%; border-radius: 9px; padding: 1px 7px; background: @theme_selected_bg_color; color: @theme_selected_fg_color; }
 list, .panel { background: transparent; }
+.panel { padding: 10px; }
 row.plain:hover { background: transparent; }
 """
 
@@ -90,7 +94,7 @@ def bubble(message: ChatMessage) -> Any:
     box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=3, halign=side, css_classes=classes)
     head = "   ".join(part for part in (message.name, message.time, message.mark) if part)
     box.append(Gtk.Label(label=head, xalign=0.0, css_classes=["small"]))
-    for text, is_code in message.blocks:
+    for text, is_code in message.blocks or (("…", False),):
         box.append(text_label(text, *["code"] * is_code))
     box.set_margin_start(60 if message.is_own else 6)
     box.set_margin_end(6 if message.is_own else 60)
@@ -98,7 +102,13 @@ def bubble(message: ChatMessage) -> Any:
 
 
 def chat_row(chat: ChatLine) -> Any:
-    return Gtk.Label(label=chat.title, xalign=0.0, margin_top=6, margin_bottom=6)
+    """The name of a chat, and how many messages the user has not read."""
+    row = Gtk.Box(spacing=8, margin_top=6, margin_bottom=6)
+    classes = ["active"] * chat.is_active
+    row.append(Gtk.Label(label=chat.name, xalign=0.0, hexpand=True, css_classes=classes))
+    if chat.unread:
+        row.append(Gtk.Label(label=str(chat.unread), css_classes=["count"]))
+    return row
 
 
 class Window:
@@ -137,6 +147,8 @@ class Window:
         grid.set_margin_bottom(14)
         side = Gtk.ScrolledWindow(child=self.chats, width_request=170)
         right = Gtk.ScrolledWindow(child=self.panel, width_request=220)
+        for it in (side, self.scroll, right):
+            it.add_css_class("card")
         for column, row, width, widget in (
             (0, 0, 3, self.banner.widget),
             *((0, 1, 1, new), (1, 1, 1, self.search), (2, 1, 1, turn)),

@@ -23,58 +23,97 @@ url, port, outbox, *_ = *sys.argv[1:], None, None, None
 stores = Application.at(url, outbox=OutboxOptions(path=outbox))
 
 
+STYLE = """
+:root { color-scheme: light dark; --line: light-dark(#dbe1ea, #2b3750); --soft: light-dark(#eceff4, #1e293b); }
+body, body.body--dark { background: light-dark(#f8fafc, #0b1220); color: light-dark(#0f172a, #e2e8f0); }
+.card { background: light-dark(#ffffff, #111a2e); border: 1px solid var(--line); border-radius: 16px; }
+.talk { display: flex; flex-direction: column-reverse; overflow-y: auto; height: 60vh; padding: 14px; }
+.bubble { max-width: 78%; width: fit-content; padding: 8px 14px; margin-top: 8px; border-radius: 18px; background: var(--soft); }
+.bubble { border: 1.5px solid transparent; overflow-wrap: anywhere; white-space: pre-wrap; }
+.own { margin-left: auto; background: #1d4ed8; color: #ffffff; }
+.waiting { background: transparent; color: inherit; border: 1.5px dashed light-dark(#1d4ed8, #93b4ff); }
+.head { font-size: 0.75rem; opacity: 0.85; }
+.code { font: 0.85rem monospace; background: rgb(128 128 128 / 0.25); border-radius: 8px; padding: 6px 10px; margin: 4px 0; }
+.chat.active { background: light-dark(#dbe6fd, #1e3a8a); }
+"""
+
+
+def coloured(now: ConnectionView) -> str:
+    """The colours of a view: the browser takes those of the light or of the dark palette."""
+    light, dark = now.ink(is_dark=False), now.ink(is_dark=True)
+    return (
+        f"background: light-dark({light.tint}, {dark.tint}); color: light-dark({light.text}, {dark.text});"
+        f"border: 1px solid light-dark({light.edge}, {dark.edge})"
+    )
+
+
 class Page:
     """The contents of one browser window."""
 
     def __init__(self) -> None:
-        self.view = ChatView(stores, is_kept=outbox is not None)
+        self.view = view = ChatView(stores, is_kept=outbox is not None)
         loop = NiceGuiLoop(ui.context.client)
         views = connection_view(loop, stores.service)
         ui.dark_mode(None)
-        self.banner = ui.label().classes("w-full rounded p-2 bg-amber-100 text-amber-900")
-        with ui.row().classes("w-full no-wrap"):
-            with ui.column().classes("w-48"):
-                ui.button("New chat", on_click=self.view.new_chat).props("outline")
+        ui.add_css(STYLE)
+        self.banner = ui.label().classes("w-full px-4 py-3").style("border-radius: 16px")
+        with ui.row().classes("w-full no-wrap gap-4 items-stretch"):
+            with ui.column().classes("card w-52 p-3"):
+                new = ui.button("New chat", icon="add", on_click=view.new_chat).classes("w-full")
+                new.props("no-caps outline rounded")
                 self.chats = ui.column().classes("gap-1 w-full")
-            with ui.column().classes("grow"):
-                search = ui.input("Search", on_change=lambda it: self.view.find(it.value or ""))
-                search.classes("w-full").props("dense clearable")
-                self.talk = ui.scroll_area().classes(
-                    "w-full h-[60vh] border border-gray-300 rounded"
-                )
-                self.shown: dict[str, tuple[ChatMessage, ui.chat_message]] = {}
-                self.input = ui.input("Message").classes("w-full")
+            with ui.column().classes("grow gap-3"):
+                search = ui.input("Search", on_change=lambda it: view.find(it.value or ""))
+                search.classes("w-full").props("dense outlined rounded clearable")
+                # The browser keeps a column in reverse order at its end, while its user has it there.
+                with ui.element("div").classes("card talk w-full"):
+                    self.talk = ui.element("div").props('role="log" aria-label="Messages"')
+                self.shown: dict[str, tuple[ChatMessage, ui.element]] = {}
+                self.input = ui.input("Message").classes("w-full").props("outlined rounded")
                 self.input.on("keydown.enter", self.send)
-            with ui.column().classes("w-60"):
-                with ui.row():
-                    for name, by in (("chevron_left", -1), ("chevron_right", 1)):
-                        button = ui.button(icon=name, on_click=lambda by=by: self.view.turn(by))
-                        button.props(f'flat round aria-label="Turn the panels by {by}"')
+            with ui.column().classes("card w-64 p-3"):
+                with ui.row().classes("items-center w-full no-wrap"):
+                    self.title = ui.label().classes("grow font-bold")
+                    for name, by in (("Panel before", -1), ("Next panel", 1)):
+                        icon = "chevron_left" if by < 0 else "chevron_right"
+                        button = ui.button(icon=icon, on_click=lambda by=by: view.turn(by))
+                        button.props(f'flat round dense aria-label="{name}"')
                 self.panel = ui.label().classes("whitespace-pre-wrap")
         with ui.row().classes("items-center"):
-            self.status = ui.label().classes("rounded-full px-3 py-1 text-sm")
-            self.retry = ui.button("Retry now", on_click=stores.service.connect).props("flat dense")
-            ui.button("Quit", on_click=self.quit).props("flat dense")
+            self.status = ui.label().classes("rounded-full px-4 py-1 text-sm")
+            self.retry = ui.button("Retry now", on_click=stores.service.connect)
+            for button in (self.retry, ui.button("Quit", on_click=self.quit)):
+                button.props("flat dense no-caps")
         loop.bind(views, self.status, lambda _, now: self.show_connection(now))
-        loop.bind(self.view.chats, self.chats, lambda _, them: self.show_chats(them))
-        loop.bind(self.view.messages, self.talk, lambda _, them: self.show_messages(them))
-        loop.bind(self.view.panel, self.panel, lambda it, text: it.set_text(text))
+        loop.bind(view.chats, self.chats, lambda _, them: self.show_chats(them))
+        loop.bind(view.messages, self.talk, lambda _, them: self.show_messages(them))
+        loop.bind(view.panel, self.panel, lambda _, text: self.show_panel(text))
 
     def show_connection(self, now: ConnectionView) -> None:
-        self.banner.set_text(now.banner or "")
+        self.banner.set_text(f"{now.banner or ''} {now.queue_text}".strip())
         self.banner.set_visibility(now.banner is not None)
         self.status.set_text(now.line)
-        ink = now.ink(is_dark=False)
-        self.status.style(f"background: {ink.tint}; color: {ink.text}")
+        for label in (self.banner, self.status):
+            label.style(coloured(now))
         self.retry.set_visibility(now.retry is not None)
         self.input.set_enabled(now.can_send)
+
+    def show_panel(self, text: str) -> None:
+        title, _, words = text.partition("\n")
+        self.title.set_text(title or "No panels")
+        self.panel.set_text(words)
 
     def show_chats(self, chats: Sequence[ChatLine]) -> None:
         self.chats.clear()
         with self.chats:
             for chat in chats:
-                button = ui.button(chat.title, on_click=lambda it=chat: self.view.open(it.id))
-                button.props("flat no-caps align=left").classes("w-full")
+                button = ui.button(chat.name, on_click=lambda it=chat: self.view.open(it.id))
+                button.props("flat no-caps align=left").classes("chat w-full rounded-xl")
+                button.classes("active" if chat.is_active else "")
+                button.props('aria-current="true"' if chat.is_active else "")
+                if chat.unread:
+                    with button:
+                        ui.badge(str(chat.unread)).props("rounded").classes("ml-2")
 
     def show_messages(self, messages: Sequence[ChatMessage]) -> None:
         """Changes the bubbles that differ; a new order, as after a search, makes all of them again."""
@@ -89,17 +128,14 @@ class Page:
                 element.clear()
             else:
                 with self.talk:
-                    element = ui.chat_message(sent=message.is_own).classes("w-full")
+                    element = ui.element("div")
             self.shown[message.id] = (message, element)
-            look = "blue-9 text-color=white" if message.is_own else "grey-4 text-color=black"
-            element.props(f"bg-color={look}")
-            element.props["name"] = message.name
-            element.props["stamp"] = f"{message.time} {message.mark}"
+            kinds = ("own" * message.is_own, "waiting" * message.is_waiting)
+            element.classes(replace=" ".join(("bubble", *kinds)))
             with element:
+                ui.label(message.head).classes("head")
                 for text, is_code in message.blocks or (("…", False),):
-                    words = ui.label(text).classes("whitespace-pre-wrap").props("dir=auto")
-                    words.classes("font-mono text-sm" if is_code else "")
-        self.talk.scroll_to(percent=1.0)
+                    ui.label(text).props("dir=auto").classes("code" if is_code else "")
 
     async def quit(self) -> None:
         """Ends the program, after a question where messages would be lost."""

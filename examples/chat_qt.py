@@ -23,6 +23,10 @@ STYLE = """
 QListView, QTextBrowser { border: 1px solid palette(mid); border-radius: 10px; padding: 6px; background: palette(base); }
 QListView#chats::item { padding: 8px 10px; border-radius: 6px; }
 QLineEdit, QPushButton#plain { border: 1px solid palette(mid); border-radius: 8px; padding: 8px 12px; }
+QScrollBar:vertical { width: 10px; background: transparent; }
+QScrollBar::handle:vertical { background: palette(mid); border-radius: 3px; margin: 2px; min-height: 30px; }
+QScrollBar::add-line, QScrollBar::sub-line { height: 0; }
+QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 QListView:focus, QTextBrowser:focus, QLineEdit:focus, QPushButton#plain:focus { border: 2px solid palette(highlight); }
 """
 SPACE = 10
@@ -76,7 +80,7 @@ class Bubbles(QtWidgets.QStyledItemDelegate):
         document = self.document(message, self.room(), ink.name())
         place, size = QtCore.QRectF(option.rect), document.size()
         box = QtCore.QRectF(0, 0, size.width() + 2 * SPACE, size.height() + 2 * SPACE)
-        left = place.right() - box.width() if message.is_own else place.left()
+        left = place.right() - box.width() - SPACE / 2 if message.is_own else place.left()
         box.moveTo(left, place.top() + SPACE / 2)
         painter.save()
         painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
@@ -107,7 +111,12 @@ class Window(QtWidgets.QWidget):
         self.setStyleSheet(STYLE)
         self.resize(1000, 640)
         views = connection_view(ui, app.service)
-        chats = ListModel(ui, QtCore, view.chats, key=lambda it: it.id, text=lambda it: it.title)
+        bold = self.font()
+        bold.setBold(True)
+        roles = {QtCore.Qt.ItemDataRole.FontRole: lambda it: bold if it.is_active else None}
+        chats = ListModel(
+            *(ui, QtCore, view.chats), key=lambda it: it.id, text=lambda it: it.title, roles=roles
+        )
         rows = ListModel(ui, QtCore, view.messages, key=lambda it: it.id, text=spoken)
         self.session_rows, self.entry_rows = chats, rows
         self.sessions, self.entries = QtWidgets.QListView(), QtWidgets.QListView()

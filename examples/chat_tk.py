@@ -2,8 +2,8 @@
 
 reactive-ws hub --port 8000 & python examples/chat_tk.py ws://127.0.0.1:8000/ws
 A file as second argument keeps what you write: `python examples/chat_tk.py URL outbox.db`; `light` or `dark` as last argument sets
-the colours. Keys: Tab, arrows and Return choose a chat, Control-n makes one, Control-f searches, Control-Next and Control-Prior turn
-the panels.
+the colours. Keys: Tab, arrows and Return choose a chat, Control-n makes one, Control-f searches. Control-Next and Control-Prior turn
+the panels. Arrows choose a message, and Control-c copies it.
 """
 
 import sys
@@ -22,8 +22,8 @@ from reactive_ws.stores import Application
 from reactive_ws.stores.demo.chat_view import ChatMessage, ChatView
 
 FONT, SMALL, MONO = ("DejaVu Sans", 10), ("DejaVu Sans", 8), ("DejaVu Sans Mono", 10)
-INSET = 110
-"""Pixels that stay free beside a bubble."""
+PAD, GAP, RADIUS = 12, 10, 14
+"""Pixels: around the text of a bubble, between two bubbles, and of its corners."""
 
 
 @attrs.frozen
@@ -55,44 +55,136 @@ DARK = Look(
 
 
 class Talk:
-    """A text widget that shows messages as bubbles; it does not touch those that have not changed."""
+    """A canvas that shows messages as bubbles. It draws those again that have changed, and what is below them.
+
+    Arrow keys and clicks choose a message, Control-c copies its text, Next and Prior turn pages.
+    """
 
     def __init__(self, ui: TkLoop, parent: tk.Misc, look: Look) -> None:
-        self.text = tk.Text(parent, wrap="word", font=FONT, relief="flat", padx=10, pady=6)
-        self.text.configure(background=look.surface, foreground=look.text, cursor="arrow")
-        self.bubble("other", look.other, look.text, 10, INSET)
-        self.bubble("own", look.own, look.own_text, INSET, 10)
-        self.bubble("waiting", look.waits, look.text, INSET, 10)
-        self.text.tag_configure("small", font=SMALL, spacing1=4)
-        self.text.tag_configure("code", font=MONO, background=look.code, foreground=look.text)
-        self.text.tag_configure("gap", font=("DejaVu Sans", 4))
-        self.shown, self.starts = tuple[ChatMessage, ...](), list[str]()
-        self.following = FollowEnd(ui, self.text)
+        self.look, self.chosen = look, ""
+        self.canvas = canvas = tk.Canvas(parent, background=look.surface, takefocus=True)
+        canvas.configure(highlightbackground=look.edge, highlightcolor=look.focus)
+        canvas.configure(highlightthickness=2, yscrollincrement=4)
+        self.shown, self.bottoms = tuple[ChatMessage, ...](), list[int]()
+        self.following = FollowEnd(ui, canvas)
+        canvas.bind("<Configure>", lambda _: self.draw(self.shown, 0), add="+")
+        canvas.bind("<Button-1>", self.click)
+        for keys, by in (("<Up>", -1), ("<Down>", 1)):
+            canvas.bind(keys, partial(self.step, by))
+        wheel = ("<Button-4>", -12), ("<Button-5>", 12)
+        for keys, by in (("<Prior>", -100), ("<Next>", 100), *wheel):
+            canvas.bind(keys, partial(self.scroll, by))
+        canvas.bind("<MouseWheel>", lambda it: canvas.yview_scroll(-it.delta // 10, "units"))
+        canvas.bind("<Control-c>", self.copy)
 
-    def bubble(self, name: str, ground: str, ink: str, left: int, right: int) -> None:
-        it, tag = self.text, {"background": ground, "foreground": ink}
-        it.tag_configure(name, tag, lmargin1=left, lmargin2=left, rmargin=right, spacing3=3)
-        it.tag_configure(name, {f"{'l' if left > right else 'r'}margincolor": it["background"]})
+    @property
+    def place(self) -> int:
+        names = [it.id for it in self.shown]
+        return names.index(self.chosen) if self.chosen in names else len(names)
 
     def show(self, messages: Sequence[ChatMessage]) -> None:
-        text = self.text
         pairs = enumerate(zip(self.shown, messages, strict=False))
         shorter = min(len(self.shown), len(messages))
-        same = next((number for number, (old, new) in pairs if old != new), shorter)
-        text.configure(state="normal")
-        if same < len(self.starts):
-            text.delete(self.starts[same], "end-1c")
-            del self.starts[same:]
-        for message in messages[same:]:
-            self.starts.append(text.index("end-1c"))
-            side = "waiting" if message.is_waiting else "own" if message.is_own else "other"
-            text.insert("end", f"{message.head}\n", (side, "small"))
-            for words, is_code in (*message.blocks, *[("▌", False)] * message.is_growing):
-                text.insert("end", f"{words}\n", (side, "code") if is_code else side)
-            text.insert("end", "\n", "gap")
-        text.configure(state="disabled")
+        self.draw(messages, next((at for at, (old, new) in pairs if old != new), shorter))
+
+    def draw(self, messages: Sequence[ChatMessage], same: int) -> None:
+        """Draws the messages from the place `same` on."""
+        for place in range(same, len(self.bottoms)):
+            self.canvas.delete(f"message{place}")
+        del self.bottoms[same:]
         self.shown = tuple(messages)
+        for place in range(same, len(messages)):
+            top = self.bottoms[-1] if self.bottoms else GAP
+            self.bottoms.append(self.bubble(messages[place], f"message{place}", top) + GAP)
+        height = self.bottoms[-1] if self.bottoms else 0
+        self.canvas.configure(scrollregion=(0, 0, self.canvas.winfo_width(), height))
         self.following.changed()
+
+    def bubble(self, message: ChatMessage, tag: str, top: int) -> int:
+        """Draws one message below `top`; returns where it ends."""
+        canvas, look, width = self.canvas, self.look, self.canvas.winfo_width()
+        is_filled = message.is_own and not message.is_waiting
+        ink = look.own_text if is_filled else look.text
+        bottom, right = top + PAD // 2, 0
+        pieces = [
+            (message.head, SMALL),
+            *((it, MONO if code else FONT) for it, code in message.blocks),
+        ]
+        for text, font in (*pieces, *[("▌", FONT)] * message.is_growing):
+            inset = PAD if font is MONO else 0
+            item = canvas.create_text(PAD + inset, bottom + inset // 2, text=text, font=font)
+            canvas.itemconfigure(
+                item, anchor="nw", fill=ink, tags=tag, width=width * 3 // 4 - 2 * PAD
+            )
+            _, upper, end, bottom = canvas.bbox(item)
+            right = max(right, end + inset)
+            if font is MONO:
+                bottom += inset
+                box = canvas.create_rectangle(
+                    PAD, upper - inset // 2, end + inset, bottom - 2, width=0
+                )
+                canvas.itemconfigure(box, fill=look.code, tags=tag)
+                canvas.itemconfigure(item, fill=look.text)
+                canvas.tag_lower(box, item)
+        ground = look.own if is_filled else look.waits if message.is_own else look.other
+        edge = look.focus if message.id == self.chosen else look.own if message.is_own else ground
+        dash = (5, 3) if message.is_waiting else ()
+        box = canvas.create_polygon(*rounded(0, top, right + PAD, bottom + PAD // 2), smooth=True)
+        canvas.itemconfigure(box, fill=ground, outline=edge, dash=dash, width=1.5, tags=tag)
+        canvas.tag_lower(box, tag)
+        canvas.move(tag, width - right - PAD - 14 if message.is_own else 14, 0)
+        return bottom + PAD // 2
+
+    def step(self, by: int, _: object) -> None:
+        self.choose(self.place + by)
+
+    def scroll(self, by: int, _: object) -> None:
+        self.canvas.yview_scroll(by, "units")
+
+    def choose(self, place: int) -> None:
+        if self.shown:
+            before, place = self.place, max(0, min(place, len(self.shown) - 1))
+            self.chosen = self.shown[place].id
+            self.draw(self.shown, min(before, place))
+            top = self.bottoms[place - 1] if place else 0
+            first, last = (float(it) * self.bottoms[-1] for it in self.canvas.yview())
+            if not first <= top < last:
+                self.canvas.yview_moveto(top / self.bottoms[-1])
+
+    def click(self, event: tk.Event) -> None:
+        self.canvas.focus_set()
+        y = self.canvas.canvasy(event.y)
+        self.choose(next((at for at, bottom in enumerate(self.bottoms) if y < bottom), 0))
+
+    def copy(self, _: object) -> None:
+        if self.place < len(self.shown):
+            self.canvas.clipboard_clear()
+            self.canvas.clipboard_append(self.shown[self.place].text)
+
+
+def rounded(left: int, top: int, right: int, bottom: int) -> list[int]:
+    """The corners of a smooth polygon: a point that comes twice makes a straight line."""
+    xs = (left, left + RADIUS, right - RADIUS, right)
+    ys = (top, top + RADIUS, bottom - RADIUS, bottom)
+    corners = [
+        (1, 0),
+        (2, 0),
+        (3, 0),
+        (3, 1),
+        (3, 2),
+        (3, 3),
+        (2, 3),
+        (1, 3),
+        (0, 3),
+        (0, 2),
+        (0, 1),
+        (0, 0),
+    ]
+    return [
+        it
+        for x, y in corners
+        for it in (xs[x], ys[y]) * (1 if (x in (0, 3)) == (y in (0, 3)) else 2)
+    ]
 
 
 class Window:
@@ -129,7 +221,7 @@ class Window:
         self.talk = Talk(ui, root, look)
         panel = tk.Label(root, background=look.surface, anchor="nw", justify="left", wraplength=230)
         panel.configure(padx=12, pady=10, highlightthickness=1, highlightbackground=look.edge)
-        for column, widget in enumerate((self.sessions, self.talk.text, panel)):
+        for column, widget in enumerate((self.sessions, self.talk.canvas, panel)):
             widget.grid(row=2, column=column, sticky="nsew", padx=6)
         self.search, self.input = self.line(root), self.line(root)
         search, turns = tk.Frame(root), tk.Frame(root)
@@ -163,7 +255,7 @@ class Window:
         root.bind("<Control-Prior>", lambda _: self.view.turn(-1))
         root.protocol("WM_DELETE_WINDOW", self.close)
         ui.bind(self.view.panel, panel, lambda it, text: it.configure(text=text))
-        ui.bind(self.view.messages, self.talk.text, lambda _, them: self.talk.show(them))
+        ui.bind(self.view.messages, self.talk.canvas, lambda _, them: self.talk.show(them))
         ui.bind(views, self.input, show_room)
 
     def line(self, parent: tk.Misc) -> tk.Entry:

@@ -137,6 +137,8 @@ class Window:
         style.map("Treeview", background=[("selected", "#1e3a8a")])
         style.configure("Treeview", fieldbackground=SURFACE, bordercolor=BACK, lightcolor=BACK)
         style.configure("Heading", background=BACK, foreground=MUTED, font=FONT, relief="flat")
+        # Without the arrow of a tree, names stand below their heading.
+        style.layout("Treeview.Item", [("Treeitem.text", {"side": "left", "sticky": "w"})])
         self.table = ttk.Treeview(root, columns=COLUMNS, selectmode="browse")
         self.table.heading("#0", text="product", anchor="w")
         for name in COLUMNS:

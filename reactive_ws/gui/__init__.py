@@ -17,7 +17,7 @@ Modules in reading order:
     conflation     `conflate` for state, `batched` for events
     mirror         `Mirror`: a store that changes between frames only
     watching       `Watch`: calls functions when an object goes
-    binding        `bind`: writes a stream into a target
+    binding        `bind`: writes a stream into a target; what bindings, mirrors and lists take
     two_way        `bind_both`: a field of a form and a part of a store, each follows the other
     plain          `plain` and `isolated`: a text from a server, safe to show and in its own direction
 

@@ -1,7 +1,7 @@
 """`UiLoop`: the contract of a toolkit's event loop, so that streams reach widgets in the same way in every toolkit.
 
 An adapter is a subclass with two methods: `wake`, which any thread may call and which never blocks, and `start_timer`. It may
-override `is_alive`, `on_gone` and `release`. All else is in this class. `testing.check_ui_loop` checks an adapter.
+override `is_alive`, `on_gone`, `is_seen` and `release`. All else is in this class. `testing.check_ui_loop` checks an adapter.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, overload
 
 from reactivex import Observable
 from reactivex.abc import DisposableBase
@@ -20,7 +20,7 @@ from reactivex.disposable import CompositeDisposable
 
 from ..engine import Domain, refuse_copy
 from ..errors import UsageError
-from ..state import ReadOnly
+from ..state import KeyedStore, ReadOnly, ReadOnlyKeyed, Selection
 from .binding import bind
 from .frames import FrameClock
 from .mirror import Mirror, Mirrors
@@ -30,7 +30,9 @@ from .watching import Watch
 
 __all__ = ["UiLoop"]
 
+K = TypeVar("K")
 T = TypeVar("T")
+V = TypeVar("V")
 W = TypeVar("W")
 
 _REST = 0.001
@@ -84,6 +86,7 @@ class UiLoop(ABC):
         self._is_released = False
         self._thread = threading.get_ident()
         self._closers: dict[int, Callable[[], object]] = {}
+        self._watchers: dict[int, Callable[[], object]] = {}
         self._timers: dict[int, Cancel] = {}
         self._last_key = 0
         self._watch = Watch(self.on_gone)
@@ -121,6 +124,13 @@ class UiLoop(ABC):
         The loop calls it once for each object. `gone` may run more than once. Ignore objects that the toolkit does not
         know: their bindings end when Python collects them.
         """
+
+    def is_seen(self) -> bool:
+        """Whether the user can see a window of the program; True where the toolkit does not tell. UI thread.
+
+        While it is False, ages stand still and spinners stop. An adapter that overrides this calls `seen_changed`.
+        """
+        return True
 
     def release(self) -> None:  # noqa: B027 - most adapters hold nothing
         """Frees what the adapter holds. `close` calls it once, on the UI thread."""
@@ -229,6 +239,23 @@ class UiLoop(ABC):
         self._is_resting = False
         self.run_posted()
 
+    # --- windows that the user sees -----------------------------------------------------------------------------------
+
+    def seen_changed(self) -> None:
+        """Calls the functions of `on_seen`. Adapters and widgets call it when a window appears or disappears. UI thread."""
+        for function in list(self._watchers.values()):
+            self.guard(function)
+
+    def on_seen(self, function: Callable[[], object]) -> Cancel:
+        """Calls `function` whenever `is_seen` may have changed; returns a function that cancels this. UI thread."""
+        key = self._next_key()
+        self._watchers[key] = function
+
+        def forget() -> None:
+            self._watchers.pop(key, None)
+
+        return forget
+
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def on_close(self, function: Callable[[], object]) -> Cancel:
@@ -258,6 +285,7 @@ class UiLoop(ABC):
         timers, self._timers = list(self._timers.values()), {}
         for stop in timers:
             self.guard(stop)
+        self._watchers.clear()
         closers, self._closers = list(self._closers.values()), {}
         for function in closers:
             self.guard(function)
@@ -266,8 +294,20 @@ class UiLoop(ABC):
 
     # --- streams and widgets ------------------------------------------------------------------------------------------
 
-    def mirror(self, store: ReadOnly[T]) -> Mirror[T]:
-        """Returns a replica of `store` that changes between frames only. UI thread; see `Mirror`."""
+    @overload
+    def mirror(self, store: ReadOnly[T] | Selection[T]) -> Mirror[T]: ...
+    @overload
+    def mirror(self, store: KeyedStore[K, V] | ReadOnlyKeyed[K, V]) -> Mirror[Mapping[K, V]]: ...
+
+    def mirror(self, store: Any) -> Mirror[Any]:
+        """Returns a replica of `store` that changes between frames only. UI thread; see `Mirror`.
+
+        Args:
+            store: A store, a derived value, a selection of one of them, or a keyed store, whose mirror has a mapping.
+
+        Raises:
+            UsageError: `store` has no current value.
+        """
         return self._mirrors.add(store)
 
     @property
@@ -275,11 +315,30 @@ class UiLoop(ABC):
         """The domain of the mirrors: stores in it can be combined with mirrors. UI thread."""
         return self._mirrors.domain
 
+    @overload
     def bind(
         self,
         stream: Observable[T] | ReadOnly[T],
         target: W,
         setter: Callable[[W, T], object],
+        *,
+        until: Any = None,
+    ) -> DisposableBase: ...
+    @overload
+    def bind(
+        self,
+        stream: KeyedStore[K, V] | ReadOnlyKeyed[K, V],
+        target: W,
+        setter: Callable[[W, Mapping[K, V]], object],
+        *,
+        until: Any = None,
+    ) -> DisposableBase: ...
+
+    def bind(
+        self,
+        stream: Any,
+        target: Any,
+        setter: Callable[[Any, Any], object],
         *,
         until: Any = None,
     ) -> DisposableBase:
@@ -289,7 +348,7 @@ class UiLoop(ABC):
         Python collects `target` or `until`, and when the program disposes what this returns.
 
         Args:
-            stream: A selection or another Observable, a store or a mirror.
+            stream: A selection or another Observable, a store, a mirror, or a keyed store, whose mapping the setter gets.
             target: A widget, or any other object: a Tk variable, an item of a Qt table, a view model, a tag. The binding
                 holds it weakly where Python can, so the program keeps it; with `until` it holds it strongly.
             setter: Use its first argument, not a widget of the enclosing scope, which the binding would keep alive. The
@@ -297,7 +356,7 @@ class UiLoop(ABC):
             until: A widget that ends the binding when it goes; None when the target itself does.
 
         Raises:
-            UsageError: Python has no weak references to `until`, so nothing tells when it goes.
+            UsageError: `stream` is none of these. Or Python has no weak references to `until`, so nothing tells when it goes.
         """
         return bind(self, stream, target, setter, until)
 

@@ -12,7 +12,8 @@ import attrs
 from reactivex import abc
 
 from ..engine import Domain, ErrorReport, Source, batch
-from ..state import ReadOnly, Store, snapshot
+from ..state import KeyedStore, ReadOnly, ReadOnlyKeyed, Selection, Store, snapshot
+from .binding import value_of
 from .ui_thread import FramedUi
 
 __all__ = ["Mirror", "Mirrors"]
@@ -44,7 +45,7 @@ class Mirror(ReadOnly[T_co], abc.DisposableBase):
 
     @property
     def store(self) -> ReadOnly[T_co]:
-        """The store that it mirrors."""
+        """The store that it mirrors; of a keyed store or a selection, a derived value of it."""
         return self._store
 
     def get(self) -> T_co:
@@ -75,7 +76,11 @@ class Mirrors:
         self.domain = Domain("ui", on_error=self._report)
         ui.on_close(self._close)
 
-    def add(self, store: ReadOnly[T]) -> Mirror[T]:
+    def add(
+        self,
+        source: ReadOnly[Any] | Selection[Any] | KeyedStore[Any, Any] | ReadOnlyKeyed[Any, Any],
+    ) -> Mirror[Any]:
+        store = value_of(source)
         name = f"mirror of {getattr(store, 'name', 'a value')}"
         kept: Store[Any] = Store(store.get(), name=name, domain=self.domain, equals=_is_same)
         mirror = Mirror(self, store, kept)

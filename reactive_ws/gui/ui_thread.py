@@ -51,6 +51,14 @@ class UiThread(Protocol):
         """Calls `function` when the user interface ends."""
         ...
 
+    def is_seen(self) -> bool:
+        """Whether the user can see a window of the program."""
+        ...
+
+    def on_seen(self, function: Callable[[], object]) -> Cancel:
+        """Calls `function` whenever `is_seen` may have changed."""
+        ...
+
     def is_alive(self, thing: Any) -> bool:
         """Whether `thing` may still be written to."""
         ...

@@ -34,10 +34,25 @@ _SHOWN = 200
 
 @attrs.frozen
 class ChatLine:
-    """One chat of the list: its id, and its title with a mark before the active one."""
+    """One chat of the list.
+
+    Attributes:
+        id: Of the chat.
+        name: Its title, for users.
+        unread: How many messages the user has not read.
+        is_active: Whether the window shows it.
+    """
 
     id: str
-    title: str
+    name: str
+    unread: int
+    is_active: bool
+
+    @property
+    def title(self) -> str:
+        """The name with a mark before the active chat and the number of unread messages, for lists that show one text."""
+        number = f"  ({self.unread})" if self.unread else ""
+        return f"{'▸' if self.is_active else ' '} {self.name}{number}"
 
 
 @attrs.frozen
@@ -218,8 +233,7 @@ def _chats(sessions: SessionsState, unread: Mapping[str, int]) -> tuple[ChatLine
 
 def _chat(session: Session, unread: int, *, is_active: bool) -> ChatLine:
     # What the active chat gets is being read.
-    number = f"  ({unread})" if unread and not is_active else ""
-    return ChatLine(session.id, f"{'▸' if is_active else ' '} {session.title or 'Chat'}{number}")
+    return ChatLine(session.id, session.title or "Chat", 0 if is_active else unread, is_active)
 
 
 def _panel_text(panels: tuple[Panel, ...], active: Panel | None) -> str:

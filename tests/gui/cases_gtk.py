@@ -82,6 +82,12 @@ def test_the_connection_widgets_show_an_outage(turning: Turning, domain: Domain)
     service.become(ConnectionState.CONNECTING, since=ui.now())
     until(lambda: full.texts[:1] != ("Disconnected",))
     until(lambda: not full._symbol.spinner.is_turning)
+    service.become(ConnectionState.CONNECTED, since=ui.now())
+    # No age counts where no user sees it.
+    until(lambda: full.texts[0].startswith("Connected"))
+    comes(lambda: (ui.is_seen(), ui._timers), (False, {}))
+    window.set_visible(True)
+    comes(lambda: (ui.is_seen(), len(ui._timers)), (True, 1))
     window.destroy()
 
 

@@ -42,7 +42,9 @@ def bubbles(window: Any) -> list[list[str]]:
 def titles(window: Any) -> str:
     found, row = [], window.chats.get_first_child()
     while row is not None:
-        found.append(row.get_child().get_text())
+        name = row.get_child().get_first_child()
+        count = name.get_next_sibling()
+        found.append(name.get_text() + ("" if count is None else f"  ({count.get_text()})"))
         row = row.get_next_sibling()
     return "\n".join(found)
 

@@ -20,6 +20,23 @@ def test_the_loop_keeps_the_contract() -> None:
     check_ui_loop(ui_drivers.kivy)
 
 
+def test_no_age_counts_while_the_window_is_minimized(domain: Domain) -> None:
+    from kivy.core.window import Window
+
+    turning = ui_drivers.kivy()
+    ui: KivyLoop = turning.loop
+    service = FakeService(domain)
+    service.become(ConnectionState.CONNECTED, since=ui.now())
+    connection_view(ui, service).subscribe(lambda _: None)
+    for go, come in (("on_minimize", "on_restore"), ("on_hide", "on_show")):
+        assert len(ui._timers) == 1
+        Window.dispatch(go)
+        assert (ui.is_seen(), ui._timers) == (False, {})
+        Window.dispatch(come)
+    assert len(ui._timers) == 1
+    turning.clean_up()
+
+
 def test_a_window_shows_a_flood_and_the_connection_and_closes_its_loop(domain: Domain) -> None:
     from kivy.app import App
     from kivy.clock import Clock

@@ -13,20 +13,39 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_service import FakeService
 from headless_browser import Page
 from hub_in_thread import HubInThread
 
-from reactive_ws.gui import NiceGuiLoop
+from reactive_ws.connection import ConnectionState
+from reactive_ws.engine import Domain
+from reactive_ws.gui import NiceGuiLoop, connection_view
 from reactive_ws.testing import Turning, check_ui_loop
 
 HERE = Path(__file__).parent
 
 
 class FakeClient:
-    """A client of NiceGUI that never goes."""
+    """A client of NiceGUI that never goes; its browser can."""
+
+    has_socket_connection = True
+
+    def __init__(self) -> None:
+        self.handlers: list[Any] = []
 
     def on_delete(self, _: object) -> None:
         """Notes nothing."""
+
+    def on_connect(self, handler: Any) -> None:
+        self.handlers.append(handler)
+
+    def on_disconnect(self, handler: Any) -> None:
+        self.handlers.append(handler)
+
+    def connect(self, *, is_there: bool) -> None:
+        self.has_socket_connection = is_there
+        for handler in self.handlers:
+            handler()
 
 
 class FakeElement:
@@ -55,6 +74,23 @@ def test_the_loop_keeps_the_contract() -> None:
         return Turning(ui, turn, False, loop.close, FakeElement, destroy)
 
     check_ui_loop(make)
+
+
+def test_no_age_counts_while_no_browser_is_connected(domain: Domain) -> None:
+    async def run() -> None:
+        client = FakeClient()
+        ui = NiceGuiLoop(client)
+        service = FakeService(domain)
+        service.become(ConnectionState.CONNECTED, since=ui.now())
+        connection_view(ui, service).subscribe(lambda _: None)
+        assert len(ui._timers) == 1
+        client.connect(is_there=False)
+        assert (ui.is_seen(), ui._timers) == (False, {})
+        client.connect(is_there=True)
+        assert len(ui._timers) == 1
+        ui.close()
+
+    asyncio.run(run())
 
 
 class Program:
@@ -167,7 +203,7 @@ def check_chat(page: Page) -> None:
     press_enter(page)
     page.until(f"{words}.includes('You said: hello')", True)
     assert page.run("document.getElementById('injected') === null") is True
-    bubbles = "document.querySelectorAll('.q-message').length"
+    bubbles = "document.querySelectorAll('.bubble').length"
     page.until(bubbles, 2)
     type_into(page, "Search", "You SAID")
     page.until(f"{bubbles} === 1 && {words}.includes('Assistant')", True)

@@ -640,6 +640,29 @@ def test_nothing_turns_in_a_window_that_is_hidden(turning: Turning, domain: Doma
     ui_drivers.until(turning, lambda: not spinner.is_turning)
 
 
+def test_no_age_counts_in_a_window_that_is_hidden_or_minimized(
+    turning: Turning, domain: Domain
+) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    for other in QtWidgets.QApplication.topLevelWidgets():
+        # Those of other tests.
+        other.hide()
+    service = FakeService(domain)
+    service.become(ConnectionState.CONNECTED, since=ui.now())
+    window = QtWidgets.QWidget()
+    views = connection_view(ui, service)
+    QtWidgets.QVBoxLayout(window).addWidget(ConnectionStatus(ui, QtWidgets, views).widget)
+    window.show()
+    for go, come in ((window.hide, window.show), (window.showMinimized, window.showNormal)):
+        ui_drivers.comes(turning, lambda: len(ui._timers), 1)
+        go()
+        ui_drivers.comes(turning, lambda: (ui.is_seen(), ui._timers), (False, {}))
+        come()
+    ui_drivers.comes(turning, lambda: len(ui._timers), 1)
+    window.close()
+
+
 # --- bindings to other objects ---
 
 

@@ -366,8 +366,8 @@ def test_tk_deletes_images_and_fonts_with_their_widgets(domain: Domain) -> None:
         ui_drivers.settle(turning, 0.05)
         service.become(ConnectionState.CONNECTED, since=ui.now() - FIVE_HOURS)
         ui_drivers.settle(turning, 0.05)
-    # A banner's symbol stays while the banner is folded.
-    assert in_tk()[0] <= shown[0] + 1
+    # The symbol and the two ends of a banner stay while it is folded.
+    assert in_tk()[0] <= shown[0] + 3
     finalized = [it for it in gc.get_objects() if isinstance(it, tk.Image)]
     finalized += [it for it in gc.get_objects() if isinstance(it, tkfont.Font) and it.delete_font]
     assert finalized == []
@@ -405,6 +405,64 @@ def test_nothing_turns_in_a_window_that_is_hidden(domain: Domain) -> None:
     ui_drivers.until(turning, lambda: not status.pill.spinner.is_turning)
     root.deiconify()
     ui_drivers.until(turning, lambda: status.pill.spinner.is_turning)
+    turning.clean_up()
+
+
+def test_no_age_counts_while_no_window_is_on_the_screen(domain: Domain) -> None:
+    turning = ui_drivers.tk()
+    ui, root = turning.loop, root_of(turning)
+    assert isinstance(ui, TkLoop)
+    service = FakeService(domain)
+    service.become(ConnectionState.CONNECTED, since=ui.now())
+    status = ConnectionStatus(ui, root, connection_view(ui, service))
+    status.widget.pack()
+    ui_drivers.comes(turning, lambda: len(ui._timers), 1)
+    root.withdraw()
+    ui_drivers.comes(turning, lambda: (ui.is_seen(), ui._timers), (False, {}))
+    other = tk.Toplevel(root)
+    ConnectionStatus(ui, other, connection_view(ui, service)).widget.pack()
+    ui_drivers.comes(turning, lambda: (ui.is_seen(), len(ui._timers)), (True, 2))
+    other.destroy()
+    root.deiconify()
+    ui_drivers.comes(turning, lambda: len(ui._timers), 1)
+    turning.clean_up()
+
+
+@pytest.mark.parametrize("how", ["palette", "theme", "configure"])
+def test_the_widgets_follow_a_change_of_colours_while_the_program_runs(
+    how: str, domain: Domain
+) -> None:
+    turning = ui_drivers.tk()
+    ui, root = turning.loop, root_of(turning)
+    assert isinstance(ui, TkLoop)
+    service = FakeService(domain)
+    service.become(ConnectionState.DISCONNECTED, since=ui.now() - 60.0)
+    views = connection_view(ui, service)
+    shown: list[ConnectionView] = []
+    views.subscribe(shown.append)
+    status = ConnectionStatus(ui, root, views, detail="metrics")
+    banner = ConnectionBanner(ui, root, views)
+    for widget in (status.widget, banner.widget):
+        widget.pack()
+
+    def colours() -> tuple[str, str]:
+        return str(status._retry.cget("foreground")), str(banner._inner.cget("background"))
+
+    light, dark = (shown[-1].ink(is_dark=it) for it in (False, True))
+    ui_drivers.comes(turning, colours, (light.text, light.tint))
+    root.configure(background="#1f2430")
+    if how == "palette":
+        root.tk_setPalette("#1f2430")
+    elif how == "theme":
+        ttk.Style(root).theme_use("clam")
+    else:
+        # Tk tells nothing of this, so the next view brings the colours.
+        service.queue(3)
+    ui_drivers.comes(turning, colours, (dark.text, dark.tint))
+    assert status.pill._drawn is not None
+    assert status.pill._drawn.ink.tint == dark.tint
+    grounds = (status.widget, status.pill.widget, status._retry, banner.widget)
+    assert {str(it.cget("background")) for it in grounds} == {"#1f2430"}
     turning.clean_up()
 
 

@@ -40,6 +40,32 @@ def texts(widget: tk.Misc) -> list[str]:
     return own + [text for child in widget.winfo_children() for text in texts(child)]
 
 
+def items_of(talk: Any) -> list[list[int]]:
+    """The texts of each bubble on the canvas, from top to bottom."""
+    canvas = talk.canvas
+    found = [
+        [it for it in canvas.find_withtag(f"message{place}") if canvas.type(it) == "text"]
+        for place in range(len(talk.bottoms))
+    ]
+    return [sorted(items, key=lambda it: float(canvas.coords(it)[1])) for items in found]
+
+
+def bubbles(talk: Any) -> list[str]:
+    """The words of each bubble on the canvas."""
+    return [
+        "\n".join(str(talk.canvas.itemcget(it, "text")) for it in items) for items in items_of(talk)
+    ]
+
+
+def is_seen(talk: Any, words: str) -> bool:
+    """Whether the whole bubble that has these words is in the view."""
+    canvas = talk.canvas
+    place = next(at for at, text in enumerate(bubbles(talk)) if words in text)
+    _, top, _, bottom = canvas.bbox(f"message{place}")
+    height = canvas.winfo_height()
+    return bool(canvas.canvasy(0) <= top and bottom <= canvas.canvasy(height))
+
+
 def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThread) -> None:
     import chat_tk
 
@@ -51,8 +77,7 @@ def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThrea
     window: Any = chat_tk.Window(root, turning.loop, app)
 
     def shown() -> list[str]:
-        blocks = window.talk.text.get("1.0", "end").strip().split("\n\n")
-        return [re.sub(r" · \d\d:\d\d", "", block) for block in blocks if block]
+        return [re.sub(r" · \d\d:\d\d", "", block) for block in bubbles(window.talk)]
 
     def until(condition: Any) -> None:
         for _ in range(6_000):
@@ -108,9 +133,23 @@ def test_what_is_typed_in_an_outage_is_queued_and_then_delivered(hub: HubInThrea
 
     # Code has its own style, and the chat that the user leaves counts what it gets.
     window.view.send("see\n```\nx = 1\n```")
-    until(lambda: window.talk.text.tag_nextrange("code", "1.0"))
-    first, last = window.talk.text.tag_nextrange("code", "1.0")
-    assert window.talk.text.get(first, last) == "x = 1\n"
+    canvas = window.talk.canvas
+
+    def codes() -> list[str]:
+        items = [it for items in items_of(window.talk) for it in items]
+        return [
+            canvas.itemcget(it, "text") for it in items if "Mono" in canvas.itemcget(it, "font")
+        ]
+
+    until(lambda: codes()[:1] == ["x = 1"] and len(shown()) == 10)
+    # Keys choose a message, and copy it.
+    canvas.focus_force()
+    press("Up")
+    press("Up")
+    until(lambda: window.talk.place == len(window.talk.shown) - 2)
+    press("ctrl+c")
+    until(lambda: root.clipboard_get() == window.talk.shown[-2].text)
+    assert root.clipboard_get() == "see\n```\nx = 1\n```"
     press("ctrl+n")
     until(lambda: shown() == [])
     until(
@@ -215,14 +254,14 @@ def test_a_message_written_in_an_outage_is_visible_above_the_banner(hub: HubInTh
     until(lambda: app.service.is_connected)
     for number in range(30):
         window.view.send(f"message {number}")
-    until(lambda: window.talk.text.search("message 29", "1.0") and app.service.is_connected)
-    until(lambda: window.talk.text.yview()[0] > 0.0)
+    until(lambda: any("message 29" in it for it in bubbles(window.talk)))
+    until(lambda: app.service.is_connected)
+    until(lambda: window.talk.canvas.yview()[0] > 0.0)
     hub.stop()
     until(lambda: any("Connection lost" in it for it in texts(root)))
     window.view.send("Still there?")
-    until(lambda: window.talk.text.search("Still there?", "1.0"))
-    # A line that is out of sight has no box.
-    until(lambda: window.talk.text.bbox(window.talk.text.search("Still there?", "1.0")))
+    until(lambda: any("Still there?" in it for it in bubbles(window.talk)))
+    until(lambda: is_seen(window.talk, "Still there?"))
     root.destroy()
     app.service.disconnect()
     app.stop()

@@ -92,6 +92,13 @@ def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:
     service.become(ConnectionState.CONNECTING, since=ui.now())
     until(lambda: full.texts[:1] != ("Disconnected",))
     until(lambda: not full.pill.spinner.is_turning)
+    service.become(ConnectionState.CONNECTED, since=ui.now())
+    # No age counts where no user sees it.
+    until(lambda: full.texts[0].startswith("Connected"))
+    comes(lambda: (ui.is_seen(), ui._timers), (False, {}))
+    service.become(ConnectionState.CONNECTING, since=ui.now())
+    frame.Show()
+    comes(lambda: (ui.is_seen(), full.pill.spinner.is_turning), (True, True))
     frame.Destroy()
     comes(lambda: service.connection.select().observer_count, 0)
 
@@ -119,6 +126,31 @@ def test_colours_follow_the_window(domain: Domain, colour: str, is_dark: bool) -
         return [it.lower() for it in found]
 
     ui_drivers.comes(turning, grounds, [colour, colour])
+    frame.Destroy()
+    ui_drivers.settle(turning, 0.05)
+
+
+def test_the_widgets_follow_a_change_of_the_systems_colours(domain: Domain) -> None:
+    turning = ui_drivers.wx()
+    ui: Any = turning.loop
+    frame = frame_of(turning)
+    frame.SetBackgroundColour("#f4f4f5")
+    service = FakeService(domain)
+    service.become(ConnectionState.DISCONNECTED, since=ui.now() - 5.0)
+    shown: list[Any] = []
+    views = connection_view(ui, service)
+    views.subscribe(shown.append)
+    status, banner = ConnectionStatus(ui, wx, frame, views), ConnectionBanner(ui, wx, frame, views)
+    frame.Show()
+    ink = shown[-1].ink(is_dark=True)
+    ui_drivers.until(turning, lambda: banner._box.ink not in (None, ink))
+    frame.SetBackgroundColour("#1f2430")
+    for widget in (status.widget, banner.widget):
+        widget.ProcessEvent(wx.SysColourChangedEvent())
+    ui_drivers.comes(turning, lambda: (status.pill._ink(shown[-1]), banner._box.ink), (ink, ink))
+    ui_drivers.comes(
+        turning, lambda: status._retry.GetForegroundColour().GetAsString(4).lower(), ink.text
+    )
     frame.Destroy()
     ui_drivers.settle(turning, 0.05)
 

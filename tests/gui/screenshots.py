@@ -223,9 +223,6 @@ def nicegui(hub: HubInThread) -> None:
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     server.stdout.readline()
-    # This program is the user's other device.
-    app = application(hub.url)
-    app.start()
     with Page("http://127.0.0.1:18484/") as page:
         page.command(
             "Emulation.setDeviceMetricsOverride",
@@ -235,23 +232,31 @@ def nicegui(hub: HubInThread) -> None:
             mobile=False,
         )
         page.until("document.body.innerText.includes('Connected (')", True)
-        open_chat = (
-            "[...document.querySelectorAll('button')].find(it => it.innerText.includes('Launch'))"
-        )
-
-        def turn(seconds: float) -> None:
-            page.run(f"{open_chat} && !{open_chat}.innerText.includes('▸') && {open_chat}.click()")
-            time.sleep(seconds)
-
-        play(app, hub, turn)
+        page.until("window.did_handshake", True)
+        answers = "[...document.querySelectorAll('.bubble:not(.own)')].length"
+        # The line of a browser has no line breaks.
+        lines = [line for text in TALK for line in text.split("\n")]
+        for number, text in enumerate(lines, 1):
+            _type(page, text)
+            page.until(answers, number)
+        hub.stop()
         page.until("document.body.innerText.includes('reconnecting')", True)
-        time.sleep(1.0)
+        for number, text in enumerate(OFFLINE, 1):
+            _type(page, text)
+            page.until("document.querySelectorAll('.waiting').length", number)
+        time.sleep(0.5)
         picture = page.command("Page.captureScreenshot")["data"]
         (IMAGES / "chat_nicegui.png").write_bytes(base64.b64decode(picture))
-    app.service.disconnect()
-    app.stop()
     server.terminate()
     server.communicate(timeout=30.0)
+
+
+def _type(page: Any, text: str) -> None:
+    """Writes a message in the page, as a user does."""
+    page.run("document.querySelector('input[aria-label=\"Message\"]').focus()")
+    page.command("Input.insertText", text=text)
+    for kind in ("keyDown", "keyUp"):
+        page.command("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r")
 
 
 def textual(hub: HubInThread) -> None:

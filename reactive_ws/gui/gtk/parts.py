@@ -98,6 +98,8 @@ class Kit:
         if wraps:
             label.set_wrap(True)
             label.set_wrap_mode(self.pango.WrapMode.WORD_CHAR)
+            # A label asks for the width of its whole text in one line, which would make the window wider.
+            label.set_max_width_chars(40)
         else:
             label.set_ellipsize(self.pango.EllipsizeMode.END)
         return label
@@ -176,7 +178,7 @@ class Symbol:
         self.spinner = mark.spinner
 
         def check() -> None:
-            ui.post(mark.spinner.check)
+            ui.post(ui.seen_changed)
 
         for signal in ("map", "unmap"):
             self.widget.connect(signal, _ignoring(check))

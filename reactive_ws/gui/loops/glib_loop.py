@@ -35,6 +35,10 @@ class GLibLoop(UiLoop):
             self._windows is None or not self._windows.is_destroyed(thing)
         )
 
+    def is_seen(self) -> bool:
+        """Whether a window of GTK 4 is on the screen, not minimized and not suspended; True without windows. UI thread."""
+        return self._windows is None or self._windows.is_any_seen()
+
     def on_gone(self, thing: Any, gone: Callable[[], None]) -> None:
         """Calls `gone` at the `destroy` signal of a widget, or when GTK 4 destroys its window; others go when Python collects them."""
         gtk = sys.modules.get("gi.repository.Gtk")
@@ -44,7 +48,7 @@ class GLibLoop(UiLoop):
             and isinstance(thing, gtk.Widget)
         ):
             if self._windows is None:
-                self._windows = _Windows(gtk)
+                self._windows = _Windows(gtk, self._seen_changed)
             self._windows.add(thing, gone)
         connect = getattr(thing, "connect", None)
         if connect is not None:
@@ -53,6 +57,10 @@ class GLibLoop(UiLoop):
                 thing.is_watched = True
             with suppress(TypeError):
                 connect("destroy", _ignoring(gone))
+
+    def _seen_changed(self) -> None:
+        # GTK changes what a window says after some of its signals.
+        self.post(self.seen_changed)
 
     def wake(self) -> None:
         # Idle sources have a lower priority than drawing by default, so drawing could starve them.
@@ -90,14 +98,19 @@ class _Windows:
 
     Args:
         gtk: The module `gi.repository.Gtk`.
+        seen_changed: It is called when a window appears, goes, or is minimized.
     """
 
-    def __init__(self, gtk: Any) -> None:
+    def __init__(self, gtk: Any, seen_changed: Callable[[], None]) -> None:
         self._gtk = gtk
+        self._gdk: Any = sys.modules["gi.repository.Gdk"]
+        self._seen_changed = seen_changed
+        self._known: weakref.WeakSet[Any] = weakref.WeakSet()
         self._list = gtk.Window.get_toplevels()
         self._waiting: list[tuple[weakref.ref[Any], Callable[[], None]]] = []
         self._destroyed: weakref.WeakSet[Any] = weakref.WeakSet()
         self._handler = self._list.connect("items-changed", self._changed)
+        self._meet()
 
     def add(self, widget: Any, gone: Callable[[], None]) -> None:
         self._waiting.append((weakref.ref(widget), gone))
@@ -108,7 +121,42 @@ class _Windows:
     def release(self) -> None:
         self._list.disconnect(self._handler)
 
+    def is_any_seen(self) -> bool:
+        windows = self._all()
+        return not windows or any(self._is_seen(it) for it in windows)
+
+    def _is_seen(self, window: Any) -> bool:
+        if not window.get_mapped():
+            return False
+        states, surface = self._gdk.ToplevelState, window.get_surface()
+        state = surface.get_state() if hasattr(surface, "get_state") else states(0)
+        # GTK says since 4.12 that another window covers this one.
+        hidden = states.MINIMIZED | getattr(states, "SUSPENDED", states(0))
+        return not state & hidden
+
+    def _all(self) -> list[Any]:
+        return [self._list.get_item(place) for place in range(self._list.get_n_items())]
+
+    def _meet(self) -> None:
+        """Follows the windows that are new."""
+        for window in self._all():
+            if window in self._known:
+                continue
+            self._known.add(window)
+            for signal in ("map", "unmap"):
+                window.connect(signal, _ignoring(self._seen_changed))
+            window.connect("realize", self._realized)
+            if window.get_realized():
+                self._realized(window)
+
+    def _realized(self, window: Any) -> None:
+        surface = window.get_surface()
+        if hasattr(surface, "get_state"):
+            surface.connect("notify::state", _ignoring(self._seen_changed))
+
     def _changed(self, windows: Any, _place: int, removed: int, _added: int) -> None:
+        self._meet()
+        self._seen_changed()
         if not removed:
             return
         living = {windows.get_item(place) for place in range(windows.get_n_items())}

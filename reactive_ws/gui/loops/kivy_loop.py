@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -25,8 +26,26 @@ class KivyLoop(UiLoop):
     def __init__(self, clock: Any, app: Any = None, **options: Any) -> None:
         super().__init__(**options)
         self._clock = clock
+        self._is_seen = True
+        # A program without a window has no such module.
+        window = getattr(sys.modules.get("kivy.core.window"), "Window", None)
+        if window is not None:
+            window.bind(on_minimize=self._hidden, on_hide=self._hidden)
+            window.bind(on_restore=self._shown, on_show=self._shown)
         if app is not None:
             app.bind(on_stop=_ignoring(self.close))
+
+    def is_seen(self) -> bool:
+        """Whether the window of Kivy is neither hidden nor minimized. UI thread."""
+        return self._is_seen
+
+    def _hidden(self, *_: object) -> None:
+        self._is_seen = False
+        self.seen_changed()
+
+    def _shown(self, *_: object) -> None:
+        self._is_seen = True
+        self.seen_changed()
 
     def wake(self) -> None:
         # The clock holds methods weakly, and this function strongly. Kivy allows the call on any thread.

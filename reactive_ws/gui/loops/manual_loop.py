@@ -31,6 +31,7 @@ class ManualLoop(UiLoop):
         if clock is not None:
             self._time = clock()
         self._has_work = False
+        self._is_seen = True
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = 0
         super().__init__(**options)
@@ -38,6 +39,15 @@ class ManualLoop(UiLoop):
     def now(self) -> float:
         """Returns the seconds that `run` has moved, or those of the clock."""
         return self._time if self._clock is None else self._clock()
+
+    def is_seen(self) -> bool:
+        """Whether a window can be seen, as `set_seen` said last; True at first."""
+        return self._is_seen
+
+    def set_seen(self, is_seen: bool) -> None:  # noqa: FBT001 - the only argument
+        """Says whether the user can see a window of the program: a game knows it, a test plays it. UI thread."""
+        self._is_seen = is_seen
+        self.seen_changed()
 
     @property
     def timer_count(self) -> int:

@@ -28,7 +28,15 @@ class NiceGuiLoop(AsyncioLoop):
 
     def __init__(self, client: Any, *, fps: float = 20.0, **options: Any) -> None:
         super().__init__(None, fps=fps, **options)
+        self._client = weakref.ref(client)
         client.on_delete(self.close)
+        client.on_connect(self.seen_changed)
+        client.on_disconnect(self.seen_changed)
+
+    def is_seen(self) -> bool:
+        """Whether a browser is connected to the page."""
+        client = self._client()
+        return client is not None and bool(client.has_socket_connection)
 
     def is_alive(self, thing: Any) -> bool:
         """Whether NiceGUI has not deleted the element; True for objects of others."""

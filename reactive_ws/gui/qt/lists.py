@@ -15,6 +15,7 @@ from reactivex import Observable
 
 from ...state import ReadOnly
 from ...views import list_changes
+from ..binding import rows_of
 from ..rows import End, count_new_at_end
 from .loop import QtLoop
 from .rows import FlatRows, Followers, Roles, RowsBelow, number_of, safe_roles, subclass
@@ -67,7 +68,7 @@ class ListModel(Generic[T]):
             qt_core.QAbstractListModel, "RowsModel", {"rowCount": row_count, "data": data}
         )
         self._rows: FlatRows[T] = FlatRows(ui, qt_core, self.model, key=key)
-        ui.bind(stream, self.model, lambda _, rows: self._rows.show(rows))
+        ui.bind(rows_of(stream), self.model, lambda _, rows: self._rows.show(rows))
 
     def __len__(self) -> int:
         return len(self._rows.items)
@@ -182,7 +183,7 @@ class TableModel(Generic[T]):
         self.proxy.setSortRole(sort_role)
         self.proxy.setSourceModel(self.model)
         self._rows: FlatRows[T] = FlatRows(ui, qt_core, self.model, key=key, columns=len(columns))
-        ui.bind(stream, self.model, lambda _, rows: self._rows.show(rows))
+        ui.bind(rows_of(stream), self.model, lambda _, rows: self._rows.show(rows))
 
     def __len__(self) -> int:
         return len(self._rows.items)
@@ -306,7 +307,7 @@ class TreeModel(Generic[T, C]):
         )
         self._rows: RowsBelow[T] = RowsBelow(qt_core, self.model, nowhere)
         self._last_number = 0
-        ui.bind(stream, self.model, lambda _, rows: self._show(rows))
+        ui.bind(rows_of(stream), self.model, lambda _, rows: self._show(rows))
 
     def __len__(self) -> int:
         return len(self._rows.items)

@@ -38,6 +38,10 @@ class QtLoop(UiLoop):
         self._kind = qt_core.QEvent.Type(qt_core.QEvent.registerEventType())
         self._receiver = self._make_receiver()
         application.aboutToQuit.connect(self.close)
+        self._state: Any = getattr(application, "applicationStateChanged", None)
+        if self._state is not None:
+            # A window that appears makes the application active, and the last one that goes makes it inactive.
+            self._state.connect(self._state_changed)
 
     def _make_receiver(self) -> Any:
         kind, run = self._kind, self.run_posted
@@ -51,6 +55,16 @@ class QtLoop(UiLoop):
 
         base = self._qt.QObject
         return type(base)("Receiver", (base,), {"event": event})()
+
+    def _state_changed(self, _: object = None) -> None:
+        self.seen_changed()
+
+    def is_seen(self) -> bool:
+        """Whether a widget's window is shown and not minimized; True in programs without widgets. UI thread."""
+        # No QWindow: PySide6 may delete what it has wrapped at the end of the program, and Qt then deletes it again.
+        find = getattr(self._application, "topLevelWidgets", None)
+        windows: list[Any] = [] if find is None else find()
+        return not windows or any(it.isVisible() and not it.isMinimized() for it in windows)
 
     def on_resized(self, parent: Any, child: Any, place: Callable[[Any], None]) -> None:
         """Calls `place(child)` when `parent` changes its size. The child owns the event filter. UI thread."""
@@ -128,6 +142,8 @@ class QtLoop(UiLoop):
     def release(self) -> None:
         if self.is_alive(self._application):
             self._application.aboutToQuit.disconnect(self.close)
+            if self._state is not None:
+                self._state.disconnect(self._state_changed)
         if self.is_alive(self._receiver):
             self._receiver.deleteLater()
 

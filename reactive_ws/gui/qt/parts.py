@@ -238,7 +238,7 @@ class Symbol:
         )
         self.show = mark.show
         self.spinner = mark.spinner
-        ui.on_shown(self.widget, mark.spinner.check)
+        ui.on_shown(self.widget, ui.seen_changed)
 
     def _pixels(self) -> int:
         height: int = self.widget.fontMetrics().height()

@@ -53,13 +53,25 @@ class Followers:
             if self._ui.is_alive(view):
                 yield view, end, follow_end
 
-    def hold(self) -> list[Callable[[], None]]:
-        """Remembers what each view shows at its top; returns functions that put this back."""
+    def hold(self, *, is_in_place: bool = False) -> list[Callable[[], None]]:
+        """Remembers what each view shows at its top; returns functions that put this back.
+
+        Args:
+            is_in_place: Whether rows only change in place, so that a view moves by their heights or its proxy alone.
+        """
         return [
             self._anchor(view)
             for view, end, follow_end in self.living()
-            if not (follow_end and end.is_there)
+            if not (follow_end and end.is_there) and not (is_in_place and self._is_still(view))
         ]
+
+    def _is_still(self, view: Any) -> bool:
+        """Whether the view keeps its place when rows change in place. An anchor lays out the whole view."""
+        bar, proxy = view.verticalScrollBar(), self._qt.QAbstractProxyModel
+        if isinstance(view.model(), proxy):
+            return False
+        has_equal_heights = getattr(view, "uniformItemSizes", bool)
+        return bool(has_equal_heights()) or bar.value() == bar.minimum()
 
     def came(self, count: int) -> None:
         for _, end, _ in self.living():
@@ -97,6 +109,16 @@ class RowsBelow(Generic[T]):
     def change(self, changes: Sequence[Change[T]]) -> None:
         for run in runs(changes):
             self._do(run)
+
+    def update(self, places: Sequence[range], rows: Sequence[T]) -> None:
+        """Shows rows of the same keys, of which some changed in place."""
+        self.items = list(rows)
+        model, parent = self._model, self._parent()
+        for place in places:
+            self.operations += len(place)
+            start = model.index(place.start, 0, parent)
+            stop = model.index(place.stop - 1, self._columns - 1, parent)
+            model.dataChanged.emit(start, stop)
 
     def replace(self, rows: Sequence[T]) -> None:
         """Shows other rows at once: Qt takes seconds for ten thousands of single operations."""
@@ -173,6 +195,14 @@ class FlatRows(Generic[T]):
 
     def show(self, rows: Sequence[T]) -> None:
         """Shows other rows with as few operations as they differ by. Views keep their place."""
+        places = self._differ.changed_places(self._rows.items, rows)
+        if places is not None:
+            if places:
+                anchors = self.followers.hold(is_in_place=True)
+                self._rows.update(places, rows)
+                for put_back in anchors:
+                    put_back()
+            return
         old = list(self._rows.items)
         changes, new = self._differ.changes(old, rows)
         if not changes:

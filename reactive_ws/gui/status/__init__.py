@@ -7,7 +7,8 @@ Modules in reading order:
 
     words            `Words`: all texts, plurals and ages; `Reason`: why a program is not connected
     theme            `Theme`: palettes, symbols and words; the contrast of two colours
-    connection_view  `ConnectionView`, the pure functions that make one, and the stream `connection_view`
+    connection_view  `ConnectionView`, and the pure functions that make one
+    stream           `connection_view`: the stream of the views of a service
     marks            the symbols as small pictures
     spinner          `Spinner`: the timer of a symbol that turns; `TurningMark`: that symbol as a picture
 """
@@ -15,15 +16,14 @@ Modules in reading order:
 from .connection_view import (
     ConnectionView,
     Number,
-    Service,
     connection_text,
-    connection_view,
     next_change,
     next_text_change,
     view_at,
 )
 from .marks import SPINNER_STEPS, cap, mark
 from .spinner import Spinner, TurningMark
+from .stream import Service, connection_view
 from .theme import ASCII_SYMBOLS, DARK, LIGHT, Ink, Palette, Theme, Tone, blend, contrast, is_dark
 from .words import Reason, Words, age, english_plural, reason_of
 

@@ -1,33 +1,26 @@
 """`ConnectionView`: everything that a status line, an indicator and a banner show about a connection.
 
-`view_at`, `connection_text` and `next_change` are pure functions of the connection and the time. `connection_view` is the stream
-of views. The widgets of the toolkits copy a view and decide nothing. Stores use `connection_text` for the same words.
+`view_at`, `connection_text` and `next_change` are pure functions of the connection and the time; `stream` makes a stream of them. The
+widgets of the toolkits copy a view and decide nothing. Stores use `connection_text` for the same words.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sized
-from typing import Any, Protocol
+from collections.abc import Callable
 
 import attrs
-from reactivex import Observable, abc
-from reactivex.disposable import Disposable
 
 from ...connection import Connection, ConnectionState, Metrics, Phase
-from ...state import ReadOnly, derived
-from ..loop import UiLoop
-from ..mirror import Mirror
 from ..plain import plain
 from .theme import Ink, Palette, Theme, Tone
 from .words import Words, age, reason_of
 
 __all__ = [
+    "LOST",
     "ConnectionView",
     "Number",
-    "Service",
     "connection_text",
-    "connection_view",
     "next_change",
     "next_text_change",
     "view_at",
@@ -42,27 +35,12 @@ _TONES = {
     ConnectionState.CLOSED: Tone.IDLE,
 }
 _BUSY = (ConnectionState.CONNECTING, ConnectionState.RECONNECTING)
-_LOST = (ConnectionState.DISCONNECTED, ConnectionState.RECONNECTING, ConnectionState.ERROR)
+LOST = (ConnectionState.DISCONNECTED, ConnectionState.RECONNECTING, ConnectionState.ERROR)
+"""The states of an outage."""
 _STEPS = ((10.0, 1.0), (60.0, 5.0), (3_600.0, 10.0), (86_400.0, 60.0))
 """Ages of a connection in seconds, and every how many seconds the words of a younger one change."""
 _HAIR = 0.001
 """Seconds that a timer waits beyond the moment of a change, so that rounding does not wake it too early."""
-
-
-class Service(Protocol):
-    """The part of a `WebSocketService` that `connection_view` needs."""
-
-    @property
-    def connection(self) -> ReadOnly[Connection]: ...
-    @property
-    def metrics(self) -> ReadOnly[Metrics]: ...
-    @property
-    def outbox(self) -> ReadOnly[Sized]: ...
-    @property
-    def can_send(self) -> ReadOnly[bool]: ...
-    @property
-    def is_filling(self) -> ReadOnly[bool]: ...
-    def connect(self) -> object: ...
 
 
 @attrs.frozen
@@ -153,9 +131,6 @@ class ConnectionView:
         """Returns the colours of the view on a dark or a light window."""
         palette: Palette = self.theme.dark if is_dark else self.theme.light
         return palette.of(self.tone)
-
-
-# --- pure functions ---------------------------------------------------------------------------------------------------
 
 
 def view_at(
@@ -260,9 +235,13 @@ def next_change(
     lost_since: float | None = None,
     filling_since: float | None = None,
     grace: float = 0.0,
+    is_seen: bool = True,
 ) -> float | None:
-    """Returns in how many seconds the view changes by time alone; None when it does not."""
-    text = next_text_change(connection, now=now)
+    """Returns in how many seconds the view changes by time alone; None when it does not.
+
+    While no window can be seen, words do not change by time. A banner still appears when its grace period is over.
+    """
+    text = next_text_change(connection, now=now) if is_seen else None
     moments = [] if text is None else [text]
     moments += [
         since + grace - now + _HAIR
@@ -304,7 +283,7 @@ def _banner(
 ) -> tuple[str | None, str]:
     if connection.phase is Phase.CLOSING:
         return words.banner_closing, words.is_closing
-    if is_calm or connection.state not in _LOST:
+    if is_calm or connection.state not in LOST:
         if connection.state is ConnectionState.CLOSED:
             # A program that has left sends nothing, and its user knows.
             return None, ""
@@ -340,159 +319,3 @@ def _numbers(metrics: Metrics, queued: int, words: Words) -> tuple[Number, ...]:
             else words.milliseconds.format(milliseconds=metrics.round_trip * 1_000.0),
         ),
     )
-
-
-# --- the stream -------------------------------------------------------------------------------------------------------
-
-
-def connection_view(
-    ui: UiLoop,
-    service: Service,
-    *,
-    grace: float = 0.5,
-    theme: Theme | None = None,
-) -> Observable[ConnectionView]:
-    """Returns the views of a service's connection, as they change.
-
-    Emits: a view at once, then each one that differs, at most one a frame. A timer runs only while there is an observer
-        and only in states whose words change with time.
-    Replays: the current view.
-    Thread: the UI thread. Subscribe on the UI thread.
-    Ends: with the loop.
-
-    Args:
-        ui: The loop of the user interface.
-        service: A `WebSocketService`.
-        grace: Seconds of an outage during which there is no banner, from the first moment of the outage.
-        theme: Colours, symbols and words; those of `Theme()` when None.
-    """
-    return Observable(_Watching(ui, service, grace, theme or Theme()).subscribe)
-
-
-class _Watching:
-    """The views of one service: a mirror for each fact, and one timer while the view depends on the time.
-
-    All observers share them, so that a window with many widgets wakes as often as a window with one. They exist while there is
-    an observer.
-    """
-
-    def __init__(self, ui: UiLoop, service: Service, grace: float, theme: Theme) -> None:
-        self._ui = ui
-        self._service = service
-        self._grace = grace
-        self._theme = theme
-        self._observers: dict[object, abc.ObserverBase[ConnectionView]] = {}
-        self._shown: ConnectionView | None = None
-        self._lost_since: float | None = None
-        self._filling_since: float | None = None
-        self._is_first = True
-        self._cancel: Callable[[], None] | None = None
-        self._end: Callable[[], None] | None = None
-        self._facts: ReadOnly[tuple[Connection, int, Metrics, bool, bool]]
-
-    def subscribe(
-        self, observer: abc.ObserverBase[ConnectionView], scheduler: abc.SchedulerBase | None = None
-    ) -> abc.DisposableBase:
-        """Shows the current view to an observer, and each later one. UI thread."""
-        del scheduler
-        key = object()
-
-        def leave() -> None:
-            if self._observers.pop(key, None) is not None and not self._observers:
-                self._stop()
-
-        is_first = not self._observers
-        self._observers[key] = observer
-        if is_first:
-            self._start()
-        elif self._shown is not None:
-            observer.on_next(self._shown)
-        return Disposable(leave)
-
-    def _start(self) -> None:
-        ui, service = self._ui, self._service
-        self._shown, self._lost_since, self._filling_since = None, None, None
-        self._is_first = True
-        connection = ui.mirror(service.connection)
-        outbox = ui.mirror(service.outbox)
-        metrics = ui.mirror(service.metrics)
-        room = ui.mirror(service.can_send)
-        filling = ui.mirror(service.is_filling)
-        self._facts = derived(
-            connection,
-            outbox,
-            metrics,
-            room,
-            filling,
-            lambda now, waiting, counts, can_send, is_filling: (
-                (now, len(waiting), counts, can_send, is_filling)
-            ),
-        )
-        mirrors: tuple[Mirror[Any], ...] = (connection, outbox, metrics, room, filling)
-        subscription = self._facts.select().subscribe(lambda _: self._look())
-
-        def end() -> None:
-            subscription.dispose()
-            for mirror in mirrors:
-                mirror.dispose()
-
-        if self._observers:
-            self._end = end
-        else:
-            # The only observer left when it got the first view.
-            end()
-
-    def _stop(self) -> None:
-        if self._cancel is not None:
-            self._cancel()
-            self._cancel = None
-        end, self._end = self._end, None
-        if end is not None:
-            end()
-
-    def _look(self) -> None:
-        if self._cancel is not None:
-            self._cancel()
-            self._cancel = None
-        connection, queued, metrics, can_send, is_filling = self._facts.get()
-        now = self._ui.now()
-        is_first, self._is_first = self._is_first, False
-        self._note_outage(connection, now, is_first=is_first)
-        if not is_filling:
-            self._filling_since = None
-        elif self._filling_since is None:
-            # A new window cannot know how long this has lasted.
-            self._filling_since = now - self._grace if is_first else now
-        view = view_at(
-            connection,
-            queued,
-            metrics,
-            now=now,
-            lost_since=self._lost_since,
-            grace=self._grace,
-            theme=self._theme,
-            can_send=can_send,
-            filling_since=self._filling_since,
-            retry=self._service.connect,
-        )
-        wait = next_change(
-            connection,
-            now=now,
-            lost_since=self._lost_since,
-            filling_since=self._filling_since,
-            grace=self._grace,
-        )
-        if wait is not None:
-            self._cancel = self._ui.later(wait, self._look)
-        if view != self._shown:
-            self._shown = view
-            for observer in list(self._observers.values()):
-                self._ui.guard(observer.on_next, view)
-
-    def _note_outage(self, connection: Connection, now: float, *, is_first: bool) -> None:
-        if connection.state in _LOST:
-            if self._lost_since is None:
-                # A window that opens in the middle of an outage goes by the state's own beginning.
-                self._lost_since = min(now, connection.since) if is_first else now
-        elif connection.state is not ConnectionState.CONNECTING:
-            self._lost_since = None

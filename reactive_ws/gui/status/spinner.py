@@ -1,7 +1,7 @@
 """`Spinner`: the timer of a symbol that turns while a connection is under way. `TurningMark` draws that symbol as a picture.
 
-The timer runs only while the service is busy, the widget is visible, and the theme and the toolkit allow motion. A hidden or minimized
-window costs nothing.
+The timer runs only while the service is busy, the user can see the widget, and the theme and the toolkit allow motion. A hidden or
+minimized window costs nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,13 @@ class Spinner:
         self._view: ConnectionView | None = None
         self._cancel: Callable[[], None] | None = None
         self._step = 0
-        ui.watch(owner, self.stop)
+        forget = ui.on_seen(self.check)
+
+        def end() -> None:
+            forget()
+            self.stop()
+
+        ui.watch(owner, end)
 
     @property
     def step(self) -> int:
@@ -63,7 +69,8 @@ class Spinner:
     def check(self) -> None:
         """Starts or stops the timer. Adapters call it when the widget appears or disappears."""
         view = self._view
-        if view is None or not (view.is_busy and view.theme.has_motion and self._can_move()):
+        may_turn = view is not None and view.is_busy and view.theme.has_motion
+        if not (may_turn and self._ui.is_seen() and self._can_move()):
             self.stop()
         elif self._cancel is None:
             self._cancel = self._ui.later(_TURN / SPINNER_STEPS, self._next)

@@ -28,6 +28,7 @@ from textual.visual import Visual
 
 from ...state import ReadOnly
 from ...views import Change, Insert, Move, Remove, apply_changes, list_changes
+from ..binding import rows_of
 from ..loops import TextualLoop
 from ..rows import End, count_new_at_end
 
@@ -145,7 +146,7 @@ class ListRows(ScrollView, Generic[T], can_focus=True):
         self._shown: list[_Row] = []
         super().__init__(name=name, id=id, classes=classes)
         self._ui = ui
-        self._stream = stream
+        self._stream = rows_of(stream)
         self._key = key
         self._render_row = render
         self._box_of = box

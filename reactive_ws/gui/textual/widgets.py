@@ -17,7 +17,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from ..loops import TextualLoop
-from ..status import DARK, LIGHT, ConnectionView, Palette, Spinner, Tone
+from ..status import DARK, LIGHT, ConnectionView, Ink, Palette, Spinner, Tone
 
 __all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus", "Corner"]
 
@@ -28,6 +28,14 @@ _TONES = tuple(f"-{tone.value}" for tone in Tone)
 
 def _app(widget: Widget) -> App[Any]:
     return widget.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - generic in Textual
+
+
+def _take_own_colours(widget: Widget, view: ConnectionView) -> Ink:
+    """Gives a widget the colours of a theme of the program; those of `Theme()` are in the default CSS. Returns the colours."""
+    ink = view.ink(is_dark=_app(widget).current_theme.dark)
+    if view.theme.light is not LIGHT or view.theme.dark is not DARK:
+        widget.styles.background, widget.styles.color = ink.tint, ink.text
+    return ink
 
 
 def _colours(palette: Palette, pseudo: str) -> str:
@@ -70,10 +78,6 @@ class _Painted(Static):
         self._view, self._words, self._has_badge = view, words, has_badge
         for name in _TONES:
             self.set_class(name == f"-{view.tone.value}", name)
-        own = view.theme.light is not LIGHT or view.theme.dark is not DARK
-        if own and self.is_attached:
-            ink = view.ink(is_dark=_app(self).current_theme.dark)
-            self.styles.background, self.styles.color = ink.tint, ink.text
         self.tooltip = Content(view.full)
         self._paint(layout=True)
         self.spinner.show(view)
@@ -89,7 +93,7 @@ class _Painted(Static):
         view = self._view
         if view is None or not self.is_attached:
             return
-        ink = view.ink(is_dark=_app(self).current_theme.dark)
+        ink = _take_own_colours(self, view)
         turning = view.is_busy and self.spinner.is_turning
         symbol = _FRAMES[self.spinner.step] if turning else view.symbol
         parts: list[Any] = [(symbol, Style.parse(ink.symbol))]
@@ -276,6 +280,7 @@ class ConnectionBanner(Horizontal):
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
+        self._view: ConnectionView | None = None
         self.words = _Painted(ui, classes="connection-words")
         self.retry = _Retry()
         self.display = False
@@ -286,14 +291,24 @@ class ConnectionBanner(Horizontal):
         yield self.words
         yield self.retry
 
+    def on_mount(self) -> None:
+        """Takes the colours of the theme, and follows it."""
+        self.watch(_app(self), "theme", self._recolour)
+
+    def _recolour(self) -> None:
+        if self._view is not None and self.is_attached:
+            _take_own_colours(self, self._view)
+
     @property
     def text(self) -> str:
         """The text of the banner."""
         return str(self.words.render())
 
     def _show(self, view: ConnectionView) -> None:
+        self._view = view
         is_shown = view.banner is not None
         if is_shown:
+            self._recolour()
             for name in _TONES:
                 self.set_class(name == f"-{view.tone.value}", name)
             queue = f" {view.queue_text}." if view.queued else ""

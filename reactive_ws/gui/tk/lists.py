@@ -12,6 +12,7 @@ from reactivex import Observable
 
 from ...state import ReadOnly
 from ...views import Change, Insert, Move, Remove, apply_changes, list_changes
+from ..binding import rows_of
 from ..rows import End, count_new_at_end
 from .loop import TkLoop
 from .scrolling import FollowEnd
@@ -59,7 +60,7 @@ class TreeRows(Generic[T]):
         self._operations = 0
         self._following = FollowEnd(ui, tree, is_on=follow_end)
         self._is_on = follow_end
-        ui.bind(stream, tree, self._show)
+        ui.bind(rows_of(stream), tree, self._show)
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -43,6 +43,8 @@ class TkLoop(UiLoop):
         _interpreters.append(root.tk)
         self._pipe: tuple[int, int] | None = None
         self._next_poll: str | None = None
+        self._painters: dict[str, Callable[[], None]] = {}
+        self._is_repainting = False
         can_wait = os.name == "posix" and hasattr(root, "createfilehandler")
         if is_polling or not can_wait:
             self._poll()
@@ -52,11 +54,49 @@ class TkLoop(UiLoop):
             os.set_blocking(writing, False)
             root.createfilehandler(reading, _READABLE, self._woken)
         self.watch(root, self.close)
+        for event in ("<Map>", "<Unmap>"):
+            root.bind(event, self._mapped, add="+")
 
     @property
     def is_polling(self) -> bool:
         """Whether the loop polls."""
         return self._pipe is None
+
+    def is_seen(self) -> bool:
+        """Whether the root window or another one is on the screen, and not minimized. UI thread."""
+        if self.is_closed:
+            return False
+        windows: list[Any] = [self._root, *self._root.winfo_children()]
+        return any(it.winfo_viewable() and it.winfo_toplevel() is it for it in windows)
+
+    def _mapped(self, event: Any) -> None:
+        # A window also gets the events of its children.
+        if event.widget is self._root and not self.is_closed:
+            self.seen_changed()
+
+    def on_palette(self, widget: Any, paint: Callable[[], None]) -> None:
+        """Calls `paint` when colours change: at the `<<ThemeChanged>>` of ttk, and after `tk_setPalette`. UI thread.
+
+        Tk does not tell when a program configures the colours of a window. Such a program can generate `<<ThemeChanged>>`.
+        """
+        if not self._painters:
+            # Tk notes the palette in this variable when all widgets have their new colours.
+            command = self._root.register(self._palette_changed)
+            self._root.tk.call("trace", "add", "variable", "::tk::Palette", "write", command)
+        name = str(widget)
+        self._painters[name] = paint
+        widget.bind("<<ThemeChanged>>", _ignoring(paint), add="+")
+        self.watch(widget, lambda: self._painters.pop(name, None))
+
+    def _palette_changed(self, *_: object) -> None:
+        # Tk writes the variable once for each colour.
+        if not self._is_repainting:
+            self._is_repainting = self.post(self._repaint)
+
+    def _repaint(self) -> None:
+        self._is_repainting = False
+        for paint in list(self._painters.values()):
+            self.guard(paint)
 
     def is_alive(self, thing: Any) -> bool:
         """Whether Tk still has the widget; True for variables and for objects that are none of Tk's. UI thread."""
@@ -123,3 +163,10 @@ class TkLoop(UiLoop):
                 for end in self._pipe:
                     os.close(end)
                 self._pipe = None
+
+
+def _ignoring(function: Callable[[], None]) -> Callable[..., None]:
+    def call(*_: object) -> None:
+        function()
+
+    return call

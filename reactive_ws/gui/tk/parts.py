@@ -20,7 +20,7 @@ from .loop import TkLoop
 if TYPE_CHECKING:
     import tkinter as tk
 
-__all__ = ["Images", "Pill", "Tooltip", "background_of", "font_of", "ink_of", "tkinter"]
+__all__ = ["Corners", "Images", "Pill", "Tooltip", "background_of", "font_of", "ink_of", "tkinter"]
 
 _TOOLTIP_DELAY = 0.5
 _TOOLTIP_WIDTH = 420
@@ -121,6 +121,49 @@ def _at_end_of(widget: Any, delete: Callable[[], object]) -> None:
     widget.bind("<Destroy>", destroyed, add="+")
 
 
+class Corners:
+    """Rounds the corners of a frame with four small pictures.
+
+    Args:
+        frame: A Frame with an outline of one pixel, its highlight.
+        radius: Pixels.
+    """
+
+    def __init__(self, frame: Any, radius: int) -> None:
+        self._frame = frame
+        self._radius = radius
+        self._painted: tuple[str, ...] = ()
+        self._images = Images(frame)
+        self._labels: list[Any] = []
+        for relx, side in ((0.0, "w"), (1.0, "e")):
+            for rely, end in ((0.0, "n"), (1.0, "s")):
+                label = tkinter().Label(
+                    frame, borderwidth=0, padx=0, pady=0, highlightthickness=0, anchor=end
+                )
+                label.place(relx=relx, rely=rely, anchor=end + side, bordermode="outside")
+                self._labels.append(label)
+
+    def paint(self, fill: str, edge: str, background: str) -> None:
+        """Paints the frame and its corners."""
+        if self._painted == (fill, edge, background):
+            return
+        self._painted = (fill, edge, background)
+        self._frame.configure(background=fill, highlightthickness=1, highlightbackground=edge)
+
+        def put(names: list[str]) -> None:
+            for label, name in zip(
+                self._labels, (names[0], names[0], names[1], names[1]), strict=True
+            ):
+                # An end of a pill is twice as high as a corner: the label shows half of it.
+                label.configure(
+                    image=name, background=background, width=self._radius, height=self._radius
+                )
+                label.lift()
+
+        ends = [cap(2 * self._radius, fill, edge, is_left=is_left) for is_left in (True, False)]
+        self._images.show("corners", ends, put)
+
+
 @attrs.frozen
 class _Look:
     """Everything that decides the drawing of a pill, except for its words."""
@@ -178,8 +221,12 @@ class Pill:
         self._draw()
         self.spinner.show(view)
 
+    def repaint(self) -> None:
+        """Draws the view again, in the colours that its window has now."""
+        self._draw()
+
     def _mapped(self, _: object) -> None:
-        self.spinner.check()
+        self._ui.seen_changed()
 
     def _resized(self, event: Any) -> None:
         self._room = int(event.width)

@@ -13,7 +13,7 @@ from reactivex import Observable
 
 from ..status import ConnectionView, Ink, Spinner, blend, is_dark, mark
 from .loop import TkLoop
-from .parts import Images, Pill, Tooltip, background_of, font_of, ink_of, tkinter
+from .parts import Corners, Images, Pill, Tooltip, background_of, font_of, ink_of, tkinter
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -58,21 +58,22 @@ class ConnectionStatus:
         corner: Corner | None = None,
     ) -> None:
         kit = tkinter()
-        background = background_of(parent)
         self._view: ConnectionView | None = None
-        self.widget: tk.Frame = kit.Frame(parent, background=background, borderwidth=0)
-        top = kit.Frame(self.widget, background=background, borderwidth=0)
-        top.pack(anchor="w", fill="x")
-        self.pill = Pill(ui, top, has_text=detail != "compact")
+        self.widget: tk.Frame = kit.Frame(parent, borderwidth=0)
+        self._top = kit.Frame(self.widget, borderwidth=0)
+        self._top.pack(anchor="w", fill="x")
+        self.pill = Pill(ui, self._top, has_text=detail != "compact")
         self.pill.widget.pack(side="left")
         self._tooltip = Tooltip(ui, self.pill.widget)
-        self._retry = _button(top, self._dial)
+        self._retry = _button(self._top, self._dial)
         self._has_retry = detail != "compact"
         self._numbers: list[tuple[Any, Any]] = []
         self._panel: Any = None
-        self._panel_ink: Ink | None = None
+        self._corners: Corners | None = None
+        self._painted: tuple[str, Ink] | None = None
         if detail == "metrics":
             self._make_panel()
+        ui.on_palette(self.widget, self._repaint)
         ui.bind(views, self.widget, lambda _, view: self._show(view))
         if corner is not None:
             _float(self.widget, corner)
@@ -84,21 +85,41 @@ class ConnectionStatus:
 
     def _show(self, view: ConnectionView) -> None:
         self._view = view
+        self._paint()
         self.pill.show(view)
         self._tooltip.text = view.full
         if view.retry is None or not self._has_retry:
             self._retry.pack_forget()
         elif not self._retry.winfo_manager():
-            ink, background = ink_of(self.widget, view), background_of(self.widget)
-            text = view.ink(is_dark=False).text if ink.tint > "#888888" else ink.text
-            _colour(self._retry, background, text)
             self._retry.configure(text=view.theme.words.retry)
             self._retry.pack(side="left", padx=(8, 0))
         for (name, value), number in zip(self._numbers, view.numbers, strict=bool(self._numbers)):
             name.configure(text=number.name)
             value.configure(text=number.value)
-        if self._panel is not None:
-            self._paint_panel(view)
+
+    def _repaint(self) -> None:
+        self._paint()
+        self.pill.repaint()
+
+    def _paint(self) -> None:
+        """Takes the colours of the window: each time, because Tk does not tell of all changes."""
+        view = self._view
+        if view is None:
+            return
+        background = background_of(self.widget.master)
+        ink = view.ink(is_dark=is_dark(background))
+        if self._painted == (background, ink):
+            return
+        self._painted = (background, ink)
+        for frame in (self.widget, self._top):
+            frame.configure(background=background)
+        # The button stands on the window and not on the pill.
+        _colour(self._retry, background, ink.text)
+        if self._corners is not None:
+            quiet = (view.theme.dark if is_dark(background) else view.theme.light).idle
+            self._corners.paint(quiet.tint, quiet.edge, background)
+            for label in itertools.chain.from_iterable(self._numbers):
+                label.configure(background=quiet.tint, foreground=quiet.text)
 
     def _dial(self) -> None:
         if self._view is not None and self._view.retry is not None:
@@ -107,6 +128,7 @@ class ConnectionStatus:
     def _make_panel(self) -> None:
         kit = tkinter()
         self._panel = kit.Frame(self.widget, borderwidth=0, highlightthickness=1, padx=2, pady=6)
+        self._corners = Corners(self._panel, self.pill.height // 3)
         self._panel.pack(anchor="w", fill="x", pady=(6, 0))
         self._panel.columnconfigure(1, weight=1)
         for row in range(5):
@@ -114,16 +136,6 @@ class ConnectionStatus:
             name.grid(row=row, column=0, sticky="w")
             value.grid(row=row, column=1, sticky="e")
             self._numbers.append((name, value))
-
-    def _paint_panel(self, view: ConnectionView) -> None:
-        dark = is_dark(background_of(self.widget))
-        ink = (view.theme.dark if dark else view.theme.light).idle
-        if ink == self._panel_ink:
-            return
-        self._panel_ink = ink
-        self._panel.configure(background=ink.tint, highlightbackground=ink.edge)
-        for label in itertools.chain.from_iterable(self._numbers):
-            label.configure(background=ink.tint, foreground=ink.text)
 
 
 class ConnectionIndicator:
@@ -184,7 +196,7 @@ class ConnectionBanner:
         self.widget: tk.Frame = kit.Frame(
             parent, height=1, borderwidth=0, background=background_of(parent)
         )
-        self._inner = kit.Frame(self.widget, borderwidth=0)
+        self._inner = kit.Frame(self.widget, borderwidth=0, highlightthickness=1)
         self._symbol = kit.Label(self._inner, borderwidth=0)
         self._images = Images(self._symbol)
         bold = font_of(self.widget, weight="bold")
@@ -196,12 +208,14 @@ class ConnectionBanner:
         self._inner.columnconfigure(1, weight=1)
         self._symbol.grid(row=0, column=0, sticky="n", padx=(12, 8), pady=(8, 0))
         self._line = int(bold.metrics("linespace"))
+        self._corners = Corners(self._inner, self._line // 2)
         self.spinner = Spinner(
             ui, self.widget, can_move=self._can_move, paint=lambda _: self._paint_symbol()
         )
         self.widget.bind("<Configure>", self._wrap, add="+")
         for event in ("<Map>", "<Unmap>"):
             self.widget.bind(event, self._mapped, add="+")
+        ui.on_palette(self.widget, self._repaint)
         ui.bind(views, self.widget, lambda _, view: self._show(view))
 
     @property
@@ -250,19 +264,19 @@ class ConnectionBanner:
         if self._part < 1.0:
             self._ui.later(_FADE_STEP, self._fade)
 
+    def _repaint(self) -> None:
+        if self._view is not None:
+            self._show(self._view)
+
     def _paint(self) -> None:
         ink = self._ink
         if ink is None:
             return
         back = background_of(self.widget.master)
-        tint, text = (blend(back, it, self._part) for it in (ink.tint, ink.text))
+        tint, text, edge = (blend(back, it, self._part) for it in (ink.tint, ink.text, ink.edge))
         # With a height of its own, each configure would ask for that height again.
-        self.widget.configure(background=tint, height=0)
-        self._inner.configure(
-            background=tint,
-            highlightthickness=1,
-            highlightbackground=blend(back, ink.edge, self._part),
-        )
+        self.widget.configure(background=back, height=0)
+        self._corners.paint(tint, edge, back)
         for label in (self._symbol, *self._labels):
             label.configure(background=tint, foreground=text)
         _colour(self._retry, tint, text)
@@ -275,7 +289,7 @@ class ConnectionBanner:
         self._images.show("symbol", [data], lambda names: self._symbol.configure(image=names[0]))
 
     def _mapped(self, _: object) -> None:
-        self.spinner.check()
+        self._ui.seen_changed()
 
     def _wrap(self, event: Any) -> None:
         button = self._retry.winfo_reqwidth() + 24 if self._retry.winfo_manager() else 0

@@ -25,8 +25,30 @@ class WxLoop(UiLoop):
     def __init__(self, wx: ModuleType, frame: Any = None, **options: Any) -> None:
         super().__init__(**options)
         self._wx: Any = wx
+        self._followed: weakref.WeakSet[Any] = weakref.WeakSet()
         if frame is not None:
             self.watch(frame, self.close)
+            self.follow(frame)
+
+    def is_seen(self) -> bool:
+        """Whether a window is shown and not minimized; True without windows. UI thread."""
+        windows = list(self._wx.GetTopLevelWindows())
+        return not windows or any(it.IsShown() and not it.IsIconized() for it in windows)
+
+    def follow(self, window: Any) -> None:
+        """Notes when the window of `window` appears, goes, or is minimized. Connection widgets call it. UI thread."""
+        top = self._wx.GetTopLevelParent(window)
+        if top is None or top in self._followed:
+            return
+        self._followed.add(top)
+
+        def changed(event: Any) -> None:
+            # wx changes what a window says after its events.
+            self.post(self.seen_changed)
+            event.Skip()
+
+        for kind in (self._wx.EVT_SHOW, self._wx.EVT_ICONIZE):
+            top.Bind(kind, changed)
 
     def is_alive(self, thing: Any) -> bool:
         """Whether the C++ object still exists; True for objects that are none of wx's."""
@@ -51,6 +73,16 @@ class WxLoop(UiLoop):
 
         window: Any = thing
         window.Bind(self._wx.EVT_WINDOW_DESTROY, destroyed)
+
+    def on_palette(self, widget: Any, paint: Callable[[], None]) -> None:
+        """Calls `paint` when the system changes its colours, such as from light to dark. UI thread."""
+
+        def changed(event: Any) -> None:
+            # wx gives the windows their new colours after this event.
+            self.post(paint)
+            event.Skip()
+
+        widget.Bind(self._wx.EVT_SYS_COLOUR_CHANGED, changed)
 
     def wake(self) -> None:
         # Posts an event; raises when the application has ended.

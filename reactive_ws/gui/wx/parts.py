@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,15 @@ from typing import Any
 from ..status import ConnectionView, Ink, Spinner, is_dark, mark
 from .loop import WxLoop
 
-__all__ = ["Box", "Pill", "colour_button", "has_dark_window", "retry_button", "symbol_of"]
+__all__ = [
+    "Box",
+    "Pill",
+    "colour_button",
+    "has_dark_window",
+    "label_button",
+    "retry_button",
+    "symbol_of",
+]
 
 
 def has_dark_window(widget: Any) -> bool:
@@ -41,6 +50,12 @@ def retry_button(wx: Any, parent: Any, press: Callable[[], None]) -> Any:
     button.Bind(wx.EVT_BUTTON, pressed)
     button.Hide()
     return button
+
+
+def label_button(button: Any, text: str) -> None:
+    """Shows a text underlined. Some ports of wx ignore the font of a button, and read markup instead."""
+    if button.GetLabelText() != text and not button.SetLabelMarkup(f"<u>{html.escape(text)}</u>"):
+        button.SetLabelText(text)
 
 
 def colour_button(button: Any, background: str, text: str) -> None:
@@ -120,6 +135,7 @@ class Pill:
         )
         self.widget.Bind(wx.EVT_PAINT, self._paint)
         self.widget.Bind(wx.EVT_SHOW, self._shown)
+        ui.follow(self.widget)
         self.widget.Bind(wx.EVT_SIZE, self._resized)
 
     def show(self, view: ConnectionView) -> None:

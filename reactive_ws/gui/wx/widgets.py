@@ -13,7 +13,7 @@ from reactivex import Observable
 
 from ..status import ConnectionView
 from .loop import WxLoop
-from .parts import Box, Pill, colour_button, has_dark_window, retry_button, symbol_of
+from .parts import Box, Pill, colour_button, has_dark_window, label_button, retry_button, symbol_of
 
 __all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus", "Corner"]
 
@@ -72,6 +72,7 @@ class ConnectionStatus:
             panel.SetSizer(around)
             column.Add(panel, 0, kit.TOP, 6)
         self.widget.SetSizer(column)
+        ui.on_palette(self.widget, self._repaint)
         ui.bind(views, self.widget, lambda _, view: self._show(view))
 
         def resized(event: Any) -> None:
@@ -95,7 +96,7 @@ class ConnectionStatus:
     def _show(self, view: ConnectionView) -> None:
         self._view = view
         has_retry = view.retry is not None and self._has_retry
-        self._retry.SetLabelText(view.theme.words.retry)
+        label_button(self._retry, view.theme.words.retry)
         # A panel does not take the colour of its window by itself.
         self.widget.SetBackgroundColour(self.widget.GetParent().GetBackgroundColour())
         is_dark = has_dark_window(self.widget)
@@ -110,6 +111,10 @@ class ConnectionStatus:
             value.SetLabelText(number.value)
         self.pill.show(view)
         self._fit(has_moved=has_moved or bool(self._numbers))
+
+    def _repaint(self) -> None:
+        if self._view is not None and self.widget:
+            self._show(self._view)
 
     def _fit(self, *, has_moved: bool = False) -> None:
         if not self.widget:
@@ -216,6 +221,7 @@ class ConnectionBanner:
         self.widget.SetSizer(row)
         self.widget.Hide()
         self.widget.Bind(kit.EVT_SIZE, self._resized)
+        ui.on_palette(self.widget, self._repaint)
         ui.bind(views, self.widget, lambda _, view: self._show(view))
 
     @property
@@ -236,13 +242,17 @@ class ConnectionBanner:
             self._box.show(ink)
             line = self.widget.GetCharHeight()
             self._symbol.SetBitmap(symbol_of(self._wx, view, line, ink.symbol, 0))
-            self._retry.SetLabelText(view.theme.words.retry)
+            label_button(self._retry, view.theme.words.retry)
             self._retry.Show(view.retry is not None)
             colour_button(self._retry, ink.tint, ink.text)
             self._wrap()
         if is_shown or self.widget.IsShown():
             self.widget.Show(is_shown)
             self.widget.GetParent().Layout()
+
+    def _repaint(self) -> None:
+        if self._view is not None and self.widget:
+            self._show(self._view)
 
     def _wrap(self) -> None:
         if self._view is None or not self.widget:

@@ -392,6 +392,35 @@ def test_the_symbol_turns_only_while_something_is_under_way_and_it_can_be_seen(
     subscription.dispose()
 
 
+def test_nothing_wakes_a_window_that_no_user_sees(ui: ManualLoop, service: FakeService) -> None:
+    spinner = Spinner(ui, service, can_move=lambda: True, paint=lambda _: None)
+    shown = Shown(ui, service, grace=0.5)
+    connection_view(ui, service).subscribe(spinner.show)
+    service.become(CONNECTED, since=0.0)
+    ui.run(2.5)
+    assert shown.last.text == "Connected (2s)"
+    ui.set_seen(False)
+    assert ui.timer_count == 0
+    ui.run(60.0)
+    assert shown.last.text == "Connected (2s)"
+    # What changes for other reasons than time is shown all the same, and so is a banner after its grace period.
+    service.become(RECONNECTING, since=ui.now(), next_retry_at=ui.now() + 100.0, attempt=1)
+    ui.run(0.1)
+    assert (shown.last.text, shown.last.banner) == ("Reconnecting in 100 s (attempt 1)", None)
+    ui.run(1.0)
+    assert shown.last.banner is not None
+    assert (spinner.is_turning, ui.timer_count) == (False, 0)
+    ui.run(9.0)
+    assert shown.last.text == "Reconnecting in 100 s (attempt 1)"
+    ui.set_seen(True)
+    assert (shown.last.text, spinner.is_turning) == ("Reconnecting in 90 s (attempt 1)", True)
+    ui.run(1.1)
+    assert shown.last.text == "Reconnecting in 89 s (attempt 1)"
+    ui.set_seen(False)
+    ui.close()
+    assert ui.timer_count == 0
+
+
 def test_a_theme_without_motion_turns_nothing(ui: ManualLoop, service: FakeService) -> None:
     service.become(CONNECTING, since=0.0)
     owner = Shown(ui, service)

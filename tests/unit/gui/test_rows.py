@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reactive_ws.gui import ManualLoop
-from reactive_ws.gui.rows import End, count_new_at_end, runs
-from reactive_ws.views import Change, apply_changes, list_changes
+from reactive_ws.gui.rows import Differ, End, count_new_at_end, runs
+from reactive_ws.views import Change, Update, apply_changes, list_changes
 
 Row = tuple[int, str]
 
@@ -33,6 +35,35 @@ def test_runs_keep_the_operations_and_their_order(old: list[Row], new: list[Row]
     groups = list(runs(changes))
     assert [change for group in groups for change in group] == list(changes)
     assert all(len({type(change) for change in group}) == 1 for group in groups)
+
+
+same_keys = st.integers(0, 12).flatmap(
+    lambda count: st.tuples(
+        *[
+            st.lists(st.sampled_from("abc"), min_size=count, max_size=count).map(
+                lambda texts: list(enumerate(texts))
+            )
+        ]
+        * 2
+    )
+)
+
+
+@given(st.one_of(same_keys, st.tuples(row_lists, row_lists)))
+def test_rows_that_change_in_place_are_found_without_operations(
+    pair: tuple[list[Row], list[Row]],
+) -> None:
+    old, new = pair
+    changes = list_changes(old, new, key)
+    places = Differ(key).changed_places(old, new)
+    if places is None:
+        # At least one row came, went or moved.
+        assert [key(row) for row in old] != [key(row) for row in new]
+    else:
+        found = [place for run in places for place in run]
+        assert [Update(place, new[place]) for place in found] == list(changes)
+        # Each run is as long as it can be.
+        assert all(a.stop < b.start for a, b in itertools.pairwise(places))
 
 
 def test_neighbours_are_one_run() -> None:

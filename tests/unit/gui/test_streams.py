@@ -6,7 +6,7 @@ import gc
 import sys
 import threading
 import weakref
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from reactivex import operators as ops
@@ -14,8 +14,11 @@ from reactivex.subject import Subject
 
 from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Domain
+from reactive_ws.errors import UsageError
 from reactive_ws.gui import Events, ManualLoop, batched, conflate
+from reactive_ws.gui.binding import rows_of
 from reactive_ws.state.derived import derived
+from reactive_ws.state.keyed import KeyedStore
 from reactive_ws.state.store import Store
 
 
@@ -331,6 +334,53 @@ def test_a_mirror_ends_with_the_loop_or_by_dispose(ui: ManualLoop, domain: Domai
     assert seen == ["first", "second"]
     assert store.select().observer_count == 0
     assert ui.mirror(store).get() == 0
+
+
+def test_a_mirror_of_a_keyed_store_is_its_mapping_and_agrees_with_other_mirrors(
+    ui: ManualLoop, domain: Domain
+) -> None:
+    people = KeyedStore({1: "Ada"}, domain=domain)
+    count = Store(1, domain=domain)
+    mirrors = [ui.mirror(people), ui.mirror(people.read_only), ui.mirror(people.select_all())]
+    name, shown_count = ui.mirror(people.select(1)), ui.mirror(count)
+    seen: list[tuple[dict[int, str], int]] = []
+    both = derived(mirrors[0], shown_count, lambda them, count: (dict(them), count))
+    both.select().subscribe(seen.append)
+    with batch(domain):
+        people.upsert(2, "Grace")
+        count.set(2)
+    people.upsert(1, "Ada King")
+    assert [dict(it.get()) for it in mirrors] == [{1: "Ada"}] * 3
+    ui.run(1.0)
+    assert [dict(it.get()) for it in mirrors] == [{1: "Ada King", 2: "Grace"}] * 3
+    assert seen == [({1: "Ada"}, 1), ({1: "Ada King", 2: "Grace"}, 2)]
+    assert name.get() == "Ada King"
+
+
+def test_what_cannot_be_mirrored_or_bound_is_refused_with_a_way_out(
+    ui: ManualLoop, domain: Domain
+) -> None:
+    store = Store(0, domain=domain)
+    without_value: Any = store.select().pipe(ops.skip(1))
+    for thing in (without_value, 7, None):
+        with pytest.raises(
+            UsageError, match=r"derived value, a keyed store or a selection.*conflate"
+        ):
+            ui.mirror(thing)
+    for thing in (cast("Any", 7), None, "text"):
+        with pytest.raises(UsageError, match="a keyed store, a selection or another Observable"):
+            ui.bind(thing, Label(), lambda *_: None)
+    with pytest.raises(UsageError, match=r"a list shows a stream of sequences.*select_part"):
+        rows_of(KeyedStore({1: "Ada"}, domain=domain))
+
+
+def test_a_keyed_store_can_be_bound_as_it_is(ui: ManualLoop, domain: Domain) -> None:
+    people = KeyedStore({1: "Ada"}, domain=domain)
+    label = Label()
+    ui.bind(people, label, lambda it, them: it.show(list(them.values())))
+    people.upsert(2, "Grace")
+    ui.run(1.0)
+    assert label.shown == [["Ada"], ["Ada", "Grace"]]
 
 
 def test_an_observer_of_a_mirror_that_raises_is_reported_to_the_loop(
