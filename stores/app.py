@@ -95,7 +95,6 @@ class Application:
         send = service.send
         catching_up = CatchingUp(
             ask=service.sync,
-            is_followed=lambda stream: stream in service.positions.get(),
             is_loaded=self._is_loaded,
             sessions=lambda: self.sessions.state.get(),
             now=now,
@@ -128,8 +127,10 @@ class Application:
             post=post,
             max_messages=max_messages,
         )
-        self.carousel = Carousel(domain, sync=sync, report=report, wraps=wraps)
-        self.notifications = Notifications(domain, send=send)
+        self.carousel = Carousel(
+            domain, follow=service.replica, sync=sync, report=report, wraps=wraps
+        )
+        self.notifications = Notifications(follow=service.replica)
         self.channels = Channels(
             domain,
             messages=service.messages,
@@ -142,6 +143,7 @@ class Application:
         self._wiring = CompositeDisposable(
             self.connection.subscription,
             self.offline.subscription,
+            self.carousel.subscription,
             service.errors.subscribe(self.errors.observe),
             self.connection.is_connected.subscribe(self._turned),
             self.connection.is_connected.subscribe(catching_up.connected),
@@ -150,7 +152,6 @@ class Application:
         self._wire(self.history.handlers, self.history.runs)
         self._wire(self.sessions.handlers, self.sessions.runs)
         self._wire(self.carousel.handlers)
-        self._wire(self.notifications.handlers)
         self._wire(self.channels.handlers)
         self._wire(self.typing.handlers)
         self._wire(self.offline.handlers)
@@ -225,6 +226,8 @@ class Application:
     def close(self) -> None:
         """Takes the stores off the service; they keep their last state. The service goes on."""
         self._wiring.dispose()
+        for replica in (self.carousel.replica, self.notifications.replica):
+            replica.close()
         self._rest()
         if self._file is not None:
             self._file.close()

@@ -1,6 +1,6 @@
-"""Asks the server for what is not known yet: the sessions and panels on the first connection, then each new session.
+"""Asks the server for what was said in sessions that are not loaded yet.
 
-The service itself resumes the streams that it knows. This module holds only the requests under way: it asks once for the
+The service itself resumes the streams that it knows, and replicas ask for sessions, panels and notices. This module holds only the requests under way: it asks once for the
 missing beginning of an answer, not with every piece, and again when no snapshot comes for a while. `Application` calls it.
 """
 
@@ -16,8 +16,6 @@ from .wire import ChatSnapshot, SessionCreated
 
 __all__ = ["CatchingUp"]
 
-_APP = "app"
-"""The stream of sessions, panels and notifications."""
 _PATIENCE = 10.0
 """Seconds after which a snapshot that did not come is requested again; a server under load may need some."""
 
@@ -27,7 +25,6 @@ class CatchingUp:
 
     Args:
         ask: Asks for a snapshot of a stream, without looking whether it was asked for already.
-        is_followed: Whether the position in a stream is known.
         is_loaded: Whether what was said in a session is here.
         sessions: Returns the sessions.
         now: Seconds of the service's clock.
@@ -37,13 +34,11 @@ class CatchingUp:
         self,
         *,
         ask: AskForState,
-        is_followed: Callable[[str], bool],
         is_loaded: Callable[[str], bool],
         sessions: Callable[[], SessionsState],
         now: Callable[[], float],
     ) -> None:
         self._ask = ask
-        self._is_followed = is_followed
         self._is_loaded = is_loaded
         self._sessions = sessions
         self._now = now
@@ -60,9 +55,6 @@ class CatchingUp:
         if not is_connected:
             return
         state = self._sessions()
-        # A position alone is not a state: the client has one as soon as it begins to hear a stream.
-        if not (state.is_loaded and self._is_followed(_APP)):
-            self.sync(_APP)
         for session in state.sessions:
             if session.id not in state.unconfirmed:
                 self._load(session.id)

@@ -1,22 +1,29 @@
 """The notifications store: notices for the user, and how many are unread.
 
-The store sends read marks to the server, and applies read marks from other devices.
+The notices are a replica: those of the server, with the read marks on top that are on their way. Read marks from other devices
+come with its entries.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import attrs
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from reactive_ws.engine import Domain, refuse_copy
+from reactive_ws.engine import refuse_copy
 from reactive_ws.outbox import Delivery
-from reactive_ws.state import ReadOnly, Selection, Store
-from reactive_ws.wire import Envelope
+from reactive_ws.state import ReadOnly, Selection, derived
 
-from .outside import Handlers, Send
+from .outside import Follow
 from .wire import Notification, NotificationNew, NotificationRead
 
 __all__ = ["Notifications", "NotificationsState"]
+
+_APP = "app"
+"""The stream of everything that belongs to no session."""
 
 
 # --- state ------------------------------------------------------------------------------------------------------------
@@ -50,16 +57,24 @@ def arrived(
     return NotificationsState(tuple([*others, notification][-limit:]))
 
 
-def read(state: NotificationsState, notification_id: str) -> NotificationsState:
+def read(state: NotificationsState, mark: NotificationRead) -> NotificationsState:
     """A notice was read, here or elsewhere."""
     return NotificationsState(
         tuple(
             msgspec.structs.replace(one, is_read=True)
-            if one.id == notification_id and not one.is_read
+            if one.id == mark.notification_id and not one.is_read
             else one
             for one in state.notifications
         )
     )
+
+
+def loaded(state: Mapping[str, Any], limit: int) -> NotificationsState | UnsetType:
+    """Returns the notices of the server's state; UNSET when it says nothing about notices."""
+    found = state.get("notifications")
+    if found is None:
+        return UNSET
+    return NotificationsState(msgspec.convert(found, tuple[Notification, ...])[-limit:])
 
 
 # --- store ------------------------------------------------------------------------------------------------------------
@@ -69,48 +84,42 @@ class Notifications:
     """Notices for the user. Made by `Application`.
 
     Args:
-        domain: Of its store.
-        send: See `ports`.
+        follow: See `ports`.
         limit: Notices that are kept.
+
+    Attributes:
+        replica: The notices; for the composition root, which keeps them in a file.
     """
 
     __reduce_ex__ = refuse_copy
 
-    def __init__(self, domain: Domain, *, send: Send, limit: int = 200) -> None:
-        self._store = Store(NotificationsState(), name="stores.notifications", domain=domain)
-        self._send = send
-        self._limit = limit
+    def __init__(self, *, follow: Follow, limit: int = 200) -> None:
+        def new(state: NotificationsState, entry: NotificationNew) -> NotificationsState:
+            return arrived(state, entry.notification, limit)
+
+        self.replica = follow(
+            _APP,
+            NotificationsState(),
+            {"notification.new": new, "notification.read": read},
+            snapshot=lambda state: loaded(state, limit),
+            optimistic={"notification.read": read},
+            part="notifications",
+            takes_unnumbered=True,
+        )
+        self._state = derived(self.replica, _itself, name="stores.notifications")
 
     def __repr__(self) -> str:
-        return f"<Notifications, {self._store.get().unread} unread>"
+        return f"<Notifications, {self._state.get().unread} unread>"
 
     @property
     def state(self) -> ReadOnly[NotificationsState]:
         """The notices, the latest last."""
-        return self._store.read_only
-
-    @property
-    def store(self) -> Store[NotificationsState]:
-        """The store itself; for the composition root, which keeps it in a file."""
-        return self._store
+        return self._state
 
     @property
     def unread(self) -> Selection[int]:
         """How many were not read yet."""
-        return self._store.select(lambda state: state.unread)
-
-    @property
-    def handlers(self) -> Handlers:
-        """Handlers for the server's messages, by type name; `Application` registers them."""
-        return {"notification.new": self._arrived, "notification.read": self._was_read}
-
-    def _arrived(self, envelope: Envelope[NotificationNew]) -> None:
-        notification = envelope.payload.notification
-        self._store.update(lambda state: arrived(state, notification, self._limit))
-
-    def _was_read(self, envelope: Envelope[NotificationRead]) -> None:
-        notification_id = envelope.payload.notification_id
-        self._store.update(lambda state: read(state, notification_id))
+        return self._state.select(lambda state: state.unread)
 
     # --- actions --------------------------------------------------------------------------------------------------------
 
@@ -119,8 +128,11 @@ class Notifications:
 
         Raises:
             ServiceClosed: it cannot be sent; it stays unread.
-            OutboxFull: the outbox is full, and its overflow is RAISE; otherwise the Delivery fails with it.
+            OutboxFull: the outbox is full, and its overflow is RAISE; otherwise the Delivery fails with it, and the notice is
+                unread again.
         """
-        delivery = self._send(NotificationRead(notification_id))
-        self._store.update(lambda state: read(state, notification_id))
-        return delivery
+        return self.replica.send(NotificationRead(notification_id))
+
+
+def _itself(state: NotificationsState) -> NotificationsState:
+    return state

@@ -17,18 +17,19 @@ import msgspec
 
 from reactive_ws.connection import ErrorKind
 from reactive_ws.middleware import PersistFile, PersistReport
+from reactive_ws.replicas import Saved
 from reactive_ws.service import WebSocketService
 from reactive_ws.state import Map
 from reactive_ws.wire import Position
 
-from .carousel import Carousel, CarouselState
-from .collections import IdSet, Roster
+from .carousel import Carousel, Edit, OwnPanels
+from .collections import Choice, IdSet, Roster
 from .history import Conversation, History
 from .notifications import Notifications, NotificationsState
 from .offline import FailedMessage, Offline, OfflineState
 from .outside import Report
 from .sessions import Sessions, SessionsState
-from .wire import Notification, Panel, Session
+from .wire import Panel, Session
 
 __all__ = ["keep"]
 
@@ -67,9 +68,10 @@ class _Failed:
 
 
 @attrs.frozen
-class _Carousel:
-    panels: tuple[Panel, ...] = ()
-    active_id: str | None = None
+class _OwnPanels:
+    choice: Choice = attrs.field(factory=Choice)
+    hidden: tuple[str, ...] = ()
+    edits: dict[str, Edit] = attrs.field(factory=dict[str, Edit])
 
 
 # --- reducers ---------------------------------------------------------------------------------------------------------
@@ -100,22 +102,12 @@ def _sessions_with(state: SessionsState, part: _Sessions) -> SessionsState:
     )
 
 
-def _part_of_carousel(state: CarouselState) -> _Carousel:
-    return _Carousel(state.panels, state.active_id)
+def _part_of_panels(own: OwnPanels) -> _OwnPanels:
+    return _OwnPanels(own.choice, tuple(sorted(own.hidden)), dict(own.edits))
 
 
-def _carousel_with(_: CarouselState, part: _Carousel) -> CarouselState:
-    return CarouselState(part.panels, part.active_id)
-
-
-def _part_of_notifications(state: NotificationsState) -> tuple[Notification, ...]:
-    return state.notifications
-
-
-def _notifications_with(
-    _: NotificationsState, part: tuple[Notification, ...]
-) -> NotificationsState:
-    return NotificationsState(part)
+def _panels_with(_: OwnPanels, part: _OwnPanels) -> OwnPanels:
+    return OwnPanels(part.choice, frozenset(part.hidden), Map(part.edits))
 
 
 def _part_of_offline(state: OfflineState) -> tuple[_Failed, ...]:
@@ -220,18 +212,12 @@ def _add_all(app: Kept, file: PersistFile) -> None:
         partialize=_part_of_sessions,
         merge=_sessions_with,
     )
-    file.add(
-        app.carousel.store,
-        as_type=_Carousel,
-        partialize=_part_of_carousel,
-        merge=_carousel_with,
-    )
-    file.add(
-        app.notifications.store,
-        as_type=tuple[Notification, ...],
-        partialize=_part_of_notifications,
-        merge=_notifications_with,
-    )
+    carousel, notifications = app.carousel, app.notifications
+    file.add(carousel.replica.saved, as_type=Saved[tuple[Panel, ...]])
+    file.add(notifications.replica.saved, as_type=Saved[NotificationsState])
+    file.add(carousel.own, as_type=_OwnPanels, partialize=_part_of_panels, merge=_panels_with)
+    carousel.replica.restore()
+    notifications.replica.restore()
     file.add(
         app.offline.store,
         as_type=tuple[_Failed, ...],

@@ -1,4 +1,4 @@
-"""The state of the chat, folded from its entries: sessions and panels, conversations, and the answers that are owed. Pure.
+"""The state of the chat, folded from its entries: sessions, panels and notices, conversations, and the answers that are owed. Pure.
 
 `reactions` decides what happens; the server half keeps these states, and gives clients their views as snapshots. The stream
 `app` has everything that belongs to no session. Each session has a stream with its name, and a private stream for its answers.
@@ -16,6 +16,9 @@ from ..wire import (
     Message,
     MessageDelta,
     MessageResponse,
+    Notification,
+    NotificationNew,
+    NotificationRead,
     Panel,
     PanelCreated,
     PanelDeleted,
@@ -46,19 +49,22 @@ APP: Final = "app"
 
 _MAX_CLOSED: Final = 10_000
 """Closed sessions that are remembered; the oldest can be written to again."""
+_MAX_NOTICES: Final = 200
+"""Notices that are kept; the oldest go."""
 _MESSAGE_OVERHEAD: Final = 250
 """Bytes of a message on the wire besides its content, about."""
 
 
-# --- sessions and panels ------------------------------------------------------------------------------------------------
+# --- sessions, panels and notices ------------------------------------------------------------------------------------------------
 
 
 class Chat(Struct, frozen=True):
-    """Sessions and panels, each by id and in the order of their age."""
+    """Sessions, panels and notices, each by id and in the order of their age."""
 
     sessions: dict[str, Session] = {}
     closed: dict[str, bool] = {}
     panels: dict[str, Panel] = {}
+    notices: dict[str, Notification] = {}
 
 
 def _session_created(state: Chat, message: SessionCreated) -> Chat:
@@ -95,12 +101,31 @@ def _panel_deleted(state: Chat, message: PanelDeleted) -> Chat:
     return msgspec.structs.replace(state, panels=panels)
 
 
+def _notice_arrived(state: Chat, message: NotificationNew) -> Chat:
+    notice = message.notification
+    notices = {name: one for name, one in state.notices.items() if name != notice.id}
+    notices[notice.id] = notice
+    while len(notices) > _MAX_NOTICES:
+        del notices[next(iter(notices))]
+    return msgspec.structs.replace(state, notices=notices)
+
+
+def _notice_read(state: Chat, message: NotificationRead) -> Chat:
+    notice = state.notices.get(message.notification_id)
+    if notice is None or notice.is_read:
+        return state
+    seen = msgspec.structs.replace(notice, is_read=True)
+    return msgspec.structs.replace(state, notices={**state.notices, notice.id: seen})
+
+
 CHAT: Final[Mapping[type[Any], Callable[[Chat, Any], Chat]]] = {
     SessionCreated: _session_created,
     SessionClosed: _session_closed,
     PanelCreated: _panel_created,
     PanelUpdated: _panel_updated,
     PanelDeleted: _panel_deleted,
+    NotificationNew: _notice_arrived,
+    NotificationRead: _notice_read,
 }
 """The reducers of `Chat`."""
 
@@ -110,6 +135,7 @@ def chat_view(state: Chat) -> dict[str, object]:
     return {
         "sessions": sorted(state.sessions.values(), key=_age),
         "panels": list(state.panels.values()),
+        "notifications": list(state.notices.values()),
     }
 
 

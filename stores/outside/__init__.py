@@ -9,10 +9,11 @@ The stores import no clock and no service: `Application` gives them these functi
 
 from . import clocks
 from .calls import call
-from .ports import AskForState, Handlers, Later, Report, Runs, Send
+from .ports import AskForState, Follow, Handlers, Later, Report, Runs, Send
 
 __all__ = [
     "AskForState",
+    "Follow",
     "Handlers",
     "Later",
     "Report",

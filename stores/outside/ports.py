@@ -6,13 +6,18 @@ The composition root (`app`) fills them from a service; tests fill them with lis
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from msgspec import UnsetType
 
 from reactive_ws.connection import ErrorKind
 from reactive_ws.outbox import Delivery
+from reactive_ws.replicas import Replica
 from reactive_ws.wire import Envelope
 
-__all__ = ["AskForState", "Handlers", "Later", "Report", "Runs", "Send"]
+__all__ = ["AskForState", "Follow", "Handlers", "Later", "Report", "Runs", "Send"]
+
+S = TypeVar("S")
 
 Handlers: TypeAlias = Mapping[str, Callable[[Envelope[Any]], None]]
 """Handlers of a store, by type name. The service calls them on its thread, in the batch of a burst."""
@@ -28,6 +33,22 @@ AskForState: TypeAlias = Callable[[str], None]
 
 Later: TypeAlias = Callable[[float, Callable[[], None]], Callable[[], None]]
 """Calls a function after so many seconds, on any thread; returns the cancel."""
+
+
+class Follow(Protocol):
+    """Makes a replica of a stream; see `WebSocketService.replica`."""
+
+    def __call__(
+        self,
+        stream: str,
+        initial: S,
+        reducers: Mapping[str, Callable[[S, Any], S]],
+        *,
+        snapshot: Callable[[Any], S | UnsetType],
+        optimistic: Mapping[str, Callable[[S, Any], S]] | None = None,
+        part: str,
+        takes_unnumbered: bool,
+    ) -> Replica[S]: ...
 
 
 class Report(Protocol):

@@ -96,10 +96,11 @@ class Notification(_Wire, frozen=True, gc=False):
 
 
 class ChatSnapshot(Snapshot, frozen=True, gc=False, omit_defaults=True):
-    """The state of a chat stream at a position: replaces sessions and panels, merges messages by id."""
+    """The state of a chat stream at a position: replaces sessions, panels and notices, merges messages by id."""
 
     sessions: tuple[Session, ...] | None = None
     panels: tuple[Panel, ...] | None = None
+    notifications: tuple[Notification, ...] | None = None
     messages: tuple[Message, ...] | None = None
 
 

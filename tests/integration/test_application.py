@@ -183,6 +183,32 @@ def test_a_hub_that_forgot_everything_starts_a_new_era_and_nothing_shown_is_lost
     asyncio.run(chat())
 
 
+def test_what_the_stores_missed_while_the_log_was_cut_comes_with_the_state() -> None:
+    async def chat() -> None:
+        async with Hub(max_log=3) as hub, Application.at(hub.url) as other:
+            app = Application.at(hub.url)
+            async with app:
+                session = other.sessions.create("first")
+                other.history.send(session.id, "notify One\nnotify Two")
+                await until(lambda: app.notifications.unread.get() == 2)
+            for number in range(5):
+                other.history.send(session.id, f"notify More {number}\npanel create {number}")
+            await until(lambda: other.notifications.unread.get() == 7)
+            for notice in other.notifications.state.get().notifications[:3]:
+                other.notifications.mark_read(notice.id)
+            other.sessions.create("second")
+            await other.service.drain(10)
+            await until(lambda: not other.sessions.state.get().pending)
+            async with app:
+                await until(lambda: app.notifications.unread.get() == 4)
+                await until(lambda: len(app.carousel.panels.get()) == 5)
+                for store in ("carousel", "notifications"):
+                    mine, theirs = (getattr(it, store).replica.get() for it in (app, other))
+                    assert mine == theirs
+
+    asyncio.run(chat())
+
+
 def test_a_refused_message_fails_is_shown_so_and_the_connection_stays() -> None:
     async def chat() -> None:
         async with Hub() as hub, Application.at(hub.url) as app:
@@ -251,12 +277,13 @@ def test_every_message_of_the_server_has_its_store() -> None:
         app.history,
         app.sessions,
         app.carousel,
-        app.notifications,
         app.channels,
         app.typing,
         app.offline,
     )
     handled = {name for store in stores for name in store.handlers}
+    for replica in (app.carousel.replica, app.notifications.replica):
+        handled |= replica.unnumbered
     # These are the service's: they change its connection, its positions, or its error stream, which the stores show.
     of_the_service = {"auth.ok", "resumed", "subscribed", "unsubscribed", "error", "goaway", "ping"}
     from_clients = {"auth", "resume", "sync", "subscribe", "unsubscribe", "message.send"}

@@ -9,6 +9,7 @@ from typing import Any
 from app_world import connected, problems, said, texts
 
 from reactive_ws.stores.wire.chat import (
+    ChatSnapshot,
     MessageDelta,
     Panel,
     PanelChange,
@@ -18,6 +19,7 @@ from reactive_ws.stores.wire.chat import (
 )
 from reactive_ws.testing import World, simulate
 from reactive_ws.wire.control import MessageReceived
+from reactive_ws.wire.envelope import Envelope
 
 
 def frame(kind: str, payload: Any, **fields: Any) -> str:
@@ -29,6 +31,10 @@ async def test_a_panel_without_id_is_rejected_and_its_stream_goes_on() -> None:
     async with World() as world:
         server, app = await connected(world)
         server.publish(PanelCreated(Panel("a", "text", "A")))
+        both = Panel("a", "text", "A"), Panel("b", "text", "B")
+        state = ChatSnapshot("app", "epoch-1", 3, panels=both)
+        # The panels are loaded again, because the one without an id may be anything.
+        server.answer("sync", lambda _: [Envelope("snapshot", state)])
         bad = frame(
             "panel.created",
             {"panel": {"kind": "text", "title": "no id"}},

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from store_world import Wire as Ports
+from store_world import give as tell
 
 from reactive_ws.connection.record import ErrorEvent, ErrorKind
 from reactive_ws.engine.domain import Domain
@@ -164,19 +166,25 @@ def test_error_events_are_shown_with_the_text_of_our_errors_and_the_class_of_for
 
 
 def test_notifications_are_read_here_and_elsewhere() -> None:
-    wire = Wire()
-    notices = Notifications(Domain(), send=wire.send, limit=2)
+    wire = Ports()
+    notices = Notifications(follow=wire.follow, limit=2)
     unread: list[int] = []
     notices.unread.subscribe(unread.append)
     for identity in "abc":
-        give(notices, "notification.new", NotificationNew(Notification(identity)))
+        tell(notices, "notification.new", NotificationNew(Notification(identity)))
     notices.mark_read("b")
-    give(notices, "notification.read", NotificationRead("c"))
-    give(notices, "notification.new", NotificationNew(Notification("b", "again")))
+    tell(notices, "notification.read", NotificationRead("c"))
+    tell(notices, "notification.new", NotificationNew(Notification("b", "again")))
     assert wire.sent == [NotificationRead("b")]
     assert unread == [0, 1, 2, 1, 0]
     found = [(one.id, one.title, one.is_read) for one in notices.state.get().notifications]
     assert found == [("c", "", True), ("b", "again", True)]
+    wire.deliveries[0].advance(DeliveryStatus.FAILED, "refused")
+    assert unread == [0, 1, 2, 1, 0, 1]
+    tell(notices, "snapshot", ChatSnapshot("app", "e", 1, notifications=(Notification("d"),)))
+    assert [one.id for one in notices.state.get().notifications] == ["d"]
+    tell(notices, "snapshot", ChatSnapshot("app", "e", 2, panels=()))
+    assert [one.id for one in notices.state.get().notifications] == ["d"]
 
 
 class Clock:
