@@ -259,6 +259,7 @@ class Offline:
         Raises:
             KeyError: no such message waits or failed.
             ServiceClosed, MessageRejected: it cannot be sent; it stays as it was.
+            DuplicateId: it was given up after it was written on this connection; call it again after a reconnect.
             OutboxFull: the outbox is full, and its overflow is RAISE; otherwise the Delivery fails with it.
         """
         state = self._store.get()
