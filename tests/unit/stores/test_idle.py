@@ -6,9 +6,8 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from immutables import Map
-
 from reactive_ws.engine.domain import Domain
+from reactive_ws.state import Map
 from reactive_ws.state.store import Store
 from reactive_ws.stores.collections import Roster
 from reactive_ws.stores.sessions.idle import IdleWatch
