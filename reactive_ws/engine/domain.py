@@ -7,6 +7,8 @@ thread delivers the rest. `commit_queue` says why no commit is stranded.
 
 This module does not know what a store holds. `source` keeps observers, `batch` gathers writes, `store`, `derived` and
 `keyed` are the values.
+
+The module is long because it is one face: each public method of a domain has its rules beside it.
 """
 
 from __future__ import annotations
