@@ -90,7 +90,7 @@ def latency_rows(runs: int, *, count: int = 2_000) -> Iterator[Metric]:
                 for name, part in _PERCENTILES.items():
                     samples[name][who].append(took[min(count - 1, int(count * part))] * 1e6)
     for name, found in samples.items():
-        targets = {"bare websockets": 0.5} if name == "p99" else {}
+        targets = {"bare websockets": 1 / 1.5} if name == "p99" else {}
         curves = {who: _distribution(took) for who, took in pooled.items()} if name == "p50" else {}
         yield Metric(f"latency_{name}", "us", found, targets, curves=curves)
 
@@ -217,6 +217,6 @@ def send_rows(runs: int, *, count: int = 10_000) -> Iterator[Metric]:
             durable["ours"].append(asyncio.run(_acknowledged(url, count // 5, path)))
     targets = {"json.dumps and ws.send": 0.7}
     yield Metric("send_at_most", "messages/s", plain, targets, is_rate=True)
-    yield Metric("send_cpu", "us/message", cpu, targets)
+    yield Metric("send_cpu", "us/message", cpu, {"json.dumps and ws.send": 0.9})
     yield Metric("send_at_least", "messages/s", at_least, is_rate=True)
     yield Metric("send_durable", "messages/s", durable, is_rate=True)

@@ -46,18 +46,93 @@ def _peer(name: str, row: dict[str, Any]) -> str:
     return text if target is None else f"**{text}** (must be {target:.2f}x)"
 
 
+_LIMITS: tuple[tuple[str, str, str], ...] = (
+    ("store_write", "plain loop", "a loop that calls the observers"),
+    ("batch_2", "two BehaviorSubjects", "two writes without a batch"),
+    ("chain_2", "BehaviorSubject", "two calls without an order"),
+    ("select", "", "calls of the selectors"),
+    ("keyed_scaling", "", "caches of the processor"),
+    ("keyed", "eventkit", "a dict and a call, without a snapshot"),
+    ("fill_keys", "", "a copy of the keys for each new one"),
+    ("view", "SortedKeyList by hand", "a bisection and an insert into a list"),
+    ("derived_cellx_2500", "plain recomputation", "the functions called in order"),
+    ("derived", "plain recomputation", "the functions called in order"),
+    ("pipeline_picows", "picows", "frames as text, in a callback in C"),
+    ("pipeline_market", "plain loop, dicts", "dicts that are changed in place"),
+    ("pipeline", "receive", "frames as text, from `websockets`"),
+    ("one_message", "json.loads", "parsing alone"),
+    ("latency", "bare websockets", "a send and a recv"),
+    ("turns", "bare websockets", "a send and a recv"),
+    ("send_at_most", "json.dumps and ws.send", "a system call for each message"),
+    ("send_cpu", "json.dumps and ws.send", "a system call for each message"),
+    ("send_durable", "", "a write to the disk for each transaction"),
+    ("send", "", "a round trip for a window of messages"),
+    ("fan_out", "plain loop", "an append for each client"),
+    ("reconnect", "", "the end of the outage"),
+    ("storm", "ideal", "what the server lets in"),
+    ("memory_idle_service", "bare connection", "the socket"),
+    ("memory_message", "list of records", "the record in a list"),
+    ("memory", "", "an object with its fields"),
+    ("import_time", "the four", "the libraries that ours needs"),
+    ("import_everything", "the four and websockets' client", "the libraries that ours needs"),
+    ("gui_flood_cost", "observer that does nothing", "a write"),
+    ("gui_flood", "", "one frame of the screen"),
+    ("history", "list", "a list that is changed in place"),
+    ("soak", "itself at the start", "no growth"),
+)
+"""By the beginning of a row's name: the peer that stands for the physical limit, if it is in the row, and what it is."""
+_SHORT = {
+    "an observer that writes": "order",
+    "an observer that raises": "errors",
+    "two threads": "threads",
+    "the graphs": "right results",
+}
+
+
+def _limit(name: str, row: dict[str, Any]) -> str:
+    found = next((it for it in _LIMITS if name.startswith(it[0])), None)
+    if found is None:
+        return ""
+    _, peer, what = found
+    if peer not in row["peers"]:
+        return what
+    ratio = row["ratio"][peer]
+    return f"{what}: {1 / ratio:.3g} times as much" if ratio < 1 else f"{what}: not more"
+
+
+def _lacks(name: str, row: dict[str, Any], found: dict[str, dict[str, str]]) -> str:
+    """Returns what the peers of a row do not promise."""
+    texts: list[str] = []
+    for peer in row["peers"]:
+        answers = found.get(peer)
+        if peer == "ours" or answers is None:
+            continue
+        lacking = [
+            short
+            for what, short in _SHORT.items()
+            if answers.get(what, "yes").startswith("no")
+            and not answers[what].startswith("no graphs")
+            and (short != "right results" or name.startswith("derived"))
+        ]
+        if lacking:
+            texts.append(f"{peer}: {', '.join(lacking)}")
+    return "; ".join(texts)
+
+
 def table(results: dict[str, Any]) -> str:
     """Returns the table in Markdown."""
+    found: dict[str, dict[str, str]] = results.get("promises", {})
     lines = [
-        "| row | ours | peers: how many times better ours is | target |",
-        "| --- | --- | --- | --- |",
+        "| row | ours | peers: how many times better ours is | target | the limit, and ours beside it | what peers do not promise |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in results["metrics"].items():
         peers = "; ".join(_peer(peer, row) for peer in row["peers"])
         note = f" {row['note']}" if row["note"] else ""
         verdict = ("met" if row["met"] else "**missed**") if row["target"] else ""
         lines.append(
-            f"| `{name}` | {_number(row['ours'])} {row['unit']} | {peers}{note} | {verdict} |"
+            f"| `{name}` | {_number(row['ours'])} {row['unit']} | {peers}{note} | {verdict} | {_limit(name, row)}"
+            f" | {_lacks(name, row, found)} |"
         )
     return "\n".join(lines)
 
