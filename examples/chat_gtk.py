@@ -103,7 +103,7 @@ def bubble(message: ChatMessage) -> Any:
 
 def chat_row(chat: ChatLine) -> Any:
     """The name of a chat, and how many messages the user has not read."""
-    row = Gtk.Box(spacing=8, margin_top=6, margin_bottom=6)
+    row = Gtk.Box(spacing=8, margin_top=6, margin_bottom=6, margin_start=12, margin_end=12)
     classes = ["active"] * chat.is_active
     row.append(Gtk.Label(label=chat.name, xalign=0.0, hexpand=True, css_classes=classes))
     if chat.unread:

@@ -107,7 +107,8 @@ class Page:
         self.chats.clear()
         with self.chats:
             for chat in chats:
-                button = ui.button(chat.name, on_click=lambda it=chat: self.view.open(it.id))
+                button = ui.button(chat.name, color=None)
+                button.on_click(lambda it=chat: self.view.open(it.id))
                 button.props("flat no-caps align=left").classes("chat w-full rounded-xl")
                 button.classes("active" if chat.is_active else "")
                 button.props('aria-current="true"' if chat.is_active else "")

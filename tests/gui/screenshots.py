@@ -239,6 +239,7 @@ def nicegui(hub: HubInThread) -> None:
         for number, text in enumerate(lines, 1):
             _type(page, text)
             page.until(answers, number)
+        page.until("document.body.innerText.includes('(11 words)')", True)
         hub.stop()
         page.until("document.body.innerText.includes('reconnecting')", True)
         for number, text in enumerate(OFFLINE, 1):

@@ -134,14 +134,15 @@ class Corners:
         self._radius = radius
         self._painted: tuple[str, ...] = ()
         self._images = Images(frame)
-        self._labels: list[Any] = []
+        self._parts: list[Any] = []
         for relx, side in ((0.0, "w"), (1.0, "e")):
             for rely, end in ((0.0, "n"), (1.0, "s")):
-                label = tkinter().Label(
-                    frame, borderwidth=0, padx=0, pady=0, highlightthickness=0, anchor=end
-                )
-                label.place(relx=relx, rely=rely, anchor=end + side, bordermode="outside")
-                self._labels.append(label)
+                size = {"width": radius, "height": radius}
+                canvas = tkinter().Canvas(frame, borderwidth=0, highlightthickness=0, **size)
+                # An end of a pill is twice as high as a corner: the canvas shows half of it.
+                canvas.create_image(0, -radius if rely else 0, anchor="nw", tags="end")
+                canvas.place(relx=relx, rely=rely, anchor=end + side, bordermode="outside")
+                self._parts.append(canvas)
 
     def paint(self, fill: str, edge: str, background: str) -> None:
         """Paints the frame and its corners."""
@@ -151,17 +152,13 @@ class Corners:
         self._frame.configure(background=fill, highlightthickness=1, highlightbackground=edge)
 
         def put(names: list[str]) -> None:
-            for label, name in zip(
-                self._labels, (names[0], names[0], names[1], names[1]), strict=True
-            ):
-                # An end of a pill is twice as high as a corner: the label shows half of it.
-                label.configure(
-                    image=name, background=background, width=self._radius, height=self._radius
-                )
-                label.lift()
+            ends = (names[0], names[0], names[1], names[1])
+            for canvas, name in zip(self._parts, ends, strict=True):
+                canvas.itemconfigure("end", image=name)
+                canvas.configure(background=background)
 
-        ends = [cap(2 * self._radius, fill, edge, is_left=is_left) for is_left in (True, False)]
-        self._images.show("corners", ends, put)
+        pngs = [cap(2 * self._radius, fill, edge, is_left=is_left) for is_left in (True, False)]
+        self._images.show("corners", pngs, put)
 
 
 @attrs.frozen
