@@ -152,6 +152,13 @@ class Rules(Generic[S]):
             now = self.entry(now, message)
         return self._settled(now)
 
+    def kept_up_to(self, now: Facts[S], position: Position) -> S:
+        """Returns the confirmed state with the kept entries up to a position, for a state that says nothing about this one."""
+        for message in now.kept:
+            if message.epoch == position.epoch and (message.seq or 0) <= position.seq:
+                now = self.loose(now, message)
+        return now.confirmed
+
     def missed(self, now: Facts[S]) -> Facts[S]:
         """An entry is not available; only a new state has its effect."""
         if now.status is ReplicaStatus.LIVE or now.status is ReplicaStatus.STALE:

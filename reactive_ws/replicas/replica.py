@@ -315,7 +315,9 @@ class Replica(ReadOnly[S]):
             return False
         self._change(
             lambda now: self._rules.state(
-                now, position, now.confirmed if isinstance(found, UnsetType) else found
+                now,
+                position,
+                self._rules.kept_up_to(now, position) if isinstance(found, UnsetType) else found,
             )
         )
         if self._facts.get().status is ReplicaStatus.LIVE:
