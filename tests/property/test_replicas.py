@@ -24,7 +24,7 @@ from reactivex.abc import DisposableBase
 
 from reactive_ws import Backoff, WebSocketService
 from reactive_ws.engine import Domain
-from reactive_ws.errors import ConnectionFailed, RequestFailed
+from reactive_ws.errors import ConnectionFailed, MessagesMissing, RequestFailed
 from reactive_ws.inbound import Inbound, Receiver
 from reactive_ws.outbox import Outbox
 from reactive_ws.replicas import ReplicaStatus, facts
@@ -217,6 +217,9 @@ class Play:
 
     def _heard(self, event: Any) -> None:
         if isinstance(event.exception, ConnectionFailed | RequestFailed):
+            return
+        if self.is_lossy and isinstance(event.exception, MessagesMissing):
+            # The server forgot entries, and the client says so.
             return
         self.faults[f"{type(event.exception).__name__}: {event.exception}"] += 1
 
