@@ -283,7 +283,7 @@ class PersistFile:
         member = _Member(
             store,
             version,
-            lambda value: encode_state(take(value), how),
+            lambda value: encode_state(take(value), how, decoder),
             lambda row: decode_state(row, decoder, version, migrate),
             merge,
         )
@@ -329,7 +329,7 @@ class PersistFile:
     def reload(self) -> bool:
         """Reads the file again and gives the stores what it has, in one commit for each domain.
 
-        Changes that were not saved are lost. A store without a row in the file keeps its value.
+        Changes that were not saved are lost. A store without a row in the file keeps its value, and so does a closed one.
 
         Returns:
             Whether the file was read; if not, a report says why.
@@ -340,14 +340,18 @@ class PersistFile:
         _check_outside_batch("reload() makes commits of its own")
         with self._file_lock:
             self._check_open()
+            before = self._state.rows
             is_read = self._state.read()
             with ExitStack() as stack:
                 for domain in self._hooks:
                     stack.enter_context(batch(domain))
                 for name, member in self._members.items():
-                    self._load(name, member)
-                    member.saved = UNSET
-                    member.is_cleared = False
+                    if member.store.is_closed:
+                        continue
+                    # A store that had no row and has none now may be one that never changed: nothing is written of it.
+                    if self._load(name, member) or name in before:
+                        member.saved = UNSET
+                        member.is_cleared = False
         self._start_timer()
         return is_read
 
@@ -365,22 +369,28 @@ class PersistFile:
         self._stop_timer()
         with self._file_lock:
             self._check_open()
-            seen = self._look()
-            if not self._state.clear(set(self._members)):
+            members = self._members
+            seen = self._look(members)
+            if not self._state.clear(set(members)):
                 return False
-            for key, member in self._members.items():
-                self._note_saved(key, seen[key])
+            for key, member in members.items():
+                _note_saved(member, seen[key])
                 member.is_cleared = True
             return True
 
     def close(self) -> bool:
         """Writes what is not saved and releases the stores and the file. Returns the same as `flush`."""
+        # Dropped after the lock, because the last reference to a value may run a finalizer of the program.
+        released: list[object] = []
         with self._file_lock:
             is_saved = self.flush()
             if not self._is_closed:
                 self._is_closed = True
                 for hook in self._hooks.values():
                     hook.dispose()
+                released += [self._members, self._by_cell]
+                # New ones, because a save that this interrupts may walk the old ones.
+                self._members, self._by_cell = {}, {}
                 atexit.unregister(self.close)
                 self._forget_signals()
                 self._storage.close()
@@ -472,18 +482,17 @@ class PersistFile:
     def _save(self) -> bool:
         """Writes the file if a store changed. Under the file lock; user code and the disk stop no other thread."""
         is_anew = False
+        members = self._members
         while True:
             self._turn += 1
             turn = self._turn
-            seen = self._look()
+            seen = self._look(members)
             rows = dict(self._state.rows)
             changed = {key for key, it in seen.items() if is_anew or it.is_changed}
             if changed:
-                changed |= {key for key, member in self._members.items() if member.is_cleared}
+                changed |= {key for key, member in members.items() if member.is_cleared}
             failed = {
-                key
-                for key in changed
-                if not self._encode(rows, key, self._members[key], seen[key].value)
+                key for key in changed if not self._encode(rows, key, members[key], seen[key].value)
             }
             is_written = self._state.write(rows)
             if turn == self._turn:
@@ -493,15 +502,11 @@ class PersistFile:
         if not is_written:
             return False
         for key in changed - failed:
-            self._note_saved(key, seen[key])
-            self._members[key].is_cleared = False
+            _note_saved(members[key], seen[key])
+            members[key].is_cleared = False
         return not failed
 
-    def _note_saved(self, key: str, seen: _Seen) -> None:
-        member = self._members[key]
-        member.saved, member.saved_at = seen.value, seen.number
-
-    def _look(self) -> dict[str, _Seen]:
+    def _look(self, members: dict[str, _Member]) -> dict[str, _Seen]:
         """Returns what there is of all stores; of those of one domain as it was at one commit."""
         seen: dict[str, _Seen] = {}
         for domain in self._hooks:
@@ -511,7 +516,7 @@ class PersistFile:
                 # No hook has seen the waiting ones, and this one perhaps not that under delivery, whose stores are unknown.
                 begun = waiting[0].number - 1 if waiting else number
                 newest = {source: it.number for it in waiting for source, _, _ in it.changes}
-                for key, member in self._members.items():
+                for key, member in members.items():
                     store: Any = member.store
                     if store.domain is not domain:
                         continue
@@ -525,12 +530,21 @@ class PersistFile:
     def _encode(self, rows: dict[str, Saved], key: str, member: _Member, value: Any) -> bool:
         try:
             rows[key] = Saved(member.version, member.part(value))
+        except BadState as bad:
+            # The next start would set such a row aside.
+            text = f"store {key!r}: {bad.reason}; its last good state stays"
+            self._reporter.begins("unencodable", text, bad, key=key)
+            return False
         except BaseException as error:  # noqa: BLE001 - of the program's function; it must not end the thread that writes
             text = f"store {key!r} cannot be written as JSON ({type(error).__name__}); its last good state stays"
             self._reporter.begins("unencodable", text, error, key=key)
             return False
         self._reporter.ends("unencodable", key=key)
         return True
+
+
+def _note_saved(member: _Member, seen: _Seen) -> None:
+    member.saved, member.saved_at = seen.value, seen.number
 
 
 def _whole(value: Any) -> Any:

@@ -32,7 +32,7 @@ class PersistReport:
         kind: "corrupt" and "newer": the file, or the row of one store in it, was set aside when it was loaded. "changed":
             another program changed the file; its content was set aside before this program wrote. "unwritable": the file
             cannot be read or written now; the next change tries again. "unencodable": the value of a store cannot be
-            written as JSON; its last good one stays in the file. "big": the file is above 1 MB. Each of the last three
+            written as JSON, or not so that it can be loaded; its last good one stays in the file. "big": the file is above 1 MB. Each of the last three
             is reported once, and again after a time without the fault.
         path: The file.
         text: What happened and what it means, without content of the file.

@@ -101,17 +101,22 @@ def _check(key: str, version: int, state: msgspec.Raw) -> str:
     return f"{crc32(bytes(state), crc32(f'{version} {key}'.encode())):08x}"
 
 
-def encode_state(state: Any, codec: StateCodec) -> msgspec.Raw:
-    """Returns a state as JSON text.
+def encode_state(state: Any, codec: StateCodec, decoder: Callable[[bytes], Any]) -> msgspec.Raw:
+    """Returns a state as JSON text that `decoder` reads.
 
     Raises:
         Exception: what the codec raises, or a ValueError when it returned no JSON.
+        BadState: the text does not fit the type: a NaN becomes null, or the value is of another type.
     """
     content = codec.encode(state)
     try:
         msgspec.json.decode(content, type=msgspec.Raw)
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise ValueError(f"{type(codec).__name__}.encode() returned no JSON text") from error
+    try:
+        decoder(bytes(content))
+    except Exception as error:
+        raise BadState("corrupt", f"its value does not fit the type{_place_of(error)}") from error
     return msgspec.Raw(content)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -651,3 +653,93 @@ def test_file_storage_can_be_wrapped(tmp_path: Path) -> None:
     assert storage.read("a.json") is None
     storage.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_value_that_could_not_be_loaded_again_is_not_written(tmp_path: Path) -> None:
+    # JSON has no NaN and no infinity: both would be null, and the next start would set the whole row aside.
+    path = tmp_path / "state.json"
+    reports: list[PersistReport] = []
+    zoom = Store(1.0, name="zoom", domain=Domain(strict=True))
+    count: Store[Any] = Store(0, name="count", domain=zoom.domain)
+    with PersistFile(path, on_report=reports.append, scheduler=VirtualTimeScheduler()) as file:
+        file.add(zoom, as_type=float)
+        file.add(count, as_type=int)
+        zoom.set(2.0)
+        count.set(1)
+        assert file.flush() is True
+        zoom.set(float("inf"))
+        count.set("of another type")
+        assert file.flush() is False
+    assert [report.kind for report in reports] == ["unencodable", "unencodable"]
+    assert not any("another type" in report.text for report in reports)
+    again = Store(1.0, name="zoom", domain=Domain())
+    with PersistFile(path, on_report=reports.append, scheduler=VirtualTimeScheduler()) as file:
+        file.add(again, as_type=float)
+    assert (again.get(), len(reports)) == (2.0, 2)
+
+
+def test_reload_writes_nothing_of_a_store_that_never_changed(files: Files) -> None:
+    file, store = files.open()
+    assert (file.reload(), file.flush(), files.path.exists()) == (True, True, False)
+    store.set(1)
+    file.flush()
+    file.clear()
+    assert (file.reload(), file.flush(), files.path.exists()) == (True, True, False)
+    store.set(2)
+    assert (file.flush(), files.rows()) == (True, {"state": 2})
+
+
+def test_a_closed_store_does_not_keep_the_others_from_being_loaded_again(files: Files) -> None:
+    domain = Domain(strict=True)
+    shut, other = Store(0, name="shut", domain=domain), Store(0, name="other", domain=domain)
+    with PersistFile(files.path, on_report=files.reports.append, scheduler=files.time) as file:
+        file.add(shut, as_type=int)
+        file.add(other, as_type=int)
+        shut.close()
+        row = '{"version": 1, "state": %d}'
+        files.path.write_text(
+            f'{{"format": 1, "stores": {{"shut": {row % 5}, "other": {row % 6}}}}}'
+        )
+        assert (file.reload(), shut.get(), other.get()) == (True, 0, 6)
+    assert (files.rows(), files.reports) == ({"shut": 5, "other": 6}, [])
+
+
+def test_a_closed_file_keeps_neither_its_stores_nor_their_values(tmp_path: Path) -> None:
+    class Size:
+        """A value whose end can be seen."""
+
+    store: Store[Any] = Store(0, domain=Domain())
+    file = persist(
+        store,
+        tmp_path / "state.json",
+        as_type=bool,
+        partialize=lambda value: isinstance(value, Size),
+        merge=lambda value, _: value,
+        scheduler=VirtualTimeScheduler(),
+    )
+    store.set(Size())
+    value = weakref.ref(store.get())
+    file.close()
+    store.set(1)
+    gc.collect()
+    assert value() is None
+    alive = weakref.ref(store)
+    del store
+    gc.collect()
+    assert alive() is None
+    assert file.close() is True
+
+
+def test_a_report_may_close_the_file_in_the_middle_of_a_save(tmp_path: Path) -> None:
+    reports: list[str] = []
+
+    def end(report: PersistReport) -> None:
+        reports.append(report.kind)
+        file.close()
+
+    store: Store[Any] = Store(0, domain=Domain())
+    file = persist(
+        store, tmp_path / "state.json", as_type=int, on_report=end, scheduler=VirtualTimeScheduler()
+    )
+    store.set(object())
+    assert (file.flush(), reports) == (False, ["unencodable"])
