@@ -39,7 +39,7 @@ from .checks import (
     warn_without_gil,
 )
 from .commit import Cause, Changed, Commit, Dump, ErrorReport, Tracer, name_of
-from .commit_queue import fork_safe_lock, open_batches
+from .commit_queue import fork_safe_lock, open_batches, outside_batches
 from .domain import Domain, as_default_domain, default_domain
 from .equality import COMPARED, Equals, is_compared_by_identity, same, shallow, unchanged
 from .graph import Dependent, HasDependents
@@ -92,6 +92,7 @@ __all__ = [
     "lifecycle_of",
     "name_of",
     "open_batches",
+    "outside_batches",
     "refuse_copy",
     "same",
     "shallow",

@@ -519,6 +519,10 @@ class Receiver:
                     known = known.delete(name)
             self.positions.set(known)
 
+    def is_in_burst(self) -> bool:
+        """Whether the caller's open batch is that of the burst: a handler runs. Any thread."""
+        return self._batch is not None and active_batch() is self._batch
+
     def know(self, stream: str, position: Position) -> None:
         """Goes on with a stream after a position, unless the stream is ahead of it."""
         self.inbound.know(stream, position)

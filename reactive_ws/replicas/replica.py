@@ -227,7 +227,8 @@ class Replica(ReadOnly[S]):
     def send(self, command: object) -> Delivery:
         """Sends a command, and shows its effect at once when its type has an optimistic reducer.
 
-        A refusal takes the effect back, alone.
+        A refusal takes the effect back, alone. Inside a `batch()` of the program the effect does not wait for the end of the
+        batch, because the answer may come before.
 
         Returns:
             What becomes of the message.

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UnsetType
 
 from ..connection import ErrorKind
-from ..engine import Domain, check_count, check_seconds
+from ..engine import Domain, check_count, check_seconds, outside_batches
 from ..errors import UnknownType, UsageError
 from ..inbound import Receiver, Subscriptions
 from ..middleware import PersistFile, persist
@@ -219,7 +219,16 @@ class Followers:
         self, message: object, stream: str, sending: Callable[[Envelope[Any]], None]
     ) -> Delivery:
         """Queues a command of a replica."""
-        return self._sender.send(message, None, stream, None, sending)
+
+        def at_once(envelope: Envelope[Any]) -> None:
+            if self._receiver.is_in_burst():
+                sending(envelope)
+                return
+            # The answer may come before a batch of the program ends, and has to find the pending command.
+            with outside_batches():
+                sending(envelope)
+
+        return self._sender.send(message, None, stream, None, at_once)
 
     def use(self, replica: Replica[Any]) -> None:
         """Lets a replica follow its stream; a replica of a pattern follows it for its linger time at least."""

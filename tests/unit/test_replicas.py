@@ -17,7 +17,7 @@ from todo_types import Add, Added, Todos, types
 
 from reactive_ws import Header, WebSocketService
 from reactive_ws.dialects.v1 import V1Session
-from reactive_ws.engine import Commit, Domain
+from reactive_ws.engine import Commit, Domain, batch
 from reactive_ws.errors import DuplicateId, RequestFailed, StateTooBig, UsageError
 from reactive_ws.replicas import PendingCommand, Replica, Replicas, ReplicaStatus, facts
 from reactive_ws.replicas.facts import Facts, Rules
@@ -232,6 +232,31 @@ async def test_a_command_shows_at_once_and_a_refusal_takes_it_back_alone() -> No
         await until(lambda: len(todos.confirmed.get().titles) == 2)
         assert seen == [(), ("tea",), ("tea", ""), ("tea",), ("tea", "milk")]
         assert bad.reason is not None
+
+
+@simulate
+async def test_a_command_that_is_sent_in_a_batch_may_be_answered_before_the_batch_ends() -> None:
+    async with serving(MemoryLog()), make() as service:
+        todos = replica(service)
+        await todos.status.select().wait_for(lambda status: status is S.LIVE, 10)
+        with batch():
+            good, bad = todos.send(Add("1", "tea")), todos.send(Add("2", ""))
+            assert todos.get().titles == ("tea", "")
+            await good
+            with pytest.raises(RequestFailed):
+                await bad
+        assert (todos.get().titles, todos.pending.get()) == (("tea",), ())
+
+        def again(_: object) -> None:
+            # In the batch of the service's own burst the effect belongs to it.
+            todos.send(Add("3", "milk"))
+            assert todos.get().titles == ("tea", "milk")
+
+        service.on(Added, again)
+        with pytest.raises(KeyError), batch():
+            todos.send(Add("4", "rice"))
+            raise KeyError
+        await until(lambda: len(todos.confirmed.get().titles) >= 2 and not todos.pending.get())
 
 
 @simulate
