@@ -431,10 +431,15 @@ def is_value(kind: type[Any]) -> bool:
 @pytest.mark.parametrize("name", FACES)
 def test_every_public_object_that_others_hold_refuses_to_be_copied(name: str) -> None:
     face = importlib.import_module(name)
-    public = [vars(face)[it] for it in face.__all__ if it in vars(face)]
-    kinds = [it for it in public if isinstance(it, type) and not is_value(it)]
-    twins = [it.__name__ for it in kinds if it.__reduce_ex__ is not refuse_copy]
-    assert set(twins) - VALUES == set()
+    public = {it: vars(face)[it] for it in face.__all__ if it in vars(face)}
+    kinds = {it: kind for it, kind in public.items() if isinstance(kind, type)}
+    twins = {
+        it
+        for it, kind in kinds.items()
+        if not is_value(kind) and kind.__reduce_ex__ is not refuse_copy
+    }
+    # By the name in the face: `Map` has another name of its own where no wheel of immutables is.
+    assert twins - VALUES == set()
 
 
 @pytest.mark.parametrize(
