@@ -545,10 +545,11 @@ class SelectionNode(Audience):
         return captured
 
     def _leave_last(self, link: Subscription) -> bool:
-        source, domain, index = self._source, self._domain, self._index
+        source, domain = self._source, self._domain
         # What is dropped lives until this call returns, because a finalizer may do anything.
         _dropped = self._memory[1], self._before
-        # From here to `return` without a call, so that no other thread and no handler comes between.
+        # From here to `return` without a call and without a new object, so that no thread, handler or finalizer comes between.
+        index = self._index
         if (
             domain._deliverer
             or domain._is_busy

@@ -23,7 +23,7 @@ from reactive_ws.stores.wire.chat import (
     agent_chat,
 )
 from reactive_ws.transport.credentials.authentication import (
-    Auth,
+    AuthMethod,
     FirstMessage,
     Header,
     Query,
@@ -100,7 +100,7 @@ def test_every_message_has_one_effect_and_one_answer_however_often_the_hub_is_ki
     [Header("sécret"), Query("sécret"), Subprotocol("sécret"), FirstMessage("sécret")],
     ids=lambda auth: type(auth).__name__,
 )
-def test_the_hub_understands_every_way_in_which_the_service_sends_a_token(auth: Auth) -> None:
+def test_the_hub_understands_every_way_in_which_the_service_sends_a_token(auth: AuthMethod) -> None:
     async def body() -> None:
         async with Hub(authorize=lambda token: token == "sécret") as hub:
             service = WebSocketService(

@@ -106,7 +106,7 @@ def test_help_and_version_are_printed(
 ) -> None:
     only.append(a_command(lambda _: 0))
     overview = (
-        "usage: reactive-ws COMMAND [--help] ...\n\ncommands:\n  thing      does a thing\n\n"
+        "usage: reactive-ws COMMAND [--help] ...\n\ncommands:\n  thing  does a thing\n\n"
         "  --version  print the version\n"
     )
     assert (main(["--help"]), said(capsys)) == (0, (overview, ""))
@@ -129,7 +129,7 @@ def test_a_command_that_cannot_be_loaded_is_listed_with_the_reason(
     broken = EntryPoint("broken", "reactive_ws.nowhere:command", "reactive_ws.commands")
     monkeypatch.setattr(program, "entries", lambda: {"broken": broken})
     assert main(["--help"]) == 0
-    assert "broken     (command 'broken' cannot be loaded: No module named" in said(capsys)[0]
+    assert "broken  (command 'broken' cannot be loaded: No module named" in said(capsys)[0]
     assert main(["broken"]) == 1
     assert "cannot be loaded" in said(capsys)[1]
 
