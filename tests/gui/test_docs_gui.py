@@ -101,10 +101,10 @@ def test_the_pictures_of_the_page_exist() -> None:
 @pytest.mark.parametrize(
     ("name", "limit"),
     [
-        ("examples/chat_qt.py", 230),
-        ("examples/chat_tk.py", 230),
-        ("examples/chat_gtk.py", 230),
-        ("examples/chat_nicegui.py", 150),
+        ("examples/chat_qt.py", 240),
+        ("examples/chat_tk.py", 320),
+        ("examples/chat_gtk.py", 250),
+        ("examples/chat_nicegui.py", 180),
         ("examples/chat_textual.py", 50),
         ("stores/demo/chat.py", 230),
         ("examples/market_tk.py", 230),

@@ -41,6 +41,8 @@ class QtLoop(UiLoop):
         self._state: Any = getattr(application, "applicationStateChanged", None)
         if self._state is not None:
             # A window that appears makes the application active, and the last one that goes makes it inactive.
+            # PySide6 makes an enum when it is first named, and cannot give the slot a value of one that it has not made.
+            _ = qt_core.Qt.ApplicationState
             self._state.connect(self._state_changed)
 
     def _make_receiver(self) -> Any:
