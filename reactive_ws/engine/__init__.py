@@ -44,7 +44,7 @@ from .domain import Domain, as_default_domain, default_domain
 from .equality import COMPARED, Equals, is_compared_by_identity, same, shallow, unchanged
 from .graph import Dependent, HasDependents
 from .home import Home, LoopHome
-from .source import Root, SelectionNode, SharedSelector, Source
+from .source import Root, SelectionNode, SharedSelector, Source, plain_function
 
 __all__ = [
     "COMPARED",
@@ -93,6 +93,7 @@ __all__ = [
     "name_of",
     "open_batches",
     "outside_batches",
+    "plain_function",
     "refuse_copy",
     "same",
     "shallow",

@@ -84,7 +84,7 @@ class Domain(CommitQueue):
         strict: bool = False,
         max_depth: int = 100,
     ) -> None:
-        check_kind(name, str, "name=", '"mine"')
+        check_kind(name, str, "name=", '"mine"', is_required=True)
         check_kind(strict, bool, "strict=", "True", is_required=True)
         check_count(max_depth, "max_depth=", least=2)
         if on_error is not None:

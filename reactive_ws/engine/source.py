@@ -29,7 +29,7 @@ from .domain import Domain
 from .equality import COMPARED, Equals, same, shallow, unchanged
 from .graph import Dependent, HasDependents, propagate
 
-__all__ = ["Root", "SelectionNode", "SharedSelector", "Source", "Writable"]
+__all__ = ["Root", "SelectionNode", "SharedSelector", "Source", "Writable", "plain_function"]
 
 
 def _nothing(_value: object) -> Any:
@@ -399,6 +399,14 @@ class SharedSelector:
             self._known = (UNSET, UNSET, UNSET)
 
 
+def plain_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the function of the program behind a shared selector, or the function itself.
+
+    For values of an open batch: a shared selector would keep one alive that the batch then drops.
+    """
+    return function._selector if isinstance(function, SharedSelector) else function
+
+
 class SelectionNode(Audience):
     """A part of a source with the observers of that part."""
 
@@ -460,11 +468,11 @@ class SelectionNode(Audience):
     def _project(self, captured: Any) -> Any:
         if captured.__class__ is _Part:
             return captured.part
-        return self._part_of(self._source._project(captured))
+        return self._pair[0](self._source._project(captured))
 
     def _part_of(self, whole: Any) -> Any:
-        """Returns the part of this value. Any thread."""
-        return self._pair[0](whole)
+        """Returns the part of this value, perhaps that of an open batch, and remembers nothing of it. Any thread."""
+        return plain_function(self._pair[0])(whole)
 
     def _seed(self, link: Subscription, value: Any) -> None:
         self._source._seed(link, value)

@@ -294,7 +294,8 @@ class UndoHistory:
             self._is_disposed = True
             self._revision += 1
             # Dropped below, after the lock: the last reference to a value may run a finalizer of the program.
-            dropped = (self._line, self._last, self._begun)
+            dropped = (self._line, self._last, self._begun, self._members)
+            self._members = ()
             self._line = _Line([])
             self._begun = None
             self._last = ()
@@ -359,11 +360,11 @@ class UndoHistory:
                 if not values:
                     self._seen = number
                     return
-                line = self._line.copy()
+                line, members = self._line.copy(), self._members
                 before = self._last
                 is_paused, name = self._pauses > 0, self._transactions[-1:]
             for value in values:
-                self._add(line, before, value, name=name, is_paused=is_paused)
+                self._add(members, line, before, value, name=name, is_paused=is_paused)
                 before = value
             with self._domain.exclusive():
                 if self._revision == revision:
@@ -377,6 +378,7 @@ class UndoHistory:
 
     def _add(
         self,
+        members: tuple[_Member, ...],
         line: _Line,
         before: tuple[Any, ...],
         values: tuple[Any, ...],
@@ -388,9 +390,7 @@ class UndoHistory:
         here = line.steps[line.index]
         parts = list(here.parts)
         is_new = False
-        for place, (member, was, value) in enumerate(
-            zip(self._members, before, values, strict=True)
-        ):
+        for place, (member, was, value) in enumerate(zip(members, before, values, strict=True)):
             if value is was:
                 continue
             try:
@@ -402,7 +402,7 @@ class UndoHistory:
             parts[place] = part
         written = tuple(
             dict.fromkeys(() if value is was else member.keys_of(value))
-            for member, was, value in zip(self._members, before, values, strict=True)
+            for member, was, value in zip(members, before, values, strict=True)
         )
         now = self._clock()
         if not is_new or is_paused:
@@ -466,7 +466,7 @@ class UndoHistory:
             between = line.steps[min(here, there) + 1 : max(here, there) + 1]
             keys = tuple(
                 {key: None for step in between for key in step.keys[place]}
-                for place in range(len(self._members))
+                for place in range(len(line.steps[here].keys))
             )
             return (_Line(line.steps, there), keys) if went else None
 

@@ -35,6 +35,7 @@ from ..engine import (
     Source,
     Subscription,
     active_batch,
+    plain_function,
     same,
     unchanged,
 )
@@ -432,7 +433,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         try:
             for node in (*self._whole_plan()[0], self):
                 arguments = [values[below] for below in node._sources]
-                values[node] = _calculate(node._function, tuple(arguments))
+                values[node] = _calculate(plain_function(node._function), tuple(arguments))
             return values[self]
         finally:
             arguments = []

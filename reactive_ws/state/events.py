@@ -7,6 +7,8 @@ every Observable; what an operator's own function raises ends that pipe, as ever
 from __future__ import annotations
 
 import logging
+import threading
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any, Generic, TypeVar
 
@@ -96,8 +98,8 @@ class EventStream(Observable[T]):
     async def _values(self, buffer: Buffer[T]) -> AsyncGenerator[T, None]:
         buffer.begin()
         with self.subscribe(buffer.put):
-            async for event in buffer.values():
-                yield event
+            async for box in buffer.boxes():
+                yield box.pop()
 
 
 class _Listener(Generic[T]):
@@ -108,6 +110,16 @@ class _Listener(Generic[T]):
     def __init__(self, observer: Callable[[T], Any]) -> None:
         self.observer = observer
         self.is_live = True
+
+
+class _Emitting(threading.local):
+    """The sources that emit on this thread, each with the events that its observers emitted meanwhile."""
+
+    def __init__(self) -> None:
+        self.later: dict[EventSource[Any], deque[tuple[tuple[_Listener[Any], ...], Any]]] = {}
+
+
+_emitting = _Emitting()
 
 
 class EventSource(Generic[T]):
@@ -143,13 +155,43 @@ class EventSource(Generic[T]):
         return bool(self._observers)
 
     def emit(self, event: T) -> None:
-        """Gives the event to the observers of this moment, in the order of their subscriptions."""
-        for listener in self._observers:
+        """Gives the event to the observers of this moment, in the order of their subscriptions.
+
+        An event that an observer emits comes after the current one, to all observers. So `emit` returns before it came.
+
+        Raises:
+            BaseException: an observer raised one that is not an Exception; the others were served.
+        """
+        observers = self._observers
+        if not observers:
+            return
+        emitting = _emitting.later
+        later = emitting.get(self)
+        if later is not None:
+            later.append((observers, event))
+            return
+        later = deque([(observers, event)])
+        fatal: BaseException | None = None
+        while later:
+            emitting[self] = later
             try:
-                if listener.is_live:
-                    listener.observer(event)
-            except Exception:
-                _logger.exception("an observer of %s raised; it stays subscribed", self.name)
+                while later:
+                    for listener in later[0][0]:
+                        try:
+                            if listener.is_live:
+                                listener.observer(later[0][1])
+                        except Exception:
+                            _logger.exception(
+                                "an observer of %s raised; it stays subscribed", self.name
+                            )
+                        except BaseException as error:  # noqa: BLE001 - raised after the others were served
+                            fatal = fatal or error
+                    later.popleft()
+            finally:
+                # A signal handler may have emitted until here, so the outer loop looks again.
+                del emitting[self]
+        if fatal is not None:
+            raise fatal
 
     def add(self, observer: Callable[[T], Any]) -> abc.DisposableBase:
         """Adds an observer; the same function may be added twice."""

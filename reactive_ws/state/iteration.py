@@ -112,8 +112,10 @@ class Buffer(Generic[T]):
         self._is_ended = True
         self._wake()
 
-    async def values(self) -> AsyncGenerator[T, None]:
-        """Yields the values as they come, until `end`.
+    async def boxes(self) -> AsyncGenerator[list[T], None]:
+        """Yields the values as they come, until `end`, each in a list of its own.
+
+        The caller takes the value out: a loop that waits for the next value must not keep the last one alive.
 
         Raises:
             FellBehind: more values waited than may wait, and the policy is to raise.
@@ -125,7 +127,7 @@ class Buffer(Generic[T]):
             while values or self._is_overrun:
                 if self._is_overrun:
                     raise FellBehind(self._name, self._max_waiting)
-                yield values.popleft()
+                yield [values.popleft()]
             self._is_reported = False
             # `end` comes after the last value, so what is still to come is seen here.
             if self._is_ended and not values:
@@ -180,19 +182,19 @@ async def run_for_each(
             report(error)
 
     if policy is not Policy.LATEST:
-        async for value in buffer.values():
-            await run(value)
+        async for box in buffer.boxes():
+            await run(box.pop())
             if policy is Policy.DROPPING:
                 buffer.clear()
         return
     task: asyncio.Task[None] | None = None
     try:
-        async for value in buffer.values():
+        async for box in buffer.boxes():
             if task is not None:
                 task.cancel()
                 # Its clean-up ends before the next run begins.
                 await asyncio.wait([task])
-            task = asyncio.create_task(run(value), name="reactive_ws for_each")
+            task = asyncio.create_task(run(box.pop()), name="reactive_ws for_each")
         if task is not None:
             await task
     finally:

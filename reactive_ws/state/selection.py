@@ -122,7 +122,7 @@ class Selection(Observable[T_co], Generic[T_co]):
             isinstance(given, abc.ObserverBase) or callable(getattr(given, "on_next", None))
         ):
             observer = cast("abc.ObserverBase[T_co]", given)
-            given, on_completed = observer.on_next, observer.on_completed
+            given, on_completed = observer.on_next, getattr(observer, "on_completed", None)
         check_function(given, "an observer", _INSTEAD)
         if on_completed is not None:
             check_function(on_completed, "on_completed", _INSTEAD)
@@ -225,8 +225,8 @@ class Selection(Observable[T_co], Generic[T_co]):
     async def _values(self, buffer: Buffer[T_co]) -> AsyncGenerator[T_co, None]:
         buffer.begin()
         with self.subscribe(buffer.put, None, buffer.end):
-            async for value in buffer.values():
-                yield value
+            async for box in buffer.boxes():
+                yield box.pop()
 
     async def for_each(
         self,

@@ -52,7 +52,7 @@ def snapshot(*stores: ReadOnly[Any]) -> tuple[Any, ...]:
         UsageError: one of them is a keyed store, a selection or no store at all.
     """
     for store in stores:
-        if not hasattr(store, "_origin"):
+        if not isinstance(store, ReadOnly):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise UsageError(
                 f"snapshot() takes stores and derived values, not {type(store).__name__}; of a keyed store or a selection"
                 " take derived(...) of it"

@@ -468,3 +468,23 @@ def test_reads_on_many_threads_keep_nothing(domain: Domain) -> None:
         thread.join()
     store.set(0)
     assert (wrong, [frame() for frame in frames if frame() is not None]) == ([], [])
+
+
+def test_a_value_that_a_batch_dropped_is_not_kept_alive() -> None:
+    class Value:
+        pass
+
+    store: Store[Value | None] = Store(None, domain=Domain(strict=True))
+    selection = store.select(lambda value: value)
+    seen: list[Value | None] = []
+    derived(selection, lambda value: value).select().subscribe(seen.append)
+    read = derived(selection, lambda value: value)
+    value = Value()
+    alive = weakref.ref(value)
+    with suppress(LookupError), batch(store.domain):
+        store.set(value)
+        assert (selection.get(), read.get()) == (value, value)
+        raise LookupError
+    del value
+    gc.collect()
+    assert (alive(), seen) == (None, [None])

@@ -123,3 +123,63 @@ async def test_a_loop_that_lags_behind_loses_the_oldest_events_and_the_log_says_
     assert await first == 2
     assert await anext(iterator) == 3
     await iterator.aclose()  # type: ignore[attr-defined]
+
+
+def test_an_event_that_an_observer_emits_comes_after_the_current_one_to_all() -> None:
+    source: EventSource[int] = EventSource("events")
+    first: list[int] = []
+    second: list[int] = []
+
+    def emit_more(event: int) -> None:
+        first.append(event)
+        if event < 3:
+            source.emit(event + 1)
+            source.emit(10 * event)
+
+    source.stream.subscribe(emit_more)
+    source.stream.subscribe(second.append)
+    source.emit(1)
+    assert first == second == [1, 2, 10, 3, 20]
+
+
+def test_an_observer_of_two_sources_emits_in_the_other_one_at_once() -> None:
+    source: EventSource[int] = EventSource("events")
+    other: EventSource[int] = EventSource("others")
+    log: list[str] = []
+    other.stream.subscribe(lambda event: log.append(f"other {event}"))
+    source.stream.subscribe(other.emit)
+    source.stream.subscribe(lambda event: log.append(f"source {event}"))
+    source.emit(1)
+    assert log == ["other 1", "source 1"]
+
+
+def test_an_exit_leaves_emit_after_the_others_were_served() -> None:
+    source: EventSource[int] = EventSource("events")
+    seen: list[int] = []
+
+    def leave(event: int) -> None:
+        if event == 1:
+            source.emit(2)
+            raise SystemExit
+
+    source.stream.subscribe(leave)
+    source.stream.subscribe(seen.append)
+    with pytest.raises(SystemExit):
+        source.emit(1)
+    source.emit(3)
+    assert seen == [1, 2, 3]
+
+
+def test_an_observer_gets_no_event_that_was_emitted_before_it_came() -> None:
+    source: EventSource[int] = EventSource("events")
+    late: list[int] = []
+
+    def emit_and_subscribe(event: int) -> None:
+        if event == 1:
+            source.emit(2)
+            source.stream.subscribe(late.append)
+            source.emit(3)
+
+    source.stream.subscribe(emit_and_subscribe)
+    source.emit(1)
+    assert late == [3]

@@ -42,6 +42,8 @@ WRONG: list[tuple[str, Callable[[Any, Any], object]]] = [
     ("a selector is a plain function", lambda s, k: k.select("a", later)),
     (r"reset_all\(\) takes a Domain", lambda s, k: reset_all(s)),
     ("name= takes a str", lambda s, k: EventSource(5)),  # type: ignore[arg-type]
+    ("name= takes a str", lambda s, k: Domain(None)),  # type: ignore[arg-type]
+    ("takes stores and derived values", lambda s, k: snapshot(Store)),  # type: ignore[call-overload]
     ("on_start= is a plain function", lambda s, k: EventSource("e", on_start=later)),  # type: ignore[arg-type]
     ("takes stores and derived values", lambda s, k: snapshot(s, 5)),  # type: ignore[call-overload]
     (r"derived_all\(\) takes several", lambda s, k: derived_all(s, len)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import weakref
 from typing import Any
@@ -18,7 +19,7 @@ from reactivex.testing import TestScheduler
 from reactive_ws.engine.domain import Domain, ErrorReport
 from reactive_ws.errors import FellBehind, UsageError
 from reactive_ws.state.derived import derived
-from reactive_ws.state.iteration import WhenFull
+from reactive_ws.state.iteration import Policy, WhenFull
 from reactive_ws.state.selection import Selection
 from reactive_ws.state.store import Store
 
@@ -481,3 +482,64 @@ def test_writes_while_the_loop_is_busy_are_not_lost(store: Store[int]) -> None:
         return got
 
     assert asyncio.run(main()) == [0, 1, 2]
+
+
+def test_a_loop_that_waits_keeps_no_value_that_was_replaced() -> None:
+    class Value:
+        pass
+
+    async def main() -> None:
+        store: Store[Value | None] = Store(None, domain=Domain(strict=True))
+        for iteration in (aiter(store.select()), store.select().every()):
+            store.set(Value())
+            value = weakref.ref(store.get())
+            await anext(iteration)
+            store.set(None)
+            gc.collect()
+            assert value() is None
+
+    asyncio.run(main())
+
+
+def test_a_loop_over_dropped_values_keeps_none_of_them() -> None:
+    class Value:
+        pass
+
+    async def main() -> None:
+        store: Store[Value | None] = Store(Value(), domain=Domain(strict=True))
+        store._initial = None
+        value = weakref.ref(store.get())
+        ran, may_end = asyncio.Event(), asyncio.Event()
+
+        async def run(_: object) -> None:
+            ran.set()
+            await may_end.wait()
+
+        task = asyncio.create_task(store.select().for_each(run, Policy.DROPPING))
+        await ran.wait()
+        store.set(None)
+        may_end.set()
+        # Runs of the loop, in which the task comes back to wait for a value.
+        for _ in range(10):
+            await asyncio.sleep(0)
+        gc.collect()
+        assert value() is None
+        task.cancel()
+
+    asyncio.run(main())
+
+
+def test_an_observer_object_needs_no_more_than_on_next() -> None:
+    class Plain:
+        def __init__(self) -> None:
+            self.seen: list[int] = []
+
+        def on_next(self, value: int) -> None:
+            self.seen.append(value)
+
+    store = Store(1, domain=Domain(strict=True))
+    plain: Any = Plain()
+    store.select().subscribe(plain)
+    store.set(2)
+    store.close()
+    assert plain.seen == [1, 2]

@@ -602,3 +602,37 @@ def test_a_disposed_history_keeps_no_value() -> None:
         store.set(None)
     history.clear()
     assert repr(history) == f"<UndoHistory of {store.name!r}: 0 back, 0 forth>"
+
+
+def test_a_disposed_history_lets_its_stores_go() -> None:
+    store = Store(0, domain=Domain(strict=True))
+    history = undo(store)
+    store.set(1)
+    alive = weakref.ref(store)
+    history.dispose()
+    del store
+    gc.collect()
+    assert alive() is None
+    assert (history.undo(), history.entries()) == (0, ())
+
+
+def test_a_history_that_is_disposed_while_it_records_or_undoes_does_nothing_more() -> None:
+    reports: list[ErrorReport] = []
+    store = Store((0, 0), domain=Domain(on_error=reports.append))
+
+    def part(value: tuple[int, int]) -> int:
+        if value[0] == 1:
+            history.dispose()
+        return value[0]
+
+    def merge(value: tuple[int, int], part: int) -> tuple[int, int]:
+        history.dispose()
+        return part, value[1]
+
+    history = undo(store, partialize=part, merge=merge)
+    store.set((1, 0))
+    assert (history.entries(), store.get(), reports) == ((), (1, 0), [])
+    store.set((2, 0))
+    history = undo(store, partialize=part, merge=merge)
+    store.set((3, 0))
+    assert (history.undo(), history.entries(), store.get(), reports) == (0, (), (3, 0), [])
