@@ -189,6 +189,7 @@ class Domain(CommitQueue):
         *,
         expected: Sequence[tuple[Changed, Any]] = (),
         closing: Sequence[Changed] = (),
+        is_link: bool = True,
     ) -> bool:
         """Writes several stores of this domain in one commit, unless another commit came between. Any thread.
 
@@ -199,6 +200,8 @@ class Domain(CommitQueue):
             changes: (store, old value, new value) of each store that changes.
             expected: (store, value) of each other store that the new values depend on.
             closing: Stores that end with this commit, after their last value.
+            is_link: Whether this may be the write that makes a chain too long. False for what middleware writes in a hook
+                by itself; an observer of that write which writes is one deeper and counts.
 
         Returns:
             False, and nothing is written, when a store does not have its old or expected value.
@@ -210,7 +213,7 @@ class Domain(CommitQueue):
         """
         # The end of a store does not count as a link of a chain, but what its observers write then is one deeper.
         depth = self._depth_here()
-        if changes and depth >= self._max_depth:
+        if changes and is_link and depth >= self._max_depth:
             raise FeedbackLoop(changes[0][0].name, depth)
         tracer = self._tracer
         cause = None if tracer is None else tracer.cause(self._current if depth else 0)

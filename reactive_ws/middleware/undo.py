@@ -528,7 +528,7 @@ class UndoHistory:
     def _publish_flags(self) -> None:
         with self._domain.exclusive():
             while changes := self._flag_changes():
-                if self._can_undo.is_closed or self._domain.commit(changes):
+                if self._can_undo.is_closed or self._domain.commit(changes, is_link=False):
                     return
 
     def _commit(self, changes: list[tuple[Cell[Any], Any, Any]]) -> bool:

@@ -22,6 +22,9 @@ __all__ = ["StateFile"]
 _BIG_SIZE = 1_000_000
 """Bytes above which replacing the whole file after each change is the wrong tool."""
 
+_MOST_KNOWN = 64
+"""So many contents of interrupted writes are remembered: signal handlers that save may interrupt each other."""
+
 
 class StateFile:
     """The rows of one file.
@@ -39,6 +42,8 @@ class StateFile:
         # Digests of what the file may have since this object last read or wrote it; () without a file. Two when a signal
         # handler wrote in the middle of a write.
         self._known: tuple[bytes, ...] = ()
+        # Digests of the writes that are under way: several when a signal handler writes in the middle of one.
+        self._under_way: tuple[bytes, ...] = ()
         # How many writes have begun.
         self._turn = 0
         # Rows that are bad, and not set aside yet.
@@ -123,7 +128,8 @@ class StateFile:
             found = self._storage.read(self._name)
             seen = _digests(found)
             # Without a call between the two looks, so that no handler comes between.
-            if turn == self._turn and seen and seen[0] not in self._known:
+            is_ours = not seen or seen[0] in self._known or seen[0] in self._under_way
+            if turn == self._turn and not is_ours:
                 assert found is not None
                 aside = self._keep("changed", found)
                 self._known = seen
@@ -134,11 +140,18 @@ class StateFile:
                     "this program's state replaces it",
                 )
             # Before the write, because an exception of a signal handler may end it.
-            self._known = (*self._known[-3:], *digests)
-            if content is None:
-                self._storage.delete(self._name)
-            else:
-                self._storage.write(self._name, content)
+            self._known = (*self._known[-_MOST_KNOWN:], *digests)
+            around, self._under_way = self._under_way, (*self._under_way, *digests)
+            try:
+                if content is None:
+                    self._storage.delete(self._name)
+                else:
+                    self._storage.write(self._name, content)
+            finally:
+                self._under_way = around
+                if turn != self._turn:
+                    # A handler wrote in the middle, and knows only its own content.
+                    self._known = (*self._known[-_MOST_KNOWN:], *digests)
         except Exception as error:  # noqa: BLE001 - of the program's storage; reported
             if turn == self._turn:
                 self._cannot_write(
@@ -148,7 +161,6 @@ class StateFile:
         if turn != self._turn:
             # Which of the two is in the file now is not known.
             self.is_outdated = True
-            self._known = (*self._known[-3:], *digests)
             return False
         # Without a call since the look.
         self._known, self.rows, self.is_outdated = digests, rows, False

@@ -743,3 +743,42 @@ def test_a_report_may_close_the_file_in_the_middle_of_a_save(tmp_path: Path) -> 
     )
     store.set(object())
     assert (file.flush(), reports) == (False, ["unencodable"])
+
+
+def test_saves_of_two_signal_handlers_in_one_write_are_not_taken_for_another_program(
+    files: Files,
+) -> None:
+    contents: dict[str, bytes] = {}
+
+    class Interrupted:
+        """A storage in whose first write a handler saves before the content is there, and another one after it."""
+
+        def read(self, name: str) -> bytes | None:
+            return contents.get(name)
+
+        def write(self, name: str, content: bytes) -> None:
+            handle()
+            contents[name] = content
+            handle()
+
+        def delete(self, name: str) -> None:
+            contents.pop(name, None)
+
+        def close(self) -> None: ...
+
+    left = 0
+
+    def handle() -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            store.update(lambda value: value + 1)
+            file.flush()
+
+    file, store = files.open(storage=Interrupted())
+    for handlers in (2, 3, 4, 5):
+        left = handlers
+        store.update(lambda value: value + 1)
+        assert (file.flush(), left) == (True, 0)
+    assert (list(contents), files.reports) == (["state.json"], [])
+    assert json.loads(contents["state.json"])["stores"]["state"]["state"] == store.get()

@@ -14,7 +14,7 @@ from queue_home import QueueHome
 from reactive_ws.engine.batch import batch
 from reactive_ws.engine.domain import Domain, ErrorReport
 from reactive_ws.engine.equality import shallow
-from reactive_ws.errors import DomainMismatch, StoreClosed, UsageError
+from reactive_ws.errors import DomainMismatch, FeedbackLoop, StoreClosed, UsageError
 from reactive_ws.middleware import undo
 from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.store import Store
@@ -636,3 +636,18 @@ def test_a_history_that_is_disposed_while_it_records_or_undoes_does_nothing_more
     history = undo(store, partialize=part, merge=merge)
     store.set((3, 0))
     assert (history.undo(), history.entries(), store.get(), reports) == (0, (), (3, 0), [])
+
+
+def test_the_flags_follow_also_the_last_write_of_a_long_chain() -> None:
+    reports: list[ErrorReport] = []
+    domain = Domain(on_error=reports.append, max_depth=2)
+    cause, store = Store(0, domain=domain), Store(0, domain=domain)
+    history = undo(store)
+    cause.select().subscribe(lambda value: store.set(value))
+    cause.set(1)
+    assert (store.get(), history.can_undo.get(), reports) == (1, True, [])
+    # What an observer of the flag writes is a link of the chain.
+    history.can_redo.select().subscribe(lambda is_there: cause.set(5) if is_there else None)
+    cause.select().subscribe(lambda value: history.undo() if value == 3 else None)
+    cause.set(3)
+    assert [type(report.error) for report in reports] == [FeedbackLoop]
