@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Thread
@@ -40,8 +41,15 @@ class Stage:
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
+def stage() -> Iterator[Stage]:
+    stage = Stage()
+    yield stage
+    # A window that outlives the application crashes the program while it ends.
+    for window in QtWidgets.QApplication.topLevelWidgets():
+        window.close()
+        window.deleteLater()
+    stage.turning.turn(0.05)
+    gc.collect()
 
 
 def type_in(field: Any, text: str) -> None:
