@@ -78,6 +78,26 @@ def module_of(value: object) -> str:
     return str(getattr(value, "__module__", None) or "")
 
 
+def is_found(entry: str) -> bool:
+    """Whether an entry of the reference is a package or module, or a name in the module that it stands in."""
+    module, _, name = entry.rpartition(".")
+    if (ROOT / entry.replace(".", "/")).exists() or (
+        ROOT / (entry.replace(".", "/") + ".py")
+    ).exists():
+        return True
+    return hasattr(importlib.import_module(module), name)
+
+
+def test_the_entries_of_the_reference_are_where_they_say() -> None:
+    entries = [
+        entry
+        for page in sorted((ROOT / "docs" / "reference").glob("*.md"))
+        for entry in re.findall(r"^::: (\S+)$", page.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert len(entries) > 40
+    assert [entry for entry in entries if not is_found(entry)] == []
+
+
 def test_the_reference_has_every_public_name_of_every_package(site: ModuleType) -> None:
     """A name that is a module too, and a name without a docstring, are those that the tool of the reference leaves out."""
     missing: list[str] = []
