@@ -21,6 +21,7 @@ import msgspec
 from ..connection import CloseCode, ErrorKind, Meaning, Phase
 from ..errors import MessageRejected, RequestFailed, UsageError
 from ..wire import (
+    MAX_EPOCH_LENGTH,
     Auth,
     AuthOk,
     Codec,
@@ -84,8 +85,6 @@ _ROOM = 24 * 1024
 times as long."""
 _SMALLEST_FRAME = 16 * 1024
 """Bytes. Frames of a resume that led to no answer are halved for the next connection, as far as this."""
-_MAX_MARK = 200
-"""Characters of a mark; a longer one is not kept, because it comes back with each frame of a resume."""
 _FEATURES = ("cause", "more", "snapshot-parts")
 
 _TYPES = protocol_v1()
@@ -606,13 +605,15 @@ class V1Session:
         """Keeps a mark of the server; returns what there is to report."""
         if mark is None:
             return ()
-        if len(mark) <= _MAX_MARK:
+        if len(mark) <= MAX_EPOCH_LENGTH:
             self.memory = {**self.memory, "mark": mark}
             return ()
         if self._has_long_mark:
             return ()
         self._has_long_mark = True
-        text = f"a mark of {len(mark)} characters was left out: a mark has at most {_MAX_MARK}"
+        text = (
+            f"a mark of {len(mark)} characters was left out: a mark has at most {MAX_EPOCH_LENGTH}"
+        )
         error = MessageRejected(text, type="resumed")
         return (Notice(ErrorKind.PROTOCOL, error, is_retryable=False),)
 

@@ -23,7 +23,7 @@ from typing import Any
 import attrs
 
 from ..engine import refuse_copy
-from ..wire import Envelope, Position
+from ..wire import MAX_EPOCH_LENGTH, MAX_STREAM_SIZE, Envelope, Position
 from .entries import Entries
 
 __all__ = ["Gap", "Inbound", "has_place"]
@@ -35,10 +35,6 @@ _MAX_WAIT = 2.0
 _MAX_IDS = 1024
 _MAX_STREAMS = 10_000
 """Streams whose positions are kept; the one that was quiet for the longest time is forgotten."""
-_MAX_NAME = 200
-"""Bytes of a stream's name. A stream with a longer one has no position: its messages are delivered as they come."""
-_MAX_EPOCH = 200
-"""Characters of an epoch. The same holds for a longer one. A resume names both, and must fit into a frame."""
 _MAX_SEQ = 2**53 - 1
 """The largest `seq` that every JSON reader takes. A larger one is not a position."""
 _NOTHING: tuple[Envelope[Any], ...] = ()
@@ -422,13 +418,13 @@ class Inbound:
 
 
 def has_place(stream: str, epoch: str = "", seq: int = 0) -> bool:
-    """Whether a resume can name a stream and this position in it."""
+    """Whether a resume can name a stream and this position in it. A stream without a place delivers its messages as they come."""
     return (
         abs(seq) <= _MAX_SEQ
-        and len(epoch) <= _MAX_EPOCH
-        and len(stream) <= _MAX_NAME
+        and len(epoch) <= MAX_EPOCH_LENGTH
+        and len(stream) <= MAX_STREAM_SIZE
         and (
-            4 * len(stream) <= _MAX_NAME
-            or len(stream.encode("utf-8", "surrogatepass")) <= _MAX_NAME
+            4 * len(stream) <= MAX_STREAM_SIZE
+            or len(stream.encode("utf-8", "surrogatepass")) <= MAX_STREAM_SIZE
         )
     )

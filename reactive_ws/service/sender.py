@@ -17,15 +17,12 @@ from ..inbound import Receiver
 from ..outbox import Delivery, DeliveryStatus, Outbox, OutboxView, Sending, Storage
 from ..state import EventSource, ReadOnly
 from ..transport import Settings, frame_size
-from ..wire import Envelope, Guarantee
+from ..wire import MAX_ID_LENGTH, Envelope, Guarantee
 from .place import ServicePlace
 
 __all__ = ["Sender"]
 
 R = TypeVar("R")
-
-_MAX_ID = 200
-"""Characters of a message's id, by protocol v1."""
 
 
 class Sender:
@@ -221,7 +218,7 @@ class Sender:
         own = None if row is None or not isinstance(body, row.payload) else row.identity
         # A function of the program made it, so it may be anything.
         identity: Any = settings.new_id() if own is None else own(body)
-        if not isinstance(identity, str) or not 1 <= len(identity) <= _MAX_ID:
+        if not isinstance(identity, str) or not 1 <= len(identity) <= MAX_ID_LENGTH:
             raise UsageError(_bad_id(name, identity))
         stamped: Envelope[Any] = Envelope(
             name, body, channel or name, identity, timestamp=settings.clock()
@@ -289,4 +286,4 @@ def _bad_id(name: str, identity: object) -> str:
         found = f"{type(identity).__name__} {identity!r:.80}"
     else:
         found = f"text of {len(identity)} characters"
-    return f"the id of a message is text of 1 to {_MAX_ID} characters; identity= of {name!r} or new_id= gave {found}"
+    return f"the id of a message is text of 1 to {MAX_ID_LENGTH} characters; identity= of {name!r} or new_id= gave {found}"

@@ -12,6 +12,9 @@ An application registers its own types on a copy of `protocol_v1()`.
 
 from .codec import Codec, JsonCodec
 from .control import (
+    MAX_EPOCH_LENGTH,
+    MAX_ID_LENGTH,
+    MAX_STREAM_SIZE,
     Auth,
     AuthOk,
     GoAway,
@@ -38,6 +41,9 @@ from .registry import Guarantee, MessageType, Registry, protocol_v1
 from .schema import schema_of
 
 __all__ = [
+    "MAX_EPOCH_LENGTH",
+    "MAX_ID_LENGTH",
+    "MAX_STREAM_SIZE",
     "Auth",
     "AuthOk",
     "Codec",

@@ -6,11 +6,14 @@ them. Fields have Python names in code and camelCase names on the wire. `registr
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
 __all__ = [
+    "MAX_EPOCH_LENGTH",
+    "MAX_ID_LENGTH",
+    "MAX_STREAM_SIZE",
     "Auth",
     "AuthOk",
     "GoAway",
@@ -32,6 +35,14 @@ __all__ = [
     "Unsubscribe",
     "Unsubscribed",
 ]
+
+
+MAX_ID_LENGTH: Final = 200
+"""Characters of a message's id, and of a client's name. Protocol v1, "Limits"."""
+MAX_EPOCH_LENGTH: Final = 200
+"""Characters of an epoch, and of a mark. A resume repeats both, and must fit into a frame. Protocol v1, "Limits"."""
+MAX_STREAM_SIZE: Final = 200
+"""Bytes of a stream's name in UTF-8. Protocol v1, "Limits"."""
 
 
 class _Wire(Struct, frozen=True, gc=False, rename="camel"):

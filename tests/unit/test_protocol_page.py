@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from reactive_ws import wire
 from reactive_ws.connection.close_policy import ClosePolicy, Verdict
 from reactive_ws.connection.transitions import diagram
-from reactive_ws.dialects import parts, v1
+from reactive_ws.dialects import parts
 from reactive_ws.inbound import entries, order
-from reactive_ws.server.logs import names
 from reactive_ws.server.session import Ask, ServerSession, SessionSettings, session
 from reactive_ws.stores.wire.chat import (
     Message,
@@ -197,7 +197,7 @@ def test_the_limits_on_the_page_are_those_of_the_code() -> None:
     settings = SessionSettings()
     written = {cells[0]: int(cells[1]) for cells in rows("Limit | Value | Whose")}
     assert written == {
-        "bytes of a stream's name": names._MAX_BYTES,
+        "bytes of a stream's name": wire.MAX_STREAM_SIZE,
         "characters of an `id`": 200,
         "characters of `client`": 200,
         "smallest `maxSize` of a client": 1024,
@@ -207,8 +207,8 @@ def test_the_limits_on_the_page_are_those_of_the_code() -> None:
         "streams that wait for a client that takes nothing": settings.max_marked,
         "seconds in which a client must take something": settings.stuck_after,
         "streams with a position": order._MAX_STREAMS,
-        "characters of an `epoch`": order._MAX_EPOCH,
-        "characters of a `mark`": v1._MAX_MARK,
+        "characters of an `epoch`": wire.MAX_EPOCH_LENGTH,
+        "characters of a `mark`": wire.MAX_EPOCH_LENGTH,
         "messages of incomplete entries": entries._MAX_MESSAGES,
         "characters of frames of incomplete entries": entries._MAX_SIZE,
         "entries held for one that is missing": order._MAX_HELD,
@@ -219,7 +219,7 @@ def test_the_limits_on_the_page_are_those_of_the_code() -> None:
 
 
 def test_the_limits_of_texts_and_frames_hold() -> None:
-    """The three limits that are literals in the server's session."""
+    """The session of the server takes texts and frames up to their limits."""
     types = protocol_v1()
     types.message("note", guarantee=Guarantee.AT_LEAST_ONCE)(msgspec.defstruct("Note", []))
     it = ServerSession(SessionSettings(), types, JsonCodec(types))

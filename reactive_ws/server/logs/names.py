@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from ...errors import UsageError
+from ...wire import MAX_STREAM_SIZE
 
 __all__ = ["check_stream", "is_pattern", "is_private", "matches", "name_problem", "prefix_of"]
-
-_MAX_BYTES = 200
 
 
 def name_problem(name: str) -> str | None:
@@ -18,8 +17,8 @@ def name_problem(name: str) -> str | None:
         size = len(name.encode())
     except UnicodeEncodeError:
         return "a stream name is text that UTF-8 can write; this one has a lone surrogate"
-    if not 1 <= size <= _MAX_BYTES:
-        return f"a stream name has 1 to {_MAX_BYTES} bytes, not {size}"
+    if not 1 <= size <= MAX_STREAM_SIZE:
+        return f"a stream name has 1 to {MAX_STREAM_SIZE} bytes, not {size}"
     if any(ord(character) < 32 or ord(character) == 127 for character in name):
         return "a stream name has no control characters"
     if "*" in name:

@@ -29,6 +29,7 @@ import msgspec
 from ...connection import CloseCode
 from ...errors import LogError, MessageRejected
 from ...wire import (
+    MAX_ID_LENGTH,
     Auth,
     AuthOk,
     Codec,
@@ -426,7 +427,7 @@ class ServerSession:
 
     def _greet(self, hello: Hello) -> None:
         self._has_greeted = True
-        self.client = (hello.client or "")[:200]
+        self.client = (hello.client or "")[:MAX_ID_LENGTH]
         if hello.max_size is not None and hello.max_size > 0:
             self._client_size = max(hello.max_size, 1024)
 
@@ -719,9 +720,10 @@ class ServerSession:
                 )
                 self._say("error", ServerError("no_id", text, retryable=False))
                 return
-            if len(envelope.id) > 200:
-                text = "an id has at most 200 characters"
-                self._say("error", ServerError("bad_id", text, envelope.id[:200], retryable=False))
+            if len(envelope.id) > MAX_ID_LENGTH:
+                text = f"an id has at most {MAX_ID_LENGTH} characters"
+                short = envelope.id[:MAX_ID_LENGTH]
+                self._say("error", ServerError("bad_id", text, short, retryable=False))
                 return
             key = CommandKey(self.identity or "", self.client, envelope.id)
         result = yield Run(envelope, key, self.identity or "")
