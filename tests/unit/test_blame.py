@@ -73,7 +73,8 @@ def test_an_acknowledgement_confirms_the_frames_before_its_message_and_no_later_
     assert not third.delivery.is_final
 
 
-def test_a_suspect_waits_until_the_server_has_read_what_was_written_before() -> None:
+def with_a_suspect() -> Outbox:
+    """Returns an outbox whose message was cut off beside another frame, on a new connection that wrote 60 bytes beside it."""
     box = outbox("a")
     box.wrote_beside(50)
     write(box, 100)
@@ -81,6 +82,11 @@ def test_a_suspect_waits_until_the_server_has_read_what_was_written_before() -> 
     box.online(has_acknowledgements=True)
     box.wrote_beside(60)
     assert box.take(10.0) is None
+    return box
+
+
+def test_a_suspect_waits_until_the_server_has_read_what_was_written_before() -> None:
+    box = with_a_suspect()
     assert box.is_held
     box.confirmed(59, 11.0)
     assert box.take(11.0) is None
@@ -92,13 +98,7 @@ def test_a_suspect_waits_until_the_server_has_read_what_was_written_before() -> 
 
 
 def test_a_connection_that_lives_on_has_taken_what_was_written_before() -> None:
-    box = outbox("a")
-    box.wrote_beside(50)
-    write(box, 100)
-    box.lost(refusals=math.inf)
-    box.online(has_acknowledgements=True)
-    box.wrote_beside(60)
-    assert box.take(10.0) is None
+    box = with_a_suspect()
     assert box.deadline == 70.0
     assert box.tick(70.0)
     entry = write(box, 100, 70.0)
