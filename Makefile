@@ -147,7 +147,7 @@ screenshots: $(READY)
 	PYTHONPATH=tests:. $(BIN)/python tests/gui/devtools_pictures.py
 	$(MAKE) docs && PYTHONPATH=tests:. $(BIN)/python tests/gui/site_pictures.py
 
-# Everything in less than 15 minutes, docs/performance.md and its pictures included. `bench-quick` shows that all of it works, and fails
+# Everything in about 20 minutes, docs/performance.md and its pictures included. `bench-quick` shows that all of it works, and fails
 # when a count of operations or a ratio to a peer is worse than in benchmarks/baseline.json.
 # `bench-deep` soaks for ten minutes instead of two.
 bench: $(BENCH_READY)

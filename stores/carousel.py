@@ -1,8 +1,8 @@
 """The carousel store: the panels in order, and which one is active.
 
-The panels are a replica (`created`, `updated`, `deleted` are its reducers): the server creates, changes and deletes them. The user goes from one to another, orders them, and closes
-and changes them for himself; nothing of that is sent. The store draws nothing: `Panel.data` is for the code that draws panels of that
-kind.
+The panels are a replica (`created`, `updated`, `deleted` are its reducers): the server creates, changes and deletes them.
+The user goes from one to another, orders them, and closes and changes them for himself; nothing of that is sent. The store
+draws nothing: `Panel.data` is for the code that draws panels of that kind.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`Choice`: the item of a list that the user looks at, and the item that takes its place when it is gone. Pure.
 
-The server may take away an item at any time, and the user stays near it. `sessions` and `carousel` keep a choice.
+The server may take away an item at any time, and the user stays near it. `carousel` keeps a choice.
 """
 
 from __future__ import annotations
