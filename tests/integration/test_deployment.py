@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from listening import listening
 from missing_parts import skip_or_fail
 from todo_types import Add, Added, types
 from websockets.asyncio.client import connect
@@ -84,16 +85,7 @@ async def running(command: list[str], port: int) -> AsyncIterator[None]:
     """Runs a proxy while the context is open."""
     process = await asyncio.create_subprocess_exec(*command)
     try:
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    assert process.returncode is None
-                    await asyncio.sleep(0.05)  # another program starts, and gives no signal
-                else:
-                    writer.close()
-                    break
+        await listening(port, lambda: process.returncode is not None, PATIENCE)
         yield
     finally:
         if process.returncode is None:

@@ -10,6 +10,8 @@ import socket
 import sys
 from pathlib import Path
 
+from listening import listening
+
 ROOT = Path(__file__).parents[2]
 FILE = re.compile(
     r'^```python title="(?P<name>[a-z]+\.py)"\n(?P<text>.*?)^```$', re.MULTILINE | re.DOTALL
@@ -30,16 +32,8 @@ async def run(folder: Path, *arguments: str) -> asyncio.subprocess.Process:
 async def serve(folder: Path, port: int) -> asyncio.subprocess.Process:
     """Starts the server as the page says, and waits until it listens."""
     server = await run(folder, "-m", "uvicorn", "server:app", "--port", str(port))
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                assert server.returncode is None
-                await asyncio.sleep(0.05)  # another program starts, and gives no signal
-            else:
-                writer.close()
-                return server
+    await listening(port, lambda: server.returncode is not None, PATIENCE)
+    return server
 
 
 async def until(client: asyncio.subprocess.Process, line: str) -> None:
