@@ -28,7 +28,7 @@ from .scheduler import UiScheduler
 from .ui_thread import Cancel
 from .watching import Watch
 
-__all__ = ["UiLoop"]
+__all__ = ["UiLoop", "without_arguments"]
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -380,3 +380,12 @@ class UiLoop(ABC):
 
 def _nothing() -> None:
     pass
+
+
+def without_arguments(function: Callable[[], None]) -> Callable[..., None]:
+    """Returns a function for a toolkit that passes arguments, such as an event, which `function` does not take."""
+
+    def call(*_: object) -> None:
+        function()
+
+    return call

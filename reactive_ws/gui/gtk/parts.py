@@ -12,6 +12,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+from ..loop import without_arguments
 from ..loops import GLibLoop
 from ..status import ConnectionView, Ink, Tone, TurningMark, is_dark
 
@@ -108,12 +109,12 @@ class Kit:
         """Returns a flat button that Tab reaches; hidden."""
         button = self.gtk.Button(has_frame=False, visible=False, valign=self.gtk.Align.CENTER)
         button.add_css_class("connection-retry")
-        button.connect("clicked", _ignoring(press))
+        button.connect("clicked", without_arguments(press))
         return button
 
     def on_palette(self, widget: Any, paint: Callable[[], None]) -> None:
         """Calls `paint` when the widget gets a window and when the settings change between light and dark."""
-        widget.connect("realize", _ignoring(paint))
+        widget.connect("realize", without_arguments(paint))
         settings = self.gtk.Settings.get_default()
         reference = weakref.WeakMethod(paint)
 
@@ -132,13 +133,6 @@ class Kit:
         widget.set_tooltip_text(text)
         kinds = self.gtk.AccessibleProperty
         widget.update_property([kinds.LABEL, kinds.DESCRIPTION], [name, text])
-
-
-def _ignoring(function: Callable[[], None]) -> Callable[..., None]:
-    def call(*_: object) -> None:
-        function()
-
-    return call
 
 
 def _once(function: Callable[[], None]) -> Callable[[], bool]:
@@ -181,7 +175,7 @@ class Symbol:
             ui.post(ui.seen_changed)
 
         for signal in ("map", "unmap"):
-            self.widget.connect(signal, _ignoring(check))
+            self.widget.connect(signal, without_arguments(check))
 
     def _pixels(self) -> int:
         return _SIDE * int(self.widget.get_scale_factor())

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ..loop import UiLoop
+from ..loop import UiLoop, without_arguments
 
 __all__ = ["AsyncioLoop", "TextualLoop"]
 
@@ -48,7 +48,7 @@ class AsyncioLoop(UiLoop):
         """Calls `gone` at the `destroyed` signal of a Qt object, for programs with qasync; others go when Python collects them."""
         connect = getattr(getattr(thing, "destroyed", None), "connect", None)
         if callable(connect):
-            connect(_ignoring(gone))
+            connect(without_arguments(gone))
 
     def wake(self) -> None:
         self._loop.call_soon_threadsafe(self.run_posted)
@@ -108,7 +108,7 @@ class TextualLoop(AsyncioLoop):
                 # Removed before it was ever mounted.
                 gone()
             else:
-                task.add_done_callback(_ignoring(gone))
+                task.add_done_callback(without_arguments(gone))
 
         if thing._task is None:
             # Its pump starts when it is mounted; this is the first message that the pump reads.
@@ -119,10 +119,3 @@ class TextualLoop(AsyncioLoop):
 
 def _is_widget(thing: Any) -> bool:
     return hasattr(thing, "is_attached") and hasattr(thing, "_task")
-
-
-def _ignoring(function: Callable[[], None]) -> Callable[..., None]:
-    def call(*_: object) -> None:
-        function()
-
-    return call

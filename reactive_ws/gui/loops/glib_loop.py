@@ -9,7 +9,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-from ..loop import UiLoop
+from ..loop import UiLoop, without_arguments
 
 __all__ = ["GLibLoop"]
 
@@ -56,7 +56,7 @@ class GLibLoop(UiLoop):
                 # PyGObject drops the Python object of a living widget, unless the object has attributes of its own.
                 thing.is_watched = True
             with suppress(TypeError):
-                connect("destroy", _ignoring(gone))
+                connect("destroy", without_arguments(gone))
 
     def _seen_changed(self) -> None:
         # GTK changes what a window says after some of its signals.
@@ -144,7 +144,7 @@ class _Windows:
                 continue
             self._known.add(window)
             for signal in ("map", "unmap"):
-                window.connect(signal, _ignoring(self._seen_changed))
+                window.connect(signal, without_arguments(self._seen_changed))
             window.connect("realize", self._realized)
             if window.get_realized():
                 self._realized(window)
@@ -152,7 +152,7 @@ class _Windows:
     def _realized(self, window: Any) -> None:
         surface = window.get_surface()
         if hasattr(surface, "get_state"):
-            surface.connect("notify::state", _ignoring(self._seen_changed))
+            surface.connect("notify::state", without_arguments(self._seen_changed))
 
     def _changed(self, windows: Any, _place: int, removed: int, _added: int) -> None:
         self._meet()
@@ -171,10 +171,3 @@ class _Windows:
             else:
                 self._destroyed.add(widget)
                 gone()
-
-
-def _ignoring(function: Callable[[], None]) -> Callable[..., None]:
-    def call(*_: object) -> None:
-        function()
-
-    return call

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ..loop import UiLoop
+from ..loop import UiLoop, without_arguments
 
 __all__ = ["KivyLoop"]
 
@@ -33,7 +33,7 @@ class KivyLoop(UiLoop):
             window.bind(on_minimize=self._hidden, on_hide=self._hidden)
             window.bind(on_restore=self._shown, on_show=self._shown)
         if app is not None:
-            app.bind(on_stop=_ignoring(self.close))
+            app.bind(on_stop=without_arguments(self.close))
 
     def is_seen(self) -> bool:
         """Whether the window of Kivy is neither hidden nor minimized. UI thread."""
@@ -49,19 +49,12 @@ class KivyLoop(UiLoop):
 
     def wake(self) -> None:
         # The clock holds methods weakly, and this function strongly. Kivy allows the call on any thread.
-        self._clock.schedule_once(_ignoring(self.run_posted), 0)
+        self._clock.schedule_once(without_arguments(self.run_posted), 0)
 
     def start_timer(self, delay: float, function: Callable[[], None]) -> Callable[[], None]:
-        event = self._clock.schedule_once(_ignoring(function), delay)
+        event = self._clock.schedule_once(without_arguments(function), delay)
 
         def cancel() -> None:
             event.cancel()
 
         return cancel
-
-
-def _ignoring(function: Callable[[], None]) -> Callable[..., None]:
-    def call(*_: object) -> None:
-        function()
-
-    return call

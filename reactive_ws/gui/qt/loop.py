@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from ...errors import UsageError
-from ..loop import UiLoop
+from ..loop import UiLoop, without_arguments
 
 __all__ = ["QtLoop"]
 
@@ -118,7 +118,7 @@ class QtLoop(UiLoop):
     def on_gone(self, thing: Any, gone: Callable[[], None]) -> None:
         """Calls `gone` at the `destroyed` signal; items and other objects go when Python collects them."""
         if isinstance(thing, self._qt.QObject):
-            thing.destroyed.connect(_ignoring(gone))
+            thing.destroyed.connect(without_arguments(gone))
 
     def wake(self) -> None:
         self._qt.QCoreApplication.postEvent(self._receiver, self._qt.QEvent(self._kind))
@@ -148,10 +148,3 @@ class QtLoop(UiLoop):
                 self._state.disconnect(self._state_changed)
         if self.is_alive(self._receiver):
             self._receiver.deleteLater()
-
-
-def _ignoring(function: Callable[[], None]) -> Callable[..., None]:
-    def call(*_: object) -> None:
-        function()
-
-    return call

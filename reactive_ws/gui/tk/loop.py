@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ..loop import UiLoop
+from ..loop import UiLoop, without_arguments
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -85,7 +85,7 @@ class TkLoop(UiLoop):
             self._root.tk.call("trace", "add", "variable", "::tk::Palette", "write", command)
         name = str(widget)
         self._painters[name] = paint
-        widget.bind("<<ThemeChanged>>", _ignoring(paint), add="+")
+        widget.bind("<<ThemeChanged>>", without_arguments(paint), add="+")
         self.watch(widget, lambda: self._painters.pop(name, None))
 
     def _palette_changed(self, *_: object) -> None:
@@ -163,10 +163,3 @@ class TkLoop(UiLoop):
                 for end in self._pipe:
                     os.close(end)
                 self._pipe = None
-
-
-def _ignoring(function: Callable[[], None]) -> Callable[..., None]:
-    def call(*_: object) -> None:
-        function()
-
-    return call
