@@ -118,6 +118,9 @@ class Page:
 
     def show_messages(self, messages: Sequence[ChatMessage]) -> None:
         """Changes the bubbles that differ; a new order, as after a search, makes all of them again."""
+        there = {it.id for it in messages}
+        for name in [it for it in self.shown if it not in there]:
+            self.shown.pop(name)[1].delete()
         if [*self.shown] != [it.id for it in messages[: len(self.shown)]]:
             self.talk.clear()
             self.shown.clear()

@@ -57,6 +57,8 @@ DARK = Look(
 class Talk:
     """A canvas that shows messages as bubbles. It draws those again that have changed, and what is below them.
 
+    What leaves at the top is deleted, and the others stay where they are: the region that scrolls begins lower.
+
     Arrow keys and clicks choose a message, Control-c copies its text, Next and Prior turn pages.
     """
 
@@ -66,6 +68,7 @@ class Talk:
         canvas.configure(highlightbackground=look.edge, highlightcolor=look.focus)
         canvas.configure(highlightthickness=2, yscrollincrement=4)
         self.shown, self.bottoms = tuple[ChatMessage, ...](), list[int]()
+        self.top, self.gone = 0, 0
         self.following = FollowEnd(ui, canvas)
         canvas.bind("<Configure>", lambda _: self.draw(self.shown, 0), add="+")
         canvas.bind("<Button-1>", self.click)
@@ -82,7 +85,17 @@ class Talk:
         names = [it.id for it in self.shown]
         return names.index(self.chosen) if self.chosen in names else len(names)
 
+    def tag(self, place: int) -> str:
+        return f"message{self.gone + place}"
+
     def show(self, messages: Sequence[ChatMessage]) -> None:
+        first = messages[0].id if messages else ""
+        left = next((at for at, it in enumerate(self.shown) if it.id == first), 0)
+        for place in range(left):
+            self.canvas.delete(self.tag(place))
+        if left:
+            self.top, self.gone = self.bottoms[left - 1], self.gone + left
+            self.shown, self.bottoms = self.shown[left:], self.bottoms[left:]
         pairs = enumerate(zip(self.shown, messages, strict=False))
         shorter = min(len(self.shown), len(messages))
         self.draw(messages, next((at for at, (old, new) in pairs if old != new), shorter))
@@ -90,14 +103,14 @@ class Talk:
     def draw(self, messages: Sequence[ChatMessage], same: int) -> None:
         """Draws the messages from the place `same` on."""
         for place in range(same, len(self.bottoms)):
-            self.canvas.delete(f"message{place}")
+            self.canvas.delete(self.tag(place))
         del self.bottoms[same:]
         self.shown = tuple(messages)
         for place in range(same, len(messages)):
-            top = self.bottoms[-1] if self.bottoms else GAP
-            self.bottoms.append(self.bubble(messages[place], f"message{place}", top) + GAP)
-        height = self.bottoms[-1] if self.bottoms else 0
-        self.canvas.configure(scrollregion=(0, 0, self.canvas.winfo_width(), height))
+            top = self.bottoms[-1] if self.bottoms else self.top + GAP
+            self.bottoms.append(self.bubble(messages[place], self.tag(place), top) + GAP)
+        end = self.bottoms[-1] if self.bottoms else self.top
+        self.canvas.configure(scrollregion=(0, self.top, self.canvas.winfo_width(), end))
         self.following.changed()
 
     def bubble(self, message: ChatMessage, tag: str, top: int) -> int:
@@ -146,10 +159,11 @@ class Talk:
             before, place = self.place, max(0, min(place, len(self.shown) - 1))
             self.chosen = self.shown[place].id
             self.draw(self.shown, min(before, place))
-            top = self.bottoms[place - 1] if place else 0
-            first, last = (float(it) * self.bottoms[-1] for it in self.canvas.yview())
-            if not first <= top < last:
-                self.canvas.yview_moveto(top / self.bottoms[-1])
+            top = self.bottoms[place - 1] if place else self.top
+            height = self.bottoms[-1] - self.top
+            first, last = (float(it) for it in self.canvas.yview())
+            if not first <= (top - self.top) / height < last:
+                self.canvas.yview_moveto((top - self.top) / height)
 
     def click(self, event: tk.Event) -> None:
         self.canvas.focus_set()
@@ -166,20 +180,7 @@ def rounded(left: int, top: int, right: int, bottom: int) -> list[int]:
     """The corners of a smooth polygon: a point that comes twice makes a straight line."""
     xs = (left, left + RADIUS, right - RADIUS, right)
     ys = (top, top + RADIUS, bottom - RADIUS, bottom)
-    corners = [
-        (1, 0),
-        (2, 0),
-        (3, 0),
-        (3, 1),
-        (3, 2),
-        (3, 3),
-        (2, 3),
-        (1, 3),
-        (0, 3),
-        (0, 2),
-        (0, 1),
-        (0, 0),
-    ]
+    corners = [divmod(it, 10) for it in (10, 20, 30, 31, 32, 33, 23, 13, 3, 2, 1, 0)]
     return [
         it
         for x, y in corners

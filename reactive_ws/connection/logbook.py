@@ -1,7 +1,8 @@
 """Writes the lines of a service into the logs `reactive_ws.connection`, `.service` and `.messages`: exact lines, never a payload.
 
-    INFO      connecting to ..., connected to ..., state A -> B, reconnecting in 1.2 s (attempt 3 of 10), queued, flushed 7
-    WARNING   lost: why; not connected: why; what went wrong in messages
+    INFO      connecting to ..., connected to ..., state A -> B, reconnecting in 1.2 s (attempt 3 of 10), queued, flushed 7,
+              handlers of over 50 ms
+    WARNING   lost: why; not connected: why; what went wrong in messages; handlers of over half a second
     ERROR     gave up: why; handlers that raise, with their traceback
     DEBUG     Sent order.add c1, Received message.received m7: type and id only
 
@@ -83,6 +84,10 @@ class Logbook:
     def warning(self, kind: object, text: str) -> None:
         """Something went wrong and everything goes on."""
         self._limited(_service_logger, logging.WARNING, kind, text, None)
+
+    def note(self, kind: object, text: str) -> None:
+        """Something went wrong that a busy machine does to any program."""
+        self._limited(_service_logger, logging.INFO, kind, text, None)
 
     def error(self, kind: object, text: str, error: BaseException) -> None:
         """Foreign code raised."""

@@ -37,6 +37,10 @@ from .place import ServicePlace
 __all__ = ["Reports", "Status", "reason_of"]
 
 _METRICS_INTERVAL = 1.0
+_BLOCKS = 0.5
+"""Seconds of a handler that are a warning. A busy machine may pause any handler for less."""
+_ENVELOPE = "A handler of a type name gets the Envelope: write envelope.payload. A handler of a class gets the payload."
+"""A note for handlers that take the envelope for its payload."""
 
 
 class Reports:
@@ -58,15 +62,27 @@ class Reports:
         self._log = log
 
     def error(
-        self, kind: ErrorKind, error: Exception, *, is_retryable: bool, source: str | None = None
+        self,
+        kind: ErrorKind,
+        error: Exception,
+        *,
+        is_retryable: bool,
+        source: str | None = None,
+        is_note: bool = False,
     ) -> None:
-        """Writes one line about an error into the log and emits its event."""
+        """Writes one line about an error into the log and emits its event.
+
+        Args:
+            kind, error, is_retryable, source: Of the event.
+            is_note: Whether the line is information and not a warning, which Python writes to stderr.
+        """
         where = f" in {source}" if source else ""
         what = str(error) if isinstance(error, ReactiveWSError) else type(error).__name__
         # The lines of the connection tell the end of a connection and a failed dial.
         if not isinstance(error, ConnectionFailed):
             like_it = kind, type(error).__name__, source
-            self._log.warning(like_it, f"{kind.value} error{where}: {what}")
+            write = self._log.note if is_note else self._log.warning
+            write(like_it, f"{kind.value} error{where}: {what}")
         self._emit(kind, error, is_retryable=is_retryable, source=source)
 
     def handler_failed(self, name: str, error: Exception, envelope: Envelope[Any]) -> None:
@@ -82,6 +98,8 @@ class Reports:
             self._handler_raised(name, error, f"async handler {name} failed")
 
     def _handler_raised(self, name: str, error: Exception, text: str) -> None:
+        if isinstance(error, (AttributeError, TypeError)) and "'Envelope'" in str(error):
+            error.add_note(_ENVELOPE)
         self._counters.handler_errors += 1
         self._log.error((name, type(error).__name__), text, error)
         self._emit(ErrorKind.APPLICATION, error, is_retryable=False, source=name)
@@ -104,7 +122,13 @@ class Reports:
         """A handler took too long."""
         self._counters.slow_handlers += 1
         text = f"handler {name} took {seconds * 1000:.0f} ms; use on_async for slow work"
-        self.error(ErrorKind.APPLICATION, UsageError(text), is_retryable=False, source=name)
+        self.error(
+            ErrorKind.APPLICATION,
+            UsageError(text),
+            is_retryable=False,
+            source=name,
+            is_note=seconds < _BLOCKS,
+        )
 
     def dropped(self, entry: Outgoing, reason: str) -> None:
         """The outbox dropped a message."""

@@ -205,8 +205,11 @@ def check_chat(page: Page) -> None:
     assert page.run("document.getElementById('injected') === null") is True
     bubbles = "document.querySelectorAll('.bubble').length"
     page.until(bubbles, 2)
+    page.run("document.querySelectorAll('.bubble')[1].isKept = true")
     type_into(page, "Search", "You SAID")
     page.until(f"{bubbles} === 1 && {words}.includes('Assistant')", True)
+    # A message that leaves takes no other bubble with it: a full chat loses its oldest one with each that comes.
+    assert page.run("document.querySelector('.bubble').isKept") is True
     # All messages are back when the search is empty.
     page.run("document.querySelector('[aria-label=\"Clear\"], .q-field__focusable-action').click()")
     page.until(bubbles, 2)

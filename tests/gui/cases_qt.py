@@ -561,6 +561,34 @@ def test_the_window_keeps_its_width_and_the_style_sheet_of_its_program(
     ui_drivers.comes(turning, middle, "#00ff00")
 
 
+@pytest.mark.parametrize("width", [300, 500])
+def test_a_banner_is_as_high_as_its_words_and_no_higher(
+    turning: Turning, domain: Domain, width: int
+) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    service = FakeService(domain)
+    service.become(ConnectionState.DISCONNECTED)
+    service.queue(3)
+    window = QtWidgets.QWidget()
+    banner = ConnectionBanner(ui, QtWidgets, connection_view(ui, service, grace=0.0)).widget
+    QtWidgets.QVBoxLayout(window).addWidget(banner)
+    window.resize(width, 400)
+    window.show()
+    labels = [banner.findChild(QtWidgets.QLabel, f"connection{it}") for it in ("Title", "Text")]
+
+    def spare() -> list[int]:
+        return [it.height() - it.heightForWidth(it.width()) for it in labels]
+
+    ui_drivers.until(turning, banner.isVisible)
+    ui_drivers.comes(turning, spare, [0, 0])
+    # The words of a narrow window take more lines.
+    window.resize(800 - width, 400)
+    ui_drivers.until(turning, lambda: window.width() == 800 - width)
+    ui_drivers.comes(turning, spare, [0, 0])
+    window.close()
+
+
 def test_words_keep_their_colours_below_a_style_sheet(turning: Turning, domain: Domain) -> None:
     ui = turning.loop
     assert isinstance(ui, QtLoop)

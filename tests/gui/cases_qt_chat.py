@@ -185,3 +185,34 @@ def test_a_chat_is_chosen_with_keys_alone(offline: Application) -> None:
     window.view.is_kept = True
     window.close()
     turning.loop.close()
+
+
+def test_chosen_messages_are_copied_and_long_words_wrap(offline: Application) -> None:
+    import chat_qt
+
+    turning = ui_drivers.qt()
+    window: Any = chat_qt.Window(turning.loop, offline)
+    window.show()
+    long = "https://example.org/" + "x" * 400
+    for text in ("first", long, "last"):
+        window.view.send(text)
+    model = window.entry_rows.model
+    ui_drivers.until(turning, lambda: model.rowCount() == 3)
+    heights = [window.entries.visualRect(model.index(row)).height() for row in range(3)]
+    assert heights[1] > 3 * heights[0] / 2
+    window.entries.setFocus()
+    keys, modifiers = QtCore.Qt.Key, QtCore.Qt.KeyboardModifier
+    QtTest.QTest.keyClick(window.entries, keys.Key_Home)
+    QtTest.QTest.keyClick(window.entries, keys.Key_Down, modifiers.ShiftModifier)
+    clipboard = QtWidgets.QApplication.clipboard()
+
+    def copies() -> bool:
+        # A display without a window manager activates a window late.
+        window.activateWindow()
+        QtTest.QTest.keyClick(window.entries, keys.Key_C, modifiers.ControlModifier)
+        return clipboard.text() == f"first\n{long}"
+
+    ui_drivers.until(turning, copies)
+    window.view.is_kept = True
+    window.close()
+    turning.loop.close()

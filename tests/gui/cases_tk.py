@@ -338,6 +338,23 @@ def test_a_narrow_window_elides_the_status_and_wraps_the_banner(domain: Domain) 
         return fits and right <= root.winfo_rootx() + 180
 
     ui_drivers.until(turning, is_wrapped)
+
+    # The button stays whole too, and stands beside the pill where there is room.
+    service.become(ConnectionState.DISCONNECTED)
+    retry, pill = status._retry, status.pill.widget
+
+    def is_whole() -> bool:
+        right = retry.winfo_rootx() + retry.winfo_width()
+        is_fitting = retry.winfo_width() >= retry.winfo_reqwidth()
+        return bool(retry.winfo_ismapped()) and is_fitting and right <= root.winfo_rootx() + 180
+
+    ui_drivers.until(turning, is_whole)
+    root.geometry("600x300")
+    ui_drivers.until(turning, lambda: pill.winfo_width() == pill.winfo_reqwidth())
+    ui_drivers.until(
+        turning,
+        lambda: 0 <= retry.winfo_rootx() - pill.winfo_rootx() - pill.winfo_width() <= 20,
+    )
     turning.clean_up()
 
 
@@ -683,6 +700,29 @@ def test_a_widget_that_follows_its_end_stays_there_when_it_shrinks(
     until(lambda: widget.yview()[0] <= first)
     end.go()
     comes(lambda: (widget.yview()[1], end.is_there, end.unseen.get()), (1.0, True, 0))
+    turning.clean_up()
+
+
+def test_a_user_scrolls_up_in_a_text_that_is_still_measured() -> None:
+    turning = ui_drivers.tk()
+    ui, root = turning.loop, root_of(turning)
+    assert isinstance(ui, TkLoop)
+    root.geometry("300x200")
+    text = tk.Text(root, wrap="word")
+    following = FollowEnd(ui, text)
+    text.pack(fill="both", expand=True)
+    text.insert("end", "\n".join(map(str, range(400))))
+    following.changed()
+    ui_drivers.until(turning, lambda: text.winfo_height() > 1 and text.yview()[1] == 1.0)
+    text.insert("1.0", "words that wrap " * 5_000)
+    following.changed()
+    root.update()
+    assert text.tk.call(str(text), "pendingsync"), "Tk measures it after this"
+    text.yview_scroll(-10, "units")
+    ui_drivers.until(turning, lambda: not following.end.is_there)
+    ui_drivers.until(turning, lambda: not text.tk.call(str(text), "pendingsync"))
+    ui_drivers.settle(turning, 0.1)
+    assert (following.end.is_there, text.yview()[1] < 1.0) == (False, True)
     turning.clean_up()
 
 

@@ -21,6 +21,7 @@ from reactive_ws.connection.backoff import Backoff
 from reactive_ws.gui import TkLoop
 from reactive_ws.gui.status import contrast
 from reactive_ws.stores import Application
+from reactive_ws.stores.demo.chat_view import ChatMessage
 
 sys.path.append(str(Path(__file__).parents[2] / "examples"))
 
@@ -44,7 +45,7 @@ def items_of(talk: Any) -> list[list[int]]:
     """The texts of each bubble on the canvas, from top to bottom."""
     canvas = talk.canvas
     found = [
-        [it for it in canvas.find_withtag(f"message{place}") if canvas.type(it) == "text"]
+        [it for it in canvas.find_withtag(talk.tag(place)) if canvas.type(it) == "text"]
         for place in range(len(talk.bottoms))
     ]
     return [sorted(items, key=lambda it: float(canvas.coords(it)[1])) for items in found]
@@ -61,7 +62,7 @@ def is_seen(talk: Any, words: str) -> bool:
     """Whether the whole bubble that has these words is in the view."""
     canvas = talk.canvas
     place = next(at for at, text in enumerate(bubbles(talk)) if words in text)
-    _, top, _, bottom = canvas.bbox(f"message{place}")
+    _, top, _, bottom = canvas.bbox(talk.tag(place))
     height = canvas.winfo_height()
     return bool(canvas.canvasy(0) <= top and bottom <= canvas.canvasy(height))
 
@@ -232,6 +233,55 @@ def test_a_full_outbox_is_said_and_a_chat_is_chosen_with_keys_alone() -> None:
     root.destroy()
     app.service.disconnect()
     app.stop()
+
+
+def test_a_message_that_comes_to_a_full_chat_draws_one_bubble_and_moves_no_other() -> None:
+    import chat_tk
+
+    turning = ui_drivers.tk()
+    assert isinstance(turning.loop, TkLoop)
+    root = turning.loop._root
+    talk = chat_tk.Talk(turning.loop, root, chat_tk.DARK)
+    talk.canvas.pack(fill="both", expand=True)
+
+    def message(number: int) -> Any:
+        return ChatMessage(
+            *(str(number), "You", "12:00", f"message {number}", ""),
+            is_own=True,
+            is_waiting=False,
+            is_growing=False,
+        )
+
+    turning.turn(0.1)
+    talk.show([message(number) for number in range(200)])
+    turning.turn(0.1)
+    talk.canvas.yview_moveto(0.5)
+    turning.turn(0.1)
+    looks_at = talk.canvas.canvasy(0)
+    drawn: list[str] = []
+    bubble = talk.bubble
+
+    def count(message: Any, tag: str, top: int) -> int:
+        drawn.append(message.text)
+        return int(bubble(message, tag, top))
+
+    talk.bubble = count
+    for last in range(200, 220):
+        talk.show([message(number) for number in range(last - 199, last + 1)])
+    turning.turn(0.1)
+    assert drawn == [f"message {number}" for number in range(200, 220)]
+    assert talk.canvas.canvasy(0) == looks_at
+    assert [it.split("\n")[-1] for it in bubbles(talk)] == [
+        f"message {number}" for number in range(20, 220)
+    ]
+    tops = [talk.canvas.bbox(talk.tag(place))[1] for place in range(200)]
+    assert tops == sorted(tops)
+    # Keys reach the first message and the last one, which are then in the view.
+    for place in (0, 199):
+        talk.choose(place)
+        turning.turn(0.1)
+        assert is_seen(talk, f"message {20 + place}")
+    root.destroy()
 
 
 def test_a_message_written_in_an_outage_is_visible_above_the_banner(hub: HubInThread) -> None:

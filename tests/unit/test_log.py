@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 import pytest
 
+from reactive_ws.connection import Counters
 from reactive_ws.connection.logbook import Logbook
+from reactive_ws.service.status import Reports
 from reactive_ws.stores.wire.chat import Message, MessageResponse, MessageSend, agent_chat
 from reactive_ws.testing import World, simulate
 
@@ -178,3 +181,51 @@ def test_every_kind_of_line_has_its_own_limit_and_a_raising_handler_keeps_its_tr
     now = 60.0
     book.warning(299, "many")
     assert len(caplog.records) == 301
+
+
+@simulate
+async def test_a_handler_that_takes_the_envelope_for_its_payload_gets_a_note(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def by_item(it: Any) -> object:
+        return it["title"]
+
+    def by_attribute(it: Any) -> object:
+        return it.title
+
+    def by_payload(it: Any) -> object:
+        return it.payload["missing"]
+
+    with pytest.raises(ExceptionGroup) as raised:
+        async with World() as world:
+            server = await world.server(registry=agent_chat())
+            service = world.service(registry=agent_chat())
+            service.on("news", by_item)
+            service.on("news", by_attribute)
+            service.on("news", by_payload)
+            await service.connect()
+            await service.wait_connected()
+            server.send_frame('{"type": "news", "payload": {"title": "hello"}}')
+            await world.settle()
+    notes = [getattr(error, "__notes__", []) for error in raised.value.exceptions]
+    hint = "write envelope.payload"
+    assert [any(hint in note for note in them) for them in notes] == [True, True, False]
+    assert logging.Formatter().format(caplog.records[0]).count(hint) == 1
+
+
+def test_a_handler_that_is_slow_once_does_not_reach_stderr_and_one_that_blocks_does(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # A busy machine may pause any program for a tenth of a second, in a handler too.
+    caplog.set_level(logging.INFO, "reactive_ws")
+    book = Logbook(lambda: 0.0)
+    reports = Reports(lambda: 0.0, Counters(), book)
+    seen: list[str] = []
+    reports.events.add(lambda event: seen.append(str(event.exception)))
+    reports.handler_slow("parse", 0.06)
+    reports.handler_slow("fetch", 3.0)
+    assert lines(caplog) == [
+        "INFO service: application error in parse: handler parse took 60 ms; use on_async for slow work",
+        "WARNING service: application error in fetch: handler fetch took 3000 ms; use on_async for slow work",
+    ]
+    assert len(seen) == 2

@@ -245,6 +245,8 @@ class ConnectionBanner:
         self._retry.clicked.connect(lambda: self._dial())
         self.widget.hide()
         ui.on_palette(self.widget, lambda _: self._paint())
+        ui.on_resized(self.widget, self.widget, _keep_low)
+        ui.on_layout(self.widget, _keep_low)
         ui.bind(views, self.widget, lambda _, view: self._show(view))
 
     def _label(self, name: str) -> Any:
@@ -282,6 +284,13 @@ class ConnectionBanner:
     def _dial(self) -> None:
         if self._view is not None and self._view.retry is not None:
             self._view.retry()
+
+
+def _keep_low(banner: Any) -> None:
+    """Keeps a banner as high as its words, in a layout that has more room than its widgets ask for."""
+    height = banner.layout().totalHeightForWidth(banner.width())
+    if height > 0 and height != banner.maximumHeight():
+        banner.setMaximumHeight(height)
 
 
 def _keep_with(widget: Any, controller: object) -> None:

@@ -35,7 +35,7 @@ class FollowEnd:
         self._widget: Any = widget
         self._is_on = is_on
         self._size: object = None
-        self._first = 0.0
+        self._top: tuple[float, ...] = (0.0,)
         self._is_moving = False
         self._own = ""
         self._next = ""
@@ -71,9 +71,9 @@ class FollowEnd:
     def _moved(self, first: str, last: str) -> None:
         if self._next:
             self._widget.tk.call(*self._widget.tk.splitlist(self._next), first, last)
-        top, bottom, size = float(first), float(last), self._measure()
-        has_grown, self._size = size != self._size or self._is_unmeasured(), size
-        was, self._first = self._first, top
+        top, bottom, size = self._top_of(float(first)), float(last), self._measure()
+        has_grown, self._size = size != self._size, size
+        was, self._top = self._top, top
         if bottom >= 1.0:
             self.end.moved(is_at_end=True)
         elif self._is_on and self.end.is_there and (has_grown or top >= was):
@@ -104,8 +104,10 @@ class FollowEnd:
             return widget.winfo_height(), widget.size()
         return widget.winfo_height(), str(widget.cget("scrollregion"))
 
-    def _is_unmeasured(self) -> bool:
-        # tkinter has no method for it before Python 3.13.
+    def _top_of(self, first: float) -> tuple[float, ...]:
+        """Returns where the view begins, as numbers that become smaller when the user scrolls up."""
         if self._widget.winfo_class() != "Text":
-            return False
-        return bool(self._widget.tk.call(str(self._widget), "pendingsync"))
+            return (first,)
+        # While a Text measures its lines, fractions change and the line at the top does not.
+        line, character = str(self._widget.index("@0,0")).split(".")
+        return int(line), int(character)

@@ -63,7 +63,10 @@ class ConnectionStatus:
         self._top = kit.Frame(self.widget, borderwidth=0)
         self._top.pack(anchor="w", fill="x")
         self.pill = Pill(ui, self._top, has_text=detail != "compact")
-        self.pill.widget.pack(side="left")
+        # In a narrow window the pill gets less room, and its words elide; the button stays whole.
+        self._top.columnconfigure(0, weight=1)
+        self._top.columnconfigure(2, weight=1_000)
+        self.pill.widget.grid(row=0, column=0, sticky="w")
         self._tooltip = Tooltip(ui, self.pill.widget)
         self._retry = _button(self._top, self._dial)
         self._has_retry = detail != "compact"
@@ -89,10 +92,10 @@ class ConnectionStatus:
         self.pill.show(view)
         self._tooltip.text = view.full
         if view.retry is None or not self._has_retry:
-            self._retry.pack_forget()
+            self._retry.grid_remove()
         elif not self._retry.winfo_manager():
             self._retry.configure(text=view.theme.words.retry)
-            self._retry.pack(side="left", padx=(8, 0))
+            self._retry.grid(row=0, column=1, padx=(8, 0))
         for (name, value), number in zip(self._numbers, view.numbers, strict=bool(self._numbers)):
             name.configure(text=number.name)
             value.configure(text=number.value)

@@ -17,6 +17,7 @@ __all__ = [
     "has_dark_window",
     "label_button",
     "retry_button",
+    "sharp_symbol_of",
     "symbol_of",
 ]
 
@@ -35,6 +36,12 @@ _HTML = 4
 def symbol_of(wx: Any, view: ConnectionView, size: int, colour: str, step: int) -> Any:
     """Returns the symbol of a view as a wx.Bitmap."""
     return wx.Bitmap(wx.Image(io.BytesIO(mark(view.state, size, colour, step)), wx.BITMAP_TYPE_PNG))
+
+
+def sharp_symbol_of(wx: Any, view: ConnectionView, size: int, colour: str) -> Any:
+    """Returns the symbol of a view for a widget of wx, which takes the picture that fits the scale of its screen."""
+    sizes = (symbol_of(wx, view, scale * size, colour, 0) for scale in (1, 2))
+    return wx.BitmapBundle.FromBitmaps(*sizes)
 
 
 def retry_button(wx: Any, parent: Any, press: Callable[[], None]) -> Any:
@@ -181,7 +188,9 @@ class Pill:
         _round(wx, graphics, (0.5, 0.5, width - 1.0, self.height - 1.0), ink.tint, ink.edge)
         gap, badge = self._line // 2, self._badge_width(view)
         top = (self.height - self._line) / 2
-        symbol = symbol_of(wx, view, self._line, ink.symbol, self.spinner.step)
+        # A pixel of wx has several of the screen where the desktop is scaled.
+        pixels = round(self._line * panel.GetContentScaleFactor())
+        symbol = symbol_of(wx, view, pixels, ink.symbol, self.spinner.step)
         graphics.DrawBitmap(symbol, gap, top, self._line, self._line)
         if self._has_text:
             start = 2 * gap + self._line

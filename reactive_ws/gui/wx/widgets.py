@@ -13,7 +13,15 @@ from reactivex import Observable
 
 from ..status import ConnectionView
 from .loop import WxLoop
-from .parts import Box, Pill, colour_button, has_dark_window, label_button, retry_button, symbol_of
+from .parts import (
+    Box,
+    Pill,
+    colour_button,
+    has_dark_window,
+    label_button,
+    retry_button,
+    sharp_symbol_of,
+)
 
 __all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus", "Corner"]
 
@@ -241,7 +249,7 @@ class ConnectionBanner:
             ink = view.ink(is_dark=has_dark_window(self.widget.GetParent()))
             self._box.show(ink)
             line = self.widget.GetCharHeight()
-            self._symbol.SetBitmap(symbol_of(self._wx, view, line, ink.symbol, 0))
+            self._symbol.SetBitmap(sharp_symbol_of(self._wx, view, line, ink.symbol))
             label_button(self._retry, view.theme.words.retry)
             self._retry.Show(view.retry is not None)
             colour_button(self._retry, ink.tint, ink.text)
