@@ -78,8 +78,13 @@ class Logbook:
     def given_up(self, count: int) -> None:
         """The service ended with this many at-least-once messages that no server acknowledged."""
         if count:
-            text = f"the service ended with {count} unacknowledged at-least-once messages; OutboxOptions(path=...) would keep them"
-            _service_logger.warning(text)
+            messages, them = ("message", "it") if count == 1 else ("messages", "them")
+            _service_logger.warning(
+                "the service ended with %d unacknowledged at-least-once %s; OutboxOptions(path=...) would keep %s",
+                count,
+                messages,
+                them,
+            )
 
     def warning(self, kind: object, text: str) -> None:
         """Something went wrong and everything goes on."""

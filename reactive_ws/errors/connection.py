@@ -193,14 +193,18 @@ class Unauthorized(ConnectionFailed):
 
 @attrs.define(eq=False, slots=False)
 class GaveUp(ConnectionFailed):
-    """All attempts failed. connect() starts over.
+    """The limit of retries is reached. connect() starts over.
 
     Attributes:
-        attempts: How many dials failed in a row.
+        attempts: How many retries failed; 0 when `max_attempts=0` forbids them.
         last: Text of the last failure.
     """
 
     attempts: int
     last: str
 
-    text = "gave up after {attempts} attempts, the last one: {last}"
+    def __str__(self) -> str:
+        if self.attempts == 0:
+            return f"gave up without a retry, because max_attempts is 0: {one_line(self.last)}"
+        retries = "1 retry" if self.attempts == 1 else f"{self.attempts} retries"
+        return f"gave up after {retries}: {one_line(self.last)}"

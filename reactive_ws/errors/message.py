@@ -57,13 +57,22 @@ class MessagesMissing(MessageError):
         stream: Name of the stream.
         expected: The `seq` that was expected.
         got: The `seq` that arrived.
+        is_new_epoch: Whether the server began new numbers, so that `expected` and `got` cannot be compared.
     """
 
     stream: str
     expected: int
     got: int
+    is_new_epoch: bool = False
 
-    text = "stream {stream!r} went on at {got} where {expected} was expected"
+    def __str__(self) -> str:
+        if self.is_new_epoch:
+            last = self.expected - 1
+            return (
+                f"the server began new numbers for stream {self.stream!r} and goes on at {self.got}; "
+                f"messages after the old number {last} may be missing"
+            )
+        return f"stream {self.stream!r} went on at {self.got} where {self.expected} was expected"
 
 
 @attrs.define(eq=False, slots=False)

@@ -277,7 +277,7 @@ class Inbound:
         if self.entries.add(envelope, size):
             return []
         seq = envelope.seq or 0
-        self._gaps.append(Gap(envelope.stream or "", seq, seq))
+        self._gaps.append(Gap(envelope.stream or "", seq, seq + 1))
         return self.entries.whole(self.skip(envelope.stream, envelope.epoch, envelope.seq, now))
 
     def whole(self, envelope: Envelope[Any], now: float, size: int = 0) -> list[Envelope[Any]]:

@@ -563,7 +563,7 @@ class Receiver:
                 self.unhandled.emit(envelope)
         gaps = self.inbound.take_gaps()
         for gap in gaps:
-            error = MessagesMissing(gap.stream, gap.expected, gap.got)
+            error = MessagesMissing(gap.stream, gap.expected, gap.got, gap.is_new_epoch)
             self._report(ErrorKind.PROTOCOL, error, is_retryable=True)
         unsynced: tuple[str, ...] = ()
         if self._unsynced or gaps:

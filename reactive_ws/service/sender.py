@@ -199,8 +199,9 @@ class Sender:
                     await asyncio.sleep(0)
                     await self._view.select(len).wait_for(lambda waiting: not waiting)
         except TimeoutError:
-            waiting = f"{len(self._outbox)} messages still wait after {timeout:g} s"
-            raise TimeoutError(f"{waiting}; {self._explain()}") from None
+            count = len(self._outbox)
+            waiting = "1 message still waits" if count == 1 else f"{count} messages still wait"
+            raise TimeoutError(f"{waiting} after {timeout:g} s; {self._explain()}") from None
 
     # --- how ------------------------------------------------------------------------------------------------------------
 

@@ -21,8 +21,16 @@ DEFAULT_URL = "ws://localhost:8000/ws"
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _PORTS = {"ws": 80, "wss": 443}
-_BARE_HOST = re.compile(r"([A-Za-z0-9.-]{1,253}:[0-9]{1,5})(?:[/?#].*)?", re.DOTALL)
-"""A host with a port and no scheme: the usual slip of the pen, and nothing secret before the path."""
+_SLIP = re.compile(
+    # A scheme whose `://` is incomplete, or no scheme.
+    r"(?:(?P<scheme>wss?|https?)[:/]{1,3})?"
+    # A host that cannot be a token: with a port, or a name as the domain name system has them.
+    r"(?P<place>[A-Za-z0-9.-]{1,253}:[0-9]{1,5}"
+    r"|(?:localhost|[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,4}\.[a-z]{2,12}))"
+    r"(?:[/?#].*)?",
+    re.DOTALL,
+)
+"""A URL with an incomplete scheme: the usual slip of the pen, and nothing secret before the path."""
 
 
 def resolve(url: str | None = None, *, environment: Mapping[str, str] | None = None) -> str:
@@ -42,13 +50,14 @@ def resolve(url: str | None = None, *, environment: Mapping[str, str] | None = N
     host = parts.hostname
     scheme = _SCHEMES.get(parts.scheme.lower())
     if scheme is None:
-        bare = _BARE_HOST.fullmatch(text)
-        if bare is not None:
-            raise BadAddress(bare[1], f"the scheme is missing; did you mean ws://{bare[1]}?")
+        if (slip := _slip(text)) is not None:
+            raise slip
         raise BadAddress(
             redact(text), "the scheme must be ws, wss, http or https, as in ws://host:8000/ws"
         )
     if not host:
+        if (slip := _slip(text)) is not None:
+            raise slip
         raise BadAddress(redact(text), "the host is missing, write it as in ws://host:8000/ws")
     if not _is_name(host):
         reason = f"the host {host!r:.200} has an empty part between dots, or one of more than 63 characters"
@@ -89,6 +98,18 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{host}:{parts.port or _PORTS[parts.scheme]}"
 
 
+def _slip(text: str) -> BadAddress | None:
+    """Returns the error for a URL that lacks only its scheme, or a part of `://`; None for another one."""
+    found = _SLIP.fullmatch(text)
+    if found is None:
+        return None
+    place, written = found["place"], found["scheme"]
+    scheme = "ws" if written is None else _SCHEMES[written]
+    what = "the scheme" if written is None else "a part of ://"
+    shown = text[: found.end("place")]
+    return BadAddress(shown, f"{what} is missing; did you mean {scheme}://{place}?")
+
+
 def _is_name(host: str) -> bool:
     """Whether the operating system can look up a host."""
     try:
@@ -115,6 +136,8 @@ def redact(url: str) -> str:
     parts = _parts(url)
     if parts is None:
         return "***"
+    if not url:
+        return ""
     host, port = parts.hostname or "", parts.port
     if ":" in host:
         host = f"[{host}]"

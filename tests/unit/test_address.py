@@ -46,6 +46,12 @@ def test_what_could_not_be_read_is_not_quoted_by_a_cause_either() -> None:
     [
         ("127.0.0.1:8000", "ws://127.0.0.1:8000?"),
         ("localhost:8000/ws", "ws://localhost:8000?"),
+        ("localhost/secret", "ws://localhost?"),
+        ("chat.example.com/ws", "ws://chat.example.com?"),
+        ("10.0.0.1", "ws://10.0.0.1?"),
+        ("ws:/localhost:8000/ws?token=secret", "ws://localhost:8000?"),
+        ("wss:chat.example.com", "wss://chat.example.com?"),
+        ("https//chat.example.com/secret", "wss://chat.example.com?"),
         ("example.com:443?token=secret", "ws://example.com:443?"),
     ],
 )
@@ -54,6 +60,21 @@ def test_a_forgotten_scheme_is_named_with_what_was_meant(url: str, meant: str) -
         resolve(url)
     assert f"did you mean {meant}" in str(caught.value)
     assert "secret" not in str(caught.value)
+    assert "***" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["eyJhbGciOiJI.eyJzdWIiOiIx.SflKxwRJSMeK", "ws:secret", "sk-live-secret.0123", "a@b.com"]
+)
+def test_what_may_be_a_token_in_the_place_of_the_url_is_not_shown(url: str) -> None:
+    with pytest.raises(BadAddress) as caught:
+        resolve(url)
+    assert url.removeprefix("ws:") not in str(caught.value)
+
+
+def test_an_empty_url_is_shown_as_it_is() -> None:
+    with pytest.raises(BadAddress, match="cannot dial '': the scheme must be ws"):
+        resolve("")
 
 
 def test_an_origin_is_scheme_host_and_port() -> None:

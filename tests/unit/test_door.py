@@ -275,7 +275,7 @@ async def test_a_wait_in_the_domain_of_a_service_says_how_the_connection_stands(
         with pytest.raises(TimeoutError, match="no connection within 9 s" + why):
             await service.wait_connected(9)
         service.send("a", {})
-        with pytest.raises(TimeoutError, match="1 messages still wait after 9 s" + why):
+        with pytest.raises(TimeoutError, match="1 message still waits after 9 s" + why):
             await service.drain(9)
 
 
@@ -333,7 +333,7 @@ async def test_a_first_dial_that_fails_is_no_lost_connection_and_giving_up_is_sa
         reason = "cannot reach ws://away:80/ws: Connect call failed ('away', 80)"
         assert lines(caplog) == [
             f"WARNING not connected: {reason}",
-            f"ERROR gave up: after 1 attempts, the last one: {reason}",
+            f"ERROR gave up: after 1 retry: {reason}",
         ]
 
 

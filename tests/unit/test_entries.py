@@ -90,7 +90,7 @@ def test_too_many_messages_that_wait_are_a_gap() -> None:
     feed.take(part(1, 0, more=False))
     for number in range(10_001):
         feed.take(part(2, number, more=True))
-    assert [(gap.stream, gap.got) for gap in feed.inbound.take_gaps()] == [("s", 2)]
+    assert [(it.stream, it.expected, it.got) for it in feed.inbound.take_gaps()] == [("s", 2, 3)]
     assert not feed.inbound.entries.waiting
 
 
@@ -101,7 +101,7 @@ def test_too_many_characters_that_wait_are_a_gap() -> None:
         assert inbound.gather(part(2, number, more=True), 0.0, 2**20) == []
     assert inbound.take_gaps() == []
     assert inbound.gather(part(2, 64, more=True), 0.0, 1) == []
-    assert [(gap.stream, gap.got) for gap in inbound.take_gaps()] == [("s", 2)]
+    assert [(it.stream, it.expected, it.got) for it in inbound.take_gaps()] == [("s", 2, 3)]
     assert not inbound.entries.waiting
 
 

@@ -97,6 +97,26 @@ def test_every_error_is_reachable_from_the_root() -> None:
     assert all(issubclass(cls, errors.ReactiveWSError) for cls in CLASSES)
 
 
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            errors.GaveUp(0, "cannot reach it"),
+            "gave up without a retry, because max_attempts is 0: cannot reach it",
+        ),
+        (errors.GaveUp(1, "cannot reach it"), "gave up after 1 retry: cannot reach it"),
+        (errors.GaveUp(2, "cannot reach it"), "gave up after 2 retries: cannot reach it"),
+        (errors.MessagesMissing("app", 3, 7), "stream 'app' went on at 7 where 3 was expected"),
+        (
+            errors.MessagesMissing("app", 9, 1, is_new_epoch=True),
+            "the server began new numbers for stream 'app' and goes on at 1; messages after the old number 8 may be missing",
+        ),
+    ],
+)
+def test_numbers_in_a_text_say_what_they_count(error: errors.ReactiveWSError, text: str) -> None:
+    assert str(error) == text
+
+
 EVIL = "x\n2026-01-01 CRITICAL admin\x1b[2J\u2028\u202e\ud800"
 
 

@@ -28,10 +28,13 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("count", [0, 2])
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, None), (1, ("1", "message", "it")), (2, ("2", "messages", "them"))],
+)
 @simulate
 async def test_promised_messages_that_end_with_the_service_are_counted(
-    caplog: pytest.LogCaptureFixture, count: int
+    caplog: pytest.LogCaptureFixture, count: int, words: tuple[str, str, str] | None
 ) -> None:
     async with World() as world:
         world.network.refuse(1_000)
@@ -46,10 +49,9 @@ async def test_promised_messages_that_end_with_the_service_are_counted(
         assert world.now == began
     promised = [line for line in lines(caplog) if "at-least-once" in line]
     assert promised == [
-        f"WARNING service: the service ended with {it} unacknowledged at-least-once messages; "
-        "OutboxOptions(path=...) would keep them"
-        for it in (count,)
-        if it
+        f"WARNING service: the service ended with {number} unacknowledged at-least-once {messages}; "
+        f"OutboxOptions(path=...) would keep {them}"
+        for number, messages, them in (() if words is None else (words,))
     ]
 
 
