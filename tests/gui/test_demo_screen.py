@@ -43,6 +43,7 @@ class Terminal:
         def take_the_terminal() -> None:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
             signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
         self.process = subprocess.Popen(
             [sys.executable, "-W", "error", "-c", code, *words],

@@ -71,9 +71,16 @@ def files(tmp_path: Path) -> Iterator[Files]:
     files.close()
 
 
+HANGUPS_END_IT = (
+    "import signal\nsignal.signal(getattr(signal, 'SIGHUP', signal.SIGTERM), signal.SIG_DFL)\n"
+)
+"""The program ends by SIGHUP also when the tests run under `nohup`, which their children inherit."""
+
+
 def started(program: str, *arguments: str) -> subprocess.Popen[str]:
+    code = HANGUPS_END_IT + textwrap.dedent(program)
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(program), *arguments],
+        [sys.executable, "-W", "error", "-c", code, *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
