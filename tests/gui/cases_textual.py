@@ -7,11 +7,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import ui_drivers
 from fake_service import FakeService
 from random_edits import Row, key, random_edits
 from reactivex.disposable import Disposable
 from textual.app import App, ComposeResult
+from textual.screen import Screen
 from textual.widgets import Static, Tooltip
 
 from reactive_ws.connection import ConnectionState, Metrics
@@ -180,6 +182,41 @@ def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:
     app.ui.close()
     assert app.errors == []
     assert service.connections.select().observer_count == 0
+
+
+def test_an_age_that_keeps_its_width_lays_out_no_screen(
+    domain: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = FakeService(domain)
+    app = Statuses(service)
+    laid_out: list[str] = []
+
+    async def run() -> None:
+        async with app.run_test(size=(60, 20)) as pilot:
+            now = app.ui.now()
+            service.become(ConnectionState.CONNECTED, since=now - 70_000.0)
+            await until(lambda: app.full.text == "● Connected (19h 26m)")
+            await pilot.pause()
+            lay_out = Screen._refresh_layout
+
+            def count(screen: Screen[None], *arguments: Any, **options: Any) -> None:
+                laid_out.append(app.full.text)
+                lay_out(screen, *arguments, **options)
+
+            monkeypatch.setattr(Screen, "_refresh_layout", count)
+            service.become(ConnectionState.CONNECTED, since=now - 74_000.0)
+            await until(lambda: app.full.text == "● Connected (20h 33m)")
+            await pilot.pause()
+            assert laid_out == []
+            # A wider text needs its room.
+            service.become(ConnectionState.CONNECTED, since=now - 3_000_000.0)
+            await until(lambda: app.full.text == "● Connected (34d 17h)")
+            service.queue(3)
+            await until(lambda: app.full.pill.size.width == len("● Connected (34d 17h)  3 "))
+            assert laid_out
+
+    asyncio.run(run())
+    app.ui.close()
 
 
 # --- lists ---

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from reactivex import Observable
+from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -69,6 +70,7 @@ class _Painted(Static):
         self._view: ConnectionView | None = None
         self._words = ""
         self._has_badge = False
+        self._cells = -1
         self.spinner = Spinner(
             ui, self, can_move=self._can_move, paint=lambda _: self._paint(layout=False)
         )
@@ -79,7 +81,8 @@ class _Painted(Static):
         for name in _TONES:
             self.set_class(name == f"-{view.tone.value}", name)
         self.tooltip = Content(view.full)
-        self._paint(layout=True)
+        # A layout costs the whole screen. An age that changes mostly keeps its width; words of a banner wrap, and need one.
+        self._paint(layout=not has_badge or self._cells_of(view) != self._cells)
         self.spinner.show(view)
 
     def on_mount(self) -> None:
@@ -101,7 +104,13 @@ class _Painted(Static):
             parts += [" ", Content(self._words)]
         if self._has_badge and view.badge:
             parts += [" ", (f" {view.badge} ", Style.parse(f"{ink.tint} on {ink.text}"))]
+        self._cells = self._cells_of(view)
         self.update(Content.assemble(*parts), layout=layout)
+
+    def _cells_of(self, view: ConnectionView) -> int:
+        """Returns how wide the pill of a view is."""
+        badge = len(view.badge) + 3 if view.badge else 0
+        return cell_len(view.symbol) + cell_len(self._words) + badge
 
     def _can_move(self) -> bool:
         return (
@@ -176,6 +185,7 @@ class ConnectionStatus(Vertical):
         self.pill = _Painted(ui, classes="connection-pill")
         self.numbers = Static("", markup=False, classes="connection-numbers")
         self.retry = _Retry()
+        self._shown_numbers = ""
         self._corner = corner
         if corner is not None:
             self.styles.position = "absolute"
@@ -220,7 +230,10 @@ class ConnectionStatus(Vertical):
         if self._detail == "metrics":
             widest = max(len(it.name) for it in view.numbers)
             lines = (f"{it.name:<{widest}}  {it.value:>16}" for it in view.numbers)
-            self.numbers.update(Content("\n".join(lines)))
+            text = "\n".join(lines)
+            if text != self._shown_numbers:
+                self._shown_numbers = text
+                self.numbers.update(Content(text))
 
 
 class ConnectionIndicator(ConnectionStatus):
