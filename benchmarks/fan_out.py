@@ -36,19 +36,21 @@ class Said:
 
 
 class Crowd:
-    """A server of ours with clients that hear one stream. Their sockets are lists.
+    """A server of ours with clients that hear one stream, or each a stream of its own. Their sockets count.
 
     Args:
         count: How many clients.
+        is_apart: Each client hears its own stream, and no other.
 
     Attributes:
         heard: How many messages each client has got.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, is_apart: bool = False) -> None:
         types = protocol_v1()
         types.message("said")(Said)
-        settings = SessionSettings(channels=("all",), first_word=0.01)
+        channels = () if is_apart else ("all",)
+        settings = SessionSettings(channels=channels, first_word=0.01)
         self._server = Server(types, log=MemoryLog(), settings=settings)
         self._loop = asyncio.new_event_loop()
         self.heard = [0] * count
@@ -56,27 +58,28 @@ class Crowd:
         self._told = asyncio.Event()
         self._over = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._loop.run_until_complete(self._open(count))
+        self._loop.run_until_complete(self._open(count, is_apart=is_apart))
 
-    async def _open(self, count: int) -> None:
+    async def _open(self, count: int, *, is_apart: bool) -> None:
         await self._server.start()
         for number in range(count):
-            self._tasks.append(self._loop.create_task(self._serve(number)))
+            self._tasks.append(self._loop.create_task(self._serve(number, is_apart=is_apart)))
         # A client hears the stream once its handshake is over.
         self._missing = sys.maxsize
+        streams = [f"c{number}" for number in range(count)] if is_apart else ["all"]
         while not all(self.heard):
-            await self._server.publish("all", Said(_TEXT))
+            for stream in streams:
+                await self._server.publish(stream, Said(_TEXT))
             await asyncio.sleep(0.05)
         self.heard[:] = [0] * count
 
-    def _serve(self, number: int) -> Any:
+    def _serve(self, number: int, *, is_apart: bool) -> Any:
         words = [
             {"type": "websocket.connect"},
-            {
-                "type": "websocket.receive",
-                "text": json.dumps({"type": "hello", "payload": {"client": f"c{number}"}}),
-            },
+            _received("hello", {"client": f"c{number}"}),
         ]
+        if is_apart:
+            words.append(_received("subscribe", {"channel": f"c{number}"}))
 
         async def receive() -> MutableMapping[str, Any]:
             if words:
@@ -101,16 +104,20 @@ class Crowd:
         }
         return self._server(scope, receive, send)
 
-    async def _tell(self, count: int) -> None:
+    async def _tell(self, stream: str, listeners: int, count: int) -> None:
         for _ in range(count):
-            self._missing = len(self.heard)
+            self._missing = listeners
             self._told.clear()
-            await self._server.publish("all", Said(_TEXT))
+            await self._server.publish(stream, Said(_TEXT))
             await self._told.wait()
 
     def tell(self, count: int = 1) -> None:
         """Tells so many messages to all clients, one after the other, each when all have the one before."""
-        self._loop.run_until_complete(self._tell(count))
+        self._loop.run_until_complete(self._tell("all", len(self.heard), count))
+
+    def tell_first(self, count: int = 1) -> None:
+        """Tells so many messages to the first of clients that are apart."""
+        self._loop.run_until_complete(self._tell("c0", 1, count))
 
     def close(self) -> None:
         """Ends the server and its clients."""
@@ -121,6 +128,10 @@ class Crowd:
         self._over.set()
         await asyncio.gather(*self._tasks)
         await self._server.stop(leave_after=0.0)
+
+
+def _received(kind: str, payload: dict[str, str]) -> dict[str, str]:
+    return {"type": "websocket.receive", "text": json.dumps({"type": kind, "payload": payload})}
 
 
 class _ByHand:

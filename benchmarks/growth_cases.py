@@ -276,6 +276,16 @@ def message_to_clients(size: int) -> Act:
     return act
 
 
+def message_to_one_of_the_clients(size: int) -> Act:
+    crowd = Crowd(size, is_apart=True)
+
+    def act() -> None:
+        crowd.tell_first()
+
+    weakref.finalize(act, crowd.close)
+    return act
+
+
 class Order(enum.Enum):
     """How the cost grows with the size."""
 
@@ -331,5 +341,8 @@ CASES: tuple[Case, ...] = (
     # The view has a reference for each 64 entries.
     Case("outbox entries: one more send", send_behind_waiting, _LIN, 100_000),
     Case("replicas: an entry of one", message_beside_replicas, _LOG, 10_000),
+    Case(
+        "clients of a server: a message that one hears", message_to_one_of_the_clients, _C, 10_000
+    ),
     Case("clients of a server: a message to all", message_to_clients, _LIN, 10_000),
 )

@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 from reactive_ws.server.logs import CommandKey, Entry, Outcome, matches
+from reactive_ws.server.node.audience import Audience
 from reactive_ws.server.session import (
     Accepted,
     Ask,
@@ -21,6 +22,7 @@ from reactive_ws.server.session import (
     Close,
     EncodedPage,
     FindOutcomes,
+    Hear,
     MakeMark,
     MakeState,
     ReadHeads,
@@ -30,6 +32,7 @@ from reactive_ws.server.session import (
     ServerSession,
     SessionSettings,
     StateAt,
+    Unhear,
     Write,
     encode_entry,
 )
@@ -328,6 +331,7 @@ class World:
         self.frames: list[str] = []
         self.unheard: list[frozenset[str] | None] = []
         self.offers: list[tuple[str, Position, EncodedPage]] = []
+        self.audience: Audience[ServerSession] = Audience()
         self.commands = 0
         self.renewals = 0
         self.types = registry()
@@ -377,6 +381,7 @@ class World:
         settings = SessionSettings()
         self.in_order.clear()
         self.session = self.make(settings, self.types, JsonCodec(self.types), identity="i")
+        self.audience = Audience()
         # Signals from before the connection are not for this session; those under way are.
         self.perform(self.session.opened(0.0))
         # Of a stream that began behind its mark a client drops no position: it would be replayed.
@@ -452,6 +457,9 @@ class World:
             changed = self.log.signals.pop(0)
             if self.session is None:
                 return
+            if changed is not None:
+                # The node looks which of its clients hear a stream.
+                changed = frozenset(name for name in changed if self.audience.of(name))
             if changed is None or self.choose.random() < 0.5:
                 self.perform(self.session.changed(changed))
                 return
@@ -521,6 +529,12 @@ class World:
                     if isinstance(question, Run):
                         self.check_turn(question)
                     self.asks.append(effect)
+                case Hear(channel):
+                    assert self.session is not None
+                    self.audience.add(channel, self.session)
+                case Unhear(channel):
+                    assert self.session is not None
+                    self.audience.remove(channel, self.session)
                 case Close():
                     self.closes.append(effect)
 

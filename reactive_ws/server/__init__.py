@@ -15,7 +15,7 @@ Modules in reading order:
     commands  runs handlers, and again after a conflict
     consumers functions that follow a stream from a stored position.
     snapshots the states that clients get
-    node      drives the sessions of one process, and follows the log
+    node      drives the sessions of one process and their sockets, and follows the log
     listening opens a listening socket
     shells    ASGI and `websockets`
     server    `Server`

@@ -25,7 +25,7 @@ from websockets.typing import Subprotocol
 from ..connection import CloseCode
 from ..engine import refuse_copy
 from ..errors import LogError, UsageError
-from ..wire import JsonCodec, Position, Registry
+from ..wire import Envelope, JsonCodec, Position, Registry
 from .access import SUBPROTOCOL, Request, check_origins, is_allowed_origin, request_of
 from .calling import called, resolve
 from .commands import Commands
@@ -294,7 +294,7 @@ class Server:
                 node = Node(
                     self.log,
                     _Answers(self),
-                    lambda payload: self.registry.of(type(payload)).name,
+                    self._encode,
                     lambda: self._states.patterns,
                     self._consumers.changed,
                 )
@@ -428,6 +428,9 @@ class Server:
         spoken = SUBPROTOCOL if SUBPROTOCOL in offered else None
         await send({"type": "websocket.accept", "subprotocol": spoken})
         await self._serve(AsgiDuplex(receive, send), request, identity, is_plain=spoken is None)
+
+    def _encode(self, payload: object) -> str:
+        return self._codec.encode(Envelope(self.registry.of(type(payload)).name, payload))
 
     # --- one client -----------------------------------------------------------------------------------------------------
 

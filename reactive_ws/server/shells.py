@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 
 from .node import Disconnected
 
@@ -20,6 +23,16 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _MAX_REASON: Final = 123
 """Bytes that a close frame has for its reason."""
+_SHARED_SIZE: Final = 65_536
+"""Characters of the longest frame whose bytes are made once for all sockets."""
+
+
+@functools.lru_cache(maxsize=16)
+def _whole(frame: str | bytes) -> bytes:
+    """Returns a frame as it goes over the wire: a server masks nothing, so the bytes are the same for each client."""
+    if isinstance(frame, str):
+        return Frame(Opcode.TEXT, frame.encode()).serialize(mask=False)
+    return Frame(Opcode.BINARY, frame).serialize(mask=False)
 
 
 class AsgiDuplex:
@@ -70,8 +83,19 @@ class SocketDuplex:
 
     async def send(self, frame: str | bytes) -> None:
         """Sends a frame."""
+        socket = self._socket
+        transport = socket.transport
+        if (
+            len(frame) <= _SHARED_SIZE
+            and socket.protocol.state is State.OPEN
+            and not transport.is_closing()
+            and not transport.get_write_buffer_size()
+        ):
+            # Nothing waits, so the transport hands the frame to the system in this call.
+            transport.write(_whole(frame))
+            return
         try:
-            await self._socket.send(frame)
+            await socket.send(frame)
         except ConnectionClosed as error:
             raise Disconnected from error
 

@@ -645,7 +645,7 @@ def test_a_client_that_reads_nothing_costs_no_memory_and_delays_no_other() -> No
                 await server.publish("todos", TodoAdded(str(number), title))
             await quick.until("todo.added", 300)
             assert server._node is not None
-            waiting = max(client._size for client in server._node._clients)
+            waiting = max(client.outgoing.size for client in server._node._clients)
             assert waiting < 1_000_000
             slow.socket.transport.resume_reading()
             await slow.until("todo.added", 300)

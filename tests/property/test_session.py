@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from session_world import World
 
-from reactive_ws.server.session import ReadPage, Run, ServerSession
+from reactive_ws.server.session import Hear, ReadPage, Run, ServerSession
 from reactive_ws.server.session.following import Following
 from reactive_ws.wire import Position, Recovery, Unsubscribed
 
@@ -292,6 +292,20 @@ class TakesOffersWhileAPageIsRead(ServerSession):
             self._running = {**running, **self._running}
 
 
+class HearsAfterTheHeads(ServerSession):
+    """Lets the node report changes of a channel only when the answer to the subscription is written."""
+
+    def _take(self) -> Any:
+        held = self.__dict__.setdefault("held", [])
+        effects = super()._take()
+        held += [effect for effect in effects if isinstance(effect, Hear)]
+        effects = [effect for effect in effects if not isinstance(effect, Hear)]
+        if not any(lane.value == "control" for lane in self._running):
+            effects += held
+            held.clear()
+        return effects
+
+
 class ReplaysAllAtFirstContact(ServerSession):
     """Takes a client without a mark for one that knows no stream, and replays all of them."""
 
@@ -322,7 +336,7 @@ class KeepsWhatIsRefused(ServerSession):
     def _allow(self, channels: Any) -> Any:
         refused = yield from super()._allow(channels)
         for channel in refused:
-            self._following.add_channel(channel)
+            self._add(channel)
         return refused
 
 
@@ -338,6 +352,7 @@ class CommandsHoldUpTheRest(ServerSession):
     [
         TakesAnyOffer,
         TakesOffersWhileAPageIsRead,
+        HearsAfterTheHeads,
         ReplaysAllAtFirstContact,
         RecoversWhatWasForgotten,
         KeepsWhatIsRefused,

@@ -28,6 +28,7 @@ from .records import (
     EncodedPage,
     Failure,
     FindOutcomes,
+    Hear,
     MakeMark,
     MakeState,
     Question,
@@ -38,6 +39,7 @@ from .records import (
     SessionEffect,
     SessionSettings,
     StateAt,
+    Unhear,
     Write,
 )
 from .session import ServerSession
@@ -53,6 +55,7 @@ __all__ = [
     "Failure",
     "FindOutcomes",
     "Framing",
+    "Hear",
     "JsonFraming",
     "MakeMark",
     "MakeState",
@@ -65,6 +68,7 @@ __all__ = [
     "SessionEffect",
     "SessionSettings",
     "StateAt",
+    "Unhear",
     "Write",
     "encode_entry",
     "snapshot_frames",

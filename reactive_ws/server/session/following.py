@@ -15,14 +15,19 @@ class Following:
 
     A stream is *marked* while the log may have entries that the client did not get. Marked streams take turns. The client
     subscribes to channels; the server adds its *default* channels, of which the client may leave out single names.
+
+    Attributes:
+        marked: The marked streams, the one whose turn is next first. Read it; `mark` and `next` change it.
     """
+
+    __slots__ = ("_channels", "_defaults", "_left_out", "_written", "marked")
 
     def __init__(self) -> None:
         self._channels: dict[str, None] = {}
         self._defaults: dict[str, None] = {}
         self._left_out: set[str] = set()
         self._written: dict[str, Position] = {}
-        self._marked: dict[str, None] = {}
+        self.marked: dict[str, None] = {}
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -33,11 +38,6 @@ class Following:
     def left_out(self) -> int:
         """How many names of default channels the client left out."""
         return len(self._left_out)
-
-    @property
-    def marked(self) -> int:
-        """How many streams have more."""
-        return len(self._marked)
 
     def __contains__(self, stream: str) -> bool:
         return stream in self._written
@@ -73,7 +73,7 @@ class Following:
             self._left_out.add(channel)
         for stream in [name for name in self._written if not self.is_heard(name)]:
             del self._written[stream]
-            self._marked.pop(stream, None)
+            self.marked.pop(stream, None)
         return True
 
     def written(self, stream: str) -> Position | None:
@@ -93,23 +93,30 @@ class Following:
         """The client has everything up to this position."""
         self._written[stream] = position
 
+    def advance(self, stream: str, after: Position, last: Position) -> bool:
+        """Moves a stream from one position to a later one; returns False, and moves nothing, when the client is elsewhere."""
+        if self._written.get(stream) != after:
+            return False
+        self._written[stream] = last
+        return True
+
     def mark(self, stream: str) -> None:
         """The log may have more of a stream that the client follows."""
         if stream in self._written:
-            self._marked[stream] = None
+            self.marked[stream] = None
 
     def next(self) -> str | None:
         """Takes the stream whose turn it is."""
-        stream = next(iter(self._marked), None)
+        stream = next(iter(self.marked), None)
         if stream is not None:
-            del self._marked[stream]
+            del self.marked[stream]
         return stream
 
     def compare(self, heads: Mapping[str, Position]) -> None:
         """Marks every stream whose newest entry is another than the last that was written."""
         for stream, head in heads.items():
             if self._written.get(stream, head) != head:
-                self._marked[stream] = None
+                self.marked[stream] = None
 
     def newborn(self, streams: Iterable[str]) -> list[str]:
         """Returns those streams that a subscription means and that the client does not follow yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import attrs
@@ -19,6 +20,7 @@ __all__ = [
     "EncodedPage",
     "Failure",
     "FindOutcomes",
+    "Hear",
     "MakeMark",
     "MakeState",
     "Question",
@@ -29,6 +31,7 @@ __all__ = [
     "SessionEffect",
     "SessionSettings",
     "StateAt",
+    "Unhear",
     "Write",
 ]
 
@@ -161,11 +164,32 @@ class EncodedEntry:
 
 @attrs.frozen
 class EncodedPage:
-    """A page of a stream, see `Page`."""
+    """A page of a stream, see `Page`. What does not depend on the client is made once, when the first client needs it."""
 
     head: Position
     entries: Sequence[EncodedEntry] | None
     more: bool = False
+
+    @cached_property
+    def last(self) -> Position:
+        """The position behind the page: that of its last entry, or the head when it has none."""
+        return self.entries[-1].position if self.entries else self.head
+
+    @cached_property
+    def writes(self) -> tuple[Write, ...]:
+        """The frames of all entries, for a client that they say nothing special to."""
+        return tuple(Write(frame) for entry in self.entries or () for frame in entry.frames)
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of the longest frame; 0 without entries."""
+        return max((entry.size for entry in self.entries or ()), default=0)
+
+    @cached_property
+    def authors(self) -> frozenset[str]:
+        """The clients whose commands led to entries of the page."""
+        causes = (entry.cause for entry in self.entries or ())
+        return frozenset(cause.client for cause in causes if cause is not None)
 
 
 @attrs.frozen
@@ -227,6 +251,20 @@ class Ask:
 
 
 @attrs.frozen
+class Hear:
+    """From now on, report changes of the streams that this name or pattern means."""
+
+    channel: str
+
+
+@attrs.frozen
+class Unhear:
+    """Report changes of this name or pattern no longer."""
+
+    channel: str
+
+
+@attrs.frozen
 class Close:
     """Close the connection; `is_abort` without waiting for the client."""
 
@@ -235,5 +273,5 @@ class Close:
     is_abort: bool = False
 
 
-SessionEffect: TypeAlias = Write | Ask | Close
+SessionEffect: TypeAlias = Write | Ask | Hear | Unhear | Close
 """One act of a session, which the shell performs."""

@@ -64,6 +64,7 @@ from .records import (
     EncodedPage,
     Failure,
     FindOutcomes,
+    Hear,
     MakeMark,
     MakeState,
     Question,
@@ -74,6 +75,7 @@ from .records import (
     SessionEffect,
     SessionSettings,
     StateAt,
+    Unhear,
     Write,
 )
 
@@ -96,6 +98,9 @@ class _Lane(enum.Enum):
     COMMAND = "command"
     PAGES = "pages"
     MARK = "mark"
+
+    # Lanes are keys of dicts, and the hash of an enum is a function in Python.
+    __hash__ = object.__hash__
 
 
 @attrs.define
@@ -271,20 +276,32 @@ class ServerSession:
 
     def offered(
         self, stream: str, after: Position, page: EncodedPage
-    ) -> list[SessionEffect] | None:
+    ) -> Sequence[SessionEffect] | None:
         """The shell read a page that begins behind `after`, for every client that has the stream up to there.
 
-        Returns None when this client is elsewhere, reads a page, or takes nothing now: then `changed` lets it ask for its own page.
+        Returns `page.writes` itself when that is all there is to do. Returns None when this client is elsewhere, reads a page, or
+        takes nothing now: then `changed` lets it ask for its own page.
         """
         if (
             self._is_closed
             or not self._has_room
             or page.entries is None
             or _Lane.PAGES in self._running
-            or self._following.written(stream) != after
         ):
             return None
-        self._write_page(stream, page)
+        following = self._following
+        if self._is_plain or page.size > self._client_size or self.client in page.authors:
+            if following.written(stream) != after:
+                return None
+            self._write_page(stream, page)
+        elif not following.advance(stream, after, page.last):
+            return None
+        elif not (following.marked or page.more):
+            return page.writes
+        else:
+            self._effects += page.writes
+            if page.more:
+                following.mark(stream)
         self._start_pages()
         return self._take()
 
@@ -312,15 +329,15 @@ class ServerSession:
         self._say("goaway", GoAway(after))
         return self._take()
 
-    def said(self, name: str, payload: Any) -> list[SessionEffect]:
-        """Writes a message without a position, for this client alone."""
+    def said(self, frame: str | bytes) -> list[SessionEffect]:
+        """Writes a message without a position, which the shell encoded."""
         if not self._is_closed:
-            self._say(name, payload)
+            self._effects.append(Write(frame))
         return self._take()
 
     def revoked(self, channel: str, code: str) -> list[SessionEffect]:
         """The client lost the right to hear a channel."""
-        if self._following.drop_channel(channel):
+        if self._drop(channel):
             self._say("unsubscribed", Unsubscribed(channel, code))
         return self._take()
 
@@ -440,7 +457,7 @@ class ServerSession:
         self._say("auth.ok", AuthOk(), id)
         if self._following.channels:
             for channel, code in (yield Rights(self._following.channels)).items():
-                self._following.drop_channel(channel)
+                self._drop(channel)
                 self._say("unsubscribed", Unsubscribed(channel, code))
 
     def _gather(self, resume: Resume, id: str | None) -> _Work:  # noqa: A002 - the wire's name
@@ -541,8 +558,20 @@ class ServerSession:
             refused |= yield Rights(wanted)
         for channel in wanted:
             if channel not in refused:
-                self._following.add_channel(channel)
+                self._add(channel)
         return refused
+
+    def _add(self, channel: str) -> None:
+        """Begins a subscription. The shell reports changes before the heads are read, so that none falls between."""
+        self._following.add_channel(channel)
+        self._effects.append(Hear(channel))
+
+    def _drop(self, channel: str) -> bool:
+        """Ends a subscription; returns whether the client heard the channel."""
+        was_heard = self._following.drop_channel(channel)
+        if was_heard:
+            self._effects.append(Unhear(channel))
+        return was_heard
 
     def _write_resumed(
         self,
@@ -659,7 +688,7 @@ class ServerSession:
             text = f"at most {self.settings.max_channels} channels can be left out"
             self._say("error", ServerError("too_many", text, id, retryable=False))
             return
-        self._following.drop_channel(channel)
+        self._drop(channel)
         self._say("unsubscribed", Unsubscribed(channel), id)
 
     # --- default channels -----------------------------------------------------------------------------------------------
@@ -674,6 +703,7 @@ class ServerSession:
         for channel in wanted:
             if channel not in refused:
                 self._following.add_default(channel)
+                self._effects.append(Hear(channel))
 
     def _note_beginnings(self) -> _Work:
         """Adds the default channels, and notes where they are: a client that does not resume misses nothing from now on."""
@@ -777,7 +807,7 @@ class ServerSession:
             self._following.mark(stream)
 
     def _check_marked(self) -> None:
-        if self._following.marked > self.settings.max_marked:
+        if len(self._following.marked) > self.settings.max_marked:
             limit = self.settings.max_marked
             self._close(
                 CloseCode.POLICY, f"more than {limit} streams wait for this client", is_abort=True

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from session_world import registry
 
 from reactive_ws.errors import LogUnavailable
-from reactive_ws.server.logs import Entry, Outcome
+from reactive_ws.server.logs import PAGE_BYTES, CommandKey, Entry, Outcome
 from reactive_ws.server.session import (
     Accepted,
     Ask,
@@ -20,6 +20,7 @@ from reactive_ws.server.session import (
     EncodedPage,
     Failure,
     FindOutcomes,
+    Hear,
     MakeMark,
     MakeState,
     ReadHeads,
@@ -29,6 +30,7 @@ from reactive_ws.server.session import (
     ServerSession,
     SessionSettings,
     StateAt,
+    Unhear,
     Write,
     encode_entry,
     snapshot_frames,
@@ -79,7 +81,7 @@ class Answers:
                 self.said.append(json.loads(effect.frame))
             elif isinstance(effect, Close):
                 self.closed = effect
-            else:
+            elif isinstance(effect, Ask):
                 self.asked.append(effect.question)
                 answer = self.answers[type(effect.question).__name__]
                 if isinstance(answer, list):
@@ -446,7 +448,7 @@ def test_goaway_and_nothing_after_the_end() -> None:
     assert said(one.leaving(5.0)) == [{"type": "goaway", "payload": {"after": 5.0}}]
     one.ended()
     assert one.received('{"type":"ping"}') == []
-    assert one.said("noted", None) == []
+    assert one.said('{"type":"noted"}') == []
 
 
 # --- snapshots --------------------------------------------------------------------------------------------------------
@@ -491,3 +493,85 @@ def test_a_client_that_takes_nothing_cannot_make_the_server_hold_many_states() -
     assert [frame["type"] for frame in said(one.received('{"type":"ping"}'))] == ["pong"]
     (question,) = asked(one.took(has_room=True))
     assert question == MakeState("s")
+
+
+def page_of(*entries: Entry) -> EncodedPage:
+    return EncodedPage(entries[-1].position, [encode_entry(entry) for entry in entries])
+
+
+def entry_at(seq: int, text: str = "1", cause: CommandKey | None = None) -> Entry:
+    message = b'{"type":"noted","payload":{"number":%s}}' % text.encode()
+    return Entry("s", Position("e", seq), (message,), cause)
+
+
+def follower(hello: dict[str, Any] | None = None) -> ServerSession:
+    """A session that has stream "s" up to number 5."""
+    heads = {"s": E5}
+    one = session()
+    answers = Answers(one, Rights={}, ReadHeads=heads)
+    answers.do(one.opened(0.0)).hear("hello", hello or {"client": "me"})
+    answers.hear("subscribe", {"channel": "s"})
+    return one
+
+
+def test_an_offered_page_is_the_same_object_for_each_client_that_it_is_nothing_special_to() -> None:
+    page = page_of(entry_at(6), entry_at(7))
+    for _ in range(3):
+        one = follower()
+        assert one.offered("s", E5, page) is page.writes
+        # It is at the end of the page now.
+        assert one.offered("s", E5, page) is None
+        assert one.offered("s", Position("e", 7), page_of(entry_at(8))) is not None
+    assert [json.loads(write.frame)["seq"] for write in page.writes] == [6, 7]
+
+
+def test_an_offered_page_names_the_command_of_the_client_itself_and_of_no_other() -> None:
+    page = page_of(entry_at(6, cause=CommandKey("ada", "me", "c1")))
+    own, other = follower(), follower({"client": "you"})
+    assert [frame["cause"] for frame in said(own.offered("s", E5, page))] == ["c1"]
+    assert [frame.get("cause") for frame in said(other.offered("s", E5, page))] == [None]
+
+
+def test_an_offered_page_with_an_entry_that_is_too_large_for_a_client_is_a_gap_for_it() -> None:
+    page = page_of(entry_at(6), entry_at(7, "1" * 3_000))
+    small = follower({"client": "me", "maxSize": 2_000})
+    frames = said(small.offered("s", E5, page))
+    assert [frame["type"] for frame in frames] == ["noted", "resumed"]
+    assert frames[1]["payload"]["streams"]["s"]["recovered"] is False
+
+
+def test_what_is_behind_an_offered_page_is_asked_for() -> None:
+    page = EncodedPage(Position("e", 9), [encode_entry(entry_at(6))], more=True)
+    effects = follower().offered("s", E5, page)
+    assert [frame["seq"] for frame in said(effects)] == [6]
+    assert asked(effects) == [ReadPage("s", Position("e", 6), PAGE_BYTES)]
+
+
+def test_a_session_says_which_channels_it_hears_before_it_reads_their_heads() -> None:
+    one = session(channels=("d/*",))
+    told: list[str] = []
+
+    def do(effects: Any) -> None:
+        for effect in effects:
+            if isinstance(effect, Hear | Unhear):
+                told.append(f"{type(effect).__name__} {effect.channel}")
+            elif isinstance(effect, Ask):
+                if isinstance(effect.question, ReadHeads):
+                    told.append(f"ReadHeads {effect.question.pattern}")
+                answer = {} if isinstance(effect.question, Rights | ReadHeads) else None
+                do(one.answered(effect.number, answer))
+
+    do(one.opened(0.0))
+    do(one.received('{"type":"subscribe","payload":{"channel":"s/*"}}'))
+    do(one.received('{"type":"unsubscribe","payload":{"channel":"s/*"}}'))
+    do(one.received('{"type":"unsubscribe","payload":{"channel":"d/1"}}'))
+    # The last one is a name that the pattern of the server means: only this client leaves it out.
+    assert told == [
+        "Hear d/*",
+        "ReadHeads d/*",
+        "ReadHeads d/*",
+        "Hear s/*",
+        "ReadHeads s/*",
+        "Unhear s/*",
+        "Unhear d/1",
+    ]

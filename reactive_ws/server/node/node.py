@@ -1,4 +1,4 @@
-"""`Node`: one server process on a log. It drives the sessions of its clients, answers their questions and follows the log.
+"""`Node`: one server process on a log. It answers the questions of its clients' sessions and follows the log.
 
 Pages are read and encoded once for all clients that ask for the same one before the stream changes.
 """
@@ -8,20 +8,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
 import attrs
 
-from ..errors import LogError
-from ..wire import Position
-from .access import Request
-from .logs import PAGE_BYTES, Log
-from .session import (
-    Accepted,
-    Ask,
+from ...errors import LogError
+from ...wire import Position
+from ..access import Request
+from ..logs import PAGE_BYTES, Log
+from ..session import (
     Authenticate,
     Close,
     EncodedPage,
@@ -34,47 +32,22 @@ from .session import (
     Rights,
     Run,
     ServerSession,
-    SessionEffect,
     StateAt,
-    Write,
     encode_entry,
 )
+from .audience import Audience
+from .client import Client
+from .duplex import Duplex
 
-__all__ = ["Answering", "Disconnected", "Duplex", "Node"]
+__all__ = ["Answering", "Node"]
 
 _PageKey = tuple[str, tuple[int, int], Position, int]
 
 _log = logging.getLogger("reactive_ws.server")
-_ROOM: Final = 65_536
-"""Bytes that wait for the socket before a session reads no further pages."""
 _TICK: Final = 1.0
 _MAX_PAGES: Final = 512
 """Pages that are kept for clients that ask for the same one."""
 _PRUNE_EVERY: Final = 60.0
-
-
-class Disconnected(Exception):
-    """The other end is gone. Raised by `Duplex.receive`."""
-
-
-class Duplex(Protocol):
-    """A socket, as a shell makes it."""
-
-    async def send(self, frame: str | bytes) -> None:
-        """Hands a frame over; returns when the socket takes more."""
-        ...
-
-    async def receive(self) -> str | bytes:
-        """Returns the next frame, or raises `Disconnected`."""
-        ...
-
-    async def close(self, code: int, reason: str) -> None:
-        """Closes politely."""
-        ...
-
-    def abort(self) -> None:
-        """Drops the connection."""
-        ...
 
 
 class Answering(Protocol):
@@ -97,144 +70,6 @@ class Answering(Protocol):
         ...
 
 
-class _Client:
-    """One connection with its session, its writer, and the questions that are open."""
-
-    def __init__(
-        self, node: Node, duplex: Duplex, session: ServerSession, request: Request
-    ) -> None:
-        self.session = session
-        self._node = node
-        self._duplex = duplex
-        self._request = request
-        self._outgoing: deque[str | bytes] = deque()
-        self._size = 0
-        self._is_full = False
-        self._wakes = asyncio.Event()
-        self._may_read = asyncio.Event()
-        self._may_read.set()
-        self._sending_since: float | None = None
-        self._questions: set[asyncio.Task[None]] = set()
-        self._closing: Close | None = None
-        # The time is kept here: uvloop gives a handle without one when the time is over.
-        self._due: tuple[float, asyncio.Handle] | None = None
-
-    async def run(self) -> None:
-        """Serves the client until one side ends."""
-        writer = asyncio.create_task(self._write())
-        try:
-            self.perform(self.session.opened(asyncio.get_running_loop().time()))
-            reader = asyncio.create_task(self._read())
-            await asyncio.wait([reader, writer], return_when=asyncio.FIRST_COMPLETED)
-            reader.cancel()
-            await asyncio.wait([reader])
-            if not reader.cancelled() and reader.exception() is not None:
-                raise reader.exception() or AssertionError
-        finally:
-            self.session.ended()
-            self._set_timer()
-            writer.cancel()
-            # Commands go on without their client; what it asked for itself does not.
-            await asyncio.wait([writer])
-
-    def perform(self, effects: Iterable[SessionEffect]) -> None:
-        """Performs effects in their order."""
-        for effect in effects:
-            match effect:
-                case Write(frame):
-                    self._outgoing.append(frame)
-                    self._size += len(frame)
-                case Ask(number, ReadPage() as question):
-                    # Most questions are for a page, and many clients ask for the same one: no task for each of them.
-                    self._node.page(question).add_done_callback(partial(self._take_page, number))
-                case Ask():
-                    task = asyncio.create_task(self._answer(effect))
-                    self._questions.add(task)
-                    task.add_done_callback(self._questions.discard)
-                    self._node.keep(task)
-                case Close():
-                    self._closing = effect
-                    if effect.is_abort:
-                        self._duplex.abort()
-        if self._outgoing or self._closing is not None:
-            self._wakes.set()
-            if self._size > _ROOM:
-                self._is_full = True
-                self.session.took(has_room=False)
-        if self.session.wants_input:
-            self._may_read.set()
-        else:
-            self._may_read.clear()
-        self._set_timer()
-
-    def _set_timer(self) -> None:
-        due_at = self.session.due_at
-        if self._due is not None and self._due[0] != due_at:
-            self._due[1].cancel()
-            self._due = None
-        if due_at is not None and self._due is None:
-            loop = asyncio.get_running_loop()
-            self._due = due_at, loop.call_at(due_at, lambda: self.tick(loop.time()))
-
-    def tick(self, now: float) -> None:
-        """Time passed."""
-        limit = self.session.settings.stuck_after
-        if self._sending_since is not None and now - self._sending_since > limit:
-            _log.warning("a client took nothing for %.0f s and is cut off", limit)
-            self._duplex.abort()
-        self.perform(self.session.tick(now))
-
-    async def _read(self) -> None:
-        with contextlib.suppress(Disconnected):
-            while True:
-                await self._may_read.wait()
-                frame = await self._duplex.receive()
-                self.perform(self.session.received(frame))
-
-    async def _write(self) -> None:
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(Disconnected):
-            while True:
-                await self._wakes.wait()
-                self._wakes.clear()
-                while self._outgoing:
-                    frame = self._outgoing.popleft()
-                    self._sending_since = loop.time()
-                    await self._duplex.send(frame)
-                    self._sending_since = None
-                    self._size -= len(frame)
-                if self._closing is not None:
-                    await self._duplex.close(self._closing.code, self._closing.reason)
-                    return
-                if self._is_full:
-                    self._is_full = False
-                    self.perform(self.session.took(has_room=True))
-
-    async def _answer(self, ask: Ask) -> None:
-        try:
-            answer = await self._node.answer(ask.question, self.session, self._request)
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the session decides what a failed question means
-            if not isinstance(error, LogError):
-                _log.exception("a question of a session failed: %s", type(ask.question).__name__)
-            self.perform(self.session.failed(ask.number, error))
-        else:
-            if isinstance(answer, Accepted):
-                for channel, payload in answer.told:
-                    self._node.tell(channel, payload, but=self)
-            self.perform(self.session.answered(ask.number, answer))
-
-    def _take_page(self, number: int, page: asyncio.Task[EncodedPage]) -> None:
-        if page.cancelled():
-            return
-        error = page.exception()
-        if error is None:
-            self.perform(self.session.answered(number, page.result()))
-        else:
-            self.perform(self.session.failed(number, error))
-
-
 @attrs.define
 class _Offer:
     """A page that is read for all clients of a stream that have it up to a position."""
@@ -250,7 +85,7 @@ class Node:
     Args:
         log: The log.
         answering: Whose tokens, which rights, which state, and what commands do.
-        name_of: Gives the type name of a payload.
+        encode: Gives the frame of a payload, for messages without a position.
         folded: Streams of which retention keeps every entry until there is a checkpoint.
         on_change: Called with what `Log.follow` gives.
     """
@@ -259,16 +94,17 @@ class Node:
         self,
         log: Log,
         answering: Answering,
-        name_of: Callable[[object], str],
+        encode: Callable[[object], str | bytes],
         folded: Callable[[], Sequence[str]],
         on_change: Callable[[frozenset[str] | None], None],
     ) -> None:
         self._log = log
         self._answering = answering
-        self._name_of = name_of
+        self._encode = encode
         self._folded = folded
         self._on_change = on_change
-        self._clients: set[_Client] = set()
+        self._clients: dict[Client, None] = {}
+        self._audience: Audience[Client] = Audience()
         self._pages: OrderedDict[_PageKey, asyncio.Task[EncodedPage]] = OrderedDict()
         self._tails: OrderedDict[str, Position] = OrderedDict()
         self._offers: dict[str, _Offer] = {}
@@ -318,22 +154,31 @@ class Node:
 
     async def serve(self, duplex: Duplex, session: ServerSession, request: Request) -> None:
         """Serves one client until its connection ends."""
-        client = _Client(self, duplex, session, request)
-        self._clients.add(client)
+        client = Client(self, duplex, session, request)
+        self._clients[client] = None
         self._is_empty.clear()
         try:
             await client.run()
         finally:
-            self._clients.discard(client)
+            self._audience.remove_all(session.channels, client)
+            del self._clients[client]
             if not self._clients:
                 self._is_empty.set()
 
-    def tell(self, channel: str, payload: object, *, but: _Client | None = None) -> None:
+    def tell(self, channel: str, payload: object, *, but: Client | None = None) -> None:
         """Writes a message without a position to every client of this node that hears the channel, except one."""
-        name = self._name_of(payload)
-        for client in list(self._clients):
+        frame = self._encode(payload)
+        for client in self._audience.of(channel):
             if client is not but and client.session.hears(channel):
-                client.perform(client.session.said(name, payload))
+                client.perform(client.session.said(frame))
+
+    def hear(self, channel: str, client: Client) -> None:
+        """Tells the client of changes of this channel from now on."""
+        self._audience.add(channel, client)
+
+    def unhear(self, channel: str, client: Client) -> None:
+        """Ends what `hear` began."""
+        self._audience.remove(channel, client)
 
     # --- questions ------------------------------------------------------------------------------------------------------
 
@@ -420,12 +265,23 @@ class Node:
                 self._everything += 1
                 self._generations.clear()
         self._on_change(changed)
-        for stream in changed or ():
-            self._begin_offer(stream)
-        left = changed if changed is None else changed - self._offers.keys()
-        if left is None or left:
+        if changed is None:
             for client in list(self._clients):
-                client.perform(client.session.changed(left))
+                client.perform(client.session.changed(None))
+            return
+        for stream in changed:
+            self._begin_offer(stream)
+        self._mark(changed - self._offers.keys())
+
+    def _mark(self, streams: Iterable[str]) -> None:
+        """Lets each client that hears one of these streams ask for its own page."""
+        found: dict[Client, list[str]] = {}
+        # Sorted, so that runs of the same seed are the same.
+        for stream in sorted(streams):
+            for client in self._audience.of(stream):
+                found.setdefault(client, []).append(stream)
+        for client, own in found.items():
+            client.perform(client.session.changed(own))
 
     def _begin_offer(self, stream: str) -> None:
         """Reads what is behind the newest page of a stream, for all clients that are there: most of them are.
@@ -435,7 +291,7 @@ class Node:
         offer = self._offers.get(stream)
         if offer is not None:
             offer.is_again = True
-        elif (at := self._tails.get(stream)) is not None and self._clients:
+        elif (at := self._tails.get(stream)) is not None:
             self._offers[stream] = _Offer(at)
             page = self.page(ReadPage(stream, at, PAGE_BYTES))
             page.add_done_callback(partial(self._offer, stream))
@@ -444,14 +300,12 @@ class Node:
         offer = self._offers.pop(stream)
         page = None if task.cancelled() or task.exception() is not None else task.result()
         takers = 0
-        for client in list(self._clients):
-            effects = None if page is None else client.session.offered(stream, offer.after, page)
-            if effects is None:
-                # It is elsewhere in the stream, or busy, or has no room: it asks for its own page.
-                effects = client.session.changed(frozenset({stream}))
-            else:
+        for client in self._audience.of(stream):
+            if page is not None and client.take(stream, offer.after, page):
                 takers += 1
-            client.perform(effects)
+            else:
+                # It is elsewhere in the stream, or busy, or has no room: it asks for its own page.
+                client.perform(client.session.changed((stream,)))
         if not takers:
             self._tails.pop(stream, None)
         if offer.is_again:

@@ -1,0 +1,42 @@
+"""`Duplex`: the role of a socket, which the shells of a server fill."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+__all__ = ["Disconnected", "Duplex"]
+
+
+class Disconnected(Exception):
+    """The other end is gone. Raised by `Duplex.send` and `Duplex.receive`."""
+
+
+class Duplex(Protocol):
+    """A socket, as a shell makes it."""
+
+    def send(self, frame: str | bytes) -> Coroutine[Any, Any, None]:
+        """Hands a frame over; returns when the socket takes more.
+
+        It does not wait while the socket takes the frame at once: most frames then cost no turn of the loop.
+
+        Raises:
+            Disconnected: the other end is gone.
+        """
+        ...
+
+    async def receive(self) -> str | bytes:
+        """Returns the next frame.
+
+        Raises:
+            Disconnected: the other end is gone.
+        """
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Closes politely."""
+        ...
+
+    def abort(self) -> None:
+        """Drops the connection."""
+        ...

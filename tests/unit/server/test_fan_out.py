@@ -1,0 +1,55 @@
+"""A server does little for each client that hears a message, and nothing for the others: counted in calls of Python functions."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+from benchmarks.fan_out import Crowd
+
+CEILING = 7
+"""Calls for one client: the client takes the page, the session, its place in the stream, the frame, the shell, and the socket's `send`."""
+
+
+def calls(act: Callable[[], object]) -> int:
+    count = 0
+
+    def see(_frame: FrameType, event: str, _: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    gc.collect()
+    gc.disable()
+    before = sys.getprofile()
+    sys.setprofile(see)
+    try:
+        act()
+    finally:
+        sys.setprofile(before)
+        gc.enable()
+    return count
+
+
+def counted(size: int, *, is_apart: bool = False) -> int:
+    """Returns the calls for one message in a server with so many clients."""
+    crowd = Crowd(size, is_apart=is_apart)
+    tell = crowd.tell_first if is_apart else crowd.tell
+    try:
+        tell(3)
+        return min(calls(tell) for _ in range(3))
+    finally:
+        crowd.close()
+
+
+def test_a_message_to_all_costs_a_few_calls_for_each_client_and_grows_with_nothing_else() -> None:
+    few, some, many = (counted(size) for size in (20, 60, 180))
+    assert (some - few) / 40 <= CEILING
+    assert (many - some) / 120 <= CEILING
+
+
+def test_a_message_costs_nothing_for_the_clients_that_do_not_hear_it() -> None:
+    few, many = (counted(size, is_apart=True) for size in (5, 100))
+    # A turn of the loop more or less is chance.
+    assert many <= few + 10
