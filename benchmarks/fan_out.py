@@ -35,6 +35,11 @@ class Said:
     text: str
 
 
+@attrs.frozen
+class Ready:
+    """Every client hears its stream, and nothing that came before is on its way."""
+
+
 class Crowd:
     """A server of ours with clients that hear one stream, or each a stream of its own. Their sockets count.
 
@@ -49,12 +54,14 @@ class Crowd:
     def __init__(self, count: int, *, is_apart: bool = False) -> None:
         types = protocol_v1()
         types.message("said")(Said)
+        types.message("ready")(Ready)
         channels = () if is_apart else ("all",)
         settings = SessionSettings(channels=channels, first_word=0.01)
         self._server = Server(types, log=MemoryLog(), settings=settings)
         self._loop = asyncio.new_event_loop()
         self.heard = [0] * count
         self._missing = 0
+        self._unready = count
         self._told = asyncio.Event()
         self._over = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -71,6 +78,9 @@ class Crowd:
             for stream in streams:
                 await self._server.publish(stream, Said(_TEXT))
             await asyncio.sleep(0.05)
+        for stream in streams:
+            await self._server.publish(stream, Ready())
+        await self._told.wait()
         self.heard[:] = [0] * count
 
     def _serve(self, number: int, *, is_apart: bool) -> Any:
@@ -93,6 +103,10 @@ class Crowd:
                 self.heard[number] += 1
                 self._missing -= 1
                 if not self._missing:
+                    self._told.set()
+            elif text is not None and text.startswith('{"type":"ready"'):
+                self._unready -= 1
+                if not self._unready:
                     self._told.set()
 
         scope = {
