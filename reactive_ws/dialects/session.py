@@ -20,9 +20,9 @@ The module is long because it defines and documents every record that a session 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 from msgspec import Struct
@@ -54,6 +54,7 @@ __all__ = [
     "Ready",
     "Refused",
     "Request",
+    "RunReader",
     "Session",
     "State",
     "Step",
@@ -516,6 +517,19 @@ class Session(Protocol):
 
     def tick(self, now: float) -> Step:
         """The deadline is reached."""
+        ...
+
+
+@runtime_checkable
+class RunReader(Protocol):
+    """A session that can read a run of frames in one call. Optional; it makes a flood cheaper."""
+
+    def received_run(self, frames: Iterable[str | bytes]) -> Sequence[Envelope[Any]]:
+        """Reads the first frames, if they are messages of the program and have the type of the newest message.
+
+        Returns:
+            A message for each of these frames, the one that `received` returns for it. `received` gets the frame after them.
+        """
         ...
 
 

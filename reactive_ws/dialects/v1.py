@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import starmap
 from typing import Any, ClassVar
 
@@ -184,6 +184,7 @@ class V1Session:
         self.capabilities = _FULL
         self._codec = codec
         self._decode = codec.decode
+        self._decode_run = codec.decode_run if isinstance(codec, JsonCodec) else None
         self._pings_plain = pings_plain
         self._phase = _Phase.GREETING
         self._is_greeting = False
@@ -237,6 +238,13 @@ class V1Session:
             return message
         found = read(self, message)
         return _with_repairs(message, found) if message.problems else found
+
+    def received_run(self, frames: Iterable[str | bytes]) -> Sequence[Envelope[Any]]:
+        """Returns the messages of the program in the first frames, if all have the type of the newest one."""
+        if self._decode_run is None or self._is_greeting:
+            return ()
+        found = self._decode_run(frames)
+        return () if found and self._readers[found[0].payload.__class__] is not None else found
 
     def ponged(self, now: float) -> Step:
         """The server lives, and its hello would be here."""
@@ -413,7 +421,8 @@ class V1Session:
         if isinstance(codec, JsonCodec):
             rows = tuple(row for row in codec.registry if row.name != "snapshot")
             types = Registry((*rows, MessageType("snapshot", SnapshotPart, Guarantee.CONTROL)))
-            self._decode = JsonCodec(types, subprotocol=codec.subprotocol).decode
+            own = JsonCodec(types, subprotocol=codec.subprotocol)
+            self._decode, self._decode_run = own.decode, own.decode_run
 
     def _resume(self, message: Envelope[Any]) -> Step:
         hello = self._hello or Hello()

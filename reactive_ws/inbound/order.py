@@ -17,7 +17,7 @@ It reads no clock, sends no `sync` and calls no handler: `accept`, `tick` and th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -183,20 +183,30 @@ class Inbound:
             return _NOTHING if self._is_seen(envelope) else (envelope,)
         return self._begin(stream, envelope.epoch or "", seq, envelope)
 
-    def follows(self, envelope: Envelope[Any]) -> bool:
-        """Takes the message if it is the next one of a stream in which nothing is missing; returns whether it did."""
-        stream = envelope.stream
-        cursor = self._cursors.get(stream)  # type: ignore[arg-type]
-        if (
-            cursor is None
-            or envelope.seq != cursor.seq + 1
-            or envelope.epoch != cursor.epoch
-            or cursor.held
-        ):
-            return False
-        cursor.seq += 1
-        self._moved[cursor.stream] = cursor
-        return True
+    def follow(self, envelopes: Sequence[Envelope[Any]], channel: str) -> int:
+        """Takes messages while each is the next one of a stream in which nothing is missing, is whole, and has this channel.
+
+        Returns:
+            How many it took.
+        """
+        cursor_of, moved = self._cursors.get, self._moved
+        # How many are left says how many were taken, so that no instruction counts them.
+        left: Any = iter(envelopes)
+        for envelope in left:
+            stream, seq = envelope.stream, envelope.seq
+            cursor = cursor_of(stream)
+            if (
+                cursor is None
+                or seq != cursor.seq + 1
+                or envelope.epoch != cursor.epoch
+                or envelope.channel != channel
+                or envelope.more
+                or cursor.held
+            ):
+                return len(envelopes) - int(left.__length_hint__()) - 1
+            cursor.seq = seq
+            moved[stream] = cursor
+        return len(envelopes)
 
     def skip(
         self, stream: str | None, epoch: str | None, seq: int | None, now: float

@@ -47,6 +47,7 @@ _AGENT = "reactive-ws (picows)"
 _LEAST_STATUS = 100
 """Smaller codes are those of SOCKS."""
 _STATUS = re.compile(r"\bstatus ([1-9][0-9]{2})\b")
+_TEXT_TYPE: Any = picows.WSMsgType.TEXT
 _CONTINUATION, _TEXT = picows.WSMsgType.CONTINUATION.value, picows.WSMsgType.TEXT.value
 _DATA = frozenset({_CONTINUATION, _TEXT, picows.WSMsgType.BINARY.value})
 _MAX_QUEUE = 16
@@ -204,18 +205,21 @@ class _Connection(picows_connection.ClientConnection):
         return super()
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
-        kind = int(frame.msg_type)
-        if kind not in _DATA:
-            self._picows.on_ws_frame(transport, frame)
-        elif (
-            kind == _TEXT
-            and frame.fin
-            and not (self._kind or frame.rsv1)
-            and frame.payload_size <= self._most
-        ):
-            self._add(_text(frame.get_payload_as_utf8_text))
+        # `frame.msg_type` makes a member of an enum, which costs more than the text; `int` of it costs as much again. picows
+        # itself refuses a frame that is larger than a message may be.
+        kind = frame.msg_type
+        if kind is _TEXT_TYPE and frame.fin and not (self._kind or frame.rsv1):
+            try:
+                text = frame.get_payload_as_utf8_text()
+            except UnicodeDecodeError as error:
+                raise _invalid_text(error) from None
+            if self.count is not None:
+                self.count(text)
+            self.arrived.append(text)
+        elif int(kind) in _DATA:
+            self._take_part(int(kind), frame)
         else:
-            self._take_part(kind, frame)
+            self._picows.on_ws_frame(transport, frame)
         if frame.last_in_buffer:
             self.tell()
         elif self.arrived and not self._is_due:
@@ -245,7 +249,10 @@ class _Connection(picows_connection.ClientConnection):
             return
         message = b"".join(self._parts)
         kind, self._kind, self._parts, self._size = self._kind, 0, [], 0
-        self._add(_text(message.decode) if kind == _TEXT else message)
+        try:
+            self._add(message.decode() if kind == _TEXT else message)
+        except UnicodeDecodeError as error:
+            raise _invalid_text(error) from None
 
     def _add(self, message: str | bytes) -> None:
         if self.count is not None:
@@ -285,13 +292,10 @@ class _Connection(picows_connection.ClientConnection):
             self.writable()
 
 
-def _text(read: Callable[[], str]) -> str:
-    try:
-        return read()
-    except UnicodeDecodeError as error:
-        raise picows.WSProtocolError(
-            picows.WSCloseCode.INVALID_TEXT, f"{error.reason} at position {error.start}"
-        ) from None
+def _invalid_text(error: UnicodeDecodeError) -> Exception:
+    reason = f"{error.reason} at position {error.start}"
+    found: Exception = picows.WSProtocolError(picows.WSCloseCode.INVALID_TEXT, reason)
+    return found
 
 
 def _violation(text: str) -> Exception:

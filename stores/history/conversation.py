@@ -15,6 +15,7 @@ import attrs
 import msgspec
 
 from reactive_ws.outbox import DeliveryStatus
+from reactive_ws.wire import Envelope
 
 from ..collections import GrowingText
 from ..wire import ChatSnapshot, Message, MessageResponse
@@ -170,8 +171,8 @@ def all_answered(
 def continued(
     state: Conversation,
     session_id: str,
-    responses: Sequence[MessageResponse],
-    epochs: Sequence[str | None],
+    said: Sequence[Envelope[MessageResponse]],
+    usual: str | None,
     latest: float,
 ) -> Conversation | None:
     """Applies responses as `all_answered` does, if all only add to the end and `doubts` has no question about any; else None.
@@ -181,17 +182,14 @@ def continued(
     Args:
         state: What was.
         session_id: The session of the responses.
-        responses: In order.
-        epochs: Of each response.
+        said: The responses, in order.
+        usual: The epoch of those that name none.
         latest: The latest date that is not strange; see `doubts.latest_likely`.
     """
     new: dict[str, Entry] = {}
-    era, newest = state.era, state.newest_sequence
-    for said_in in epochs:
-        if said_in != state.epoch and said_in is not None:
-            return None
-    for response in responses:
-        message = response.message
+    era, newest, current = state.era, state.newest_sequence, state.epoch
+    for envelope in said:
+        message = envelope.payload.message
         sequence, date = message.sequence, message.timestamp
         if (
             not sequence
@@ -199,11 +197,12 @@ def continued(
             or not isinstance(date, float)
             or not 0.0 <= date <= latest
             or message.session_id != session_id
+            or ((epoch := envelope.epoch or usual) != current and epoch is not None)
         ):
             return None
         new[message.id] = Entry(message, era)
         newest = sequence
-    if len(new) != len(responses) or state.timeline.knows_any(new.keys()):
+    if len(new) != len(said) or state.timeline.knows_any(new.keys()):
         return None
     return _with_new(state, new)
 

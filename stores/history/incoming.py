@@ -6,6 +6,7 @@ It finds out what fits and what is strange, reports that, and leaves the change 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
@@ -102,24 +103,18 @@ class Incoming:
         self._all_answered((envelope,))
 
     def _all_answered(self, envelopes: Sequence[Envelope[MessageResponse]]) -> None:
-        # Two lists, because a pair for each message is work for the garbage collector.
-        sessions: dict[str, tuple[list[MessageResponse], list[str | None]]] = {}
-        usual = self._epoch.get()
+        sessions: defaultdict[str, list[Envelope[MessageResponse]]] = defaultdict(list)
         for envelope in envelopes:
-            response = envelope.payload
-            found = sessions.get(response.session_id)
-            if found is None:
-                found = sessions[response.session_id] = [], []
-            found[0].append(response)
-            found[1].append(envelope.epoch or usual)
+            sessions[envelope.payload.session_id].append(envelope)
+        usual = self._epoch.get()
         latest = latest_likely(self._clock)
-        for session_id, (responses, epochs) in sessions.items():
+        for session_id, said in sessions.items():
             before = self._get(session_id)
-            after = continued(before, session_id, responses, epochs, latest)
+            after = continued(before, session_id, said, usual, latest)
             if after is None:
-                for response in dubious(responses, before, latest):
+                for response in dubious([one.payload for one in said], before, latest):
                     self._doubt(response)
-            self._change(session_id, _with_all(responses, epochs, before, after))
+            self._change(session_id, _with_all(said, usual, before, after))
 
     def _doubt(self, response: MessageResponse) -> None:
         for doubt in doubts_about(response, self._get(response.session_id), self._clock):
@@ -181,8 +176,8 @@ class Incoming:
 
 
 def _with_all(
-    responses: list[MessageResponse],
-    epochs: list[str | None],
+    said: Sequence[Envelope[MessageResponse]],
+    usual: str | None,
     before: Conversation,
     after: Conversation | None,
 ) -> Callable[[Conversation], Conversation]:
@@ -191,6 +186,6 @@ def _with_all(
     def change(now: Conversation) -> Conversation:
         if now is before and after is not None:
             return after
-        return all_answered(now, zip(responses, epochs, strict=True))
+        return all_answered(now, ((one.payload, one.epoch or usual) for one in said))
 
     return change

@@ -5,6 +5,7 @@ It owns no store and sends nothing; `sessions` does.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -222,12 +223,21 @@ def activated(state: SessionsState, session_id: str) -> SessionsState:
 
 
 def touched(
-    state: SessionsState, session_id: str, panel_id: str | None, now: datetime
+    state: SessionsState, spoken: Iterable[tuple[str, str | None]], now: datetime
 ) -> SessionsState:
-    """Something was said in a session, perhaps about a panel."""
-    activity = state.last_activity.set(session_id, now)
-    quiet = state.quiet.without(session_id)
-    panels = state.panel_activity if panel_id is None else state.panel_activity.set(panel_id, now)
+    """Something was said in sessions, each perhaps about a panel.
+
+    Args:
+        state: What was.
+        spoken: Ids of a session and of a panel, or None.
+        now: When.
+    """
+    activity, panels, quiet = state.last_activity, state.panel_activity, state.quiet
+    for session_id, panel_id in spoken:
+        activity = activity.set(session_id, now)
+        quiet = quiet.without(session_id)
+        if panel_id is not None:
+            panels = panels.set(panel_id, now)
     # Written out, because each message that comes alone pays for `attrs.evolve`.
     return SessionsState(
         state.roster,

@@ -167,28 +167,24 @@ class Sessions:
         now = self._clock()
         state = self._store.get()
         roster, gone, is_loaded = state.roster, self._gone, state.is_loaded
-        spoken: dict[tuple[str, str | None], None] = {}
+        spoken = {
+            (response.session_id, response.message.panel_id): None
+            for envelope in envelopes
+            for response in (envelope.payload,)
+        }
         strange: dict[str, None] = {}
         is_any_known = False
-        for envelope in envelopes:
-            response = envelope.payload
-            session_id = response.session_id
+        for session_id, panel_id in tuple(spoken):
             if session_id in roster:
                 is_any_known = True
             elif session_id in gone:
-                continue
+                del spoken[session_id, panel_id]
             elif is_loaded:
                 strange[session_id] = None
-            spoken[session_id, response.message.panel_id] = None
-
-        def change(state: SessionsState) -> SessionsState:
-            for session_id, panel_id in spoken:
-                state = touched(state, session_id, panel_id, now)
-            return state
-
         for session_id in strange:
             self._doubt(session_id)
-        self._store.update(change)
+        if spoken:
+            self._store.update(lambda state: touched(state, spoken, now))
         if is_any_known:
             self._idle.wait()
 
@@ -284,7 +280,7 @@ class Sessions:
     def touch(self, session_id: str, panel_id: str | None = None) -> None:
         """Notes that something happened in a session now, perhaps about a panel."""
         now = self._clock()
-        self._store.update(lambda state: touched(state, session_id, panel_id, now))
+        self._store.update(lambda state: touched(state, ((session_id, panel_id),), now))
         if session_id in self._store.get().roster:
             self._idle.wait()
 

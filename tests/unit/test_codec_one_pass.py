@@ -66,6 +66,32 @@ def test_one_pass_and_the_long_way_agree(
     assert [outcome(codec, first), outcome(codec, first)] == [expected, expected]
 
 
+@given(st.lists(st.tuples(types, fields), min_size=1, max_size=5), st.sampled_from([1, 2]))
+def test_a_run_is_read_as_its_frames_are(
+    rows: list[tuple[str, dict[str, Any]]], times: int
+) -> None:
+    codec = JsonCodec(agent_chat())
+    frames = [json.dumps({"type": kind, **rest}) for kind, rest in rows for _ in range(times)]
+    for frame in frames:
+        expected = [outcome(codec, it) for it in frames]
+        outcome(codec, frame)
+        found = codec.decode_run(iter(frames))
+        assert found == expected[: len(found)]
+
+
+def test_a_run_ends_before_the_first_frame_that_one_pass_does_not_read() -> None:
+    codec = JsonCodec(agent_chat())
+    frame = '{"type":"session.closed","payload":{"sessionId":"a"}}'
+    assert codec.decode_run([frame]) == []
+    codec.decode(frame)
+    assert codec.decode_run([frame]) == []
+    codec.decode(frame)
+    others = ['{"type":"session.closed"', '{"type":"pong"}', b"binary", frame.replace('"a"', "1")]
+    for other in others:
+        found = codec.decode_run([frame, frame, other, frame])
+        assert found == [codec.decode(frame)] * 2
+
+
 @pytest.mark.parametrize(
     "frame",
     [

@@ -5,6 +5,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from reactive_ws.connection.logbook import Logbook
 from reactive_ws.connection.metrics import Counters
 from reactive_ws.connection.record import ErrorKind
@@ -81,6 +84,108 @@ def test_messages_in_a_row_are_handled_together_and_in_order_with_the_others() -
     rig = Rig()
     rig.burst(closed(1), closed(2), TYPING, closed(3), closed(4), closed(5))
     assert rig.got == [["s1", "s2"], "typing", ["s3", "s4", "s5"]]
+
+
+def numbered(number: int, seq: int, rest: str = "", stream: str = "s", epoch: str = "e") -> str:
+    position = f'"stream":"{stream}","epoch":"{epoch}","seq":{seq}{rest}'
+    return f'{{"type":"session.closed",{position},"payload":{{"sessionId":"s{number}"}}}}'
+
+
+ANY_FRAME = st.one_of(
+    *[st.builds(numbered, st.integers(0, 9), st.integers(1, 12)) for _ in range(3)],
+    st.builds(
+        numbered,
+        st.integers(0, 9),
+        st.integers(1, 12),
+        st.sampled_from(
+            [
+                "",
+                ',"channel":"elsewhere"',
+                ',"channel":"session.closed"',
+                ',"more":true',
+                ',"problems":["made up"]',
+                ',"id":"one"',
+                ',"type":"typing"',
+                ',"timestamp":"yesterday"',
+            ]
+        ),
+        st.sampled_from("st"),
+        st.sampled_from("ef"),
+    ),
+    st.builds(closed, st.integers(0, 9)),
+    st.sampled_from(
+        [TYPING, "<html>", b"binary", '{"type":"session.closed"}', '{"type":"nobody.knows"}']
+    ),
+)
+
+
+def taken(frames: Sequence[str | bytes], *, is_together: bool) -> Any:
+    """Returns what a receiver made of frames that came together, or one after the other."""
+    rig = Rig()
+    waiting: deque[str | bytes] = deque()
+    for part in [frames] if is_together else [[frame] for frame in frames]:
+        waiting.extend(part)
+        while waiting:
+            rig.receiver.burst(waiting)
+    receiver, counters = rig.receiver, rig.receiver._counters
+    got = [one for it in rig.got for one in (it if isinstance(it, list) else [it])]
+    counts = counters.messages_received, counters.bytes_received, counters.messages_rejected
+    inbound = receiver.inbound
+    held = {name: [*cursor.held] for name, cursor in inbound._cursors.items()}
+    positions = dict(receiver.positions.get())
+    # A gap is reported at the end of its burst.
+    problems = sorted(map(str, rig.problems))
+    return got, problems, counts, inbound.duplicates, inbound.gaps, held, positions
+
+
+@given(
+    st.lists(ANY_FRAME, max_size=30),
+    st.integers(0, 40).map(lambda count: [closed(count, seq) for seq in range(1, count)]),
+)
+def test_frames_that_come_together_have_the_effect_of_frames_that_come_alone(
+    odd: list[str | bytes], usual: list[str | bytes]
+) -> None:
+    for frames in ([*usual, *odd], [*odd, *usual], [*usual, *odd, *usual]):
+        assert taken(frames, is_together=True) == taken(frames, is_together=False)
+
+
+def test_messages_that_follow_each_other_are_read_in_one_call() -> None:
+    rig = Rig()
+    reads: list[int] = []
+    read = rig.receiver._read_run
+    assert read is not None
+
+    def counted(frames: Any) -> Any:
+        found = read(frames)
+        reads.append(len(found))
+        return found
+
+    rig.receiver._read_run = counted
+    rig.burst(*[closed(number, number) for number in range(1, 61)])
+    rig.burst(*[closed(number, number) for number in range(61, 121)])
+    # The first of all goes the long way, which makes the decoder of its type; the second begins the run.
+    assert reads == [0, 58, 59]
+    assert [len(run) for run in rig.got] == [60, 60]
+
+
+def test_a_burst_ends_in_time_when_a_run_is_broken_by_handlers_that_take_long() -> None:
+    rig = Rig()
+    now = [0.0]
+    rig.receiver.clock = lambda: now[0]
+
+    def slow(_: Envelope[Any]) -> None:
+        now[0] += 0.0015
+
+    rig.dispatcher.on_channel("elsewhere", lambda _, envelope: slow(envelope))
+    rig.burst(closed(1, 1))
+    others = [numbered(seq, seq, ',"channel":"elsewhere"') for seq in range(3, 30)]
+    frames: deque[str | bytes] = deque([closed(2, 2), *others])
+    assert rig.receiver.burst(frames).has_more
+    assert now[0] == 0.003
+    assert [*frames] == others[2:]
+    while frames:
+        rig.receiver.burst(frames)
+    assert rig.receiver.positions.get()["s"].seq == 29
 
 
 def test_a_run_ends_with_its_burst_and_one_alone_is_no_run() -> None:

@@ -28,6 +28,10 @@ _HEADERS = {126: 4, 127: 10}
 """Bytes of a header whose second byte says that the size follows."""
 
 
+_peek = struct.Struct("!BBH").unpack_from
+"""Returns the two bytes of a header, and the two after them as one number."""
+
+
 class Splitter:
     """The bytes of one connection after its handshake.
 
@@ -78,6 +82,26 @@ class Splitter:
         message, max_size = self._message, self._max_size
         at, end = 0, len(data)
         while True:
+            # The usual frame, written out: a text below 64 KiB that is here whole. The long way below would find the same in
+            # twice as many instructions. `tests/unit/test_frames.py` sends the same bytes through both.
+            last = -1 if self._is_in_fragments else end - 4
+            while at <= last:
+                head, size, longer = _peek(data, at)
+                if size < 126:
+                    stop = at + 2 + size
+                elif size == 126:
+                    size = longer
+                    stop = at + 4 + size
+                else:
+                    break
+                if head != _TEXT or stop > end or size > max_size:
+                    break
+                try:
+                    text = data[stop - size : stop].decode()
+                except UnicodeDecodeError:
+                    break
+                message(text)
+                at = stop
             start = at + 2
             if start > end:
                 return self._wait(data, at, 2)
