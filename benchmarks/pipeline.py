@@ -12,6 +12,7 @@ and keeps everything that it received:
     ours           service -> codec -> order -> dispatcher -> history store -> keyed select -> callback
     picows         the limit again, with the callbacks of `picows`; `picows_recv` through its `recv`
     ours_picows    ours over `picows.websockets`, as the extra `fast` installs it
+    aiohttp_again  the client of aiohttp and `json.loads`, with a loop that connects again; `picows_again` the same with picows
     socketio       the client of python-socketio with an event handler, from the same server, which speaks its protocol then
 
 The time is the CPU time of the process. The server always has more frames, so the client never waits on an idle machine.
@@ -231,6 +232,8 @@ WAYS: dict[str, Callable[[Work], Awaitable[float]]] = {
     "picows": other_clients.picows,
     "picows_recv": other_clients.picows_recv,
     "ours_picows": ours_picows,
+    "aiohttp_again": other_clients.aiohttp_again,
+    "picows_again": other_clients.picows_again,
     "socketio": other_clients.socketio,
 }
 _IS_MISSING = 3
@@ -266,13 +269,13 @@ def rows(rounds: int, *, count: int) -> Iterator[Metric]:
         way: [took / count * 1e6 for took in seconds]
         for way, seconds in run(tuple(WAYS), count=count, rounds=rounds).items()
     }
-    usual = ("ours", "receive", "bare", "hand", "hand_msgspec", "socketio")
+    usual = ("ours", "receive", "bare", "hand", "hand_msgspec", "aiohttp_again", "socketio")
     targets = {"hand": 2.0, "bare": 2.0}
     found = {way: samples[way] for way in usual if way in samples}
     yield Metric("pipeline", "us/frame", found, targets)
     if "ours_picows" in samples:
         fast = {"ours": samples["ours_picows"]} | {
-            way: samples[way] for way in ("picows", "picows_recv", "bare", "hand")
+            way: samples[way] for way in ("picows", "picows_recv", "picows_again", "bare", "hand")
         }
         yield Metric("pipeline_picows", "us/frame", fast, {"bare": 2.5, "hand": 2.5})
 

@@ -4,7 +4,8 @@
 //
 // Cases take turns, round after round, as in `timing.py`; every result is checked.
 
-import { batch, computed, effect, signal } from "@preact/signals-core";
+import * as alien from "alien-signals";
+import * as preact from "@preact/signals-core";
 import { atom, listenKeys, map } from "nanostores";
 import { BasicIndex, createCollection, createLiveQueryCollection, eq } from "@tanstack/db";
 import { BehaviorSubject, Subject, distinctUntilChanged, from, map as rxMap, switchMap } from "rxjs";
@@ -73,9 +74,14 @@ const writers = {
     return (value) => store.set(value);
   },
   "preact signals"(count, see) {
-    const one = signal(0);
-    for (let number = 0; number < count; number += 1) effect(() => { one.value; see(); });
+    const one = preact.signal(0);
+    for (let number = 0; number < count; number += 1) preact.effect(() => { one.value; see(); });
     return (value) => { one.value = value; };
+  },
+  "alien-signals"(count, see) {
+    const one = alien.signal(0);
+    for (let number = 0; number < count; number += 1) alien.effect(() => { one(); see(); });
+    return (value) => one(value);
   },
   rxjs(count, see) {
     const subject = new BehaviorSubject(0);
@@ -158,20 +164,46 @@ function selecting(count) {
   };
 }
 
+// --- the libraries of graphs: a signal is read by a call without arguments, and written by one with a value -------------------
+
+const libraries = {
+  "preact signals": {
+    signal(value) {
+      const one = preact.signal(value);
+      return (...given) => (given.length ? (one.value = given[0]) : one.value);
+    },
+    computed(compute) {
+      const one = preact.computed(compute);
+      return () => one.value;
+    },
+    effect: preact.effect,
+    batch: preact.batch,
+  },
+  "alien-signals": {
+    signal: alien.signal,
+    computed: alien.computed,
+    effect: alien.effect,
+    batch(work) {
+      alien.startBatch();
+      try { work(); } finally { alien.endBatch(); }
+    },
+  },
+};
+
 // --- cellx ---------------------------------------------------------------------------------------------------------------
 
-function cellx(layers) {
+function cellx(who, { signal, computed, effect, batch }, layers) {
   const start = [1, 2, 3, 4].map((value) => signal(value));
   let row = start;
   for (let layer = 0; layer < layers; layer += 1) {
     const [one, two, three, four] = row;
     row = [
-      computed(() => two.value),
-      computed(() => one.value - three.value),
-      computed(() => two.value + four.value),
-      computed(() => three.value),
+      computed(() => two()),
+      computed(() => one() - three()),
+      computed(() => two() + four()),
+      computed(() => three()),
     ];
-    for (const node of row) effect(() => { node.value; });
+    for (const node of row) effect(() => { node(); });
   }
   const fold = (values) => {
     let [one, two, three, four] = values;
@@ -181,11 +213,11 @@ function cellx(layers) {
     return [one, two, three, four].join();
   };
   const turn = (values) => {
-    batch(() => values.forEach((value, at) => { start[at].value = value; }));
-    expect(row.map((node) => node.value).join(), fold(values), "cellx");
+    batch(() => values.forEach((value, at) => { start[at](value); }));
+    expect(row.map((node) => node()).join(), fold(values), "cellx");
   };
   return {
-    who: `preact signals derived_cellx_${layers}`,
+    who: `${who} derived_cellx_${layers}`,
     operations: 1,
     run() { turn([4, 3, 2, 1]); turn([1, 2, 3, 4]); },
     check() {},
@@ -201,116 +233,116 @@ function busy() {
 }
 
 // Writes `head` so often; `node` must have the value wanted after each write, and its one effect must run for each.
-function counting(name, head, node, writes, wanted) {
+function counting(name, effect, head, node, writes, wanted) {
   let calls = 0;
-  effect(() => { node.value; calls += 1; });
+  effect(() => { node(); calls += 1; });
   return () => {
-    head.value = 1;
-    expect(node.value, wanted(1), name);
+    head(1);
+    expect(node(), wanted(1), name);
     calls = 0;
     for (let number = 0; number < writes; number += 1) {
-      head.value = number;
-      expect(node.value, wanted(number), name);
+      head(number);
+      expect(node(), wanted(number), name);
     }
     expect(calls, writes, name);
   };
 }
 
 const graphs = {
-  avoidable() {
+  avoidable({ signal, computed, effect }) {
     const head = signal(0);
     let runs = 0;
-    const one = computed(() => head.value);
-    const two = computed(() => { one.value; return 0; });
-    const three = computed(() => { runs += 1; busy(); return two.value + 1; });
-    const four = computed(() => three.value + 2);
-    const five = computed(() => four.value + 3);
-    effect(() => { five.value; busy(); });
+    const one = computed(() => head());
+    const two = computed(() => { one(); return 0; });
+    const three = computed(() => { runs += 1; busy(); return two() + 1; });
+    const four = computed(() => three() + 2);
+    const five = computed(() => four() + 3);
+    effect(() => { five(); busy(); });
     return () => {
-      head.value = 1;
-      expect(five.value, 6, "avoidable");
+      head(1);
+      expect(five(), 6, "avoidable");
       const before = runs;
       for (let number = 0; number < 1000; number += 1) {
-        head.value = number;
-        expect(five.value, 6, "avoidable");
+        head(number);
+        expect(five(), 6, "avoidable");
       }
       expect(runs, before, "avoidable");
     };
   },
-  broad() {
+  broad({ signal, computed, effect }) {
     const head = signal(0);
     let last = head;
     let calls = 0;
     for (let offset = 0; offset < 50; offset += 1) {
-      const current = computed(() => head.value + offset);
-      const next = computed(() => current.value + 1);
-      effect(() => { next.value; calls += 1; });
+      const current = computed(() => head() + offset);
+      const next = computed(() => current() + 1);
+      effect(() => { next(); calls += 1; });
       last = next;
     }
     return () => {
-      head.value = 1;
+      head(1);
       calls = 0;
       for (let number = 0; number < 50; number += 1) {
-        head.value = number;
-        expect(last.value, number + 50, "broad");
+        head(number);
+        expect(last(), number + 50, "broad");
       }
       expect(calls, 50 * 50, "broad");
     };
   },
-  deep() {
+  deep({ signal, computed, effect }) {
     const head = signal(0);
     let current = head;
     for (let layer = 0; layer < 50; layer += 1) {
       const before = current;
-      current = computed(() => before.value + 1);
+      current = computed(() => before() + 1);
     }
-    return counting("deep", head, current, 50, (number) => 50 + number);
+    return counting("deep", effect, head, current, 50, (number) => 50 + number);
   },
-  diamond() {
+  diamond({ signal, computed, effect }) {
     const head = signal(0);
-    const middle = Array.from({ length: 5 }, () => computed(() => head.value + 1));
-    const total = computed(() => middle.reduce((sum, node) => sum + node.value, 0));
-    return counting("diamond", head, total, 500, (number) => (number + 1) * 5);
+    const middle = Array.from({ length: 5 }, () => computed(() => head() + 1));
+    const total = computed(() => middle.reduce((sum, node) => sum + node(), 0));
+    return counting("diamond", effect, head, total, 500, (number) => (number + 1) * 5);
   },
-  mux() {
+  mux({ signal, computed, effect }) {
     const heads = Array.from({ length: 100 }, () => signal(0));
-    const whole = computed(() => Object.fromEntries(heads.map((head, at) => [at, head.value])));
+    const whole = computed(() => Object.fromEntries(heads.map((head, at) => [at, head()])));
     const split = heads.map((_, at) => {
-      const picked = computed(() => whole.value[at]);
-      return computed(() => picked.value + 1);
+      const picked = computed(() => whole()[at]);
+      return computed(() => picked() + 1);
     });
-    for (const node of split) effect(() => { node.value; });
+    for (const node of split) effect(() => { node(); });
     return () => {
       for (const factor of [1, 2]) {
         for (let number = 0; number < 10; number += 1) {
-          heads[number].value = number * factor;
-          expect(split[number].value, number * factor + 1, "mux");
+          heads[number](number * factor);
+          expect(split[number](), number * factor + 1, "mux");
         }
       }
     };
   },
-  triangle() {
+  triangle({ signal, computed, effect }) {
     const head = signal(0);
     const nodes = [];
     let current = head;
     for (let layer = 0; layer < 10; layer += 1) {
       const before = current;
       nodes.push(before);
-      current = computed(() => before.value + 1);
+      current = computed(() => before() + 1);
     }
-    const total = computed(() => nodes.reduce((sum, node) => sum + node.value, 0));
-    return counting("triangle", head, total, 100, (number) => 45 + 10 * number);
+    const total = computed(() => nodes.reduce((sum, node) => sum + node(), 0));
+    return counting("triangle", effect, head, total, 100, (number) => 45 + 10 * number);
   },
 };
 
-function kairo(name) {
-  const run = graphs[name]();
-  return { who: `preact signals derived_kairo_${name}`, operations: 1, run, check() {} };
+function kairo(who, library, name) {
+  const run = graphs[name](library);
+  return { who: `${who} derived_kairo_${name}`, operations: 1, run, check() {} };
 }
 
 // --- static rectangular graphs: every node adds up some of the row before ---------------------------------------------------
 
-function rectangle(name, width, layers, fan, writes) {
+function rectangle(who, { signal, computed, effect }, name, width, layers, fan, writes) {
   const values = Array.from({ length: width }, (_, at) => at);
   const signals = values.map((value) => signal(value));
   const below = (node) => Array.from({ length: fan }, (_, at) => (node + at) % width);
@@ -321,23 +353,23 @@ function rectangle(name, width, layers, fan, writes) {
     const before = row;
     row = before.map((_, node) => {
       const sources = below(node).map((at) => before[at]);
-      return computed(() => sources.reduce((sum, source) => sum + source.value, 0));
+      return computed(() => sources.reduce((sum, source) => sum + source(), 0));
     });
   }
-  for (const node of row) effect(() => { node.value; });
+  for (const node of row) effect(() => { node(); });
   let turn = 0;
   let found = 0;
   return {
-    who: `preact signals derived_static_${name}`,
+    who: `${who} derived_static_${name}`,
     operations: 1,
     run() {
       turn += 1;
       for (let number = 0; number < writes; number += 1) {
         const at = number % width;
         values[at] = number + at + turn;
-        signals[at].value = values[at];
+        signals[at](values[at]);
       }
-      found = row.reduce((sum, node) => sum + node.value, 0);
+      found = row.reduce((sum, node) => sum + node(), 0);
     },
     check() {
       let line = values;
@@ -461,12 +493,18 @@ for (const count of quick ? [1000] : [1000, 10_000, 100_000]) {
 for (const count of quick ? [100, 1000] : [100, 1000, 10_000]) {
   Object.assign(results, interleave([selecting(count)]));
 }
-for (const layers of [10, 16, ...(quick ? [] : [1000, 2500])]) {
-  Object.assign(results, interleave([cellx(layers)]));
+function everyLibrary(build) {
+  const cases = Object.entries(libraries).map(([who, library]) => build(who, library));
+  Object.assign(results, interleave(cases));
 }
-for (const name of Object.keys(graphs)) Object.assign(results, interleave([kairo(name)]));
-Object.assign(results, interleave([rectangle("1000x5", 1000, 5, 25, 30)]));
-Object.assign(results, interleave([rectangle("500x3", 500, 3, 5, 5)]));
+for (const layers of [10, 16, ...(quick ? [] : [1000, 2500])]) {
+  everyLibrary((who, library) => cellx(who, library, layers));
+}
+for (const name of Object.keys(graphs)) {
+  everyLibrary((who, library) => kairo(who, library, name));
+}
+everyLibrary((who, library) => rectangle(who, library, "1000x5", 1000, 5, 25, 30));
+everyLibrary((who, library) => rectangle(who, library, "500x3", 500, 3, 5, 5));
 for (const count of quick ? [1000] : [1000, 10_000, 100_000]) {
   for (const [who, build] of Object.entries(views)) {
     const writes = who === "rxjs" ? 4 : 100;

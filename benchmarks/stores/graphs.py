@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from benchmarks.stores import signal_libraries
 from benchmarks.timing import Case, Metric, Run, metric
-from reactive_ws import Domain, Store, batch, derived_all
+from reactive_ws import Domain, Store, batch, derived, derived_all
 
 __all__ = ["KAIRO", "Ours", "Reaktiv", "cellx_rows", "kairo_rows", "static_rows"]
 
@@ -28,6 +28,10 @@ class Library(Protocol):
     def batched(self, work: Callable[[], None]) -> None: ...
 
 
+_MOST = 6
+"""Sources that `derived` documents; `derived_all` takes any number."""
+
+
 class Ours:
     """Stores, derived values and observers."""
 
@@ -41,7 +45,12 @@ class Ours:
         return store.get, store.set
 
     def computed(self, sources: list[Read], function: Callable[..., Any]) -> Read:
-        node = derived_all([self.nodes[it] for it in sources], lambda values: function(*values))
+        nodes = [self.nodes[it] for it in sources]
+        if len(nodes) <= _MOST:
+            several: Callable[..., Any] = derived
+            node = several(*nodes, function)
+        else:
+            node = derived_all(nodes, lambda values: function(*values))
         self.nodes[node.get] = node
         return node.get
 
