@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reactive_ws.connection.logbook import Logbook
 from reactive_ws.connection.metrics import Counters
 from reactive_ws.connection.record import ErrorKind
-from reactive_ws.dialects import V1, Opening
+from reactive_ws.dialects import V1, Opening, RunReader
 from reactive_ws.engine.domain import Domain
 from reactive_ws.inbound.dispatcher import Dispatcher
 from reactive_ws.inbound.receiver import Burst, Receiver
@@ -166,6 +166,43 @@ def test_messages_that_follow_each_other_are_read_in_one_call() -> None:
     # The first of all goes the long way, which makes the decoder of its type; the second begins the run.
     assert reads == [0, 58, 59]
     assert [len(run) for run in rig.got] == [60, 60]
+
+
+class ForeignCodec:
+    """A codec of the program, which knows no runs."""
+
+    subprotocol = None
+
+    def __init__(self) -> None:
+        self.inner = JsonCodec(agent_chat(), subprotocol=None)
+
+    def encode(self, envelope: Envelope[Any]) -> str | bytes:
+        return self.inner.encode(envelope)
+
+    def decode(self, frame: str | bytes) -> Envelope[Any]:
+        return self.inner.decode(frame)
+
+
+def test_frames_of_a_codec_that_knows_no_runs_are_read_one_by_one() -> None:
+    rig = Rig()
+    session = V1(codec=ForeignCodec()).session()
+    session.opened(Opening(), 0.0)
+    rig.receiver.begin(session)
+    rig.burst(*[closed(number, number) for number in range(1, 4)])
+    assert rig.got == [["s1", "s2", "s3"]]
+    assert session.received_run([closed(4, 4)]) == ()
+
+
+def test_messages_of_the_connection_are_in_no_run() -> None:
+    codec = JsonCodec(agent_chat(), subprotocol=None)
+    session = V1(codec=codec).session()
+    session.opened(Opening(), 0.0)
+    assert isinstance(session, RunReader)
+    pong = '{"type":"pong","payload":{},"id":"one"}'
+    codec.decode(pong)
+    codec.decode(pong)
+    assert len(codec.decode_run([pong])) == 1
+    assert session.received_run([pong]) == ()
 
 
 def test_a_burst_ends_in_time_when_a_run_is_broken_by_handlers_that_take_long() -> None:
