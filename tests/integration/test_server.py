@@ -50,6 +50,14 @@ class TodoAdded(msgspec.Struct, frozen=True):
     title: str
 
 
+class CountAsk(msgspec.Struct, frozen=True):
+    number: int
+
+
+class CountAnswer(msgspec.Struct, frozen=True):
+    count: int
+
+
 @attrs.frozen
 class TodoList:
     titles: tuple[str, ...] = ()
@@ -567,6 +575,35 @@ def test_a_publisher_elsewhere_reaches_clients_and_a_name_counts_once(
             assert (await server.read(server.todos)).titles == ("a",)  # type: ignore[attr-defined]
 
     run(check())
+
+
+@pytest.mark.parametrize("guarantee", [Guarantee.AT_LEAST_ONCE, Guarantee.AT_MOST_ONCE])
+def test_a_request_gets_what_the_handler_returned(guarantee: Guarantee) -> None:
+    registry = protocol_v1()
+    registry.message("count.ask", guarantee=guarantee)(CountAsk)
+    server = Server(registry)
+    asked: list[int] = []
+
+    @server.command(CountAsk)
+    def ask(question: CountAsk, _: Context) -> CountAnswer | None:
+        asked.append(question.number)
+        return CountAnswer(question.number + 1) if question.number else None
+
+    async def check() -> None:
+        async with server.serve(port=0) as url:
+            domain = Domain("asks")
+            async with WebSocketService(
+                url, registry=registry, domain=domain, proxy=None
+            ) as service:
+                service.send(CountAsk(0))  # the handler has no reply to it
+                answers = [
+                    await service.request(CountAsk(number), reply=CountAnswer, timeout=30)
+                    for number in (1, 2)
+                ]
+            assert answers == [CountAnswer(2), CountAnswer(3)]
+            assert asked == [0, 1, 2]
+
+    asyncio.run(check())
 
 
 def test_a_client_gets_the_state_and_then_what_follows() -> None:

@@ -766,8 +766,11 @@ class ServerSession:
                 after=result.after,
             )
             self._say("error", error)
-        elif isinstance(result, Accepted) and envelope.id is not None and is_sure:
-            self._acknowledge({envelope.id: Outcome(True, result.reply, result.positions)})
+        elif isinstance(result, Accepted) and envelope.id is not None:
+            # A question of an at-most-once type is answered, too. Without a reply its client waits for nothing.
+            has_reply = result.reply is not None and len(envelope.id) <= MAX_ID_LENGTH
+            if is_sure or has_reply:
+                self._acknowledge({envelope.id: Outcome(True, result.reply, result.positions)})
 
     def _outcomes(self, pending: Sequence[str]) -> Generator[Question, Any, dict[str, Outcome]]:
         found: dict[str, Outcome] = {}
