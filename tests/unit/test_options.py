@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from reactive_ws.editing import OptimisticStore, at, part, produce
+from reactive_ws.engine import batch
 from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import UsageError
 from reactive_ws.resources import derived_async, effect, resource, when
@@ -59,6 +60,7 @@ WRONG: list[tuple[str, Callable[[Any, Any], object]]] = [
     ("takes keyed stores", lambda s, k: incremental(s, build=len, step=len)),
     ("timeout= takes seconds", lambda s, k: s.domain.settled("soon")),
     ("timeout= takes seconds", lambda s, k: s.domain.settled(-1)),
+    (r"batch\(\) takes a domain, or nothing; got Store\.", lambda s, k: batch(s)),
     (r"view\(\) takes a KeyedStore", lambda s, k: view(s)),
     (r"where\(\) is a function", lambda s, k: view(k).where(5)),  # type: ignore[arg-type]
     (r"sorted_by\(\) is a plain function", lambda s, k: view(k).sorted_by(later)),
