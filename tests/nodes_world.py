@@ -14,7 +14,7 @@ import copy
 import itertools
 import random
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -23,12 +23,13 @@ import msgspec
 from reactive_ws.errors import LogUnavailable, Refused
 from reactive_ws.outbox.delivery import Delivery, DeliveryStatus
 from reactive_ws.server import (
-    Batch,
+    Appended,
     CommandKey,
     Context,
     MemoryLog,
     Outcome,
     Page,
+    Proposal,
     Server,
 )
 from reactive_ws.testing import Latency, World
@@ -37,6 +38,12 @@ from reactive_ws.wire import Envelope, Guarantee, Position, Registry, protocol_v
 
 class Add(msgspec.Struct, frozen=True):
     """Adds a name to the list."""
+
+    name: str
+
+
+class AddAtOnce(msgspec.Struct, frozen=True):
+    """Adds a name; its handler reads the state and waits for nothing, so that it may be in the middle of a chain."""
 
     name: str
 
@@ -80,6 +87,7 @@ def append(state: Names, message: Added) -> Names:
 def registry() -> Registry:
     types = protocol_v1()
     types.message("add", guarantee=Guarantee.AT_LEAST_ONCE)(Add)
+    types.message("add.at_once", guarantee=Guarantee.AT_LEAST_ONCE)(AddAtOnce)
     types.message("add.blindly", guarantee=Guarantee.AT_LEAST_ONCE)(AddBlindly)
     types.message("confirm", guarantee=Guarantee.AT_LEAST_ONCE)(Confirm)
     types.message("added")(Added)
@@ -102,11 +110,13 @@ class FaultyLog(MemoryLog):
         if self.is_faulty and self.choose.random() < chance:
             raise LogUnavailable("simulated", "the connection broke")
 
-    @contextlib.asynccontextmanager
-    async def begin(self, key: CommandKey | None) -> AsyncGenerator[Any]:
-        await self.trouble()
-        async with super().begin(key) as transaction:
-            yield FaultyTransaction(self, transaction)
+    async def append(self, chain: Sequence[Proposal]) -> Appended:
+        await self.trouble(0.05)
+        # A log may write fewer commands than it was asked to.
+        count = len(chain) if self.choose.random() < 0.9 else self.choose.randint(1, len(chain))
+        appended = await super().append(chain[:count])
+        await self.trouble(0.05)
+        return appended
 
     async def read(self, stream: str, after: Position | None, limit_bytes: int = 2**18) -> Page:
         page = await super().read(stream, after, limit_bytes)
@@ -132,28 +142,6 @@ class FaultyLog(MemoryLog):
                 yield None
             else:
                 yield changed
-
-
-class FaultyTransaction:
-    """A transaction that may fail before it is written, or after it."""
-
-    connection = None
-
-    def __init__(self, log: FaultyLog, inner: Any) -> None:
-        self.known = inner.known
-        self._log = log
-        self._inner = inner
-
-    async def commit(self, batch: Batch) -> Outcome:
-        await self._log.trouble(0.05)
-        outcome: Outcome = await self._inner.commit(batch)
-        await self._log.trouble(0.05)
-        return outcome
-
-    async def refuse(self, reply: bytes) -> Outcome:
-        await self._log.trouble(0.05)
-        outcome: Outcome = await self._inner.refuse(reply)
-        return outcome
 
 
 class Cluster:
@@ -214,6 +202,10 @@ class Cluster:
             context.publish("s", Added(command.name, len(names)))
             context.after_commit(lambda: self.after.append(command.name))
 
+        @server.command(AddAtOnce)
+        async def add_at_once(command: AddAtOnce, context: Context) -> None:
+            context.publish("s", Added(command.name, len(context.state(state).names)))
+
         @server.command(AddBlindly)
         async def add_blindly(command: AddBlindly, context: Context) -> None:
             context.publish("s", Added(command.name, None))
@@ -268,8 +260,15 @@ class Cluster:
         elif rare < 0.7:
             self.serial += 1
             name = f"n{self.serial}"
-            make = self.choose.choice([Add, Add, AddBlindly])
+            make = self.choose.choice([Add, AddAtOnce, AddBlindly])
             self.sent[name] = self.choose.choice(self.clients).send(make(name))
+        elif rare < 0.73:
+            # Some wait behind the first of them, and become a chain.
+            client = self.choose.choice(self.clients)
+            for _ in range(self.choose.randint(2, 6)):
+                self.serial += 1
+                make = self.choose.choice([Add, AddBlindly, AddAtOnce])
+                self.sent[f"n{self.serial}"] = client.send(make(f"n{self.serial}"))
         elif rare < 0.8:
             # The list has these names already, so only a look at an old state can refuse.
             count = len(self.names())

@@ -515,10 +515,22 @@ class World:
             case MakeState(stream):
                 done = [name for names, _, name in self.log.history if stream in names and name]
                 return StateAt(self.log.head(stream), json.dumps({"done": done}).encode())
-            case Run(envelope, key):
-                outcome = self.log.append(sorted(envelope.payload.streams), key, envelope.id)
-                return Accepted(outcome.positions)
+            case Run(behind=behind):
+                # The node runs some of those behind it in the same chain.
+                count = self.choose.randint(0, len(behind))
+                results = [self.run(run) for run in (question, *behind[:count])]
+                return results if count else results[0]
         raise AssertionError(question)
+
+    def run(self, run: Run) -> Accepted:
+        """Runs a command."""
+        name = run.envelope.id
+        if name in self.in_order[:1]:
+            self.in_order.pop(0)
+        elif name in self.in_order:
+            self.client.broken.append("a command ran before an earlier one")
+        outcome = self.log.append(sorted(run.envelope.payload.streams), run.key, name)
+        return Accepted(outcome.positions)
 
     def perform(self, effects: Any) -> None:
         for effect in effects:
@@ -542,7 +554,8 @@ class World:
         """The commands of a connection run one at a time, in the order in which they were sent."""
         if any(isinstance(ask.question, Run) for ask in self.asks):
             self.client.broken.append("two commands run at the same time")
-        if run.envelope.id != self.in_order.pop(0):
+        sent = self.in_order[: 1 + len(run.behind)]
+        if [one.envelope.id for one in (run, *run.behind)] != sent:
             self.client.broken.append("a command ran before an earlier one")
 
     # --- the end --------------------------------------------------------------------------------------------------------

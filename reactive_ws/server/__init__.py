@@ -12,7 +12,8 @@ Modules in reading order:
     calling   calls functions of the application
     states    states that are folded from entries, and their checkpoints
     context   `Context`: reads and writes of a handler
-    commands  runs handlers, and again after a conflict
+    chains    runs handlers as chains of the log
+    commands  handlers by payload class
     consumers functions that follow a stream from a stored position.
     snapshots the states that clients get
     node      drives the sessions of one process and their sockets, and follows the log
@@ -27,6 +28,7 @@ from .access import Request
 from .context import Context
 from .listening import listen, url_of
 from .logs import (
+    Appended,
     Batch,
     Checkpoint,
     CommandKey,
@@ -36,6 +38,7 @@ from .logs import (
     Outcome,
     Page,
     PostgresLog,
+    Proposal,
     Retention,
     SqliteLog,
     Transaction,
@@ -48,6 +51,7 @@ from .snapshots import SnapshotContext
 from .states import Stated
 
 __all__ = [
+    "Appended",
     "Authorize",
     "Batch",
     "Checkpoint",
@@ -61,6 +65,7 @@ __all__ = [
     "Outcome",
     "Page",
     "PostgresLog",
+    "Proposal",
     "Publisher",
     "Refused",
     "Request",

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Awaitable, Generator
-from typing import TypeVar
+import types
+from collections.abc import Awaitable, Coroutine, Generator
+from typing import Any, TypeVar
 
-__all__ = ["called", "resolve"]
+__all__ = ["called", "cancel", "go_on", "resolve"]
 
 T = TypeVar("T")
 
@@ -41,3 +42,31 @@ async def resolve(value: T | Awaitable[T]) -> T:
     if inspect.isawaitable(value):
         return await value
     return value
+
+
+@types.coroutine
+def go_on(coroutine: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
+    """Awaits a coroutine that has begun, and waits for something."""
+    while True:
+        error: BaseException | None = None
+        sent: Any = None
+        try:
+            sent = yield waits_for
+        except BaseException as raised:  # noqa: BLE001 - it goes to the coroutine, as `await` lets it
+            error = raised
+        try:
+            waits_for = coroutine.send(sent) if error is None else coroutine.throw(error)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+
+async def cancel(coroutine: Coroutine[Any, Any, Any], waits_for: Any) -> None:
+    """Cancels a coroutine that has begun and waits for something, as the end of a task does, and waits for its end."""
+    with contextlib.suppress(Exception), called():
+        if not isinstance(waits_for, asyncio.Future):
+            # It gave other tasks their turn, and waits for nothing.
+            waits_for = coroutine.throw(asyncio.CancelledError())
+        else:
+            waits_for.cancel()
+        await go_on(coroutine, waits_for)

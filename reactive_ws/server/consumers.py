@@ -160,7 +160,7 @@ class Consumers:
             context.expect(consumer.own_stream, own)
             context.publish(consumer.own_stream, Noted(msgspec.json.encode(at)))
 
-        outcome = await self._commands.perform(act)
+        outcome = await self._commands.perform(act, kind=("consumer", ""))
         return outcome.positions[consumer.own_stream]
 
     async def _handle(self, consumer: _Consumer, own: Position, entry: Entry) -> Position:
@@ -176,7 +176,7 @@ class Consumers:
 
         at = entry.position
         key = CommandKey("", f"consumer {consumer.name}", f"{at.epoch}:{at.seq}")
-        outcome = await self._commands.perform(act, key)
+        outcome = await self._commands.perform(act, key, kind=("consumer", consumer.name))
         if not outcome.accepted:
             _log.warning("consumer %r refused %s, and goes on behind it", consumer.name, at)
             return await self._note(consumer, own, at)

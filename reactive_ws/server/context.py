@@ -2,19 +2,56 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar, overload
+from contextvars import ContextVar
+from typing import Any, Final, TypeVar, overload
 
 import attrs
 
 from ..errors import UsageError
 from ..wire import Position
 from .logs import CommandKey, check_stream, is_pattern
-from .states import Stated, States
+from .states import Ahead, Stated
 
-__all__ = ["Context", "MissingState", "Noted"]
+__all__ = [
+    "Context",
+    "MissingState",
+    "NeedsConnection",
+    "NotFirst",
+    "Noted",
+    "behind_others",
+    "check_first",
+]
 
 S = TypeVar("S")
+
+behind_others: Final[ContextVar[asyncio.Task[Any] | None]] = ContextVar(
+    "behind_others", default=None
+)
+"""The task of a function that runs behind commands of its chain that the log does not have yet. A task of its own waits for nothing."""
+
+
+def check_first() -> None:
+    """Lets a function that looks at the log itself begin a chain of its own.
+
+    Raises:
+        NotFirst: the log does not have the commands before it yet.
+    """
+    task = behind_others.get()
+    if task is not None and task is asyncio.current_task():
+        raise NotFirst
+
+
+class NotFirst(BaseException):
+    """The function has to run with everything before it in the log. The server gets it and runs the function again.
+
+    A `BaseException`, so that `except Exception` in a handler does not catch it.
+    """
+
+
+class NeedsConnection(BaseException):
+    """The function wants the connection of a transaction that was not begun. The server gets it, begins one, and runs it again."""
 
 
 class MissingState(BaseException):
@@ -51,7 +88,7 @@ class Context:
 
     def __init__(
         self,
-        states: States,
+        states: Ahead,
         *,
         identity: str = "",
         key: CommandKey | None = None,

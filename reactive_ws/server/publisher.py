@@ -8,7 +8,7 @@ from typing import Self
 from ..engine import refuse_copy
 from ..errors import UsageError
 from ..wire import Envelope, JsonCodec, Position, Registry
-from .logs import Batch, CommandKey, Log, check_stream
+from .logs import Batch, CommandKey, Log, Proposal, check_stream
 
 __all__ = ["Publisher"]
 
@@ -61,10 +61,8 @@ class Publisher:
         if not messages:
             raise UsageError("publish at least one message")
         key = None if once is None else CommandKey("", "publisher", once)
-        async with self._log.begin(key) as transaction:
-            outcome = transaction.known or await transaction.commit(
-                Batch({stream: [self._encode(message) for message in messages]})
-            )
+        batch = Batch({stream: [self._encode(message) for message in messages]})
+        (outcome,) = (await self._log.append([Proposal(key, batch)])).outcomes
         if stream not in outcome.positions:
             raise UsageError(f"{once!r} named a publication on another stream; choose another name")
         return outcome.positions[stream]

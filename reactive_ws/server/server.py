@@ -30,11 +30,11 @@ from .access import SUBPROTOCOL, Request, check_origins, is_allowed_origin, requ
 from .calling import called, resolve
 from .commands import Commands
 from .consumers import Consumers
-from .context import Context
+from .context import Context, check_first
 from .listening import listen, url_of
 from .logs import Log, MemoryLog, Outcome
 from .node import Node
-from .session import Failure, Run, ServerSession, SessionSettings, StateAt
+from .session import Failure, Run, RunAnswer, ServerSession, SessionSettings, StateAt
 from .shells import AsgiDuplex, Receive, Scope, Send, SocketDuplex
 from .snapshots import SnapshotContext, Snapshots
 from .states import Stated, States
@@ -270,6 +270,7 @@ class Server:
             StateUnusable: a version without `migrate`, or entries that are gone.
             LogUnavailable: the log failed.
         """
+        check_first()
         await self.start()
         state: S
         state, _ = await self._states.load(stream or stated.pattern)
@@ -503,8 +504,12 @@ class Server:
         """Returns the state of a stream as clients get it; None when none is declared."""
         return await self._snapshots.make(stream)
 
-    async def run(self, question: Run) -> Any:
-        """Runs the handler of a message."""
+    async def run(self, question: Run) -> RunAnswer:
+        """Runs the handler of a message, and those of messages behind it in the same chain."""
+        if self._may_send is None:
+            results = await self._commands.run([question, *question.behind])
+            return results[0] if len(results) == 1 else results
+        # A right may be the effect of the message before: it is asked for when that one is in the log.
         kind = question.envelope.type
         try:
             is_allowed = await self.may_send(question.identity, question.envelope.payload)
@@ -514,7 +519,7 @@ class Server:
             return Failure("internal", text, is_retryable=True, after=1.0)
         if not is_allowed:
             return Failure("forbidden", f"you may not send {kind!r}")
-        return await self._commands.run(question.envelope, question.key, question.identity)
+        return (await self._commands.run([question]))[0]
 
 
 class _Answers:
@@ -536,7 +541,7 @@ class _Answers:
     async def make_state(self, stream: str) -> StateAt | None:
         return await self._server.make_state(stream)
 
-    async def run(self, question: Run) -> Any:
+    async def run(self, question: Run) -> RunAnswer:
         return await self._server.run(question)
 
 

@@ -18,7 +18,7 @@ from ..errors import MessageRejected, StateUnusable, UsageError
 from ..wire import Codec, Position
 from .logs import Entry, Log, is_pattern, is_private, matches, name_problem
 
-__all__ = ["Stated", "States"]
+__all__ = ["Added", "Ahead", "Stated", "States"]
 
 S = TypeVar("S")
 
@@ -107,7 +107,10 @@ class _Loaded:
     bytes: int = 0
 
     def add(self, entry: Entry, payloads: Sequence[Any]) -> None:
-        self.state = self.stated.fold(self.state, payloads)
+        self.take(entry, self.stated.fold(self.state, payloads))
+
+    def take(self, entry: Entry, state: Any) -> None:
+        self.state = state
         self.position = entry.position
         self.entries += 1
         self.bytes += sum(map(len, entry.messages))
@@ -184,17 +187,12 @@ class States:
                 self._locks.pop(oldest, None)
             return loaded.state, loaded.position
 
-    def checkpoint(
-        self, stream: str, payloads: Sequence[Any]
-    ) -> tuple[Position, int, bytes] | None:
-        """Returns a checkpoint with these messages on top, and the position that it needs; None when none is due."""
+    def copy(self, stream: str) -> _Loaded | None:
+        """Returns a copy of a loaded state, for what is not in the log yet; None when it has to be loaded first."""
         loaded = self._loaded.get(stream)
-        if loaded is None or not loaded.is_due:
-            return None
-        state = loaded.stated.fold(loaded.state, payloads)
-        return loaded.position, loaded.stated.version, loaded.stated.encode(state)
+        return None if loaded is None else attrs.evolve(loaded)
 
-    def appended(self, entry: Entry, payloads: Sequence[Any], *, is_checkpoint: bool) -> None:
+    def appended(self, entry: Entry, added: Added) -> None:
         """Takes over an own entry, when it is the next one of its stream."""
         loaded = self._loaded.get(entry.stream)
         if loaded is None:
@@ -203,8 +201,12 @@ class States:
             entry.position.epoch,
             entry.position.seq,
         ):
-            loaded.add(entry, payloads)
-            if is_checkpoint:
+            if loaded.state is added.before:
+                loaded.take(entry, added.after)
+            else:
+                # What came between left the state as long as it was, and another one.
+                loaded.add(entry, self._decode(entry))
+            if added.checkpoint is not None:
                 loaded.entries = loaded.bytes = 0
 
     async def _load(self, stream: str) -> _Loaded:
@@ -257,3 +259,59 @@ class States:
                     f"entry {entry.position.seq} does not fit its type any longer: {error}",
                 ) from error
         return payloads
+
+
+@attrs.frozen
+class Added:
+    """An entry that a command adds to a state.
+
+    Attributes:
+        at: The position before it.
+        before, after: The state before and after it.
+        checkpoint: Version and state of the checkpoint that comes with it; None when none is due.
+    """
+
+    at: Position
+    before: Any
+    after: Any
+    checkpoint: tuple[int, bytes] | None = None
+
+
+class Ahead:
+    """The states as the commands of one chain leave them, before the log has these commands.
+
+    Args:
+        states: The states of the log.
+    """
+
+    def __init__(self, states: States) -> None:
+        self._states = states
+        self._kept: dict[str, _Loaded] = {}
+        self._drafts: dict[str, _Loaded] = {}
+
+    def peek(self, stream: str) -> tuple[Any, Position] | None:
+        """Returns a state with the position that it will have in the log; None when it has to be loaded first."""
+        kept = self._kept.get(stream)
+        return self._states.peek(stream) if kept is None else (kept.state, kept.position)
+
+    def begin(self) -> None:
+        """Begins the entries of the next command; those of one that failed half-way are forgotten."""
+        self._drafts.clear()
+
+    def add(self, stream: str, messages: Sequence[bytes], payloads: Sequence[Any]) -> Added:
+        """Adds the command's entry to a state that is loaded."""
+        kept = self._kept.get(stream)
+        draft = self._states.copy(stream) if kept is None else attrs.evolve(kept)
+        assert draft is not None
+        at, before, is_due = draft.position, draft.state, draft.is_due
+        draft.add(Entry(stream, Position(at.epoch, at.seq + 1), messages), payloads)
+        self._drafts[stream] = draft
+        if not is_due:
+            return Added(at, before, draft.state)
+        draft.entries = draft.bytes = 0
+        checkpoint = (draft.stated.version, draft.stated.encode(draft.state))
+        return Added(at, before, draft.state, checkpoint)
+
+    def keep(self) -> None:
+        """The command is complete: those behind it see its entries."""
+        self._kept.update(self._drafts)

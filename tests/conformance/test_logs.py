@@ -1,4 +1,4 @@
-"""Our logs keep the eleven rules of a log, and `check_log` names the rule that each planted defect breaks."""
+"""Our logs keep the twelve rules of a log, and `check_log` names the rule that each planted defect breaks."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from postgres_server import Postgres
 
 from reactive_ws.errors import Conflict
 from reactive_ws.server.logs import (
+    Appended,
     Batch,
     Checkpoint,
     CommandKey,
@@ -22,9 +23,12 @@ from reactive_ws.server.logs import (
     Outcome,
     Page,
     PostgresLog,
+    Proposal,
     Retention,
     SqliteLog,
 )
+from reactive_ws.server.logs.postgres.schema import SCHEMA
+from reactive_ws.server.logs.sqlite.tables import Tables
 from reactive_ws.testing import LOG_RULES, LogFaults, Unfit, check_log
 from reactive_ws.wire import Position
 
@@ -208,12 +212,84 @@ class DeafToOthers(MemoryLog):
             queue.put_nowait(changed)
 
 
+class Backwards(MemoryLog):
+    """Appends a chain from its end."""
+
+    async def append(self, chain: Sequence[Proposal]) -> Appended:
+        appended = await super().append(chain[::-1])
+        return attrs.evolve(appended, outcomes=appended.outcomes[::-1])
+
+
+class GoesOnBehindAConflict(MemoryLog):
+    """Appends the commands behind one that met a conflict."""
+
+    async def append(self, chain: Sequence[Proposal]) -> Appended:
+        appended = await super().append(chain)
+        if appended.moved is not None:
+            await super().append(chain[len(appended.outcomes) + 1 :])
+        return appended
+
+
+class GoesOnBehindAKnownCommand(MemoryLog):
+    """Appends the commands behind one that was done before."""
+
+    async def append(self, chain: Sequence[Proposal]) -> Appended:
+        appended = await super().append(chain)
+        if appended.is_known:
+            behind = await super().append(chain[len(appended.outcomes) :])
+            outcomes = (*appended.outcomes, *behind.outcomes)
+            return attrs.evolve(behind, outcomes=outcomes)
+        return appended
+
+
+class ExpectsWhatWasBeforeTheChain(MemoryLog):
+    """Compares what a command expects with the log before the chain."""
+
+    async def append(self, chain: Sequence[Proposal]) -> Appended:
+        heads = {
+            name: (await self.read(name, None)).head for one in chain for name in one.batch.expected
+        }
+        for number, one in enumerate(chain):
+            for name, at in one.batch.expected.items():
+                if heads[name] != at:
+                    return attrs.evolve(await super().append(chain[:number]), moved=name)
+        return await super().append(chain)
+
+
+class ForgetsRefusalsInChains(MemoryLog):
+    """Takes a refusal for a command that is done, and records nothing."""
+
+    async def append(self, chain: Sequence[Proposal]) -> Appended:
+        return await super().append(
+            [attrs.evolve(one, key=None) if one.batch.is_refusal else one for one in chain]
+        )
+
+
+class SaysTheWholeChain(MemoryLog):
+    """Says that all of a chain is there, also behind its end."""
+
+    async def append(self, chain: Sequence[Proposal]) -> Appended:
+        appended = await super().append(chain)
+        missing = len(chain) - len(appended.outcomes)
+        return Appended([*appended.outcomes, *[Outcome(True)] * missing])
+
+
+CHAIN_DEFECTS = (
+    Backwards,
+    GoesOnBehindAConflict,
+    GoesOnBehindAKnownCommand,
+    ExpectsWhatWasBeforeTheChain,
+    ForgetsRefusalsInChains,
+    SaysTheWholeChain,
+)
+
 DEFECTS: Mapping[str, type[MemoryLog]] = {
     "numbers": Holes,
     "atomic": Halves,
     "expected": NoExpectations,
     "once": IdsAlone,
     "no trace": ClaimsForGood,
+    "chains": GoesOnBehindAConflict,
     "refusals": ForgetsRefusals,
     "outcomes": LateOutcomes,
     "pages": SplitEntries,
@@ -235,6 +311,61 @@ def test_a_planted_defect_is_found_by_the_check_of_its_rule(
     with pytest.raises(Unfit) as found:
         asyncio.run(check_log(memory(DEFECTS[rule]), rules=[rule]))
     assert [name.split(" (")[0] for name in found.value.broken] == [rule]
+
+
+@pytest.mark.parametrize("defect", CHAIN_DEFECTS)
+def test_a_planted_defect_of_chains_is_found(defect: type[MemoryLog]) -> None:
+    with pytest.raises(Unfit) as found:
+        asyncio.run(check_log(memory(defect), rules=["chains"]))
+    assert [name.split(" (")[0] for name in found.value.broken] == ["chains"]
+
+
+def test_defects_of_chains_in_a_file_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(*, dedup_seconds: float, retention: Retention) -> SqliteLog:
+        return SqliteLog(tmp_path / "log.db", dedup_seconds=dedup_seconds, retention=retention)
+
+    def goes_on(self: Tables, chain: Sequence[Proposal], now: float) -> Appended:
+        results = [append(self, [one], now) for one in chain]
+        return Appended([outcome for result in results for outcome in result.outcomes])
+
+    append = Tables.append
+    for name, defect in (("_moved", lambda _, __: None), ("append", goes_on)):
+        with monkeypatch.context() as patch:
+            patch.setattr(Tables, name, defect)
+            with pytest.raises(Unfit):
+                asyncio.run(check_log(make, rules=["chains"]))
+
+
+@pytest.mark.parametrize(
+    ("sound", "planted"),
+    [
+        ("IF fate <> 0 THEN ended := chains[c]; END IF;", ""),
+        ("heads[p] := heads[p] + 1;", "heads[p] := heads[p] + 2;"),
+        ("expected[r] <> heads[places[r]]", "expected[r] <> before[places[r]]"),
+        ("IF NOT FOUND THEN fate := -1; END IF;", ""),
+        ("NOT refusals[c], answers[c]", "true, answers[c]"),
+    ],
+)
+def test_defects_of_chains_in_postgresql_are_found(
+    postgres: Postgres, sound: str, planted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dsn = postgres.dsn()
+    assert SCHEMA.count(sound) >= 1
+    chains = SCHEMA.index("CREATE FUNCTION rws_chains")
+    bad = SCHEMA[:chains] + SCHEMA[chains:].replace(sound, planted)
+    monkeypatch.setattr("reactive_ws.server.logs.postgres.postgres_log.SCHEMA", bad)
+
+    def make(*, dedup_seconds: float, retention: Retention) -> PostgresLog:
+        return PostgresLog(dsn, dedup_seconds=dedup_seconds, retention=retention)
+
+    async def check() -> None:
+        assert await PostgresLog(dsn).migrate()
+        await check_log(make, rules=["chains"])
+
+    with pytest.raises(Unfit):
+        asyncio.run(check())
 
 
 def test_a_log_that_raises_is_unfit() -> None:

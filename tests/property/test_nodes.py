@@ -6,20 +6,32 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import attrs
 import pytest
-from nodes_world import Added, Cluster, FaultyLog, FaultyTransaction, registry
+from nodes_world import Added, Cluster, FaultyLog, registry
 
-from reactive_ws.server import Batch, Context, MemoryLog, Outcome, Page, Server, states
-from reactive_ws.server.commands import Commands
+from reactive_ws.errors import LogUnavailable
+from reactive_ws.server import (
+    Appended,
+    Batch,
+    CommandKey,
+    Context,
+    MemoryLog,
+    Outcome,
+    Page,
+    Proposal,
+    Server,
+    states,
+)
+from reactive_ws.server.chains import Chains
 from reactive_ws.server.consumers import Consumers
 from reactive_ws.server.node import Node
 from reactive_ws.server.session import ServerSession
-from reactive_ws.server.states import States
+from reactive_ws.server.states import Ahead, States
 from reactive_ws.testing import Livelock, World
 from reactive_ws.wire import Position
 
@@ -92,55 +104,54 @@ def heard_of_changes_while_pages_are_read(count: int) -> list[int | None]:
 class ForgetsKeys(FaultyLog):
     """Does not know what was done before."""
 
-    def begin(self, key: Any) -> Any:
-        return super().begin(None)
+    async def append(self, chain: Sequence[Proposal]) -> Appended:
+        return await super().append([attrs.evolve(one, key=None) for one in chain])
+
+    async def outcomes(self, keys: Sequence[CommandKey]) -> Mapping[CommandKey, Outcome]:
+        return {}
 
 
 class ForgetsKeysOfFailures(FaultyLog):
     """Takes a commit whose answer was lost for one that did not happen."""
 
-    def begin(self, key: Any) -> Any:
-        begun = super().begin(key)
-
-        class Forgetful:
-            async def __aenter__(self) -> FaultyTransaction:
-                transaction = await begun.__aenter__()
-                transaction.known = None
-                transaction._inner._key = None
-                return transaction
-
-            async def __aexit__(self, *error: object) -> Any:
-                return await begun.__aexit__(*error)
-
-        return Forgetful()
+    async def append(self, chain: Sequence[Proposal]) -> Appended:
+        try:
+            return await super().append(chain)
+        except LogUnavailable:
+            for one in chain:
+                if one.key is not None:
+                    self._memory.outcomes.pop(one.key, None)
+            raise
 
 
 def forgets_what_was_read(patch: pytest.MonkeyPatch) -> None:
-    make = Commands._batch
+    make = Chains._batch
 
-    async def batch(self: Commands, *arguments: Any) -> Batch:
-        made = await make(self, *arguments)
-        return attrs.evolve(made, expected={}, checkpoints={})
+    async def batch(self: Chains, *arguments: Any) -> Any:
+        made, added = await make(self, *arguments)
+        return attrs.evolve(made, expected={}, checkpoints={}), added
 
-    patch.setattr(Commands, "_batch", batch)
+    patch.setattr(Chains, "_batch", batch)
 
 
 def refuses_on_an_old_state(patch: pytest.MonkeyPatch) -> None:
-    async def check_nothing(_: Commands, __: Context) -> None:
-        return
+    make = Chains._refusal
 
-    patch.setattr(Commands, "_check_reads", check_nothing)
+    def refusal(self: Chains, *arguments: Any) -> Batch:
+        return attrs.evolve(make(self, *arguments), expected={})
+
+    patch.setattr(Chains, "_refusal", refusal)
 
 
 def writes_a_checkpoint_of_an_old_state(patch: pytest.MonkeyPatch) -> None:
-    make = Commands._batch
+    make = Chains._batch
 
-    async def batch(self: Commands, context: Context, reply: object) -> Batch:
-        made = await make(self, context, reply)
+    async def batch(self: Chains, context: Context, *arguments: Any) -> Any:
+        made, added = await make(self, context, *arguments)
         # What the handler read, without what the checkpoint was folded from.
-        return attrs.evolve(made, expected=dict(context.read))
+        return attrs.evolve(made, expected=dict(context.read)), added
 
-    patch.setattr(Commands, "_batch", batch)
+    patch.setattr(Chains, "_batch", batch)
 
 
 def runs_functions_before_the_commit(patch: pytest.MonkeyPatch) -> None:
@@ -166,16 +177,57 @@ def moves_a_consumer_behind_its_effects(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Consumers, "_handle", handle)
 
 
+def _made_up(proposal: Proposal) -> Outcome:
+    """An outcome that the log does not have."""
+    return Outcome(True, None, dict.fromkeys(proposal.batch.messages, Position("?", 1)))
+
+
 def acknowledges_before_the_log_does(patch: pytest.MonkeyPatch) -> None:
-    commit = FaultyTransaction.commit
+    append = FaultyLog.append
 
-    async def early(self: FaultyTransaction, batch: Batch) -> Outcome:
+    async def early(self: FaultyLog, chain: Sequence[Proposal]) -> Appended:
         try:
-            return await commit(self, batch)
-        except Exception:
-            return Outcome(True)
+            return await append(self, chain)
+        except LogUnavailable:
+            return Appended([_made_up(one) for one in chain])
 
-    patch.setattr(FaultyTransaction, "commit", early)
+    patch.setattr(FaultyLog, "append", early)
+
+
+def acknowledges_what_is_behind_the_end_of_a_chain(patch: pytest.MonkeyPatch) -> None:
+    append = FaultyLog.append
+
+    async def whole(self: FaultyLog, chain: Sequence[Proposal]) -> Appended:
+        appended = await append(self, chain)
+        if not appended.outcomes or appended.is_known:
+            return appended
+        behind = chain[len(appended.outcomes) :]
+        return Appended([*appended.outcomes, *map(_made_up, behind)])
+
+    patch.setattr(FaultyLog, "append", whole)
+
+
+def shows_a_chain_the_state_before_it(patch: pytest.MonkeyPatch) -> None:
+    # Each command of a chain decides on the state of the log, and expects what those before it append.
+    def peek(self: Ahead, stream: str) -> tuple[Any, Position] | None:
+        found = self._states.peek(stream)
+        kept = self._kept.get(stream)
+        return found if kept is None or found is None else (found[0], kept.position)
+
+    patch.setattr(Ahead, "peek", peek)
+
+
+class GoesOnBehindAConflict(FaultyLog):
+    """Appends the commands of a chain behind one that met a conflict."""
+
+    async def append(self, chain: Sequence[Proposal]) -> Appended:
+        appended = await super().append(chain)
+        behind = chain[len(appended.outcomes) + 1 :]
+        if appended.moved is not None and appended.outcomes and behind:
+            await super().append(
+                [attrs.evolve(one, batch=attrs.evolve(one.batch, expected={})) for one in behind]
+            )
+        return appended
 
 
 def keeps_old_pages(patch: pytest.MonkeyPatch) -> None:
@@ -241,7 +293,7 @@ def goes_on_behind_a_gap_without_a_word(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ServerSession, "_lose", lose)
 
 
-@pytest.mark.parametrize("bug", [ForgetsKeys, ForgetsKeysOfFailures])
+@pytest.mark.parametrize("bug", [ForgetsKeys, ForgetsKeysOfFailures, GoesOnBehindAConflict])
 def test_a_planted_bug_of_a_log_is_found(bug: type[FaultyLog]) -> None:
     find(bug)
 
@@ -255,6 +307,8 @@ def test_a_planted_bug_of_a_log_is_found(bug: type[FaultyLog]) -> None:
         runs_functions_before_the_commit,
         moves_a_consumer_before_its_effects,
         acknowledges_before_the_log_does,
+        acknowledges_what_is_behind_the_end_of_a_chain,
+        shows_a_chain_the_state_before_it,
         keeps_old_pages,
     ],
 )

@@ -154,11 +154,12 @@ class NamesAfterPages(ServerSession):
 class NoKeys(ServerSession):
     """Runs a resent command as a new one."""
 
-    def _run(self, envelope: Any) -> Any:
-        work = super()._run(envelope)
+    def _run_commands(self) -> Any:
+        work = super()._run_commands()
         question = next(work)
         while True:
-            answer = yield attrs.evolve(question, key=None)
+            behind = tuple(attrs.evolve(run, key=None) for run in question.behind)
+            answer = yield attrs.evolve(question, key=None, behind=behind)
             try:
                 question = work.send(answer)
             except StopIteration:
@@ -221,20 +222,22 @@ class AnswersTheFirstFrameOfAResume(ServerSession):
 class RunsCommandsAtOnce(ServerSession):
     """Begins a command while an earlier one of the connection runs."""
 
-    def _step(self, lane: Any, step: Any) -> None:
-        super()._step(lane, step)
-        if lane.value == "command":
-            self._running.pop(lane, None)
-            self._next(lane)
+    def _queue_command(self, envelope: Any) -> Any:
+        yield from ()
+        lane = next(lane for lane in self._waiting if lane.value == "command")
+        self._commands.append(self._command_of(envelope))
+        self._running.pop(lane, None)
+        self._start(lane, self._run_commands)
 
 
 class TakesTheNewestCommandFirst(ServerSession):
     """Runs the commands that wait in the wrong order."""
 
-    def _next(self, lane: Any) -> None:
-        if lane.value == "command":
-            self._waiting[lane].reverse()
-        super()._next(lane)
+    def _queue_command(self, envelope: Any) -> Any:
+        yield from super()._queue_command(envelope)
+        if self._commands:
+            newest = self._commands.pop()
+            self._commands.insert(1, newest)
 
 
 class WritesOldPages(ServerSession):
@@ -344,7 +347,8 @@ class CommandsHoldUpTheRest(ServerSession):
     """Runs commands on the lane of `sync` and `subscribe`."""
 
     def _queue_command(self, envelope: Any) -> Any:
-        yield from self._run(envelope)
+        self._commands.append(self._command_of(envelope))
+        yield from self._run_commands()
 
 
 @pytest.mark.parametrize(

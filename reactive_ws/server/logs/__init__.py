@@ -5,7 +5,7 @@ A log knows streams, entries, commands and checkpoints. It does not know what a 
 
 Modules in reading order:
 
-    records   keys, entries, outcomes, checkpoints, batches, pages
+    records   keys, entries, outcomes, checkpoints, batches, chains, pages
     log       `Log` and `Transaction`: what the server needs of a log
     names     stream names and patterns
     packing   how records are written in a database
@@ -20,11 +20,22 @@ from .memory import MemoryLog
 from .names import check_stream, is_pattern, is_private, matches, name_problem
 from .opening import log_of
 from .postgres import PostgresLog
-from .records import Batch, Checkpoint, CommandKey, Entry, Outcome, Page, Retention
+from .records import (
+    Appended,
+    Batch,
+    Checkpoint,
+    CommandKey,
+    Entry,
+    Outcome,
+    Page,
+    Proposal,
+    Retention,
+)
 from .sqlite import SqliteLog
 
 __all__ = [
     "PAGE_BYTES",
+    "Appended",
     "Batch",
     "Checkpoint",
     "CommandKey",
@@ -34,6 +45,7 @@ __all__ = [
     "Outcome",
     "Page",
     "PostgresLog",
+    "Proposal",
     "Retention",
     "SqliteLog",
     "Transaction",

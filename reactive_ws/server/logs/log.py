@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from ...wire import Position
-from .records import Batch, Checkpoint, CommandKey, Outcome, Page
+from .records import Appended, Batch, Checkpoint, CommandKey, Outcome, Page, Proposal
 
 __all__ = ["PAGE_BYTES", "Log", "Transaction"]
 
@@ -84,6 +84,20 @@ class Log(Protocol):
 
         While a key is under way on any node, a second `begin` of it waits for the end of the first. Or it runs beside the
         first, and `commit` returns the outcome of the first.
+        """
+        ...
+
+    async def append(self, chain: Sequence[Proposal]) -> Appended:
+        """Appends what several commands decided, in their order, each as one atomic step with its outcome.
+
+        A later command was decided on the effects of the earlier ones. So the chain ends before the first command that cannot be
+        appended as it was decided: a stream in its `expected` moved, or it was done before. Nothing behind that command is
+        written; the caller runs it again. A log may end a chain earlier, but never before its first command.
+
+        Raises:
+            Conflict: the database gave up all of the chain because of another transaction; nothing was written.
+            LogUnavailable: the log failed; which of the first commands were written is unknown.
+            UsageError: a batch that no log takes; nothing was written.
         """
         ...
 

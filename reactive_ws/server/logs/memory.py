@@ -21,7 +21,17 @@ from ...wire import Position
 from .log import PAGE_BYTES
 from .names import matches
 from .packing import check_batch
-from .records import Batch, Checkpoint, CommandKey, Entry, Outcome, Page, Retention
+from .records import (
+    Appended,
+    Batch,
+    Checkpoint,
+    CommandKey,
+    Entry,
+    Outcome,
+    Page,
+    Proposal,
+    Retention,
+)
 
 __all__ = ["MemoryLog"]
 
@@ -119,6 +129,24 @@ class MemoryLog:
         """Looks the key up. Two runs of one command may go on beside each other; the first `commit` counts."""
         self._check_open()
         yield _MemoryTransaction(self, key, None if key is None else self._known(key))
+
+    async def append(self, chain: Sequence[Proposal]) -> Appended:
+        """Appends a chain; see `Log.append`."""
+        for proposal in chain:
+            check_batch(proposal.batch)
+        # One look at other tasks, as every other log has it: rules must hold when commands overlap.
+        await asyncio.sleep(0)
+        self._check_open()
+        outcomes: list[Outcome] = []
+        for proposal in chain:
+            known = None if proposal.key is None else self._known(proposal.key)
+            if known is not None:
+                return Appended((*outcomes, known), is_known=True)
+            try:
+                outcomes.append(self._append(proposal.key, proposal.batch))
+            except Conflict as conflict:
+                return Appended(outcomes, moved=conflict.stream)
+        return Appended(outcomes)
 
     async def read(
         self, stream: str, after: Position | None, limit_bytes: int = PAGE_BYTES
@@ -235,7 +263,7 @@ class MemoryLog:
                 raise Conflict(name)
         now = self._clock()
         positions: dict[str, Position] = {}
-        memory.commits += 1
+        memory.commits += bool(batch.messages)
         for name, messages in batch.messages.items():
             stream = memory.streams.setdefault(name, _Stream(memory.commits))
             stream.seq += 1
@@ -244,7 +272,7 @@ class MemoryLog:
             stream.entries[stream.seq] = (entry, now, sum(map(len, messages)))
         for name, (version, state) in batch.checkpoints.items():
             memory.streams[name].checkpoint = (positions[name].seq, version, state)
-        outcome = Outcome(True, batch.reply, positions)
+        outcome = Outcome(not batch.is_refusal, batch.reply, positions)
         self._record(key, outcome, now)
         if positions:
             self._signal(frozenset(positions))

@@ -65,8 +65,11 @@ def check_batch(batch: Batch) -> list[str]:
     """Returns the streams of a batch in the order in which every engine locks them: by their UTF-8 bytes.
 
     Raises:
-        UsageError: a stream name that no log takes, an entry without messages, or a checkpoint of a stream that gets none.
+        UsageError: a stream name that no log takes, an entry without messages, a checkpoint of a stream that gets none, or a
+            refusal with messages.
     """
+    if batch.is_refusal and batch.messages:
+        raise UsageError("a refusal appends nothing; leave `messages` out")
     names = {*batch.messages, *batch.expected}
     for name in names:
         check_stream(name)

@@ -9,6 +9,7 @@ import attrs
 from ...wire import Position
 
 __all__ = [
+    "Appended",
     "Batch",
     "Checkpoint",
     "CommandKey",
@@ -16,6 +17,7 @@ __all__ = [
     "Outcome",
     "Page",
     "Position",
+    "Proposal",
     "Retention",
 ]
 
@@ -91,13 +93,43 @@ class Batch:
         expected: The position of every stream that the handler read to decide, also of those that get nothing. When one of
             them moved, `commit` raises `Conflict` and writes nothing.
         checkpoints: Version and state of streams after this batch.
-        reply: The JSON text of the handler's reply.
+        reply: The JSON text of the handler's reply, or of its refusal.
+        is_refusal: Whether the handler refused the command: the batch appends nothing, and the outcome says no.
     """
 
     messages: Mapping[str, Sequence[bytes]] = attrs.field(factory=dict[str, Sequence[bytes]])
     expected: Mapping[str, Position] = attrs.field(factory=dict[str, Position])
     checkpoints: Mapping[str, tuple[int, bytes]] = attrs.field(factory=dict[str, tuple[int, bytes]])
     reply: bytes | None = None
+    is_refusal: bool = False
+
+
+@attrs.frozen
+class Proposal:
+    """One command of a chain: what a handler decided, and what the log does not have yet.
+
+    Attributes:
+        key: The key of the command; None for a publication without a command.
+        batch: What it appends. Its `expected` counts what the earlier commands of the chain append.
+    """
+
+    key: CommandKey | None
+    batch: Batch
+
+
+@attrs.frozen
+class Appended:
+    """The result of a chain.
+
+    Attributes:
+        outcomes: The outcomes of the first commands, in their order; the log has them.
+        is_known: Whether the last of these commands was done before; nothing of it was appended now.
+        moved: The stream because of which the next command was not appended; None when there is no such stream.
+    """
+
+    outcomes: Sequence[Outcome]
+    is_known: bool = False
+    moved: str | None = None
 
 
 @attrs.frozen

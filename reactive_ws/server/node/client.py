@@ -20,6 +20,8 @@ from ..session import (
     Hear,
     Question,
     ReadPage,
+    Run,
+    RunAnswer,
     ServerSession,
     SessionEffect,
     Unhear,
@@ -99,21 +101,23 @@ class Client:
     async def run(self) -> None:
         """Serves the client until one side ends."""
         writer = self.outgoing.task
+        reader = asyncio.create_task(self._read())
         try:
             self.perform(self.session.opened(asyncio.get_running_loop().time()))
-            reader = asyncio.create_task(self._read())
             await asyncio.wait([reader, writer], return_when=asyncio.FIRST_COMPLETED)
-            reader.cancel()
-            await asyncio.wait([reader])
-            if not reader.cancelled() and reader.exception() is not None:
-                raise reader.exception() or AssertionError
         finally:
+            # Also when this task is cancelled: ASGI has no other way to drop a connection.
+            reader.cancel()
             self.session.ended()
             self._set_timer()
             # Commands go on without their client; what it asked for itself does not.
             await self.outgoing.end()
             if not writer.cancelled() and writer.exception() is not None:
                 _log.error("a socket failed", exc_info=writer.exception())
+            await asyncio.wait([reader])
+        error = None if reader.cancelled() else reader.exception()
+        if error is not None:
+            raise error
 
     def perform(self, effects: Iterable[SessionEffect]) -> None:
         """Performs effects in their order."""
@@ -202,10 +206,15 @@ class Client:
                 _log.exception("a question of a session failed: %s", type(ask.question).__name__)
             self.perform(self.session.failed(ask.number, error))
         else:
-            if isinstance(answer, Accepted):
-                for channel, payload in answer.told:
-                    self._home.tell(channel, payload, but=self)
+            if isinstance(ask.question, Run):
+                self._tell(answer)
             self.perform(self.session.answered(ask.number, answer))
+
+    def _tell(self, answer: RunAnswer) -> None:
+        for one in answer if isinstance(answer, list) else (answer,):
+            if isinstance(one, Accepted):
+                for channel, payload in one.told:
+                    self._home.tell(channel, payload, but=self)
 
     def _take_page(self, number: int, page: asyncio.Task[EncodedPage]) -> None:
         if page.cancelled():

@@ -31,6 +31,7 @@ from ..session import (
     ReadPage,
     Rights,
     Run,
+    RunAnswer,
     ServerSession,
     StateAt,
     encode_entry,
@@ -65,8 +66,8 @@ class Answering(Protocol):
         """Returns the state of a stream."""
         ...
 
-    async def run(self, question: Run) -> Any:
-        """Runs a command; returns `Accepted`, `Failure` or None."""
+    async def run(self, question: Run) -> RunAnswer:
+        """Runs a command, and maybe some of those behind it."""
         ...
 
 

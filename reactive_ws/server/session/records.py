@@ -28,6 +28,7 @@ __all__ = [
     "ReadPage",
     "Rights",
     "Run",
+    "RunAnswer",
     "SessionEffect",
     "SessionSettings",
     "StateAt",
@@ -127,11 +128,19 @@ class MakeState:
 
 @attrs.frozen
 class Run:
-    """A message of the client to handle. Answer: `Accepted`, `Failure`, or None when nothing is to be said."""
+    """A message of the client to handle. Answer: a `RunAnswer`.
+
+    Attributes:
+        envelope: The message.
+        key: The key of its command; None when it is not acknowledged.
+        identity: The name of the user, as `authorize` gave it.
+        behind: The messages of the same client that wait behind it, in their order. The shell may handle the first of them, too.
+    """
 
     envelope: Envelope[Any]
     key: CommandKey | None
     identity: str
+    behind: tuple[Run, ...] = ()
 
 
 Question: TypeAlias = (
@@ -230,6 +239,10 @@ class Failure:
     message: str
     is_retryable: bool = False
     after: float | None = None
+
+
+RunAnswer: TypeAlias = Accepted | Failure | list[Accepted | Failure] | None
+"""The result of a message; None when nothing is to be said. A list also answers the first messages behind it, in their order."""
 
 
 # --- effects: the shell performs them in their order --------------------------------------------------------------------

@@ -5,7 +5,7 @@ back, in their order. A session holds no entry of a stream: it knows what it wro
 has room. Work that needs answers is a generator that yields questions; each of four lanes runs one generator at a time:
 
     control   hello, auth, resume, sync, subscribe, unsubscribe, in the order in which they came
-    command   messages of the application, in the order in which they came
+    command   messages of the application, in the order in which they came: each is asked for with those that wait behind it
     pages     what is next of the marked streams
     mark      which streams began since the last mark
 
@@ -21,6 +21,7 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import attrs
@@ -72,6 +73,7 @@ from .records import (
     ReadPage,
     Rights,
     Run,
+    RunAnswer,
     SessionEffect,
     SessionSettings,
     StateAt,
@@ -90,6 +92,8 @@ _LOOK_UP: Final = 500
 _CLIENT_SIZE: Final = 2**20
 """Bytes of the largest frame, for a client that does not say its own limit."""
 _FRAME_OVERHEAD: Final = 256
+_MAX_CHAIN: Final = 64
+"""Commands in one question: as many may be decided before others get their turn."""
 _CONTROL = (Hello, Auth, Resume, Sync, Subscribe, Unsubscribe)
 
 
@@ -161,6 +165,8 @@ class ServerSession:
         self._asked: dict[int, _Lane] = {}
         self._running: dict[_Lane, _Work] = {}
         self._waiting: dict[_Lane, deque[Callable[[], _Work]]] = {lane: deque() for lane in _Lane}
+        self._commands: deque[Run | ServerError] = deque()
+        """Messages that were not answered, in their order; an error in place of a message that cannot be run."""
 
     # --- what can be asked ----------------------------------------------------------------------------------------------
 
@@ -172,7 +178,13 @@ class ServerSession:
     @property
     def wants_input(self) -> bool:
         """Whether the shell goes on reading; false while too many messages wait for their turn."""
-        return sum(map(len, self._waiting.values())) < self.settings.max_waiting
+        return self.waiting < self.settings.max_waiting
+
+    @property
+    def waiting(self) -> int:
+        """How many messages of the client wait for their turn."""
+        first = self._commands and _Lane.COMMAND in self._running
+        return sum(map(len, self._waiting.values())) + len(self._commands) - bool(first)
 
     @property
     def due_at(self) -> float | None:
@@ -399,6 +411,8 @@ class ServerSession:
 
     def _end(self, lane: _Lane) -> None:
         self._running.pop(lane, None)
+        if lane is _Lane.COMMAND and self._commands:
+            self._waiting[lane].append(self._run_commands)
         if lane is _Lane.CONTROL:
             # What changed while the heads were read.
             newborn, self._newborn = self._newborn, set()
@@ -736,41 +750,70 @@ class ServerSession:
         yield from ()
         if self.identity is None:
             self._close(CloseCode.UNAUTHORIZED, "the first message must be auth")
-        else:
-            self._start(_Lane.COMMAND, lambda: self._run(envelope))
+            return
+        self._commands.append(self._command_of(envelope))
+        if _Lane.COMMAND not in self._running:
+            self._start(_Lane.COMMAND, self._run_commands)
 
-    def _run(self, envelope: Envelope[Any]) -> _Work:
+    def _command_of(self, envelope: Envelope[Any]) -> Run | ServerError:
         row = self._registry.get(envelope.type)
-        is_sure = row is not None and row.guarantee is Guarantee.AT_LEAST_ONCE
         key = None
-        if is_sure:
+        if row is not None and row.guarantee is Guarantee.AT_LEAST_ONCE:
             if envelope.id is None:
                 text = (
                     f"a message of type {envelope.type!r} needs an id, because it is acknowledged"
                 )
-                self._say("error", ServerError("no_id", text, retryable=False))
-                return
+                return ServerError("no_id", text, retryable=False)
             if len(envelope.id) > MAX_ID_LENGTH:
                 text = f"an id has at most {MAX_ID_LENGTH} characters"
                 short = envelope.id[:MAX_ID_LENGTH]
-                self._say("error", ServerError("bad_id", text, short, retryable=False))
-                return
+                return ServerError("bad_id", text, short, retryable=False)
             key = CommandKey(self.identity or "", self.client, envelope.id)
-        result = yield Run(envelope, key, self.identity or "")
+        return Run(envelope, key, self.identity or "")
+
+    def _run_commands(self) -> _Work:
+        """Lets the commands run in their order: the shell answers the first of them, or the first few."""
+        while self._commands:
+            first = self._commands[0]
+            if isinstance(first, ServerError):
+                self._commands.popleft()
+                self._say("error", first)
+                continue
+            chain = [first]
+            for one in islice(self._commands, 1, _MAX_CHAIN):
+                if isinstance(one, ServerError):
+                    break
+                chain.append(one)
+            question = first
+            if len(chain) > 1:
+                question = Run(first.envelope, first.key, first.identity, tuple(chain[1:]))
+            try:
+                answer: RunAnswer = yield question
+            except Exception:
+                # The client sends the command again, and those behind it go on.
+                self._commands.popleft()
+                raise
+            results = answer if isinstance(answer, list) else [answer]
+            for run, result in zip(chain, results, strict=False):
+                self._commands.popleft()
+                self._write_result(run, result)
+
+    def _write_result(self, run: Run, result: Accepted | Failure | None) -> None:
+        name = run.envelope.id
         if isinstance(result, Failure):
             error = ServerError(
                 result.code,
                 result.message,
-                envelope.id,
+                name,
                 retryable=result.is_retryable,
                 after=result.after,
             )
             self._say("error", error)
-        elif isinstance(result, Accepted) and envelope.id is not None:
+        elif isinstance(result, Accepted) and name is not None:
             # A question of an at-most-once type is answered, too. Without a reply its client waits for nothing.
-            has_reply = result.reply is not None and len(envelope.id) <= MAX_ID_LENGTH
-            if is_sure or has_reply:
-                self._acknowledge({envelope.id: Outcome(True, result.reply, result.positions)})
+            has_reply = result.reply is not None and len(name) <= MAX_ID_LENGTH
+            if run.key is not None or has_reply:
+                self._acknowledge({name: Outcome(True, result.reply, result.positions)})
 
     def _outcomes(self, pending: Sequence[str]) -> Generator[Question, Any, dict[str, Outcome]]:
         found: dict[str, Outcome] = {}

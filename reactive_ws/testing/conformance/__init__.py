@@ -3,7 +3,7 @@
 It needs no pytest. Tests of such a part call a `check_*` function; `reactive-ws check-server` calls `check_server`.
 
     unfit           the exception of the `check_*` functions
-    log_checks      the eleven rules of a log of the server half, and one check for each
+    log_checks      the twelve rules of a log of the server half, and one check for each
     logs            `check_log`: a log, with several nodes and with faults
     server_checks   the rules of a server of protocol v1, seen from outside, and one check for each
     servers         `check_server`: a server in any language

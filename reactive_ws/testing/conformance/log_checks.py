@@ -1,6 +1,6 @@
-"""The eleven rules of a log, and one check for each; `check_log` runs them. Nodes share one store; each rule has its own streams.
+"""The twelve rules of a log, and one check for each; `check_log` runs them. Nodes share one store; each rule has its own streams.
 
-The module is long because it has one check for each of eleven rules.
+The module is long because it has one check for each of twelve rules.
 """
 
 from __future__ import annotations
@@ -14,7 +14,17 @@ from typing import Protocol
 import attrs
 
 from ...errors import Conflict, LogError
-from ...server.logs import Batch, CommandKey, Entry, Log, Outcome, Page, Retention
+from ...server.logs import (
+    Appended,
+    Batch,
+    CommandKey,
+    Entry,
+    Log,
+    Outcome,
+    Page,
+    Proposal,
+    Retention,
+)
 from ...wire import Position
 
 __all__ = ["LOG_RULES", "LogBench", "LogFaults", "MakeLog"]
@@ -94,6 +104,17 @@ class LogBench:
                 return transaction.known
             batch = Batch(messages, expected or {}, checkpoints or {}, reply)
             return await transaction.commit(batch)
+
+    async def put_all(self, log: Log, chain: Sequence[Proposal]) -> list[Outcome]:
+        """Appends a chain, again from where it ended, until all of it is there."""
+        outcomes: list[Outcome] = []
+        for _ in range(2 * len(chain)):
+            if len(outcomes) < len(chain):
+                appended = await log.append(chain[len(outcomes) :])
+                _want("a conflict without expectations", None, appended.moved)
+                outcomes += appended.outcomes
+        _want("outcomes of a chain that was appended again and again", len(chain), len(outcomes))
+        return outcomes
 
     async def numbers(self, log: Log, stream: str) -> list[int]:
         """Returns the numbers of all entries of a stream."""
@@ -318,6 +339,151 @@ async def _cut_everywhere(bench: LogBench, cut: Callable[[Log], Awaitable[None]]
     _want("entries of two commands that were cut and sent again", 2, len(causes))
 
 
+async def _chains(bench: LogBench) -> None:
+    one, two = await bench.node(), await bench.node()
+    await _chain_in_order(bench, one, two)
+    await _chain_with_conflict(bench, one, two)
+    await _chain_with_known(bench, one, two)
+    await _chain_with_refusals(bench, one, two)
+    await _chains_at_one_moment(bench, one, two)
+
+
+async def _chain_in_order(bench: LogBench, one: Log, two: Log) -> None:
+    """Each command of a chain expects what those before it append."""
+    stream, other = bench.stream("chain"), bench.stream("beside")
+    epoch = (await one.read(stream, None)).head.epoch
+    keys = [bench.key(f"chain{number}") for number in range(4)]
+    chain = [
+        Proposal(
+            key,
+            Batch(
+                {stream: [b"%d" % n], **({other: [b"x"]} if n % 2 else {})},
+                expected={stream: Position(epoch, n), other: Position(epoch, n // 2)},
+                checkpoints={stream: (1, b"%d" % n)} if n == 2 else {},
+                reply=b"%d" % n,
+            ),
+        )
+        for n, key in enumerate(keys)
+    ]
+    appended = await one.append(chain)
+    outcomes = list(appended.outcomes)
+    _want("outcomes of a chain", (4, False, None), (len(outcomes), *_end(appended)))
+    _want("numbers of a chain", [1, 2, 3, 4], [it.positions[stream].seq for it in outcomes])
+    _want("replies of a chain", [b"0", b"1", b"2", b"3"], [it.reply for it in outcomes])
+    entries = await bench.entries(two, stream)
+    _want("messages of a chain", [b"0", b"1", b"2", b"3"], [it.messages[0] for it in entries])
+    _want("causes of a chain", keys, [it.cause for it in entries])
+    _want("the other stream of a chain", [1, 2], await bench.numbers(two, other))
+    known = await two.outcomes(keys)
+    _want("recorded outcomes of a chain", outcomes, [known.get(key) for key in keys])
+    found = await two.checkpoint(stream)
+    at = None if found is None else (found.position.seq, found.state)
+    _want("the checkpoint in a chain", (3, b"2"), at)
+    _want("an empty chain", (0, False, None), (0, *_end(await one.append([]))))
+
+
+async def _chain_with_conflict(bench: LogBench, one: Log, two: Log) -> None:
+    """Nothing behind a conflict is written, even where the next command expects what is there by chance."""
+    stream, other = bench.stream("moved"), bench.stream("unmoved")
+    await bench.put(two, {stream: [b"foreign"]})
+    epoch = (await one.read(stream, None)).head.epoch
+    keys = [bench.key(f"moved{number}") for number in range(3)]
+    chain = [
+        Proposal(keys[0], Batch({other: [b"0"]})),
+        Proposal(keys[1], Batch({stream: [b"1"]}, expected={stream: Position(epoch, 0)})),
+        Proposal(keys[2], Batch({stream: [b"2"]}, expected={stream: Position(epoch, 1)})),
+    ]
+    appended = await one.append(chain)
+    _want(
+        "a chain with a conflict at its second command",
+        (1, False, stream),
+        (len(appended.outcomes), *_end(appended)),
+    )
+    _want("entries before the conflict", [1], await bench.numbers(two, other))
+    _want("entries behind a conflict", [1], await bench.numbers(two, stream))
+    _want("outcomes of the chain", {keys[0]}, set(await two.outcomes(keys)))
+    appended = await one.append(chain[1:])
+    _want("a conflict at once", (0, False, stream), (len(appended.outcomes), *_end(appended)))
+    _want("entries after it", [1], await bench.numbers(two, stream))
+
+
+async def _chain_with_known(bench: LogBench, one: Log, two: Log) -> None:
+    """Nothing behind a command that was done before is written: it was decided on another effect of that command."""
+    stream = bench.stream("known")
+    key, behind = bench.key("known"), bench.key("behind")
+    first = await bench.put(two, {stream: [b"first"]}, key=key, reply=b'"first"')
+    chain = [
+        Proposal(bench.key("fresh"), Batch({stream: [b"fresh"]})),
+        Proposal(key, Batch({stream: [b"again"]}, expected={stream: first.positions[stream]})),
+        Proposal(behind, Batch({stream: [b"behind"]})),
+    ]
+    appended = await one.append(chain)
+    _want(
+        "a chain with a known command",
+        (2, True, None),
+        (len(appended.outcomes), *_end(appended)),
+    )
+    _want("the outcome of the known command", first, appended.outcomes[1])
+    _want("entries up to the known command", [1, 2], await bench.numbers(two, stream))
+    _want("outcomes behind it", {}, dict(await two.outcomes([behind])))
+    twice = [Proposal(bench.key("twice"), Batch({stream: [b"%d" % n]})) for n in range(2)]
+    outcomes = await bench.put_all(one, [*twice, chain[2]])
+    _want("outcomes of a key that is twice in a chain", outcomes[0], outcomes[1])
+    _want("entries of it and of the next", [1, 2, 3, 4], await bench.numbers(two, stream))
+
+
+async def _chain_with_refusals(bench: LogBench, one: Log, two: Log) -> None:
+    stream = bench.stream("refusals")
+    epoch = (await one.read(stream, None)).head.epoch
+    no, late = bench.key("chain no"), bench.key("chain late")
+    chain = [
+        Proposal(None, Batch({stream: [b"0"]})),
+        Proposal(no, Batch(expected={stream: Position(epoch, 1)}, reply=b'"no"', is_refusal=True)),
+        Proposal(bench.key("chain yes"), Batch({stream: [b"2"]})),
+        # Decided on an old state.
+        Proposal(late, Batch(expected={stream: Position(epoch, 1)}, is_refusal=True)),
+    ]
+    appended = await one.append(chain)
+    _want(
+        "a chain with a refusal, and with one on an old state",
+        ([True, False, True], False, stream),
+        ([it.accepted for it in appended.outcomes], *_end(appended)),
+    )
+    _want("the refusal", {no: Outcome(False, b'"no"')}, dict(await two.outcomes([no, late])))
+    _want("entries beside a refusal", [1, 2], await bench.numbers(two, stream))
+
+
+async def _chains_at_one_moment(bench: LogBench, one: Log, two: Log) -> None:
+    """Chains of two nodes meet, and are cancelled and sent again: each is there once and in order."""
+    stream = bench.stream("chains")
+    chains = [
+        [
+            Proposal(bench.key(f"{chain}-{n}"), Batch({stream: [b"%d-%d" % (chain, n)]}))
+            for n in range(3)
+        ]
+        for chain in range(24)
+    ]
+
+    async def run(number: int, chain: Sequence[Proposal]) -> None:
+        cancelled = asyncio.create_task(one.append(chain))
+        for _ in range(number):
+            await asyncio.sleep(0)
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+        async with asyncio.timeout(_SOON):
+            await bench.put_all(two if number % 2 else one, chain)
+
+    await asyncio.gather(*(run(number, chain) for number, chain in enumerate(chains)))
+    said = [entry.messages[0] for entry in await bench.entries(two, stream)]
+    for number in range(24):
+        own = [text for text in said if text.startswith(b"%d-" % number)]
+        _want("one chain among others", [b"%d-%d" % (number, n) for n in range(3)], own)
+
+
+def _end(appended: Appended) -> tuple[bool, str | None]:
+    return appended.is_known, appended.moved
+
+
 async def _refusals(bench: LogBench) -> None:
     one, two = await bench.node(), await bench.node()
     stream, key = bench.stream("refused"), bench.key("no")
@@ -506,6 +672,10 @@ LOG_RULES: Mapping[str, tuple[str, Callable[[LogBench], Awaitable[None]]]] = {
     "no trace": (
         "a command that was left, cancelled or cut may run again, and then counts once",
         _no_trace,
+    ),
+    "chains": (
+        "commands of a chain are appended in order, and none behind one that was decided on something else",
+        _chains,
     ),
     "refusals": ("a refusal is recorded, and never replaces another outcome", _refusals),
     "outcomes": (

@@ -1,4 +1,4 @@
-"""`check_log`: whether a log of the server half keeps the eleven rules of `log_checks`. Needs no pytest."""
+"""`check_log`: whether a log of the server half keeps the twelve rules of `log_checks`. Needs no pytest."""
 
 from __future__ import annotations
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -20,8 +19,8 @@ from websockets.typing import Subprotocol
 
 from reactive_ws.errors import LogUnavailable, Refused
 from reactive_ws.outbox.delivery import DeliveryStatus
-from reactive_ws.server import Batch, CommandKey, Context, MemoryLog, Outcome, Page, Server
-from reactive_ws.server.access import SUBPROTOCOL
+from reactive_ws.server import Appended, Context, MemoryLog, Page, Proposal, Server
+from reactive_ws.server.access import SUBPROTOCOL, Request
 from reactive_ws.server.session import ServerSession, SessionSettings
 from reactive_ws.testing import World, simulate
 from reactive_ws.testing.generating import wire_garbage
@@ -66,38 +65,19 @@ class FailingLog(MemoryLog):
             self.failures += 1
             raise LogUnavailable("simulated", "it went away")
 
-    @contextlib.asynccontextmanager
-    async def begin(self, key: CommandKey | None) -> AsyncGenerator[Any]:
+    async def append(self, chain: Sequence[Proposal]) -> Appended:
         self.fail("begin")
-        async with super().begin(key) as transaction:
-            yield FailingTransaction(self, transaction)
+        kinds = {"refusal" if one.batch.is_refusal else "commit" for one in chain}
+        for kind in kinds:
+            self.fail(kind)
+        appended = await super().append(chain)
+        for kind in kinds if appended.outcomes else ():
+            self.fail(f"after the {kind}")
+        return appended
 
     async def read(self, stream: str, after: Position | None, limit_bytes: int = 2**18) -> Page:
         self.fail("read")
         return await super().read(stream, after, limit_bytes)
-
-
-class FailingTransaction:
-    """A transaction of a `FailingLog`."""
-
-    connection = None
-
-    def __init__(self, log: FailingLog, inner: Any) -> None:
-        self.known = inner.known
-        self._log = log
-        self._inner = inner
-
-    async def commit(self, batch: Batch) -> Outcome:
-        self._log.fail("commit")
-        outcome: Outcome = await self._inner.commit(batch)
-        self._log.fail("after the commit")
-        return outcome
-
-    async def refuse(self, reply: bytes) -> Outcome:
-        self._log.fail("refusal")
-        outcome: Outcome = await self._inner.refuse(reply)
-        self._log.fail("after the refusal")
-        return outcome
 
 
 def server(log: MemoryLog, **options: Any) -> Server:
@@ -313,7 +293,7 @@ async def test_a_flood_is_read_no_further_than_its_limit_and_delays_no_other_cli
                     await other.send(Add(-1))
                 assert one._node is not None
                 for client in one._node._clients:
-                    most = max(most, sum(map(len, client.session._waiting.values())))
+                    most = max(most, client.session.waiting)
             await pouring
             await reading
             await other.disconnect()
@@ -345,3 +325,36 @@ def test_no_frame_whatever_raises_in_a_session(
         one.received(frame)
     one.tick(100.0)
     one.ended()
+
+
+@simulate
+async def test_a_client_whose_task_is_cancelled_leaves_no_task() -> None:
+    """As an ASGI server drops a connection, and as `AsgiDuplex.abort` does."""
+
+    class Silent:
+        async def send(self, frame: str | bytes) -> None:
+            return
+
+        async def receive(self) -> str | bytes:
+            await asyncio.sleep(3_600)
+            raise AssertionError
+
+        async def close(self, code: int, reason: str) -> None:
+            return
+
+        def abort(self) -> None:
+            return
+
+    one = server(MemoryLog())
+    await one.start()
+    assert one._node is not None
+    before = asyncio.all_tasks()
+    types = registry()
+    session = ServerSession(SessionSettings(), types, JsonCodec(types))
+    serving = asyncio.create_task(one._node.serve(Silent(), session, Request("/", {}, None)))
+    await asyncio.sleep(1.0)
+    assert one.clients == 1
+    serving.cancel()
+    await asyncio.wait([serving])
+    assert asyncio.all_tasks() == before
+    await one.stop()

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import attrs
 import pytest
 
 from reactive_ws.errors import LogUnavailable
-from reactive_ws.server import CommandKey, Context, MemoryLog, Page, Server
+from reactive_ws.server import Appended, Context, MemoryLog, Page, Proposal, Server
 from reactive_ws.testing import simulate
 from reactive_ws.wire import Position, Registry, protocol_v1
 
@@ -43,11 +41,10 @@ def append(state: Sum, message: Add) -> Sum:
 class SlowLog(MemoryLog):
     """A log in which the answer of a commit and that of a read take time, so that they come in any order."""
 
-    @contextlib.asynccontextmanager
-    async def begin(self, key: CommandKey | None) -> AsyncGenerator[Any]:
-        async with super().begin(key) as transaction:
-            yield transaction
-            await asyncio.sleep(0.002)
+    async def append(self, chain: Sequence[Proposal]) -> Appended:
+        appended = await super().append(chain)
+        await asyncio.sleep(0.002)
+        return appended
 
     async def read(self, stream: str, after: Position | None, limit_bytes: int = 2**18) -> Page:
         page = await super().read(stream, after, limit_bytes)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import gc
+import itertools
+import types
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,7 +26,7 @@ from reactive_ws.errors import (
     UsageError,
 )
 from reactive_ws.server import Context, Server, SnapshotContext
-from reactive_ws.server.logs import Batch, CommandKey, Outcome, PostgresLog
+from reactive_ws.server.logs import Batch, CommandKey, Outcome, PostgresLog, Proposal
 from reactive_ws.server.logs.postgres.driver import Connection
 from reactive_ws.service import WebSocketService
 from reactive_ws.wire import Guarantee, JsonCodec, protocol_v1
@@ -281,5 +286,114 @@ def test_a_snapshot_of_own_tables_fits_to_its_position_while_handlers_write(
             state = await server.make_state("stock")
             assert state is not None
             assert state.position.seq == 16
+
+    asyncio.run(check())
+
+
+@types.coroutine
+def cancelled_at(coroutine: Coroutine[Any, Any, object], count: int) -> Generator[Any, Any, bool]:
+    """Awaits a coroutine, and cancels the task when it waits for the time number `count`; returns False when it never did so."""
+    waits_for = coroutine.send(None)
+    for number in itertools.count(1):
+        if number == count:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+        try:
+            sent = yield waits_for
+        except BaseException as error:
+            step = partial(coroutine.throw, error)
+        else:
+            step = partial(coroutine.send, sent)
+        try:
+            waits_for = step()
+        except StopIteration:
+            return number >= count
+    raise AssertionError
+
+
+async def cancelled_everywhere(act: Callable[[], Coroutine[Any, Any, object]]) -> int:
+    """Runs an act again and again, each time cancelled one wait later, until it ends before; returns how many waits it has."""
+
+    async def run(count: int) -> bool:
+        return await cancelled_at(act(), count)
+
+    for count in itertools.count(1):
+        task = asyncio.create_task(run(count))
+        await asyncio.wait([task])
+        if not task.cancelled() and not task.result():
+            return count - 1
+    raise AssertionError
+
+
+def test_whatever_is_cancelled_where_leaves_no_connection(postgres: Postgres) -> None:
+    async def check() -> None:
+        dsn = postgres.dsn()
+        asyncio.get_running_loop().set_exception_handler(lambda _, __: None)
+        async with opened(dsn) as watching:
+            logs: list[PostgresLog] = []
+
+            async def live() -> None:
+                log = PostgresLog(dsn, max_connections=2)
+                logs.append(log)
+                await log.open()
+                key = CommandKey("", "c", str(len(logs)))
+                await log.append([Proposal(key, Batch({"s": [b"x"]}))])
+                async with log.begin(CommandKey("", "d", str(len(logs)))) as transaction:
+                    await transaction.commit(Batch({"s": [b"x"]}))
+                await log.read("s", None)
+                await log.close()
+
+            assert await cancelled_everywhere(live) > 10
+            for log in logs:
+                await log.close()
+            gc.collect()
+            async with asyncio.timeout(20):
+                # The database notices the end of a connection in its own time.
+                while (
+                    await watching._fetch(
+                        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                    )
+                )[0][0] > 2:
+                    await asyncio.sleep(0.01)
+            causes = [entry.cause for entry in (await watching.read("s", None)).entries or ()]
+            assert len(causes) == len(set(causes))
+
+    asyncio.run(check())
+
+
+def test_a_database_that_ends_connections_while_a_node_begins_to_listen_leaves_none(
+    postgres: Postgres,
+) -> None:
+    async def check() -> None:
+        async with opened(postgres.dsn()) as log:
+            for _ in range(5):
+                await log._fetch(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+                )
+                with contextlib.suppress(LogError):
+                    await log.mark()
+            with contextlib.suppress(LogError):
+                await log.mark()
+        gc.collect()
+
+    asyncio.run(check())
+
+
+def test_a_chain_that_the_database_refuses_fails_alone(postgres: Postgres) -> None:
+    async def check() -> None:
+        async with opened(postgres.dsn()) as log:
+            # The number of a version has 32 bits in the database.
+            bad = Batch({"bad": [b"x"]}, checkpoints={"bad": (2**40, b"")})
+            results = await asyncio.gather(
+                log.append([Proposal(CommandKey("", "c", "1"), Batch({"s": [b"x"]}))]),
+                log.append([Proposal(CommandKey("", "c", "2"), bad)]),
+                log.append([Proposal(CommandKey("", "c", "3"), Batch({"s": [b"x"]}))]),
+                return_exceptions=True,
+            )
+            assert isinstance(results[1], LogUnavailable)
+            assert (await log.read("s", None)).head.seq == 2
+            assert set(await log.heads("*")) == {"s"}
 
     asyncio.run(check())

@@ -3,6 +3,7 @@
 It knows the records of `logs`, and nothing of clients. It imports asyncpg when a log is opened.
 
     postgres_log  `PostgresLog`: transactions, listening
+    chains        the chains of commands that one statement appends
     schema        its tables and functions
     driver        the part of asyncpg that it uses, with types and errors
 """

@@ -14,7 +14,16 @@ from urllib.parse import urlsplit
 
 from ....errors import Conflict, LogError, LogUnavailable, LogUnusable
 
-__all__ = ["Connection", "Driver", "Pool", "Record", "driver", "safe_name", "translate"]
+__all__ = [
+    "Connection",
+    "Driver",
+    "Pool",
+    "Record",
+    "driver",
+    "is_about_data",
+    "safe_name",
+    "translate",
+]
 
 
 class Record(Protocol):
@@ -132,3 +141,8 @@ def translate(log: str, error: BaseException, streams: Sequence[str] = ()) -> Lo
         text = (str(error) or type(error).__name__).splitlines()[0]
         return LogUnavailable(log, text)
     return None
+
+
+def is_about_data(error: BaseException | None) -> bool:
+    """Tells whether a statement was refused because of its arguments, so that nothing of it was written."""
+    return any(kind.__name__ == "DataError" for kind in type(error).__mro__)

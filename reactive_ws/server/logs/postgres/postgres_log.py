@@ -15,8 +15,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from ....engine import refuse_copy
 from ....errors import Conflict, LogError, LogUnavailable, LogUnusable, UsageError
@@ -24,8 +25,28 @@ from ....wire import Position
 from ..log import PAGE_BYTES
 from ..names import matches, prefix_of
 from ..packing import check_batch, pack_key, pack_messages, unpack_key, unpack_messages
-from ..records import Batch, Checkpoint, CommandKey, Entry, Outcome, Page, Retention
-from .driver import Connection, Driver, Pool, Record, driver, safe_name, translate
+from ..records import (
+    Appended,
+    Batch,
+    Checkpoint,
+    CommandKey,
+    Entry,
+    Outcome,
+    Page,
+    Proposal,
+    Retention,
+)
+from .chains import CHAINS, Chain, arguments_of, chain_of, results_of
+from .driver import (
+    Connection,
+    Driver,
+    Pool,
+    Record,
+    driver,
+    is_about_data,
+    safe_name,
+    translate,
+)
 from .schema import FORMAT, SCHEMA
 
 __all__ = ["PostgresLog"]
@@ -36,6 +57,13 @@ _FOREIGN: Final = (Exception,)
 _LONGEST_PAUSE: Final = 2.0
 """Seconds between two attempts to listen again."""
 
+_CLOSE_TIMEOUT: Final = 5.0
+"""Seconds that a log waits for what is being written, and then for its connections."""
+_MAX_CHAINS: Final = 64
+"""Chains in one statement."""
+_MAX_STATEMENT: Final = 2**22
+"""Bytes of messages after which a statement takes no further chain."""
+
 _APPEND = "SELECT * FROM rws_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _PAGE = """
 SELECT rws_epoch($4) AS epoch, h.seq AS head, h.first, e.seq, e.messages, e.cause
@@ -45,6 +73,9 @@ FROM (SELECT 1) AS one LEFT JOIN rws_heads h ON h.stream = $1 LEFT JOIN LATERAL 
         WHERE stream = $1 AND seq > $2 ORDER BY seq LIMIT 1000) AS sized WHERE before < $3) AS e ON true
 ORDER BY e.seq
 """
+
+_Waiting: TypeAlias = tuple[Chain, "asyncio.Future[tuple[Appended, CommandKey | None]]"]
+"""A chain, and where its result goes."""
 
 
 class PostgresLog:
@@ -85,7 +116,10 @@ class PostgresLog:
         self._system = ""
         self._lent: set[int] = set()
         self._pool: Pool | None = None
+        self._listener: Connection | None = None
         self._listening: asyncio.Task[None] | None = None
+        self._waiting: deque[_Waiting] = deque()
+        self._writing: asyncio.Task[None] | None = None
         self._followers: list[asyncio.Queue[frozenset[str] | None]] = []
 
     def __repr__(self) -> str:
@@ -117,28 +151,39 @@ class PostgresLog:
         try:
             async with self._connection() as connection:
                 await self._check(connection)
-            first = await self._listen(asyncpg)
+            ended = await self._listen(asyncpg)
         except BaseException:
             self._pool = None
+            self._stop_listening()
             pool.terminate()
             raise
-        self._listening = asyncio.create_task(self._keep_listening(asyncpg, first))
+        self._listening = asyncio.create_task(self._keep_listening(asyncpg, ended))
 
     async def close(self) -> None:
         """Disconnects. May be called twice."""
         pool, self._pool = self._pool, None
         if pool is None:
             return
-        if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.wait([self._listening])
         for follower in self._followers:
             follower.put_nowait(_END)
         try:
-            async with asyncio.timeout(5.0):
+            if self._listening is not None:
+                self._listening.cancel()
+                await asyncio.wait([self._listening])
+            if self._writing is not None:
+                # What is being written is known in time, or its clients ask again.
+                await asyncio.wait([self._writing], timeout=_CLOSE_TIMEOUT)
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await pool.close()
         except _FOREIGN:
             pool.terminate()
+        except BaseException:
+            pool.terminate()
+            raise
+        finally:
+            if self._writing is not None:
+                self._writing.cancel()
+            self._stop_listening()
 
     async def migrate(self) -> bool:
         """Creates the tables where there are none; returns whether it did. `open` need not be called before.
@@ -197,6 +242,66 @@ class PostgresLog:
                     raise translated from error
                 raise
             await command.abandon()
+
+    async def append(self, chain: Sequence[Proposal]) -> Appended:
+        """Appends a chain; see `Log.append`. It is one round trip, and chains that come meanwhile share the next one."""
+        if self._pool is None:
+            raise LogUnavailable(self.name, "it is closed; call open() first")
+        if not chain:
+            return Appended(())
+        future: asyncio.Future[tuple[Appended, CommandKey | None]] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self._waiting.append((chain_of(chain), future))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write(self._pool))
+        appended, known = await future
+        if known is None:
+            return appended
+        # A retention of seconds may have removed it meanwhile; then the caller runs the command again.
+        found = (await self.outcomes([known])).get(known)
+        outcomes = [*appended.outcomes, *([] if found is None else [found])]
+        return Appended(outcomes, found is not None)
+
+    async def _write(self, pool: Pool) -> None:
+        """Writes what waits, one statement after the other."""
+        group: list[_Waiting] = []
+        try:
+            while self._waiting:
+                group, size = [], 0
+                while self._waiting and len(group) < _MAX_CHAINS and size < _MAX_STATEMENT:
+                    group.append(self._waiting.popleft())
+                    size += group[-1][0].size
+                try:
+                    await self._write_group(pool, group)
+                except LogError as error:
+                    if len(group) == 1 or not is_about_data(error.__cause__):
+                        _fail(group, error)
+                        continue
+                    # The database wrote nothing, because of the data of one of them.
+                    for one in group:
+                        try:
+                            await self._write_group(pool, [one])
+                        except LogError as alone:
+                            _fail([one], alone)
+        except BaseException as error:
+            _fail([*group, *self._waiting], LogUnavailable(self.name, "it was closed meanwhile"))
+            self._waiting.clear()
+            if isinstance(error, Exception):
+                raise
+        finally:
+            self._writing = None
+
+    async def _write_group(self, pool: Pool, group: Sequence[_Waiting]) -> None:
+        chains = [chain for chain, _ in group]
+        async with self._borrowed(pool) as connection:
+            with _translated(self):
+                row = await connection.fetchrow(CHAINS, self._system, *arguments_of(chains))
+        assert row is not None
+        results = results_of(chains, row["epoch"], row["seqs"] or (), row["fates"])
+        for (_, future), result in zip(group, results, strict=True):
+            if not future.done():
+                future.set_result(result)
 
     # --- reads ----------------------------------------------------------------------------------------------------------
 
@@ -328,7 +433,12 @@ class PostgresLog:
     async def _connection(self) -> AsyncGenerator[Connection]:
         if self._pool is None:
             raise LogUnavailable(self.name, "it is closed; call open() first")
-        acquiring = self._pool.acquire(timeout=10.0)
+        async with self._borrowed(self._pool) as connection:
+            yield connection
+
+    @contextlib.asynccontextmanager
+    async def _borrowed(self, pool: Pool) -> AsyncGenerator[Connection]:
+        acquiring = pool.acquire(timeout=10.0)
         with _translated(self):
             connection = await acquiring.__aenter__()
         try:
@@ -368,14 +478,22 @@ class PostgresLog:
         finally:
             self._followers.remove(follower)
 
-    async def _listen(self, asyncpg: Driver) -> tuple[Connection, asyncio.Event]:
+    async def _listen(self, asyncpg: Driver) -> asyncio.Event:
+        """Opens the connection that listens, in place of an old one; returns an event for its end."""
+        self._stop_listening()
         with _translated(self):
-            connection = await asyncpg.connect(self._dsn, timeout=10.0)
+            connection = self._listener = await asyncpg.connect(self._dsn, timeout=10.0)
         ended = asyncio.Event()
         connection.add_termination_listener(lambda *_: ended.set())
         with _translated(self):
             await connection.add_listener("rws", self._hear)
-        return connection, ended
+        return ended
+
+    def _stop_listening(self) -> None:
+        """Ends the connection that listens. The log keeps it, so that no task has to begin or to end for that."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.terminate()
 
     def _hear(self, *arguments: Any) -> None:
         self._tell(frozenset({str(arguments[-1])}))
@@ -384,25 +502,19 @@ class PostgresLog:
         for follower in self._followers:
             follower.put_nowait(changed)
 
-    async def _keep_listening(
-        self, asyncpg: Driver, first: tuple[Connection, asyncio.Event]
-    ) -> None:
-        connection, ended = first
-        try:
-            while True:
-                await ended.wait()
-                self._tell(None)
-                for attempt in itertools.count():
-                    try:
-                        connection, ended = await self._listen(asyncpg)
-                        async with self._connection() as other:
-                            await self._check(other)
-                        break
-                    except (LogUnavailable, LogUnusable):
-                        await asyncio.sleep(min(0.05 * 2**attempt, _LONGEST_PAUSE))
-                self._tell(None)
-        finally:
-            connection.terminate()
+    async def _keep_listening(self, asyncpg: Driver, ended: asyncio.Event) -> None:
+        while True:
+            await ended.wait()
+            self._tell(None)
+            for attempt in itertools.count():
+                try:
+                    ended = await self._listen(asyncpg)
+                    async with self._connection() as other:
+                        await self._check(other)
+                    break
+                except (LogUnavailable, LogUnusable):
+                    await asyncio.sleep(min(0.05 * 2**attempt, _LONGEST_PAUSE))
+            self._tell(None)
 
 
 _END: Final[frozenset[str]] = frozenset({""})
@@ -418,6 +530,12 @@ def _translated(log: PostgresLog, streams: Sequence[str] = ()) -> Generator[None
         if translated is None:
             raise
         raise translated from error
+
+
+def _fail(group: Sequence[_Waiting], error: Exception) -> None:
+    for _, future in group:
+        if not future.done():
+            future.set_exception(error)
 
 
 def _outcome(row: Record) -> Outcome:

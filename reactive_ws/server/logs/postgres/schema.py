@@ -79,6 +79,85 @@ BEGIN
     END IF;
 END $$;
 
+-- Appends chains of commands of several clients, each command with its outcome. Each chain ends before the first command that
+-- was decided on something else, or was done before; the other chains go on. Command `c` owns the rows up to `ends[c]`: a stream
+-- `places[r]`, with an entry or with an expected number. All streams are in `names`, in one order, and each of them is locked once.
+-- `fates` are 0 where a command was appended, -1 where it was known, and else the row of the stream that moved; NULL was not run.
+CREATE FUNCTION rws_chains(system text, names text[], keys bytea[], chains integer[], ends integer[], refusals boolean[],
+    answers bytea[], places integer[], bodies bytea[], sizes integer[], epochs text[], expected bigint[], versions integer[],
+    states bytea[], OUT epoch text, OUT seqs bigint[], OUT fates integer[]) LANGUAGE plpgsql AS $$
+DECLARE
+    heads bigint[] := '{}'; before bigint[]; added bigint[]; n bigint; p integer; r integer; row integer := 1; fate integer;
+    ended integer := -1; own text[]; numbers bigint[];
+BEGIN
+    epoch := rws_epoch(system);
+    FOR i IN 1 .. coalesce(array_length(names, 1), 0) LOOP
+        LOOP
+            SELECT seq INTO n FROM rws_heads WHERE stream = names[i] FOR UPDATE;
+            EXIT WHEN FOUND;
+            INSERT INTO rws_heads VALUES (names[i], 0, 1, 0, pg_current_xact_id()) ON CONFLICT DO NOTHING;
+        END LOOP;
+        heads := heads || n;
+        added := added || 0::bigint;
+    END LOOP;
+    before := heads;
+    FOR c IN 1 .. array_length(keys, 1) LOOP
+        fate := NULL;
+        IF chains[c] <> ended THEN
+            fate := 0;
+            FOR r IN row .. ends[c] LOOP
+                IF expected[r] IS NOT NULL AND (expected[r] <> heads[places[r]] OR epochs[r] <> epoch) THEN
+                    fate := r;
+                    EXIT;
+                END IF;
+            END LOOP;
+            own := NULL;
+            numbers := NULL;
+            FOR r IN row .. ends[c] LOOP
+                IF bodies[r] IS NOT NULL THEN
+                    own := own || names[places[r]];
+                    numbers := numbers || heads[places[r]] + 1;
+                END IF;
+            END LOOP;
+            IF fate <> 0 THEN
+                PERFORM 1 FROM rws_outcomes WHERE key = keys[c];
+                IF FOUND THEN fate := -1; END IF;
+            ELSIF keys[c] IS NOT NULL THEN
+                INSERT INTO rws_outcomes VALUES
+                    (keys[c], clock_timestamp(), NOT refusals[c], answers[c], rws_chains.epoch, own, numbers)
+                    ON CONFLICT DO NOTHING;
+                IF NOT FOUND THEN fate := -1; END IF;
+            END IF;
+            IF fate <> 0 THEN ended := chains[c]; END IF;
+        END IF;
+        FOR r IN row .. ends[c] LOOP
+            p := places[r];
+            IF fate = 0 AND bodies[r] IS NOT NULL THEN
+                heads[p] := heads[p] + 1;
+                added[p] := added[p] + sizes[r];
+                INSERT INTO rws_entries VALUES (names[p], heads[p], sizes[r], clock_timestamp(), keys[c], bodies[r]);
+                IF states[r] IS NOT NULL THEN
+                    INSERT INTO rws_checkpoints VALUES (names[p], heads[p], versions[r], states[r])
+                        ON CONFLICT (stream) DO UPDATE SET seq = excluded.seq, version = excluded.version, state = excluded.state;
+                END IF;
+                seqs := seqs || heads[p];
+            ELSE
+                seqs := seqs || NULL::bigint;
+            END IF;
+        END LOOP;
+        row := ends[c] + 1;
+        fates := fates || fate;
+    END LOOP;
+    FOR i IN 1 .. coalesce(array_length(names, 1), 0) LOOP
+        IF heads[i] > before[i] THEN
+            UPDATE rws_heads SET seq = heads[i], bytes = bytes + added[i] WHERE stream = names[i];
+            PERFORM pg_notify('rws', names[i]);
+        ELSIF heads[i] = 0 THEN
+            DELETE FROM rws_heads WHERE stream = names[i];
+        END IF;
+    END LOOP;
+END $$;
+
 -- Removes old entries of one stream that no checkpoint needs; skips it while another transaction has it.
 CREATE FUNCTION rws_prune(name text, max_entries bigint, max_bytes bigint, max_age double precision, is_folded boolean)
 RETURNS void LANGUAGE plpgsql AS $$

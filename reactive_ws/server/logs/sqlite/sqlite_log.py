@@ -25,10 +25,21 @@ from typing import Any, Final, TypeVar
 import attrs
 
 from ....engine import refuse_copy
-from ....errors import LogError, LogUnavailable, UsageError
+from ....errors import Conflict, LogUnavailable, UsageError
 from ....wire import Position
 from ..log import PAGE_BYTES
-from ..records import Batch, Checkpoint, CommandKey, Outcome, Page, Retention
+from ..packing import check_batch
+from ..records import (
+    Appended,
+    Batch,
+    Checkpoint,
+    CommandKey,
+    Outcome,
+    Page,
+    Proposal,
+    Retention,
+)
+from .recent import Recent
 from .schema import connect, translate
 from .tables import Tables
 
@@ -37,7 +48,7 @@ __all__ = ["SqliteLog"]
 T = TypeVar("T")
 
 _MAX_GROUP: Final = 256
-"""Commands in one transaction; more would make the first of them wait for the last."""
+"""Chains in one transaction; more would make the first of them wait for the last."""
 _PRUNE_PAUSE: Final = 0.001
 """Seconds between the transactions of a `prune`, one for each stream, so that commands get their turn."""
 _FEW: Final = 16
@@ -46,10 +57,21 @@ _FEW: Final = 16
 
 @attrs.frozen
 class _Job:
-    """One write; its result goes to the future."""
+    """One write; its result goes to the future. `chain` is what it appends, when it appends something."""
 
     work: Callable[[Tables], Any]
     future: asyncio.Future[Any]
+    chain: Sequence[Proposal] | None = None
+
+
+@attrs.frozen
+class _Group:
+    """The results of the jobs of one transaction, and the number of commits before and after it."""
+
+    results: list[tuple[_Job, Any, BaseException | None]]
+    changed: Mapping[str, int] = {}
+    before: int = -1
+    after: int = -1
 
 
 class SqliteLog:
@@ -92,6 +114,7 @@ class SqliteLog:
         self._is_over = threading.Event()
         self._own_commits: set[int] = set()
         self._followers: list[asyncio.Queue[frozenset[str] | None]] = []
+        self._recent = Recent()
         self._is_open = False
         self._threads: list[threading.Thread] = []
         self._readers: ThreadPoolExecutor | None = None
@@ -122,6 +145,7 @@ class SqliteLog:
         self._readers = readers
         self._reads, self._looks = Tables(self._reading), Tables(self._looking)
         self._is_over.clear()
+        self._recent.clear()
         self._is_open = True
         self._jobs = queue.SimpleQueue()
         self._threads = [
@@ -155,19 +179,26 @@ class SqliteLog:
         known = None if key is None else await self._look(lambda tables: tables.known(key))
         yield _SqliteTransaction(self, key, known)
 
+    async def append(self, chain: Sequence[Proposal]) -> Appended:
+        """Appends a chain; see `Log.append`. The chains of all clients that wait are one transaction."""
+        for proposal in chain:
+            check_batch(proposal.batch)
+        now = self._clock()
+        return await self._submit(lambda tables: tables.append(chain, now), chain)
+
     async def read(
         self, stream: str, after: Position | None, limit_bytes: int = PAGE_BYTES
     ) -> Page:
         """Returns a page; see `Log.read`."""
-
-        def few(tables: Tables) -> Page | None:
-            if tables.count(stream, after) > _FEW:
-                return None
-            return tables.page(stream, after, limit_bytes)
-
-        page = await self._look(few)
+        if self._is_open and self._recent.holds(stream):
+            with contextlib.suppress(sqlite3.Error):
+                page = self._recent.page(stream, after, limit_bytes, self._looks.moment())
+                if page is not None:
+                    return page
+        page = await self._look(lambda tables: tables.page(stream, after, limit_bytes, _FEW))
         if page is None:
             page = await self._read(lambda tables: tables.page(stream, after, limit_bytes))
+        assert page is not None
         return page
 
     async def heads(self, pattern: str, born_after: str | None = None) -> Mapping[str, Position]:
@@ -269,57 +300,57 @@ class SqliteLog:
         except sqlite3.Error as error:
             raise translate(str(self._path), error) from error
 
-    async def _submit(self, work: Callable[[Tables], T]) -> T:
+    async def _submit(
+        self, work: Callable[[Tables], T], chain: Sequence[Proposal] | None = None
+    ) -> T:
         """Runs a write on the writing thread, together with whatever else waits there."""
         if not self._is_open or self._loop is None:
             raise LogUnavailable(str(self._path), "it is closed; call open() first")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put(_Job(work, future))
+        self._jobs.put(_Job(work, future, chain))
         return await future
 
     def _write(self, database: sqlite3.Connection) -> None:
         tables = Tables(database)
         with contextlib.closing(database):
-            while (job := self._jobs.get()) is not None:
-                group, is_last = [job], False
-                with contextlib.suppress(queue.Empty):
-                    while len(group) < _MAX_GROUP:
-                        more = self._jobs.get_nowait()
-                        if more is None:
-                            is_last = True
-                            break
-                        group.append(more)
-                results = self._write_group(database, tables, group)
-                changed = tables.take_changed()
+            behind: list[_Job | None] = []
+            while (job := behind.pop() if behind else self._jobs.get()) is not None:
+                group = self._gather(job, behind)
+                done = self._write_group(tables, group)
                 # Behind the commit: a number that was rolled back may become that of another process.
-                self._own_commits.update(changed.values())
-                self._post(partial(self._settle, results, frozenset(changed)))
-                if is_last:
-                    return
+                self._own_commits.update(done.changed.values())
+                self._post(partial(self._settle, done))
 
-    def _write_group(
-        self, database: sqlite3.Connection, tables: Tables, group: list[_Job]
-    ) -> list[tuple[_Job, Any, BaseException | None]]:
-        """Runs all jobs in one transaction. A job that refuses writes nothing; a failure of the file fails all of them."""
-        results: list[tuple[_Job, Any, BaseException | None]] = []
+    def _gather(self, first: _Job, behind: list[_Job | None]) -> list[_Job]:
+        """Returns the jobs of one transaction: chains go together, any other write goes alone. A job too many goes to `behind`."""
+        group = [first]
+        while first.chain is not None and len(group) < _MAX_GROUP:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None or job.chain is None:
+                behind.append(job)
+                break
+            group.append(job)
+        return group
+
+    def _write_group(self, tables: Tables, group: list[_Job]) -> _Group:
+        """Runs all jobs in one transaction. A chain that meets a conflict ends there; a failure of the file fails all jobs."""
         try:
-            database.execute("BEGIN IMMEDIATE")
-            for job in group:
-                try:
-                    results.append((job, job.work(tables), None))
-                except (LogError, UsageError) as error:
-                    results.append((job, None, error))
-            database.execute("COMMIT")
+            before = tables.begin()
+            results: list[tuple[_Job, Any, BaseException | None]] = [
+                (job, job.work(tables), None) for job in group
+            ]
+            changed = tables.commit()
         except BaseException as error:  # noqa: BLE001 - the thread must live; every future gets the error
             failure = (
                 translate(str(self._path), error) if isinstance(error, sqlite3.Error) else error
             )
             with contextlib.suppress(sqlite3.Error):
-                if database.in_transaction:
-                    database.execute("ROLLBACK")
-            tables.take_changed()
-            return [(job, None, failure) for job in group]
-        return results
+                tables.roll_back()
+            return _Group([(job, None, failure) for job in group])
+        return _Group(results, changed, before, before + bool(changed))
 
     def _watch(self, database: sqlite3.Connection, seen: int) -> None:
         """Finds the commits of other processes; the writing thread tells of its own."""
@@ -357,18 +388,28 @@ class SqliteLog:
         for follower in self._followers:
             follower.put_nowait(changed)
 
-    def _settle(
-        self, results: list[tuple[_Job, Any, BaseException | None]], changed: frozenset[str]
-    ) -> None:
-        for job, value, error in results:
+    def _settle(self, done: _Group) -> None:
+        self._recent.began(done.before)
+        for job, value, error in done.results:
+            if error is None and job.chain is None:
+                # A change of another kind: entries may be gone, or have another epoch.
+                self._recent.clear()
+            elif error is None:
+                self._recent.add(job.chain or (), _new(value))
             if job.future.done():
                 continue
             if error is None:
                 job.future.set_result(value)
             else:
                 job.future.set_exception(error)
-        if changed:
-            self._tell(changed)
+        self._recent.ended(done.after)
+        if done.changed:
+            self._tell(frozenset(done.changed))
+
+
+def _new(appended: Appended) -> Sequence[Outcome]:
+    """Returns the outcomes of the commands that were appended now."""
+    return appended.outcomes[:-1] if appended.is_known else appended.outcomes
 
 
 _END: Final[frozenset[str]] = frozenset({""})
@@ -384,9 +425,10 @@ class _SqliteTransaction:
         self._key = key
 
     async def commit(self, batch: Batch) -> Outcome:
-        key, now = self._key, self._log._clock()
-        return await self._log._submit(lambda tables: tables.append(key, batch, now))
+        appended = await self._log.append([Proposal(self._key, batch)])
+        if not appended.outcomes:
+            raise Conflict(appended.moved or "")
+        return appended.outcomes[0]
 
     async def refuse(self, reply: bytes) -> Outcome:
-        key, now = self._key, self._log._clock()
-        return await self._log._submit(lambda tables: tables.refuse(key, reply, now))
+        return await self.commit(Batch(reply=reply, is_refusal=True))

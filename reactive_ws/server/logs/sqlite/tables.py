@@ -5,12 +5,11 @@ from __future__ import annotations
 import sqlite3
 import uuid
 from collections.abc import Sequence
+from typing import Final
 
-from ....errors import Conflict
 from ....wire import Position
 from ..names import matches, prefix_of
 from ..packing import (
-    check_batch,
     pack_key,
     pack_messages,
     pack_outcome,
@@ -18,93 +17,158 @@ from ..packing import (
     unpack_messages,
     unpack_outcome,
 )
-from ..records import Batch, Checkpoint, CommandKey, Entry, Outcome, Page, Retention
+from ..records import (
+    Appended,
+    Batch,
+    Checkpoint,
+    CommandKey,
+    Entry,
+    Outcome,
+    Page,
+    Proposal,
+    Retention,
+)
 
 __all__ = ["Tables"]
 
-_NOTHING = object()
+_RECORD: Final = "INSERT INTO outcomes VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_CHECKPOINT: Final = "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)"
+_HEAD: Final = (
+    "INSERT INTO heads VALUES (?1, ?2, 1, ?4, ?3, ?3) "
+    "ON CONFLICT (stream) DO UPDATE SET seq = ?2, bytes = bytes + ?4, changed = ?3"
+)
+_MAX_PAGE: Final = 1_000
+"""Entries of one page."""
+
+
+class _Head:
+    """The newest number of a stream inside a transaction, and what the transaction added."""
+
+    __slots__ = ("added", "seq")
+
+    def __init__(self, seq: int) -> None:
+        self.seq = seq
+        self.added = -1
+        """Bytes; -1 while the transaction appended nothing."""
 
 
 class Tables:
     """Queries on one connection.
+
+    A writer calls `begin`, then `append` and others, then `commit` or `roll_back`. Between these calls no other connection writes,
+    so the heads are read once and written once.
 
     Args:
         database: The connection; it commits by itself unless a transaction was begun.
     """
 
     def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
         self._run = database.execute
-        self._changed: dict[str, int] = {}
+        self._heads: dict[str, _Head] = {}
+        self._moment: tuple[str, int] = "", 0
 
     def epoch(self) -> str:
         """Returns the epoch of all streams."""
-        (epoch,) = self._run("SELECT epoch FROM about").fetchone()
-        return str(epoch)
+        return self.moment()[0]
 
     def commits(self) -> int:
-        """Returns how many commits changed a stream so far."""
-        (commits,) = self._run("SELECT commits FROM about").fetchone()
-        return int(commits)
+        """Returns how many transactions changed a stream so far."""
+        return self.moment()[1]
+
+    def moment(self) -> tuple[str, int]:
+        """Returns the epoch and the number of commits: while both stay the same, no stream changes."""
+        epoch, commits = self._run("SELECT epoch, commits FROM about").fetchone()
+        return epoch, commits
 
     # --- writes ---------------------------------------------------------------------------------------------------------
 
-    def append(self, key: CommandKey | None, batch: Batch, now: float) -> Outcome:
-        """Appends a batch; returns the outcome of an earlier run when there was one.
+    def begin(self) -> int:
+        """Begins a transaction that writes; returns the number of commits before it."""
+        self._run("BEGIN IMMEDIATE")
+        self._heads.clear()
+        self._moment = self.moment()
+        return self._moment[1]
 
-        Raises:
-            Conflict: a stream moved; nothing was written.
-        """
-        known = self.known(key)
-        if known is not None:
-            return known
-        epoch, heads = self.epoch(), dict[str, int]()
-        for name in check_batch(batch):
-            row = self._run("SELECT seq FROM heads WHERE stream = ?", (name,)).fetchone()
-            heads[name] = 0 if row is None else row[0]
-            if batch.expected.get(name, _NOTHING) not in (_NOTHING, Position(epoch, heads[name])):
-                raise Conflict(name)
-        positions: dict[str, Position] = {}
-        if batch.messages:
-            self._run("UPDATE about SET commits = commits + 1")
-        commits = self.commits()
-        cause = None if key is None else pack_key(key)
-        for name, messages in batch.messages.items():
-            seq = heads[name] + 1
-            positions[name] = Position(epoch, seq)
-            size = sum(map(len, messages))
-            self._run(
-                "INSERT INTO heads VALUES (?1, 1, 1, ?3, ?2, ?2) "
-                "ON CONFLICT (stream) DO UPDATE SET seq = seq + 1, bytes = bytes + ?3, changed = ?2",
-                (name, commits, size),
-            )
-            row = (name, seq, size, now, cause, pack_messages(messages))
-            self._run("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
-            self._changed[name] = commits
-            if name in batch.checkpoints:
-                self._run(
-                    "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)",
-                    (name, seq, *batch.checkpoints[name]),
-                )
-        return self.record(key, Outcome(True, batch.reply, positions), now)
-
-    def take_changed(self) -> dict[str, int]:
-        """Returns the streams that were appended to since the last call, each with the number of its commit."""
-        changed, self._changed = self._changed, {}
+    def commit(self) -> dict[str, int]:
+        """Commits; returns the streams that were appended to, each with the number of the commit."""
+        changed = self._write_heads()
+        self._run("COMMIT")
+        self._heads.clear()
         return changed
 
-    def refuse(self, key: CommandKey | None, reply: bytes, now: float) -> Outcome:
-        """Records a refusal; returns the outcome of an earlier run when there was one."""
-        return self.known(key) or self.record(key, Outcome(False, reply), now)
+    def roll_back(self) -> None:
+        """Takes back what the transaction wrote."""
+        self._heads.clear()
+        if self._database.in_transaction:
+            self._run("ROLLBACK")
 
-    def record(self, key: CommandKey | None, outcome: Outcome, now: float) -> Outcome:
-        """Writes what became of a command."""
-        if key is not None:
-            row = (pack_key(key), now, pack_outcome(outcome))
-            self._run("INSERT INTO outcomes VALUES (?, ?, ?)", row)
-        return outcome
+    def append(self, chain: Sequence[Proposal], now: float) -> Appended:
+        """Appends a chain; see `Log.append`."""
+        epoch, outcomes = self._moment[0], list[Outcome]()
+        for proposal in chain:
+            key, batch = proposal.key, proposal.batch
+            moved = self._moved(batch)
+            if moved is not None:
+                known = self.known(key)
+                if known is None:
+                    return Appended(outcomes, moved=moved)
+                return Appended((*outcomes, known), is_known=True)
+            outcome = Outcome(
+                not batch.is_refusal,
+                batch.reply,
+                {name: Position(epoch, self._head(name).seq + 1) for name in batch.messages},
+            )
+            cause = None if key is None else pack_key(key)
+            if cause is not None:
+                row = (cause, now, pack_outcome(outcome))
+                if not self._run(_RECORD, row).rowcount:
+                    return Appended((*outcomes, self._outcome(cause)), is_known=True)
+            for name, messages in batch.messages.items():
+                self._write_entry(name, messages, cause, now)
+            for name, (version, state) in batch.checkpoints.items():
+                self._run(_CHECKPOINT, (name, self._heads[name].seq, version, state))
+            outcomes.append(outcome)
+        return Appended(outcomes)
+
+    def _moved(self, batch: Batch) -> str | None:
+        """Returns the first stream that is not where the batch expects it."""
+        if batch.expected:
+            epoch = self._moment[0]
+            for name in sorted(batch.expected, key=str.encode):
+                if batch.expected[name] != Position(epoch, self._head(name).seq):
+                    return name
+        return None
+
+    def _head(self, name: str) -> _Head:
+        head = self._heads.get(name)
+        if head is None:
+            row = self._run("SELECT seq FROM heads WHERE stream = ?", (name,)).fetchone()
+            head = self._heads[name] = _Head(0 if row is None else row[0])
+        return head
+
+    def _write_entry(
+        self, name: str, messages: Sequence[bytes], cause: bytes | None, now: float
+    ) -> None:
+        head, size = self._heads[name], sum(map(len, messages))
+        head.seq += 1
+        head.added = max(head.added, 0) + size
+        row = (name, head.seq, size, now, cause, pack_messages(messages))
+        self._run("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def _write_heads(self) -> dict[str, int]:
+        """Writes the heads of the streams that were appended to, once for all their entries."""
+        changed: dict[str, int] = {}
+        for name, head in self._heads.items():
+            if head.added >= 0:
+                if not changed:
+                    self._run("UPDATE about SET commits = commits + 1")
+                changed[name] = self._moment[1] + 1
+                self._run(_HEAD, (name, head.seq, changed[name], head.added))
+        return changed
 
     def renew(self) -> None:
-        """Begins a new epoch."""
+        """Begins a new epoch, in a transaction of its own."""
         self._run("UPDATE about SET epoch = ?, commits = commits + 1", (uuid.uuid4().hex,))
         self._run("UPDATE heads SET changed = (SELECT commits FROM about)")
 
@@ -156,34 +220,46 @@ class Tables:
         row = self._run("SELECT outcome FROM outcomes WHERE key = ?", (pack_key(key),)).fetchone()
         return None if row is None else unpack_outcome(row[0])
 
-    def count(self, stream: str, after: Position | None) -> int:
-        """Returns how many numbers of a stream come after a position; the entries of some may be gone."""
-        row = self._run("SELECT seq FROM heads WHERE stream = ?", (stream,)).fetchone()
-        return (0 if row is None else int(row[0])) - (0 if after is None else after.seq)
+    def _outcome(self, key: bytes) -> Outcome:
+        (packed,) = self._run("SELECT outcome FROM outcomes WHERE key = ?", (key,)).fetchone()
+        return unpack_outcome(packed)
 
-    def page(self, stream: str, after: Position | None, limit_bytes: int) -> Page:
-        """Returns entries after a position."""
-        epoch = self.epoch()
-        row = self._run("SELECT seq, first FROM heads WHERE stream = ?", (stream,)).fetchone()
-        seq, first = (0, 1) if row is None else row
+    def page(
+        self, stream: str, after: Position | None, limit_bytes: int, at_most: int | None = None
+    ) -> Page | None:
+        """Returns entries after a position; None when they are more than `at_most`."""
+        epoch, seq, first = self._run(
+            "SELECT epoch, seq, first FROM about LEFT JOIN heads ON stream = ?", (stream,)
+        ).fetchone()
+        if seq is None:
+            seq, first = 0, 1
         head = Position(epoch, seq)
         at = 0 if after is None else after.seq
         if (after is not None and after.epoch != epoch) or not first - 1 <= at <= seq:
             return Page(head, None)
-        rows = self._run(
-            "SELECT seq, messages, cause FROM (SELECT *, sum(size) OVER (ORDER BY seq) - size AS before "
-            "FROM entries WHERE stream = ? AND seq > ? ORDER BY seq LIMIT 1000) WHERE before < ?",
-            (stream, at, limit_bytes),
-        ).fetchall()
-        entries = [
-            Entry(
-                stream,
-                Position(epoch, number),
-                unpack_messages(messages),
-                None if cause is None else unpack_key(cause),
+        if at_most is not None and seq - at > at_most:
+            return None
+        entries: list[Entry] = []
+        if at < seq:
+            size = 0
+            rows = self._run(
+                "SELECT seq, size, messages, cause FROM entries WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?",
+                (stream, at, _MAX_PAGE),
             )
-            for number, messages, cause in rows
-        ]
+            for number, length, messages, cause in rows:
+                if size >= limit_bytes:
+                    break
+                size += length
+                entries.append(
+                    Entry(
+                        stream,
+                        Position(epoch, number),
+                        unpack_messages(messages),
+                        None if cause is None else unpack_key(cause),
+                    )
+                )
+            # A cursor in the middle of its rows would keep the transaction.
+            rows.close()
         return Page(head, entries, at + len(entries) < seq)
 
     def heads(self, pattern: str, born_after: int) -> dict[str, Position]:
