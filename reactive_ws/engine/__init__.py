@@ -42,7 +42,7 @@ from .commit import Cause, Changed, Commit, Dump, ErrorReport, Tracer, name_of
 from .commit_queue import fork_safe_lock, open_batches, outside_batches
 from .domain import Domain, as_default_domain, default_domain
 from .equality import COMPARED, Equals, is_compared_by_identity, same, shallow, unchanged
-from .graph import Dependent, HasDependents
+from .graph import Dependent, HasDependents, propagate
 from .home import Home, LoopHome
 from .source import Root, SelectionNode, SharedSelector, Source, plain_function
 
@@ -94,6 +94,7 @@ __all__ = [
     "open_batches",
     "outside_batches",
     "plain_function",
+    "propagate",
     "refuse_copy",
     "same",
     "shallow",

@@ -23,7 +23,16 @@ from .events import EventSource, EventStream
 from .family import Family, family
 from .incremental import Delta, incremental
 from .iteration import Policy, WhenFull
-from .keyed import Active, Entities, KeyChanges, KeyedStore, Map, Rank, ReadOnlyKeyed
+from .keyed import (
+    Active,
+    Entities,
+    KeyChanges,
+    KeyedStore,
+    Map,
+    Rank,
+    ReadOnlyKeyed,
+    longest_rising,
+)
 from .selection import Selection
 from .snapshot import snapshot
 from .store import ReadOnly, Store, reset_all
@@ -50,6 +59,7 @@ __all__ = [
     "derived_all",
     "family",
     "incremental",
+    "longest_rising",
     "reset_all",
     "snapshot",
 ]

@@ -11,6 +11,7 @@ take their rows.
 Modules in reading order:
 
     list_changes  the operations that turn one list into another, by key
+    tree          sorted rows as the leaves of a balanced tree that no change writes to
     rows          immutable rows in an order
     pipeline      rows of whole snapshots, or of the last rows and what changed
     totals        counts, sums and groups

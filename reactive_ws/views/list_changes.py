@@ -6,11 +6,12 @@ them. `rows` and the lists of `gui` call this.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
 import attrs
+
+from ..state import longest_rising
 
 __all__ = ["Change", "Insert", "Move", "Remove", "Update", "apply_changes", "list_changes"]
 
@@ -83,7 +84,7 @@ def list_changes(
         if key(old[index]) not in wanted
     ]
     rows = [name for name in before if name in wanted]
-    staying = _longest_rising([before[name] for name in wanted if name in before])
+    staying = longest_rising([before[name] for name in wanted if name in before])
     cursor = 0
     for name, index in wanted.items():
         if name not in before:
@@ -108,28 +109,6 @@ def list_changes(
             if was is not item and was != item:
                 changes.append(Update(index, item))
     return tuple(changes)
-
-
-def _longest_rising(numbers: list[int]) -> set[int]:
-    """Returns a longest rising subsequence: the rows that need not move (patience sorting, n log n)."""
-    tops: list[int] = []
-    top_indices: list[int] = []
-    previous: list[int] = []
-    for index, number in enumerate(numbers):
-        pile = bisect_left(tops, number)
-        previous.append(top_indices[pile - 1] if pile else -1)
-        if pile == len(tops):
-            tops.append(number)
-            top_indices.append(index)
-        else:
-            tops[pile] = number
-            top_indices[pile] = index
-    found: set[int] = set()
-    index = top_indices[-1] if top_indices else -1
-    while index >= 0:
-        found.add(numbers[index])
-        index = previous[index]
-    return found
 
 
 def apply_changes(rows: list[T], changes: Sequence[Change[T]]) -> None:

@@ -4,16 +4,20 @@ A pipeline says where items come from (the entities of one store, or pairs of tw
 sorted. `build` and `step` are the two functions that `state.incremental` asks for. Pure; `view` puts pipelines together.
 """
 
+# `replace` makes rows without a call.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from operator import itemgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, final
 
 import attrs
 
 from ..state import Delta, Entities, Map
-from .rows import Row, Rows
+from .rows import Rows
+from .tree import Row, changed
 
 __all__ = ["MISSING", "ItemChange", "Joined", "Pipeline", "with_key", "without"]
 
@@ -30,6 +34,32 @@ _SOME = 8
 """A commit that touches more than one key in so many costs less when the rows are built again."""
 
 _sort_key: Callable[[Row], Any] = itemgetter(0)
+_Rows: Any = Rows
+"""The bare class; a subscription at each call would cost more than the call."""
+
+
+@final
+class _Edge:
+    """The sort key in place of one that is not equal to itself, such as a NaN: it has no place among the others.
+
+    Args:
+        is_largest: Whether it is larger than all others, or smaller.
+    """
+
+    __slots__ = ("_is_largest",)
+
+    def __init__(self, *, is_largest: bool) -> None:
+        self._is_largest = is_largest
+
+    def __lt__(self, other: object) -> bool:
+        return other is not self and not self._is_largest
+
+    def __gt__(self, other: object) -> bool:
+        return other is not self and self._is_largest
+
+
+_LARGEST: Final = _Edge(is_largest=True)
+_SMALLEST: Final = _Edge(is_largest=False)
 
 
 @attrs.frozen
@@ -61,6 +91,11 @@ class Pipeline:
         """The factor of places, so that equal rows read in rising order from the end, too."""
         return -1 if self.is_reversed else 1
 
+    @property
+    def edge(self) -> object:
+        """The sort key in place of one that is not equal to itself. Such rows come last, also in falling order."""
+        return _SMALLEST if self.is_reversed else _LARGEST
+
     # --- one store ----------------------------------------------------------------------------------------------------
 
     def build(self, now: _Snapshot) -> Rows[Any, Any]:
@@ -70,14 +105,49 @@ class Pipeline:
     def step(self, rows: Rows[Any, Any], delta: _Delta) -> Rows[Any, Any]:
         """Returns the rows after a change."""
         changes = delta.changes()
-        if len(changes) == 1:
-            # The usual change, without lists of what goes and comes.
-            name, row = self.difference(changes[0])
-            is_same = name is None and row is None
-            return rows if is_same else rows.changed_once(name, row)
         if len(changes) * _SOME > len(delta.new) + _SOME:
             return self.build(delta.new)
         return self.rows_changed(rows, changes)
+
+    def replace(self, rows: Rows[Any, Any], key: Any, was: Any, now: Any, place: Any) -> Any:
+        """Returns the rows after one entity was replaced. What `step` does, without calls between."""
+        keeps, sort_key = self.keeps, self.sort_key
+        is_there: object = True
+        comes: object = True
+        if keeps is not None:
+            is_there, comes = keeps(was), keeps(now)
+        if self.is_reversed:
+            place = -place
+        root = rows._root
+        if comes:
+            after: Any = place if sort_key is None else sort_key(now)
+            if after != after:
+                after = self.edge
+            if not is_there:
+                root = changed(root, (after, place), (after, place, key, now), 1)
+            elif sort_key is None:
+                root = changed(root, (place, place), (place, place, key, now), 0)
+            else:
+                before: Any = sort_key(was)
+                if before != before:
+                    before = self.edge
+                if before is after or not (before < after or after < before):
+                    # It stays where it is, under the sort key that it has.
+                    root = changed(root, (before, place), (before, place, key, now), 0)
+                else:
+                    root = changed(root, (before, place), None, -1)
+                    root = changed(root, (after, place), (after, place, key, now), 1)
+        elif is_there:
+            before = place if sort_key is None else sort_key(was)
+            if before != before:
+                before = self.edge
+            root = changed(root, (before, place), None, -1)
+        else:
+            return rows
+        made = _Rows()
+        made._root = root
+        made._is_reversed = rows._is_reversed
+        return made
 
     # --- two stores ---------------------------------------------------------------------------------------------------
 
@@ -146,11 +216,14 @@ class Pipeline:
         """Returns the rows of items that are in the order of their keys."""
         keeps, sort_key = self.keeps, self.sort_key
         sign = self.sign
-        rows = [
-            (None if sort_key is None else sort_key(item), sign * now.place_of(key), key, item)
-            for key, item in items
-            if keeps is None or keeps(item)
-        ]
+        kept = items if keeps is None else [pair for pair in items if keeps(pair[1])]
+        if sort_key is None:
+            places = [sign * now.place_of(key) for key, _ in kept]
+            rows = [(place, place, *pair) for place, pair in zip(places, kept, strict=True)]
+        else:
+            rows = [
+                (self.sortable(item), sign * now.place_of(key), key, item) for key, item in kept
+            ]
         if self.is_reversed:
             rows.reverse()
         if sort_key is not None:
@@ -170,29 +243,34 @@ class Pipeline:
                 come.append(row)
         return rows.changed(gone, come) if gone or come else rows
 
+    def sortable(self, item: Any) -> Any:
+        """Returns the sort key of an item of a sorted view."""
+        sort_key = self.sort_key
+        assert sort_key is not None
+        value = sort_key(item)
+        return self.edge if value != value else value
+
     def difference(self, change: ItemChange) -> tuple[tuple[Any, Any] | None, Row | None]:
         """Returns sort key and place of the row that goes, and the row that comes; each may be None.
 
-        A row that keeps its place comes, and nothing goes.
+        A row that keeps its place is both.
         """
         key, was, now, place_before, place = change
-        keeps, sort_key = self.keeps, self.sort_key
-        sign = -1 if self.is_reversed else 1
-        before: Any = None
-        is_there = was is not MISSING and (keeps is None or keeps(was))
-        if is_there:
-            before = None if sort_key is None else sort_key(was)
+        keeps, sign = self.keeps, self.sign
+        is_sorted = self.sort_key is not None
+        gone: tuple[Any, Any] | None = None
+        if was is not MISSING and (keeps is None or keeps(was)):
+            at = sign * place_before
+            gone = (self.sortable(was) if is_sorted else at, at)
         if now is MISSING or not (keeps is None or keeps(now)):
-            return ((before, sign * place_before) if is_there else None), None
-        value = None if sort_key is None else sort_key(now)
-        if not is_there:
-            return None, (value, sign * place, key, now)
-        if place == place_before and (
-            before is value or (not before < value and not value < before)
-        ):
-            # It stays where it is, under the sort key that it has.
-            return None, (before, sign * place, key, now)
-        return (before, sign * place_before), (value, sign * place, key, now)
+            return gone, None
+        value = self.sortable(now) if is_sorted else sign * place
+        if gone is not None and place == place_before:
+            before = gone[0]
+            if before is value or not (before < value or value < before):
+                # It stays where it is, under the sort key that it has.
+                value = before
+        return gone, (value, sign * place, key, now)
 
 
 def with_key(groups: Any, group: Any, key: Any, item: Any) -> Any:

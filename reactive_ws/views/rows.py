@@ -1,6 +1,6 @@
 """Immutable rows in an order: the value of a view.
 
-The rows are the leaves of a balanced tree (a B+ tree), in nodes of at most 64. A change copies the nodes on the way to it
+The rows are the leaves of a balanced tree (a B+ tree). A change copies the nodes on the way to it
 and shares all others with the rows before it. So a change costs a search and the copy of some 150 pointers at 100 000 rows.
 Old values stay as they were, and comparing nodes finds the difference between two values. Two levels of lists were as fast
 at 100 000 rows, but their copies grow with the square root of the rows. `sortedcontainers` changes a list in place, so an
@@ -12,177 +12,35 @@ observer could not keep what it was given. Knows no store: `pipeline` makes the 
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from operator import itemgetter
-from typing import Any, Generic, TypeAlias, TypeGuard, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 from ..engine import refuse_copy
 from .list_changes import Change, Insert, Move, Remove, Update, list_changes
+from .tree import (
+    Leaf,
+    Row,
+    changed,
+    changed_many,
+    is_inner,
+    leaves_of,
+    part_of,
+    row_at,
+    size_of,
+    tree_of,
+)
 
-__all__ = ["Row", "Rows"]
+__all__ = ["Rows"]
 
 K = TypeVar("K")
 V_co = TypeVar("V_co", covariant=True)
 
-Row: TypeAlias = "tuple[Any, Any, Any, Any]"
-"""(sort key, place, key, entity). Sort key and place alone decide the order; no two rows have the same place."""
-
-_Leaf: TypeAlias = "list[Row]"
-"""The rows of a leaf, in their order. Not changed once its rows are a value."""
-
-_Inner: TypeAlias = "tuple[list[Any], list[Row], int, list[int]]"
-"""A node above the leaves: its children, the last row of each, the number of rows, and see `_ends_of`.
-
-A tuple and not a class: a change makes a node for each level, and to make an object costs as much as to copy a leaf.
-"""
-
-_MOST = 64
-"""Items of a node; one that has more is split. Larger nodes cost more to copy, smaller ones make the tree higher."""
-_FEW = 16
-"""A node with fewer items is joined with its neighbour, or removals would leave more and more small ones."""
+_A_FEW = 8
+_PER_CHANGE = 256
+"""More than a few changes, at least one in so many rows, cost less when the leaves are walked once."""
 
 _key: Callable[[Row], Hashable] = itemgetter(2)
-_size_of_inner: Callable[[_Inner], int] = itemgetter(2)
-
-
-def _is_inner(node: Any) -> TypeGuard[_Inner]:
-    return node.__class__ is tuple
-
-
-def _sizes(children: list[Any]) -> Iterable[int]:
-    """Returns how many rows each of the children of one node has."""
-    return map(_size_of_inner if _is_inner(children[0]) else len, children)
-
-
-def _inner(children: list[Any], lasts: list[Row]) -> _Inner:
-    return children, lasts, sum(_sizes(children)), []
-
-
-def _last_of(node: Any) -> Row:
-    """Returns the last row of a node."""
-    rows: list[Row] = node[1] if _is_inner(node) else node
-    return rows[-1]
-
-
-def _tree(rows: list[Row]) -> Any:
-    """Returns the tree of sorted rows; None without rows."""
-    step = max(_MOST * 3 // 4, 2)
-    nodes: list[Any] = [rows[start : start + step] for start in range(0, len(rows), step)]
-    while len(nodes) > 1:
-        groups = [nodes[start : start + step] for start in range(0, len(nodes), step)]
-        nodes = [_inner(group, list(map(_last_of, group))) for group in groups]
-    return nodes[0] if nodes else None
-
-
-def _changed(root: Any, name: tuple[Any, Any], row: Row | None) -> Any:
-    """Returns a tree with a row more, with another row instead of one, or with a row less.
-
-    One loop down and one up, and no calls between: most of what a view costs is here.
-
-    Args:
-        root: The tree; not None.
-        name: Sort key and place of the row.
-        row: The new row; it replaces the one with its name. None: the row goes.
-
-    Raises:
-        LookupError: the row that goes is not there.
-    """
-    path: list[tuple[_Inner, int]] = []
-    node = root
-    while node.__class__ is tuple:
-        lasts = node[1]
-        at = bisect_left(lasts, name)
-        if at == len(lasts):
-            at -= 1
-        path.append((node, at))
-        node = node[0][at]
-    at = bisect_left(node, name)
-    is_there = at < len(node) and node[at][1] == name[1]
-    leaf: list[Row] = node.copy()
-    more = 0
-    if row is None:
-        if not is_there:
-            raise LookupError("a row is not where its sort key says")
-        del leaf[at]
-        more = -1
-    elif is_there:
-        leaf[at] = row
-    else:
-        leaf.insert(at, row)
-        more = 1
-    if not _FEW <= len(leaf) <= _MOST:
-        return _fitted(path, leaf)
-    last = leaf[-1]
-    child: Any = leaf
-    while path:
-        (children, lasts, size, _), at = path.pop()
-        children = children.copy()
-        children[at] = child
-        if lasts[at] is not last:
-            lasts = lasts.copy()
-            lasts[at] = last
-        last = lasts[-1]
-        child = (children, lasts, size + more, [])
-    return child
-
-
-def _fitted(path: list[tuple[_Inner, int]], leaf: list[Row]) -> Any:
-    """Returns the tree with a leaf at the end of a path, after it was split, joined or left out by its length."""
-    parts: list[Any] = _split(leaf)
-    while path:
-        (children, lasts, _, _), at = path.pop()
-        end = at + 1
-        if len(parts) == 1 and len(children) > 1 and _width(parts[0]) < _FEW:
-            begin = min(at, len(children) - 2)
-            pair = [parts[0] if at == place else children[place] for place in (begin, begin + 1)]
-            if _width(pair[0]) + _width(pair[1]) <= _MOST * 3 // 4:
-                at, end, parts = begin, begin + 2, [_joined(*pair)]
-        children = [*children[:at], *parts, *children[end:]]
-        lasts = [*lasts[:at], *map(_last_of, parts), *lasts[end:]]
-        halves = zip(_split(children), _split(lasts), strict=True)
-        parts = [_inner(below, ends) for below, ends in halves]
-    if not parts:
-        return None
-    root = parts[0] if len(parts) == 1 else _inner(parts, list(map(_last_of, parts)))
-    while _is_inner(root) and len(root[0]) == 1:
-        root = root[0][0]
-    return root
-
-
-def _split(items: list[Any]) -> list[list[Any]]:
-    """Returns the items in no list, in one list, or in two when there are too many for one."""
-    if len(items) <= _MOST:
-        return [items] if items else []
-    half = len(items) // 2
-    return [items[:half], items[half:]]
-
-
-def _width(node: Any) -> int:
-    return len(node[0]) if _is_inner(node) else len(node)
-
-
-def _joined(left: Any, right: Any) -> Any:
-    if _is_inner(left):
-        return _inner(left[0] + right[0], left[1] + right[1])
-    return left + right
-
-
-def _leaves(node: Any) -> Iterator[list[Row]]:
-    """Yields the leaves of a tree in their order."""
-    if node is None:
-        return
-    if not _is_inner(node):
-        yield node
-        return
-    for child in node[0]:
-        yield from _leaves(child)
-
-
-def _size(node: Any) -> int:
-    """Returns how many rows there are below a node."""
-    return node[2] if _is_inner(node) else len(node)
 
 
 class Rows(Sequence[V_co], Generic[K, V_co]):
@@ -195,22 +53,22 @@ class Rows(Sequence[V_co], Generic[K, V_co]):
 
     __reduce_ex__ = refuse_copy
 
-    def __init__(self, root: Any, is_reversed: bool) -> None:  # noqa: FBT001 - a keyword costs time in each change
-        # A tree: a node, a leaf, or None without rows.
-        self._root = root
-        # Rows in falling order are kept in rising order and read from the end.
-        self._is_reversed = is_reversed
+    # No __init__: a call of a class that has one costs as much as a copied leaf. See `_rows`.
+    _root: Any
+    """A tree: a node, a leaf, or None without rows."""
+    _is_reversed: bool
+    """Whether the rows are in falling order. They are kept in rising order and read from the end."""
 
     @classmethod
     def of(cls, rows: list[Row], *, is_reversed: bool) -> Rows[K, V_co]:
         """Returns rows with these, which are sorted already."""
-        return cls(_tree(rows), is_reversed)
+        return _rows(tree_of(rows), is_reversed=is_reversed)
 
     def __repr__(self) -> str:
         return f"<Rows of {len(self)}>"
 
     def __len__(self) -> int:
-        return 0 if self._root is None else _size(self._root)
+        return 0 if self._root is None else size_of(self._root)
 
     @overload
     def __getitem__(self, index: int) -> V_co: ...
@@ -265,52 +123,43 @@ class Rows(Sequence[V_co], Generic[K, V_co]):
 
     # --- for views ----------------------------------------------------------------------------------------------------
 
-    def changed(self, gone: Iterable[tuple[Any, Any]], come: Iterable[Row]) -> Rows[K, V_co]:
+    def changed(self, gone: list[tuple[Any, Any]], come: list[Row]) -> Rows[K, V_co]:
         """Returns these rows without some, and with others.
 
         Args:
             gone: Sort key and place of rows to take out.
-            come: New rows. One with the sort key and the place of a row that is there replaces it.
+            come: New rows. One with the sort key and the place of one of `gone` replaces it.
 
         Raises:
-            LookupError: one of `gone` is not there: the function that makes sort keys is not pure.
+            LookupError: one of `gone` is not there, or one of `come` is: a function of the view is not pure.
         """
-        rows = self
-        for name in gone:
-            rows = rows.changed_once(name, None)
-        for row in come:
-            rows = rows.changed_once(None, row)
-        return rows
-
-    def changed_once(self, gone: tuple[Any, Any] | None, come: Row | None) -> Rows[K, V_co]:
-        """Returns these rows after one change; as `changed` with at most one row in each list."""
         root = self._root
-        if gone is not None:
-            if root is None:
-                raise LookupError("a row is not where its sort key says")
-            root = _changed(root, gone, None)
-        if come is not None:
-            root = [come] if root is None else _changed(root, come[:2], come)
-        return Rows(root, self._is_reversed)
+        count = len(gone) + len(come)
+        if count > _A_FEW and count * _PER_CHANGE > len(self):
+            return _rows(changed_many(root, gone, come), is_reversed=self._is_reversed)
+        coming = {row[1]: row for row in come}
+        for name in gone:
+            row = coming.get(name[1])
+            if row is not None and row[0] is name[0]:
+                root = changed(root, name, row, 0)
+                del coming[name[1]]
+            else:
+                root = changed(root, name, None, -1)
+        for row in coming.values():
+            root = changed(root, row[:2], row, 1)
+        return _rows(root, is_reversed=self._is_reversed)
 
     def _rows(self) -> Iterator[Row]:
         if self._is_reversed:
-            for leaf in reversed(list(_leaves(self._root))):
-                yield from reversed(leaf)
+            for _, rows in reversed(list(leaves_of(self._root))):
+                yield from reversed(rows)
         else:
-            for leaf in _leaves(self._root):
-                yield from leaf
+            for _, rows in leaves_of(self._root):
+                yield from rows
 
     def _row(self, index: int) -> Row:
         at = len(self) - 1 - index if self._is_reversed else index
-        node = self._root
-        while _is_inner(node):
-            ends = _ends_of(node)
-            child = bisect_right(ends, at)
-            if child:
-                at -= ends[child - 1]
-            node = node[0][child]
-        return cast("Row", node[at])
+        return row_at(self._root, at)
 
     def _between(self, start: int, stop: int) -> Iterator[Row]:
         """Yields the rows of a window."""
@@ -318,33 +167,17 @@ class Rows(Sequence[V_co], Generic[K, V_co]):
             return
         if self._is_reversed:
             length = len(self)
-            yield from reversed(list(_part(self._root, length - stop, length - start)))
+            yield from reversed(list(part_of(self._root, length - stop, length - start)))
         else:
-            yield from _part(self._root, start, stop)
+            yield from part_of(self._root, start, stop)
 
 
-def _ends_of(node: _Inner) -> list[int]:
-    """Returns for each child how many rows there are to its end; made when it is first asked for."""
-    children, _, _, ends = node
-    if not ends:
-        # Two threads may both do this; each puts the same numbers.
-        ends[:] = accumulate(_sizes(children))
-    return ends
-
-
-def _part(node: Any, start: int, stop: int) -> Iterator[Row]:
-    """Yields the rows with these indexes."""
-    if not _is_inner(node):
-        yield from node[start:stop]
-        return
-    children, ends = node[0], _ends_of(node)
-    at = bisect_right(ends, start)
-    begin = ends[at - 1] if at else 0
-    while at < len(ends) and begin < stop:
-        end = ends[at]
-        yield from _part(children[at], max(0, start - begin), min(end, stop) - begin)
-        begin = end
-        at += 1
+def _rows(root: Any, *, is_reversed: bool) -> Rows[Any, Any]:
+    """Returns rows with a tree."""
+    made: Rows[Any, Any] = Rows()
+    made._root = root
+    made._is_reversed = is_reversed
+    return made
 
 
 # --- differences --------------------------------------------------------------------------------------------------------
@@ -389,9 +222,9 @@ def _regions(older: Any, newer: Any, *, is_reversed: bool) -> list[_Region]:
         old.reverse()
         new.reverse()
 
-    def flat(leaves: list[_Leaf]) -> list[Row]:
+    def flat(leaves: list[Leaf]) -> list[Row]:
         # What is not shared is a leaf; see `_differing`.
-        return [row for leaf in leaves for row in (reversed(leaf) if is_reversed else leaf)]
+        return [row for _, rows in leaves for row in (reversed(rows) if is_reversed else rows)]
 
     place = {id(node): index for index, node in enumerate(old)}
     regions: list[_Region] = []
@@ -403,7 +236,7 @@ def _regions(older: Any, newer: Any, *, is_reversed: bool) -> list[_Region]:
         if at > old_start or index > new_start:
             regions.append(_Region(flat(old[old_start:at]), flat(new[new_start:index]), before))
             before = 0
-        before += _size(node)
+        before += size_of(node)
         old_start, new_start = at + 1, index + 1
     regions.append(_Region(flat(old[old_start:]), flat(new[new_start:]), before))
     return regions
@@ -425,7 +258,7 @@ def _differing(older: Any, newer: Any) -> tuple[list[Any], list[Any]]:
 def _height(root: Any) -> int:
     """Returns how many levels of nodes there are above the leaves."""
     height = 0
-    while _is_inner(root):
+    while is_inner(root):
         root = root[0][0]
         height += 1
     return height

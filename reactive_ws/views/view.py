@@ -55,7 +55,12 @@ class View(ReadOnly[Rows[K, V]], Generic[K, V]):
         if self._other is None:
             # Rows are other rows when they are another object.
             return incremental(
-                self._store, build=pipeline.build, step=pipeline.step, equals=is_, name=label
+                self._store,
+                build=pipeline.build,
+                step=pipeline.step,
+                replace=pipeline.replace,
+                equals=is_,
+                name=label,
             )
         joined = incremental(
             self._store,

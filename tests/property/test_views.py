@@ -21,7 +21,7 @@ from queue_home import QueueHome
 from reactive_ws import Domain, KeyedStore, batch
 from reactive_ws.middleware import UndoHistory, undo
 from reactive_ws.state import Entities, incremental
-from reactive_ws.views import Rows, View, apply_changes, pipeline, rows, view
+from reactive_ws.views import Rows, View, apply_changes, pipeline, rows, tree, view
 
 
 @attrs.frozen
@@ -109,8 +109,11 @@ class ViewMachine(RuleBasedStateMachine):
         super().__init__()
         # Small nodes, so that few rows split and join them.
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(rows, "_MOST", 4)
-        self.patch.setattr(rows, "_FEW", 2)
+        for name in ("_MOST_ROWS", "_MOST_NODES"):
+            self.patch.setattr(tree, name, 4)
+        for name in ("_FEW_ROWS", "_FEW_NODES"):
+            self.patch.setattr(tree, name, 2)
+        self.patch.setattr(rows, "_A_FEW", 2)
         self.patch.setattr(pipeline, "_SOME", 1)
         self.home = QueueHome()
 
@@ -296,19 +299,21 @@ def only_the_left_side_of_a_join_counts(patch: pytest.MonkeyPatch) -> None:
 
 def leaves_are_changed_in_place(patch: pytest.MonkeyPatch) -> None:
     """Saves the copy of a leaf, and so changes what an older value shares."""
-    changed = rows._changed
+    changed = tree.changed
 
-    def planted(root: Any, name: Any, row: Any) -> Any:
-        before = list(rows._leaves(root))
-        made = changed(root, name, row)
-        after = list(rows._leaves(made))
+    def planted(root: Any, *change: Any) -> Any:
+        before = list(tree.leaves_of(root))
+        made = changed(root, *change)
+        after = list(tree.leaves_of(made))
         kept = {id(leaf) for leaf in before} & {id(leaf) for leaf in after}
         old, new = ([leaf for leaf in side if id(leaf) not in kept] for side in (before, after))
         if len(old) == len(new) == 1:
-            old[0][:] = new[0]
+            for before_it, after_it in zip(old[0], new[0], strict=True):
+                before_it[:] = after_it
         return made
 
-    patch.setattr(rows, "_changed", planted)
+    patch.setattr(rows, "changed", planted)
+    patch.setattr(pipeline, "changed", planted)
 
 
 def moves_between_nodes_are_forgotten(patch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from reactive_ws.engine import Commit, Domain, ErrorReport
 from reactive_ws.errors import DomainMismatch, FeedbackLoop, StoreClosed
-from reactive_ws.state import KeyedStore, Store
+from reactive_ws.state import KeyedStore, Store, derived
+from reactive_ws.views import view
 
 
 @pytest.fixture
@@ -114,6 +115,11 @@ def what_observers_saw(make: type[KeyedStore[int, Any]], seed: int) -> list[Any]
     domain = Domain("test", on_error=lambda report: log.append((report.kind, report.store)))
     store = make({1: "a", 2: "b"}, name="store", domain=domain)
     links: list[Any] = []
+    values: dict[str, Any] = {
+        "view": view(store).where(bool),
+        "doubled": derived(store.select(1), lambda value: (value, value)),
+        "both": derived(store.select(0), store.select_all(), lambda value, now: (value, len(now))),
+    }
 
     def see(name: str, value: object) -> None:
         log.append((name, value))
@@ -128,6 +134,18 @@ def what_observers_saw(make: type[KeyedStore[int, Any]], seed: int) -> list[Any]
             store.upsert(key, rng.randrange(3))
         elif choice < 0.8:
             links.append(store.select(key).subscribe(partial(see, f"{key} since {step}")))
+        elif choice < 0.83:
+            name = rng.choice(list(values))
+            shown = partial(see, f"{name} since {step}")
+            links.append(
+                values[name]
+                .select()
+                .subscribe(
+                    lambda value, name=name, shown=shown: shown(
+                        list(value.items()) if name == "view" else value
+                    )
+                )
+            )
         elif choice < 0.85:
             links.append(store.select_count().subscribe(partial(see, f"count since {step}")))
         elif links:

@@ -81,9 +81,9 @@ def test_set_many_and_replace_all_are_one_commit_each(
     assert list(keyed.get_all().items()) == [("e", 5), ("c", 30), ("d", 4)]
     assert events == [
         KeyChanges(added=("d",), updated=("b",)),
-        KeyChanges(added=("e",), updated=("c",), removed=("a", "b")),
+        KeyChanges(added=("e",), updated=("c",), removed=("a", "b"), moved=("d",)),
         # Nothing but the order.
-        KeyChanges(),
+        KeyChanges(moved=("e", "c")),
     ]
     assert domain.number == 3
 
@@ -606,3 +606,47 @@ def test_a_snapshot_is_a_mapping_and_makes_a_dict(domain: Domain) -> None:
     assert type(snapshot | snapshot) is dict
     assert json.dumps(snapshot, default=dict) == '{"b": 1, "a": 2}'
     assert msgspec.json.encode(snapshot, enc_hook=dict) == b'{"b":1,"a":2}'
+
+
+def test_the_events_name_what_moved_in_a_batch_and_outside(domain: Domain) -> None:
+    keyed = KeyedStore({"a": 1, "b": 2, "c": 3}, domain=domain)
+    events: list[KeyChanges[str]] = []
+    calls: list[int | None] = []
+    keyed.events.subscribe(events.append)
+    keyed.select("c").subscribe(calls.append)
+    keyed.move("c", before="a")
+    with batch(domain):
+        keyed.move("c", after="b")
+    with batch(domain):
+        keyed.move("c", before="b")
+        keyed.upsert("a", 9)
+    with batch(domain):
+        keyed.remove("a")
+        keyed.upsert("a", 9)
+    with batch(domain):
+        # It is where it was.
+        keyed.remove("a")
+        keyed.upsert("a", 9)
+    with batch(domain):
+        keyed.move("c", after="a")
+        keyed.upsert("c", 4)
+    keyed.reset()
+    assert events == [
+        KeyChanges(moved=("c",)),
+        KeyChanges(moved=("c",)),
+        KeyChanges(updated=("a",), moved=("c",)),
+        KeyChanges(moved=("a",)),
+        KeyChanges(updated=("c",), moved=("c",)),
+        KeyChanges(updated=("a", "c"), moved=("a",)),
+    ]
+    assert calls == [3, 4, 3]
+
+
+def test_a_trigger_calls_nobody_for_what_the_commit_before_wrote(domain: Domain) -> None:
+    keyed = KeyedStore({"a": [1], "b": [2]}, domain=domain)
+    log: list[object] = []
+    keyed.select("b").subscribe(log.append)
+    keyed.upsert("b", [3])
+    keyed.events.subscribe(log.append)
+    keyed.trigger("a")
+    assert log == [[2], [3], KeyChanges(updated=("a",))]

@@ -19,7 +19,8 @@ import pytest
 from reactive_ws import Domain, ErrorReport, KeyedStore, Store, batch, derived
 from reactive_ws.errors import DomainMismatch, UsageError
 from reactive_ws.state import Delta, incremental
-from reactive_ws.views import Insert, Move, Remove, Rows, Update, list_changes, view
+from reactive_ws.views import Insert, Move, Remove, Rows, Update, apply_changes, list_changes, view
+from reactive_ws.views.pipeline import Pipeline
 
 
 @attrs.frozen
@@ -406,3 +407,118 @@ def test_the_pairs_of_a_join_are_grouped_and_indexed_by_what_changed() -> None:
     for stream in streams:
         stream.dispose()
     assert (orders.observer_count, users.observer_count) == (0, 0)
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_a_sort_key_that_is_not_a_number_is_last_however_it_came(is_reversed: bool) -> None:
+    store: KeyedStore[str, float] = KeyedStore(
+        {"a": 2.0, "n": math.nan, "b": 1.0}, domain=Domain(strict=True)
+    )
+    it = view(store).sorted_by(lambda number: number, reverse=is_reversed)
+    shown: list[str] = []
+    it.select().subscribe(lambda rows: shown.append("".join(rows.keys())))
+    store.upsert("a", math.nan)
+    store.upsert("n", 5.0)
+    store.upsert("m", math.nan)
+    store.upsert("m", float("nan") + 1)
+    store.remove("a")
+    store.upsert("m", 0.0)
+    expected = ["ban", "bna", "bna", "bnam", "bnm", "mbn"]
+    falling = ["abn", "ban", "nba", "nbam", "nbm", "nbm"]
+    assert shown[:1] == [falling[0] if is_reversed else "ban"]
+    assert (
+        "".join(view(store).sorted_by(lambda n: n, reverse=is_reversed).get().keys()) == shown[-1]
+    )
+    assert list(dict.fromkeys(shown)) == list(dict.fromkeys(falling if is_reversed else expected))
+
+
+def test_an_entity_that_changed_inside_is_one_row_after_a_trigger() -> None:
+    boxes: dict[str, list[int]] = {"a": [1], "b": [2], "c": [3]}
+    store = KeyedStore(boxes, domain=Domain(strict=True))
+    it = view(store).sorted_by(lambda box: box[0])
+    shown: list[str] = []
+    it.select().subscribe(lambda rows: shown.append("".join(rows.keys())))
+    boxes["a"][0] = 9
+    store.trigger("a")
+    boxes["b"][0] = 10
+    with batch(store.domain):
+        store.trigger("b")
+    assert shown == ["abc", "bca", "cab"]
+
+
+@pytest.mark.parametrize("count", [3, 40, 700])
+def test_many_changes_at_once_give_the_rows_of_a_new_start(count: int) -> None:
+    rng = random.Random(count)
+    store = KeyedStore({n: rng.randrange(2000) for n in range(3000)}, domain=Domain(strict=True))
+    it = view(store).where(lambda n: n % 3 > 0).sorted_by(lambda n: n)
+    seen: list[Rows[int, int]] = []
+    it.select().subscribe(seen.append)
+    for _ in range(20):
+        writes = {rng.randrange(3200): rng.randrange(2000) for _ in range(count)}
+        gone = rng.sample(sorted(store.get_all()), count // 3)
+        with batch(store.domain):
+            store.set_many(writes)
+            store.remove(*gone)
+        expected = [pair for pair in store.get_all().items() if pair[1] % 3]
+        assert list(seen[-1].items()) == sorted(expected, key=lambda pair: pair[1])
+        assert list(seen[-1][10:20]) == list(seen[-1])[10:20]
+    screen = list(seen[0])
+    apply_changes(screen, seen[-1].changes_since(seen[0]))
+    assert screen == list(seen[-1])
+
+
+def test_the_short_way_of_a_replaced_entity_gives_what_a_step_gives() -> None:
+    rng = random.Random(5)
+    store = KeyedStore({n: rng.randrange(20) for n in range(200)}, domain=Domain(strict=True))
+    pipelines = [
+        Pipeline(keeps=lambda n: n % 2, sort_key=lambda n: n // 3),
+        Pipeline(sort_key=lambda n: n, is_reversed=True),
+        Pipeline(keeps=lambda n: n > 4, is_reversed=True),
+        Pipeline(),
+    ]
+    steps: list[int] = []
+    seen: list[list[list[tuple[int, int]]]] = [[] for _ in range(2 * len(pipelines))]
+    for place, pipeline in enumerate(pipelines):
+
+        def step(rows: Any, delta: Any, pipeline: Pipeline = pipeline) -> Any:
+            steps.append(0)
+            return pipeline.step(rows, delta)
+
+        for number, replace in enumerate((pipeline.replace, None)):
+            rows = incremental(store, build=pipeline.build, step=step, replace=replace)
+            log = seen[2 * place + number]
+            rows.select().subscribe(lambda now, log=log: log.append(list(now.items())))
+    for _ in range(500):
+        store.upsert(rng.randrange(200), rng.randrange(20))
+    assert seen[0::2] == seen[1::2]
+    assert len(seen[-1]) == len(seen[-2]) > 400
+    # The short way called no step.
+    assert len(steps) <= 500 * len(pipelines)
+
+
+def test_a_replace_function_is_for_one_store_and_a_step_follows_its_failure() -> None:
+    store = KeyedStore({"a": 1, "b": 2}, domain=Domain(strict=True))
+    with pytest.raises(UsageError, match="replace= is for one store"):
+        incremental(store, store, build=lambda a, b: 0, step=lambda n, a, b: n, replace=len)
+    runs: list[object] = []
+
+    def replace(total: int, key: str, was: int, now: int, place: object) -> int:
+        if now == 9:
+            raise ValueError
+        runs.append((key, was, now, place))
+        return total - was + now
+
+    def step(total: int, delta: Delta[str, int]) -> int:
+        runs.append("step")
+        return sum(delta.new.values())
+
+    total = incremental(store, build=lambda now: sum(now.values()), step=step, replace=replace)
+    totals: list[int] = []
+    total.select().subscribe(totals.append)
+    store.upsert("b", 4)
+    store.upsert("b", 5)
+    store.upsert("a", 9)
+    store.remove("b")
+    assert totals == [3, 5, 6, 14, 9]
+    # The first change goes on from what the subscription read.
+    assert runs == ["step", ("b", 4, 5, 1), "step", "step"]

@@ -147,7 +147,9 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
     _keeps_order = True
     """For `shallow`: a change of the order is a change."""
     _still_none: tuple[K, ...] = ()
-    """The touched keys that read None before and after, because an entity that is None came or went."""
+    """The touched keys that read as before: an entity that is None came or went, or a key has another place."""
+    _is_triggered = False
+    """Whether the touched keys are those that a program named, because their entities changed inside."""
 
     # No __init__: a call of a class that has one costs as much as a third of a keyed store's write. See `_made`.
     _values: Map[K, V_co]
@@ -308,15 +310,14 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
             return self._numbered_again(key, place)
         end = max(keys.next_place, math.floor(place) + 1)
         moved = _Keys(places.set(key, place), end, keys.lineage, keys.lost_places + 1)
-        # The entity is the same, so the observers of the key are not called.
-        return _noting(_made(self._values, moved, (key,)), (key,))
+        return _moving(self._values, moved, key)
 
     def _numbered_again(self, key: K, place: Rank) -> Entities[K, V_co]:
         """Returns a mapping with whole numbers as places, in the order that `place` gives to `key`."""
         places: dict[K, Rank] = {**self._keys.places, key: place}
         ordered = sorted(places, key=places.__getitem__)
         numbers: Map[K, Rank] = Map({it: number for number, it in enumerate(ordered)})
-        return _noting(_made(self._values, _Keys(numbers, len(ordered)), (key,)), (key,))
+        return _moving(self._values, _Keys(numbers, len(ordered)), key)
 
     def instead_of(self, older: Entities[K, V_co], changed: Iterable[K]) -> Entities[K, V_co]:
         """Returns this mapping with the changed keys noted, and those that only `older` has."""
@@ -331,14 +332,25 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         """Returns this mapping with these keys noted as the changed ones."""
         return _made(self._values, self._keys, tuple(keys))
 
+    def triggering(self, keys: Iterable[K]) -> Entities[K, V_co]:
+        """Returns this mapping with these keys noted, too, although their entities are the objects that they were."""
+        named = dict.fromkeys(keys)
+        made: _Triggered[K, V_co] = _Triggered.__new__(_Triggered)  # pyright: ignore[reportUnknownVariableType]
+        made._values = self._values
+        made._keys = self._keys
+        made._touched = tuple(dict.fromkeys((*self._touched, *named)))
+        made._earlier = None
+        made._still_none = tuple(key for key in self._still_none if key not in named)
+        return made
+
     def since(
         self,
         older: Entities[K, V_co],
         is_same: Callable[[V_co, V_co], bool],
     ) -> Entities[K, V_co]:
-        """Returns this mapping with only those touched keys noted whose value differs from that in `older`.
+        """Returns this mapping with only those touched keys noted whose value or place differs from that in `older`.
 
-        An entity that counts as the same gives its place to the older one, as in a write outside of a batch.
+        An entity that counts as the same is replaced by the older one, as in a write outside of a batch.
         """
         keys: Iterable[K] = self._touched
         earlier = self._earlier
@@ -349,7 +361,9 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
                 steps.append(step)
             keys = chain.from_iterable(reversed(steps))
         values = self._values
+        places, places_before = self._keys.places, older._keys.places
         touched: list[K] = []
+        moved: list[K] = []
         kept: dict[K, V_co] = {}
         for key in dict.fromkeys(keys):
             before: Any = older._values.get(key, _MISSING)
@@ -359,16 +373,25 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
                     touched.append(key)
             elif not is_same(before, after):
                 touched.append(key)
-            elif before is not after:
-                kept[key] = before
+            else:
+                if before is not after:
+                    kept[key] = before
+                if places is not places_before and places[key] != places_before[key]:
+                    moved.append(key)
+        if moved and not (touched or self._keys.in_order() != older.in_order()):
+            # What was taken out came back to where it was.
+            moved = []
         if kept:
             values = values.update(kept)
-        return _made(values, self._keys, tuple(touched))._compared_with(older)
+        made = _made(values, self._keys, (*touched, *moved))
+        return made._compared_with(older, moved)
 
-    def _compared_with(self, older: Entities[K, V_co]) -> Entities[K, V_co]:
-        """Returns this mapping with the keys noted for which an entity that is None came or went."""
+    def _compared_with(
+        self, older: Entities[K, V_co], moved: Iterable[K] = ()
+    ) -> Entities[K, V_co]:
+        """Returns this mapping with the keys noted that read as before: those of an entity that is None, and those in `moved`."""
         values, before = self._values, older._values
-        still_none: list[K] = []
+        still_none: list[K] = [*moved]
         # A loop and not a generator, which costs a call for each item.
         for key in self._touched:
             if values.get(key) is None and before.get(key) is None:
@@ -381,11 +404,19 @@ def _between(low: Rank, high: Rank) -> Rank:
 
 
 class _StillNone(Entities[K, V_co]):
-    """A mapping after an entity that is None came or went. A class of its own, so that the others pay nothing for it."""
+    """A mapping with touched keys that read as before. A class of its own, so that the others pay nothing for it."""
 
     __slots__ = ("_still_none",)
 
     _still_none: tuple[K, ...]
+
+
+class _Triggered(_StillNone[K, V_co]):
+    """A mapping whose observers are called although the entities are the objects that they were."""
+
+    __slots__ = ()
+
+    _is_triggered = True
 
 
 def _made(
@@ -400,6 +431,11 @@ def _made(
     made._touched = touched
     made._earlier = earlier
     return made
+
+
+def _moving(values: Map[K, V], keys: _Keys[K], key: K) -> Entities[K, V]:
+    """Returns a mapping after one key got another place. Its entity is the same, so the observers of the key are not called."""
+    return _noting(_made(values, keys, (key,)), (key,))
 
 
 def _noting(entities: Entities[K, V], still_none: tuple[K, ...]) -> Entities[K, V]:

@@ -1,8 +1,9 @@
-"""`KeyChanges`: the keys that one commit of a keyed store added, updated and removed. It sees snapshots and no store."""
+"""`KeyChanges`: the keys that one commit of a keyed store added, updated, removed and moved. It sees snapshots and no store."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -11,7 +12,7 @@ from reactivex import Observable, abc
 from ...engine import Registration, check_function, refuse_copy
 from .entities import Entities
 
-__all__ = ["KeyChanges", "changes_of"]
+__all__ = ["KeyChanges", "changes_of", "longest_rising"]
 
 K = TypeVar("K")
 
@@ -22,11 +23,14 @@ class KeyChanges(Generic[K]):
 
     Attributes:
         added, updated, removed: Keys, each in the order of the writes.
+        moved: Keys that were there before and have another place in the order. Those whose entity changed, too, are also in
+            `updated`. After a write of the whole order, such as `replace_all`, these are as few keys as lead to it.
     """
 
     added: tuple[K, ...] = ()
     updated: tuple[K, ...] = ()
     removed: tuple[K, ...] = ()
+    moved: tuple[K, ...] = ()
 
     @classmethod
     def between(cls, old: Entities[K, Any], new: Entities[K, Any]) -> KeyChanges[K]:
@@ -34,12 +38,61 @@ class KeyChanges(Generic[K]):
         added: list[K] = []
         updated: list[K] = []
         removed: list[K] = []
+        as_before = set(new._still_none)
         for key in new._touched:
-            if key in new:
-                (updated if key in old else added).append(key)
-            elif key in old:
-                removed.append(key)
-        return cls(tuple(added), tuple(updated), tuple(removed))
+            if key not in new:
+                if key in old:
+                    removed.append(key)
+            elif key not in old:
+                added.append(key)
+            elif key not in as_before:
+                updated.append(key)
+        return cls(tuple(added), tuple(updated), tuple(removed), _moved(old, new))
+
+
+def _moved(old: Entities[K, Any], new: Entities[K, Any]) -> tuple[K, ...]:
+    """Returns the keys of both snapshots that have another place in the second one."""
+    if new._keys is old._keys:
+        return ()
+    places, places_before = new._keys.places, old._keys.places
+    written: list[K] | None = None
+    if new.keeps_places_of(old):
+        both = [key for key in new._touched if key in places and key in places_before]
+        written = [key for key in both if places[key] != places_before[key]]
+        if not written:
+            return ()
+    kept = [key for key in old.in_order() if key in places]
+    rank = {key: number for number, key in enumerate(kept)}
+    now = [key for key in new.in_order() if key in rank]
+    if now == kept:
+        # A key took the place of one that went.
+        return ()
+    if written is not None:
+        return tuple(written)
+    staying = longest_rising([rank[key] for key in now])
+    return tuple(key for key in now if rank[key] not in staying)
+
+
+def longest_rising(numbers: Sequence[int]) -> set[int]:
+    """Returns a longest rising subsequence of different numbers: the rows that need not move (patience sorting, n log n)."""
+    tops: list[int] = []
+    top_indices: list[int] = []
+    previous: list[int] = []
+    for index, number in enumerate(numbers):
+        pile = bisect_left(tops, number)
+        previous.append(top_indices[pile - 1] if pile else -1)
+        if pile == len(tops):
+            tops.append(number)
+            top_indices.append(index)
+        else:
+            tops[pile] = number
+            top_indices[pile] = index
+    found: set[int] = set()
+    index = top_indices[-1] if top_indices else -1
+    while index >= 0:
+        found.add(numbers[index])
+        index = previous[index]
+    return found
 
 
 class _Changes(Observable[KeyChanges[K]]):
