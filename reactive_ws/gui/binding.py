@@ -13,6 +13,7 @@ from typing import Any, TypeGuard, TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable, SingleAssignmentDisposable
 
+from ..engine import check_function
 from ..errors import UsageError
 from ..state import KeyedStore, ReadOnly, ReadOnlyKeyed, Selection, derived
 from .conflation import conflate
@@ -34,6 +35,7 @@ def bind(
 ) -> abc.DisposableBase:
     """Calls `setter(target, value)` with the newest value of `stream`, at most once a frame; see `UiLoop.bind`."""
     source = stream_of(stream)
+    check_function(setter, "a setter", "start what takes long elsewhere")
     reference = weak_reference(target) if until is None else None
     find: Callable[[], Any] = _holding(target) if reference is None else reference
     owner_reference = None if until is None else weak_reference(until)

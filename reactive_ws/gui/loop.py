@@ -28,7 +28,7 @@ from .scheduler import UiScheduler
 from .ui_thread import Cancel
 from .watching import Watch
 
-__all__ = ["UiLoop", "without_arguments"]
+__all__ = ["UiLoop", "check_toolkit", "without_arguments"]
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -380,6 +380,21 @@ class UiLoop(ABC):
 
 def _nothing() -> None:
     pass
+
+
+def check_toolkit(given: object, attribute: str, form: str) -> None:
+    """Refuses what is not the module or the object of a toolkit.
+
+    Args:
+        given: What the program handed in.
+        attribute: A name that the right one has.
+        form: What to write, such as "QtLoop(QtCore)".
+
+    Raises:
+        UsageError: `given` has no such attribute.
+    """
+    if not hasattr(given, attribute):
+        raise UsageError(f"write {form}; got {type(given).__name__} {given!r:.80}")
 
 
 def without_arguments(function: Callable[[], None]) -> Callable[..., None]:

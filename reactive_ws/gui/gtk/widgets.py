@@ -7,17 +7,16 @@ text. Screen readers get the name of the state as label and all words as descrip
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 from reactivex import Observable
 
 from ..loops import GLibLoop
-from ..status import ConnectionView
+from ..status import ConnectionView, Corner, Detail, check_corner, check_detail
 from .parts import Symbol, kit_of
 
 __all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus", "Corner"]
 
-Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 _MARGIN = 8
 
 
@@ -44,8 +43,9 @@ class ConnectionStatus:
         gtk: ModuleType,
         views: Observable[ConnectionView],
         *,
-        detail: Literal["full", "compact", "metrics"] = "full",
+        detail: Detail = "full",
     ) -> None:
+        check_detail(detail)
         self._kit = kit = kit_of(gtk)
         self._detail = detail
         self._view: ConnectionView | None = None
@@ -142,6 +142,7 @@ class ConnectionIndicator:
         position: Corner = "top-right",
         hide_when_connected: bool = False,
     ) -> None:
+        check_corner("position", position)
         self.widget: Any = ConnectionStatus(ui, gtk, views, detail="compact").widget
         vertical, horizontal = position.split("-")
         align = kit_of(gtk).gtk.Align

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ..loop import UiLoop, without_arguments
+from ..loop import UiLoop, check_toolkit, without_arguments
 
 __all__ = ["AsyncioLoop", "TextualLoop"]
 
@@ -75,6 +75,7 @@ class TextualLoop(AsyncioLoop):
     """
 
     def __init__(self, app: _App, **options: Any) -> None:
+        check_toolkit(app, "is_running", "TextualLoop(self) in the App")
         super().__init__(None, **options)
         self._app = weakref.ref(app)
         self._attached: weakref.WeakSet[Any] = weakref.WeakSet()

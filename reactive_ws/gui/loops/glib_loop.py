@@ -9,7 +9,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-from ..loop import UiLoop, without_arguments
+from ..loop import UiLoop, check_toolkit, without_arguments
 
 __all__ = ["GLibLoop"]
 
@@ -25,6 +25,7 @@ class GLibLoop(UiLoop):
     """
 
     def __init__(self, glib: ModuleType, **options: Any) -> None:
+        check_toolkit(glib, "MainLoop", "GLibLoop(GLib), with the module of gi.repository")
         self._glib = glib
         self._windows: _Windows | None = None
         super().__init__(**options)

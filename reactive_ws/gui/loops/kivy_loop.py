@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ..loop import UiLoop, without_arguments
+from ..loop import UiLoop, check_toolkit, without_arguments
 
 __all__ = ["KivyLoop"]
 
@@ -24,6 +24,7 @@ class KivyLoop(UiLoop):
     """
 
     def __init__(self, clock: Any, app: Any = None, **options: Any) -> None:
+        check_toolkit(clock, "schedule_once", "KivyLoop(Clock, app), with the Clock of kivy.clock")
         super().__init__(**options)
         self._clock = clock
         self._is_seen = True

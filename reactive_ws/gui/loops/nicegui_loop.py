@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from ..loop import check_toolkit
 from .asyncio_loop import AsyncioLoop
 
 __all__ = ["NiceGuiLoop"]
@@ -27,6 +28,7 @@ class NiceGuiLoop(AsyncioLoop):
     """
 
     def __init__(self, client: Any, *, fps: float = 20.0, **options: Any) -> None:
+        check_toolkit(client, "on_delete", "NiceGuiLoop(ui.context.client) in a page")
         super().__init__(None, fps=fps, **options)
         self._client = weakref.ref(client)
         client.on_delete(self.close)

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from ...errors import UsageError
-from ..loop import UiLoop, without_arguments
+from ..loop import UiLoop, check_toolkit, without_arguments
 
 __all__ = ["QtLoop"]
 
@@ -25,10 +25,13 @@ class QtLoop(UiLoop):
         options: What `UiLoop` takes.
 
     Raises:
-        UsageError: the program has no application yet.
+        UsageError: the program has no application yet, or `qt_core` is another module.
     """
 
     def __init__(self, qt_core: ModuleType, **options: Any) -> None:
+        check_toolkit(
+            qt_core, "QCoreApplication", "QtLoop(QtCore), with the module of PySide6 or PyQt6"
+        )
         application = qt_core.QCoreApplication.instance()
         if application is None:
             raise UsageError("make the QApplication first, and then its QtLoop")

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from ...errors import UsageError
+from ..loop import check_toolkit
 from ..status import ConnectionView, Ink, TurningMark, is_dark
 from .loop import QtLoop
 
@@ -115,12 +116,15 @@ def kit_for(ui: object, qt_widgets: ModuleType) -> Kit:
     """Returns the kit of a binding for a widget of this loop.
 
     Raises:
-        UsageError: `ui` is the loop of another toolkit.
+        UsageError: `ui` is the loop of another toolkit, or `qt_widgets` is another module.
     """
     if not isinstance(ui, QtLoop):
         raise UsageError(
             f"widgets of Qt need a QtLoop, not {type(ui).__name__}: write QtLoop(QtCore), also under qasync"
         )
+    check_toolkit(
+        qt_widgets, "QFrame", "ConnectionStatus(ui, QtWidgets, ...), with the module QtWidgets"
+    )
     return kit_of(qt_widgets)
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 from reactivex import Observable
 
-from ..status import ConnectionView
+from ..status import ConnectionView, Corner, Detail, check_corner, check_detail
 from .loop import QtLoop
 from .parts import (
     Symbol,
@@ -32,7 +32,6 @@ from .text import tooltip
 
 __all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus", "Corner"]
 
-Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 _MARGIN = 8
 
 
@@ -65,10 +64,12 @@ class ConnectionStatus:
         qt_widgets: ModuleType,
         views: Observable[ConnectionView],
         *,
-        detail: Literal["full", "compact", "metrics"] = "full",
+        detail: Detail = "full",
         corner: Corner | None = None,
         parent: Any = None,
     ) -> None:
+        check_detail(detail)
+        check_corner("corner", corner)
         if corner is not None and parent is None:
             raise ValueError("corner needs parent=, the widget over which the pill floats")
         self._kit = kit = kit_for(ui, qt_widgets)
@@ -187,6 +188,7 @@ class ConnectionIndicator:
         position: Corner = "top-right",
         hide_when_connected: bool = False,
     ) -> None:
+        check_corner("position", position)
         status = ConnectionStatus(ui, qt_widgets, views, detail="compact", parent=parent)
         self.widget: Any = status.widget
         self.widget.layout().setContentsMargins(5, 5, 5, 5)

@@ -9,10 +9,12 @@ Modules in reading order:
     theme            `Theme`: palettes, symbols and words; the contrast of two colours
     connection_view  `ConnectionView`, and the pure functions that make one
     stream           `connection_view`: the stream of the views of a service
+    choices          the corners and details that widgets offer
     marks            the symbols as small pictures
     spinner          `Spinner`: the timer of a symbol that turns; `TurningMark`: that symbol as a picture
 """
 
+from .choices import Corner, Detail, check_corner, check_detail
 from .connection_view import (
     ConnectionView,
     Number,
@@ -33,6 +35,8 @@ __all__ = [
     "LIGHT",
     "SPINNER_STEPS",
     "ConnectionView",
+    "Corner",
+    "Detail",
     "Ink",
     "Number",
     "Palette",
@@ -46,6 +50,8 @@ __all__ = [
     "age",
     "blend",
     "cap",
+    "check_corner",
+    "check_detail",
     "connection_text",
     "connection_view",
     "contrast",

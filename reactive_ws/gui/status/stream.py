@@ -12,6 +12,7 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
 from ...connection import Connection, ConnectionState, Metrics
+from ...errors import UsageError
 from ...state import ReadOnly, derived
 from ..loop import UiLoop
 from ..mirror import Mirror
@@ -57,7 +58,15 @@ def connection_view(
         service: A `WebSocketService`.
         grace: Seconds of an outage during which there is no banner, from the first moment of the outage.
         theme: Colours, symbols and words; those of `Theme()` when None.
+
+    Raises:
+        UsageError: `ui` is not a loop of a user interface, or `service` is not a service.
     """
+    if not isinstance(ui, UiLoop) or not hasattr(service, "can_send"):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError(
+            f"write connection_view(ui, service), with a UiLoop and a WebSocketService; got {type(ui).__name__}"
+            f" and {type(service).__name__}"
+        )
     return Observable(_Watching(ui, service, grace, theme or Theme()).subscribe)
 
 

@@ -6,7 +6,7 @@ They are Textual widgets: yield them in `compose` and style them in CSS. Each ha
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from reactivex import Observable
 from rich.cells import cell_len
@@ -18,11 +18,22 @@ from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from ..loops import TextualLoop
-from ..status import DARK, LIGHT, ConnectionView, Ink, Palette, Spinner, Tone
+from ..status import (
+    DARK,
+    LIGHT,
+    ConnectionView,
+    Corner,
+    Detail,
+    Ink,
+    Palette,
+    Spinner,
+    Tone,
+    check_corner,
+    check_detail,
+)
 
 __all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus", "Corner"]
 
-Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏⠋⠙"
 _TONES = tuple(f"-{tone.value}" for tone in Tone)
 
@@ -175,11 +186,13 @@ class ConnectionStatus(Vertical):
         ui: TextualLoop,
         views: Observable[ConnectionView],
         *,
-        detail: Literal["full", "compact", "metrics"] = "full",
+        detail: Detail = "full",
         corner: Corner | None = None,
         id: str | None = None,  # noqa: A002 - Textual's word
         classes: str | None = None,
     ) -> None:
+        check_detail(detail)
+        check_corner("corner", corner)
         super().__init__(id=id, classes=classes)
         self._detail = detail
         self.pill = _Painted(ui, classes="connection-pill")
@@ -256,6 +269,7 @@ class ConnectionIndicator(ConnectionStatus):
         position: Corner = "top-right",
         hide_when_connected: bool = False,
     ) -> None:
+        check_corner("position", position)
         self._hides = hide_when_connected
         super().__init__(ui, views, detail="compact", corner=position)
 

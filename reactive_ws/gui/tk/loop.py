@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ..loop import UiLoop, without_arguments
+from ..loop import UiLoop, check_toolkit, without_arguments
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -38,6 +38,7 @@ class TkLoop(UiLoop):
     """
 
     def __init__(self, root: tk.Tk, *, is_polling: bool | None = None, **options: Any) -> None:
+        check_toolkit(root, "winfo_toplevel", "TkLoop(root), with the tkinter.Tk of the program")
         super().__init__(**options)
         self._root = root
         _interpreters.append(root.tk)

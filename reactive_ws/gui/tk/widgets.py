@@ -7,11 +7,22 @@ readers nothing, so a program for their users hands `view.live` to a speech prog
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from reactivex import Observable
 
-from ..status import ConnectionView, Ink, Spinner, blend, is_dark, mark
+from ..status import (
+    ConnectionView,
+    Corner,
+    Detail,
+    Ink,
+    Spinner,
+    blend,
+    check_corner,
+    check_detail,
+    is_dark,
+    mark,
+)
 from .loop import TkLoop
 from .parts import Corners, Images, Pill, Tooltip, background_of, font_of, ink_of, tkinter
 
@@ -20,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus", "Corner"]
 
-Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 _CORNERS: dict[str, tuple[float, float, Any]] = {
     "top-left": (0.0, 0.0, "nw"),
     "top-right": (1.0, 0.0, "ne"),
@@ -54,9 +64,11 @@ class ConnectionStatus:
         parent: tk.Misc,
         views: Observable[ConnectionView],
         *,
-        detail: Literal["full", "compact", "metrics"] = "full",
+        detail: Detail = "full",
         corner: Corner | None = None,
     ) -> None:
+        check_detail(detail)
+        check_corner("corner", corner)
         kit = tkinter()
         self._view: ConnectionView | None = None
         self.widget: tk.Frame = kit.Frame(parent, borderwidth=0)
@@ -164,6 +176,7 @@ class ConnectionIndicator:
         position: Corner = "top-right",
         hide_when_connected: bool = False,
     ) -> None:
+        check_corner("position", position)
         self.status = ConnectionStatus(ui, parent, views, detail="compact")
         self.widget: tk.Frame = self.status.widget
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-from ..loop import UiLoop
+from ..loop import UiLoop, check_toolkit
 
 __all__ = ["WxLoop"]
 
@@ -23,6 +23,7 @@ class WxLoop(UiLoop):
     """
 
     def __init__(self, wx: ModuleType, frame: Any = None, **options: Any) -> None:
+        check_toolkit(wx, "GetTopLevelWindows", "WxLoop(wx, frame), with the module wx")
         super().__init__(**options)
         self._wx: Any = wx
         self._followed: weakref.WeakSet[Any] = weakref.WeakSet()

@@ -7,11 +7,11 @@ screen readers of painted widgets on Windows only, so a program for their users 
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 from reactivex import Observable
 
-from ..status import ConnectionView
+from ..status import ConnectionView, Corner, Detail, check_corner, check_detail
 from .loop import WxLoop
 from .parts import (
     Box,
@@ -25,7 +25,6 @@ from .parts import (
 
 __all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus", "Corner"]
 
-Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 _MARGIN = 8
 
 
@@ -52,8 +51,9 @@ class ConnectionStatus:
         parent: Any,
         views: Observable[ConnectionView],
         *,
-        detail: Literal["full", "compact", "metrics"] = "full",
+        detail: Detail = "full",
     ) -> None:
+        check_detail(detail)
         kit: Any = wx
         self._view: ConnectionView | None = None
         self._has_retry = detail != "compact"
@@ -164,6 +164,7 @@ class ConnectionIndicator:
         position: Corner = "top-right",
         hide_when_connected: bool = False,
     ) -> None:
+        check_corner("position", position)
         kit: Any = wx
         self.status = ConnectionStatus(ui, wx, parent, views, detail="compact")
         self.widget: Any = self.status.widget

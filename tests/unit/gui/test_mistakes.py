@@ -1,0 +1,88 @@
+"""Mistakes of programs are refused at once, with what to write instead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fake_service import FakeService
+
+from reactive_ws import Store
+from reactive_ws.engine import Domain
+from reactive_ws.errors import UsageError
+from reactive_ws.gui import (
+    GLibLoop,
+    KivyLoop,
+    ManualLoop,
+    NiceGuiLoop,
+    QtLoop,
+    TextualLoop,
+    TkLoop,
+    WxLoop,
+    connection_view,
+)
+from reactive_ws.gui.status import check_corner, check_detail
+
+WRONG: Any = SimpleNamespace()
+
+
+@pytest.mark.parametrize(
+    ("make", "form"),
+    [
+        (lambda: QtLoop(WRONG), r"write QtLoop\(QtCore\)"),
+        (lambda: TkLoop(WRONG), r"write TkLoop\(root\)"),
+        (lambda: WxLoop(WRONG), r"write WxLoop\(wx, frame\)"),
+        (lambda: GLibLoop(WRONG), r"write GLibLoop\(GLib\)"),
+        (lambda: KivyLoop(WRONG), r"write KivyLoop\(Clock, app\)"),
+        (lambda: NiceGuiLoop(WRONG), r"write NiceGuiLoop\(ui\.context\.client\)"),
+        (lambda: TextualLoop(WRONG), r"write TextualLoop\(self\)"),
+    ],
+)
+def test_a_loop_of_the_wrong_object_says_what_to_write(
+    make: Callable[[], object], form: str
+) -> None:
+    async def run() -> None:
+        with pytest.raises(UsageError, match=form):
+            make()
+
+    asyncio.run(run())
+
+
+def test_a_view_says_in_which_order_its_arguments_are(domain: Domain) -> None:
+    ui: Any = ManualLoop()
+    service: Any = FakeService(domain)
+    wrong: Any = Store(0)
+    for one, other in ((service, ui), (ui, wrong)):
+        with pytest.raises(UsageError, match=r"write connection_view\(ui, service\)"):
+            connection_view(one, other)
+    # Nothing came of it, and the right order works.
+    shown: list[object] = []
+    connection_view(ui, service).subscribe(shown.append)
+    assert len(shown) == 1
+
+
+def test_a_setter_that_cannot_be_called_or_would_never_run_is_refused() -> None:
+    ui = ManualLoop()
+
+    async def later(_: object, __: object) -> None:
+        """Never runs."""
+
+    wrong: Any
+    for wrong, why in (("setText", "a setter is a function"), (later, "`async def`")):
+        with pytest.raises(UsageError, match=why):
+            ui.bind(Store(0), object, wrong)
+
+
+def test_a_misspelled_choice_is_named_with_the_right_ones() -> None:
+    with pytest.raises(UsageError, match="'metrics', not 'compcat'; did you mean 'compact'"):
+        check_detail("compcat")
+    with pytest.raises(
+        UsageError, match=r"position is one of .*not 'topright'; did you mean 'top-right'"
+    ):
+        check_corner("position", "topright")
+    check_corner("corner", None)
+    check_corner("corner", "bottom-left")
+    check_detail("metrics")
