@@ -96,7 +96,7 @@ class Window(QtWidgets.QWidget):
             ("Save", editor.save, editor.can_save),
         ):
             button = self.fields[text] = QtWidgets.QPushButton(text)
-            button.clicked.connect(lambda *_, act=act: act())
+            button.clicked.connect(lambda _=False, act=act: act())
             ui.bind(is_possible, button, enabled)
             buttons.addWidget(button)
         layout.addRow(buttons)

@@ -18,7 +18,7 @@ from reactive_ws import Store
 from reactive_ws.editing import OptimisticStore
 from reactive_ws.gui import QtLoop
 from reactive_ws.gui.qt import ListModel
-from reactive_ws.resources import Failed, Ready, effect, resource
+from reactive_ws.resources import Failed, Ready, ResourceState, effect, resource
 
 
 @attrs.frozen
@@ -55,7 +55,7 @@ class Todos:
         self.fetched = resource(None, lambda: self.call("GET", "/todos"), stale_after=30.0)
         self.following = effect(self.fetched, self.take)
 
-    def take(self, state: object) -> None:
+    def take(self, state: ResourceState[Any]) -> None:
         if isinstance(state, Ready):
             self.list.set({it["id"]: Todo(**it) for it in state.value})
         elif isinstance(state, Failed):
@@ -90,7 +90,7 @@ class Window(QtWidgets.QWidget):
         rows = todos.list.select(lambda now: tuple(now.values()))
         self.model = ListModel(ui, QtCore, rows, key=lambda it: it.id, text=str)
         self.rows.setModel(self.model.model)
-        self.rows.clicked.connect(lambda at: self.toggle(self.model[at.row()]))
+        self.rows.clicked.connect(self.toggle)
         self.input = QtWidgets.QLineEdit(placeholderText="What is to be done?")
         self.input.returnPressed.connect(self.add)
         self.problem = QtWidgets.QLabel()
@@ -102,7 +102,8 @@ class Window(QtWidgets.QWidget):
         self.todos.put(Todo(uuid.uuid4().hex, self.input.text()))
         self.input.clear()
 
-    def toggle(self, todo: Todo) -> None:
+    def toggle(self, at: QtCore.QModelIndex) -> None:
+        todo = self.model[at.row()]
         self.todos.put(attrs.evolve(todo, is_done=not todo.is_done))
 
 
@@ -113,7 +114,6 @@ def serve() -> str:
 
 
 if __name__ == "__main__":
-    application, todos = QtWidgets.QApplication([]), Todos(serve())
-    window = Window(QtLoop(QtCore), todos)
+    application, window = QtWidgets.QApplication([]), Window(QtLoop(QtCore), Todos(serve()))
     window.show()
     application.exec()

@@ -77,7 +77,7 @@ def test_the_todo_program_shows_early_and_takes_back_what_the_server_refuses(sta
     # In the list at once, whatever the server says later.
     assert [it.title for it in todos.list.get().values()] == ["Buy milk", "Call the bank"]
     stage.until(lambda: not todos.list.pending.get())
-    window.toggle(window.model[0])
+    window.toggle(window.model.model.index(0))
     stage.until(lambda: shown() == ["☑  Buy milk", "☐  Call the bank"])
     enter("x" * 41)
     stage.until(lambda: "422" in window.problem.text())

@@ -123,7 +123,7 @@ def small(_: HubInThread) -> None:
     list_window.resize(420, 260)
     list_window.show()
     until(turn, lambda: todos.list.get())
-    list_window.toggle(list_window.model[0])
+    list_window.toggle(list_window.model.model.index(0))
     for title in (
         "Call the bank",
         "Water the plants",
