@@ -238,6 +238,40 @@ class CommitQueue:
         name, home, on_error, strict, max_depth: As for `Domain`.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_chores",
+        "_current",
+        "_deliverer",
+        "_depth",
+        "_dirty",
+        "_fatal",
+        "_home",
+        "_hooks",
+        "_interest",
+        "_is_backlog_reported",
+        "_is_busy",
+        "_is_home_woken",
+        "_is_inside",
+        "_is_moved",
+        "_joins",
+        "_leftover",
+        "_lock",
+        "_max_depth",
+        "_number",
+        "_on_error",
+        "_outcome",
+        "_posted",
+        "_queue",
+        "_replay_depths",
+        "_rewritten",
+        "_settling",
+        "_strict",
+        "_strict_errors",
+        "_trash",
+        "name",
+    )
+
     def __init__(
         self,
         name: str,

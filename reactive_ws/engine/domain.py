@@ -104,6 +104,14 @@ class Domain(CommitQueue):
 
     __reduce_ex__ = refuse_copy
 
+    __slots__ = (
+        "_explaining",
+        "_has_ended",
+        "_stores",
+        "_tracer",
+        "_with_callbacks",
+    )
+
     def __repr__(self) -> str:
         return f"<Domain {self.name!r} at commit {self._number}>"
 

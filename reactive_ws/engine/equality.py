@@ -5,7 +5,6 @@ Pure functions. Stores call them before a commit, selections and derived values 
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import decimal
 import fractions
@@ -274,7 +273,10 @@ def _fields_of(kind: type[Any]) -> Sequence[str] | None:
     """Returns the names of the fields of a class that declares them, or None."""
     if attrs.has(kind):
         return [field.name for field in attrs.fields(kind)]
-    if dataclasses.is_dataclass(kind):
+    if hasattr(kind, "__dataclass_fields__"):
+        # The program that declares one has imported it. The import of this package does not need it.
+        import dataclasses
+
         return [field.name for field in dataclasses.fields(kind)]
     names: Sequence[str] | None = getattr(kind, "__struct_fields__", None)
     return names

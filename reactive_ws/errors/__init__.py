@@ -1,7 +1,8 @@
 """Every exception of the framework, sorted by whose fault it is and whether a retry helps.
 
 Each exception carries its data as attributes and builds its text in `__str__`, on one line. `one_line` does that for texts
-of others in logs. The package imports nothing. All other packages raise these exceptions; user code imports them to catch them.
+of others in logs. The package imports nothing. All other packages raise these exceptions; user code imports them to catch them. A program of stores alone
+needs `root` and `usage`; the face imports each other module at the first use of one of its names.
 
 ReactiveWSError
 ├── UsageError                  a mistake in the program: fix the call
@@ -62,41 +63,9 @@ Modules in reading order:
 
 from __future__ import annotations
 
-from .connection import (
-    BadCertificate,
-    ConnectionFailed,
-    ConnectionLost,
-    DialFailed,
-    GaveUp,
-    HandshakeRefused,
-    HeartbeatTimeout,
-    ProxyRefused,
-    RedirectRefused,
-    TokenRefused,
-    Unauthorized,
-)
-from .delivery import (
-    AcknowledgementLate,
-    DeliveryError,
-    DeliveryFailed,
-    DeliveryUncertain,
-    FileUnusable,
-    JournalError,
-    ListenFailed,
-    OutboxFull,
-)
-from .handler import Refused, StateUnusable
-from .log import Conflict, LogError, LogUnavailable, LogUnusable
-from .message import (
-    MessageError,
-    MessageRejected,
-    MessagesMissing,
-    MessageTooBig,
-    RequestFailed,
-    RequestTimeout,
-    StateTooBig,
-    UnknownType,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .root import ReactiveWSError, one_line
 from .usage import (
     BadAddress,
@@ -109,6 +78,43 @@ from .usage import (
     StoreClosed,
     UsageError,
 )
+
+if TYPE_CHECKING:
+    from .connection import (
+        BadCertificate,
+        ConnectionFailed,
+        ConnectionLost,
+        DialFailed,
+        GaveUp,
+        HandshakeRefused,
+        HeartbeatTimeout,
+        ProxyRefused,
+        RedirectRefused,
+        TokenRefused,
+        Unauthorized,
+    )
+    from .delivery import (
+        AcknowledgementLate,
+        DeliveryError,
+        DeliveryFailed,
+        DeliveryUncertain,
+        FileUnusable,
+        JournalError,
+        ListenFailed,
+        OutboxFull,
+    )
+    from .handler import Refused, StateUnusable
+    from .log import Conflict, LogError, LogUnavailable, LogUnusable
+    from .message import (
+        MessageError,
+        MessageRejected,
+        MessagesMissing,
+        MessageTooBig,
+        RequestFailed,
+        RequestTimeout,
+        StateTooBig,
+        UnknownType,
+    )
 
 __all__ = [
     "AcknowledgementLate",
@@ -156,3 +162,55 @@ __all__ = [
     "UsageError",
     "one_line",
 ]
+
+_LATER = {
+    "AcknowledgementLate": "delivery",
+    "BadCertificate": "connection",
+    "Conflict": "log",
+    "ConnectionFailed": "connection",
+    "ConnectionLost": "connection",
+    "DeliveryError": "delivery",
+    "DeliveryFailed": "delivery",
+    "DeliveryUncertain": "delivery",
+    "DialFailed": "connection",
+    "FileUnusable": "delivery",
+    "GaveUp": "connection",
+    "HandshakeRefused": "connection",
+    "HeartbeatTimeout": "connection",
+    "JournalError": "delivery",
+    "ListenFailed": "delivery",
+    "LogError": "log",
+    "LogUnavailable": "log",
+    "LogUnusable": "log",
+    "MessageError": "message",
+    "MessageRejected": "message",
+    "MessageTooBig": "message",
+    "MessagesMissing": "message",
+    "OutboxFull": "delivery",
+    "ProxyRefused": "connection",
+    "RedirectRefused": "connection",
+    "Refused": "handler",
+    "RequestFailed": "message",
+    "RequestTimeout": "message",
+    "StateTooBig": "message",
+    "StateUnusable": "handler",
+    "TokenRefused": "connection",
+    "Unauthorized": "connection",
+    "UnknownType": "message",
+}
+"""The modules of the names that a program of stores alone needs not, and that are imported at their first use."""
+
+
+if not TYPE_CHECKING:
+    # A type checker sees the imports above, and finds a wrong name.
+
+    def __getattr__(name: str) -> Any:
+        module = _LATER.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f".{module}", __name__), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

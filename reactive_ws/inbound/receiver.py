@@ -94,6 +94,41 @@ class Receiver:
 
     __reduce_ex__ = refuse_copy
 
+    __slots__ = (
+        "_answers",
+        "_arrived",
+        "_batch",
+        "_connection",
+        "_counters",
+        "_dispatcher",
+        "_domain",
+        "_full",
+        "_has_snapshots",
+        "_is_logging",
+        "_log",
+        "_names_effects",
+        "_outbox",
+        "_received",
+        "_report",
+        "_run",
+        "_run_route",
+        "_session",
+        "_subscriptions",
+        "_taps",
+        "_tracer",
+        "_types",
+        "_unknown",
+        "_unsynced",
+        "agenda",
+        "clock",
+        "followers",
+        "inbound",
+        "positions",
+        "requests",
+        "to_sync",
+        "unhandled",
+    )
+
     def __init__(
         self,
         *,

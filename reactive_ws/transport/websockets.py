@@ -50,6 +50,20 @@ class Connection(client.ClientConnection):
         arrived: Messages that were not taken yet. Take them from the left, then call `resume`.
     """
 
+    __slots__ = (
+        "_fragments",
+        "_has_failed",
+        "_head",
+        "_heard",
+        "_is_paused",
+        "_is_text",
+        "_splitter",
+        "_waiter",
+        "_writable",
+        "arrived",
+        "close_deadline",
+    )
+
     bytes_received = 0
     most_at_once = 32
     _ending: asyncio.TimerHandle | None = None

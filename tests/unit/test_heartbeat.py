@@ -69,6 +69,23 @@ def test_a_server_cannot_make_the_client_ping_without_end(interval: float) -> No
     assert it.deadline >= 0.1
 
 
+def test_pings_without_a_pong_are_remembered_up_to_a_bound_and_one_pong_answers_all_before_it() -> (
+    None
+):
+    it, options = monitor(), Heartbeat()
+    for number in range(5_000):
+        it._ask(float(number), Reading(), options)
+    assert len(it._asked) == 4_096
+    it.pong("p0", 5_000.0)  # forgotten
+    it.pong("never", 5_000.0)
+    assert it.round_trip is None
+    it.pong(None, 5_000.0)
+    assert it.round_trip == 5_000.0 - 904
+    it.pong("p4990", 5_000.0)
+    assert [one.id for one in it._asked] == [f"p{number}" for number in range(4_991, 5_000)]
+    assert it.round_trip == 10.0
+
+
 def test_a_question_goes_out_after_128_kib() -> None:
     it = monitor()
     it.wrote(128 * KIB - 1, 1.0)

@@ -83,9 +83,10 @@ def test_importing_the_framework_imports_no_test_tools_and_no_toolkit() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_a_name_that_is_imported_later_is_the_one_that_type_checkers_see() -> None:
-    package = load("reactive_ws")
-    tree = ast.parse((ROOT / "reactive_ws/__init__.py").read_text())
+@pytest.mark.parametrize("face", ["reactive_ws", "reactive_ws.errors"])
+def test_a_name_that_is_imported_later_is_the_one_that_type_checkers_see(face: str) -> None:
+    package = load(face)
+    tree = ast.parse((ROOT / face.replace(".", "/") / "__init__.py").read_text())
     static = {
         alias.name: node.module
         for block in tree.body
@@ -101,10 +102,11 @@ def test_a_name_that_is_imported_later_is_the_one_that_type_checkers_see() -> No
         _ = package.Stoer
 
 
-def test_a_program_that_only_uses_stores_loads_no_transport() -> None:
+def test_a_program_that_only_uses_stores_loads_no_transport_and_no_errors_of_one() -> None:
     code = (
         "import sys; from reactive_ws import Store, derived; "
-        "print([name for name in ('websockets', 'msgspec', 'sqlite3', 'reactive_ws.service') "
+        "print([name for name in ('websockets', 'msgspec', 'sqlite3', 'reactive_ws.service', "
+        "'dataclasses', 'reactive_ws.errors.connection', 'reactive_ws.errors.message') "
         "if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

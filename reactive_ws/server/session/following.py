@@ -25,7 +25,7 @@ class Following:
     def __init__(self) -> None:
         self._channels: dict[str, None] = {}
         self._defaults: dict[str, None] = {}
-        self._left_out: set[str] = set()
+        self._left_out: dict[str, None] = {}
         self._written: dict[str, Position] = {}
         self.marked: dict[str, None] = {}
 
@@ -56,7 +56,7 @@ class Following:
     def add_channel(self, channel: str) -> None:
         """Adds a subscription."""
         self._channels[channel] = None
-        self._left_out.discard(channel)
+        self._left_out.pop(channel, None)
 
     def add_default(self, channel: str) -> None:
         """Adds a channel that the client hears without a subscription."""
@@ -70,7 +70,7 @@ class Following:
         if channel in self._defaults:
             del self._defaults[channel]
         elif any(matches(one, channel) for one in self._defaults):
-            self._left_out.add(channel)
+            self._left_out[channel] = None
         for stream in [name for name in self._written if not self.is_heard(name)]:
             del self._written[stream]
             self.marked.pop(stream, None)

@@ -19,7 +19,6 @@ The module is long because the four lanes share the state of one client.
 from __future__ import annotations
 
 import enum
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from itertools import islice
 from typing import Any, Final
@@ -159,13 +158,14 @@ class ServerSession:
         self._is_closed = False
         self._opened_at = 0.0
         self._must_retry = False
-        self._newborn: set[str] = set()
+        self._newborn: dict[str, None] = {}
         self._effects: list[SessionEffect] = []
         self._numbers = 0
         self._asked: dict[int, _Lane] = {}
         self._running: dict[_Lane, _Work] = {}
-        self._waiting: dict[_Lane, deque[Callable[[], _Work]]] = {lane: deque() for lane in _Lane}
-        self._commands: deque[Run | ServerError] = deque()
+        # Lists, because an empty deque takes 760 bytes: `max_waiting` bounds them, and nearly always they are empty.
+        self._waiting: dict[_Lane, list[Callable[[], _Work]]] = {lane: [] for lane in _Lane}
+        self._commands: list[Run | ServerError] = []
         """Messages that were not answered, in their order; an error in place of a message that cannot be run."""
 
     # --- what can be asked ----------------------------------------------------------------------------------------------
@@ -392,7 +392,7 @@ class ServerSession:
             and not self._is_closed
             and (self._has_room or lane is not _Lane.CONTROL)
         ):
-            self._running[lane] = self._waiting[lane].popleft()()
+            self._running[lane] = self._waiting[lane].pop(0)()
             self._step(lane, lambda work: work.send(None))
 
     def _step(self, lane: _Lane, step: Callable[[_Work], Question]) -> None:
@@ -415,7 +415,7 @@ class ServerSession:
             self._waiting[lane].append(self._run_commands)
         if lane is _Lane.CONTROL:
             # What changed while the heads were read.
-            newborn, self._newborn = self._newborn, set()
+            newborn, self._newborn = self._newborn, {}
             for stream in sorted(newborn):
                 if self._following.is_heard(stream):
                     self._begin(stream)
@@ -776,7 +776,7 @@ class ServerSession:
         while self._commands:
             first = self._commands[0]
             if isinstance(first, ServerError):
-                self._commands.popleft()
+                self._commands.pop(0)
                 self._say("error", first)
                 continue
             chain = [first]
@@ -791,11 +791,11 @@ class ServerSession:
                 answer: RunAnswer = yield question
             except Exception:
                 # The client sends the command again, and those behind it go on.
-                self._commands.popleft()
+                self._commands.pop(0)
                 raise
             results = answer if isinstance(answer, list) else [answer]
             for run, result in zip(chain, results, strict=False):
-                self._commands.popleft()
+                self._commands.pop(0)
                 self._write_result(run, result)
 
     def _write_result(self, run: Run, result: Accepted | Failure | None) -> None:
@@ -847,7 +847,7 @@ class ServerSession:
             self._following.mark(stream)
         elif _Lane.CONTROL in self._running:
             # Its heads are being read; they decide whether it is new.
-            self._newborn.add(stream)
+            self._newborn[stream] = None
         else:
             self._following.move(stream, Position("", 0))
             self._following.mark(stream)
