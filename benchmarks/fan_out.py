@@ -46,12 +46,13 @@ class Crowd:
     Args:
         count: How many clients.
         is_apart: Each client hears its own stream, and no other.
+        has_clock: The server looks at each client once a second. A count does not, because it must not depend on the time.
 
     Attributes:
         heard: How many messages each client has got.
     """
 
-    def __init__(self, count: int, *, is_apart: bool = False) -> None:
+    def __init__(self, count: int, *, is_apart: bool = False, has_clock: bool = True) -> None:
         types = protocol_v1()
         types.message("said")(Said)
         types.message("ready")(Ready)
@@ -66,6 +67,10 @@ class Crowd:
         self._over = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._loop.run_until_complete(self._open(count, is_apart=is_apart))
+        if not has_clock:
+            for task in asyncio.all_tasks(self._loop):
+                if task.get_name() == "reactive-ws server: clock":
+                    task.cancel()
 
     async def _open(self, count: int, *, is_apart: bool) -> None:
         await self._server.start()

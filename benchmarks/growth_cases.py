@@ -267,7 +267,7 @@ def message_beside_replicas(size: int) -> Act:
 
 
 def message_to_clients(size: int) -> Act:
-    crowd = Crowd(size)
+    crowd = Crowd(size, has_clock=False)
 
     def act() -> None:
         crowd.tell()
@@ -277,7 +277,7 @@ def message_to_clients(size: int) -> Act:
 
 
 def message_to_one_of_the_clients(size: int) -> Act:
-    crowd = Crowd(size, is_apart=True)
+    crowd = Crowd(size, is_apart=True, has_clock=False)
 
     def act() -> None:
         crowd.tell_first()

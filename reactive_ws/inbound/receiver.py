@@ -108,6 +108,7 @@ class Receiver:
         "_log",
         "_names_effects",
         "_outbox",
+        "_read_run",
         "_received",
         "_report",
         "_run",
