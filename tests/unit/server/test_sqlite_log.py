@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from reactive_ws.errors import LogUnavailable, LogUnusable, UsageError
-from reactive_ws.server.logs import Batch, CommandKey, Outcome, Retention, SqliteLog, log_of
+from reactive_ws.server.logs import (
+    Batch,
+    CommandKey,
+    Outcome,
+    Proposal,
+    Retention,
+    SqliteLog,
+    log_of,
+)
 from reactive_ws.wire import Position
 
 
@@ -272,3 +280,60 @@ def test_the_command_creates_shows_and_renews_a_log(tmp_path: Path) -> None:
         f"SqliteLog({str(path)!r}): 0 streams, 0 entries so far; a new epoch began\n",
     )
     assert run("show", "memory")[0] == 2
+
+
+def test_a_further_command_of_a_chain_takes_two_statements_and_an_own_page_one(
+    tmp_path: Path,
+) -> None:
+    async def check() -> None:
+        log = SqliteLog(tmp_path / "log.db")
+        await log.open()
+        statements: list[str] = []
+        await log._submit(lambda tables: tables._database.set_trace_callback(statements.append))
+        names = iter(range(1_000))
+
+        async def count(length: int) -> int:
+            statements.clear()
+            chain = [
+                Proposal(CommandKey("", "c", str(next(names))), Batch({"s": [b"x"]}))
+                for _ in range(length)
+            ]
+            assert len((await log.append(chain)).outcomes) == length
+            return len(statements)
+
+        alone = await count(1)
+        assert alone <= 8
+        assert await count(11) == alone + 2 * 10
+        read: list[str] = []
+        log._looking.set_trace_callback(read.append)
+        head = (await log.read("s", None)).head
+        read.clear()
+        page = await log.read("s", Position(head.epoch, head.seq - 5))
+        assert page.entries is not None
+        assert [entry.position.seq for entry in page.entries] == list(range(8, 13))
+        assert len(read) == 1
+        await log.close()
+
+    asyncio.run(check())
+
+
+def test_own_entries_in_memory_are_not_given_once_another_process_wrote(tmp_path: Path) -> None:
+    async def check() -> None:
+        one, two = SqliteLog(tmp_path / "log.db"), SqliteLog(tmp_path / "log.db")
+        await one.open()
+        await two.open()
+        first = (await put(one, "s", b"1")).positions["s"]
+        await put(two, "s", b"2")
+        page = await one.read("s", Position(first.epoch, 0))
+        assert page.entries is not None
+        assert [entry.messages[0] for entry in page.entries] == [b"1", b"2"]
+        await put(one, "s", b"3")
+        page = await one.read("s", first)
+        assert page.entries is not None
+        assert [entry.messages[0] for entry in page.entries] == [b"2", b"3"]
+        await two.renew()
+        assert (await one.read("s", first)).entries is None
+        await one.close()
+        await two.close()
+
+    asyncio.run(check())
