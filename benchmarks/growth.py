@@ -2,6 +2,7 @@
 
     python benchmarks/growth.py            10, 1 000, 100 000 and a million, as far as a case goes; half an hour
     python benchmarks/growth.py 100000     up to this size; what was counted before for larger ones stays
+    python benchmarks/growth.py 100000 sessions replicas    only the cases that begin with these words; the others stay
 
 Operations are counted (`operations.py`), so the machine does not matter. The cases and their stated orders are in `growth_cases.py`.
 """
@@ -27,10 +28,17 @@ BEGIN = "<!-- growth: written by `python benchmarks/growth.py` -->"
 END = "<!-- the end of growth -->"
 
 
-def counted(most: int) -> dict[str, dict[str, int]]:
-    """Returns the operations of each case by size."""
+def counted(most: int, starts: tuple[str, ...] = ("",)) -> dict[str, dict[str, int]]:
+    """Returns the operations of each case by size.
+
+    Args:
+        most: The largest size.
+        starts: The first words of the cases that are counted.
+    """
     found: dict[str, dict[str, int]] = {}
     for case in CASES:
+        if not case.what.startswith(starts):
+            continue
         line = found[case.what] = {}
         for size in SIZES:
             if size <= min(most, case.most):
@@ -56,8 +64,9 @@ def written(found: dict[str, dict[str, int]]) -> str:
 def main() -> None:
     """Counts; renews results, picture and page."""
     before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    found = counted(int(sys.argv[1]) if sys.argv[1:] else SIZES[-1])
-    found = {what: before.get(what, {}) | line for what, line in found.items()}
+    found = counted(int(sys.argv[1]) if sys.argv[1:] else SIZES[-1], tuple(sys.argv[2:]) or ("",))
+    names = [case.what for case in CASES]
+    found = {what: before.get(what, {}) | found.get(what, {}) for what in names}
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     put_between(PAGE, BEGIN, END, written(found))
     draw_growth(found)

@@ -210,6 +210,24 @@ class Incoming:
         payload = {"sessionId": f"s{number}", "title": "t", "createdAt": 1_767_225_600_000}
         self.take("session.created", payload)
 
+    def closed(self, number: int) -> None:
+        """Takes the news of the end of a session."""
+        self.take("session.closed", {"sessionId": f"s{number}"})
+
+    def load(self, size: int) -> None:
+        """Takes the server's state, with so many sessions."""
+        sessions = [
+            {"id": f"s{number}", "title": "t", "createdAt": 1_767_225_600_000.0 + number}
+            for number in range(size)
+        ]
+        state = {"stream": "app", "epoch": "e", "seq": 0, "sessions": sessions}
+        self._receiver.burst(deque([json.dumps({"type": "snapshot", "payload": state})]))
+        if len(self.app.sessions.state.get().sessions) != size:
+            raise AssertionError("the sessions are not those of the state")
+        # A user interface looks at the state, and reads the list in its own time.
+        self.app.sessions.state.select().subscribe(nothing)
+        self.app.sessions.active.subscribe(nothing)
+
 
 def answer_in_a_long_session(size: int) -> Act:
     world = Incoming()
@@ -226,6 +244,35 @@ def answer_beside_streams(size: int) -> Act:
 
 
 def session_beside_sessions(size: int) -> Act:
+    world = Incoming()
+    world.load(size)
+    numbers = count(size)
+    return lambda: world.created(next(numbers))
+
+
+def session_closed_beside_sessions(size: int) -> Act:
+    world = Incoming()
+    world.load(size)
+    numbers = count(size)
+
+    def act() -> None:
+        # The one that is looked at, from the middle of the list.
+        number = next(numbers)
+        world.created(number)
+        world.app.sessions.activate(f"s{number - size // 2}")
+        world.closed(number - size // 2)
+
+    return act
+
+
+def answer_beside_sessions(size: int) -> Act:
+    world = Incoming()
+    world.load(size)
+    return lambda: world.response("s0")
+
+
+def entry_behind_kept_ones(size: int) -> Act:
+    # Its state is on its way, and it keeps all that comes.
     world = Incoming()
     numbers = count(size)
     for number in range(size):
@@ -337,12 +384,15 @@ CASES: tuple[Case, ...] = (
     Case("stores: a batch that writes all", batch_of_many, _LIN, 100_000),
     Case("history entries: one answer more", answer_in_a_long_session, _LOG, 100_000),
     Case("streams: a message in one", answer_beside_streams, _LOG, 10_000),
-    Case("sessions: one more", session_beside_sessions, _LOG, 10_000),
+    Case("sessions: one more", session_beside_sessions, _LOG, 100_000),
+    Case("sessions: the active one is closed", session_closed_beside_sessions, _LOG, 100_000),
+    Case("sessions: an answer in one", answer_beside_sessions, _LOG, 100_000),
     # The view has a reference for each 64 entries.
     Case("outbox entries: one more send", send_behind_waiting, _LIN, 100_000),
     Case("replicas: an entry of one", message_beside_replicas, _LOG, 10_000),
     Case(
         "clients of a server: a message that one hears", message_to_one_of_the_clients, _C, 10_000
     ),
+    Case("replicas: an entry more until the state comes", entry_behind_kept_ones, _LOG, 1_000),
     Case("clients of a server: a message to all", message_to_clients, _LIN, 10_000),
 )

@@ -108,7 +108,7 @@ class Application:
         )
         self.sessions = Sessions(
             domain,
-            send=send,
+            follow=service.replica,
             new_id=new_id,
             clock=clock,
             sync=sync,
@@ -226,7 +226,7 @@ class Application:
     def close(self) -> None:
         """Takes the stores off the service; they keep their last state. The service goes on."""
         self._wiring.dispose()
-        for replica in (self.carousel.replica, self.notifications.replica):
+        for replica in (self.sessions.replica, self.carousel.replica, self.notifications.replica):
             replica.close()
         self._rest()
         if self._file is not None:

@@ -56,7 +56,7 @@ class CatchingUp:
             return
         state = self._sessions()
         for session in state.sessions:
-            if session.id not in state.unconfirmed:
+            if session.id not in state.known.unconfirmed:
                 self._load(session.id)
 
     def sync(self, stream: str) -> None:

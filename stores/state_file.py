@@ -23,12 +23,12 @@ from reactive_ws.state import Map
 from reactive_ws.wire import Position
 
 from .carousel import Carousel, Edit, OwnPanels
-from .collections import Choice, IdSet, Roster
+from .collections import Choice, Order, Roster
 from .history import Conversation, History
 from .notifications import Notifications, NotificationsState
 from .offline import FailedMessage, Offline, OfflineState
 from .outside import Report
-from .sessions import Sessions, SessionsState
+from .sessions import Listed, Made, Own, Sessions, Times
 from .wire import Panel, Session
 
 __all__ = ["keep"]
@@ -45,14 +45,23 @@ _ReadMark: TypeAlias = tuple[str, int]
 
 
 @attrs.frozen
-class _Sessions:
+class _Listed:
     sessions: tuple[Session, ...] = ()
-    active_id: str | None = None
-    pending: tuple[str, ...] = ()
-    last_activity: dict[str, datetime] = attrs.field(factory=dict[str, datetime])
-    panel_activity: dict[str, datetime] = attrs.field(factory=dict[str, datetime])
-    renamed: dict[str, str] = attrs.field(factory=dict[str, str])
     is_loaded: bool = False
+
+
+@attrs.frozen
+class _OwnSessions:
+    active_id: str | None = None
+    order: tuple[str, ...] = ()
+    renamed: dict[str, str] = attrs.field(factory=dict[str, str])
+    made: dict[str, Made] = attrs.field(factory=dict[str, Made])
+
+
+@attrs.frozen
+class _Times:
+    sessions: dict[str, datetime] = attrs.field(factory=dict[str, datetime])
+    panels: dict[str, datetime] = attrs.field(factory=dict[str, datetime])
 
 
 @attrs.frozen
@@ -77,29 +86,36 @@ class _OwnPanels:
 # --- reducers ---------------------------------------------------------------------------------------------------------
 
 
-def _part_of_sessions(state: SessionsState) -> _Sessions:
-    return _Sessions(
-        state.sessions,
-        state.active_id,
-        tuple(sorted(state.pending)),
-        dict(state.last_activity),
-        dict(state.panel_activity),
-        dict(state.renamed),
-        state.is_loaded,
-    )
+def _part_of_listed(saved: Saved[Listed]) -> Saved[_Listed]:
+    listed = saved.state
+    state = None if listed is None else _Listed(listed.roster.in_order(), listed.is_loaded)
+    return Saved(state, saved.epoch, saved.seq, saved.awaited)
 
 
-def _sessions_with(state: SessionsState, part: _Sessions) -> SessionsState:
-    return attrs.evolve(
-        state,
-        roster=Roster({one.id: one for one in part.sessions}),
-        active_id=part.active_id,
-        unconfirmed=IdSet(part.pending),
-        last_activity=Map(part.last_activity),
-        panel_activity=Map(part.panel_activity),
-        renamed=Map(part.renamed),
-        is_loaded=part.is_loaded,
+def _listed_with(_: Saved[Listed], part: Saved[_Listed]) -> Saved[Listed]:
+    state = part.state
+    listed = (
+        None
+        if state is None
+        else Listed(Roster({one.id: one for one in state.sessions}), state.is_loaded)
     )
+    return Saved(listed, part.epoch, part.seq, part.awaited)
+
+
+def _part_of_own(own: Own) -> _OwnSessions:
+    return _OwnSessions(own.active_id, own.order.ids(), dict(own.renamed), dict(own.made))
+
+
+def _own_with(_: Own, part: _OwnSessions) -> Own:
+    return Own(part.active_id, Order(part.order), Map(part.renamed), Map(part.made))
+
+
+def _part_of_times(times: Times) -> _Times:
+    return _Times(dict(times.sessions), dict(times.panels))
+
+
+def _times_with(times: Times, part: _Times) -> Times:
+    return Times(Map(part.sessions), Map(part.panels), times.quiet)
 
 
 def _part_of_panels(own: OwnPanels) -> _OwnPanels:
@@ -206,16 +222,20 @@ def keep(app: Kept, path: str | os.PathLike[str], report: Report) -> PersistFile
 
 
 def _add_all(app: Kept, file: PersistFile) -> None:
+    sessions = app.sessions
     file.add(
-        app.sessions.store,
-        as_type=_Sessions,
-        partialize=_part_of_sessions,
-        merge=_sessions_with,
+        sessions.replica.saved,
+        as_type=Saved[_Listed],
+        partialize=_part_of_listed,
+        merge=_listed_with,
     )
+    file.add(sessions.own, as_type=_OwnSessions, partialize=_part_of_own, merge=_own_with)
+    file.add(sessions.times, as_type=_Times, partialize=_part_of_times, merge=_times_with)
     carousel, notifications = app.carousel, app.notifications
     file.add(carousel.replica.saved, as_type=Saved[tuple[Panel, ...]])
     file.add(notifications.replica.saved, as_type=Saved[NotificationsState])
     file.add(carousel.own, as_type=_OwnPanels, partialize=_part_of_panels, merge=_panels_with)
+    sessions.replica.restore()
     carousel.replica.restore()
     notifications.replica.restore()
     file.add(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -9,9 +10,12 @@ import msgspec
 from reactive_ws.engine.domain import Domain
 from reactive_ws.outbox import Delivery, OutboxOptions, Overflow
 from reactive_ws.service import WebSocketService
+from reactive_ws.stores.sessions import Sessions
 from reactive_ws.stores.wire.chat import ChatSnapshot, agent_chat
 from reactive_ws.wire.control import Position
 from reactive_ws.wire.envelope import Envelope
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 class Wire:
@@ -47,3 +51,17 @@ def give(store: Any, name: str, payload: object) -> None:
     handler = getattr(store, "handlers", {}).get(name)
     if handler is not None:
         handler(Envelope(name, payload, name))
+
+
+def sessions_over(wire: Wire, ids: str = "abcdef") -> Sessions:
+    """Returns a sessions store that gives these ids to its sessions, at noon."""
+    names = iter(ids)
+    return Sessions(
+        wire.domain,
+        follow=wire.follow,
+        new_id=lambda: next(names),
+        clock=lambda: NOON,
+        sync=wire.synced.append,
+        report=lambda *_, **__: None,
+        later=lambda _, __: lambda: None,
+    )

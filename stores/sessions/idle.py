@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 
 from reactive_ws.state import Store
 
+from ..collections import Roster
 from ..outside import Later
-from .session_list import SessionsState, fell_idle, known_as_idle
+from ..wire import Session
+from .session_list import Times, fell_idle, known_as_idle
 
 __all__ = ["IdleWatch"]
 
@@ -21,7 +23,8 @@ class IdleWatch:
     """The timer. Made by `Sessions`.
 
     Args:
-        store: The sessions.
+        store: When something happened in the sessions.
+        roster: Returns the sessions.
         clock: Wall clock, UTC.
         later: Starts a timer.
         after: Without activity for this long a session is idle.
@@ -29,13 +32,15 @@ class IdleWatch:
 
     def __init__(
         self,
-        store: Store[SessionsState],
+        store: Store[Times],
+        roster: Callable[[], Roster[Session]],
         *,
         clock: Callable[[], datetime],
         later: Later,
         after: timedelta,
     ) -> None:
         self._store = store
+        self._roster = roster
         self._clock = clock
         self._later = later
         self._after = after
@@ -46,14 +51,15 @@ class IdleWatch:
     def look(self) -> None:
         """Marks the sessions that are idle by now, and waits for the next one."""
         self.end()
-        now = self._clock()
-        self._store.update(lambda state: fell_idle(state, now, self._after))
+        now, roster = self._clock(), self._roster()
+        self._store.update(lambda times: fell_idle(times, roster, now, self._after))
         self.wait()
 
     def became_known(self, session_id: str) -> None:
         """Marks a new session that is idle by now, and waits for it otherwise. The others are as they were."""
         now = self._clock()
-        self._store.update(lambda state: known_as_idle(state, session_id, now, self._after))
+        if session_id in self._roster():
+            self._store.update(lambda times: known_as_idle(times, session_id, now, self._after))
         if session_id not in self._store.get().quiet:
             self.wait()
 
@@ -61,9 +67,11 @@ class IdleWatch:
         """Starts the timer, unless it runs or no session can become idle."""
         if self._cancel is not None:
             return
-        state = self._store.get()
-        times = (it for key, it in state.last_activity.items() if _can_fall_idle(state, key))
-        first = min(times, default=None)
+        times, roster = self._store.get(), self._roster()
+        waiting = (
+            it for key, it in times.sessions.items() if key in roster and key not in times.quiet
+        )
+        first = min(waiting, default=None)
         if first is None:
             return
         delay = (first + self._after - self._clock()).total_seconds()
@@ -77,7 +85,3 @@ class IdleWatch:
             cancel, self._cancel = self._cancel, None
         if cancel is not None:
             cancel()
-
-
-def _can_fall_idle(state: SessionsState, session_id: str) -> bool:
-    return session_id in state.roster and session_id not in state.quiet

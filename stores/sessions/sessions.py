@@ -1,7 +1,8 @@
 """The sessions store: which chat sessions there are, which one is active, and when something last happened in each.
 
-State and reducers are in `session_list`. Going from one to another and their names here are the user's and are not sent. A
-session that was created here is shown at once and is pending until the server says that it exists.
+The sessions are a replica (`created` and `closed` are its reducers): the server creates and closes them. A session that was
+created here is shown at once, and is pending until the server says that it exists. Going from one to another and their names
+here are the user's and are not sent. State and reducers are in `session_list`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from datetime import datetime, timedelta
 from reactive_ws.connection import ErrorKind
 from reactive_ws.engine import Domain, refuse_copy, shallow
 from reactive_ws.outbox import Delivery, DeliveryStatus
-from reactive_ws.state import ReadOnly, Selection, Store
+from reactive_ws.state import ReadOnly, Selection, Store, derived
 from reactive_ws.wire import Envelope
 
-from ..outside import AskForState, Handlers, Later, Report, Runs, Send
+from ..outside import AskForState, Follow, Handlers, Later, Report, Runs
 from ..wire import (
     ChatSnapshot,
     MessageResponse,
@@ -29,16 +30,31 @@ from ..wire import (
 )
 from .idle import IdleWatch
 from .session_list import (
+    Listed,
+    Made,
+    Own,
     SessionsState,
+    Times,
     activated,
+    active_of,
+    asked_for,
+    came,
     closed,
     created,
+    forgotten,
+    is_same,
+    is_same_list,
+    known_of,
+    loaded,
+    matched,
     panel_closed,
     renamed,
-    replaced,
     requested,
+    state_of,
+    swept,
     touched,
     undone,
+    went,
 )
 
 __all__ = ["Sessions", "SessionsState"]
@@ -56,12 +72,16 @@ class Sessions:
     """The sessions. Made by `Application`.
 
     Args:
-        domain: Of its store.
-        send, sync, report: See `ports`.
+        domain: Of its stores.
+        follow, sync, report: See `ports`.
         new_id: Ids of sessions that are created here.
         clock: Wall clock, UTC.
         later: Starts a timer.
         idle_after: Seconds without activity after which a session is idle.
+
+    Attributes:
+        replica: The server's sessions with those on their way; for the composition root, which keeps them in a file.
+        own, times: The user's choices, and when something happened; for the same.
     """
 
     __reduce_ex__ = refuse_copy
@@ -70,7 +90,7 @@ class Sessions:
         self,
         domain: Domain,
         *,
-        send: Send,
+        follow: Follow,
         new_id: Callable[[], str],
         clock: Callable[[], datetime],
         sync: AskForState,
@@ -78,54 +98,77 @@ class Sessions:
         later: Later,
         idle_after: float = 300.0,
     ) -> None:
-        self._store = Store(SessionsState(), name="stores.sessions", domain=domain)
-        self._send = send
+        replica = self.replica = follow(
+            _APP,
+            Listed(),
+            {"session.created": created, "session.closed": closed},
+            snapshot=loaded,
+            optimistic={"session.create": requested},
+            part="sessions",
+            takes_unnumbered=True,
+        )
+        own = self.own = Store(Own(), name="stores.sessions.own", domain=domain)
+        self.times = Store(Times(), name="stores.sessions.times", domain=domain)
+        self._known = derived(
+            replica,
+            replica.confirmed,
+            replica.pending,
+            own.select(lambda own: own.order),
+            own.select(lambda own: own.renamed),
+            own.select(lambda own: own.made),
+            known_of,
+            equals=is_same_list,
+            name="stores.sessions.known",
+        )
+        self._state = derived(
+            self._known, own, self.times, state_of, equals=is_same, name="stores.sessions"
+        )
         self._new_id = new_id
         self._clock = clock
         self._sync = sync
         self._report = report
         self._idle = IdleWatch(
-            self._store, clock=clock, later=later, after=timedelta(seconds=idle_after)
+            self.times,
+            lambda: self.replica.get().roster,
+            clock=clock,
+            later=later,
+            after=timedelta(seconds=idle_after),
         )
         # Answers may still be on their way when their session is closed.
         self._gone: dict[str, None] = {}
+        self._is_loaded = False
 
     def __repr__(self) -> str:
-        return f"<Sessions of {len(self._store.get().sessions)} sessions>"
+        return f"<Sessions of {len(self.replica.get().roster)} sessions>"
 
     @property
     def state(self) -> ReadOnly[SessionsState]:
         """The sessions, which one is active, and when something happened in them."""
-        return self._store.read_only
-
-    @property
-    def store(self) -> Store[SessionsState]:
-        """The store itself; for the composition root, which keeps it in a file."""
-        return self._store
+        return self._state
 
     @property
     def all(self) -> Selection[tuple[Session, ...]]:
         """The sessions in the order in which they became known."""
-        return self._store.select(lambda state: state.sessions)
+        return self._known.select(lambda known: known.sessions)
 
     @property
     def by_activity(self) -> Selection[tuple[Session, ...]]:
         """The sessions, the one in which something happened last first."""
-        return self._store.select(lambda state: state.by_activity, equals=shallow)
+        return self._state.select(lambda state: state.by_activity, equals=shallow)
 
     @property
     def idle(self) -> Selection[frozenset[str]]:
         """Ids of the sessions in which nothing happened for a while."""
-        return self._store.select(lambda state: state.idle, equals=operator.eq)
+        return self.times.select(lambda times: times.quiet.frozen(), equals=operator.eq)
 
     def is_idle(self, session_id: str) -> Selection[bool]:
         """Returns the stream of whether nothing happened in a session for a while."""
-        return self._store.select(lambda state: session_id in state.quiet)
+        return self.times.select(lambda times: session_id in times.quiet)
 
     @property
     def active(self) -> Selection[Session | None]:
         """The session that is looked at."""
-        return self._store.select(lambda state: state.active)
+        return self._state.select(lambda state: state.active)
 
     @property
     def handlers(self) -> Handlers:
@@ -136,7 +179,7 @@ class Sessions:
             "panel.deleted": self._panel_closed,
             "message.response": self._answered,
             "ai.response": self._answered,
-            "snapshot": self._replaced,
+            "snapshot": self._loaded,
         }
 
     @property
@@ -145,28 +188,29 @@ class Sessions:
         return {"message.response": self._all_answered, "ai.response": self._all_answered}
 
     def _created(self, envelope: Envelope[SessionCreated]) -> None:
-        it = envelope.payload
-        session = Session(it.session_id, it.title, it.created_at)
-        self._store.update(lambda state: created(state, session))
-        self._idle.became_known(session.id)
+        session_id = envelope.payload.session_id
+        self.own.update(lambda own: came(own, session_id))
+        self._idle.became_known(session_id)
 
     def _closed(self, envelope: Envelope[SessionClosed]) -> None:
         session_id = envelope.payload.session_id
         self._gone[session_id] = None
         if len(self._gone) > _MAX_GONE:
             del self._gone[next(iter(self._gone))]
-        self._store.update(lambda state: closed(state, session_id))
+        roster = self.replica.get().roster
+        self.own.update(lambda own: went(own, session_id, roster))
+        self.times.update(lambda times: forgotten(times, session_id))
 
     def _panel_closed(self, envelope: Envelope[PanelDeleted]) -> None:
-        self._store.update(lambda state: panel_closed(state, envelope.payload.panel_id))
+        self.times.update(lambda times: panel_closed(times, envelope.payload.panel_id))
 
     def _answered(self, envelope: Envelope[MessageResponse]) -> None:
         self._all_answered((envelope,))
 
     def _all_answered(self, envelopes: Sequence[Envelope[MessageResponse]]) -> None:
         now = self._clock()
-        state = self._store.get()
-        roster, gone, is_loaded = state.roster, self._gone, state.is_loaded
+        # The user's order has the same ids, and costs less to read.
+        order, gone, is_loaded = self.own.get().order, self._gone, self._is_loaded
         spoken = {
             (response.session_id, response.message.panel_id): None
             for envelope in envelopes
@@ -175,7 +219,7 @@ class Sessions:
         strange: dict[str, None] = {}
         is_any_known = False
         for session_id, panel_id in tuple(spoken):
-            if session_id in roster:
+            if session_id in order:
                 is_any_known = True
             elif session_id in gone:
                 del spoken[session_id, panel_id]
@@ -184,7 +228,7 @@ class Sessions:
         for session_id in strange:
             self._doubt(session_id)
         if spoken:
-            self._store.update(lambda state: touched(state, spoken, now))
+            self.times.update(lambda times: touched(times, spoken, now))
         if is_any_known:
             self._idle.wait()
 
@@ -197,11 +241,17 @@ class Sessions:
         )
         self._sync(_APP)
 
-    def _replaced(self, envelope: Envelope[ChatSnapshot]) -> None:
-        sessions = envelope.payload.sessions
-        if sessions is not None:
-            self._store.update(lambda state: replaced(state, sessions))
-            self._idle.look()
+    def _loaded(self, envelope: Envelope[ChatSnapshot]) -> None:
+        if envelope.payload.sessions is not None:
+            self._match()
+
+    def _match(self) -> None:
+        """Fits the user's part to the sessions that there are."""
+        listed, confirmed = self.replica.get(), self.replica.confirmed.get().roster
+        visible, self._is_loaded = listed.roster, listed.is_loaded
+        self.own.update(lambda own: matched(own, visible, confirmed))
+        self.times.update(lambda times: swept(times, visible))
+        self._idle.look()
 
     # --- actions --------------------------------------------------------------------------------------------------------
 
@@ -217,32 +267,29 @@ class Sessions:
             ServiceClosed: it cannot be sent; there is no such session then.
             OutboxFull: the outbox is full, and its overflow is RAISE; otherwise the Delivery fails with it.
         """
-        state = self._store.get()
-        if session_id is not None and state.get(session_id) is not None:
+        if session_id is not None and session_id in self._known.get():
             raise ValueError(f"there is a session {session_id!r} already; activate or rename it")
         session = Session(session_id or self._new_id(), title, self._clock())
-        before = state.active_id
-        self._store.update(lambda state: requested(state, session))
+        # Before it is there, so that it is active from the first moment on.
+        self._ask_for(session)
         try:
-            delivery = self._send(SessionCreate(session.id, title))
+            delivery = self.replica.send(SessionCreate(session.id, title))
         except Exception:
-            self._store.update(lambda state: undone(state, session.id, before))
+            self._undo(session.id)
             raise
-        delivery.watch(lambda status: self._advanced(session.id, status, before))
+        self._watch(session.id, delivery)
         self.touch(session.id)
         return session
 
     def adopt(self, create: SessionCreate, delivery: Delivery) -> None:
         """Shows a session that an earlier process created and that still waits; for the composition root."""
-        if self._store.get().get(create.session_id) is None:
-            session = Session(create.session_id, create.title)
-            before = self._store.get().active_id
-            self._store.update(lambda state: requested(state, session))
-            delivery.watch(lambda status: self._advanced(session.id, status, before))
+        if create.session_id not in self.own.get().order:
+            self._ask_for(Session(create.session_id, create.title))
+        self._watch(create.session_id, delivery)
 
     def restored(self) -> None:
         """Takes the sessions of an earlier process; `Application` calls it before connecting."""
-        self._idle.look()
+        self._match()
 
     def rename(self, session_id: str, title: str) -> None:
         """Calls a session by another name here, whatever the server calls it.
@@ -250,8 +297,8 @@ class Sessions:
         Raises:
             KeyError: there is no such session.
         """
-        self._known(session_id)
-        self._store.update(lambda state: renamed(state, session_id, title))
+        self._check(session_id)
+        self.own.update(lambda own: renamed(own, session_id, title))
 
     def stop_waiting(self) -> None:
         """Ends the timer that waits for idle sessions; for the composition root, at the end."""
@@ -265,8 +312,8 @@ class Sessions:
             ServiceClosed: it cannot be sent.
             OutboxFull: the outbox is full, and its overflow is RAISE; otherwise the Delivery fails with it.
         """
-        self._known(session_id)
-        return self._send(SessionClose(session_id))
+        self._check(session_id)
+        return self.replica.send(SessionClose(session_id))
 
     def activate(self, session_id: str) -> None:
         """Makes a session the active one.
@@ -274,20 +321,32 @@ class Sessions:
         Raises:
             KeyError: there is no such session.
         """
-        self._known(session_id)
-        self._store.update(lambda state: activated(state, session_id))
+        self._check(session_id)
+        self.own.update(lambda own: activated(own, session_id))
 
     def touch(self, session_id: str, panel_id: str | None = None) -> None:
         """Notes that something happened in a session now, perhaps about a panel."""
         now = self._clock()
-        self._store.update(lambda state: touched(state, ((session_id, panel_id),), now))
-        if session_id in self._store.get().roster:
+        self.times.update(lambda times: touched(times, ((session_id, panel_id),), now))
+        if session_id in self.own.get().order:
             self._idle.wait()
 
-    def _known(self, session_id: str) -> None:
-        if self._store.get().get(session_id) is None:
+    def _check(self, session_id: str) -> None:
+        if session_id not in self.replica.get().roster:
             raise KeyError(f"there is no session {session_id!r} here; look at sessions.all")
 
-    def _advanced(self, session_id: str, status: DeliveryStatus, before: str | None) -> None:
-        if status is DeliveryStatus.FAILED and session_id in self._store.get().unconfirmed:
-            self._store.update(lambda state: undone(state, session_id, before))
+    def _ask_for(self, session: Session) -> None:
+        known = self._known.get()
+        self.own.update(lambda own: asked_for(own, Made(session, active_of(own, known))))
+
+    def _watch(self, session_id: str, delivery: Delivery) -> None:
+        def advanced(status: DeliveryStatus) -> None:
+            if status is DeliveryStatus.FAILED or status is DeliveryStatus.UNCERTAIN:
+                self._undo(session_id)
+
+        delivery.watch(advanced)
+
+    def _undo(self, session_id: str) -> None:
+        self.own.update(lambda own: undone(own, session_id))
+        if session_id not in self.replica.get().roster:
+            self.times.update(lambda times: forgotten(times, session_id))

@@ -189,8 +189,12 @@ def test_what_the_stores_missed_while_the_log_was_cut_comes_with_the_state() -> 
             app = Application.at(hub.url)
             async with app:
                 session = other.sessions.create("first")
+                gone = other.sessions.create("gone")
                 other.history.send(session.id, "notify One\nnotify Two")
                 await until(lambda: app.notifications.unread.get() == 2)
+                await until(lambda: len(app.sessions.all.get()) == 2)
+                app.sessions.activate(gone.id)
+            other.sessions.close(gone.id)
             for number in range(5):
                 other.history.send(session.id, f"notify More {number}\npanel create {number}")
             await until(lambda: other.notifications.unread.get() == 7)
@@ -202,6 +206,9 @@ def test_what_the_stores_missed_while_the_log_was_cut_comes_with_the_state() -> 
             async with app:
                 await until(lambda: app.notifications.unread.get() == 4)
                 await until(lambda: len(app.carousel.panels.get()) == 5)
+                await until(lambda: app.sessions.all.get() == other.sessions.all.get())
+                assert [it.title for it in app.sessions.all.get()] == ["first", "second"]
+                assert app.sessions.state.get().active_id == session.id
                 for store in ("carousel", "notifications"):
                     mine, theirs = (getattr(it, store).replica.get() for it in (app, other))
                     assert mine == theirs
@@ -282,7 +289,7 @@ def test_every_message_of_the_server_has_its_store() -> None:
         app.offline,
     )
     handled = {name for store in stores for name in store.handlers}
-    for replica in (app.carousel.replica, app.notifications.replica):
+    for replica in (app.sessions.replica, app.carousel.replica, app.notifications.replica):
         handled |= replica.unnumbered
     # These are the service's: they change its connection, its positions, or its error stream, which the stores show.
     of_the_service = {"auth.ok", "resumed", "subscribed", "unsubscribed", "error", "goaway", "ping"}

@@ -11,7 +11,7 @@ from reactive_ws.state import Map
 from reactive_ws.state.store import Store
 from reactive_ws.stores.collections import Roster
 from reactive_ws.stores.sessions.idle import IdleWatch
-from reactive_ws.stores.sessions.session_list import SessionsState
+from reactive_ws.stores.sessions.session_list import Times
 from reactive_ws.stores.wire.chat import Session
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -31,9 +31,11 @@ def test_two_threads_that_begin_to_wait_start_one_timer() -> None:
         return lambda: None
 
     others: list[threading.Thread] = []
-    state = SessionsState(Roster({"a": Session("a")}), last_activity=Map({"a": NOON}))
-    store = Store(state, domain=Domain())
-    watch = IdleWatch(store, clock=lambda: NOON, later=later, after=timedelta(seconds=60))
+    roster = Roster({"a": Session("a")})
+    store = Store(Times(Map({"a": NOON})), domain=Domain())
+    watch = IdleWatch(
+        store, lambda: roster, clock=lambda: NOON, later=later, after=timedelta(seconds=60)
+    )
     watch.wait()
     for other in others:
         other.join()

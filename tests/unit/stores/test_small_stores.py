@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
-from store_world import Wire as Ports
-from store_world import give as tell
+from store_world import NOON, Wire, give, sessions_over
 
 from reactive_ws.connection.record import ErrorEvent, ErrorKind
 from reactive_ws.engine.domain import Domain
 from reactive_ws.errors import OutboxFull, RequestFailed
-from reactive_ws.outbox.delivery import Delivery, DeliveryStatus
+from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.stores.errors import Errors
 from reactive_ws.stores.notifications import Notifications
-from reactive_ws.stores.sessions.sessions import Sessions
 from reactive_ws.stores.typing import TypingUsers
 from reactive_ws.stores.wire.chat import (
     ChatSnapshot,
@@ -32,44 +29,6 @@ from reactive_ws.stores.wire.chat import (
     SessionCreated,
     Typing,
 )
-from reactive_ws.wire.envelope import Envelope
-
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-class Wire:
-    """Records the payloads that a store sends, and keeps their deliveries open."""
-
-    def __init__(self) -> None:
-        self.sent: list[object] = []
-        self.deliveries: list[Delivery] = []
-        self.synced: list[str] = []
-        self.is_full = False
-
-    def send(self, payload: object) -> Delivery:
-        if self.is_full:
-            raise OutboxFull(100)
-        self.sent.append(payload)
-        delivery = Delivery(f"d{len(self.sent)}", is_final_when_sent=False)
-        self.deliveries.append(delivery)
-        return delivery
-
-
-def give(store: Any, name: str, payload: object) -> None:
-    store.handlers[name](Envelope(name, payload, name))
-
-
-def sessions_over(wire: Wire) -> Sessions:
-    ids = iter("abcdef")
-    return Sessions(
-        Domain(),
-        send=wire.send,
-        new_id=lambda: next(ids),
-        clock=lambda: NOON,
-        sync=wire.synced.append,
-        report=lambda *_, **__: None,
-        later=lambda _, __: lambda: None,
-    )
 
 
 def test_a_session_is_pending_until_the_server_confirms_it() -> None:
@@ -85,17 +44,23 @@ def test_a_session_is_pending_until_the_server_confirms_it() -> None:
 
 
 def test_a_session_that_cannot_be_created_goes_and_the_one_before_is_active_again() -> None:
-    wire = Wire()
+    wire = Wire(room=1)
     sessions = sessions_over(wire)
+    active: list[str | None] = []
+    sessions.active.subscribe(lambda it: active.append(it and it.id))
+    give(sessions, "session.created", SessionCreated("w"))
     give(sessions, "session.created", SessionCreated("x"))
+    sessions.activate("x")
     sessions.create("refused by the server")
     wire.deliveries[0].advance(DeliveryStatus.FAILED, "no")
-    assert [one.id for one in sessions.state.get().sessions] == ["x"]
-    wire.is_full = True
+    assert [one.id for one in sessions.state.get().sessions] == ["w", "x"]
+    assert active == [None, "w", "x", "a", "x"]
     with pytest.raises(OutboxFull):
         sessions.create("never sent")
-    assert [one.id for one in sessions.state.get().sessions] == ["x"]
+    assert [one.id for one in sessions.state.get().sessions] == ["w", "x"]
     assert sessions.state.get().active_id == "x"
+    assert not sessions.own.get().made
+    assert set(sessions.state.get().last_activity) == set()
 
 
 def test_a_closed_session_goes_when_the_server_says_so_and_its_neighbour_is_active() -> None:
@@ -124,7 +89,7 @@ def test_a_snapshot_replaces_the_sessions_and_keeps_those_on_their_way() -> None
     give(
         sessions, "snapshot", ChatSnapshot("app", "e", 1, (Session("new"), Session("kept", "new")))
     )
-    give(sessions, "snapshot", ChatSnapshot("a", "e", 1, messages=()))
+    give(sessions, "snapshot", ChatSnapshot("app", "e", 2, panels=()))
     found = [(one.id, one.title) for one in sessions.state.get().sessions]
     assert found == [("kept", "new"), ("a", "on its way"), ("new", "")]
 
@@ -166,24 +131,24 @@ def test_error_events_are_shown_with_the_text_of_our_errors_and_the_class_of_for
 
 
 def test_notifications_are_read_here_and_elsewhere() -> None:
-    wire = Ports()
+    wire = Wire()
     notices = Notifications(follow=wire.follow, limit=2)
     unread: list[int] = []
     notices.unread.subscribe(unread.append)
     for identity in "abc":
-        tell(notices, "notification.new", NotificationNew(Notification(identity)))
+        give(notices, "notification.new", NotificationNew(Notification(identity)))
     notices.mark_read("b")
-    tell(notices, "notification.read", NotificationRead("c"))
-    tell(notices, "notification.new", NotificationNew(Notification("b", "again")))
+    give(notices, "notification.read", NotificationRead("c"))
+    give(notices, "notification.new", NotificationNew(Notification("b", "again")))
     assert wire.sent == [NotificationRead("b")]
     assert unread == [0, 1, 2, 1, 0]
     found = [(one.id, one.title, one.is_read) for one in notices.state.get().notifications]
     assert found == [("c", "", True), ("b", "again", True)]
     wire.deliveries[0].advance(DeliveryStatus.FAILED, "refused")
     assert unread == [0, 1, 2, 1, 0, 1]
-    tell(notices, "snapshot", ChatSnapshot("app", "e", 1, notifications=(Notification("d"),)))
+    give(notices, "snapshot", ChatSnapshot("app", "e", 1, notifications=(Notification("d"),)))
     assert [one.id for one in notices.state.get().notifications] == ["d"]
-    tell(notices, "snapshot", ChatSnapshot("app", "e", 2, panels=()))
+    give(notices, "snapshot", ChatSnapshot("app", "e", 2, panels=()))
     assert [one.id for one in notices.state.get().notifications] == ["d"]
 
 
@@ -213,7 +178,7 @@ class Clock:
 
 def test_who_was_not_heard_of_for_a_while_does_not_type_any_more() -> None:
     clock = Clock()
-    typing = TypingUsers(Domain(), send=Wire().send, now=clock.now, later=clock.later)
+    typing = TypingUsers(Domain(), send=Wire().service.send, now=clock.now, later=clock.later)
     seen: list[tuple[str, ...]] = []
     typing.users("room").subscribe(seen.append)
     give(typing, "typing", Typing("room", "ann"))
@@ -231,7 +196,7 @@ def test_who_was_not_heard_of_for_a_while_does_not_type_any_more() -> None:
 
 def test_that_we_type_is_told_now_and_then() -> None:
     wire, clock = Wire(), Clock()
-    typing = TypingUsers(Domain(), send=wire.send, now=clock.now, later=clock.later)
+    typing = TypingUsers(Domain(), send=wire.service.send, now=clock.now, later=clock.later)
     for time in (0.0, 0.5, 1.9, 2.0, 2.1, 5.0):
         clock.time = time
         typing.tell("room", "me")
