@@ -538,6 +538,9 @@ class V1Session:
         if it.code is None:
             # The server answers in order: what was taken back before is answered.
             self._take_requests(self._outdated, it.channel)
+            if it.channel in self._asked.values():
+                # The channel was asked for again meanwhile; that answer is still to come.
+                return Step(events=(Control(message),))
         return Step(events=(Ended(it.channel, it.code), Control(message)))
 
     @staticmethod

@@ -56,14 +56,16 @@ class MessagesMissing(MessageError):
     Attributes:
         stream: Name of the stream.
         expected: The `seq` that was expected.
-        got: The `seq` that arrived.
+        got: The `seq` from which the stream goes on.
         is_new_epoch: Whether the server began new numbers, so that `expected` and `got` cannot be compared.
+        epoch: The epoch of `expected`.
     """
 
     stream: str
     expected: int
     got: int
     is_new_epoch: bool = False
+    epoch: str = attrs.field(default="", kw_only=True)
 
     def __str__(self) -> str:
         if self.is_new_epoch:

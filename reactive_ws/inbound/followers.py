@@ -55,8 +55,13 @@ class Follower(Protocol):
         """The server does not let this client hear the stream."""
         ...
 
-    def acknowledged(self, identity: str, positions: Mapping[str, Position] | None) -> bool:
-        """The server acknowledged a message of this client; its effects are at these positions, or None says nothing of that."""
+    def acknowledged(
+        self, identity: str, positions: Mapping[str, Position] | None, *, is_heard: bool
+    ) -> bool:
+        """The server acknowledged a message of this client; its effects are at these positions, or None says nothing of that.
+
+        `is_heard` says whether the server knew that this client follows the stream, so that it names a position in it.
+        """
         ...
 
     def ended(self, identity: str) -> None:

@@ -35,6 +35,8 @@ _MAX_WAIT = 2.0
 _MAX_IDS = 1024
 _MAX_STREAMS = 10_000
 """Streams whose positions are kept; the one that was quiet for the longest time is forgotten."""
+_MAX_RESTING = 1_000
+"""Streams that were let go whose positions are kept for what is on its way."""
 _MAX_SEQ = 2**53 - 1
 """The largest `seq` that every JSON reader takes. A larger one is not a position."""
 _NOTHING: tuple[Envelope[Any], ...] = ()
@@ -48,12 +50,14 @@ class Gap:
         stream: Its name.
         expected: The `seq` that should have come.
         got: The `seq` that came instead.
+        epoch: The epoch of `expected`.
         is_new_epoch: Whether the server started new numbers.
     """
 
     stream: str
     expected: int
     got: int
+    epoch: str
     is_new_epoch: bool = False
 
 
@@ -94,6 +98,8 @@ class Inbound:
         self._ids: dict[tuple[str, str], None] = {}
         self._gaps: list[Gap] = []
         self._forgotten: list[str] = []
+        # Positions of streams that were let go on this connection, the longest unused one first.
+        self._resting: dict[str, Position] = {}
         self._is_catching_up = False
         # Characters of what all cursors hold.
         self._held_size = 0
@@ -134,6 +140,16 @@ class Inbound:
             self._empty(cursor)
             self._forgotten.append(stream)
         self._moved.pop(stream, None)
+        self._resting.pop(stream, None)
+
+    def rest(self, stream: str) -> None:
+        """Lets a stream go. Messages of it that are on their way, and were delivered before, are still dropped."""
+        cursor = self._cursors.get(stream)
+        self.forget(stream)
+        if cursor is not None:
+            self._resting[stream] = Position(cursor.epoch, cursor.seq)
+            if len(self._resting) > _MAX_RESTING:
+                del self._resting[next(iter(self._resting))]
 
     def take_forgotten(self) -> list[str]:
         """Returns the streams that were forgotten since the last call."""
@@ -181,7 +197,7 @@ class Inbound:
                 return released
         if not has_place(stream, envelope.epoch or "", seq):
             return _NOTHING if self._is_seen(envelope) else (envelope,)
-        return self._begin(stream, envelope.epoch or "", seq, envelope)
+        return self._begin(stream, envelope.epoch or "", seq, envelope, now)
 
     def follow(self, envelopes: Sequence[Envelope[Any]], channel: str) -> int:
         """Takes messages while each is the next one of a stream in which nothing is missing, is whole, and has this channel.
@@ -216,7 +232,7 @@ class Inbound:
             return _NOTHING
         cursor = self._cursors.get(stream)
         if cursor is None or epoch != cursor.epoch:
-            return self._begin(stream, epoch or "", seq, None)
+            return self._begin(stream, epoch or "", seq, None, now)
         return self._place(cursor, seq, None, now)
 
     def is_before(self, stream: str, position: Position) -> bool:
@@ -227,12 +243,16 @@ class Inbound:
         return cursor.epoch == position.epoch and cursor.seq < position.seq
 
     def snapshot(self, stream: str, position: Position) -> tuple[bool, tuple[Envelope[Any], ...]]:
-        """The state of a stream at a position arrived.
+        """The state of a stream at a position arrived. A stream that was let go stays where it was.
 
         Returns:
             Whether it is to be applied (an older one than the position is not), and what follows it.
         """
         cursor = self._cursors.get(stream)
+        rest = self._resting.get(stream)
+        if cursor is None and rest is not None and rest.epoch == position.epoch:
+            # An answer that comes after the stream was let go. Its next subscription goes on where it was.
+            return True, _NOTHING
         is_elsewhere = cursor is None or cursor.epoch != position.epoch
         if is_elsewhere or abs(position.seq) > _MAX_SEQ:
             self._start(stream, position.epoch, position.seq)
@@ -260,7 +280,9 @@ class Inbound:
         if cursor is not None and (cursor.epoch, cursor.seq) != (position.epoch, position.seq):
             self.gaps += 1
             is_new_epoch = cursor.epoch != position.epoch
-            self._gaps.append(Gap(stream, cursor.seq + 1, position.seq + 1, is_new_epoch))
+            self._gaps.append(
+                Gap(stream, cursor.seq + 1, position.seq + 1, cursor.epoch, is_new_epoch)
+            )
         self._start(stream, position.epoch, position.seq)
 
     def subscribed(self, stream: str, position: Position) -> None:
@@ -287,7 +309,7 @@ class Inbound:
         if self.entries.add(envelope, size):
             return []
         seq = envelope.seq or 0
-        self._gaps.append(Gap(envelope.stream or "", seq, seq + 1))
+        self._gaps.append(Gap(envelope.stream or "", seq, seq + 1, envelope.epoch or ""))
         return self.entries.whole(self.skip(envelope.stream, envelope.epoch, envelope.seq, now))
 
     def whole(self, envelope: Envelope[Any], now: float, size: int = 0) -> list[Envelope[Any]]:
@@ -301,6 +323,7 @@ class Inbound:
     def lost(self) -> None:
         """The connection ended: what was held comes again after the resume."""
         self.entries.clear()
+        self._resting.clear()
         self._is_catching_up = True
         for cursor in list(self._holding.values()):
             self._empty(cursor)
@@ -329,6 +352,7 @@ class Inbound:
         before = self._cursors.get(stream)
         if before is not None:
             self._empty(before)
+        self._resting.pop(stream, None)
         self._cursors[stream] = self._moved[stream] = _Cursor(stream, epoch, seq)
 
     def _pop(self, cursor: _Cursor, seq: int) -> Envelope[Any] | None:
@@ -357,14 +381,21 @@ class Inbound:
         return False
 
     def _begin(
-        self, stream: str, epoch: str, seq: int, envelope: Envelope[Any] | None
+        self, stream: str, epoch: str, seq: int, envelope: Envelope[Any] | None, now: float
     ) -> tuple[Envelope[Any], ...]:
         cursor = self._cursors.get(stream)
+        rest = self._resting.get(stream)
+        if cursor is None and rest is not None and rest.epoch == epoch:
+            if seq <= rest.seq:
+                self.duplicates += 1
+                return _NOTHING
+            self._start(stream, epoch, rest.seq)
+            return self._place(self._cursors[stream], seq, envelope, now)
         before: list[Envelope[Any]] = []
         if cursor is not None:
             before = [held for _, held in sorted(cursor.held.items()) if held is not None]
             self.gaps += 1
-            self._gaps.append(Gap(stream, cursor.seq + 1, seq, is_new_epoch=True))
+            self._gaps.append(Gap(stream, cursor.seq + 1, seq, cursor.epoch, is_new_epoch=True))
         self._start(stream, epoch, seq)
         return (*before, envelope) if envelope is not None else tuple(before)
 
@@ -418,7 +449,7 @@ class Inbound:
         for seq in order:
             if seq != expected:
                 self.gaps += 1
-                self._gaps.append(Gap(cursor.stream, expected, seq))
+                self._gaps.append(Gap(cursor.stream, expected, seq, cursor.epoch))
             expected = seq + 1
         released = [held for seq in order if (held := cursor.held[seq]) is not None]
         cursor.seq = order[-1]

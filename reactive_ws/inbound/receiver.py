@@ -460,7 +460,8 @@ class Receiver:
             self._counters.messages_acknowledged += 1
         positions = event.positions if self._names_effects else None
         for follower in self.followers.of(stream):
-            is_asking = follower.acknowledged(event.id, positions)
+            is_heard = not self._subscriptions.is_asking(follower.stream)
+            is_asking = follower.acknowledged(event.id, positions, is_heard=is_heard)
             self._ask(follower.stream, is_asking=is_asking)
         if self.requests.waiting:
             self._answers.append(event)
@@ -574,12 +575,18 @@ class Receiver:
         self.inbound.know(stream, position)
         self._store_positions()
 
-    def forget(self, streams: Iterable[str]) -> None:
-        """Forgets the positions of streams."""
+    def forget(self, streams: Iterable[str], *, is_resting: bool = False) -> None:
+        """Forgets the positions of streams.
+
+        Args:
+            streams: Their names.
+            is_resting: Whether they were let go, so that messages that are on their way and were delivered before are dropped.
+        """
         known = self.positions.get()
         left = known if isinstance(known, Map) else Map(known)
+        forget = self.inbound.rest if is_resting else self.inbound.forget
         for stream in streams:
-            self.inbound.forget(stream)
+            forget(stream)
             if stream in left:
                 left = left.delete(stream)
         self.inbound.take_forgotten()
@@ -609,7 +616,9 @@ class Receiver:
                 self.unhandled.emit(envelope)
         gaps = self.inbound.take_gaps()
         for gap in gaps:
-            error = MessagesMissing(gap.stream, gap.expected, gap.got, gap.is_new_epoch)
+            error = MessagesMissing(
+                gap.stream, gap.expected, gap.got, gap.is_new_epoch, epoch=gap.epoch
+            )
             self._report(ErrorKind.PROTOCOL, error, is_retryable=True)
         unsynced: tuple[str, ...] = ()
         if self._unsynced or gaps:

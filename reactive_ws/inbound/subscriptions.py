@@ -88,6 +88,11 @@ class Subscriptions:
         told = self._told.get(name)
         return told is not None and told.again_at is None and name not in self._refused
 
+    def is_asking(self, name: str) -> bool:
+        """Whether the server has not answered yet that this channel is subscribed."""
+        told = self._told.get(name)
+        return told is not None and told.again_at is not None
+
     def confirmed(self, name: str) -> None:
         """The server said that this channel is subscribed."""
         told = self._told.get(name)

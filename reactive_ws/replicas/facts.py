@@ -11,14 +11,16 @@ command leaves the list with the first of these:
     6. a server that acknowledges nothing got it, or one that never says where effects are acknowledged it to a replica which
        takes messages without positions: then its effect joins the confirmed state
 
-Rules 2 to 4 wait while the state is loaded, because the new state may not have the command yet. `replica` calls these functions.
+Rules 2 to 4 wait while the state is loaded, because the new state may not have the command yet. Rule 3 does not hold for a command that
+the server acknowledged before it answered the subscription: a server names positions of the streams that it knows the client to
+follow. Such a command waits for a state that is asked for later. `replica` calls these functions.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import attrs
 
@@ -27,6 +29,9 @@ from ..wire import Envelope, Position
 __all__ = ["Facts", "PendingCommand", "ReplicaStatus", "Rules"]
 
 S = TypeVar("S")
+
+Held: TypeAlias = "tuple[Envelope[Any], Held | None]"
+"""The newest message that is kept, and the others."""
 
 _MAX_KEPT = 10_000
 _MAX_KEPT_SIZE = 4 * 2**20
@@ -59,6 +64,7 @@ class PendingCommand:
         payload: The command.
         is_acknowledged: Whether the server has it; its effect then comes with an entry.
         awaited: The position of its effect in this stream, once the server said it.
+        is_unheard: Whether it was acknowledged without a position before the server answered the subscription of the stream.
     """
 
     id: str
@@ -66,6 +72,7 @@ class PendingCommand:
     payload: Any
     is_acknowledged: bool = False
     awaited: Position | None = None
+    is_unheard: bool = False
 
 
 @attrs.frozen
@@ -77,8 +84,9 @@ class Facts(Generic[S]):
         position: The last entry in it; None before the first state.
         status: How far the replica is.
         pending: The commands under way, oldest first.
-        kept: Messages that arrived while the state is loaded.
-        kept_size: Bytes of them.
+        held: Messages that arrived while the state is loaded: the newest one, and those before it in the same form, so that one
+            more costs the same at any number. `kept` has them in a tuple.
+        kept_count, kept_size: How many, and bytes of them.
         is_flooded: Whether more arrived than are kept, so that the state which is on its way cannot be used.
         is_suspect: Whether a reducer raised and no entry was applied since.
     """
@@ -87,15 +95,31 @@ class Facts(Generic[S]):
     position: Position | None = None
     status: ReplicaStatus = ReplicaStatus.LOADING
     pending: tuple[PendingCommand, ...] = ()
-    kept: tuple[Envelope[Any], ...] = ()
+    held: Held | None = attrs.field(default=None, eq=False, repr=False)
+    kept_count: int = 0
     kept_size: int = 0
     is_flooded: bool = False
     is_suspect: bool = False
 
     @property
+    def kept(self) -> tuple[Envelope[Any], ...]:
+        """The messages that arrived while the state is loaded, the oldest first. Costs their number."""
+        found: list[Envelope[Any]] = []
+        held = self.held
+        while held is not None:
+            message, held = held
+            found.append(message)
+        return tuple(reversed(found))
+
+    @property
     def is_waiting(self) -> bool:
         """Whether entries are kept for a state that is on its way."""
         return self.status in (ReplicaStatus.LOADING, ReplicaStatus.RECOVERING)
+
+    @property
+    def has_unheard(self) -> bool:
+        """Whether only a state that is asked for later says where the effect of a command is."""
+        return any(it.is_unheard for it in self.pending)
 
     @property
     def is_out(self) -> bool:
@@ -135,17 +159,18 @@ class Rules(Generic[S]):
         if now.is_out or now.is_flooded:
             # A flooded replica lacks entries that come after this state.
             return now
-        is_following = not now.is_waiting and at is not None and at.epoch == position.epoch
-        if is_following and at is not None and position.seq < at.seq:
+        if at is not None and at.epoch == position.epoch and position.seq < at.seq:
+            # An answer to an earlier question, or of a copy that is late. It lacks entries that were applied and are not kept.
             return now
         # Kept messages of an epoch before the state's are in it, or gone for good.
-        kept = tuple(it for it in now.kept if it.epoch == position.epoch)
+        kept = [it for it in now.kept if it.epoch == position.epoch]
         now = attrs.evolve(
             now,
             confirmed=state,
             position=position,
             status=ReplicaStatus.LIVE,
-            kept=(),
+            held=None,
+            kept_count=0,
             kept_size=0,
         )
         for message in kept:
@@ -173,9 +198,11 @@ class Rules(Generic[S]):
         if now.is_flooded:
             return now
         size = now.kept_size + self.size(message)
-        if size > _MAX_KEPT_SIZE or len(now.kept) >= _MAX_KEPT:
-            return attrs.evolve(now, kept=(), kept_size=0, is_flooded=True)
-        return attrs.evolve(now, kept=(*now.kept, message), kept_size=size)
+        if size > _MAX_KEPT_SIZE or now.kept_count >= _MAX_KEPT:
+            return attrs.evolve(now, held=None, kept_count=0, kept_size=0, is_flooded=True)
+        return attrs.evolve(
+            now, held=(message, now.held), kept_count=now.kept_count + 1, kept_size=size
+        )
 
     def _applied(self, now: Facts[S], message: Envelope[Any]) -> Facts[S]:
         at, seq, epoch = now.position, message.seq or 0, message.epoch or ""
@@ -226,12 +253,27 @@ class Rules(Generic[S]):
         return attrs.evolve(now, pending=(*now.pending, command))
 
     def acknowledged(
-        self, now: Facts[S], identity: str, positions: Mapping[str, Position]
+        self,
+        now: Facts[S],
+        identity: str,
+        positions: Mapping[str, Position],
+        *,
+        is_heard: bool = True,
     ) -> Facts[S]:
-        """The server has the command; its effects are at these positions, by stream."""
+        """The server has the command.
+
+        Args:
+            now: The facts.
+            identity: Of the command.
+            positions: Where its effects are, by stream.
+            is_heard: Whether the server knew that this client follows the stream.
+        """
         at = positions.get(self.stream)
+        is_unheard = at is None and not is_heard
         pending = tuple(
-            attrs.evolve(it, is_acknowledged=True, awaited=at) if it.id == identity else it
+            attrs.evolve(it, is_acknowledged=True, awaited=at, is_unheard=is_unheard)
+            if it.id == identity
+            else it
             for it in now.pending
         )
         now = attrs.evolve(now, pending=pending)
@@ -269,7 +311,9 @@ class Rules(Generic[S]):
             return now if len(left) == len(now.pending) else attrs.evolve(now, pending=left)
         if now.status is not ReplicaStatus.LIVE or at is None:
             return now
-        left = tuple(it for it in now.pending if not it.is_acknowledged or _is_ahead(it, at))
+        left = tuple(
+            it for it in now.pending if not it.is_acknowledged or it.is_unheard or _is_ahead(it, at)
+        )
         return now if len(left) == len(now.pending) else attrs.evolve(now, pending=left)
 
     # --- the connection -------------------------------------------------------------------------------------------------
@@ -290,9 +334,13 @@ class Rules(Generic[S]):
         """
         if now.is_out:
             return now
-        if is_recovered and now.status is ReplicaStatus.STALE:
+        if is_recovered and now.status is ReplicaStatus.STALE and not now.has_unheard:
             return self._settled(attrs.evolve(now, status=ReplicaStatus.LIVE))
         return self.reloading(now)
+
+    def heard(self, now: Facts[S]) -> Facts[S]:
+        """The server answered the subscription, and the state that is on its way comes after that."""
+        return attrs.evolve(now, pending=_heard(now.pending))
 
     def reloading(self, now: Facts[S]) -> Facts[S]:
         """The state is asked for; entries are kept from now on."""
@@ -306,8 +354,24 @@ class Rules(Generic[S]):
 
 
 def _loading(now: Facts[S], status: ReplicaStatus) -> Facts[S]:
-    """Returns the facts in a status, with no messages kept."""
-    return attrs.evolve(now, status=status, kept=(), kept_size=0, is_flooded=False)
+    """Returns the facts in a status, with no messages kept. A state that is asked for from now on has all that was acknowledged."""
+    is_asking = status in (ReplicaStatus.LOADING, ReplicaStatus.RECOVERING)
+    return attrs.evolve(
+        now,
+        status=status,
+        pending=_heard(now.pending) if is_asking else now.pending,
+        held=None,
+        kept_count=0,
+        kept_size=0,
+        is_flooded=False,
+    )
+
+
+def _heard(pending: tuple[PendingCommand, ...]) -> tuple[PendingCommand, ...]:
+    """Returns the commands; the next state has the effects of those that were acknowledged before the subscription was answered."""
+    if not any(it.is_unheard for it in pending):
+        return pending
+    return tuple(attrs.evolve(it, is_unheard=False) for it in pending)
 
 
 def _is_ahead(command: PendingCommand, at: Position) -> bool:

@@ -361,9 +361,13 @@ class Replica(ReadOnly[S]):
         """The server says whether all entries after the position follow; returns whether to ask for the state now."""
         self._is_recovered = is_recovered is True
         status = self._facts.get().status
-        if is_recovered is False and status is ReplicaStatus.LIVE:
-            # In the middle of a connection: the server could not go on with the stream.
+        if status is ReplicaStatus.LIVE and (
+            is_recovered is False or self._facts.get().has_unheard
+        ):
+            # In the middle of a connection: the server could not go on with the stream, or did not say where an effect is.
             return self.missed()
+        if self._is_asked and self._facts.get().has_unheard:
+            self._change(self._rules.heard)
         # Without a word about missed entries the stream was not resumed: only its state says what is missing.
         is_new = is_recovered is None and status is ReplicaStatus.STALE
         is_waiting = status in _WAITING or status is ReplicaStatus.REFUSED
@@ -377,12 +381,15 @@ class Replica(ReadOnly[S]):
         """The client may not hear the stream."""
         self._change(self._rules.refused)
 
-    def acknowledged(self, identity: str, positions: Mapping[str, Position] | None) -> bool:
+    def acknowledged(
+        self, identity: str, positions: Mapping[str, Position] | None, *, is_heard: bool = True
+    ) -> bool:
         """The server acknowledged a message; returns whether to ask for the state now.
 
         Args:
             identity: Of the message.
             positions: Where its effects are, by stream; None when this server does not say so.
+            is_heard: Whether the server knew that this client follows the stream.
         """
         if all(it.id != identity for it in self._facts.get().pending):
             return False
@@ -390,7 +397,9 @@ class Replica(ReadOnly[S]):
             # Nothing will say when the effect is there, and the reducers accept it a second time.
             self._change(self._kept_as_sent(identity))
             return False
-        self._change(lambda now: self._rules.acknowledged(now, identity, positions or {}))
+        self._change(
+            lambda now: self._rules.acknowledged(now, identity, positions or {}, is_heard=is_heard)
+        )
         return self._asks()
 
     def ended(self, identity: str) -> None:
@@ -458,6 +467,7 @@ class Replica(ReadOnly[S]):
             return None
         state = saved.state
         position = Position(saved.epoch, saved.seq)
+        waiting = {it.id for it in self._facts.get().pending}
         pending = tuple(
             PendingCommand(
                 identity,
@@ -465,8 +475,11 @@ class Replica(ReadOnly[S]):
                 self._hub.payload(kind, payload),
                 is_acknowledged=True,
                 awaited=Position(epoch, seq) if epoch else None,
+                is_unheard=not epoch,
             )
             for identity, kind, payload, epoch, seq in saved.awaited
+            # The process died when its state file had the acknowledgement and its outbox still the message.
+            if identity not in waiting
         )
         self._facts.update(
             lambda now: Facts(state, position, ReplicaStatus.STALE, (*pending, *now.pending))

@@ -279,7 +279,7 @@ class Followers:
         position = self._receiver.positions.get().get(stream)
         if position is not None and stream not in self._receiver.followers.streams:
             self._resting[stream] = position
-            self._receiver.forget((stream,))
+            self._receiver.forget((stream,), is_resting=True)
             if len(self._resting) > _MAX_RESTING:
                 del self._resting[next(iter(self._resting))]
 

@@ -4,7 +4,7 @@ The client sends commands that put one to three messages on its stream, on anoth
 refuses. Connections are cut, the server restarts, the log begins a new epoch, and other clients write. Some replicas keep few entries
 while they load, and load again for no reason; some are of a pattern, and their observers come and go. After each
 change of the replica no effect is there twice, and none that is pending or accepted is gone. At the end nothing is pending and
-the state is the server's. Each rule of `replicas.facts` is needed: without it, one of these fails.
+the state is the server's, and the client reported exactly the entries that its handlers did not get. Each rule of `replicas.facts` is needed: without it, one of these fails.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from reactive_ws import Backoff, WebSocketService
 from reactive_ws.engine import Domain
 from reactive_ws.errors import ConnectionFailed, MessagesMissing, RequestFailed
 from reactive_ws.inbound import Inbound, Receiver
+from reactive_ws.inbound.order import Gap
 from reactive_ws.outbox import Outbox
 from reactive_ws.replicas import ReplicaStatus, facts
 from reactive_ws.server import Context, MemoryLog, Refused, Retention, Server
@@ -142,6 +143,7 @@ class Play:
         self.is_restless = is_restless
         self.observer: DisposableBase | None = None
         self.heard: list[tuple[str, int]] = []
+        self.missing: list[MessagesMissing] = []
         self.faults: Counter[str] = Counter()
         self.keeps = 1000 if is_restless and seed % 2 else 3
         self.log = MemoryLog(retention=Retention(max_entries=self.keeps))
@@ -210,16 +212,35 @@ class Play:
             self.heard.append(place)
 
     def _compare_handlers(self) -> None:
-        """A server that forgets nothing leaves no gap for handlers."""
-        seqs = {seq for _, seq in self.heard}
-        if self.keeps > len(seqs) and seqs and len(seqs) <= max(seqs) - min(seqs):
-            self.faults["missed"] += 1
+        """The client reports exactly the entries that its handlers do not get, and each new epoch once.
+
+        What comes before the first entry and after the last one is not known here, only that nothing else is reported.
+        """
+        reported: dict[str, Counter[int]] = {}
+        for it in self.missing:
+            if it.stream == "a" and not it.is_new_epoch:
+                reported.setdefault(it.epoch, Counter()).update(range(it.expected, it.got))
+                if it.expected >= it.got:
+                    self.faults["reported nothing"] += 1
+        epochs = dict.fromkeys(epoch for epoch, _ in self.heard)
+        for epoch in {**epochs, **dict.fromkeys(reported)}:
+            got = {seq for it, seq in self.heard if it == epoch}
+            said = reported.get(epoch, Counter())
+            if got & said.keys() or any(count > 1 for count in said.values()):
+                self.faults["reported what came"] += 1
+            if got and set(range(min(got), max(got))) - got - said.keys():
+                self.faults["missed"] += 1
+        ended = Counter(it.epoch for it in self.missing if it.stream == "a" and it.is_new_epoch)
+        if any(count > 1 for count in ended.values()) or set(list(epochs)[:-1]) - ended.keys():
+            self.faults["epochs"] += 1
+        if not self.is_lossy and (ended or reported):
+            self.faults["reported without a loss"] += 1
 
     def _heard(self, event: Any) -> None:
         if isinstance(event.exception, ConnectionFailed | RequestFailed):
             return
-        if self.is_lossy and isinstance(event.exception, MessagesMissing):
-            # The server forgot entries, and the client says so.
+        if isinstance(event.exception, MessagesMissing):
+            self.missing.append(event.exception)
             return
         self.faults[f"{type(event.exception).__name__}: {event.exception}"] += 1
 
@@ -280,8 +301,7 @@ class Play:
                 break
         if self.replica.pending.get():
             self.faults["stuck"] += 1
-        if not self.is_lossy:
-            self._compare_handlers()
+        self._compare_handlers()
         state = await self._state_of_the_server()
         if Counter(self.replica.confirmed.get().all) != Counter(state):
             self.faults["wrong"] += 1
@@ -311,8 +331,8 @@ def test_the_same_holds_for_a_replica_with_little_memory_that_is_let_go_and_load
         assert Play(seed, is_lossy=False, is_restless=True).run() == {}, f"seed {seed}"
 
 
-@pytest.mark.parametrize("seed", [2503, 2635])
-def test_an_unsubscribe_that_overtakes_an_answer_leaves_no_gap_for_handlers(
+@pytest.mark.parametrize("seed", [59, 141, 169, 311, 464, 465, 2503, 2635])
+def test_a_replica_that_is_let_go_and_used_again_at_once_keeps_its_promises(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(facts, "_MAX_KEPT", 2)
@@ -425,6 +445,50 @@ def without_resting_positions(patch: pytest.MonkeyPatch) -> None:
 def without_the_streams_own_position(patch: pytest.MonkeyPatch) -> None:
     """A state for the replica moves the position of the stream for handlers."""
     patch.setattr(Inbound, "is_before", lambda *_: False)
+
+
+def without_reports(patch: pytest.MonkeyPatch) -> None:
+    """Entries that are gone are gone in silence."""
+    patch.setattr(Inbound, "take_gaps", lambda _: [])
+
+
+def with_double_reports(patch: pytest.MonkeyPatch) -> None:
+    """A new epoch is reported twice."""
+    take = Inbound.take_gaps
+    patch.setattr(Inbound, "take_gaps", lambda self: take(self) * 2)
+
+
+def with_reports_of_what_came(patch: pytest.MonkeyPatch) -> None:
+    """The entry before a new epoch is reported, too, although it came."""
+
+    def plant(self: Inbound) -> list[Gap]:
+        found = take(self)
+        last = [Gap(it.stream, it.expected - 1, it.expected, it.epoch) for it in found]
+        return [*last, *found]
+
+    take = Inbound.take_gaps
+    patch.setattr(Inbound, "take_gaps", plant)
+
+
+@pytest.mark.parametrize(
+    ("plant", "fault"),
+    [
+        (without_reports, "epochs"),
+        (with_double_reports, "epochs"),
+        (with_reports_of_what_came, "reported what came"),
+    ],
+    ids=lambda it: getattr(it, "__name__", None),
+)
+def test_the_plays_see_a_report_that_is_wrong(
+    plant: Callable[[pytest.MonkeyPatch], None], fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    found: Counter[str] = Counter()
+    for seed in range(30):
+        found += Play(seed, is_lossy=True).run()
+        if found[fault]:
+            break
+    assert found[fault]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_a_gap_is_given_up_after_two_seconds() -> None:
     assert inbound.deadline == 12.0
     assert seqs(inbound.tick(11.9)) == []
     assert seqs(inbound.tick(12.0)) == [3, 5]
-    assert inbound.take_gaps() == [Gap("s", 2, 3), Gap("s", 4, 5)]
+    assert inbound.take_gaps() == [Gap("s", 2, 3, "e"), Gap("s", 4, 5, "e")]
     assert seqs(inbound.accept(at(2), 12.0)) == []
     assert seqs(inbound.accept(at(6), 12.0)) == [6]
 
@@ -64,7 +64,7 @@ def test_a_new_epoch_starts_over_and_asks_for_a_snapshot() -> None:
     inbound = Inbound()
     inbound.accept(at(9), 0.0)
     assert seqs(inbound.accept(at(1, epoch="f"), 0.0)) == [1]
-    assert inbound.take_gaps() == [Gap("s", 10, 1, is_new_epoch=True)]
+    assert inbound.take_gaps() == [Gap("s", 10, 1, "e", is_new_epoch=True)]
     assert inbound.take_moved() == {"s": Position("f", 1)}
 
 
@@ -127,7 +127,7 @@ def test_every_hole_that_is_given_up_is_reported() -> None:
     for n in (1, 4, 5, 7, 10):
         inbound.accept(at(n), 0.0)
     assert seqs(inbound.tick(2.0)) == [4, 5, 7, 10]
-    assert inbound.take_gaps() == [Gap("s", 2, 4), Gap("s", 6, 7), Gap("s", 8, 10)]
+    assert inbound.take_gaps() == [Gap("s", 2, 4, "e"), Gap("s", 6, 7, "e"), Gap("s", 8, 10, "e")]
     assert inbound.gaps == 3
     assert inbound.deadline is None
 
@@ -196,7 +196,7 @@ def test_a_rejected_message_is_where_an_unknown_stream_or_epoch_starts() -> None
     assert inbound.take_gaps() == []
     assert inbound.skip("s", "f", 2, 0.0) == ()
     assert inbound.take_moved() == {"s": Position("f", 2)}
-    assert inbound.take_gaps() == [Gap("s", 6, 2, is_new_epoch=True)]
+    assert inbound.take_gaps() == [Gap("s", 6, 2, "", is_new_epoch=True)]
     assert seqs(inbound.accept(at(3, epoch="f"), 0.0)) == [3]
 
 
@@ -295,7 +295,7 @@ def test_what_all_streams_hold_for_gaps_has_a_bound_in_characters() -> None:
             assert inbound.accept(at(seq, stream=name), 0.0, mib) == ()
     # The next one is too much: its stream gives up, the other one goes on to wait.
     assert seqs(inbound.accept(at(11, stream="a"), 0.0, mib)) == [*range(3, 12)]
-    assert inbound.take_gaps() == [Gap("a", 2, 3)]
+    assert inbound.take_gaps() == [Gap("a", 2, 3, "e")]
     # What was given up makes room.
     assert inbound.accept(at(13, stream="a"), 0.0, 8 * mib) == ()
     assert seqs(inbound.accept(at(2, stream="b"), 0.0, mib)) == [*range(2, 11)]
@@ -326,3 +326,31 @@ def test_a_stream_that_comes_back_goes_on_after_what_was_delivered() -> None:
     inbound.know("s", Position("old", 9))
     inbound.know("t", Position("e", 1))
     assert inbound.take_moved() == {"s": Position("e", 8), "t": Position("e", 1)}
+
+
+def test_what_is_on_its_way_after_a_stream_was_let_go_is_not_delivered_again() -> None:
+    inbound = Inbound()
+    for seq in (1, 2, 3):
+        assert seqs(inbound.accept(at(seq), 0.0)) == [seq]
+    inbound.rest("s")
+    assert inbound.snapshot("s", Position("e", 9)) == (True, ())
+    for seq in (2, 3):
+        assert inbound.accept(at(seq), 0.0) == ()
+    assert inbound.duplicates == 2
+    assert seqs(inbound.accept(at(4), 0.0)) == [4]
+    assert inbound.take_moved() == {"s": Position("e", 4)}
+    inbound.rest("s")
+    assert seqs(inbound.accept(at(1, epoch="f"), 0.0)) == [1]
+    inbound.rest("s")
+    # A new connection carries nothing old.
+    inbound.lost()
+    assert seqs(inbound.accept(at(1, epoch="f"), 0.0)) == [1]
+
+
+def test_streams_that_were_let_go_are_remembered_up_to_a_bound() -> None:
+    inbound = Inbound()
+    for number in range(1_001):
+        inbound.accept(at(1, stream=f"s{number}"), 0.0)
+        inbound.rest(f"s{number}")
+    assert seqs(inbound.accept(at(1, stream="s0"), 0.0)) == [1]
+    assert inbound.accept(at(1, stream="s1"), 0.0) == ()

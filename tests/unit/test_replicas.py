@@ -713,3 +713,35 @@ async def test_a_state_that_stays_behind_is_asked_for_with_pauses() -> None:
         assert 3 <= syncs <= 10
         assert todos.status.get() is S.RECOVERING
         await service.disconnect()
+
+
+def test_a_state_from_before_the_entries_that_were_applied_is_not_taken() -> None:
+    it = rules()
+    now = it.reloading(it.entry(LIVE, entry(2)))
+    assert it.state(now, Position("e", 1), Todos(("state",))) is now
+    later = it.state(it.entry(now, entry(3)), Position("e", 2), Todos(("state",)))
+    assert later.confirmed.titles == ("state", "t3")
+
+
+def test_a_command_that_is_acknowledged_before_the_subscription_waits_for_a_later_state() -> None:
+    it = rules()
+    sent = it.sent(LIVE, PendingCommand("c", "todo.add", None))
+    now = it.acknowledged(sent, "c", {}, is_heard=False)
+    assert [one.id for one in now.pending] == ["c"]
+    # It stays through entries of other commands, and through a connection that goes on after the position.
+    assert it.entry(now, entry(2)).pending == now.pending
+    again = it.ready(it.lost(now), is_recovered=True)
+    assert (again.status, [one.id for one in again.pending]) == (S.RECOVERING, ["c"])
+    assert it.state(again, Position("e", 2), Todos()).pending == ()
+    # A position in the stream, or its entry, says where the effect is.
+    known = it.acknowledged(sent, "c", {"todos": Position("e", 1)}, is_heard=False)
+    assert known.pending == ()
+    assert it.entry(now, entry(2, cause="c")).pending == ()
+
+
+def test_an_answered_subscription_says_that_the_state_on_its_way_has_the_effect() -> None:
+    it = rules()
+    sent = it.sent(it.reloading(LIVE), PendingCommand("c", "todo.add", None))
+    now = it.acknowledged(sent, "c", {}, is_heard=False)
+    assert [one.id for one in it.state(now, Position("e", 2), Todos()).pending] == ["c"]
+    assert it.state(it.heard(now), Position("e", 2), Todos()).pending == ()

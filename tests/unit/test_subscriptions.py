@@ -224,3 +224,16 @@ async def test_a_subscription_that_the_server_ends_is_seen_by_handlers_and_as_an
         assert [str(event.exception) for event in world.errors] == [
             "the server answered with error 'revoked': the channel 'news' was refused"
         ]
+
+
+def test_a_subscription_is_asked_for_until_the_server_answers() -> None:
+    subscriptions = Subscriptions()
+    subscriptions.add("news")
+    assert not subscriptions.is_asking("news")
+    assert subscriptions.due(0.0) == [Asking("news")]
+    assert subscriptions.is_asking("news")
+    subscriptions.confirmed("news")
+    assert not subscriptions.is_asking("news")
+    subscriptions.remove("news")
+    assert subscriptions.due(1.0) == [Asking("news", is_wanted=False)]
+    assert not subscriptions.is_asking("news")

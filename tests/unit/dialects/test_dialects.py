@@ -214,6 +214,21 @@ def test_v1_takes_an_answer_in_several_frames_with_what_the_server_refuses() -> 
     assert ended.events[0] == Ended("s", "revoked")
 
 
+def test_v1_does_not_take_the_answer_to_an_unsubscribe_for_the_end_of_a_later_subscription() -> (
+    None
+):
+    session = opened(V1(TYPES))
+    says(session, hello(resume=True))
+    session.subscribe("s", 0.0)
+    session.unsubscribe("s", 0.0)
+    session.subscribe("s", 0.0)
+    answer = {"type": "unsubscribed", "payload": {"channel": "s"}}
+    assert [type(event) for event in says(session, answer).events] == [Control]
+    says(session, {"type": "subscribed", "payload": {"channel": "s"}})
+    session.unsubscribe("s", 0.0)
+    assert says(session, answer).events[0] == Ended("s")
+
+
 FEATURES = ["cause", "more", "snapshot-parts"]
 
 
