@@ -100,11 +100,11 @@ format: $(CHECK_READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Builds and checks the distributions. Dry by default; `make release RELEASE="--url https://... --tag"` creates the tag.
+# Builds and checks the distributions, and tries the wheel on every supported Python. Dry by default; `make release RELEASE="--url https://... --tag"` creates the tag.
 RELEASE ?=
 
 # Each file that is installed there has a hash in tools/release-requirements.txt.
-.venv-release/.ready: tools/release.py tools/release-requirements.txt
+.venv-release/.ready: tools/release-requirements.txt
 	$(call new_venv,.venv-release)
 	.venv-release/bin/python -m pip install --quiet --disable-pip-version-check \
 		--require-hashes --requirement tools/release-requirements.txt

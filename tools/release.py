@@ -4,17 +4,18 @@
     python tools/release.py --url https://example.org/reactive-ws --tag    also create the tag
 
 The sdist comes from the committed files, and the wheel comes from the sdist. Links and pictures of the README get the address
-of the repository, because an index page has no files beside it. For each Python that the machine has, the wheel is
-installed into a new environment. There, outside the repository, `pip check`, the quick start and the demo run.
+of the repository, because an index page has no files beside it. On each Python that the machine has or Debian's archive gives,
+the wheel is installed into a new environment without a compiler. There, outside the repository, `pip check`, the demo, the
+programs of the README and unit tests run.
 The tool needs `build` and `twine`; `make release` installs them. It uploads nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import platform
 import re
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -22,39 +23,14 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+from pythons import VERSIONS, CommandFailed, NotHad, Python, find, run, try_out, unpack
+
 ROOT = Path(__file__).parents[1]
-PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 LINK = re.compile(r"(!?\[[^\]]*\])\((?!https?://|#)([^)\s]+)\)")
-PROGRAM = """
-from reactive_ws import KeyedStore, Store, batch, derived
-import reactive_ws, reactive_ws.stores
-assert reactive_ws.__version__ == {version!r}, reactive_ws.__version__
-todos = KeyedStore[str, str]()
-seen = []
-todos.select_keys().subscribe(seen.append)
-with batch():
-    todos.upsert("a", "milk")
-    todos.upsert("b", "tea")
-assert [sorted(keys) for keys in seen] == [[], ["a", "b"]], seen
-"""
 
 
 class ReleaseFailed(Exception):
     """The release cannot be made. The text says why and what to do."""
-
-
-def run(*words: str | Path, cwd: Path = ROOT) -> str:
-    """Runs a program and returns its output.
-
-    Raises:
-        ReleaseFailed: the program failed.
-    """
-    done = subprocess.run(
-        [str(word) for word in words], cwd=cwd, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise ReleaseFailed(f"{' '.join(map(str, words))}:\n{done.stdout}{done.stderr}")
-    return done.stdout
 
 
 def version_of(root: Path) -> str:
@@ -116,30 +92,6 @@ def check_wheel(wheel: Path) -> None:
         raise ReleaseFailed(f"the wheel has no {', '.join(sorted(missing))}")
 
 
-def pythons() -> dict[str, str]:
-    """Returns the interpreters of this machine by version."""
-    found: dict[str, str] = {}
-    for version in PYTHONS:
-        here = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
-        path = str(here[-1]) if here else shutil.which(f"python{version}")
-        if path is not None:
-            found[version] = path
-    return found
-
-
-def try_out(wheel: Path, python: str, version: str, place: Path) -> None:
-    """Installs the wheel into a new environment and runs it there, outside the repository."""
-    run(python, "-m", "venv", place / "venv", cwd=place)
-    bin_folder = place / "venv" / "bin"
-    pip = (bin_folder / "python", "-m", "pip", "--disable-pip-version-check", "--quiet")
-    run(*pip, "install", "--only-binary", ":all:", wheel, cwd=place)
-    run(*pip, "check", cwd=place)
-    run(bin_folder / "python", "-W", "error", "-c", PROGRAM.format(version=version), cwd=place)
-    said = run(bin_folder / "reactive-ws", "demo", "--plain", "--seconds", "2", cwd=place)
-    if not said.rstrip().endswith("passed"):
-        raise ReleaseFailed(f"the demo of the wheel did not pass:\n{said}")
-
-
 def build(place: Path, out: Path) -> tuple[Path, Path]:
     """Builds the sdist from the folder and the wheel from the sdist. Returns both."""
     run(sys.executable, "-m", "build", "--outdir", out, place)
@@ -147,6 +99,31 @@ def build(place: Path, out: Path) -> tuple[Path, Path]:
     (sdist,) = out.glob("*.tar.gz")
     (wheel,) = out.glob("*.whl")
     return sdist, wheel
+
+
+def try_everywhere(wheel: Path, source: Path, place: Path) -> None:
+    """Tries the wheel on every supported Python, and prints what passed where. `source` has its tests.
+
+    Raises:
+        CommandFailed: something failed on one of them.
+    """
+    found = find()
+    had = {python.version.rpartition(".")[0] for python in found}
+    for version in (it for it in VERSIONS if it not in had):
+        try:
+            found.append(unpack(version, place / f"debian-{version}"))
+        except NotHad as reason:
+            print(f"Python {version}: not tried, because {reason}", flush=True)
+    for python in found:
+        folder = place / python.version
+        folder.mkdir()
+        passed = try_out(wheel, python, source, folder, has_tests=not is_own(python))
+        print(f"Python {python.version} ({python.origin}): {passed}", flush=True)
+
+
+def is_own(python: Python) -> bool:
+    """Whether an interpreter is the one that runs this tool, and with it `make test`."""
+    return python.version == platform.python_version()
 
 
 def main() -> int:
@@ -158,7 +135,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         release(options.url, options.out, is_tagged=options.tag)
-    except ReleaseFailed as failed:
+    except (ReleaseFailed, CommandFailed) as failed:
         print(f"release: {failed}", file=sys.stderr)
         return 1
     return 0
@@ -169,6 +146,7 @@ def release(url: str | None, out: Path, *, is_tagged: bool) -> None:
 
     Raises:
         ReleaseFailed: a check failed.
+        CommandFailed: a program failed.
     """
     version = version_of(ROOT)
     if is_tagged:
@@ -182,14 +160,7 @@ def release(url: str | None, out: Path, *, is_tagged: bool) -> None:
         prepare(place / "source", url)
         sdist, wheel = build(place / "source", place / "dist")
         check_wheel(wheel)
-        found = pythons()
-        for number, python in found.items():
-            folder = place / number
-            folder.mkdir()
-            try_out(wheel, python, version, folder)
-            print(f"Python {number}: pip check, quick start and demo pass", flush=True)
-        if missing := [number for number in PYTHONS if number not in found]:
-            print(f"not tried, because this machine does not have it: Python {', '.join(missing)}")
+        try_everywhere(wheel, place / "source", place)
         out.mkdir(exist_ok=True)
         for path in (sdist, wheel):
             shutil.copy(path, out)

@@ -85,13 +85,13 @@ def test_callbacks_run_without_the_lock_and_their_errors_are_reported(
         assert not other.is_alive()
         raise ValueError("start")
 
-    store = Store(0, name="s", domain=domain, on_start=start, on_stop=lambda: 1 // 0)
+    store = Store(0, name="s", domain=domain, on_start=start, on_stop=lambda: 1 / 0)
     log: list[int] = []
     store.select().subscribe(log.append).dispose()
     assert log == [1]
     assert [(report.kind, report.store, str(report.error)) for report in reports] == [
         ("lifecycle", "s", "start"),
-        ("lifecycle", "s", "integer division or modulo by zero"),
+        ("lifecycle", "s", "division by zero"),
     ]
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+import platform
+import re
+import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -13,13 +17,15 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def release() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("release", ROOT / "tools" / "release.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def release() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "tools"))
+        yield importlib.import_module("release")
+
+
+@pytest.fixture(scope="module")
+def pythons(release: ModuleType) -> ModuleType:
+    return importlib.import_module("pythons")
 
 
 def test_relative_links_and_pictures_get_the_address_of_the_repository(release: ModuleType) -> None:
@@ -74,3 +80,79 @@ def test_a_version_without_a_heading_in_the_changelog_is_refused(
         release.check_changelog(tmp_path, "1.2")
     with pytest.raises(release.ReleaseFailed, match=r"has no heading '## 1\.2\.1'"):
         release.check_changelog(tmp_path, "1.2.1")
+
+
+def test_each_supported_python_of_the_machine_is_found_once(pythons: ModuleType) -> None:
+    found = pythons.find()
+    versions = [python.version for python in found]
+    assert len({*versions}) == len(versions)
+    assert {version.rpartition(".")[0] for version in versions} <= {*pythons.VERSIONS}
+    for python in found:
+        assert pythons.run(python.path, "-c", pythons.TELL).strip() == python.version
+        assert python.origin in ("pyenv", "Debian", "the path")
+
+
+def test_the_pythons_of_pyenv_are_found_and_other_programs_are_not(
+    pythons: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    for name, script in {
+        "this": f'exec {sys.executable} "$@"',
+        "broken": "exit 1",
+        "old": "echo 3.9.1",
+    }.items():
+        program = tmp_path / "versions" / name / "bin" / "python"
+        program.parent.mkdir(parents=True)
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    of_pyenv = [python.version for python in pythons.find() if python.origin == "pyenv"]
+    assert of_pyenv == [platform.python_version()]
+
+
+def test_a_python_that_cannot_be_unpacked_is_left_out_with_the_reason(
+    pythons: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    with pytest.raises(pythons.NotHad, match="apt-get is missing"):
+        pythons.unpack("3.14", tmp_path / "a")
+    for name in ("apt-get", "dpkg-deb", "patchelf"):
+        (folder / name).write_text(
+            "#!/bin/sh\necho 'W: old' >&2\necho 'E: no archive' >&2\nexit 100\n"
+        )
+        (folder / name).chmod(0o755)
+    with pytest.raises(pythons.NotHad, match=r"^E: no archive$"):
+        pythons.unpack("3.14", tmp_path / "b")
+
+
+STEADY = "def test_steady():\n    pass\n"
+UNSTEADY = """
+from pathlib import Path
+
+def test_unsteady():
+    mark = Path("mark")
+    is_first = not mark.exists()
+    mark.touch()
+    assert not is_first
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (STEADY, "^1 passed"),
+        (STEADY + UNSTEADY, "^unsteady are test_it.py::test_unsteady: alone, 1 passed"),
+        (STEADY + "def test_wrong():\n    assert 0\n", None),
+    ],
+)
+def test_a_failed_test_of_another_python_runs_once_more(
+    pythons: ModuleType, tmp_path: Path, content: str, says: str | None
+) -> None:
+    (tmp_path / "test_it.py").write_text(content)
+    words = (Path(sys.executable), tmp_path, "--rootdir", ".", "test_it.py")
+    if says is None:
+        with pytest.raises(pythons.CommandFailed, match="1 failed"):
+            pythons.run_tests(*words)
+    else:
+        assert re.match(says, pythons.run_tests(*words))
