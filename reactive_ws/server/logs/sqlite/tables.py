@@ -33,9 +33,10 @@ __all__ = ["Tables"]
 
 _RECORD: Final = "INSERT INTO outcomes VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _CHECKPOINT: Final = "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)"
+# Python 3.12.0 to 3.12.3 warn about numbers such as ?1, so no statement has them.
 _HEAD: Final = (
-    "INSERT INTO heads VALUES (?1, ?2, 1, ?4, ?3, ?3) "
-    "ON CONFLICT (stream) DO UPDATE SET seq = ?2, bytes = bytes + ?4, changed = ?3"
+    "INSERT INTO heads VALUES (?, ?, 1, ?, ?, ?) ON CONFLICT (stream) "
+    "DO UPDATE SET seq = excluded.seq, bytes = bytes + excluded.bytes, changed = excluded.changed"
 )
 _MAX_PAGE: Final = 1_000
 """Entries of one page."""
@@ -164,7 +165,8 @@ class Tables:
                 if not changed:
                     self._run("UPDATE about SET commits = commits + 1")
                 changed[name] = self._moment[1] + 1
-                self._run(_HEAD, (name, head.seq, changed[name], head.added))
+                moment = changed[name]
+                self._run(_HEAD, (name, head.seq, head.added, moment, moment))
         return changed
 
     def renew(self) -> None:
@@ -206,9 +208,9 @@ class Tables:
         if new_first > first:
             self._run("DELETE FROM entries WHERE stream = ? AND seq < ?", (name, new_first))
             self._run(
-                "UPDATE heads SET first = ?2, bytes = (SELECT sum(size) FROM entries WHERE stream = ?1) "
-                "WHERE stream = ?1",
-                (name, new_first),
+                "UPDATE heads SET first = ?, bytes = (SELECT sum(size) FROM entries WHERE stream = ?) "
+                "WHERE stream = ?",
+                (new_first, name, name),
             )
 
     # --- reads ----------------------------------------------------------------------------------------------------------
@@ -271,8 +273,8 @@ class Tables:
             )
         else:
             rows = self._run(
-                "SELECT stream, seq FROM heads WHERE stream > ?1 AND substr(stream, 1, length(?1)) = ?1 AND born > ?2",
-                (prefix, born_after),
+                "SELECT stream, seq FROM heads WHERE stream > ? AND substr(stream, 1, length(?)) = ? AND born > ?",
+                (prefix, prefix, prefix, born_after),
             )
         epoch = self.epoch()
         return {name: Position(epoch, seq) for name, seq in rows.fetchall()}
@@ -285,8 +287,9 @@ class Tables:
     def overfull(self, retention: Retention, now: float) -> list[str]:
         """Returns the streams that have more than retention keeps."""
         rows = self._run(
-            "SELECT stream FROM heads WHERE seq > first AND (seq - first >= ?1 OR bytes > ?2 OR (?3 IS NOT NULL "
-            "AND (SELECT at FROM entries WHERE entries.stream = heads.stream AND entries.seq = first) < ?3))",
+            # A comparison with NULL is not true: without an age, no entry is too old.
+            "SELECT stream FROM heads WHERE seq > first AND (seq - first >= ? OR bytes > ? OR "
+            "(SELECT at FROM entries WHERE entries.stream = heads.stream AND entries.seq = first) < ?)",
             (
                 retention.max_entries,
                 retention.max_bytes,
