@@ -10,7 +10,10 @@ from ...errors import UsageError
 __all__ = ["Corner", "Detail", "check_corner", "check_detail"]
 
 Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
+"""Where a widget floats over another one."""
+
 Detail = Literal["full", "compact", "metrics"]
+"""How much a status shows: all words, words in a tooltip, or a panel of numbers below."""
 
 
 def check_corner(option: str, given: str | None) -> None:
