@@ -17,6 +17,7 @@ from ...server.session import (
     Close,
     CodecFraming,
     FindOutcomes,
+    Hear,
     MakeMark,
     MakeState,
     Question,
@@ -27,6 +28,7 @@ from ...server.session import (
     ServerSession,
     SessionEffect,
     SessionSettings,
+    Unhear,
     Write,
 )
 from ...wire import Codec, Envelope, Registry
@@ -103,6 +105,8 @@ class Conversation:
                     left.extend(self._session.answered(number, self._answer(question)))
                 case Close(code, reason):
                     self._close(code, reason)
+                case Hear() | Unhear():
+                    pass  # the script says itself which streams change
 
     def _answer(self, question: Question) -> Any:
         match question:
