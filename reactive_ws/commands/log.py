@@ -44,8 +44,10 @@ def _run(arguments: argparse.Namespace) -> int:
 async def _perform(what: str, log: SqliteLog | PostgresLog) -> str:
     if what == "migrate":
         if isinstance(log, PostgresLog):
-            is_new = await log.migrate()
-            return f"{log!r}: {'tables created' if is_new else 'nothing to do'}"
+            was_older = await log.migrate()
+            return (
+                f"{log!r}: {'its tables are made and up to date' if was_older else 'nothing to do'}"
+            )
         await log.open()
         await log.close()
         return f"{log!r}: ready"

@@ -27,7 +27,7 @@ from reactive_ws.server.logs import (
     Retention,
     SqliteLog,
 )
-from reactive_ws.server.logs.postgres.schema import SCHEMA
+from reactive_ws.server.logs.postgres.schema import STEPS
 from reactive_ws.server.logs.sqlite.tables import Tables
 from reactive_ws.testing import LOG_RULES, LogFaults, Unfit, check_log
 from reactive_ws.wire import Position
@@ -352,10 +352,10 @@ def test_defects_of_chains_in_postgresql_are_found(
     postgres: Postgres, sound: str, planted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dsn = postgres.dsn()
-    assert SCHEMA.count(sound) >= 1
-    chains = SCHEMA.index("CREATE FUNCTION rws_chains")
-    bad = SCHEMA[:chains] + SCHEMA[chains:].replace(sound, planted)
-    monkeypatch.setattr("reactive_ws.server.logs.postgres.postgres_log.SCHEMA", bad)
+    tables, chains = STEPS
+    assert sound in chains
+    bad = (tables, chains.replace(sound, planted))
+    monkeypatch.setattr("reactive_ws.server.logs.postgres.postgres_log.STEPS", bad)
 
     def make(*, dedup_seconds: float, retention: Retention) -> PostgresLog:
         return PostgresLog(dsn, dedup_seconds=dedup_seconds, retention=retention)

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from postgres_server import Postgres
 
+from reactive_ws.commands import main
 from reactive_ws.engine import Domain
 from reactive_ws.errors import (
     Conflict,
@@ -27,7 +28,8 @@ from reactive_ws.errors import (
 )
 from reactive_ws.server import Context, Server, SnapshotContext
 from reactive_ws.server.logs import Batch, CommandKey, Outcome, PostgresLog, Proposal
-from reactive_ws.server.logs.postgres.driver import Connection
+from reactive_ws.server.logs.postgres.driver import Connection, driver
+from reactive_ws.server.logs.postgres.schema import STEPS
 from reactive_ws.service import WebSocketService
 from reactive_ws.wire import Guarantee, JsonCodec, protocol_v1
 
@@ -153,16 +155,47 @@ def test_a_database_without_tables_says_which_command_makes_them(postgres: Postg
         asyncio.run(PostgresLog(postgres.dsn()).open())
 
 
-def test_tables_of_another_format_are_refused(postgres: Postgres) -> None:
+def test_tables_of_an_older_version_are_refused_until_the_command_brings_them_up_to_date(
+    postgres: Postgres, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dsn = postgres.dsn()
+    proposal = Proposal(CommandKey("", "c", "1"), Batch({"s": [b"new"]}))
+
+    async def made_by_the_first_version() -> None:
+        connection = await driver("").connect(dsn, timeout=10.0)
+        await connection.execute(STEPS[0])
+        await connection.execute(
+            "INSERT INTO rws_heads VALUES ('s', 7, 8, 0, pg_current_xact_id())"
+        )
+        await connection.close()
+
+    async def use() -> int:
+        async with opened(dsn) as log:
+            [outcome] = (await log.append([proposal])).outcomes
+            return outcome.positions["s"].seq
+
+    asyncio.run(made_by_the_first_version())
+    with pytest.raises(LogUnusable, match=r"format 1 and .* 2; run `reactive-ws log migrate URL`"):
+        asyncio.run(PostgresLog(dsn).open())
+    assert main(["log", "migrate", dsn]) == 0
+    assert "up to date" in capsys.readouterr().out
+    assert asyncio.run(use()) == 8, "what the log had is still there"
+    assert main(["log", "migrate", dsn]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_tables_of_a_newer_version_are_refused_and_left_as_they_are(postgres: Postgres) -> None:
     async def check() -> None:
-        dsn = postgres.dsn()
-        log = PostgresLog(dsn)
+        log = PostgresLog(postgres.dsn())
         assert await log.migrate()
         assert not await log.migrate()
-        async with opened(dsn) as other:
-            await other._fetch("UPDATE rws_about SET format = 7")
-        with pytest.raises(LogUnusable, match="format 7 and this version reads 1"):
-            await log.open()
+        connection = await driver("").connect(log._dsn, timeout=10.0)
+        await connection.execute("UPDATE rws_about SET format = 7")
+        for act in (log.open, log.migrate):
+            with pytest.raises(LogUnusable, match=r"format 7 and .* install the newer version"):
+                await act()
+        assert await connection.fetchval("SELECT format FROM rws_about") == 7
+        await connection.close()
 
     asyncio.run(check())
 

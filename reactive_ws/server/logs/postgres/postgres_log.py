@@ -47,7 +47,7 @@ from .driver import (
     safe_name,
     translate,
 )
-from .schema import FORMAT, SCHEMA
+from .schema import FORMAT, STEPS
 
 __all__ = ["PostgresLog"]
 
@@ -131,7 +131,7 @@ class PostgresLog:
         """Connects, checks the tables, and begins to listen.
 
         Raises:
-            LogUnusable: no tables, another format, a wrong password, asyncpg is not installed.
+            LogUnusable: no tables, tables of another format, a wrong password, asyncpg is not installed.
             LogUnavailable: nothing answers, or it is a replica that only reads.
         """
         if self._pool is not None:
@@ -186,10 +186,13 @@ class PostgresLog:
             self._stop_listening()
 
     async def migrate(self) -> bool:
-        """Creates the tables where there are none; returns whether it did. `open` need not be called before.
+        """Creates the tables, or brings those of an older version to the format of this one. `open` need not be called before.
+
+        Returns:
+            Whether something was to do.
 
         Raises:
-            LogUnusable: the tables have another format.
+            LogUnusable: a newer version made the tables.
             LogUnavailable: nothing answers.
         """
         with _translated(self):
@@ -200,11 +203,13 @@ class PostgresLog:
                 await transaction.start()
                 await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
                 is_new = await connection.fetchval("SELECT to_regclass('rws_about') IS NULL")
-                if is_new:
-                    await connection.execute(SCHEMA)
+                found = 0 if is_new else await connection.fetchval("SELECT format FROM rws_about")
+                steps = STEPS[found:]
+                for step in steps:
+                    await connection.execute(step)
                 await transaction.commit()
             await self._check(connection)
-            return bool(is_new)
+            return bool(steps)
         finally:
             await connection.close()
 
@@ -216,10 +221,12 @@ class PostgresLog:
             )
             await connection.fetchval("SELECT rws_epoch($1)", self._system)
         if found != FORMAT:
+            cure = "run `reactive-ws log migrate URL` once"
+            if found > FORMAT:
+                cure = "install the newer version of reactive-ws that made them"
             raise LogUnusable(
                 self.name,
-                f"its tables have format {found} and this version reads {FORMAT}; "
-                "run `reactive-ws log migrate URL` of the newest version",
+                f"its tables have format {found} and this version reads format {FORMAT}; {cure}",
             )
 
     # --- commands -------------------------------------------------------------------------------------------------------

@@ -1,14 +1,12 @@
-"""The tables and functions of a PostgreSQL log, and how a database gets them. `reactive-ws log migrate` runs it."""
+"""The tables and functions of a PostgreSQL log, as steps from format to format. `reactive-ws log migrate` runs those that are missing."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["FORMAT", "SCHEMA"]
+__all__ = ["FORMAT", "STEPS"]
 
-FORMAT: Final = 1
-
-SCHEMA: Final = """
+_TABLES: Final = """
 CREATE TABLE rws_about (format integer NOT NULL, renewal integer NOT NULL);
 INSERT INTO rws_about VALUES (1, 0);
 CREATE TABLE rws_heads (stream text COLLATE "C" PRIMARY KEY, seq bigint NOT NULL, first bigint NOT NULL,
@@ -79,11 +77,41 @@ BEGIN
     END IF;
 END $$;
 
+-- Removes old entries of one stream that no checkpoint needs; skips it while another transaction has it.
+CREATE FUNCTION rws_prune(name text, max_entries bigint, max_bytes bigint, max_age double precision, is_folded boolean)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    head rws_heads; covered bigint; young bigint; fitting bigint; keep bigint;
+BEGIN
+    SELECT * INTO head FROM rws_heads WHERE stream = name FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN RETURN; END IF;
+    SELECT seq INTO covered FROM rws_checkpoints WHERE stream = name;
+    IF covered IS NULL AND is_folded THEN RETURN; END IF;
+    keep := greatest(head.first, head.seq - max_entries + 1);
+    IF max_age IS NOT NULL THEN
+        SELECT min(seq) INTO young FROM rws_entries
+            WHERE stream = name AND at >= clock_timestamp() - max_age * interval '1 second';
+        keep := greatest(keep, coalesce(young, head.seq));
+    END IF;
+    SELECT min(seq) INTO fitting FROM (
+        SELECT seq, sum(size) OVER (ORDER BY seq DESC) AS total FROM rws_entries WHERE stream = name) AS sums
+        WHERE total <= max_bytes;
+    keep := least(greatest(keep, coalesce(fitting, head.seq)), head.seq, coalesce(covered, head.seq) + 1);
+    IF keep > head.first THEN
+        DELETE FROM rws_entries WHERE stream = name AND seq < keep;
+        UPDATE rws_heads SET first = keep, bytes = (SELECT sum(size) FROM rws_entries WHERE stream = name)
+            WHERE stream = name;
+    END IF;
+END $$;
+"""
+"""Makes format 1 in an empty schema."""
+
+_CHAINS: Final = """
 -- Appends chains of commands of several clients, each command with its outcome. Each chain ends before the first command that
 -- was decided on something else, or was done before; the other chains go on. Command `c` owns the rows up to `ends[c]`: a stream
 -- `places[r]`, with an entry or with an expected number. All streams are in `names`, in one order, and each of them is locked once.
 -- `fates` are 0 where a command was appended, -1 where it was known, and else the row of the stream that moved; NULL was not run.
-CREATE FUNCTION rws_chains(system text, names text[], keys bytea[], chains integer[], ends integer[], refusals boolean[],
+CREATE OR REPLACE FUNCTION rws_chains(system text, names text[], keys bytea[], chains integer[], ends integer[], refusals boolean[],
     answers bytea[], places integer[], bodies bytea[], sizes integer[], epochs text[], expected bigint[], versions integer[],
     states bytea[], OUT epoch text, OUT seqs bigint[], OUT fates integer[]) LANGUAGE plpgsql AS $$
 DECLARE
@@ -157,32 +185,12 @@ BEGIN
         END IF;
     END LOOP;
 END $$;
-
--- Removes old entries of one stream that no checkpoint needs; skips it while another transaction has it.
-CREATE FUNCTION rws_prune(name text, max_entries bigint, max_bytes bigint, max_age double precision, is_folded boolean)
-RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    head rws_heads; covered bigint; young bigint; fitting bigint; keep bigint;
-BEGIN
-    SELECT * INTO head FROM rws_heads WHERE stream = name FOR UPDATE SKIP LOCKED;
-    IF NOT FOUND THEN RETURN; END IF;
-    SELECT seq INTO covered FROM rws_checkpoints WHERE stream = name;
-    IF covered IS NULL AND is_folded THEN RETURN; END IF;
-    keep := greatest(head.first, head.seq - max_entries + 1);
-    IF max_age IS NOT NULL THEN
-        SELECT min(seq) INTO young FROM rws_entries
-            WHERE stream = name AND at >= clock_timestamp() - max_age * interval '1 second';
-        keep := greatest(keep, coalesce(young, head.seq));
-    END IF;
-    SELECT min(seq) INTO fitting FROM (
-        SELECT seq, sum(size) OVER (ORDER BY seq DESC) AS total FROM rws_entries WHERE stream = name) AS sums
-        WHERE total <= max_bytes;
-    keep := least(greatest(keep, coalesce(fitting, head.seq)), head.seq, coalesce(covered, head.seq) + 1);
-    IF keep > head.first THEN
-        DELETE FROM rws_entries WHERE stream = name AND seq < keep;
-        UPDATE rws_heads SET first = keep, bytes = (SELECT sum(size) FROM rws_entries WHERE stream = name)
-            WHERE stream = name;
-    END IF;
-END $$;
+UPDATE rws_about SET format = 2;
 """
-"""Creates format 1 in an empty schema. Another format will add a list of steps, one for each format."""
+"""Makes format 2 of format 1: the log appends chains."""
+
+STEPS: Final = (_TABLES, _CHAINS)
+"""Step `n`, counted from 0, makes format `n + 1`. A step that a release has is never changed: a change is a further step."""
+
+FORMAT: Final = len(STEPS)
+"""The format that this version reads and writes."""
