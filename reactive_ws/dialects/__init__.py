@@ -47,6 +47,7 @@ from .session import (
 )
 from .socketio import SocketIo
 from .v1 import V1
+from .values import unzipped
 
 __all__ = [
     "V1",
@@ -80,4 +81,5 @@ __all__ = [
     "State",
     "Step",
     "TokenWanted",
+    "unzipped",
 ]

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ..connection import Meaning, Phase
-from ..errors import MessageRejected
+from ..errors import MessageRejected, UsageError
 from ..wire import Codec, Envelope, JsonCodec, Position, Registry, id_text
 from .session import (
     NO_CLOSES,
@@ -69,7 +69,7 @@ class PlainJson:
         batches: Whether a list is several elements in one frame. False: it is one element.
         separator: The text between the messages of one frame, such as a newline or "\\x1e"; every frame of this side ends with it. None: a
             frame is one JSON text.
-        unpack: Returns the text of a binary frame, such as a compressed one; None: binary frames are rejected.
+        unpack: Returns the text of a binary frame, such as `unzipped` of a compressed one; None: binary frames are rejected.
         read: Returns the elements to read in place of an element, from it and a dict that lives as long as the connection, such as for
             servers that name a channel once and then by a number. The dict keeps its newest 10 000 items.
         write: Returns the object to send for a message, from the name of its type and its plain payload, or a list of objects, each
@@ -80,6 +80,8 @@ class PlainJson:
         is_denied: Whether an element says that the token is not good.
         subscribe: Returns the object that asks for a channel.
         unsubscribe: Returns the object that ends a subscription, from the channel and the id with which it was asked for.
+        subscription_id: The field of the answer to `subscribe` with the id that the server gives the subscription; `unsubscribe` gets
+            this id then, and not before the answer is there. None: the server gives no such id. It needs `id` and `numbers`.
         ping: Returns the object, or the text of a frame, that asks the server for life; None: WebSocket pings.
         is_pong: Whether an element answers a `ping`. A frame that is not JSON is given to it as a text.
         answer: Returns the object, or the text, to write at once for an element, such as a pong for the server's own ping; None for
@@ -88,6 +90,9 @@ class PlainJson:
         numbers: Whether the ids are whole numbers that grow from 1 on each connection. Subscriptions and pings have one then, too.
         error: The field of an answer that makes it a refusal.
         result: The field of an answer with the result; None: the whole answer is the result.
+
+    Raises:
+        UsageError: `numbers` without `id`, or `subscription_id` without `numbers`.
     """
 
     name = "plain JSON"
@@ -115,6 +120,7 @@ class PlainJson:
         # subscriptions
         subscribe: Callable[[str], Json] | None = None,
         unsubscribe: Callable[[str, Id | None], Json] | None = None,
+        subscription_id: str | None = None,
         # life
         ping: Callable[[], Json | str] | None = None,
         is_pong: Callable[[Any], bool] | None = None,
@@ -125,6 +131,12 @@ class PlainJson:
         error: str = "error",
         result: str | None = None,
     ) -> None:
+        if numbers and id is None:
+            raise UsageError("numbers=True needs id=, the field in which the numbers stand")
+        if subscription_id is not None and not numbers:
+            raise UsageError(
+                "subscription_id= needs id= and numbers=True: the number says which subscription an answer is for"
+            )
         self.registry = Registry() if registry is None else registry
         self._codec = JsonCodec(self.registry, subprotocol=None)
         self.tag = tag
@@ -141,6 +153,7 @@ class PlainJson:
         self.is_denied = is_denied
         self.subscribe = subscribe
         self.unsubscribe = unsubscribe
+        self.subscription_id = subscription_id
         self.ping = ping
         self.is_pong = is_pong
         self.answer = answer
@@ -196,6 +209,9 @@ class PlainJsonSession:
         self._questions: dict[str, tuple[_Kind, str]] = {}
         # The id on the wire of each subscription.
         self._ids: dict[str, Id] = {}
+        # The server's id of each subscription; None before its answer. Those to end as soon as the answer is there.
+        self._given: dict[str, Id | None] = {}
+        self._leaving: set[str] = set()
         self._known: dict[Any, Any] = {}
         # Tokens of the questions for life that are out.
         self._asked: collections.deque[str] = collections.deque(maxlen=_MAX_ASKED)
@@ -348,16 +364,17 @@ class PlainJsonSession:
         identity = None if dialect.id is None else id_text(fields.get(dialect.id))
         yield message_of(dialect.registry, name, payload, channel, id=identity)
 
-    def _answers(self, element: Json) -> list[Event] | None:
+    def _answers(self, element: Json) -> list[Frame | Event] | None:
         """Returns the meaning of an element for the message or subscription that it answers; None when it answers none."""
         dialect = self._dialect
         if dialect.id is None or dialect.id not in element:
             return None
         # A server may write an id of digits back as a number.
-        asked = self._questions.pop(id_text(element[dialect.id]) or "", None)
-        if asked is None:
+        asked = id_text(element[dialect.id]) or ""
+        question = self._questions.pop(asked, None)
+        if question is None:
             return None
-        kind, name = asked
+        kind, name = question
         error = element.get(dialect.error)
         if kind is _Kind.MESSAGE:
             if error:
@@ -367,9 +384,28 @@ class PlainJsonSession:
                     name, element if dialect.result is None else element.get(dialect.result)
                 )
             ]
-        if kind is _Kind.SUBSCRIPTION and error:
-            return [Ended(name, *_reason(error))]
-        return []
+        return self._subscribed(name, asked, element, error) if kind is _Kind.SUBSCRIPTION else []
+
+    def _subscribed(
+        self, channel: str, asked: str, answer: Json, error: Any
+    ) -> list[Frame | Event]:
+        """Takes the answer to a subscription, which the program may have ended before."""
+        dialect = self._dialect
+        if dialect.subscription_id is None:
+            is_wanted = str(self._ids.get(channel)) == asked
+            return [Ended(channel, *_reason(error))] if error and is_wanted else []
+        is_leaving = channel in self._leaving
+        self._leaving.discard(channel)
+        given = answer.get(dialect.subscription_id)
+        if error or isinstance(given, bool) or not isinstance(given, str | int):
+            self._given.pop(channel, None)
+            if is_leaving:
+                return []
+            if error:
+                return [Ended(channel, *_reason(error))]
+            return [rejected(f"the answer to a subscription has no {dialect.subscription_id!r}")]
+        self._given[channel] = given
+        return [*self._unsubscribed(channel, given)] if is_leaving else []
 
     def ponged(self, now: float) -> Step:
         """This session sends no probe."""
@@ -433,7 +469,10 @@ class PlainJsonSession:
         written[dialect.id] = wire_id
         self._questions[str(wire_id)] = kind, name
         if len(self._questions) > _MAX_ANSWERS:
-            del self._questions[next(iter(self._questions))]
+            _, forgotten = self._questions.pop(next(iter(self._questions)))
+            self._leaving.discard(forgotten)
+            if self._given.get(forgotten, "") is None:
+                del self._given[forgotten]
         return wire_id
 
     def answer(self, reference: str | int, payload: Any, now: float) -> Step:
@@ -447,22 +486,40 @@ class PlainJsonSession:
         make = self._dialect.subscribe
         if make is None:
             return Step(events=(Following(channel),))
+        if channel in self._leaving:
+            # Its answer is on the way, and the server may refuse to be asked twice.
+            self._leaving.discard(channel)
+            return Step(events=(Following(channel),))
         written = {**make(channel)}
         wire_id = self._stamp(written, _Kind.SUBSCRIPTION, channel)
         if wire_id is not None:
             self._ids[channel] = wire_id
+        if self._dialect.subscription_id is not None:
+            self._given[channel] = None
         return Step((self._frame(written, "subscribe"),), (Following(channel),))
 
     def unsubscribe(self, channel: str, now: float) -> Step:
         """Ends a subscription, when the server has a message for it."""
         del now
-        make = self._dialect.unsubscribe
         asked = self._ids.pop(channel, None)
-        if make is None:
+        if self._dialect.subscription_id is None:
+            return Step(self._unsubscribed(channel, asked))
+        if channel not in self._given:
             return Step()
-        written = {**make(channel, asked)}
+        given = self._given[channel]
+        if given is None:
+            self._leaving.add(channel)
+            return Step()
+        return Step(self._unsubscribed(channel, given))
+
+    def _unsubscribed(self, channel: str, identity: Id | None) -> tuple[Frame, ...]:
+        make = self._dialect.unsubscribe
+        self._given.pop(channel, None)
+        if make is None:
+            return ()
+        written = {**make(channel, identity)}
         self._stamp(written, _Kind.OTHER)
-        return Step((self._frame(written, "unsubscribe"),))
+        return (self._frame(written, "unsubscribe"),)
 
     def sync(self, streams: Sequence[str], now: float, pending: Sequence[str] = ()) -> Step:
         """Subscribes again, because such servers send the state at the beginning of a subscription."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any, cast
 
 import msgspec
@@ -10,7 +11,16 @@ from ..errors import MessageRejected
 from ..wire import Envelope, Registry
 from .session import Fault
 
-__all__ = ["decoded", "dumped", "list_of", "message_of", "object_of", "rejected", "unasked"]
+__all__ = [
+    "decoded",
+    "dumped",
+    "list_of",
+    "message_of",
+    "object_of",
+    "rejected",
+    "unasked",
+    "unzipped",
+]
 
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
@@ -42,6 +52,29 @@ def dumped(value: Any, of: str | None = None) -> str:
         return _encoder.encode(value).decode()
     except (TypeError, ValueError, RecursionError) as error:
         raise MessageRejected(f"it cannot be written as JSON: {error}", type=of) from error
+
+
+def unzipped(data: bytes, *, max_size: int = 16 * 2**20, is_raw: bool = False) -> str:
+    """Returns the text of a compressed frame, for `unpack=` of `PlainJson`. A small frame cannot fill the memory.
+
+    Args:
+        data: The frame: gzip or zlib.
+        max_size: Bytes of the largest text.
+        is_raw: Whether the frame is deflate without a header of gzip or zlib.
+
+    Raises:
+        ValueError: the frame is not whole, has another form, is too large, or its text is not UTF-8.
+    """
+    reader = zlib.decompressobj(-zlib.MAX_WBITS if is_raw else zlib.MAX_WBITS | 32)
+    try:
+        text = reader.decompress(data, max_size + 1)
+    except zlib.error as error:
+        raise ValueError(f"it cannot be unzipped: {error}") from error
+    if len(text) > max_size:
+        raise ValueError(f"it has more than {max_size} bytes when unzipped")
+    if not reader.eof or reader.unused_data:
+        raise ValueError("it is not one whole compressed text")
+    return text.decode()
 
 
 def object_of(value: Any) -> dict[str, Any] | None:

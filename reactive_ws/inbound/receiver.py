@@ -526,7 +526,11 @@ class Receiver:
         if event.code is not None:
             for follower in self.followers.of(event.channel) if again is None else ():
                 follower.refused()
-            text = event.text or f"the channel {event.channel!r} was refused"
+            text = event.text
+            if event.channel not in text:
+                # A program with many channels has to know which one.
+                refused = f"the channel {event.channel!r} was refused"
+                text = f"{refused}: {text}" if text else refused
             error = RequestFailed(event.code, text, retryable=again is not None)
             self._report(ErrorKind.APPLICATION, error, is_retryable=again is not None)
 

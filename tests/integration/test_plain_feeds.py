@@ -1,12 +1,14 @@
 """Servers of two shapes that people use need no codec of their own: `PlainJson` speaks with them by its arguments.
 
 One is like the feed of Kraken: types in two fields, numbers as ids, its own ping, lists in older messages. The other is like Home
-Assistant: it asks for the login, wants growing numbers, and names a subscription by the number of its request.
+Assistant: it asks for the login, wants growing numbers, and names a subscription by the number of its request. A third one sends
+compressed frames and pings the client in JSON; a fourth one sends lists, and names a subscription by a number that it chooses.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gzip
 import itertools
 import json
 from collections.abc import AsyncIterator, Callable
@@ -27,7 +29,7 @@ from reactive_ws import (
     WebSocketService,
 )
 from reactive_ws.connection import Heartbeat
-from reactive_ws.dialects import PlainJson
+from reactive_ws.dialects import PlainJson, unzipped
 from reactive_ws.errors import RequestFailed, Unauthorized
 
 Handler = Callable[[ServerConnection, "Script"], Any]
@@ -299,3 +301,161 @@ async def test_a_wrong_token_ends_the_connection_as_unauthorized() -> None:
         with pytest.raises(Unauthorized):
             await service.wait_connected(30)
         await service.disconnect()
+
+
+# --- compressed frames, pings in JSON, types in the name of the channel --------------------------------------------------
+
+
+class Tick(msgspec.Struct, frozen=True):
+    symbol: str
+    price: Decimal
+
+
+def compressed_like() -> PlainJson:
+    types = Registry()
+    types.message("trade.detail")(Tick)
+
+    def read(it: Any, _: Any) -> Any:
+        if "ch" not in it:
+            return [it]
+        _, symbol, kind = it["ch"].split(".", 2)
+        return [{"t": kind, "ch": it["ch"], "symbol": symbol, **one} for one in it["tick"]["data"]]
+
+    return PlainJson(
+        types,
+        tag=lambda it: it.get("t"),
+        payload=None,
+        channel=lambda it: it["ch"],
+        read=read,
+        unpack=unzipped,
+        subscribe=lambda name: {"sub": name},
+        unsubscribe=lambda name, _: {"unsub": name},
+        ping=lambda: {"ping": 1},
+        is_pong=lambda it: "pong" in it,
+        answer=lambda it: {"pong": it["ping"]} if "ping" in it else None,
+        id="id",
+        numbers=True,
+        error="err-msg",
+    )
+
+
+async def compressed(socket: ServerConnection, script: Script) -> None:
+    async def say(**fields: Any) -> None:
+        await socket.send(gzip.compress(json.dumps(fields).encode()))
+
+    await say(ping=1492420473027)
+    async for text in socket:
+        it = json.loads(text)
+        script.heard.append(it)
+        match it:
+            case {"ping": asked}:
+                await say(pong=asked)
+            case {"sub": "market.none.trade.detail", "id": number}:
+                await say(status="error", **{"err-msg": "invalid topic"}, id=number)
+            case {"sub": name, "id": number}:
+                await say(status="ok", subbed=name, id=str(number))
+                ticks = [{"price": "3.00000000000000000001"}, {"price": 3.1}]
+                await say(ch=name, ts=5, tick={"data": ticks})
+            case {"unsub": name, "id": number}:
+                await say(status="ok", unsubbed=name, id=str(number))
+
+
+async def test_a_feed_with_compressed_frames_and_pings_in_json_needs_no_codec() -> None:
+    async with scripted(compressed) as (url, script):
+        service = service_for(url, compressed_like())
+        ticks: asyncio.Queue[Tick] = asyncio.Queue()
+        problems: asyncio.Queue[str] = asyncio.Queue()
+        others: list[Any] = []
+        service.unhandled.subscribe(others.append)
+        name = "market.tea.trade.detail"
+        listening = service.messages(name, subscribe=True).subscribe(
+            lambda it: ticks.put_nowait(it.payload)
+        )
+        async with service, asyncio.timeout(60):
+            for _ in range(2):
+                assert await ticks.get() == Tick("tea", Decimal("3.00000000000000000001"))
+                assert await ticks.get() == Tick("tea", Decimal("3.1"))
+                script.cut()
+            await ticks.get()
+            await service.latency.wait_for(lambda seconds: seconds is not None)
+            service.errors.subscribe(lambda event: problems.put_nowait(str(event.exception)))
+            service.messages("market.none.trade.detail", subscribe=True).subscribe(print)
+            text = "the channel 'market.none.trade.detail' was refused: invalid topic"
+            assert text in await problems.get()
+            listening.dispose()
+            while not any("unsub" in it for it in script.heard):
+                await asyncio.sleep(0.01)
+        assert others == []
+        assert {"pong": 1492420473027} in script.heard
+
+
+# --- lists, and subscriptions that the server numbers --------------------------------------------------------------------
+
+
+def listing_like() -> PlainJson:
+    types = Registry()
+    types.message("tick")(Tick)
+
+    def read(it: Any, known: Any) -> Any:
+        if isinstance(it, list):
+            named = {"t": "tick", "symbol": known[it[0]]}
+            return [{**named, "price": price} for price in (it[1] if it[1] != "hb" else ())]
+        if it.get("event") == "subscribed":
+            known[it["chanId"]] = it["symbol"]
+        return [it]
+
+    return PlainJson(
+        types,
+        tag=lambda it: it.get("t"),
+        payload=None,
+        channel=lambda it: it["symbol"],
+        batches=False,
+        read=read,
+        subscribe=lambda name: {"event": "subscribe", "symbol": name},
+        unsubscribe=lambda _, number: {"event": "unsubscribe", "chanId": number},
+        subscription_id="chanId",
+        id="subId",
+        numbers=True,
+    )
+
+
+async def listing(socket: ServerConnection, script: Script) -> None:
+    await socket.send('{"event":"info","version":2}')
+    async for text in socket:
+        it = json.loads(text)
+        script.heard.append(it)
+        if it["event"] == "subscribe":
+            # Another one in each connection, as such servers choose them.
+            number = 100 * len(script.sockets) + it["subId"]
+            answer = {"event": "subscribed", "chanId": number, "symbol": it["symbol"]}
+            await socket.send(json.dumps({**answer, "subId": it["subId"]}))
+            await socket.send(f'[{number},"hb"]')
+            await socket.send(f'[{number},["3.10","3.20"]]')
+        else:
+            answer = {"event": "unsubscribed", "status": "OK", "chanId": it["chanId"]}
+            await socket.send(json.dumps({**answer, "subId": it["subId"]}))
+
+
+async def test_a_feed_that_numbers_its_subscriptions_gets_the_number_back_at_the_end() -> None:
+    async with scripted(listing) as (url, script):
+        service = service_for(url, listing_like())
+        ticks: asyncio.Queue[Tick] = asyncio.Queue()
+        problems: list[Any] = []
+        service.unhandled.subscribe(problems.append)
+        listening = service.messages("TEA", subscribe=True).subscribe(
+            lambda it: ticks.put_nowait(it.payload)
+        )
+        async with service, asyncio.timeout(60):
+            for _ in range(2):
+                assert [(await ticks.get()).price for _ in "ab"] == [
+                    Decimal("3.10"),
+                    Decimal("3.20"),
+                ]
+                script.cut()
+            await ticks.get()
+            await ticks.get()
+            listening.dispose()
+            while script.heard[-1]["event"] != "unsubscribe":
+                await asyncio.sleep(0.01)
+        assert script.heard[-1]["chanId"] == 100 * len(script.sockets) + 1
+        assert problems == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import zlib
 from collections.abc import Callable, Mapping
@@ -42,8 +43,9 @@ from reactive_ws.dialects import (
     State,
     Step,
     TokenWanted,
+    unzipped,
 )
-from reactive_ws.errors import MessageRejected
+from reactive_ws.errors import MessageRejected, UsageError
 from reactive_ws.testing import wire_garbage
 from reactive_ws.wire import Envelope, Guarantee, Position, Registry, Snapshot, protocol_v1
 
@@ -778,3 +780,93 @@ def test_a_message_may_be_several_frames_and_is_acknowledged_by_the_last_one() -
     answer = session.received('{"id":"w1"}', 0.0)
     assert isinstance(answer, Step)
     assert [it.id for it in answer.events if isinstance(it, Acknowledged)] == ["w1"]
+
+
+def numbered(**more: Any) -> PlainJson:
+    return PlainJson(
+        id="id",
+        numbers=True,
+        subscribe=lambda name: {"sub": name},
+        unsubscribe=lambda name, number: {"end": name, "of": number},
+        **more,
+    )
+
+
+def test_a_subscription_ends_with_the_id_that_the_server_gave_it() -> None:
+    session = opened(numbered(subscription_id="chan"))
+    assert texts(session.subscribe("tea", 0.0)) == [{"sub": "tea", "id": 1}]
+    assert says(session, {"id": 1, "chan": 17}) == Step()
+    assert texts(session.unsubscribe("tea", 0.0)) == [{"end": "tea", "of": 17, "id": 2}]
+    # Nothing is left to end.
+    assert session.unsubscribe("tea", 0.0) == Step()
+
+
+def test_a_subscription_without_an_answer_ends_when_the_answer_is_there() -> None:
+    session = opened(numbered(subscription_id="chan"))
+    session.subscribe("tea", 0.0)
+    assert session.unsubscribe("tea", 0.0) == Step()
+    assert texts(says(session, {"id": 1, "chan": "x1"})) == [{"end": "tea", "of": "x1", "id": 2}]
+    # Asked again before the answer, it goes on.
+    session.subscribe("tea", 0.0)
+    session.unsubscribe("tea", 0.0)
+    assert session.subscribe("tea", 0.0) == Step(events=(Following("tea"),))
+    assert says(session, {"id": 3, "chan": 18}) == Step()
+    assert texts(session.unsubscribe("tea", 0.0)) == [{"end": "tea", "of": 18, "id": 4}]
+
+
+def test_a_refused_subscription_with_ids_of_the_server_is_over() -> None:
+    session = opened(numbered(subscription_id="chan"))
+    session.subscribe("tea", 0.0)
+    assert says(session, {"id": 1, "error": "no tea"}).events == (
+        Ended("tea", "refused", "no tea"),
+    )
+    assert session.unsubscribe("tea", 0.0) == Step()
+    session.subscribe("tea", 0.0)
+    session.unsubscribe("tea", 0.0)
+    assert says(session, {"id": 2, "error": "no tea"}) == Step()
+    session.subscribe("tea", 0.0)
+    assert "has no 'chan'" in said(says(session, {"id": 3, "chan": None}))[0]
+
+
+def test_a_late_refusal_of_a_subscription_does_not_end_the_next_one() -> None:
+    session = opened(numbered())
+    session.subscribe("tea", 0.0)
+    session.unsubscribe("tea", 0.0)
+    session.subscribe("tea", 0.0)
+    assert says(session, {"id": 1, "error": "slow down"}) == Step()
+    assert says(session, {"id": 3, "error": "no"}).events == (Ended("tea", "refused", "no"),)
+
+
+def test_ids_of_subscriptions_need_the_numbers_that_they_are_answered_by() -> None:
+    with pytest.raises(UsageError, match="numbers=True needs id="):
+        PlainJson(numbers=True)
+    with pytest.raises(UsageError, match="subscription_id= needs id= and numbers=True"):
+        PlainJson(id="id", subscription_id="chan")
+
+
+def test_answers_that_never_come_fill_no_memory_with_subscriptions() -> None:
+    session = numbered(subscription_id="chan").session()
+    session.opened(Opening(), 0.0)
+    for number in range(10_005):
+        session.subscribe(f"c{number}", 0.0)
+        session.unsubscribe(f"c{number}", 0.0)
+    held = (session._questions, session._given, session._leaving)
+    assert [len(it) for it in held] == [10_000] * 3
+
+
+def test_a_compressed_frame_is_unzipped_up_to_a_limit() -> None:
+    text = json.dumps({"type": "a", "payload": "\u00e9" * 50})
+    raw = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    assert unzipped(gzip.compress(text.encode())) == unzipped(zlib.compress(text.encode())) == text
+    assert unzipped(raw.compress(text.encode()) + raw.flush(), is_raw=True) == text
+    assert unzipped(gzip.compress(b"12345"), max_size=5) == "12345"
+    with pytest.raises(ValueError, match="more than 4 bytes"):
+        unzipped(gzip.compress(b"12345"), max_size=4)
+    with pytest.raises(ValueError, match="more than 16777216 bytes"):
+        unzipped(gzip.compress(bytes(2**25)))
+    for bad in (b"", b"no gzip", gzip.compress(b"1")[:-9], gzip.compress(b"1") * 2, b"{}"):
+        with pytest.raises(ValueError, match=r"unzipped|one whole"):
+            unzipped(bad)
+    session = opened(PlainJson(unpack=unzipped))
+    assert said(heard(session, gzip.compress(b'{"type":"a","payload":1}'))) == [1]
+    assert "it cannot be unzipped" in said(heard(session, b"no gzip"))[0]
