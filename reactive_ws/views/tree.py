@@ -58,6 +58,7 @@ _name: Callable[[Row], tuple[Any, Any]] = itemgetter(0, 1)
 
 
 def is_inner(node: Any) -> TypeGuard[_Inner]:
+    """Returns whether a node has other nodes below it, and is no leaf."""
     return node.__class__ is list
 
 
