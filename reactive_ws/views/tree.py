@@ -58,7 +58,7 @@ _name: Callable[[Row], tuple[Any, Any]] = itemgetter(0, 1)
 
 
 def is_inner(node: Any) -> TypeGuard[_Inner]:
-    """Returns whether a node has other nodes below it, and is no leaf."""
+    """Returns whether a node has other nodes below it, so that it is not a leaf."""
     return node.__class__ is list
 
 
