@@ -29,7 +29,7 @@ __all__ = ["ConnectionStore", "ConnectionSummary", "status_text"]
 
 
 @attrs.frozen
-class _Memory:
+class EarlierConnections:
     """Facts about earlier connections, which the service does not keep."""
 
     last_connected_at: datetime | None = None
@@ -66,7 +66,7 @@ class ConnectionSummary:
 
 
 def _status(
-    connection: Connection, metrics: Metrics, outbox: OutboxView, memory: _Memory
+    connection: Connection, metrics: Metrics, outbox: OutboxView, memory: EarlierConnections
 ) -> ConnectionSummary:
     return ConnectionSummary(
         connection,
@@ -106,7 +106,7 @@ class ConnectionStore:
     ) -> None:
         self._service = service
         self._clock = clock
-        self._memory = Store(_Memory(), name="stores.connection", domain=domain)
+        self._memory = Store(EarlierConnections(), name="stores.connection", domain=domain)
         self._status = derived(
             service.connection,
             service.metrics,

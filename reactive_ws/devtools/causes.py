@@ -16,12 +16,21 @@ from ..engine import Cause
 __all__ = ["StackTracer"]
 
 _PACKAGE = __name__.partition(".")[0]
-_ENGINE = tuple(
-    f"{_PACKAGE}.{it}" for it in ("engine", "state", "editing", "inbound", "service", "devtools")
+_SERVICE = tuple(
+    f"{_PACKAGE}.{it}" for it in ("service", "connection", "inbound", "outbox", "transport")
+)
+_WRITERS = (
+    *_SERVICE,
+    *(f"{_PACKAGE}.{it}" for it in ("engine", "state", "editing", "replicas", "devtools")),
+    "asyncio",
+    "attr",
+    "websockets",
 )
 """Packages that write for others: what called them is the action."""
 _NOT_THE_PROGRAM = sys.stdlib_module_names | {_PACKAGE, "reactivex", "attr", "websockets", ""}
 """Roots of modules that are not code of the program."""
+_LOOPS = ("asyncio.events", "asyncio.base_events", "asyncio.runners")
+"""Modules that run callbacks. What called them started the loop, and did not cause the commit."""
 _DEPTH = 60
 """Frames that are looked at; a deeper program has no call site."""
 
@@ -62,14 +71,21 @@ class StackTracer:
 
 
 def _look(frame: FrameType | None, *, with_site: bool) -> tuple[str, str | None]:
-    """Returns the name of the first function outside the engine, and the first line outside this package."""
+    """Returns the action, and the first line outside this package.
+
+    The action is the first function outside `_WRITERS`. The search ends at the event loop that runs the writer.
+    """
     action: str | None = None
+    is_service = False
     for _ in range(_DEPTH):
         if frame is None:
             break
         module: str = frame.f_globals.get("__name__", "")
         code = frame.f_code
-        if action is None and not module.startswith(_ENGINE) and not module.startswith("attr"):
+        if module in _LOOPS or (module == "tkinter" and code.co_name == "mainloop"):
+            break
+        is_service = is_service or module.startswith(_SERVICE)
+        if action is None and not module.startswith(_WRITERS):
             action = f"{module}.{code.co_qualname}"
             if not with_site:
                 break
@@ -77,4 +93,4 @@ def _look(frame: FrameType | None, *, with_site: bool) -> tuple[str, str | None]
             name = os.path.basename(code.co_filename)
             return action, f"{name}:{frame.f_lineno}"
         frame = frame.f_back
-    return action or "the connection", None
+    return action or ("the connection" if is_service else "the event loop"), None

@@ -25,7 +25,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 @attrs.frozen(eq=False)
-class _Layers(Generic[T]):
+class Layers(Generic[T]):
     """The state of an optimistic store.
 
     Attributes:
@@ -116,13 +116,13 @@ class OptimisticStore(ReadOnly[T]):
     ) -> None:
         label = "optimistic" if name is None else name
         self._equals: Equals[T] = same if equals is None else equals
-        self._layers: Store[_Layers[T]] = Store(
-            _Layers(initial), name=label, domain=domain, is_dumped=False
+        self._layers: Store[Layers[T]] = Store(
+            Layers(initial), name=label, domain=domain, is_dumped=False
         )
         layers = self._layers
         domain = layers.domain
 
-        def visible(now: _Layers[T]) -> T:
+        def visible(now: Layers[T]) -> T:
             value = now.confirmed
             for patch in now.pending:
                 try:
@@ -189,7 +189,7 @@ class OptimisticStore(ReadOnly[T]):
             Exception: what `function` raises; nothing is changed then.
         """
 
-        def change(now: _Layers[T]) -> _Layers[T]:
+        def change(now: Layers[T]) -> Layers[T]:
             value = function(now.confirmed)
             if unchanged(self._equals, now.confirmed, value):
                 return now
@@ -222,7 +222,7 @@ class OptimisticStore(ReadOnly[T]):
         """Removes all pending changes in one commit; returns how many there were."""
         found = 0
 
-        def change(now: _Layers[T]) -> _Layers[T]:
+        def change(now: Layers[T]) -> Layers[T]:
             nonlocal found
             found = len(now.pending)
             return attrs.evolve(now, pending=()) if now.pending else now
@@ -237,13 +237,13 @@ class OptimisticStore(ReadOnly[T]):
     def _finish(self, patch: Patch[T], *, is_confirmed: bool) -> bool:
         was_pending = False
 
-        def change(now: _Layers[T]) -> _Layers[T]:
+        def change(now: Layers[T]) -> Layers[T]:
             nonlocal was_pending
             was_pending = patch in now.pending
             if not was_pending:
                 return now
             confirmed: Any = patch._change(now.confirmed) if is_confirmed else now.confirmed
-            return _Layers(confirmed, tuple(it for it in now.pending if it is not patch))
+            return Layers(confirmed, tuple(it for it in now.pending if it is not patch))
 
         self._layers.update(change)
         return was_pending

@@ -83,7 +83,8 @@ class Cause:
         messages: Types of the received messages whose handlers wrote it.
         thread: Name of the thread that wrote.
         parent: Number of the commit whose observer wrote this one; 0 for none.
-        call_site: "file:line" of the program's own code; None when the tracer does not look for it.
+        call_site: "file:line" of the program's own code; None when the tracer does not look for it, or when an event loop
+            made the commit by itself.
     """
 
     action: str

@@ -56,20 +56,25 @@ class HandshakeRefused(ConnectionFailed):
         retry_after: Seconds that the server asked to wait, or None.
         body: The first 2000 characters of the answer, without secrets.
         headers: At most 50 headers of the answer in lower case, without cookies and secrets; 200 characters each.
+        has_token: Whether the service has `auth=`.
     """
 
     status: int
     retry_after: float | None = None
     body: str = attrs.field(default="", kw_only=True, repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], kw_only=True, repr=False)
+    has_token: bool = attrs.field(default=True, kw_only=True, repr=False)
 
     def __str__(self) -> str:
-        return f"the server answered the handshake with HTTP {self.status}; {_advice(self.status)}"
+        advice = _advice(self.status, has_token=self.has_token)
+        return f"the server answered the handshake with HTTP {self.status}; {advice}"
 
 
-def _advice(status: int) -> str:
+def _advice(status: int, *, has_token: bool) -> str:
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return "check the token"
+        if has_token:
+            return "check the token"
+        return "no auth= was given; if the server wants a token, pass auth=Header(token)"
     if status in _SIGN_IN:
         return "sign in to the network first"
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):

@@ -133,7 +133,14 @@ class Dialer:
 
     def failure(self, error: Exception) -> Exception:
         """Returns what a failed dial means, without secrets."""
-        return of_dial(error, self._shown, self._settings.clock(), self._redacting.redact)
+        settings = self._settings
+        return of_dial(
+            error,
+            self._shown,
+            settings.clock(),
+            self._redacting.redact,
+            has_token=settings.auth is not None,
+        )
 
     def end(self, error: Exception) -> Exception:
         """Returns what the end of an open socket means; a close reason that quotes a secret loses it."""

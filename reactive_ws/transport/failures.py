@@ -39,7 +39,14 @@ _WITHHELD = frozenset({"set-cookie", "set-cookie2", "authorization", "proxy-auth
 _SECONDS = re.compile(r"[0-9]+")
 
 
-def of_dial(error: Exception, url: str, now: datetime, redact: Callable[[str], str]) -> Exception:
+def of_dial(
+    error: Exception,
+    url: str,
+    now: datetime,
+    redact: Callable[[str], str],
+    *,
+    has_token: bool = True,
+) -> Exception:
     """Returns what a failed dial means.
 
     Args:
@@ -47,12 +54,13 @@ def of_dial(error: Exception, url: str, now: datetime, redact: Callable[[str], s
         url: Redacted; after a redirect, the address where it led.
         now: Wall clock, for a Retry-After that is a date.
         redact: Takes secrets out of a text.
+        has_token: Whether the service has `auth=`.
     """
     if isinstance(error, ConnectionFailed | UsageError):
         # The frames of its traceback hold URLs with their secrets.
         return error.with_traceback(None)
     if isinstance(error, foreign.InvalidStatus):
-        return _of_status(error.response, now, redact)
+        return _of_status(error.response, now, redact, has_token=has_token)
     if isinstance(error, foreign.InvalidProxyStatus):
         return ProxyRefused(error.response.status_code)
     if isinstance(error, foreign.InvalidProxy):
@@ -96,7 +104,9 @@ def _other_scheme(url: str) -> str:
     return "; if the server has TLS, write wss://"
 
 
-def _of_status(response: Response, now: datetime, redact: Callable[[str], str]) -> HandshakeRefused:
+def _of_status(
+    response: Response, now: datetime, redact: Callable[[str], str], *, has_token: bool
+) -> HandshakeRefused:
     headers: dict[str, str] = {}
     for name, value in response.headers.raw_items():
         if len(headers) < _HEADER_LIMIT and name.lower() not in _WITHHELD:
@@ -108,6 +118,7 @@ def _of_status(response: Response, now: datetime, redact: Callable[[str], str]) 
         _retry_after(response.headers.get_all("Retry-After"), now),
         body=body[:_BODY_LIMIT],
         headers=headers,
+        has_token=has_token,
     )
 
 

@@ -183,7 +183,7 @@ def a_write_ends_what_is_pending(patch: pytest.MonkeyPatch) -> None:
     """Takes a new confirmed value for the answer to all changes."""
 
     def planted(store: OptimisticStore[Any], value: Any) -> None:
-        store._layers.set(optimistic._Layers(value))
+        store._layers.set(optimistic.Layers(value))
 
     patch.setattr(OptimisticStore, "set", planted)
 

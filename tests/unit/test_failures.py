@@ -130,6 +130,14 @@ def test_the_advice_fits_the_status(status: int, advice: str) -> None:
     assert advice in str(of({}, status))
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_service_without_a_token_reads_that_it_has_none(status: int) -> None:
+    answer = Response(status, "", Headers())
+    text = str(of_dial(foreign.InvalidStatus(answer), "ws://host/ws", NOW, hide, has_token=False))
+    assert "no auth= was given" in text
+    assert "check the token" not in text
+
+
 def test_the_other_scheme_is_suggested_where_it_would_help() -> None:
     def text(error: Exception, url: str) -> str:
         return str(of_dial(error, url, NOW, hide))
