@@ -9,7 +9,8 @@ runs in the same loop.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 from nicegui import app as server
 from nicegui import ui
@@ -22,6 +23,8 @@ from reactive_ws.stores.demo.chat_view import ChatLine, ChatMessage, ChatView
 url, port, outbox, *_ = *sys.argv[1:], None, None, None
 stores = Application.at(url, outbox=OutboxOptions(path=outbox))
 
+
+T = TypeVar("T", ChatLine, ChatMessage)
 
 STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#dbe1ea, #2b3750); --soft: light-dark(#eceff4, #1e293b); }
@@ -47,6 +50,33 @@ def coloured(now: ConnectionView) -> str:
     )
 
 
+class Parts(Generic[T]):
+    """The parts of a list on the page. A frame changes those that differ; a new order, as after a search, makes all again."""
+
+    def __init__(self, parent: ui.element, draw: Callable[[T, ui.element], None]) -> None:
+        self.parent = parent
+        self.draw: Callable[[T, ui.element], None] = draw
+        self.shown: dict[str, tuple[T, ui.element]] = {}
+
+    def show(self, items: Sequence[T]) -> None:
+        there = {it.id for it in items}
+        for name in [it for it in self.shown if it not in there]:
+            self.shown.pop(name)[1].delete()
+        if [*self.shown] != [it.id for it in items[: len(self.shown)]]:
+            self.parent.clear()
+            self.shown.clear()
+        for item in items:
+            before, element = self.shown.get(item.id, (None, None))
+            if before == item:
+                continue
+            if element is None:
+                with self.parent:
+                    element = ui.element("div")
+            element.clear()
+            self.shown[item.id] = (item, element)
+            self.draw(item, element)
+
+
 class Page:
     """The contents of one browser window."""
 
@@ -68,7 +98,6 @@ class Page:
                 # The browser keeps a column in reverse order at its end, while its user has it there.
                 with ui.element("div").classes("card talk w-full"):
                     self.talk = ui.element("div").props('role="log" aria-label="Messages"')
-                self.shown: dict[str, tuple[ChatMessage, ui.element]] = {}
                 self.input = ui.input("Message").classes("w-full").props("outlined rounded")
                 self.input.on("keydown.enter", self.send)
             with ui.column().classes("card w-64 p-3"):
@@ -85,8 +114,9 @@ class Page:
             for button in (self.retry, ui.button("Quit", on_click=self.quit)):
                 button.props("flat dense no-caps")
         loop.bind(views, self.status, lambda _, now: self.show_connection(now))
-        loop.bind(view.chats, self.chats, lambda _, them: self.show_chats(them))
-        loop.bind(view.messages, self.talk, lambda _, them: self.show_messages(them))
+        chats, bubbles = Parts(self.chats, self.draw_chat), Parts(self.talk, self.draw_message)
+        loop.bind(view.chats, self.chats, lambda _, them: chats.show(them))
+        loop.bind(view.messages, self.talk, lambda _, them: bubbles.show(them))
         loop.bind(view.panel, self.panel, lambda _, text: self.show_panel(text))
 
     def show_connection(self, now: ConnectionView) -> None:
@@ -103,43 +133,25 @@ class Page:
         self.title.set_text(title or "No panels")
         self.panel.set_text(words)
 
-    def show_chats(self, chats: Sequence[ChatLine]) -> None:
-        self.chats.clear()
-        with self.chats:
-            for chat in chats:
-                button = ui.button(chat.name, color=None)
-                button.on_click(lambda it=chat: self.view.open(it.id))
-                button.props("flat no-caps align=left").classes("chat w-full rounded-xl")
-                button.classes("active" if chat.is_active else "")
-                button.props('aria-current="true"' if chat.is_active else "")
-                if chat.unread:
-                    with button:
-                        ui.badge(str(chat.unread)).props("rounded").classes("ml-2")
+    def draw_chat(self, chat: ChatLine, row: ui.element) -> None:
+        row.classes("w-full")
+        with row:
+            button = ui.button(chat.name, color=None)
+        button.on_click(lambda: self.view.open(chat.id))
+        button.props("flat no-caps align=left").classes("chat w-full rounded-xl")
+        button.classes("active" if chat.is_active else "")
+        button.props('aria-current="true"' if chat.is_active else "")
+        if chat.unread:
+            with button:
+                ui.badge(str(chat.unread)).props("rounded").classes("ml-2")
 
-    def show_messages(self, messages: Sequence[ChatMessage]) -> None:
-        """Changes the bubbles that differ; a new order, as after a search, makes all of them again."""
-        there = {it.id for it in messages}
-        for name in [it for it in self.shown if it not in there]:
-            self.shown.pop(name)[1].delete()
-        if [*self.shown] != [it.id for it in messages[: len(self.shown)]]:
-            self.talk.clear()
-            self.shown.clear()
-        for message in messages:
-            if message.id in self.shown:
-                before, element = self.shown[message.id]
-                if before == message:
-                    continue
-                element.clear()
-            else:
-                with self.talk:
-                    element = ui.element("div")
-            self.shown[message.id] = (message, element)
-            kinds = ("own" * message.is_own, "waiting" * message.is_waiting)
-            element.classes(replace=" ".join(("bubble", *kinds)))
-            with element:
-                ui.label(message.head).classes("head")
-                for text, is_code in message.blocks or (("…", False),):
-                    ui.label(text).props("dir=auto").classes("code" if is_code else "")
+    def draw_message(self, message: ChatMessage, bubble: ui.element) -> None:
+        kinds = ("own" * message.is_own, "waiting" * message.is_waiting)
+        bubble.classes(replace=" ".join(("bubble", *kinds)))
+        with bubble:
+            ui.label(message.head).classes("head")
+            for text, is_code in message.blocks or (("…", False),):
+                ui.label(text).props("dir=auto").classes("code" if is_code else "")
 
     async def quit(self) -> None:
         """Ends the program, after a question where messages would be lost."""
@@ -173,4 +185,5 @@ async def end() -> None:
 
 server.on_startup(stores.__aenter__)
 server.on_shutdown(end)
-ui.run(port=int(port or 8080), show=False, reload=False)
+# A page that was away for less than this many seconds goes on, with what its user was writing; a busy browser is away, too.
+ui.run(port=int(port or 8080), show=False, reload=False, reconnect_timeout=60.0)

@@ -28,7 +28,7 @@ from .scheduler import UiScheduler
 from .ui_thread import Cancel
 from .watching import Watch
 
-__all__ = ["UiLoop", "check_toolkit", "without_arguments"]
+__all__ = ["UiLoop", "check_loop", "check_toolkit", "without_arguments"]
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -391,10 +391,26 @@ def check_toolkit(given: object, attribute: str, form: str) -> None:
         form: What to write, such as "QtLoop(QtCore)".
 
     Raises:
-        UsageError: `given` has no such attribute.
+        UsageError: `given` has no such attribute, or is a class.
     """
-    if not hasattr(given, attribute):
+    if isinstance(given, type) or not hasattr(given, attribute):
         raise UsageError(f"write {form}; got {type(given).__name__} {given!r:.80}")
+
+
+def check_loop(given: object, kind: type[UiLoop], form: str) -> None:
+    """Refuses what is not the loop of a toolkit, such as the next argument.
+
+    Args:
+        given: What the program handed in.
+        kind: The class of the loop.
+        form: What to write, such as "ConnectionStatus(ui, views)".
+
+    Raises:
+        UsageError: `given` is not a loop of this kind.
+    """
+    if not isinstance(given, kind):
+        name = type(given).__name__
+        raise UsageError(f"write {form}, where ui is a {kind.__name__}; got {name} {given!r:.80}")
 
 
 def without_arguments(function: Callable[[], None]) -> Callable[..., None]:

@@ -89,6 +89,32 @@ def test_closing_asks_before_messages_are_lost() -> None:
     ui.close()
 
 
+def test_a_full_outbox_is_said_and_keeps_the_text() -> None:
+    turning = ui_drivers.gtk()
+    ui: Any = turning.loop
+    errors: list[Exception] = []
+    ui.on_error = errors.append
+    app = Application.at("ws://127.0.0.1:9/ws")
+    app.start()
+    window = chat_gtk.Window(None, ui, app)
+    window.window.present()
+    for number in range(103):
+        window.input.set_text(f"m{number}")
+        window.input.emit("activate")
+    ui_drivers.until(
+        turning,
+        lambda: window.notice.get_text().startswith("Not sent: too many messages wait."),
+    )
+    assert window.input.get_text() == "m102"
+    ui_drivers.until(turning, lambda: not window.input.get_sensitive())
+    ui_drivers.until(turning, lambda: "100 messages" in window.view.question_before_closing)
+    assert errors == []
+    window.window.destroy()
+    app.service.disconnect()
+    app.stop()
+    ui.close()
+
+
 def test_a_view_stays_at_its_end_when_rows_come_while_it_moves_there() -> None:
     ui_drivers.import_gtk()
     edge = Gtk.Adjustment(lower=0.0, upper=100.0, page_size=50.0)
@@ -158,6 +184,14 @@ def test_what_is_typed_in_an_outage_is_queued_and_then_delivered_and_found(
     window.view.new_chat()
     until(lambda: len(bubbles(window)) == 0)
     until(lambda: "First chat  (1)" in titles(window))
+    # Panels are made in the order of the messages, and the user turns to the other one and back.
+    write("panel create Plan")
+    write("panel create Budget")
+    until(lambda: "Plan  (1 of 2)" in window.panel.get_text())
+    buttons(window.window)["Panel →"].emit("clicked")
+    until(lambda: "Budget  (2 of 2)" in window.panel.get_text())
+    buttons(window.window)["← Panel"].emit("clicked")
+    until(lambda: "Plan  (1 of 2)" in window.panel.get_text())
     window.window.destroy()
     app.stop()
     ui.close()

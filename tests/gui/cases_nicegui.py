@@ -174,6 +174,7 @@ def test_the_chat_of_the_examples_sends_shows_and_finds(tmp_path: Path) -> None:
                 assert line, "the program ended"
             with Page(f"http://127.0.0.1:{port}/") as page:
                 check_chat(page)
+                check_panels(page)
                 hub.stop()
                 check_quit(page)
                 # The program ends by itself.
@@ -215,6 +216,21 @@ def check_chat(page: Page) -> None:
     page.until(bubbles, 2)
 
 
+def check_panels(page: Page) -> None:
+    words = "document.body.innerText"
+    for number, name in enumerate(("Plan", "Budget"), 1):
+        type_into(page, "Message", f"panel create {name}")
+        press_enter(page)
+        # The server empties the line when it has taken the text.
+        page.until("document.querySelectorAll('.bubble.own').length", 1 + number)
+        page.until("document.querySelector('input[aria-label=\"Message\"]').value", "")
+    page.until(f"{words}.includes('Plan (1 of 2)')", True)
+    page.run("document.querySelector('button[aria-label=\"Next panel\"]').click()")
+    page.until(f"{words}.includes('Budget (2 of 2)')", True)
+    page.run("document.querySelector('button[aria-label=\"Panel before\"]').click()")
+    page.until(f"{words}.includes('Plan (1 of 2)')", True)
+
+
 def check_quit(page: Page) -> None:
     words = "document.body.innerText"
     page.until(f"{words}.includes('Connection lost')", True)
@@ -226,6 +242,14 @@ def check_quit(page: Page) -> None:
     page.until(f"{words}.includes('1 message waits to be sent. Close the window')", True)
     page.run(f"{button.format('STAY')}.click()")
     page.until(f"{words}.includes('Close the window')", False)
+    # A full outbox: the banner says so, no more can be written, and what the user wrote stays.
+    field = "document.querySelector('input[aria-label=\"Message\"]')"
+    page.until(f"{field}.value", "")
+    type_into(page, "Message", "one too many")
+    page.run(f"for (let at = 0; at < 110; at++) {button.format('NEW CHAT')}.click()")
+    page.until(f"{words}.includes('There is no room for more.')", True)
+    page.until(f"{field}.disabled", True)
+    assert page.run(f"{field}.value") == "one too many"
     page.run(f"{button.format('QUIT')}.click()")
-    page.until(f"{words}.includes('Close the window')", True)
+    page.until(f"{words}.includes('100 messages wait to be sent. Close the window')", True)
     page.run(f"{button.format('LOSE')}.click()")

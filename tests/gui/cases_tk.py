@@ -730,3 +730,23 @@ def rows_in(widget: Any) -> list[str]:
     if isinstance(widget, tk.Listbox):
         return list(widget.get(0, "end"))
     return str(widget.get("1.0", "end")).split()
+
+
+def test_two_that_follow_the_end_of_one_widget_do_not_call_each_other_without_end() -> None:
+    turning = ui_drivers.tk()
+    ui: Any = turning.loop
+    errors: list[str] = []
+    root = ui._root
+    root.report_callback_exception = lambda kind, error, _: errors.append(repr(error))
+    tree = ttk.Treeview(root, show="tree")
+    tree.pack()
+    seen: list[tuple[str, str]] = []
+    tree.configure(yscrollcommand=lambda first, last: seen.append((first, last)))
+    follow = [FollowEnd(ui, tree) for _ in range(2)]
+    for number in range(40):
+        tree.insert("", "end", text=str(number))
+        for each in follow:
+            each.changed()
+    ui_drivers.until(turning, lambda: seen and seen[-1][1] == "1.0" and float(seen[-1][0]) > 0.0)
+    assert errors == []
+    root.destroy()

@@ -55,4 +55,5 @@ def started() -> None:
 
 app.on_startup(started)
 options: dict[str, Any] = {"show": False, "reload": False, "show_welcome_message": False}
-ui.run(host="127.0.0.1", port=int(sys.argv[1]), **options)
+# NiceGUI deletes a client that answers no ping within two fifths of this time; a browser on a busy machine answers late.
+ui.run(host="127.0.0.1", port=int(sys.argv[1]), reconnect_timeout=60.0, **options)

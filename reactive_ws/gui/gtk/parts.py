@@ -12,11 +12,11 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from ..loop import without_arguments
+from ..loop import check_loop, check_toolkit, without_arguments
 from ..loops import GLibLoop
 from ..status import ConnectionView, Ink, Tone, TurningMark, is_dark
 
-__all__ = ["Kit", "Symbol", "kit_of"]
+__all__ = ["Kit", "Symbol", "kit_for", "kit_of"]
 
 _PRIORITY = 500
 """Above the theme and the settings of GTK (400), below the application (600)."""
@@ -141,6 +141,17 @@ def _once(function: Callable[[], None]) -> Callable[[], bool]:
         return False
 
     return call
+
+
+def kit_for(ui: object, gtk: ModuleType) -> Kit:
+    """Returns the kit of GTK for a widget of this loop.
+
+    Raises:
+        UsageError: `ui` is the loop of another toolkit, or `gtk` is another module.
+    """
+    check_loop(ui, GLibLoop, "ConnectionStatus(ui, Gtk, views)")
+    check_toolkit(gtk, "CssProvider", "ConnectionStatus(ui, Gtk, views), with the module Gtk")
+    return kit_of(gtk)
 
 
 @cache

@@ -13,7 +13,7 @@ from reactivex import Observable
 
 from ..loops import GLibLoop
 from ..status import ConnectionView, Corner, Detail, check_corner, check_detail
-from .parts import Symbol, kit_of
+from .parts import Symbol, kit_for, kit_of
 
 __all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus", "Corner"]
 
@@ -46,7 +46,7 @@ class ConnectionStatus:
         detail: Detail = "full",
     ) -> None:
         check_detail(detail)
-        self._kit = kit = kit_of(gtk)
+        self._kit = kit = kit_for(ui, gtk)
         self._detail = detail
         self._view: ConnectionView | None = None
         start = kit.gtk.Align.START
@@ -173,7 +173,7 @@ class ConnectionBanner:
     """
 
     def __init__(self, ui: GLibLoop, gtk: ModuleType, views: Observable[ConnectionView]) -> None:
-        self._kit = kit = kit_of(gtk)
+        self._kit = kit = kit_for(ui, gtk)
         self._view: ConnectionView | None = None
         self.widget: Any = kit.gtk.Revealer()
         self._box = kit.gtk.Box(spacing=9)

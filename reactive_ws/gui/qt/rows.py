@@ -8,7 +8,8 @@ from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from ...views import Change, Insert, Move, Remove, apply_changes
-from ..rows import Differ, End, runs
+from ..loop import check_loop
+from ..rows import Differ, End, check_row_functions, runs
 from .loop import QtLoop
 from .text import tooltip
 
@@ -189,6 +190,8 @@ class FlatRows(Generic[T]):
         key: Callable[[T], Hashable],
         columns: int = 1,
     ) -> None:
+        check_loop(ui, QtLoop, "the model with (ui, QtCore, stream, key=...)")
+        check_row_functions(key=key)
         self._differ: Differ[T] = Differ(key)
         self._rows: RowsBelow[T] = RowsBelow(qt_core, model, qt_core.QModelIndex, columns)
         self.followers = Followers(ui, qt_core)
@@ -235,6 +238,7 @@ def safe_roles(
     qt_core: ModuleType, text: Callable[[T], str], roles: Roles[T] | None
 ) -> dict[int, Callable[[T], object]]:
     """Returns the functions of all roles. Qt reads HTML in tooltips and What's This, so those get escaped text."""
+    check_row_functions(text=text, **{f"roles[{role}]": it for role, it in (roles or {}).items()})
     names = qt_core.Qt.ItemDataRole
     rich = {number_of(names.ToolTipRole), number_of(names.WhatsThisRole)}
     found: dict[int, Callable[[T], object]] = {number_of(names.DisplayRole): text}

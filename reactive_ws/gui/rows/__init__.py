@@ -8,10 +8,12 @@ Modules in reading order:
     runs  `runs`: groups of row operations that one call of a toolkit can do
     end   `End`: whether a view is at its end, and how many rows came since
     differ  `Differ`: the operations from the rows shown to the new ones
+    checks  `check_row_functions`: refuses what a list cannot call
 """
 
+from .checks import check_row_functions
 from .differ import Differ
 from .end import End, count_new_at_end
 from .runs import runs
 
-__all__ = ["Differ", "End", "count_new_at_end", "runs"]
+__all__ = ["Differ", "End", "check_row_functions", "count_new_at_end", "runs"]

@@ -2,6 +2,7 @@
 
 A row is not a widget, so a thousand rows cost as much to draw as the lines on the screen. The highlighted row stays highlighted
 and the top row stays in place when others come and go. Text can be selected with the mouse and copied.
+The module is long because one widget draws, scrolls, highlights and copies the same rows.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from textual.visual import Visual
 from ...state import ReadOnly
 from ...views import Change, Insert, Move, Remove, apply_changes, list_changes
 from ..binding import rows_of
+from ..loop import check_loop
 from ..loops import TextualLoop
-from ..rows import End, count_new_at_end
+from ..rows import End, check_row_functions, count_new_at_end
 
 __all__ = ["Box", "ListRows"]
 
@@ -143,6 +145,8 @@ class ListRows(ScrollView, Generic[T], can_focus=True):
         id: str | None = None,  # noqa: A002 - Textual's word
         classes: str | None = None,
     ) -> None:
+        check_loop(ui, TextualLoop, "ListRows(ui, stream, key=..., render=...)")
+        check_row_functions(key=key, render=render, box=box or repr)
         self._shown: list[_Row] = []
         super().__init__(name=name, id=id, classes=classes)
         self._ui = ui

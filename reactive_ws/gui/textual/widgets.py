@@ -17,6 +17,7 @@ from textual.style import Style
 from textual.widget import Widget
 from textual.widgets import Button, Static
 
+from ..loop import check_loop
 from ..loops import TextualLoop
 from ..status import (
     DARK,
@@ -191,6 +192,7 @@ class ConnectionStatus(Vertical):
         id: str | None = None,  # noqa: A002 - Textual's word
         classes: str | None = None,
     ) -> None:
+        check_loop(ui, TextualLoop, "ConnectionStatus(ui, views)")
         check_detail(detail)
         check_corner("corner", corner)
         super().__init__(id=id, classes=classes)
@@ -306,6 +308,7 @@ class ConnectionBanner(Horizontal):
         id: str | None = None,  # noqa: A002 - Textual's word
         classes: str | None = None,
     ) -> None:
+        check_loop(ui, TextualLoop, "ConnectionBanner(ui, views)")
         super().__init__(id=id, classes=classes)
         self._view: ConnectionView | None = None
         self.words = _Painted(ui, classes="connection-words")

@@ -13,7 +13,8 @@ from reactivex import Observable
 from ...state import ReadOnly
 from ...views import Change, Insert, Move, Remove, apply_changes, list_changes
 from ..binding import rows_of
-from ..rows import End, count_new_at_end
+from ..loop import check_loop
+from ..rows import End, check_row_functions, count_new_at_end
 from .loop import TkLoop
 from .scrolling import FollowEnd
 
@@ -51,6 +52,8 @@ class TreeRows(Generic[T]):
         tags: Callable[[T], Sequence[str]] = lambda _: (),
         follow_end: bool = False,
     ) -> None:
+        check_loop(ui, TkLoop, "TreeRows(ui, tree, stream, key=..., text=...)")
+        check_row_functions(key=key, text=text, values=values, tags=tags)
         self._key = key
         self._text = text
         self._values = values

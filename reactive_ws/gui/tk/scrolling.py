@@ -37,6 +37,7 @@ class FollowEnd:
         self._size: object = None
         self._top: tuple[float, ...] = (0.0,)
         self._is_moving = False
+        self._is_passing_on = False
         self._own = ""
         self._next = ""
         self.end = End(ui.domain, self._go)
@@ -69,8 +70,13 @@ class FollowEnd:
             self._widget.yview_moveto(1.0)
 
     def _moved(self, first: str, last: str) -> None:
-        if self._next:
-            self._widget.tk.call(*self._widget.tk.splitlist(self._next), first, last)
+        # Two that put themselves before each other would call each other without end.
+        if self._next and not self._is_passing_on:
+            self._is_passing_on = True
+            try:
+                self._widget.tk.call(*self._widget.tk.splitlist(self._next), first, last)
+            finally:
+                self._is_passing_on = False
         top, bottom, size = self._top_of(float(first)), float(last), self._measure()
         has_grown, self._size = size != self._size, size
         was, self._top = self._top, top

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reactivex import Observable
 
+from ..loop import check_loop
 from ..status import (
     ConnectionView,
     Corner,
@@ -67,6 +68,7 @@ class ConnectionStatus:
         detail: Detail = "full",
         corner: Corner | None = None,
     ) -> None:
+        check_loop(ui, TkLoop, "ConnectionStatus(ui, root, views)")
         check_detail(detail)
         check_corner("corner", corner)
         kit = tkinter()
@@ -204,6 +206,7 @@ class ConnectionBanner:
     """
 
     def __init__(self, ui: TkLoop, parent: tk.Misc, views: Observable[ConnectionView]) -> None:
+        check_loop(ui, TkLoop, "ConnectionBanner(ui, root, views)")
         kit = tkinter()
         self._ui = ui
         self._view: ConnectionView | None = None

@@ -11,6 +11,7 @@ from typing import Any
 
 from reactivex import Observable
 
+from ..loop import check_loop, check_toolkit
 from ..status import ConnectionView, Corner, Detail, check_corner, check_detail
 from .loop import WxLoop
 from .parts import (
@@ -26,6 +27,11 @@ from .parts import (
 __all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus", "Corner"]
 
 _MARGIN = 8
+
+
+def _check(ui: object, wx: object, form: str) -> None:
+    check_loop(ui, WxLoop, form)
+    check_toolkit(wx, "GetTopLevelWindows", f"{form}, with the module wx")
 
 
 class ConnectionStatus:
@@ -54,6 +60,7 @@ class ConnectionStatus:
         detail: Detail = "full",
     ) -> None:
         check_detail(detail)
+        _check(ui, wx, "ConnectionStatus(ui, wx, parent, views)")
         kit: Any = wx
         self._view: ConnectionView | None = None
         self._has_retry = detail != "compact"
@@ -208,6 +215,7 @@ class ConnectionBanner:
     def __init__(
         self, ui: WxLoop, wx: ModuleType, parent: Any, views: Observable[ConnectionView]
     ) -> None:
+        _check(ui, wx, "ConnectionBanner(ui, wx, parent, views)")
         self._wx: Any = wx
         self._ui = ui
         kit = self._wx

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fake_service import FakeService
+from textual.app import App
 
 from reactive_ws import Store
 from reactive_ws.engine import Domain
@@ -23,7 +24,12 @@ from reactive_ws.gui import (
     TkLoop,
     WxLoop,
     connection_view,
+    gtk,
+    textual,
+    tk,
+    wx,
 )
+from reactive_ws.gui.rows import check_row_functions
 from reactive_ws.gui.status import check_corner, check_detail
 
 WRONG: Any = SimpleNamespace()
@@ -39,6 +45,8 @@ WRONG: Any = SimpleNamespace()
         (lambda: KivyLoop(WRONG), r"write KivyLoop\(Clock, app\)"),
         (lambda: NiceGuiLoop(WRONG), r"write NiceGuiLoop\(ui\.context\.client\)"),
         (lambda: TextualLoop(WRONG), r"write TextualLoop\(self\)"),
+        # A class in place of its object.
+        (lambda: TextualLoop(cast("Any", App)), r"write TextualLoop\(self\)"),
     ],
 )
 def test_a_loop_of_the_wrong_object_says_what_to_write(
@@ -74,6 +82,38 @@ def test_a_setter_that_cannot_be_called_or_would_never_run_is_refused() -> None:
     for wrong, why in (("setText", "a setter is a function"), (later, "`async def`")):
         with pytest.raises(UsageError, match=why):
             ui.bind(Store(0), object, wrong)
+
+
+def test_widgets_and_lists_refuse_another_object_in_the_place_of_their_loop() -> None:
+    ui: Any = ManualLoop()
+    views: Any = Store(0).select()
+    kit: Any = SimpleNamespace(CssProvider=object, GetTopLevelWindows=object)
+    for make, kind in (
+        (lambda: tk.ConnectionStatus(ui, kit, WRONG), "TkLoop"),
+        (lambda: tk.ConnectionBanner(kit, ui, WRONG), "TkLoop"),
+        (lambda: tk.TreeRows(kit, ui, views, key=str), "TkLoop"),
+        (lambda: gtk.ConnectionStatus(kit, ui, WRONG), "GLibLoop"),
+        (lambda: gtk.ConnectionBanner(ui, kit, WRONG), "GLibLoop"),
+        (lambda: wx.ConnectionStatus(kit, ui, kit, WRONG), "WxLoop"),
+        (lambda: wx.ConnectionBanner(ui, kit, kit, WRONG), "WxLoop"),
+        (lambda: textual.ConnectionStatus(WRONG, ui), "TextualLoop"),
+        (lambda: textual.ConnectionBanner(ui, WRONG), "TextualLoop"),
+        (lambda: textual.ListRows(ui, WRONG, key=str, render=str), "TextualLoop"),
+    ):
+        with pytest.raises(UsageError, match=rf"where ui is a {kind}; got"):
+            make()
+
+
+def test_a_list_refuses_what_it_cannot_call() -> None:
+    with pytest.raises(UsageError, match=r"^key= is a function.*got 'id'"):
+        check_row_functions(key="id")
+
+    async def text(_: object) -> str:
+        return ""
+
+    with pytest.raises(UsageError, match=r"text=.*`async def`"):
+        check_row_functions(key=str, text=text)
+    check_row_functions(key=str, text=str.upper, render=repr)
 
 
 def test_a_misspelled_choice_is_named_with_the_right_ones() -> None:
