@@ -105,7 +105,7 @@ def try_everywhere(wheel: Path, source: Path, place: Path) -> None:
     """Tries the wheel on every supported Python, and prints what passed where. `source` has its tests.
 
     Raises:
-        CommandFailed: something failed on one of them.
+        CommandFailed: something failed on at least one of them. All were tried.
     """
     found = find()
     had = {python.version.rpartition(".")[0] for python in found}
@@ -114,11 +114,21 @@ def try_everywhere(wheel: Path, source: Path, place: Path) -> None:
             found.append(unpack(version, place / f"debian-{version}"))
         except NotHad as reason:
             print(f"Python {version}: not tried, because {reason}", flush=True)
+    failures: list[str] = []
     for python in found:
         folder = place / python.version
         folder.mkdir()
-        passed = try_out(wheel, python, source, folder, has_tests=not is_own(python))
-        print(f"Python {python.version} ({python.origin}): {passed}", flush=True)
+        label = f"Python {python.version} ({python.origin})"
+        try:
+            passed = try_out(wheel, python, source, folder, has_tests=not is_own(python))
+        except CommandFailed as failed:
+            # The others are tried, too: whether they fail says whether the fault is of this Python.
+            failures.append(f"{label}: {failed}")
+            print(f"{label}: failed", flush=True)
+        else:
+            print(f"{label}: {passed}", flush=True)
+    if failures:
+        raise CommandFailed("\n".join(failures))
 
 
 def is_own(python: Python) -> bool:

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -156,3 +157,35 @@ def test_a_failed_test_of_another_python_runs_once_more(
             pythons.run_tests(*words)
     else:
         assert re.match(says, pythons.run_tests(*words))
+
+
+def test_a_failure_on_one_python_leaves_no_other_python_out(
+    release: ModuleType,
+    pythons: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = [
+        pythons.Python(f"{version}.0", tmp_path / version, "a test") for version in pythons.VERSIONS
+    ]
+
+    def try_out(_wheel: Path, python: Any, _source: Path, _place: Path, *, has_tests: bool) -> str:
+        if python.version.startswith(("3.11", "3.13")):
+            raise pythons.CommandFailed("no luck")
+        return "passed"
+
+    monkeypatch.setattr(release, "find", lambda: found)
+    monkeypatch.setattr(release, "try_out", try_out)
+    with pytest.raises(pythons.CommandFailed) as failed:
+        release.try_everywhere(tmp_path / "wheel", tmp_path, tmp_path)
+    assert capsys.readouterr().out.splitlines() == [
+        "Python 3.11.0 (a test): failed",
+        "Python 3.12.0 (a test): passed",
+        "Python 3.13.0 (a test): failed",
+        "Python 3.14.0 (a test): passed",
+    ]
+    assert str(failed.value).splitlines() == [
+        "Python 3.11.0 (a test): no luck",
+        "Python 3.13.0 (a test): no luck",
+    ]
