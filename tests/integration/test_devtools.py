@@ -206,15 +206,17 @@ def test_the_page_shows_filters_pauses_travels_exports_and_imports(tmp_path: Pat
             await page.until(f"{rows}.length > {count}")
             # Export, and import into a page of its own.
             await page.evaluate(
-                "window.saved = null; HTMLAnchorElement.prototype.click = function () { window.saved = this.href; };"
+                "window.saved = null; HTMLAnchorElement.prototype.click = () => {};"
+                "URL.createObjectURL = (blob) => { blob.text().then((it) => { window.saved = it; }); return 'blob:'; };"
                 "document.querySelector('#export').click()"
             )
             saved = await page.until("window.saved")
-            assert saved.startswith("data:application/json,")
             assert "SECRET" not in saved
-            await page.evaluate(
-                "load(decodeURIComponent(window.saved.split(',').slice(1).join(',')))"
-            )
+            pause = "document.querySelector('#pause')"
+            await page.evaluate(f"{pause}.click()")
+            await page.evaluate("load(window.saved)")
+            assert await page.evaluate(f"{pause}.innerText") == "Pause"
+            assert await page.evaluate(f"{pause}.ariaPressed") == "false"
             await page.until(
                 "document.querySelector('#state').innerText.startsWith('a saved record')"
             )
@@ -225,8 +227,16 @@ def test_the_page_shows_filters_pauses_travels_exports_and_imports(tmp_path: Pat
             basket.set(("salt",))
             await page.evaluate("new Promise(requestAnimationFrame)")
             assert await page.evaluate(f"{rows}.length") == count
-            await page.evaluate("load('{}')")
-            await page.until("document.querySelector('#note').innerText.includes('not a record')")
+            note = "document.querySelector('#note').innerText"
+            damaged = ("[null], stores: []", "[{}], stores: []", "[], stores: [{}]")
+            head = "format: 'reactive-ws record', version: 1, events: "
+            for wrong in ("{}", *(f"{{{head}{it}}}" for it in damaged)):
+                await page.evaluate(f"load(JSON.stringify({wrong}))")
+                assert "not a record" in await page.evaluate(note)
+                assert await page.evaluate(f"{rows}.length") == count
+                await page.evaluate("load(window.saved)")
+                assert await page.evaluate(note) == ""
+            await page.evaluate("load('no JSON')")
             folder = os.environ.get("REACTIVE_WS_PICTURES")
             if folder:
                 await page.picture(Path(folder) / "devtools_import.png")
