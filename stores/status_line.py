@@ -82,9 +82,7 @@ class StatusLine:
         """The words, and new ones as they change with time."""
         # Without an observer there was no tick: the first value must not be an old one.
         self._time.set(self._now())
-        return Selection(
-            self._text.select()._audience, lambda: status_text(self._connection.get(), self._now())
-        )
+        return Selection(self._text, lambda: status_text(self._connection.get(), self._now()))
 
     def _start(self) -> None:
         self._watch = self._connection.select().subscribe(lambda _: self._tick())

@@ -28,21 +28,21 @@ _SPARSE = 4
 class _Branch:
     """An inner node. All leaves below it are equally deep."""
 
-    __slots__ = ("_ends", "children", "size")
+    __slots__ = ("children", "counted", "size")
 
     def __init__(self, children: tuple[_Node, ...], size: int | None = None) -> None:
         self.children = children
         # Counting 64 children is most of the cost of a change; a method that changes one item knows the new size.
         self.size = sum(map(_size, children)) if size is None else size
-        self._ends: array[int] | None = None
+        self.counted: array[int] | None = None
 
     @property
     def ends(self) -> array[int]:
         """How many items there are up to and with each child; counted on the first look."""
-        ends = self._ends
+        ends = self.counted
         if ends is None:
             # Not a list, whose numbers would lie all over the memory.
-            ends = self._ends = array("q", accumulate(map(_size, self.children)))
+            ends = self.counted = array("q", accumulate(map(_size, self.children)))
         return ends
 
 
@@ -154,7 +154,7 @@ class Vector(Generic[T]):
         for at in range(0, len(added), _LEAF):
             left, right = _append(root, added[at : at + _LEAF])
             root = left if right is None else _Branch((left, right))
-        return _vector(root)
+        return self._of(root)
 
     def insert(self, index: int, item: T) -> Vector[T]:
         """Returns a vector with `item` before what is at `index`, or at the end when `index` is the length.
@@ -165,7 +165,7 @@ class Vector(Generic[T]):
         if not 0 <= index <= len(self):
             raise IndexError(f"insert at {index} into a vector of {len(self)}")
         left, right = _insert(self._root, index, item)
-        return _vector(left if right is None else _Branch((left, right)))
+        return self._of(left if right is None else _Branch((left, right)))
 
     def replace(self, index: int, item: T) -> Vector[T]:
         """Returns a vector with `item` in place of what is at `index`.
@@ -174,7 +174,7 @@ class Vector(Generic[T]):
             IndexError: there is nothing.
         """
         self._check(index)
-        return _vector(_replace(self._root, index, item))
+        return self._of(_replace(self._root, index, item))
 
     def remove(self, index: int) -> Vector[T]:
         """Returns a vector without what is at `index`.
@@ -183,26 +183,26 @@ class Vector(Generic[T]):
             IndexError: there is nothing.
         """
         self._check(index)
-        return _vector(_remove(self._root, index))
+        return self._of(_remove(self._root, index))
 
     def cut(self, count: int) -> Vector[T]:
         """Returns a vector without the first `count` items."""
         if count <= 0:
             return self
-        return _vector(_cut(self._root, count) if count < len(self) else ())
+        return self._of(_cut(self._root, count) if count < len(self) else ())
 
     def _check(self, index: int) -> None:
         if not 0 <= index < len(self):
             raise IndexError(f"index {index} of a vector of {len(self)}")
 
-
-def _vector(root: _Node) -> Vector[Any]:
-    while isinstance(root, _Branch) and len(root.children) == 1:
-        root = root.children[0]
-    # Without the constructor, which would build an empty tree first.
-    made: Vector[Any] = Vector.__new__(Vector)  # pyright: ignore[reportUnknownVariableType]
-    made._root = root
-    return made
+    @staticmethod
+    def _of(root: _Node) -> Vector[Any]:
+        while isinstance(root, _Branch) and len(root.children) == 1:
+            root = root.children[0]
+        # Without the constructor, which would build an empty tree first.
+        made: Vector[Any] = Vector.__new__(Vector)  # pyright: ignore[reportUnknownVariableType]
+        made._root = root
+        return made
 
 
 def _grown(items: tuple[Any, ...]) -> _Node:
@@ -235,7 +235,7 @@ def _walk(node: _Node) -> Iterator[Any]:
 
 def _step(branch: _Branch, place: int) -> tuple[int, int]:
     """Returns the number of the child with this place, and the place in that child."""
-    children, ends = branch.children, branch._ends
+    children, ends = branch.children, branch.counted
     if ends is None:
         # Chats are written at their ends, and there the branches are new, and their children are not counted yet.
         last_start = branch.size - _size(children[-1])
