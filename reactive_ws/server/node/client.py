@@ -52,7 +52,7 @@ class Home(Protocol):
         """Keeps a task until it ends, or the node does."""
         ...
 
-    def tell(self, channel: str, payload: object, *, but: Client | None = None) -> None:
+    async def tell(self, channel: str, payload: object, *, but: Client | None = None) -> None:
         """Writes a message without a position to every client that hears the channel, except one."""
         ...
 
@@ -207,14 +207,14 @@ class Client:
             self.perform(self.session.failed(ask.number, error))
         else:
             if isinstance(ask.question, Run):
-                self._tell(answer)
+                await self._tell(answer)
             self.perform(self.session.answered(ask.number, answer))
 
-    def _tell(self, answer: RunAnswer) -> None:
+    async def _tell(self, answer: RunAnswer) -> None:
         for one in answer if isinstance(answer, list) else (answer,):
             if isinstance(one, Accepted):
                 for channel, payload in one.told:
-                    self._home.tell(channel, payload, but=self)
+                    await self._home.tell(channel, payload, but=self)
 
     def _take_page(self, number: int, page: asyncio.Task[EncodedPage]) -> None:
         if page.cancelled():

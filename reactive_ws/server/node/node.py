@@ -1,6 +1,7 @@
 """`Node`: one server process on a log. It answers the questions of its clients' sessions and follows the log.
 
-Pages are read and encoded once for all clients that ask for the same one before the stream changes.
+Pages are read and encoded once for all clients that ask for the same one before the stream changes. What goes to many clients goes
+to a thousand of them at once; then other tasks run.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ _TICK: Final = 1.0
 _MAX_PAGES: Final = 512
 """Pages that are kept for clients that ask for the same one."""
 _PRUNE_EVERY: Final = 60.0
+_MAX_AT_ONCE: Final = 1_000
+"""Clients that get a message before other tasks of the loop run: about 5 ms."""
 
 
 class Answering(Protocol):
@@ -111,6 +114,7 @@ class Node:
         self._offers: dict[str, _Offer] = {}
         self._generations: dict[str, int] = {}
         self._everything = 0
+        self._telling = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._kept: set[asyncio.Task[Any]] = set()
         self._is_empty = asyncio.Event()
@@ -166,12 +170,18 @@ class Node:
             if not self._clients:
                 self._is_empty.set()
 
-    def tell(self, channel: str, payload: object, *, but: Client | None = None) -> None:
-        """Writes a message without a position to every client of this node that hears the channel, except one."""
+    async def tell(self, channel: str, payload: object, *, but: Client | None = None) -> None:
+        """Writes a message without a position to every client of this node that hears the channel, except one.
+
+        Messages go out one after the other, so that each client gets them in the order of the calls.
+        """
         frame = self._encode(payload)
-        for client in self._audience.of(channel):
-            if client is not but and client.session.hears(channel):
-                client.perform(client.session.said(frame))
+        async with self._telling:
+            for number, client in enumerate(self._audience.of(channel), 1):
+                if client is not but and client.session.hears(channel):
+                    client.perform(client.session.said(frame))
+                if number % _MAX_AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
     def hear(self, channel: str, client: Client) -> None:
         """Tells the client of changes of this channel from now on."""
@@ -298,15 +308,44 @@ class Node:
             page.add_done_callback(partial(self._offer, stream))
 
     def _offer(self, stream: str, task: asyncio.Task[EncodedPage]) -> None:
-        offer = self._offers.pop(stream)
         page = None if task.cancelled() or task.exception() is not None else task.result()
+        audience = self._audience.of(stream)
+        if len(audience) > _MAX_AT_ONCE:
+            self.keep(asyncio.create_task(self._offer_in_parts(stream, page, audience)))
+        else:
+            takers = 0
+            try:
+                takers = self._give(stream, page, audience)
+            finally:
+                self._end_offer(stream, takers)
+
+    async def _offer_in_parts(
+        self, stream: str, page: EncodedPage | None, audience: Sequence[Client]
+    ) -> None:
         takers = 0
-        for client in self._audience.of(stream):
-            if page is not None and client.take(stream, offer.after, page):
+        try:
+            for start in range(0, len(audience), _MAX_AT_ONCE):
+                takers += self._give(stream, page, audience[start : start + _MAX_AT_ONCE])
+                await asyncio.sleep(0)
+        except Exception:  # noqa: BLE001 - the stream has to go on
+            # A cancellation is the end of the node.
+            _log.exception("a page did not reach all clients")
+        self._end_offer(stream, takers)
+
+    def _give(self, stream: str, page: EncodedPage | None, clients: Sequence[Client]) -> int:
+        """Gives a page to clients; returns how many took it."""
+        after = self._offers[stream].after
+        takers = 0
+        for client in clients:
+            if page is not None and client.take(stream, after, page):
                 takers += 1
             else:
                 # It is elsewhere in the stream, or busy, or has no room: it asks for its own page.
                 client.perform(client.session.changed((stream,)))
+        return takers
+
+    def _end_offer(self, stream: str, takers: int) -> None:
+        offer = self._offers.pop(stream)
         if not takers:
             self._tails.pop(stream, None)
         if offer.is_again:
@@ -317,8 +356,10 @@ class Node:
         prune_at = loop.time() + _PRUNE_EVERY
         while True:
             await asyncio.sleep(_TICK)
-            for client in list(self._clients):
+            for number, client in enumerate(list(self._clients), 1):
                 client.tick(loop.time())
+                if number % _MAX_AT_ONCE == 0:
+                    await asyncio.sleep(0)
             if loop.time() >= prune_at:
                 prune_at = loop.time() + _PRUNE_EVERY
                 try:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 from collections.abc import Callable
 from types import FrameType
 
+import pytest
+
 from benchmarks.fan_out import Crowd
+from reactive_ws.server.node import node
 
 CEILING = 7
 """Calls for one client: the client takes the page, the session, its place in the stream, the frame, the shell, and the socket's `send`."""
@@ -53,3 +57,28 @@ def test_a_message_costs_nothing_for_the_clients_that_do_not_hear_it() -> None:
     few, many = (counted(size, is_apart=True) for size in (5, 100))
     # A turn of the loop more or less is chance.
     assert many <= few + 10
+
+
+@pytest.mark.parametrize("most", [7, 1_000])
+def test_other_tasks_run_between_parts_of_a_message_to_many_and_each_client_gets_it_in_order(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node, "_MAX_AT_ONCE", most)
+    crowd = Crowd(50, has_clock=False)
+    longest = seen = 0
+
+    async def watch() -> None:
+        nonlocal longest, seen
+        while True:
+            heard = sum(crowd.heard)
+            longest, seen = max(longest, heard - seen), heard
+            await asyncio.sleep(0)
+
+    crowd.tell(1)  # From here on the server has a page to offer.
+    seen = sum(crowd.heard)
+    watching = crowd._loop.create_task(watch())
+    crowd.tell(5)
+    watching.cancel()
+    assert crowd.heard == [6] * 50
+    assert longest == min(most, 50)
+    crowd.close()
