@@ -64,7 +64,8 @@ CROWDED = {
     "stores": 11,
     "stores.demo": 14,
 }
-"""Packages with more than ten modules: one for each command, one for each part of the demo, twelve of the server half, and three of eleven."""
+"""Packages with more than ten modules. `commands` has one for each command, `stores.demo` one for each part of the demo.
+`server` has one for each thing that a program declares or a command passes; its face lists the twelve. Three have eleven."""
 
 
 def test_a_long_module_says_why_it_is_one(tree: Tree) -> None:

@@ -430,3 +430,26 @@ def test_a_chain_that_the_database_refuses_fails_alone(postgres: Postgres) -> No
             assert set(await log.heads("*")) == {"s"}
 
     asyncio.run(check())
+
+
+def test_a_full_disk_fails_the_command_and_it_comes_again(postgres: Postgres) -> None:
+    """The database reports its error 53100 in the middle of the statement, after an entry was written."""
+    proposal = Proposal(CommandKey("", "c", "1"), Batch({"s": [b"x"]}))
+
+    async def check() -> None:
+        async with opened(postgres.dsn()) as log:
+            await log._fetch(
+                "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                "RAISE EXCEPTION 'could not extend file: No space left' USING ERRCODE = '53100'; END $$"
+            )
+            await log._fetch(
+                "CREATE TRIGGER no_room AFTER INSERT ON rws_entries EXECUTE FUNCTION full_disk()"
+            )
+            with pytest.raises(LogUnavailable, match="No space left"):
+                await log.append([proposal])
+            assert (await log.read("s", None)).head.seq == 0
+            await log._fetch("DROP TRIGGER no_room ON rws_entries")
+            [outcome] = (await log.append([proposal])).outcomes
+            assert outcome.positions["s"].seq == 1
+
+    asyncio.run(check())
