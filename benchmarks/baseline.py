@@ -55,6 +55,7 @@ _ACTS: dict[str, Callable[[], Act]] = {
     "a write that 100 observers see": lambda: cases.write_to_observers(100),
     "a write past 100 selectors": lambda: cases.write_past_selectors(100),
     "a write of one of 1 000 observed keys": lambda: cases.upsert_observed_key(1_000),
+    "a row that moves in a view of 1 000": lambda: cases.move_in_view(1_000),
     "a new key": lambda: cases.upsert_new_key(1_000),
     "a batch of two stores": lambda: cases.batch_of_many(2),
     "a write below a chain of 50 derived values": lambda: cases.chain_of_derived(50),

@@ -12,7 +12,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 import attrs
@@ -24,6 +24,7 @@ from reactive_ws.dialects import V1, Opening
 from reactive_ws.outbox import OutboxOptions
 from reactive_ws.stores.app import Application
 from reactive_ws.stores.wire import SessionCreated, agent_chat
+from reactive_ws.views import view
 from reactive_ws.wire import JsonCodec
 
 __all__ = ["CASES", "Act", "Case", "Make", "Order", "cost", "fill_while_keys_are_observed"]
@@ -102,6 +103,15 @@ def upsert_observed_key(size: int) -> Act:
     for key in range(size):
         store.select(key).subscribe(nothing)
     return lambda: store.upsert(size // 2, Item(0, new()))
+
+
+def move_in_view(size: int) -> Act:
+    store = items(size)
+    it = view(store).where(lambda item: item.value >= 0).sorted_by(lambda item: item.value)
+    it.select().subscribe(nothing)
+    # Away from the ends, and beyond the leaf that the row is in.
+    values = cycle((size * 3 // 4, size // 4))
+    return lambda: store.upsert(size // 2, Item(size // 2, next(values)))
 
 
 def upsert_new_key(size: int) -> Act:

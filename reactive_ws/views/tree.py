@@ -136,33 +136,40 @@ def changed(root: Any, name: tuple[Any, Any], row: Any, more: int) -> Any:
     at = bisect_left(keys, key)
     is_there = False
     if at < len(keys) and not key < keys[at]:
-        if rows[at][1] != place:
+        if rows[at][1] == place:
+            is_there = True
+        else:
             at = bisect_left(rows, name, at, bisect_right(keys, key, at))
-        is_there = at < len(rows) and rows[at][1] == place
+            is_there = at < len(rows) and rows[at][1] == place
     if is_there is (more > 0):
         raise LookupError("a row is not where its sort key says")
     rows = rows.copy()
+    is_last = False
     if not more:
         rows[at] = row
-        child: Any = (keys, rows)
+    else:
+        keys = keys.copy()
+        if more > 0:
+            keys.insert(at, key)
+            rows.insert(at, row)
+            if len(rows) > _MOST_ROWS:
+                return _fitted(path, rows)
+            is_last = rows[-1] is row
+        else:
+            del keys[at], rows[at]
+            if len(rows) < _FEW_ROWS:
+                return _fitted(path, rows)
+            is_last = at == len(rows)
+    child: Any = (keys, rows)
+    if not is_last:
+        # The nodes above keep their sort keys and last rows.
         while path:
             node, at = path.pop()
             children, keys, lasts, size, _ = node
             children = children.copy()
             children[at] = child
-            child = [children, keys, lasts, size, None]
+            child = [children, keys, lasts, size + more, None]
         return child
-    keys = keys.copy()
-    if more > 0:
-        keys.insert(at, key)
-        rows.insert(at, row)
-        if len(rows) > _MOST_ROWS:
-            return _fitted(path, rows)
-    else:
-        del keys[at], rows[at]
-        if len(rows) < _FEW_ROWS:
-            return _fitted(path, rows)
-    child = (keys, rows)
     last = rows[-1]
     while path:
         node, at = path.pop()
