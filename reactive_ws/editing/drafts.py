@@ -305,6 +305,13 @@ class _RecordDraft:
             _refuse_computed(kind, name)
         self._values_[name] = value
 
+    def __delattr__(self, name: str) -> None:
+        self._session_.check()
+        kind = _kind_of(self._original_)
+        raise AttributeError(
+            f"a field of {kind.__name__} cannot be deleted; assign {name!r} another value"
+        )
+
     def _finish_(self) -> Any:
         changes: dict[str, Any] = {}
         for name, value in self._values_.items():

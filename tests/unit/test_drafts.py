@@ -457,3 +457,16 @@ def test_a_part_that_is_not_there_changes_nothing_and_the_doors_refuse() -> None
     with pytest.raises(UsageError, match="of part\\(\\) is a"):
         part(store, "a", "b")  # type: ignore[arg-type]
     assert store.domain.number == 0
+
+
+def test_a_field_of_a_record_cannot_be_deleted_and_the_error_names_the_record() -> None:
+    def recipe(draft: Any) -> None:
+        del draft.city
+
+    with pytest.raises(AttributeError, match="a field of City cannot be deleted; assign 'city'"):
+        produce(City("Oslo"), recipe)
+
+
+@attrs.frozen
+class City:
+    city: str
