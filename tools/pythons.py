@@ -25,6 +25,15 @@ assert sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py
 print(platform.python_version())
 """
 SUITE = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {archive} sid main\n"
+ARCHIVES = (
+    "apt-get",
+    "indextargets",
+    "--format",
+    "$(SITE)",
+    "Created-By: Packages",
+    "Origin: Debian",
+)
+"""Prints where this machine gets its own Debian packages from, a line for each list of packages."""
 PATIENCE = 180.0
 """Seconds that each of the two calls of the archive may take."""
 README = "tests/integration/test_readme.py"
@@ -133,7 +142,10 @@ def _unpack(version: str, place: Path) -> Python:
         folder.mkdir(parents=True)
     # An empty list of installed packages, so that everything down to the C library is fetched.
     (state / "status").write_text("")
-    (place / "sources.list").write_text(SUITE)
+    archives = run(*ARCHIVES).split()
+    if not archives:
+        raise NotHad("apt names no archive of Debian")
+    (place / "sources.list").write_text(SUITE.format(archive=archives[0]))
     options = {
         "Dir::Etc::sourcelist": place / "sources.list",
         "Dir::Etc::sourceparts": "/dev/null",
