@@ -205,10 +205,14 @@ class _Connection(picows_connection.ClientConnection):
         return super()
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
-        # `frame.msg_type` makes a member of an enum, which costs more than the text; `int` of it costs as much again. picows
-        # itself refuses a frame that is larger than a message may be.
+        # `frame.msg_type` makes a member of an enum, which costs more than the text; `int` of it costs as much again.
         kind = frame.msg_type
-        if kind is _TEXT_TYPE and frame.fin and not (self._kind or frame.rsv1):
+        if (
+            kind is _TEXT_TYPE
+            and frame.fin
+            and not (self._kind or frame.rsv1)
+            and frame.payload_size <= self._most
+        ):
             try:
                 text = frame.get_payload_as_utf8_text()
             except UnicodeDecodeError as error:

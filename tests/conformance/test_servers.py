@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from reactive_ws.server import Context, Server
+from reactive_ws.server.logs import CommandKey, Outcome
 from reactive_ws.server.session import ServerSession
 from reactive_ws.testing import SERVER_RULES, Unfit, check_server
 from reactive_ws.wire import Guarantee, Position, protocol_v1
@@ -99,14 +100,12 @@ class DiesOfNonsense(ServerSession):
 class TakesAll(ServerSession):
     """Acknowledges what it does not know."""
 
-    def _run(self, envelope: Any) -> Any:
+    def _queue_command(self, envelope: Any) -> Any:
         if envelope.type not in self._registry:
             yield from ()
-            from reactive_ws.server.logs import Outcome
-
             self._acknowledge({envelope.id: Outcome(True)})
             return
-        yield from super()._run(envelope)
+        yield from super()._queue_command(envelope)
 
 
 class WrongIds(ServerSession):
@@ -119,13 +118,12 @@ class WrongIds(ServerSession):
 class NoMemory(ServerSession):
     """Runs a resent command again."""
 
-    def _run(self, envelope: Any) -> Any:
-        work = super()._run(envelope)
-        try:
-            answer = yield attrs.evolve(next(work), key=None)
-            work.send(answer)
-        except StopIteration:
-            return
+    def _command_of(self, envelope: Any) -> Any:
+        return attrs.evolve(super()._command_of(envelope), key=None)
+
+    def _write_result(self, run: Any, result: Any) -> None:
+        key = CommandKey("", "", run.envelope.id)
+        super()._write_result(attrs.evolve(run, key=key), result)
 
 
 class IdsAlone(ServerSession):
@@ -138,6 +136,9 @@ class IdsAlone(ServerSession):
 
 class Skips(ServerSession):
     """Leaves every third entry out."""
+
+    def offered(self, *_: Any) -> None:
+        """Asks for a page of its own."""
 
     def _write_page(self, stream: str, page: Any) -> None:
         entries = [one for one in page.entries or () if one.position.seq % 3]

@@ -346,7 +346,7 @@ def without_positions(patch: pytest.MonkeyPatch) -> None:
     """Rules 2 and 4: an acknowledgement alone ends a command."""
     acknowledged = facts.Rules.acknowledged
 
-    def plant(self: Any, now: Any, identity: str, _positions: Any) -> Any:
+    def plant(self: Any, now: Any, identity: str, _positions: Any, **_: Any) -> Any:
         return acknowledged(self, now, identity, {})
 
     patch.setattr(facts.Rules, "acknowledged", plant)

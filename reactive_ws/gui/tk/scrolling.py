@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from ..rows import End
 from .loop import TkLoop
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     import tkinter as tk
 
 __all__ = ["FollowEnd"]
+
+_HOOKED: WeakValueDictionary[str, FollowEnd] = WeakValueDictionary()
+"""What follows by each command of Tk. UI thread."""
 
 
 class FollowEnd:
@@ -37,8 +41,6 @@ class FollowEnd:
         self._size: object = None
         self._top: tuple[float, ...] = (0.0,)
         self._is_moving = False
-        self._is_passing_on = False
-        self._own = ""
         self._next = ""
         self.end = End(ui.domain, self._go)
         self._hook()
@@ -50,11 +52,16 @@ class FollowEnd:
     def _hook(self) -> None:
         """Puts itself before the scrollbar that the program may have connected meanwhile."""
         now = str(self._widget.cget("yscrollcommand"))
-        if self._own and now == self._own:
-            return
+        # Another one that follows the same widget may stand before this one. Two that put themselves before each other would
+        # call each other without end.
+        before = now
+        while (other := _HOOKED.get(before)) is not None:
+            if other is self:
+                return
+            before = other._next
         self._next = now
         self._widget.configure(yscrollcommand=self._moved)
-        self._own = str(self._widget.cget("yscrollcommand"))
+        _HOOKED[str(self._widget.cget("yscrollcommand"))] = self
 
     def changed(self) -> None:
         """Follows the end after the program has changed the contents."""
@@ -70,13 +77,8 @@ class FollowEnd:
             self._widget.yview_moveto(1.0)
 
     def _moved(self, first: str, last: str) -> None:
-        # Two that put themselves before each other would call each other without end.
-        if self._next and not self._is_passing_on:
-            self._is_passing_on = True
-            try:
-                self._widget.tk.call(*self._widget.tk.splitlist(self._next), first, last)
-            finally:
-                self._is_passing_on = False
+        if self._next:
+            self._widget.tk.call(*self._widget.tk.splitlist(self._next), first, last)
         top, bottom, size = self._top_of(float(first)), float(last), self._measure()
         has_grown, self._size = size != self._size, size
         was, self._top = self._top, top
