@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["FollowEnd"]
 
 _HOOKED: WeakValueDictionary[str, FollowEnd] = WeakValueDictionary()
-"""What follows by each command of Tk. UI thread."""
+"""The one that follows, by the name of its command in Tk. UI thread."""
 
 
 class FollowEnd:
