@@ -146,7 +146,7 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
 
     _keeps_order = True
     """For `shallow`: a change of the order is a change."""
-    _still_none: tuple[K, ...] = ()
+    _as_before: tuple[K, ...] = ()
     """The touched keys that read as before: an entity that is None came or went, or a key has another place."""
     _is_triggered = False
     """Whether the touched keys are those that a program named, because their entities changed inside."""
@@ -227,10 +227,10 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
 
     def changed_keys(self) -> tuple[K, ...]:
         """Returns the touched keys that read differently than before."""
-        if not self._still_none:
+        if not self._as_before:
             return self._touched
-        still_none = set(self._still_none)
-        return tuple(key for key in self._touched if key not in still_none)
+        as_before = set(self._as_before)
+        return tuple(key for key in self._touched if key not in as_before)
 
     # --- changes: each returns a new mapping whose `_touched` names the changed keys --------------------------------
 
@@ -340,7 +340,7 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
         made._keys = self._keys
         made._touched = tuple(dict.fromkeys((*self._touched, *named)))
         made._earlier = None
-        made._still_none = tuple(key for key in self._still_none if key not in named)
+        made._as_before = tuple(key for key in self._as_before if key not in named)
         return made
 
     def since(
@@ -391,27 +391,27 @@ class Entities(Mapping[K, V_co], Generic[K, V_co]):
     ) -> Entities[K, V_co]:
         """Returns this mapping with the keys noted that read as before: those of an entity that is None, and those in `moved`."""
         values, before = self._values, older._values
-        still_none: list[K] = [*moved]
+        as_before: list[K] = [*moved]
         # A loop and not a generator, which costs a call for each item.
         for key in self._touched:
             if values.get(key) is None and before.get(key) is None:
-                still_none.append(key)  # noqa: PERF401 - a comprehension is a call, too
-        return _noting(self, tuple(still_none)) if still_none else self
+                as_before.append(key)  # noqa: PERF401 - a comprehension is a call, too
+        return _noting(self, tuple(as_before)) if as_before else self
 
 
 def _between(low: Rank, high: Rank) -> Rank:
     return Fraction(low + high) / 2
 
 
-class _StillNone(Entities[K, V_co]):
+class _AsBefore(Entities[K, V_co]):
     """A mapping with touched keys that read as before. A class of its own, so that the others pay nothing for it."""
 
-    __slots__ = ("_still_none",)
+    __slots__ = ("_as_before",)
 
-    _still_none: tuple[K, ...]
+    _as_before: tuple[K, ...]
 
 
-class _Triggered(_StillNone[K, V_co]):
+class _Triggered(_AsBefore[K, V_co]):
     """A mapping whose observers are called although the entities are the objects that they were."""
 
     __slots__ = ()
@@ -438,11 +438,11 @@ def _moving(values: Map[K, V], keys: _Keys[K], key: K) -> Entities[K, V]:
     return _noting(_made(values, keys, (key,)), (key,))
 
 
-def _noting(entities: Entities[K, V], still_none: tuple[K, ...]) -> Entities[K, V]:
-    made: _StillNone[K, V] = _StillNone.__new__(_StillNone)  # pyright: ignore[reportUnknownVariableType]
+def _noting(entities: Entities[K, V], as_before: tuple[K, ...]) -> Entities[K, V]:
+    made: _AsBefore[K, V] = _AsBefore.__new__(_AsBefore)  # pyright: ignore[reportUnknownVariableType]
     made._values = entities._values
     made._keys = entities._keys
     made._touched = entities._touched
     made._earlier = entities._earlier
-    made._still_none = still_none
+    made._as_before = as_before
     return made

@@ -38,7 +38,7 @@ class KeyChanges(Generic[K]):
         added: list[K] = []
         updated: list[K] = []
         removed: list[K] = []
-        as_before = set(new._still_none)
+        as_before = set(new._as_before)
         for key in new._touched:
             if key not in new:
                 if key in old:

@@ -641,7 +641,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
     def _notify(self, value: Entities[K, V]) -> None:
         touched = value._touched
-        if len(touched) == 1 and not (self._nodes or self._slots or value._still_none):
+        if len(touched) == 1 and not (self._nodes or self._slots or value._as_before):
             key = touched[0]
             source = self._keys.find(key) if self._keys.observed else None
             if source is not None:
