@@ -48,6 +48,7 @@ __all__ = [
     "Hangup",
     "Leaving",
     "Limit",
+    "Marked",
     "Notice",
     "Opening",
     "Probe",
@@ -295,6 +296,17 @@ class Leaving:
 
 
 @attrs.frozen
+class Marked:
+    """The server named each stream of the subscriptions that is older than this mark.
+
+    Attributes:
+        mark: The newest mark of the server.
+    """
+
+    mark: str
+
+
+@attrs.frozen
 class Fault:
     """One bad element of a frame; its neighbours are delivered.
 
@@ -349,6 +361,7 @@ Event: TypeAlias = (
     | Alive
     | TokenWanted
     | Leaving
+    | Marked
     | Fault
     | Notice
     | Hangup

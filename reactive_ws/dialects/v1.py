@@ -65,6 +65,7 @@ from .session import (
     Hangup,
     Leaving,
     Limit,
+    Marked,
     Notice,
     Opening,
     Probe,
@@ -478,8 +479,9 @@ class V1Session:
         if self._phase is not _Phase.RESUMING:
             # The server could not go on with these streams, or began others.
             return Step(events=(Control(message), *_followed(it.streams)))
-        events: list[Event] = [*self._marked(it.mark), Control(message), *_followed(it.streams)]
+        events: list[Event] = [Control(message), *_followed(it.streams)]
         events += (Ended(name, refusal.code) for name, refusal in it.refused.items())
+        events += self._marked(it.mark)
         for name, stream in it.streams.items():
             self._unanswered.pop(name, None)
             self._is_recovered = self._is_recovered and (stream.recovered or stream.new is True)
@@ -610,16 +612,16 @@ class V1Session:
         return Step((self._frame(Pong(), message.id),), (Alive(), Control(message)))
 
     def _ponged(self, message: Envelope[Pong]) -> Step:
-        notices = self._marked(message.payload.mark)
-        return Step(events=(*notices, Alive(message.id, is_answer=True), Control(message)))
+        marked = self._marked(message.payload.mark)
+        return Step(events=(*marked, Alive(message.id, is_answer=True), Control(message)))
 
     def _marked(self, mark: str | None) -> tuple[Event, ...]:
-        """Keeps a mark of the server; returns what there is to report."""
+        """Keeps a mark of the server; returns what there is to say of it."""
         if mark is None:
             return ()
         if len(mark) <= MAX_EPOCH_LENGTH:
             self.memory = {**self.memory, "mark": mark}
-            return ()
+            return (Marked(mark),)
         if self._has_long_mark:
             return ()
         self._has_long_mark = True

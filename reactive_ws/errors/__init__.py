@@ -28,6 +28,7 @@ ReactiveWSError
 ├── MessageError                one message; the connection stays open
 │   ├── MessageRejected         a frame that is not a valid message of its type
 │   ├── MessagesMissing         a gap in an ordered stream, or new numbers in it
+│   ├── PositionsDropped        more new streams than the service keeps positions of
 │   ├── UnknownType             a payload class that no registry knows
 │   ├── MessageTooBig           larger than the server accepts
 │   ├── StateTooBig             the state of a stream is larger than its replica takes
@@ -110,6 +111,7 @@ if TYPE_CHECKING:
         MessageRejected,
         MessagesMissing,
         MessageTooBig,
+        PositionsDropped,
         RequestFailed,
         RequestTimeout,
         StateTooBig,
@@ -146,6 +148,7 @@ __all__ = [
     "MessageTooBig",
     "MessagesMissing",
     "OutboxFull",
+    "PositionsDropped",
     "ProxyRefused",
     "ReactiveWSError",
     "RedirectRefused",
@@ -187,6 +190,7 @@ _LATER = {
     "MessageTooBig": "message",
     "MessagesMissing": "message",
     "OutboxFull": "delivery",
+    "PositionsDropped": "message",
     "ProxyRefused": "connection",
     "RedirectRefused": "connection",
     "Refused": "handler",

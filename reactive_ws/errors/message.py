@@ -13,6 +13,7 @@ __all__ = [
     "MessageRejected",
     "MessageTooBig",
     "MessagesMissing",
+    "PositionsDropped",
     "RequestFailed",
     "RequestTimeout",
     "StateTooBig",
@@ -75,6 +76,25 @@ class MessagesMissing(MessageError):
                 f"messages after the old number {last} may be missing"
             )
         return f"stream {self.stream!r} went on at {self.got} where {self.expected} was expected"
+
+
+@attrs.define(eq=False, slots=False)
+class PositionsDropped(MessageError):
+    """More streams began since the server's last two marks than the service keeps positions of. It drops the longest unused.
+
+    Attributes:
+        streams: Names of the streams whose positions were dropped.
+    """
+
+    streams: tuple[str, ...]
+
+    def __str__(self) -> str:
+        others = f" and {len(self.streams) - 1} more" if len(self.streams) > 1 else ""
+        return (
+            f"too many new streams: the position of {self.streams[0]!r}{others} was dropped. After the next reconnect the "
+            "server may send all entries of such a stream again; unsubscribe from channels that the program does not need, "
+            "or forget streams that ended"
+        )
 
 
 @attrs.define(eq=False, slots=False)

@@ -9,15 +9,21 @@
     `more`              held until the last message of the entry is there; then all of them in order
     no `seq`            dropped when its id is one of the last 1 024, if the server's ids are unique
 
+Of more streams than it keeps it drops the longest unused position. It keeps those of streams that it first saw since the last
+two marks: one of these may have begun behind the newest mark, and the server would replay it from its first entry.
+
 Before a new connection has caught up, what is missing is on its way, so no gap is given up then.
 
 It reads no clock, sends no `sync` and calls no handler: `accept`, `tick` and the others return what to deliver, and
 `take_gaps` says which streams need a snapshot. Its owner is the service's loop.
+
+The module is long because each of these rules reads and moves the same cursors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import attrs
@@ -34,7 +40,9 @@ _MAX_HELD_SIZE = 16 * 2**20
 _MAX_WAIT = 2.0
 _MAX_IDS = 1024
 _MAX_STREAMS = 10_000
-"""Streams whose positions are kept; the one that was quiet for the longest time is forgotten."""
+"""Streams whose positions are kept."""
+_MARKS_APART = 2
+"""Marks after which a stream is older than the newest one: the server makes a mark when it has written the one before it."""
 _MAX_RESTING = 1_000
 """Streams that were let go whose positions are kept for what is on its way."""
 _MAX_SEQ = 2**53 - 1
@@ -62,14 +70,18 @@ class Gap:
 
 
 class _Cursor:
-    """Where a stream is. `held` has what came too early, by `seq`, and `sizes` its characters; None stands for a rejected message."""
+    """Where a stream is. `held` has what came too early, by `seq`, and `sizes` its characters; None stands for a rejected message.
 
-    __slots__ = ("epoch", "held", "seq", "sizes", "stream", "until")
+    `since` is how many marks had come when the stream was seen first.
+    """
 
-    def __init__(self, stream: str, epoch: str, seq: int) -> None:
+    __slots__ = ("epoch", "held", "seq", "since", "sizes", "stream", "until")
+
+    def __init__(self, stream: str, epoch: str, seq: int, since: int) -> None:
         self.stream = stream
         self.epoch = epoch
         self.seq = seq
+        self.since = since
         self.held: dict[int, Envelope[Any] | None] = {}
         self.sizes: dict[int, int] = {}
         self.until = 0.0
@@ -78,20 +90,30 @@ class _Cursor:
 class Inbound:
     """The cursors of all streams, and the recent ids.
 
+    Args:
+        max_streams: Streams whose positions are kept.
+
     Attributes:
         duplicates: How many messages were dropped because they were seen before.
         gaps: How many gaps were given up on, new epochs included.
         entries: Messages of entries that are not complete.
         ids_are_unique: Whether two messages with the same id and type are the same message.
+        dropped: Streams whose position was dropped although the server may replay them from their first entry. The caller
+            takes them from here.
     """
 
     __reduce_ex__ = refuse_copy
 
-    def __init__(self) -> None:
+    def __init__(self, max_streams: int = _MAX_STREAMS) -> None:
         self.duplicates = 0
         self.gaps = 0
         self.entries = Entries()
         self.ids_are_unique = True
+        self.dropped: list[str] = []
+        self._max_streams = max_streams
+        # The newest mark of the server, and how many came.
+        self._mark: str | None = None
+        self._marks = 0
         self._cursors: dict[str, _Cursor] = {}
         self._moved: dict[str, _Cursor] = {}
         self._holding: dict[str, _Cursor] = {}
@@ -129,9 +151,15 @@ class Inbound:
             cursors.pop(name, None)
             cursors[name] = cursor
             positions[name] = Position(cursor.epoch, cursor.seq)
-        while len(cursors) > _MAX_STREAMS:
-            self.forget(next(iter(cursors)))
+        if len(cursors) > self._max_streams:
+            self._drop(len(cursors) - self._max_streams)
         return positions
+
+    def marked(self, mark: str) -> None:
+        """The server gave a mark: it named each stream that is older."""
+        if mark != self._mark:
+            self._mark = mark
+            self._marks += 1
 
     def forget(self, stream: str) -> None:
         """Forgets a stream: its next message begins it again."""
@@ -159,17 +187,19 @@ class Inbound:
     def adopt(self, positions: Mapping[str, Position]) -> Mapping[str, Position]:
         """Starts from stored positions, and returns those that a resume can name. Streams that are known keep theirs."""
         self._is_catching_up = True
-        if len(positions) > _MAX_STREAMS:
+        if len(positions) > self._max_streams:
             # The end has what moved last.
-            positions = dict(list(positions.items())[-_MAX_STREAMS:])
+            positions = dict(list(positions.items())[-self._max_streams :])
         if not all(has_place(name, it.epoch, it.seq) for name, it in positions.items()):
             positions = {
                 name: position
                 for name, position in positions.items()
                 if has_place(name, position.epoch, position.seq)
             }
+        # These streams began before this resume, so each later mark is newer.
+        since = self._marks - _MARKS_APART
         for name, position in positions.items():
-            self._cursors.setdefault(name, _Cursor(name, position.epoch, position.seq))
+            self._cursors.setdefault(name, _Cursor(name, position.epoch, position.seq, since))
         return positions
 
     def take_gaps(self) -> list[Gap]:
@@ -350,10 +380,25 @@ class Inbound:
             self.forget(stream)
             return
         before = self._cursors.get(stream)
+        since = self._marks
         if before is not None:
             self._empty(before)
+            if before.epoch == epoch:
+                since = before.since
         self._resting.pop(stream, None)
-        self._cursors[stream] = self._moved[stream] = _Cursor(stream, epoch, seq)
+        self._cursors[stream] = self._moved[stream] = _Cursor(stream, epoch, seq, since)
+
+    def _drop(self, count: int) -> None:
+        """Drops the longest unused positions, first those of streams that are older than the newest mark."""
+        # Without a mark the server replays no stream from its first entry.
+        before = self._marks - _MARKS_APART if self._marks else 0
+        old = (name for name, cursor in self._cursors.items() if cursor.since <= before)
+        for name in list(islice(old, count)):
+            self.forget(name)
+            count -= 1
+        for name in list(islice(self._cursors, count)):
+            self.forget(name)
+            self.dropped.append(name)
 
     def _pop(self, cursor: _Cursor, seq: int) -> Envelope[Any] | None:
         """Takes a message out of what a stream holds."""

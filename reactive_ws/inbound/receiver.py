@@ -32,6 +32,7 @@ from ..dialects import (
     Fault,
     Following,
     Frame,
+    Marked,
     Notice,
     Refused,
     Request,
@@ -41,7 +42,7 @@ from ..dialects import (
     Step,
 )
 from ..engine import Domain, OpenBatch, Tracer, active_batch, batch, refuse_copy
-from ..errors import MessageRejected, MessagesMissing, RequestFailed
+from ..errors import MessageRejected, MessagesMissing, PositionsDropped, RequestFailed
 from ..outbox import Outbox
 from ..state import EventSource, EventStream, Map, Store
 from ..wire import Envelope, Position
@@ -542,6 +543,9 @@ class Receiver:
     def _fault(self, event: Any, now: float) -> None:
         self._rejected(event.error, now)
 
+    def _marked(self, event: Marked, _now: float) -> None:
+        self.inbound.marked(event.mark)
+
     def _notice(self, event: Notice, _now: float) -> None:
         self._report(event.kind, event.error, is_retryable=event.is_retryable)
 
@@ -554,6 +558,7 @@ class Receiver:
         Following: _following,
         Ended: _ended,
         Request: _request,
+        Marked: _marked,
         Notice: _notice,
     }
 
@@ -569,6 +574,11 @@ class Receiver:
                 if name in known:
                     known = known.delete(name)
             self.positions.set(known)
+            if self.inbound.dropped:
+                dropped = tuple(self.inbound.dropped)
+                self.inbound.dropped.clear()
+                error = PositionsDropped(dropped)
+                self._report(ErrorKind.PROTOCOL, error, is_retryable=False)
 
     def is_in_burst(self) -> bool:
         """Whether the caller's open batch is that of the burst: a handler runs. Any thread."""

@@ -781,8 +781,9 @@ class WebSocketService:
     def forget(self, *streams: str) -> None:
         """Forgets the positions of these streams, such as those of sessions that are over. Any thread.
 
-        The service no longer resumes them; a message of such a stream begins it again. Of more than 10 000 streams the
-        service itself forgets the one that was quiet for the longest time.
+        The service no longer resumes them; a message of such a stream begins it again. A server may replay a stream that
+        began a moment ago. Of more than 10 000 streams the service itself forgets the one that was quiet for the longest
+        time. It keeps those that are new since the server's last two marks.
         """
         self._runtime.forget(streams)
 

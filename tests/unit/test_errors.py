@@ -33,6 +33,7 @@ EXAMPLES: dict[str, errors.ReactiveWSError] = {
         errors.MessageRejected("no id", type="message.send", stream="s", epoch="e", seq=3, id="m1"),
         errors.MessagesMissing("app", 3, 7, epoch="e"),
         errors.MessagesMissing("app", 3, 1, is_new_epoch=True, epoch="e"),
+        errors.PositionsDropped(("s/1", "s/2")),
         errors.UnknownType("Todo"),
         errors.MessageTooBig(2_000_000, 1_048_576),
         errors.StateTooBig("todos", 90_000_000, 67_108_864),

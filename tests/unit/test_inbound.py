@@ -222,6 +222,68 @@ def test_of_more_than_ten_thousand_streams_the_quietest_is_forgotten() -> None:
     assert inbound.take_forgotten() == []
 
 
+def numbered(stream: str, seq: int = 1) -> Envelope[Any]:
+    return Envelope("t", None, stream=stream, epoch="e", seq=seq)
+
+
+def hear(inbound: Inbound, *streams: str) -> list[str]:
+    """Takes the first entry of each stream; returns the streams that were dropped."""
+    for stream in streams:
+        inbound.accept(numbered(stream), 0.0)
+    inbound.take_moved()
+    return inbound.take_forgotten()
+
+
+def test_a_stream_that_was_seen_since_the_last_two_marks_is_kept() -> None:
+    inbound = Inbound(max_streams=3)
+    inbound.marked("m1")
+    hear(inbound, "a", "b")
+    inbound.marked("m2")
+    # The same mark again says nothing new.
+    inbound.marked("m2")
+    assert hear(inbound, "c") == []
+    inbound.marked("m3")
+    # `a` and `b` were seen before the last two marks, and `c` was not. `b` was used least.
+    inbound.accept(numbered("a", 2), 0.0)
+    inbound.take_moved()
+    assert hear(inbound, "d") == ["b"]
+    assert hear(inbound, "e") == ["a"]
+    assert inbound.dropped == []
+
+
+def test_more_new_streams_than_positions_are_reported() -> None:
+    inbound = Inbound(max_streams=2)
+    inbound.marked("m1")
+    assert hear(inbound, "a", "b", "c", "d") == ["a", "b"]
+    assert inbound.dropped == ["a", "b"]
+    assert inbound.adopt({"c": Position("e", 1), "d": Position("e", 1)})
+
+
+def test_positions_of_a_file_are_older_than_any_mark() -> None:
+    inbound = Inbound(max_streams=2)
+    inbound.adopt({"a": Position("e", 1), "b": Position("e", 1)})
+    inbound.marked("m1")
+    assert hear(inbound, "c", "d") == ["a", "b"]
+    assert inbound.dropped == []
+
+
+def test_a_stream_is_new_again_when_its_numbers_begin_again() -> None:
+    inbound = Inbound(max_streams=2)
+    hear(inbound, "a", "b")
+    for mark in ("m1", "m2"):
+        inbound.marked(mark)
+    inbound.restarted("a", Position("f", 1))
+    inbound.accept(numbered("b", 2), 0.0)
+    assert hear(inbound, "c") == ["b"]
+    assert inbound.dropped == []
+
+
+def test_without_marks_the_longest_unused_position_goes() -> None:
+    inbound = Inbound(max_streams=2)
+    assert hear(inbound, "a", "b", "c") == ["a"]
+    assert inbound.dropped == []
+
+
 def test_a_stream_with_an_endless_name_has_no_position() -> None:
     inbound = Inbound()
     for name in ("x" * 201, "\u00e9" * 101):

@@ -918,6 +918,7 @@ class ServerSession:
     def _renew_mark(self) -> _Work:
         if self._mark is None:
             return
+        before = self._mark
         mark = yield MakeMark()
         unnamed: list[str] = []
         for channel in self._following.channels:
@@ -926,7 +927,9 @@ class ServerSession:
             self._begin(stream)
         # Streams that the changes named already, and of which no page was written yet.
         unnamed += self._following.unnamed()
-        self._next_mark = (mark, unnamed)
+        # When another mark was written meanwhile, this one may be older than a stream that the client saw before that.
+        if self._mark == before:
+            self._next_mark = (mark, unnamed)
 
     def _compare_heads(self) -> _Work:
         for channel in self._following.channels:

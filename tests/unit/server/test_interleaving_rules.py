@@ -10,7 +10,12 @@ from pathlib import Path
 TESTS = Path(__file__).parents[2]
 ROW = re.compile(r"^\| ([^|]+?) \| `([\w/]+\.py)::(\w+)` \|$")
 HEADS = {"| rule | planted bug |", "| --- | --- |"}
-FILES = ("property/test_session.py", "property/test_nodes.py", "conformance/test_logs.py")
+FILES = (
+    "property/test_session.py",
+    "property/test_positions.py",
+    "property/test_nodes.py",
+    "conformance/test_logs.py",
+)
 
 
 def rows() -> list[tuple[str, str]]:

@@ -38,6 +38,8 @@ from reactive_ws.server.session import (
 from reactive_ws.wire import JsonCodec, Position
 
 E5 = Position("e", 5)
+LATER = object()
+"""An answer that a test gives itself."""
 NOTE = '{"type":"note","id":"?","payload":{"streams":[]}}'
 
 
@@ -56,13 +58,14 @@ def asked(effects: Any) -> list[Any]:
 
 
 class Answers:
-    """Answers every question at once, from a table; what is said and asked is kept."""
+    """Answers every question at once, from a table, but those with `LATER`; what is said and asked is kept."""
 
     def __init__(self, one: ServerSession, **answers: Any) -> None:
         self.one = one
         self.said: list[dict[str, Any]] = []
         self.asked: list[Any] = []
         self.closed: Close | None = None
+        self.open: list[int] = []
         self.answers = {
             "Rights": {},
             "MakeMark": "m1",
@@ -86,7 +89,9 @@ class Answers:
                 answer = self.answers[type(effect.question).__name__]
                 if isinstance(answer, list):
                     answer = answer.pop(0)
-                if isinstance(answer, BaseException):
+                if answer is LATER:
+                    self.open.append(effect.number)
+                elif isinstance(answer, BaseException):
                     self.do(self.one.failed(effect.number, answer))
                 else:
                     self.do(self.one.answered(effect.number, answer))
@@ -361,6 +366,35 @@ def test_a_client_with_too_many_marked_streams_is_cut_off() -> None:
     answers.do(answers.one.took(has_room=False))
     answers.do(answers.one.changed(list(heads)))
     assert answers.closed == Close(1008, "more than 4 streams wait for this client", is_abort=True)
+
+
+def test_a_mark_is_made_after_the_one_before_it_was_written() -> None:
+    # A client drops positions of streams that it saw before its last two marks, so each of them is older than the last.
+    marks = [f"m{number}" for number in range(1, 9)]
+    answers = Answers(session(), MakeMark=marks, ReadPage=page("s/1", 1))
+    answers.hear("resume", {"subscriptions": ["s/*"]})
+
+    def pong() -> str:
+        answers.hear("ping")
+        (mark,) = [it["payload"]["mark"] for it in answers.said[-2:] if it["type"] == "pong"][-1:]
+        return str(mark)
+
+    # A stream begins and is not named, so that the next mark waits for it.
+    answers.do(answers.one.took(has_room=False))
+    answers.do(answers.one.changed({"s/1"}))
+    assert [pong(), pong()] == ["m1", "m1"]
+    # A mark is made, and the heads of the streams are read for a long time.
+    answers.answers["ReadHeads"] = LATER
+    assert pong() == "m1"
+    made = len([one for one in answers.asked if isinstance(one, MakeMark)])
+    answers.do(answers.one.took(has_room=True))
+    written = pong()
+    assert written == f"m{made - 1}"
+    answers.do(answers.one.answered(answers.open.pop(0), {}))
+    # The mark that was made before this pong is not the next one.
+    assert pong() == written
+    answers.do(answers.one.answered(answers.open.pop(0), {}))
+    assert pong() == f"m{made + 1}"
 
 
 def test_a_log_that_is_away_closes_a_resume_and_only_delays_pages() -> None:
