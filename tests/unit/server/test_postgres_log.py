@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import itertools
+import logging
 import types
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from functools import partial
@@ -29,7 +30,8 @@ from reactive_ws.errors import (
 from reactive_ws.server import Context, Server, SnapshotContext
 from reactive_ws.server.logs import Batch, CommandKey, Outcome, PostgresLog, Proposal
 from reactive_ws.server.logs.postgres.driver import Connection, driver
-from reactive_ws.server.logs.postgres.schema import STEPS
+from reactive_ws.server.logs.postgres.outage import Outage
+from reactive_ws.server.logs.postgres.schema import FORMAT, STEPS
 from reactive_ws.service import WebSocketService
 from reactive_ws.wire import Guarantee, JsonCodec, protocol_v1
 
@@ -214,6 +216,12 @@ def test_no_secret_of_the_url_is_in_a_repr_or_an_error() -> None:
     with pytest.raises(LogUnavailable) as raised:
         asyncio.run(log.open())
     assert "secret" not in f"{raised.value} {raised.value!r}"
+
+
+@pytest.mark.parametrize("password", ["se/cret", "se@x/cret", "se?cret", "12?x", "se#cret", "12/x"])
+def test_a_password_that_is_not_encoded_is_in_no_name(password: str) -> None:
+    name = PostgresLog(f"postgresql://me:{password}@127.0.0.1:1/x").name
+    assert name == "postgresql"
 
 
 def test_a_url_of_another_kind_is_refused() -> None:
@@ -412,6 +420,83 @@ def test_a_database_that_ends_connections_while_a_node_begins_to_listen_leaves_n
         gc.collect()
 
     asyncio.run(check())
+
+
+def test_a_database_that_takes_a_node_no_longer_is_one_error_and_one_line_when_it_is_back(
+    postgres: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    def lines() -> list[tuple[str, str]]:
+        return [
+            (it.levelname, it.getMessage())
+            for it in caplog.records
+            if it.name == "reactive_ws.server"
+        ]
+
+    async def check() -> None:
+        dsn = postgres.dsn().replace("postgres@", "postgres:secret@")
+        log = PostgresLog(dsn, look_interval=0.05)
+        await log.migrate()
+        await log.open()
+        try:
+            old = await log._fetch("UPDATE rws_about SET format = 99 RETURNING format")
+            assert len(old) == 1
+            assert log._listener is not None
+            await log._fetch("SELECT pg_terminate_backend($1)", log._listener.get_server_pid())
+            async with asyncio.timeout(30):
+                while not lines():
+                    await asyncio.sleep(0.01)
+            # It is tried some times more without a further line.
+            listeners = {log._listener}
+            async with asyncio.timeout(30):
+                while len(listeners) < 4:
+                    listeners.add(log._listener)
+                    await asyncio.sleep(0.01)
+            assert [level for level, _ in lines()] == ["ERROR"]
+            await log._fetch(f"UPDATE rws_about SET format = {FORMAT} RETURNING format")
+            async with asyncio.timeout(30):
+                while len(lines()) < 2:
+                    await asyncio.sleep(0.01)
+        finally:
+            await log.close()
+
+    with caplog.at_level(logging.INFO, "reactive_ws.server"):
+        asyncio.run(check())
+    (first, text), (last, back) = lines()
+    assert (first, last) == ("ERROR", "WARNING")
+    assert "format 99" in text
+    assert "install the newer version" in text
+    assert "works again after" in back
+    assert "secret" not in text + back
+
+
+def test_an_outage_is_one_line_of_each_kind_and_a_short_one_is_none(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = [0.0]
+    with caplog.at_level(logging.INFO, "reactive_ws.server"):
+        Outage("db", lambda: now[0]).ended()
+        outage = Outage("db", lambda: now[0])
+        for error in (
+            LogUnavailable("db", "refused"),
+            LogUnavailable("db", "it starts"),
+            LogUnusable("db", "the password is wrong"),
+            LogUnavailable("db", "refused"),
+            LogUnusable("db", "the password is wrong"),
+        ):
+            outage.failed(error)
+        now[0] = 12.0
+        outage.ended()
+    assert [(it.levelname, it.getMessage()) for it in caplog.records] == [
+        (
+            "WARNING",
+            "the log is tried until its database is back: log 'db' is not available: refused",
+        ),
+        (
+            "ERROR",
+            "the log is tried until its database is repaired: log 'db' cannot be used: the password is wrong",
+        ),
+        ("WARNING", "log 'db' works again after 12.0 s"),
+    ]
 
 
 def test_a_chain_that_the_database_refuses_fails_alone(postgres: Postgres) -> None:

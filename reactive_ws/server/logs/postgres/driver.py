@@ -105,6 +105,9 @@ def safe_name(dsn: str) -> str:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return "postgresql"
+    if "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        # A password that is not percent-encoded ends the host: what looks like one is a part of the password.
+        return "postgresql"
     return f"postgresql://{host}{f':{port}' if port else ''}{parts.path}"
 
 

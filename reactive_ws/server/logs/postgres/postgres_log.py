@@ -47,6 +47,7 @@ from .driver import (
     safe_name,
     translate,
 )
+from .outage import Outage
 from .schema import FORMAT, STEPS
 
 __all__ = ["PostgresLog"]
@@ -222,7 +223,7 @@ class PostgresLog:
             await connection.fetchval("SELECT rws_epoch($1)", self._system)
         if found != FORMAT:
             cure = "run `reactive-ws log migrate URL` once"
-            if found > FORMAT:
+            if found is not None and found > FORMAT:
                 cure = "install the newer version of reactive-ws that made them"
             raise LogUnusable(
                 self.name,
@@ -513,14 +514,17 @@ class PostgresLog:
         while True:
             await ended.wait()
             self._tell(None)
+            outage = Outage(self.name, asyncio.get_running_loop().time)
             for attempt in itertools.count():
                 try:
                     ended = await self._listen(asyncpg)
                     async with self._connection() as other:
                         await self._check(other)
                     break
-                except (LogUnavailable, LogUnusable):
-                    await asyncio.sleep(min(0.05 * 2**attempt, _LONGEST_PAUSE))
+                except LogError as error:
+                    outage.failed(error)
+                    await asyncio.sleep(min(0.05 * 2 ** min(attempt, 10), _LONGEST_PAUSE))
+            outage.ended()
             self._tell(None)
 
 
