@@ -22,6 +22,7 @@ from benchmarks import growth_cases as cases
 from benchmarks import one_message
 from benchmarks.operations import instructions
 from benchmarks.timing import Metric
+from reactive_ws import Domain, Store
 
 __all__ = ["PATH", "compare", "counted", "main", "ratios", "regressions", "write"]
 
@@ -50,8 +51,26 @@ def _messages_together() -> Act:
     return take
 
 
+class _Here:
+    """A home that is always where the caller is."""
+
+    def post(self, function: Callable[[], None], /) -> None:
+        function()
+
+    def is_current(self) -> bool:
+        return True
+
+
+def _write_at_home() -> Act:
+    store = Store(0, domain=Domain(home=_Here()))
+    store.select().subscribe(lambda _: None)
+    values = iter(range(1, 100))
+    return lambda: store.set(next(values))
+
+
 _ACTS: dict[str, Callable[[], Act]] = {
     "a write that one observer sees": lambda: cases.write_to_observers(1),
+    "a write at home that one observer sees": _write_at_home,
     "a write that 100 observers see": lambda: cases.write_to_observers(100),
     "a write past 100 selectors": lambda: cases.write_past_selectors(100),
     "a write of one of 1 000 observed keys": lambda: cases.upsert_observed_key(1_000),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
+from threading import get_ident
 from types import TracebackType
 from typing import Any
 
@@ -30,7 +31,7 @@ from reactive_ws.state.derived import derived
 from reactive_ws.state.snapshot import snapshot
 from reactive_ws.state.store import Store
 
-__all__ = ["EngineMachine", "HookedMachine"]
+__all__ = ["EngineMachine", "HomedMachine", "HookedMachine"]
 
 NAMES = ("a", "b", "c")
 Values = dict[str, int]
@@ -84,6 +85,7 @@ class Watcher:
     def see(self, value: Any) -> None:
         """Is called by the engine."""
         machine = self.machine
+        assert machine.is_here(), f"{self!r} was called away from home"
         assert self.is_live, f"{self!r} was called after dispose"
         assert not self.is_inside, f"{self!r} was called while it was being called"
         assert not machine.domain._lock._is_owned(), "an observer was called under the lock"  # type: ignore[attr-defined]
@@ -218,6 +220,10 @@ class EngineMachine(RuleBasedStateMachine):
             "fragile": self.fragile.select(),
             "above fragile": derived(self.fragile, lambda value: -value).select(),
         }
+
+    def is_here(self) -> bool:
+        """Whether observers may run where the caller is."""
+        return True
 
     # --- the model ----------------------------------------------------------------------------------------------------
 
@@ -398,3 +404,51 @@ class HookedMachine(EngineMachine):
     """The same with a commit hook."""
 
     is_hooked = True
+
+
+class HomedMachine(EngineMachine):
+    """The same with a home, which is the thread of the machine while it is not away.
+
+    So a write at home is delivered at once, after what was written away from home. A write away waits for the home.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thread = get_ident()
+        self.is_away = False
+        self.posted: list[Callable[[], None]] = []
+        self.domain.set_home(self)
+
+    def post(self, function: Callable[[], None], /) -> None:
+        """Keeps a function until the home has its turn."""
+        self.posted.append(function)
+
+    def is_current(self) -> bool:
+        """Whether the caller is at home."""
+        return not self.is_away and get_ident() == self.thread
+
+    def is_here(self) -> bool:
+        return self.is_current()
+
+    @rule(away=st.lists(WRITES, min_size=1, max_size=3), mine=WRITES, is_batch=st.booleans())
+    def writing_away_and_then_at_home(
+        self, away: list[tuple[str, int, bool]], mine: tuple[str, int, bool], is_batch: bool
+    ) -> None:
+        self.is_away = True
+        try:
+            for write in away:
+                self.write(*write)
+        finally:
+            self.is_away = False
+        if is_batch:
+            with self.batched():
+                self.write(*mine)
+                self.write("c", mine[1] + 1)
+        else:
+            self.write(*mine)
+
+    @invariant()
+    def the_rules_hold(self) -> None:
+        while self.posted:
+            self.posted.pop(0)()
+        super().the_rules_hold()

@@ -177,7 +177,15 @@ class OpenBatch:
                     unchanged.append((source, now))
                 else:
                     changes.append((source, now, settled))
-            if not changes or domain.commit(changes, expected=unchanged):
+            if not changes:
+                return
+            if len(changes) == 1 and not unchanged:
+                # The way of a single write, which makes no commit where it can be direct.
+                ((source, now, value),) = changes
+                is_done = source._publish(now, value)
+            else:
+                is_done = domain.commit(changes, expected=unchanged)
+            if is_done:
                 return
 
 

@@ -188,6 +188,8 @@ class Cell(Root, Generic[T]):
     def _publish(self, old: Any, value: Any) -> bool:
         """Commits `value` if the value is still `old`, and delivers it or leaves that to the delivering thread; False when another write came between."""
         domain = self._domain
+        if domain._home is not None and not domain._home.is_current():
+            return domain.commit(((self, old, value),))
         me = get_ident()
         # From here to the number without a call, so that no other thread and no handler comes between; this takes the
         # place of the lock (see `commit_queue`).

@@ -8,8 +8,8 @@ Three rules keep it exact while threads, signal handlers and finalizers come bet
 - CPython lets another thread or a handler run when a Python function begins, when a C function returned and at the end
   of a round of a loop; 3.11 also collects garbage where it makes an object. A block without these is one step for every
   thread. Comments mark such blocks with "without a call".
-- A direct write (in `cell` and `keyed`) takes no lock. In one such block it looks at `_deliverer` and `_is_busy`, takes
-  the mark, and sets value and number. A section under the lock sets `_is_busy` first, so that no direct write begins
+- A direct write (in `cell`, `keyed` and `Domain.commit`) takes no lock. Where there is a home, only its thread makes one.
+  In one such block it looks at `_deliverer` and `_is_busy`, takes the mark, and sets value and number. A section under the lock sets `_is_busy` first, so that no direct write begins
   until `_rest` clears it. What a section does must also be right when a write was under way before.
 - A direct write gives the mark back without the lock: it clears `_deliverer` and then looks at `_is_busy`. A section
   that leaves work to the delivering thread sets `_is_busy` and then looks whether a thread delivers. So wherever the
@@ -323,8 +323,8 @@ class CommitQueue:
         # One entry for each call of `settled`: the number of the last commit to wait for, and the event.
         self._settling: list[list[Any]] = []
         # False when a write concerns only the writer and its observers, so that it may be delivered without being queued:
-        # no home, no hooks, nothing queued, no observer joining, nothing to pack. One look instead of six.
-        self._is_busy = home is not None or strict
+        # no hooks, nothing queued, no observer joining, nothing to pack. One look instead of five.
+        self._is_busy = strict
         queue: Any = self
         _queues[weakref.ref(queue, cast("Any", _queues.pop))] = None
 
@@ -358,18 +358,21 @@ class CommitQueue:
     def _catch_up_with_parent(self) -> None:
         """Makes the newest values those that count as delivered. In a forked child."""
 
-    def _enqueue(self, commit: Commit, since: int) -> bool:
-        """Sets the values of a commit and queues it. Called under the lock; the caller then calls `_see_to_delivery`.
+    def _enqueue(self, commit: Commit, since: int, *, is_direct: bool = False) -> bool:
+        """Sets the values of a commit, and queues it or takes the mark of the delivering thread for it.
 
-        A signal handler or a finalizer may write on this very thread, which the lock does not keep out.
+        A caller that queues holds the lock, and calls `_see_to_delivery` then. A signal handler or a finalizer may write on
+        this very thread, which the lock does not keep out.
 
         Args:
             commit: What is to be.
             since: The number when the caller began to look whether it may be.
+            is_direct: Whether this thread takes the mark, without the lock; the caller then delivers the commit.
 
         Returns:
-            False, and nothing is done, when there is a newer commit than `since`.
+            False, and nothing is done, when there is a newer commit than `since`, or a direct one has to wait for something.
         """
+        me = get_ident()
         changes: Any = commit.changes
         is_one = len(changes) == 1
         steps: Any = () if is_one else [(it, "_value", new) for it, _, new in changes]
@@ -377,12 +380,16 @@ class CommitQueue:
             steps = [*steps, *[(it, "_is_shut", True) for it in commit.closed]]
         steps = starmap(setattr, steps)
         done: list[None] = []
-        if self._number != since:
+        if self._number != since or (is_direct and (self._deliverer or self._is_busy)):
             return False
         # From here to the end without a call of Python's, so that no handler comes between.
         if is_one:
             changes[0][0]._value = changes[0][2]
         done += steps
+        if is_direct:
+            self._deliverer = me
+            self._current = commit.number = self._number = since + 1
+            return True
         if self._deliverer and not self._current:
             # A direct delivery is under way; nothing was numbered since it began.
             self._current = since
@@ -575,9 +582,7 @@ class CommitQueue:
             return False
         # From the look at the queue to the end without a call, so that neither of them comes between.
         self._is_moved = self._is_backlog_reported = False
-        self._is_busy = (
-            self._home is not None or self._hooks != () or self._strict or self._leftover
-        )
+        self._is_busy = self._hooks != () or self._strict or self._leftover
         self._deliverer = self._current = self._depth = 0
         return True
 
@@ -792,6 +797,17 @@ class CommitQueue:
         errors = [*self._strict_errors.pop(me, ()), *outcome.errors]
         if errors:
             raise ExceptionGroup(f"observers of domain {self.name!r} failed", errors)
+
+    def _deliver_directly(self, commit: Commit) -> None:
+        """Delivers a commit that was not queued, and gives the mark of this thread back."""
+        self._deliver(commit)
+        if self._is_busy:
+            self._end_direct()
+            return
+        self._current = self._depth = 0
+        self._deliverer = 0
+        if self._is_busy:
+            self._look_again()  # type: ignore[unreachable]
 
     def _end_direct(self) -> None:
         """Ends a direct delivery that met an error or finds more to do."""

@@ -227,6 +227,20 @@ class Domain(CommitQueue):
         cause = None if tracer is None else tracer.cause(self._current if depth else 0)
         outcome = self._outcome_of_write() if self._strict else None
         commit = Commit(tuple(changes), get_ident(), depth, tuple(closing), cause, outcome)
+        if not (self._deliverer or self._is_busy or closing) and (
+            self._home is None or self._home.is_current()
+        ):
+            number = self._number
+            if not self._is_possible(commit, expected):
+                return False
+            try:
+                if self._enqueue(commit, number, is_direct=True):
+                    self._deliver_directly(commit)
+                    return True
+            except BaseException:
+                # Also an interrupt (Ctrl-C) between any two steps, after which the mark may not stay.
+                self._hand_over()
+                raise
         try:
             is_written = self._write(commit, expected)
         finally:
@@ -272,24 +286,34 @@ class Domain(CommitQueue):
             with self._lock:
                 self._is_busy = True
                 number = self._number
-                for store, value in expected:
-                    if store._value is not value:
-                        return False
-                if commit.closed and not commit.changes and all(map(_is_shut_of, commit.closed)):
-                    # Another thread closed them first.
+                if not self._is_possible(commit, expected):
                     return False
-                for store, old, _ in commit.changes:
-                    if store._value is not old:
-                        return False
-                    if store._is_shut:
-                        raise StoreClosed(store.name)
-                    if store._domain is not self:
-                        raise DomainMismatch(self.name, store._domain.name)
                 if self._enqueue(commit, number):
                     if commit.outcome is not None:
                         commit.outcome.left += 1
                     return True
                 # A signal handler or a finalizer wrote on this thread meanwhile: look again.
+
+    def _is_possible(self, commit: Commit, expected: Sequence[tuple[Changed, Any]]) -> bool:
+        """Whether no other commit came between; it may still come, which the number of the domain shows.
+
+        Raises:
+            StoreClosed, DomainMismatch: as `commit`.
+        """
+        for store, value in expected:
+            if store._value is not value:
+                return False
+        if commit.closed and not commit.changes and all(map(_is_shut_of, commit.closed)):
+            # Another thread closed them first.
+            return False
+        for store, old, _ in commit.changes:
+            if store._value is not old:
+                return False
+            if store._is_shut:
+                raise StoreClosed(store.name)
+            if store._domain is not self:
+                raise DomainMismatch(self.name, store._domain.name)
+        return True
 
     @contextmanager
     def exclusive(self) -> Generator[None, None, None]:

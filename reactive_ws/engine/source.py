@@ -314,6 +314,10 @@ class Writable(Changed, Protocol):
         """Whether `new` counts as no change."""
         ...
 
+    def _publish(self, old: Any, value: Any) -> bool:
+        """Commits `value` if the value is still `old`; False when another write came between."""
+        ...
+
     def _merged(self, older: Any, newer: Any) -> Any:
         """Returns `newer`, made from `older` in the same batch."""
         ...

@@ -13,7 +13,7 @@ from threading import get_ident
 from typing import Any
 
 import pytest
-from engine_machine import EngineMachine, HookedMachine
+from engine_machine import EngineMachine, HomedMachine, HookedMachine
 from engine_scenarios import (
     a_task_started_in_a_batch,
     two_tasks_that_batch,
@@ -23,13 +23,16 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from reactive_ws.engine.audience import Audience, Subscription
+from reactive_ws.engine.cell import Cell
 from reactive_ws.engine.commit import Commit
 from reactive_ws.engine.domain import Domain
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
+# Hypothesis takes constants from the source, so another search is made when the source changes. Most end within 50 examples.
 SEARCH = settings(
-    max_examples=200,
+    max_examples=1_500,
+    report_multiple_bugs=False,
     stateful_step_count=12,
     derandomize=True,
     database=None,
@@ -109,10 +112,10 @@ def missing_recheck(patch: pytest.MonkeyPatch) -> None:
     met = threading.Event()
     enqueue = Domain._enqueue
 
-    def note(domain: Domain, commit: Commit, since: int) -> bool:
+    def note(domain: Domain, commit: Commit, since: int, **options: Any) -> bool:
         if domain._deliverer not in (0, get_ident()):
             met.set()
-        return enqueue(domain, commit, since)
+        return enqueue(domain, commit, since, **options)
 
     def drain(domain: Domain, budget: int | None, **_: Any) -> None:
         while True:
@@ -143,6 +146,49 @@ def ask_no_owner(patch: pytest.MonkeyPatch) -> None:
     rooms = sys.modules["reactive_ws.engine.batch"]
     patch.setattr(rooms, "get_ident", lambda: 0)
     patch.setattr(rooms, "_get_running_loop", lambda: None)
+
+
+def _direct(patch: pytest.MonkeyPatch, is_direct: Callable[[Domain], bool]) -> None:
+    """Has a domain make every write directly for which `is_direct` holds, whatever else it looks at."""
+    publish, commit = Cell._publish, Domain.commit
+
+    def with_open_way(domain: Domain, act: Callable[[], bool]) -> bool:
+        before = domain._deliverer, domain._is_busy, domain._home
+        if not is_direct(domain):
+            return act()
+        domain._deliverer, domain._is_busy, domain._home = 0, False, None
+        try:
+            return act()
+        finally:
+            domain._deliverer, domain._is_busy, domain._home = before
+
+    patch.setattr(
+        Cell,
+        "_publish",
+        lambda cell, old, value: with_open_way(cell._domain, lambda: publish(cell, old, value)),
+    )
+    patch.setattr(
+        Domain,
+        "commit",
+        lambda domain, changes, **options: with_open_way(
+            domain, lambda: commit(domain, changes, **options)
+        ),
+    )
+
+
+def direct_past_the_queue(patch: pytest.MonkeyPatch) -> None:
+    """A write at home is delivered at once, while commits of other threads wait."""
+    _direct(patch, lambda it: not it._deliverer and it._home is not None and it._home.is_current())
+
+
+def direct_in_a_delivery(patch: pytest.MonkeyPatch) -> None:
+    """A write of an observer at home is delivered before the commit under delivery reached the other observers."""
+    _direct(patch, lambda it: it._home is not None and it._home.is_current() and not it._queue)
+
+
+def direct_away_from_home(patch: pytest.MonkeyPatch) -> None:
+    """A write is delivered where it is made, when nothing waits."""
+    _direct(patch, lambda it: not it._deliverer and not it._queue)
 
 
 class _Global:
@@ -193,6 +239,10 @@ def batch_of_the_process(patch: pytest.MonkeyPatch) -> None:
         (batch_of_the_context, EngineMachine),
         (batch_of_the_process, EngineMachine),
         (batch_of_the_process, HookedMachine),
+        (direct_past_the_queue, HomedMachine),
+        (direct_in_a_delivery, HomedMachine),
+        (direct_away_from_home, HomedMachine),
+        (no_finally, HomedMachine),
     ],
 )
 def test_the_machine_finds(
@@ -204,7 +254,7 @@ def test_the_machine_finds(
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("machine", [EngineMachine, HookedMachine])
+@pytest.mark.parametrize("machine", [EngineMachine, HookedMachine, HomedMachine])
 def test_without_a_planted_bug_the_same_search_finds_nothing(machine: type[EngineMachine]) -> None:
     run_state_machine_as_test(machine, settings=SEARCH)
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 import pytest
-from engine_machine import NAMES, STREAMS, EngineMachine, HookedMachine
+from engine_machine import NAMES, STREAMS, EngineMachine, HomedMachine, HookedMachine
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +18,7 @@ from reactive_ws.state.store import Store
 
 TestEngine = EngineMachine.TestCase
 TestEngineWithAHook = HookedMachine.TestCase
+TestEngineWithAHome = HomedMachine.TestCase
 
 WATCHED = ("a", "b", "c", "half of a", "sum", "diamond")
 STEPS = st.one_of(

@@ -6,6 +6,8 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -424,3 +426,85 @@ def test_settled_waits_for_the_commits_so_far_and_not_for_later_ones(
         assert settled.result(5)
         go_on.set()
         delivery.result(5)
+
+
+def test_writes_at_home_and_of_other_threads_have_one_order() -> None:
+    async def main() -> None:
+        domain = Domain("loop", home=asyncio.get_running_loop())
+        others = [Store(0, domain=domain) for _ in range(3)]
+        mine: Store[tuple[int, ...]] = Store((), domain=domain)
+        seen: list[list[int]] = [[] for _ in others]
+        places: set[int] = set()
+        early: list[tuple[int, ...]] = []
+
+        def see(log: list[int], value: int) -> None:
+            places.add(threading.get_ident())
+            log.append(value)
+
+        def see_mine(read: tuple[int, ...]) -> None:
+            # What the write had read was committed before it.
+            if any(log[-1] < value for log, value in zip(seen, read, strict=False)):
+                early.append(read)
+
+        def write(store: Store[int]) -> None:
+            for value in range(1, 301):
+                store.set(value)
+
+        for store, log in zip(others, seen, strict=True):
+            store.select().subscribe(partial(see, log))
+        mine.select().subscribe(see_mine)
+        with concurrent.futures.ThreadPoolExecutor(3) as executor:
+            writing = [executor.submit(write, store) for store in others]
+            for number in range(1_000_000):
+                with batch(domain) if number % 2 else nullcontext():
+                    mine.set((*(store.get() for store in others), number))
+                await asyncio.sleep(0)
+                if all(future.done() for future in writing):
+                    break
+        assert await asyncio.to_thread(domain.settled, 30)
+        assert early == []
+        assert places == {threading.get_ident()}
+        assert seen == [list(range(301))] * 3
+
+    asyncio.run(main())
+
+
+def test_an_error_of_an_observer_at_home_stops_no_other_and_leaves_no_mark(
+    at_home: Domain, home: QueueHome, reports: list[ErrorReport]
+) -> None:
+    home.is_inside = True
+    a, b = Store(0, domain=at_home), Store(0, domain=at_home)
+    log: list[tuple[int, int]] = []
+
+    def fail(value: int) -> None:
+        if value == 1:
+            raise ValueError(value)
+        if value == 2:
+            raise KeyboardInterrupt
+
+    a.select().subscribe(fail)
+    a.select().subscribe(lambda value: log.append((value, b.get())))
+    a.set(1)
+    with batch(at_home):
+        b.set(1)
+        a.reset()
+    for write in (lambda: a.set(2), lambda: at_home.commit([(a, 2, 1), (b, 1, 2)])):
+        with suppress(KeyboardInterrupt):
+            write()
+    assert log == [(0, 0), (1, 0), (0, 1), (2, 1), (1, 2)]
+    assert [str(report.error) for report in reports] == ["1", "1"]
+    assert (at_home._deliverer, at_home._current, at_home._depth, home.posted) == (0, 0, 0, [])
+
+
+def test_a_home_that_cannot_say_where_it_is_lets_nothing_be_written() -> None:
+    class Puzzled(QueueHome):
+        def is_current(self) -> bool:
+            raise LookupError("no thread")
+
+    domain = Domain("puzzled", home=Puzzled())
+    store = Store(0, domain=domain)
+    with pytest.raises(LookupError):
+        store.set(1)
+    with pytest.raises(LookupError), batch(domain):
+        store.set(1)
+    assert (store.get(), domain.number, domain.pending()) == (0, 0, ())

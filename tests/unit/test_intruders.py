@@ -54,6 +54,24 @@ class WatchedLock:
         self._lock.release()
 
 
+class ThisThread:
+    """A home that is the thread which made it. It runs what was posted when the test says so."""
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+        self._posted: list[Callable[[], None]] = []
+
+    def post(self, function: Callable[[], None], /) -> None:
+        self._posted.append(function)
+
+    def is_current(self) -> bool:
+        return threading.get_ident() == self._thread
+
+    def run(self) -> None:
+        while self._posted:
+            self._posted.pop(0)()
+
+
 class Kept:
     """A storage in memory."""
 
@@ -83,13 +101,16 @@ def looked_into(function: Any) -> Any:
 
 # A handler may come in the middle of a write.
 looked_into(Kept.write)
+looked_into(ThisThread.is_current)
 
 
 class World:
     """Stores with observers of each kind, and observers to be disposed."""
 
-    def __init__(self, act: str = "", intruder: str = "") -> None:
-        self.domain = domain = Domain("world", on_error=self.report)
+    def __init__(self, act: str = "", intruder: str = "", *, is_homed: bool = False) -> None:
+        # The home is the thread of the test.
+        self.home = ThisThread() if is_homed else None
+        self.domain = domain = Domain("world", on_error=self.report, home=self.home)
         self.lock: Any = WatchedLock()
         if intruder == "write elsewhere":
             domain._lock, domain._is_inside = self.lock, self.lock.is_owned
@@ -179,6 +200,8 @@ class World:
         domain = self.domain
         for other in self.others:
             other.join(30)
+        if self.home is not None:
+            self.home.run()
         if not is_interrupted:
             # An interrupted act may leave work to the next one; every other act leaves none.
             assert domain.settled(5), "a commit was stranded"
@@ -336,9 +359,9 @@ INTRUDERS: dict[str, Callable[[World], object]] = {
 }  # fmt: skip
 
 
-def run(act: str, intruder: str, place: int) -> bool:
+def run(act: str, intruder: str, place: int, *, is_homed: bool = False) -> bool:
     """Lets an intruder in at one place of an act; False beyond the last place."""
-    world = World(act, intruder)
+    world = World(act, intruder, is_homed=is_homed)
     is_there = is_reached(
         lambda: ACTS[act](world), place, lambda: INTRUDERS[intruder](world), after=MAY_COLLECT
     )
@@ -352,8 +375,8 @@ def run(act: str, intruder: str, place: int) -> bool:
     return is_there
 
 
-def count_places(act: str, after: tuple[str, ...]) -> int:
-    world = World(act)
+def count_places(act: str, after: tuple[str, ...], *, is_homed: bool = False) -> int:
+    world = World(act, is_homed=is_homed)
     try:
         return places_of(lambda: ACTS[act](world), after=after)
     finally:
@@ -364,10 +387,15 @@ def count_places(act: str, after: tuple[str, ...]) -> int:
 def sample(seed: int, size: int) -> None:
     rng = random.Random(seed)
     acts = list(ACTS)
-    places = {act: count_places(act, MAY_COLLECT) for act in acts}
+    places = {
+        (act, is_homed): count_places(act, MAY_COLLECT, is_homed=is_homed)
+        for act in acts
+        for is_homed in (False, True)
+    }
     for _ in range(size):
-        act = rng.choice(acts)
-        run(act, rng.choice(list(INTRUDERS)), rng.randint(1, places[act]))
+        act, is_homed = rng.choice(acts), rng.random() < 0.3
+        place = rng.randint(1, places[act, is_homed])
+        run(act, rng.choice(list(INTRUDERS)), place, is_homed=is_homed)
 
 
 def test_a_sample_of_acts_and_intruders() -> None:
@@ -380,6 +408,15 @@ def test_a_sample_of_acts_and_intruders() -> None:
 def test_every_act_with_every_intruder_at_every_place(act: str, intruder: str) -> None:
     place = 1
     while run(act, intruder, place):
+        place += 1
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("act", ["set", "update", "batch", "upsert", "home", "dispose the last"])
+@pytest.mark.parametrize("intruder", INTRUDERS)
+def test_every_write_at_home_with_every_intruder_at_every_place(act: str, intruder: str) -> None:
+    place = 1
+    while run(act, intruder, place, is_homed=True):
         place += 1
 
 
@@ -670,10 +707,11 @@ def test_a_planted_bug_is_found(
 
 def test_an_interrupt_anywhere_leaves_nothing_behind() -> None:
     rng = random.Random(2)
-    for act in ACTS:
-        places = count_places(act, LOOKS_FOR_SIGNALS)
+    at_home = ["set", "update", "batch", "upsert"]
+    for act, is_homed in [*((it, False) for it in ACTS), *((it, True) for it in at_home)]:
+        places = count_places(act, LOOKS_FOR_SIGNALS, is_homed=is_homed)
         for place in rng.sample(range(1, places + 1), min(places, 25)):
-            world = World(act)
+            world = World(act, is_homed=is_homed)
 
             def interrupt() -> None:
                 raise Stop

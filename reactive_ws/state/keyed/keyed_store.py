@@ -292,7 +292,10 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         target. `tests/unit/test_commit.py` runs both ways on the same random operations.
         """
         domain = self._domain
+        if domain._home is not None and not domain._home.is_current():
+            return domain.commit(((self, old, value),))
         me = get_ident()
+        # From here to the number without a call, as in `_publish`.
         if (
             domain._deliverer
             or domain._is_busy
