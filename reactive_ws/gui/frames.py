@@ -16,9 +16,15 @@ __all__ = ["FrameClock"]
 _REST = 0.001
 """Least number of seconds between two frames, in which the toolkit paints."""
 
+_ALWAYS = 1.0 / 60.0
+"""Seconds after which a frame may begin whatever the thread has worked: one picture of a usual screen."""
+
 
 class FrameClock:
     """Runs requested functions in frames. A `UiLoop` has one as its `frame`.
+
+    After a rest a frame begins at once. The next one waits for `1 / fps` seconds. Above 60 frames a second it waits longer
+    while the thread has worked for more than `share` of the time since the last one began. It never waits longer than 1/60 s.
 
     A frame pauses when the loop's budget is over, so that slow painters do not freeze the program. The rest of the frame
     runs before the clock calls any function a second time.
@@ -32,6 +38,7 @@ class FrameClock:
         self._running: dict[object, Callable[[], object]] = {}
         self._is_due = False
         self._last = float("-inf")
+        self._spent = 0.0
         self._number = 0
 
     def __repr__(self) -> str:
@@ -80,11 +87,24 @@ class FrameClock:
             self._ui.post(self._arm)
 
     def _arm(self) -> None:
-        wait = self._last + 1.0 / self._ui.fps - self._ui.now()
-        self._ui.later(max(wait, _REST), self._begin)
+        self._ui.later(max(self._wait(), _REST), self._begin)
+
+    def _wait(self) -> float:
+        """Returns the number of seconds until a frame may begin."""
+        interval = 1.0 / self._ui.fps
+        if self._ui.fps * _ALWAYS > 1.0:
+            # What the thread has worked since the last frame began has the painting of that frame in it.
+            pause = (self._ui.spent() - self._spent) / self._ui.share
+            interval = max(interval, min(_ALWAYS, pause))
+        return self._last + interval - self._ui.now()
 
     def _begin(self) -> None:
+        if self._ui.fps * _ALWAYS > 1.0 and self._wait() > _REST:
+            # The toolkit has painted since the clock set its timer.
+            self._arm()
+            return
         self._last = self._ui.now()
+        self._spent = self._ui.spent()
         self._number += 1
         end = self._last + self._ui.budget
         with self._lock:

@@ -51,12 +51,14 @@ class UiLoop(ABC):
 
     Args:
         fps: Most frames a second.
+        share: Above 60 frames a second, the part of the UI thread's time that work and painting may take before the next
+            frame waits. It does not slow down the first 60.
         budget: Seconds of work for one wake. After them the toolkit has its turn before the loop does the rest.
         on_error: The loop calls it on the UI thread with each exception of a posted function, a timer or an observer;
             `sys.excepthook` when None. The stream of that observer lives on.
 
     Attributes:
-        fps, budget, on_error: As given; the program may set them at any time.
+        fps, share, budget, on_error: As given; the program may set them at any time.
         frame: The frame clock.
         scheduler: A `reactivex` scheduler that runs on the UI thread; every thread may use it.
     """
@@ -67,12 +69,16 @@ class UiLoop(ABC):
         self,
         *,
         fps: float = 60.0,
+        share: float = 0.5,
         budget: float = 0.008,
         on_error: Callable[[Exception], object] | None = None,
     ) -> None:
         if not (fps > 0 and budget > 0):
             raise ValueError(f"fps and budget must be above 0, not {fps!r} and {budget!r}")
+        if not 0 < share <= 1:
+            raise ValueError(f"share must be above 0 and at most 1, not {share!r}")
         self.fps = fps
+        self.share = share
         self.budget = budget
         self.on_error: Callable[[Exception], object] = on_error or _excepthook
         self.frame = FrameClock(self)
@@ -140,6 +146,10 @@ class UiLoop(ABC):
     def now(self) -> float:
         """Returns seconds of a clock that never goes back. Any thread."""
         return time.monotonic()
+
+    def spent(self) -> float:
+        """Returns seconds of processor time that the calling thread has used; the frame clock asks on the UI thread."""
+        return time.thread_time()
 
     def is_ui_thread(self) -> bool:
         """Whether the caller may touch widgets."""

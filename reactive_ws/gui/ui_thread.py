@@ -19,6 +19,7 @@ class UiThread(Protocol):
     """The thread of a user interface; `UiLoop` documents the methods."""
 
     fps: float
+    share: float
     budget: float
     on_error: Callable[[Exception], object]
 
@@ -29,6 +30,10 @@ class UiThread(Protocol):
 
     def now(self) -> float:
         """Returns seconds of a clock that never goes back."""
+        ...
+
+    def spent(self) -> float:
+        """Returns seconds of processor time that the calling thread has used."""
         ...
 
     def is_ui_thread(self) -> bool:

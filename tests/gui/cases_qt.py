@@ -273,16 +273,28 @@ def rows_in(view: QtWidgets.QListView) -> list[str]:
     return [model.data(model.index(row, 0)) for row in range(model.rowCount())]
 
 
-@pytest.mark.parametrize("mode", ["ScrollPerItem", "ScrollPerPixel"])
-def test_selection_current_row_and_scroll_position_survive_a_thousand_random_edits(
-    turning: Turning, mode: str, domain: Domain
+@pytest.mark.parametrize(
+    ("mode", "holds_texts", "edits"),
+    [
+        ("ScrollPerItem", False, 1_000),
+        ("ScrollPerPixel", False, 1_000),
+        ("ScrollPerPixel", True, 300),
+    ],
+)
+def test_selection_current_row_and_scroll_position_survive_random_edits(
+    turning: Turning,
+    mode: str,
+    edits: int,
+    domain: Domain,
+    *,
+    holds_texts: bool,
 ) -> None:
     ui = turning.loop
     assert isinstance(ui, QtLoop)
     ui.fps = 10_000.0
     start = [(number, f"row {number}") for number in range(100)]
     store = Store(tuple(start), domain=domain)
-    rows = ListModel(ui, QtCore, store, key=key, text=lambda row: row[1])
+    rows = ListModel(ui, QtCore, store, key=key, text=lambda row: row[1], holds_texts=holds_texts)
     view = QtWidgets.QListView()
     view.setVerticalScrollMode(getattr(QtWidgets.QListView.ScrollMode, mode))
     view.setSelectionMode(QtWidgets.QListView.SelectionMode.ExtendedSelection)
@@ -306,7 +318,7 @@ def test_selection_current_row_and_scroll_position_survive_a_thousand_random_edi
         return key(rows[view.indexAt(QtCore.QPoint(1, 1)).row()])
 
     before = rows.operations
-    for now in random_edits(start, {7, 40, 41}, 1_000, seed=1):
+    for now in random_edits(start, {7, 40, 41}, edits, seed=1):
         was = top()
         store.set(tuple(now))
         show_a_frame(turning)
@@ -320,7 +332,7 @@ def test_selection_current_row_and_scroll_position_survive_a_thousand_random_edi
             and view.verticalScrollBar().value() < view.verticalScrollBar().maximum()
         ):
             assert top() == was
-    assert rows.operations - before <= 2 * 3 * 1_000
+    assert rows.operations - before <= 2 * 3 * edits
     del tester
 
 
@@ -348,11 +360,14 @@ def test_a_list_that_follows_its_end_stays_there(turning: Turning, domain: Domai
     assert bar.value() == 3
 
 
-def test_all_changed_rows_of_a_frame_are_one_signal(turning: Turning, domain: Domain) -> None:
+@pytest.mark.parametrize("holds_texts", [False, True])
+def test_all_changed_rows_of_a_frame_are_one_signal(
+    turning: Turning, domain: Domain, *, holds_texts: bool
+) -> None:
     ui = turning.loop
     assert isinstance(ui, QtLoop)
     store = Store(tuple((number, "old") for number in range(1_000)), domain=domain)
-    rows = ListModel(ui, QtCore, store, key=key, text=lambda row: row[1])
+    rows = ListModel(ui, QtCore, store, key=key, text=lambda row: row[1], holds_texts=holds_texts)
     signals: list[tuple[int, int]] = []
     rows.model.dataChanged.connect(lambda top, end: signals.append((top.row(), end.row())))
     rows.model.rowsInserted.connect(lambda _, first, last: signals.append((first, last)))
@@ -361,6 +376,114 @@ def test_all_changed_rows_of_a_frame_are_one_signal(turning: Turning, domain: Do
     store.update(lambda now: (*now, *((number, "more") for number in range(1_000, 1_050))))
     show_a_frame(turning)
     assert signals == [(0, 999), (1_000, 1_049)]
+
+
+class _CountingList(QtWidgets.QListView):
+    """Counts how often it paints."""
+
+    paints = 0
+
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        super().paintEvent(event)
+        self.paints += 1
+
+
+def test_a_view_of_held_texts_asks_python_for_no_text_when_it_paints(
+    turning: Turning, domain: Domain
+) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    asked: list[int] = []
+
+    def text(row: tuple[int, str]) -> str:
+        asked.append(row[0])
+        return row[1]
+
+    store = Store(tuple((number, f"row {number}") for number in range(50)), domain=domain)
+    rows = ListModel(ui, QtCore, store, key=key, text=text, holds_texts=True)
+    view = _CountingList()
+    rows.show_in(view, is_uniform=True)
+    view.show()
+    ui_drivers.until(turning, lambda: view.paints > 0)
+    assert sorted(asked) == list(range(50))
+    asked.clear()
+    store.update(lambda now: (*now[:7], (7, "other"), *now[8:]))
+    ui_drivers.until(turning, lambda: rows_in(view)[7] == "other")
+    before = view.paints
+    view.viewport().update()
+    ui_drivers.until(turning, lambda: view.paints > before)
+    assert asked == [7]
+    assert not rows.model.flags(rows.model.index(7)) & QtCore.Qt.ItemFlag.ItemIsEditable
+
+
+def test_a_slot_finds_the_texts_of_rows_that_came(turning: Turning, domain: Domain) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    store = Store(((1, "one"), (2, "two"), (3, "three")), domain=domain)
+    rows = ListModel(ui, QtCore, store, key=key, text=lambda row: row[1], holds_texts=True)
+    view = QtWidgets.QListView()
+    rows.show_in(view)
+    seen: list[tuple[str, list[str], list[str]]] = []
+
+    def note(name: str) -> None:
+        seen.append((name, rows_in(view), [rows[at][1] for at in range(len(rows))]))
+
+    rows.model.rowsInserted.connect(lambda *_: note("came"))
+    rows.model.rowsRemoved.connect(lambda *_: note("went"))
+    rows.model.rowsMoved.connect(lambda *_: note("moved"))
+    for now in (
+        ((1, "one"), (4, "four"), (2, "two"), (3, "three")),
+        ((1, "one"), (2, "two"), (3, "three")),
+        ((3, "three"), (1, "one"), (2, "two")),
+    ):
+        store.set(now)
+        show_a_frame(turning)
+    assert seen == [
+        ("came", ["one", "four", "two", "three"], ["one", "four", "two", "three"]),
+        ("went", ["one", "two", "three"], ["one", "two", "three"]),
+        ("moved", ["three", "one", "two"], ["three", "one", "two"]),
+    ]
+
+
+def test_a_text_that_raises_leaves_the_other_held_rows(turning: Turning, domain: Domain) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    errors: list[Exception] = []
+    ui.on_error = errors.append
+
+    def text(row: tuple[int, str]) -> str:
+        if row[1] == "broken":
+            raise LookupError(row[1])
+        return row[1]
+
+    store = Store(((1, "one"), (2, "two")), domain=domain)
+    rows = ListModel(ui, QtCore, store, key=key, text=text, holds_texts=True)
+    view = QtWidgets.QListView()
+    rows.show_in(view)
+    store.set(((1, "broken"), (2, "three")))
+    show_a_frame(turning)
+    assert rows_in(view) == ["", "three"]
+    assert [str(it) for it in errors] == ["broken"]
+    store.set(((1, "mended"), (2, "three")))
+    show_a_frame(turning)
+    assert rows_in(view) == ["mended", "three"]
+
+
+def test_held_texts_with_other_roles_are_refused(turning: Turning, domain: Domain) -> None:
+    ui = turning.loop
+    assert isinstance(ui, QtLoop)
+    store = Store(((1, "one"),), domain=domain)
+    role = QtCore.Qt.ItemDataRole.ForegroundRole
+    with pytest.raises(UsageError, match="leave out roles"):
+        ListModel(
+            ui,
+            QtCore,
+            store,
+            key=key,
+            text=lambda row: row[1],
+            roles={role: lambda row: row[1]},
+            holds_texts=True,
+        )
 
 
 def test_a_view_knows_its_end_and_what_came_since(turning: Turning, domain: Domain) -> None:

@@ -40,6 +40,10 @@ class ManualLoop(UiLoop):
         """Returns the seconds that `run` has moved, or those of the clock."""
         return self._time if self._clock is None else self._clock()
 
+    def spent(self) -> float:
+        """Returns 0 where only `run` moves the time, because no work takes any of it."""
+        return 0.0 if self._clock is None else super().spent()
+
     def is_seen(self) -> bool:
         """Whether a window can be seen, as `set_seen` said last; True at first."""
         return self._is_seen

@@ -5,12 +5,13 @@ toolkit.
 
 Modules in reading order:
 
-    loop     `QtLoop`
-    text     `tooltip`: plain text for sinks that read HTML
-    rows     rows below one index, the change of a list in few operations, views that keep their place
-    lists    `ListModel`, `TableModel`, `TreeModel`
-    parts    the parts of the widgets
-    widgets  `ConnectionStatus`, `ConnectionIndicator`, `ConnectionBanner`
+    loop        `QtLoop`
+    text        `tooltip`: plain text for sinks that read HTML
+    rows        rows below one index, the change of a list in few operations, views that keep their place
+    held_texts  rows whose texts Qt holds itself
+    lists       `ListModel`, `TableModel`, `TreeModel`
+    parts       the parts of the widgets
+    widgets     `ConnectionStatus`, `ConnectionIndicator`, `ConnectionBanner`
 """
 
 from .lists import Column, ListModel, TableModel, TreeModel

@@ -13,12 +13,23 @@ from typing import Any, Generic, TypeVar
 import attrs
 from reactivex import Observable
 
+from ...errors import UsageError
 from ...state import ReadOnly
 from ...views import list_changes
 from ..binding import rows_of
 from ..rows import End, count_new_at_end
+from .held_texts import HeldTexts
 from .loop import QtLoop
-from .rows import FlatRows, Followers, Roles, RowsBelow, number_of, safe_roles, subclass
+from .rows import (
+    FlatRows,
+    Followers,
+    Roles,
+    RowsBelow,
+    check_model,
+    number_of,
+    safe_roles,
+    subclass,
+)
 
 __all__ = ["Column", "ListModel", "TableModel", "TreeModel"]
 
@@ -36,9 +47,14 @@ class ListModel(Generic[T]):
         key: Returns the key of a row.
         text: Returns what a row shows (`DisplayRole`).
         roles: Other roles, such as `{Qt.ItemDataRole.ForegroundRole: lambda row: ...}`. Tooltips show plain text.
+        holds_texts: Whether Qt holds the texts. It then paints without a call to Python, and the model calls `text` for
+            each row that changes instead of each row that is seen. For rows that show text only and change many times a second.
 
     Attributes:
         model: The QAbstractListModel.
+
+    Raises:
+        UsageError: an argument is of another kind, or `holds_texts` comes with `roles`.
     """
 
     def __init__(
@@ -50,11 +66,18 @@ class ListModel(Generic[T]):
         key: Callable[[T], Hashable],
         text: Callable[[T], str],
         roles: Roles[T] | None = None,
+        holds_texts: bool = False,
     ) -> None:
+        check_model(ui, key)
         functions = safe_roles(qt_core, text, roles)
+        if holds_texts and roles:
+            raise UsageError(
+                "a model with holds_texts=True shows texts only: leave out roles, or holds_texts"
+            )
 
         def row_count(_: Any, parent: Any = None) -> int:
-            return self._rows.count(parent)
+            # A layout asks once for each row.
+            return 0 if parent is not None and parent.isValid() else len(rows.items)
 
         def data(_: Any, index: Any, role: int = 0) -> object:
             # Without a KeyError: Qt asks for many roles of its own.
@@ -62,12 +85,18 @@ class ListModel(Generic[T]):
             if function is None or not index.isValid():
                 return None
             row: int = index.row()
-            return function(self._rows.items[row])
+            return function(rows.items[row])
 
-        self.model: Any = subclass(
-            qt_core.QAbstractListModel, "RowsModel", {"rowCount": row_count, "data": data}
-        )
-        self._rows: FlatRows[T] = FlatRows(ui, qt_core, self.model, key=key)
+        rows: RowsBelow[T]
+        if holds_texts:
+            held = HeldTexts(ui, qt_core, text)
+            self.model: Any = held.model
+            rows = held
+        else:
+            methods = {"rowCount": row_count, "data": data}
+            self.model = subclass(qt_core.QAbstractListModel, "RowsModel", methods)
+            rows = RowsBelow(qt_core, self.model, qt_core.QModelIndex)
+        self._rows: FlatRows[T] = FlatRows(ui, qt_core, rows, key=key)
         ui.bind(rows_of(stream), self.model, lambda _, rows: self._rows.show(rows))
 
     def __len__(self) -> int:
@@ -140,6 +169,7 @@ class TableModel(Generic[T]):
         key: Callable[[T], Hashable],
         columns: Sequence[Column[T]],
     ) -> None:
+        check_model(ui, key)
         if not columns:
             raise ValueError("a table needs at least one column: columns=[Column('Name', text)]")
         names = qt_core.Qt.ItemDataRole
@@ -152,7 +182,7 @@ class TableModel(Generic[T]):
         display, horizontal = number_of(names.DisplayRole), qt_core.Qt.Orientation.Horizontal
 
         def row_count(_: Any, parent: Any = None) -> int:
-            return self._rows.count(parent)
+            return 0 if parent is not None and parent.isValid() else len(rows.items)
 
         def column_count(_: Any, parent: Any = None) -> int:
             return 0 if parent is not None and parent.isValid() else len(columns)
@@ -163,7 +193,7 @@ class TableModel(Generic[T]):
             row: int = index.row()
             column: int = index.column()
             function = functions[column].get(int(role))
-            return None if function is None else function(self._rows.items[row])
+            return None if function is None else function(rows.items[row])
 
         def header(_: Any, section: int, orientation: Any, role: int = 0) -> object:
             is_title = orientation == horizontal and int(role) == display
@@ -182,7 +212,9 @@ class TableModel(Generic[T]):
         self.proxy: Any = qt_core.QSortFilterProxyModel()
         self.proxy.setSortRole(sort_role)
         self.proxy.setSourceModel(self.model)
-        self._rows: FlatRows[T] = FlatRows(ui, qt_core, self.model, key=key, columns=len(columns))
+        nowhere = qt_core.QModelIndex
+        rows: RowsBelow[T] = RowsBelow(qt_core, self.model, nowhere, len(columns))
+        self._rows: FlatRows[T] = FlatRows(ui, qt_core, rows, key=key)
         ui.bind(rows_of(stream), self.model, lambda _, rows: self._rows.show(rows))
 
     def __len__(self) -> int:

@@ -13,7 +13,16 @@ from ..rows import Differ, End, check_row_functions, runs
 from .loop import QtLoop
 from .text import tooltip
 
-__all__ = ["FlatRows", "Followers", "Roles", "RowsBelow", "number_of", "safe_roles", "subclass"]
+__all__ = [
+    "FlatRows",
+    "Followers",
+    "Roles",
+    "RowsBelow",
+    "check_model",
+    "number_of",
+    "safe_roles",
+    "subclass",
+]
 
 T = TypeVar("T")
 Roles = Mapping[Any, Callable[[T], object]]
@@ -173,9 +182,8 @@ class FlatRows(Generic[T]):
     Args:
         ui: The loop.
         qt_core: The module `PySide6.QtCore` or `PyQt6.QtCore`.
-        model: The item model that asks for them.
+        rows: The rows, with the model that shows them.
         key: Returns the key of a row.
-        columns: How many columns the model has.
 
     Attributes:
         followers: The views.
@@ -185,15 +193,12 @@ class FlatRows(Generic[T]):
         self,
         ui: QtLoop,
         qt_core: ModuleType,
-        model: Any,
+        rows: RowsBelow[T],
         *,
         key: Callable[[T], Hashable],
-        columns: int = 1,
     ) -> None:
-        check_loop(ui, QtLoop, "the model with (ui, QtCore, stream, key=...)")
-        check_row_functions(key=key)
         self._differ: Differ[T] = Differ(key)
-        self._rows: RowsBelow[T] = RowsBelow(qt_core, model, qt_core.QModelIndex, columns)
+        self._rows = rows
         self.followers = Followers(ui, qt_core)
 
     def show(self, rows: Sequence[T]) -> None:
@@ -229,9 +234,15 @@ class FlatRows(Generic[T]):
         """Number of row operations so far."""
         return self._rows.operations
 
-    def count(self, parent: Any) -> int:
-        """Returns how many rows are below an index: rows have no rows below them."""
-        return 0 if parent is not None and parent.isValid() else len(self._rows.items)
+
+def check_model(ui: object, key: object) -> None:
+    """Refuses another object in place of a `QtLoop`, and a key that cannot be called.
+
+    Raises:
+        UsageError: an argument is of another kind.
+    """
+    check_loop(ui, QtLoop, "the model with (ui, QtCore, stream, key=...)")
+    check_row_functions(key=key)
 
 
 def safe_roles(

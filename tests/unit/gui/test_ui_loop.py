@@ -236,6 +236,12 @@ def test_a_wake_that_fails_closes_the_loop_and_close_still_releases_it() -> None
     assert released == ["released"]
 
 
+@pytest.mark.parametrize("share", [0.0, -1.0, 1.5, float("nan")])
+def test_a_share_of_the_thread_that_is_no_part_of_it_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="share must be above 0 and at most 1"):
+        ManualLoop(share=share)
+
+
 @pytest.mark.parametrize("options", [{"fps": 0.0}, {"budget": 0.0}])
 def test_a_loop_without_frames_or_budget_is_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be above 0"):
@@ -282,6 +288,61 @@ def test_there_are_at_most_fps_frames_a_second(ui: ManualLoop) -> None:
     ui.frame.request("key", again)
     ui.run(0.45)
     assert times == [0.001, 0.101, 0.201, 0.301, 0.401]
+
+
+class _Painting(ManualLoop):
+    """Plays a toolkit that works for a time after each frame."""
+
+    worked = 0.0
+
+    def spent(self) -> float:
+        return self.worked
+
+
+@pytest.mark.parametrize(
+    ("fps", "share", "work", "expected"),
+    [
+        # Nothing to paint: as many frames as asked for.
+        (200.0, 0.5, 0.0, [0.001, 0.006, 0.011, 0.016, 0.021]),
+        # A picture of 4 ms at half of the thread: one each 8 ms.
+        (200.0, 0.5, 0.004, [0.001, 0.009, 0.017, 0.025, 0.033]),
+        (200.0, 1.0, 0.004, [0.001, 0.006, 0.011, 0.016, 0.021]),
+        # Sixty a second are always there.
+        (200.0, 0.5, 0.020, [0.001, 0.0177, 0.0343, 0.0510, 0.0677]),
+        (60.0, 0.5, 0.020, [0.001, 0.0177, 0.0343, 0.0510, 0.0677]),
+    ],
+)
+def test_above_sixty_frames_a_second_painting_takes_a_share_of_the_thread(
+    fps: float, share: float, work: float, expected: list[float]
+) -> None:
+    ui = _Painting(fps=fps, share=share)
+    times: list[float] = []
+
+    def again() -> None:
+        times.append(round(ui.now(), 4))
+        ui.worked += work
+        ui.frame.request("key", again)
+
+    ui.frame.request("key", again)
+    ui.run(0.1)
+    assert times[:5] == expected
+
+
+def test_a_picture_that_is_painted_after_the_timer_began_delays_the_next_frame() -> None:
+    ui = _Painting(fps=200.0)
+    times: list[float] = []
+
+    def again() -> None:
+        times.append(round(ui.now(), 4))
+        ui.frame.request("key", again)
+        ui.later(0.002, paint)
+
+    def paint() -> None:
+        ui.worked += 0.004
+
+    ui.frame.request("key", again)
+    ui.run(0.03)
+    assert times == [0.001, 0.009, 0.017, 0.025]
 
 
 def test_an_early_request_runs_before_the_others_and_its_own_requests_in_the_same_frame(
