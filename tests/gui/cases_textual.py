@@ -108,10 +108,7 @@ def test_closing_the_application_in_a_flood_leaks_nothing_and_raises_nothing(
             await until(lambda: len(app.shown) > 3)
         await until(lambda: app.selection.observer_count == 0)
         last = app.shown[-1]
-        # It notices with its next wake.
-        app.ui.post(lambda: posted.append("ran"))
-        await until(lambda: app.ui.is_closed)
-        posted.append(app.ui.post(lambda: None))
+        posted.append(app.ui.post(lambda: posted.append("ran")))
         await asyncio.sleep(0.05)
         stop()
         assert app.shown[-1] == last < app.store.get()
@@ -119,6 +116,23 @@ def test_closing_the_application_in_a_flood_leaks_nothing_and_raises_nothing(
     asyncio.run(run())
     assert posted == [False]
     assert (app.selection.observer_count, app.errors) == (0, [])
+
+
+def test_a_post_after_the_application_has_ended_is_refused_and_ends_the_bindings(
+    domain: Domain,
+) -> None:
+    app = Counter(Store(0, domain=domain))
+    ran: list[str] = []
+
+    async def run() -> None:
+        async with app.run_test():
+            await until(lambda: app.shown == [0])
+        assert app.ui.post(lambda: ran.append("late")) is False
+        assert app.ui.is_closed
+        await until(lambda: app.selection.observer_count == 0)
+
+    asyncio.run(run())
+    assert (ran, app.errors) == ([], [])
 
 
 # --- connection widgets ---

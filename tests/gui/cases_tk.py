@@ -20,6 +20,7 @@ from random_edits import key, random_edits
 
 from reactive_ws.connection import ConnectionState, Metrics
 from reactive_ws.engine.domain import Domain
+from reactive_ws.errors import UsageError
 from reactive_ws.gui import ConnectionView, TkLoop
 from reactive_ws.gui.status import connection_view
 from reactive_ws.gui.tk import (
@@ -502,6 +503,25 @@ def test_colours_follow_the_window_and_ttk_styles_win(
 
 
 MARKUP = '{x} [exit] $tcl \\n <b>y</b> "quoted'
+
+
+def test_a_tree_shows_the_rows_of_one_stream_only(domain: Domain) -> None:
+    turning = ui_drivers.tk()
+    ui, root = turning.loop, root_of(turning)
+    assert isinstance(ui, TkLoop)
+    store: Store[tuple[str, ...]] = Store((), domain=domain)
+    tree = ttk.Treeview(root)
+    rows = TreeRows(ui, tree, store, key=str, text=str)
+    with pytest.raises(UsageError, match="make one ttk.Treeview for each TreeRows"):
+        TreeRows(ui, tree, store, key=str, text=str)
+    other = ttk.Treeview(root)
+    other.insert("", "end", text="mine")
+    with pytest.raises(UsageError, match="leave it empty"):
+        TreeRows(ui, other, store, key=str, text=str)
+    store.set(("one",))
+    ui_drivers.comes(turning, lambda: [tree.item(it, "text") for it in tree.get_children()], ["one"])
+    assert len(rows) == 1
+    root.destroy()
 
 
 def test_a_strangers_text_is_text_in_every_sink(domain: Domain) -> None:

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from ...errors import UsageError
 from ..loop import UiLoop, check_toolkit, without_arguments
 
 __all__ = ["AsyncioLoop", "TextualLoop"]
@@ -80,12 +81,22 @@ class TextualLoop(AsyncioLoop):
         self._app = weakref.ref(app)
         self._attached: weakref.WeakSet[Any] = weakref.WeakSet()
 
+    def wake(self) -> None:
+        if self._has_ended():
+            # The asyncio loop may outlive the application by hours, and bindings end on its thread.
+            self._loop.call_soon_threadsafe(self.close)
+            raise UsageError("the Textual application has ended")
+        super().wake()
+
     def run_posted(self) -> None:
         """Closes the loop when the application has ended, and runs posted functions otherwise."""
-        app = self._app()
-        if app is None or not app.is_running:
+        if self._has_ended():
             self.close()
         super().run_posted()
+
+    def _has_ended(self) -> bool:
+        app = self._app()
+        return app is None or not app.is_running
 
     def is_alive(self, thing: Any) -> bool:
         """Whether the application has not removed the widget. A widget that is not mounted yet counts as alive."""

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakSet
 
 from reactivex import Observable
 
+from ...errors import UsageError
 from ...state import ReadOnly
 from ...views import Change, Insert, Move, Remove, apply_changes, list_changes
 from ..binding import rows_of
@@ -25,6 +27,9 @@ __all__ = ["TreeRows"]
 
 T = TypeVar("T")
 
+_TAKEN: WeakSet[Any] = WeakSet()
+"""The Treeviews that show rows already. UI thread."""
+
 
 class TreeRows(Generic[T]):
     """The top-level rows of a Treeview. UI thread.
@@ -38,6 +43,9 @@ class TreeRows(Generic[T]):
         values: Returns what the other columns show. Strings show as they are.
         tags: Returns the tags of a row, for its colours.
         follow_end: Whether a tree at its end stays at the end, also when it shrinks.
+
+    Raises:
+        UsageError: the tree has rows, or another `TreeRows` shows its rows there; or an argument is of another kind.
     """
 
     def __init__(
@@ -54,6 +62,11 @@ class TreeRows(Generic[T]):
     ) -> None:
         check_loop(ui, TkLoop, "TreeRows(ui, tree, stream, key=..., text=...)")
         check_row_functions(key=key, text=text, values=values, tags=tags)
+        if tree in _TAKEN or tree.get_children():
+            raise UsageError(
+                "this Treeview has rows already; make one ttk.Treeview for each TreeRows, and leave it empty"
+            )
+        _TAKEN.add(tree)
         self._key = key
         self._text = text
         self._values = values
