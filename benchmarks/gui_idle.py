@@ -13,6 +13,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
+import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -39,6 +42,7 @@ class Meter:
 
     def __init__(self, ui: Any, app: Application, leave: Callable[[], object]) -> None:
         self.ui, self.app, self.leave = ui, app, leave
+        self.since, self.seen = 0.0, 0.0
         ui.later(0.1, self.fill)
 
     def fill(self) -> None:
@@ -49,9 +53,17 @@ class Meter:
         chat = self.app.sessions.create("Idle")
         for number in range(MESSAGES // 2):
             self.app.history.send(chat.id, f"message {number}")
-        self.ui.later(AGE, self.begin)
+        self.ui.later(0.5, self.begin)
 
     def begin(self) -> None:
+        """Begins when all answers came and the connection is old enough: a busy machine takes its time for both."""
+        service, now = self.app.service, time.monotonic()
+        since = service.connection.get().since
+        if since != self.since or not service.is_connected or service.outbox.get().entries:
+            self.since, self.seen = since, now
+        if now - self.seen < AGE:
+            self.ui.later(0.5, self.begin)
+            return
         self.frames = self.ui.frame.number
         self.cpu, self.start = time.process_time(), time.monotonic()
         self.ui.later(SPAN, self.end)
@@ -61,8 +73,11 @@ class Meter:
         found = {
             "cpu": (time.process_time() - self.cpu) * 60.0 / spent,
             "frames": self.ui.frame.number - self.frames,
-            "state": self.app.service.connection.get().state.name,
         }
+        if self.app.service.connection.get().since != self.since:
+            # A connection that was lost meanwhile painted more than one at rest does.
+            self.ui.later(0.5, self.begin)
+            return
         print(json.dumps(found), flush=True)
         self.leave()
 
@@ -276,6 +291,20 @@ def see_debian() -> None:
     sys.path.append("/usr/lib/python3/dist-packages")
 
 
+def wait_for_display() -> None:
+    """Waits until the X server takes connections: `xvfb-run` goes on after three seconds, and a busy machine needs more."""
+    found = re.fullmatch(r":(\d+)(?:\.\d+)?", os.environ.get("DISPLAY", ""))
+    end = time.monotonic() + 60.0
+    while found and time.monotonic() < end:
+        with socket.socket(socket.AF_UNIX) as connection:
+            try:
+                connection.connect(f"/tmp/.X11-unix/X{found[1]}")
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+
+
 TOOLKITS: dict[str, Callable[[Application], None]] = {
     "qt": qt,
     "tk": tkinter,
@@ -301,6 +330,8 @@ def main() -> None:
     if it.url:
         run_one(it.toolkits[0], it.url)
         return
+    wait_for_display()
+    has_failed = False
     with tempfile.TemporaryDirectory() as folder:
         hub = [sys.executable, "-m", "reactive_ws", "hub", "--port", "0"]
         with subprocess.Popen(hub, stdout=subprocess.PIPE, text=True, cwd=Path(folder)) as server:
@@ -315,10 +346,14 @@ def main() -> None:
             print("| --- | --: | --: |")
             for name, process in running.items():
                 out, _ = process.communicate()
+                if process.returncode:
+                    print(f"| {name} | ended with {process.returncode}, see above | |", flush=True)
+                    has_failed = True
+                    continue
                 found = json.loads(out.splitlines()[-1])
-                assert found["state"] == "CONNECTED", found
                 print(f"| {name} | {found['cpu']:.2f} s | {found['frames']} |", flush=True)
             server.terminate()
+    sys.exit(has_failed)
 
 
 if __name__ == "__main__":

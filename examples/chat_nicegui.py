@@ -99,7 +99,7 @@ class Page:
                 with ui.element("div").classes("card talk w-full"):
                     self.talk = ui.element("div").props('role="log" aria-label="Messages"')
                 self.input = ui.input("Message").classes("w-full").props("outlined rounded")
-                self.input.on("keydown.enter", self.send)
+                loop.on_entered(self.input, self.send)
             with ui.column().classes("card w-64 p-3"):
                 with ui.row().classes("items-center w-full no-wrap"):
                     self.title = ui.label().classes("grow font-bold")
@@ -165,13 +165,13 @@ class Page:
                 return
         server.shutdown()
 
-    def send(self) -> None:
-        if text := (self.input.value or "").strip():
-            complaint = self.view.send(text)
-            if complaint:
+    def send(self, text: str) -> None:
+        complaint = self.view.send(text.strip())
+        if complaint:
+            with self.input:
                 ui.notify(complaint, type="warning")
-            else:
-                self.input.set_value("")
+            # The browser has emptied the line; the words come back in front of what was typed since.
+            self.input.set_value(f"{text} {self.input.value or ''}".strip())
 
 
 @ui.page("/", title="reactive-ws chat")

@@ -141,7 +141,7 @@ def test_a_page_shows_the_last_value_and_its_bindings_end_with_its_client(progra
     words = "document.body.innerText"
     with Page(program.url) as page:
         page.until(f"{words}.includes('count 0') && {words}.includes('Connected')", True)
-        program.comes("1 1 2")
+        program.comes("1 1 3")
         assert program.ask("flood") == "done"
         page.until(f"{words}.includes('count 100000')", True)
         # A stranger's text is text: no element came of it.
@@ -150,9 +150,25 @@ def test_a_page_shows_the_last_value_and_its_bindings_end_with_its_client(progra
         page.run("document.querySelector('button').click()")
         page.until(f"{words}.includes('removed')", False)
         page.until(f"{words}.includes('count 100000')", True)
-        program.comes("1 1 1")
+        program.comes("1 1 2")
     # The browser has gone; NiceGUI deletes the client after the page's reconnect timeout.
     program.comes("1 0 0")
+
+
+def test_a_user_who_types_faster_than_the_server_answers_loses_nothing(program: Program) -> None:
+    with Page(program.url) as page:
+        page.until("window.did_handshake === true", True)
+        page.run("document.querySelector('input[aria-label=\"Line\"]').focus()")
+        wanted = [f"m{number}" for number in range(40)]
+        for text in wanted:
+            for key in text:
+                page.command("Input.insertText", text=key)
+            press_enter(page)
+        page.until("document.querySelector('input[aria-label=\"Line\"]').value", "")
+        end = time.monotonic() + 60.0
+        while (found := program.ask("entered").split()) != wanted:
+            assert time.monotonic() < end, found
+            time.sleep(0.05)
 
 
 def test_the_chat_of_the_examples_sends_shows_and_finds(tmp_path: Path) -> None:
@@ -221,7 +237,6 @@ def check_panels(page: Page) -> None:
     for number, name in enumerate(("Plan", "Budget"), 1):
         type_into(page, "Message", f"panel create {name}")
         press_enter(page)
-        # The server empties the line when it has taken the text.
         page.until("document.querySelectorAll('.bubble.own').length", 1 + number)
         page.until("document.querySelector('input[aria-label=\"Message\"]').value", "")
     page.until(f"{words}.includes('Plan (1 of 2)')", True)

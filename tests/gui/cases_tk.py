@@ -512,14 +512,16 @@ def test_a_tree_shows_the_rows_of_one_stream_only(domain: Domain) -> None:
     store: Store[tuple[str, ...]] = Store((), domain=domain)
     tree = ttk.Treeview(root)
     rows = TreeRows(ui, tree, store, key=str, text=str)
-    with pytest.raises(UsageError, match="make one ttk.Treeview for each TreeRows"):
+    with pytest.raises(UsageError, match=r"make one ttk\\.Treeview for each"):
         TreeRows(ui, tree, store, key=str, text=str)
     other = ttk.Treeview(root)
     other.insert("", "end", text="mine")
     with pytest.raises(UsageError, match="leave it empty"):
         TreeRows(ui, other, store, key=str, text=str)
     store.set(("one",))
-    ui_drivers.comes(turning, lambda: [tree.item(it, "text") for it in tree.get_children()], ["one"])
+    ui_drivers.comes(
+        turning, lambda: [tree.item(it, "text") for it in tree.get_children()], ["one"]
+    )
     assert len(rows) == 1
     root.destroy()
 

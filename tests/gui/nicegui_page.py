@@ -19,6 +19,7 @@ selection = count.select()
 service = FakeService(Domain("nicegui"))
 service.become(ConnectionState.CONNECTED, since=0.0)
 loops: list[NiceGuiLoop] = []
+entered: list[str] = []
 stranger = "<b id='injected'>bold</b>"
 
 
@@ -31,6 +32,10 @@ def page() -> None:
     loop.bind(selection, number, lambda it, value: it.set_text(f"count {value}"))
     loop.bind(selection, removed, lambda it, value: it.set_text(f"removed {value}"))
     loop.bind(connection_view(loop, service), line, lambda it, view: it.set_text(view.live))
+    field = ui.input("Line")
+    loop.on_entered(field, entered.append)
+    # The program changes the field while its user types, as one that binds whether it can send does.
+    loop.bind(selection, field, lambda it, value: it.set_enabled(value >= 0))
     ui.button("remove", on_click=removed.delete)
 
 
@@ -41,6 +46,8 @@ def answer() -> None:
                 for number in range(100_001):
                     count.set(number)
                 print("done", flush=True)
+            case ["entered"]:
+                print(*entered, flush=True)
             case ["state"]:
                 open_loops = sum(not loop.is_closed for loop in loops)
                 print(len(loops), open_loops, selection.observer_count, flush=True)

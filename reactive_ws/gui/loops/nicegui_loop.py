@@ -6,10 +6,21 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from ...errors import UsageError
 from ..loop import check_toolkit
 from .asyncio_loop import AsyncioLoop
 
 __all__ = ["NiceGuiLoop"]
+
+
+_ENTER = """(event) => {
+  const field = event.target;
+  if (event.isComposing || !field.value.trim()) return;
+  emit(field.value);
+  field.value = "";
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
+"""Empties the field in the browser. A server that empties it also takes what the user has typed since."""
 
 
 class NiceGuiLoop(AsyncioLoop):
@@ -39,6 +50,28 @@ class NiceGuiLoop(AsyncioLoop):
         """Whether a browser is connected to the page."""
         client = self._client()
         return client is not None and bool(client.has_socket_connection)
+
+    def on_entered(self, field: Any, function: Callable[[str], object]) -> None:
+        """Calls `function` with what the user typed into a field when the user presses Enter. UI thread.
+
+        The browser empties the field at once, so users may type the next message before the server has taken the last one.
+        Do not empty the field in `function`. The loop reports an exception to `on_error`. A blank field enters nothing.
+
+        Args:
+            field: A `ui.input`.
+            function: Gets the text as typed. The binding ends with the field.
+
+        Raises:
+            UsageError: `field` is not an element of NiceGUI, or `function` cannot be called.
+        """
+        check_toolkit(field, "on", 'on_entered(ui.input("Message"), function)')
+        if not callable(function):
+            raise UsageError(f"write on_entered(field, function); got {function!r:.80}")
+
+        def entered(event: Any) -> None:
+            self.guard(function, event.args)
+
+        field.on("keydown.enter", entered, js_handler=_ENTER)
 
     def is_alive(self, thing: Any) -> bool:
         """Whether NiceGUI has not deleted the element; True for objects of others."""
