@@ -512,7 +512,7 @@ def test_a_tree_shows_the_rows_of_one_stream_only(domain: Domain) -> None:
     store: Store[tuple[str, ...]] = Store((), domain=domain)
     tree = ttk.Treeview(root)
     rows = TreeRows(ui, tree, store, key=str, text=str)
-    with pytest.raises(UsageError, match=r"make one ttk\\.Treeview for each"):
+    with pytest.raises(UsageError, match=r"make one ttk\.Treeview for each"):
         TreeRows(ui, tree, store, key=str, text=str)
     other = ttk.Treeview(root)
     other.insert("", "end", text="mine")
