@@ -2,7 +2,7 @@
 
 A draft looks like the value it stands for. It copies nothing until something is written, and then only the objects on the way
 to what was written; all others are shared with the original, which does not change. Records (attrs classes, dataclasses,
-msgspec structs), mappings, lists, tuples and sets have drafts. Other containers of the standard library, such as a deque or a
+msgspec structs, named tuples), mappings, lists, tuples and sets have drafts. Other containers of the standard library, such as a deque or a
 subclass of dict, are copied whole when a recipe reads them. Every other object is a leaf and is used as it is.
 
 An object that stands in two places of a value has two drafts: a change of one place does not change the other.
@@ -21,6 +21,7 @@ import copy
 import dataclasses
 import functools
 import inspect
+import operator
 import types
 from collections import deque
 from collections.abc import (
@@ -38,7 +39,7 @@ from typing import Any, TypeVar, cast
 import attrs
 import msgspec
 
-from ..engine import check_function
+from ..engine import check_function, check_result
 from ..errors import UsageError
 from ..state import Map
 
@@ -49,21 +50,21 @@ T = TypeVar("T")
 _NOTHING = object()
 
 
-def produce(value: T, recipe: Callable[[Any], object]) -> T:
+def produce(value: T, recipe: Callable[[Any], None]) -> T:
     """Returns a value as `recipe` changes it; the value itself stays as it is.
 
     `store.update(lambda now: produce(now, recipe))` changes a store. The recipe may run more than once then.
 
     Args:
         value: A record, a mapping, a list, a tuple or a set, of any depth. Keys and members of sets are leaves.
-        recipe: Changes the draft that it gets. What it returns is ignored.
+        recipe: Changes the draft that it gets, and returns None.
 
     Returns:
         A new value of the same type, which shares all unchanged parts; the same object when nothing changed.
 
     Raises:
-        UsageError: the value is a leaf or a draft, a draft is used after its recipe ended, a value was put into itself, or
-            the recipe changes a field that its class computes.
+        UsageError: the value is a leaf or a draft, the recipe returns something, a draft is used after its recipe ended, a
+            value was put into itself, or the recipe changes a field that its class computes.
         Exception: what the recipe raises, or what a class raises for the new values of its fields.
     """
     check_function(
@@ -79,8 +80,17 @@ def produce(value: T, recipe: Callable[[Any], object]) -> T:
         raise UsageError(
             f"produce() takes a record, a mapping, a list, a tuple or a set; a {type(value).__name__} has no parts"
         )
+    run: Callable[[Any], object] = recipe
     try:
-        recipe(draft)
+        returned = run(draft)
+        if returned is not None:
+            check_result(returned, recipe)
+            kind = _kind_of(returned)
+            what = "its draft" if kind in _DRAFTS else f"a value of class {kind.__name__}"
+            raise UsageError(
+                f"the recipe of produce() returned {what}, and a recipe changes its draft and"
+                " returns None; write `def recipe(draft): ...` without a return, or leave out produce() for a new value"
+            )
         return cast("T", session.finished(draft))
     finally:
         session.end()
@@ -204,6 +214,9 @@ def _fields_of(kind: type) -> tuple[str, ...] | None:
         return tuple(field.name for field in dataclasses.fields(kind))
     if issubclass(kind, msgspec.Struct):
         return kind.__struct_fields__
+    if issubclass(kind, tuple):
+        # A named tuple; other subclasses of tuple are leaves.
+        return cast("tuple[str, ...] | None", getattr(cast("Any", kind), "_fields", None))
     return None
 
 
@@ -233,6 +246,8 @@ def _replaced(record: Any, changes: dict[str, Any]) -> Any:
         return attrs.evolve(record, **{aliases[name]: value for name, value in changes.items()})
     if isinstance(record, msgspec.Struct):
         return msgspec.structs.replace(record, **changes)
+    if issubclass(kind, tuple):
+        return record._replace(**changes)
     return dataclasses.replace(record, **changes)
 
 
@@ -298,12 +313,63 @@ class _RecordDraft:
         kind = _kind_of(self._original_)
         fields = _fields_of(kind) or ()
         if name not in fields:
+            setter = getattr(inspect.getattr_static(kind, name, None), "fset", None)
+            if setter is not None:
+                # A property assigns fields of the draft.
+                setter(self, value)
+                return
             raise AttributeError(
                 f"{kind.__name__} has no field {name!r}; its fields are {', '.join(fields)}"
             )
         if name in _computed_of(kind):
             _refuse_computed(kind, name)
         self._values_[name] = value
+
+    def _special_(self, name: str, *arguments: Any) -> Any:
+        """Calls a special method of the class with the draft in place of the record."""
+        self._session_.check()
+        kind = _kind_of(self._original_)
+        found: Any = inspect.getattr_static(kind, name, None)
+        if not inspect.isfunction(found):
+            raise TypeError(f"{kind.__name__} has no {name}()")
+        return found(self, *arguments)
+
+    def _named_(self) -> tuple[str, ...]:
+        """Returns the fields of a named tuple, whose items they are; else nothing."""
+        fields = _fields_of(_kind_of(self._original_)) or ()
+        return fields if issubclass(_kind_of(self._original_), tuple) else ()
+
+    def __iter__(self) -> Iterator[Any]:
+        names = self._named_()
+        return iter([getattr(self, it) for it in names]) if names else self._special_("__iter__")
+
+    def __getitem__(self, index: Any) -> Any:
+        names = self._named_()
+        return [*self][index] if names else self._special_("__getitem__", index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._special_("__setitem__", index, value)
+
+    def __delitem__(self, index: Any) -> None:
+        self._special_("__delitem__", index)
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._special_("__call__", *arguments)
+
+    def __contains__(self, item: object) -> bool:
+        return self._session_.finished(item) in self._session_.finished(self)
+
+    def __len__(self) -> int:
+        return len(self._session_.finished(self))
+
+    def __bool__(self) -> bool:
+        return bool(self._session_.finished(self))
+
+    def __str__(self) -> str:
+        own: object = _kind_of(self._original_).__str__
+        if own is object.__str__:
+            return repr(self)
+        return str(self._session_.finished(self))
 
     def __delattr__(self, name: str) -> None:
         self._session_.check()
@@ -319,6 +385,32 @@ class _RecordDraft:
             if finished is not getattr(self._original_, name):
                 changes[name] = finished
         return _replaced(self._original_, changes) if changes else self._original_
+
+
+def _of_values(operator_: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the special method that applies an operator to a record as it is now."""
+
+    def method(self: _RecordDraft, *others: Any) -> Any:
+        finished = self._session_.finished
+        return operator_(finished(self), *map(finished, others))
+
+    return method
+
+
+def _of_values_turned(operator_: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: _RecordDraft, other: Any) -> Any:
+        finished = self._session_.finished
+        return operator_(finished(other), finished(self))
+
+    return method
+
+
+for _name in ("lt", "le", "gt", "ge", "neg", "pos", "abs", "invert"):
+    setattr(_RecordDraft, f"__{_name}__", _of_values(getattr(operator, _name)))
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor"):
+    _operator = getattr(operator, f"{_name}_" if _name in {"and", "or"} else _name)
+    setattr(_RecordDraft, f"__{_name}__", _of_values(_operator))
+    setattr(_RecordDraft, f"__r{_name}__", _of_values_turned(_operator))
 
 
 class _MappingDraft(MutableMapping[Any, Any]):
@@ -398,8 +490,12 @@ class _MappingDraft(MutableMapping[Any, Any]):
     def __iter__(self) -> Iterator[Any]:
         self._session.check()
         # A key that went and came again is where it came last, as in a dict.
-        yield from [key for key in self._original if key not in self._gone]
-        yield from [key for key in self._values if key not in self._original or key in self._gone]
+        original, gone = self._original, self._gone
+        # All keys at once, so that a loop over the draft may change it.
+        yield from [
+            *(key for key in original if key not in gone),
+            *(key for key in self._values if key not in original or key in gone),
+        ]
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

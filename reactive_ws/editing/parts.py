@@ -7,7 +7,7 @@ A part holds nothing. It reads by a function of the value. It writes by a functi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from ..engine import Domain, Equals, Source, check_function
 from ..errors import UsageError
@@ -18,6 +18,8 @@ __all__ = ["Part", "at", "part"]
 
 T = TypeVar("T")
 S = TypeVar("S")
+
+_NOTHING: Any = object()
 
 
 class Part(ReadOnly[T], Generic[T]):
@@ -94,18 +96,34 @@ def part(
     Args:
         store: What has the part.
         get: Returns the part of a value; pure.
-        put: Returns the value with another part; pure.
+        put: Returns the value with another part; pure. What `get` or `put` raises has a note that names the part.
         equals: When two parts in a row count as no change for observers; see `equality.same` for the default.
         name: For reports.
     """
     _check_store(store, "part()")
     for function, role in ((get, "get of part()"), (put, "put of part()")):
         check_function(function, role, "compute at once, and await elsewhere")
-    value = derived(store, get, equals=equals, name=name or f"part of {store.name}")
+    label = name or f"part of {store.name}"
+
+    def read(now: S) -> T:
+        try:
+            return get(now)
+        except Exception as error:
+            _note(error, label)
+            raise
 
     def write(function: Callable[[T], T]) -> None:
-        store.update(lambda now: put(now, function(get(now))))
+        def change(now: S) -> S:
+            new = function(read(now))
+            try:
+                return put(now, new)
+            except Exception as error:
+                _note(error, label)
+                raise
 
+        store.update(change)
+
+    value = derived(store, read, equals=equals, name=label)
     return Part(value, value, write)
 
 
@@ -122,23 +140,31 @@ def at(store: Store[Any] | KeyedStore[Any, Any] | Part[Any], *path: Any) -> Part
     if not path:
         raise UsageError("at() takes a path, such as at(store, 'user', 'name')")
     _check_store(store, "at()")
-    label = "".join(f"[{step!r}]" for step in path)
+    label = f"{store.name}{_text_of(path)}"
     if isinstance(store, KeyedStore):
         key, rest = path[0], path[1:]
         keyed: KeyedStore[Any, Any] = store
-        value = derived(
-            keyed.select(key), lambda entity: _get(entity, rest), name=f"{store.name}{label}"
-        )
+        owner = f"{store.name}{_text_of((key,))}"
+        value = derived(keyed.select(key), lambda entity: _get(entity, rest, owner), name=label)
 
         def write(function: Callable[[Any], Any]) -> None:
-            keyed.update(key, lambda entity: _put(entity, rest, function(_get(entity, rest))))
+            def change(entity: Any) -> Any:
+                if entity is _NOTHING:
+                    raise KeyError(f"the part {label} is not there: {owner} has no entity")
+                return _put(entity, rest, function(_get(entity, rest, owner)), owner)
+
+            keyed.update(key, change, default=_NOTHING)
 
         return Part(value, value, write)
-    return part(
-        store,
-        lambda now: _get(now, path),
-        lambda now, new: _put(now, path, new),
-        name=f"{store.name}{label}",
+    name = store.name
+    value = derived(store, lambda now: _get(now, path, name), name=label)
+    whole: Store[Any] | Part[Any] = store
+    return Part(
+        value,
+        value,
+        lambda function: whole.update(
+            lambda now: _put(now, path, function(_get(now, path, name)), name)
+        ),
     )
 
 
@@ -149,29 +175,87 @@ def _check_store(store: object, name: str) -> None:
         )
 
 
-def _get(value: Any, path: tuple[Any, ...]) -> Any:
+def _note(error: Exception, label: str) -> None:
+    """Adds the name of the part to what a function of a part raised, once."""
+    note = f"in {label}"
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
+
+
+def _text_of(path: tuple[Any, ...]) -> str:
+    return "".join(f"[{step!r:.80}]" for step in path)
+
+
+def _get(value: Any, path: tuple[Any, ...], owner: str) -> Any:
+    """Returns what is at the end of a path.
+
+    Args:
+        value: Where the path begins.
+        path: The steps.
+        owner: What `value` is called in errors.
+    """
     found: Any = value
-    for step in path:
-        found = found[step] if _has_items(found) else getattr(found, step)
+    for number, step in enumerate(path):
+        try:
+            found = found[step] if _has_items(found, step) else getattr(found, step)
+        except (LookupError, AttributeError, TypeError) as error:
+            kind = next((it for it in _MISSING if isinstance(error, it)), LookupError)
+            label, where = owner + _text_of(path), owner + _text_of(path[:number])
+            raise kind(f"the part {label} is not there: {where} {_has_not(found, step)}") from error
     return found
 
 
-def _has_items(value: object) -> bool:
-    return isinstance(value, (Mapping, list, tuple))
+_MISSING = (KeyError, IndexError, AttributeError, TypeError)
+"""The kinds of errors of a step that is not there, beside other kinds of `LookupError`."""
 
 
-def _put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+def _has_not(value: object, step: Any) -> str:
+    """Returns why a value has no such step, for errors. It shows no values, because they may be secrets."""
+    if value is None:
+        return "is None"
+    kind = type(value).__name__
+    if isinstance(value, Mapping):
+        return f"({kind}) has no such key"
+    if isinstance(value, (list, tuple)):
+        return f"({kind}) has no such index"
+    return f"({kind}) has no field {step!r:.80}"
+
+
+def _has_items(value: object, step: Any) -> bool:
+    """Returns whether a step from a value is a key or an index, not the name of a field."""
+    if not isinstance(value, (Mapping, list, tuple)):
+        return False
+    # A named tuple has both.
+    kind: type[Any] = type(cast("object", value))
+    return not (isinstance(step, str) and step in getattr(kind, "_fields", ()))
+
+
+def _put(value: Any, path: tuple[Any, ...], new: Any, owner: str) -> Any:
+    """Returns a value with something else at the end of a path that is there."""
     if not path:
         return new
 
     def recipe(draft: Any) -> None:
-        owner = value
+        below = value
         for step in path[:-1]:
-            draft = draft[step] if _has_items(owner) else getattr(draft, step)
-            owner = _get(owner, (step,))
-        if _has_items(owner):
+            draft = draft[step] if _has_items(below, step) else getattr(draft, step)
+            below = _get(below, (step,), owner)
+        if draft is below:
+            # A write to a leaf would change the original in place.
+            where = owner + _text_of(path[:-1])
+            raise UsageError(
+                f"the part {owner}{_text_of(path)} cannot be written: {where} ({type(below).__name__}) has no draft;"
+                " write it whole, or take part() with a function that puts the new part in"
+            )
+        if _has_items(below, path[-1]):
             draft[path[-1]] = new
         else:
             setattr(draft, path[-1], new)
 
-    return produce(value, recipe)
+    try:
+        return produce(value, recipe)
+    except UsageError:
+        raise
+    except Exception as error:
+        _note(error, owner + _text_of(path))
+        raise

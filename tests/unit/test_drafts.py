@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import re
 from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import attrs
 import msgspec
@@ -82,8 +84,8 @@ def test_records_of_every_kind_change_deep_inside_and_the_rest_is_shared() -> No
     [
         lambda user: None,
         lambda user: setattr(user, "name", user.name),
-        lambda user: user.extra["a"][0],
-        lambda user: (user.extra.update(c=[3]), user.extra.pop("c")),
+        lambda user: user.extra["a"][0] and None,
+        lambda user: user.extra.update(c=[3]) or user.extra.__delitem__("c"),
         lambda user: setattr(user, "address", user.address),
         lambda user: user.jobs[0].company.tags.add("x"),
     ],
@@ -457,6 +459,224 @@ def test_a_part_that_is_not_there_changes_nothing_and_the_doors_refuse() -> None
     with pytest.raises(UsageError, match="of part\\(\\) is a"):
         part(store, "a", "b")  # type: ignore[arg-type]
     assert store.domain.number == 0
+
+
+class Plain:
+    size = 1
+
+
+class Pair(NamedTuple):
+    left: Any
+    right: Any
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "reason"),
+    [
+        (("user", "address", "cty"), AttributeError, r"t\['user'\]\['address'\] \(Address\) has no field 'cty'"),
+        (("user", "jobs", 9), IndexError, r"t\['user'\]\['jobs'\] \(tuple\) has no such index"),
+        (("user", "extra", "c", "d"), KeyError, r"t\['user'\]\['extra'\] \(dict\) has no such key"),
+        (("user", "jobs", "x"), TypeError, r"t\['user'\]\['jobs'\] \(tuple\) has no such index"),
+        (("none", "x"), AttributeError, r"t\['none'\] is None"),
+        (("gone",), KeyError, r"t \(dict\) has no such key"),
+        (("user", 5), TypeError, r"t\['user'\] \(User\) has no field 5"),
+    ],
+)  # fmt: skip
+def test_the_error_of_a_part_that_is_not_there_names_its_path(
+    path: tuple[Any, ...], kind: type[Exception], reason: str
+) -> None:
+    store = Store({"user": USER, "none": None}, domain=Domain(strict=True), name="t")
+    it = at(store, *path)
+    whole = re.escape("t" + "".join(f"[{step!r}]" for step in path))
+    for use in (it.get, lambda: it.set(1), lambda: it.update(str)):
+        with pytest.raises(kind, match=f"the part {whole} is not there: {reason}"):
+            use()
+    assert store.domain.number == 0
+
+
+def test_the_error_of_a_part_of_an_entity_names_its_path() -> None:
+    users: KeyedStore[int, User] = KeyedStore({1: USER}, domain=Domain(strict=True), name="users")
+    with pytest.raises(AttributeError, match=r"part users\[3\]\['name'\] is .*users\[3\] is None"):
+        at(users, 3, "name").get()
+    with pytest.raises(KeyError, match=r"part users\[3\]\['name'\] is .*users\[3\] has no entity"):
+        at(users, 3, "name").set("x")
+    with pytest.raises(KeyError, match=r"part users\[3\] is .*users\[3\] has no entity"):
+        at(users, 3).set(USER)
+    assert at(users, 3).get() is None
+
+
+def test_what_the_functions_of_a_part_raise_names_the_part() -> None:
+    def fails(now: int, new: Any) -> int:
+        raise ValueError("no")
+
+    store = Store(0, domain=Domain(strict=True))
+    reading = part(store, lambda now: 1 // now, lambda now, _: now, name="share")
+    writing = part(store, lambda now: now, fails, name="size")
+    for use, kind, note in (
+        (reading.get, ZeroDivisionError, "in share"),
+        (lambda: reading.set(1), ZeroDivisionError, "in share"),
+        (lambda: writing.set(1), ValueError, "in size"),
+    ):
+        with pytest.raises(kind) as caught:
+            use()
+        assert caught.value.__notes__ == [note]
+
+
+def test_a_part_of_an_object_without_a_draft_is_not_written_in_place() -> None:
+    plain = Plain()
+    store = Store({"plain": plain}, domain=Domain(strict=True), name="t")
+    it = at(store, "plain", "size")
+    assert it.get() == 1
+    with pytest.raises(UsageError, match=r"part t\['plain'\]\['size'\] cannot be written"):
+        it.set(5)
+    assert (it.get(), vars(plain), store.domain.number) == (1, {}, 0)
+
+
+def test_a_named_tuple_has_a_draft_and_parts_by_field_and_by_index() -> None:
+    pair = Pair(1, [2])
+    store = Store({"pair": pair}, domain=Domain(strict=True))
+
+    def recipe(draft: Any) -> None:
+        left, right = draft["pair"]
+        right.append(left)
+        draft["pair"][1].append(4)
+        draft["pair"].left = len(draft["pair"]) + 5
+        draft["other"] = Pair(draft["pair"].right, 0)
+
+    after = produce({"pair": pair}, recipe)
+    assert after == {"pair": Pair(7, [2, 1, 4]), "other": Pair([2, 1, 4], 0)}
+    assert (pair, type(after["pair"])) == (Pair(1, [2]), Pair)
+    at(store, "pair", "left").set(5)
+    at(store, "pair", 1, 0).set(6)
+    assert store.get() == {"pair": Pair(5, [6])}
+
+
+@attrs.define(order=True)
+class Money:
+    cents: int
+    notes: list[str] = attrs.field(factory=list, order=False)
+
+    def __bool__(self) -> bool:
+        return self.cents != 0
+
+    def __len__(self) -> int:
+        return len(self.notes)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.notes)
+
+    def __contains__(self, note: object) -> bool:
+        return note in self.notes
+
+    def __getitem__(self, index: int) -> str:
+        return self.notes[index]
+
+    def __setitem__(self, index: int, note: str) -> None:
+        self.notes[index] = note
+
+    def __delitem__(self, index: int) -> None:
+        del self.notes[index]
+
+    def __call__(self, note: str) -> None:
+        self.notes.append(note)
+
+    def __add__(self, other: Any) -> Money:
+        return Money(self.cents + (other if isinstance(other, int) else other.cents))
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Money:
+        return Money(-self.cents)
+
+    def __str__(self) -> str:
+        return f"{self.cents} ct"
+
+    @property
+    def euros(self) -> int:
+        return self.cents // 100
+
+    @euros.setter
+    def euros(self, euros: int) -> None:
+        self.cents = euros * 100
+
+
+def test_operators_and_special_methods_of_a_record_work_on_its_draft() -> None:
+    value = {"a": Money(100, ["x", "y"]), "b": Money(50), "zero": Money(0)}
+
+    def recipe(draft: Any) -> None:
+        a, b = draft["a"], draft["b"]
+        a("z")
+        a[0] = "new"
+        del a[1]
+        assert (len(a), list(a), a[0], "z" in a, "y" in a) == (2, ["new", "z"], "new", True, False)
+        assert (bool(a), bool(draft["zero"]), str(a), repr(a)) == (
+            True, False, "100 ct", "<draft of Money>",
+        )  # fmt: skip
+        assert b < a
+        assert a > b
+        assert b <= b
+        assert a >= b
+        assert -b == Money(-50)
+        a.euros = 3
+        draft["sum"] = a + b
+        draft["c"] = 1 + b
+        draft["b"] += 1
+
+    after = produce(value, recipe)
+    assert after == {
+        "a": Money(300, ["new", "z"]), "b": Money(51), "zero": Money(0), "sum": Money(350), "c": Money(51),
+    }  # fmt: skip
+    assert value == {"a": Money(100, ["x", "y"]), "b": Money(50), "zero": Money(0)}
+
+
+def test_a_record_without_special_methods_refuses_them_on_its_draft() -> None:
+    def recipe(draft: Any) -> None:
+        for use in (
+            lambda: list(draft),
+            lambda: len(draft),
+            lambda: draft[0],
+            lambda: draft(),
+            lambda: draft + 1,
+            lambda: 1 in draft,
+        ):
+            with pytest.raises(TypeError):
+                use()
+        assert (bool(draft), str(draft)) == (True, "<draft of Address>")
+
+    assert produce(USER.address, recipe) is USER.address
+
+
+def test_a_loop_over_a_draft_may_change_it() -> None:
+    def recipe(draft: Any) -> None:
+        for key in draft:
+            draft[key + key] = draft.pop(key)
+
+    assert produce({"a": 1, "b": 2}, recipe) == {"aa": 1, "bb": 2}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "what"),
+    [
+        (lambda draft: [*draft, 2], "class list"),
+        (lambda draft: draft, "its draft"),
+        (lambda draft: draft.pop(), "class int"),
+        (lambda draft: (item for item in draft), "a generator"),
+    ],
+)
+def test_a_recipe_that_returns_a_value_is_refused(recipe: Any, what: str) -> None:
+    value = [1]
+    with pytest.raises(UsageError, match=f"returned .*{what}"):
+        produce(value, recipe)
+    assert value == [1]
+
+
+async def _awaits(draft: Any) -> None:
+    draft.append(2)
+
+
+def test_a_recipe_that_returns_a_coroutine_is_refused_and_the_coroutine_is_closed() -> None:
+    with pytest.raises(UsageError, match="await first"):
+        produce([1], lambda draft: _awaits(draft))
 
 
 def test_a_field_of_a_record_cannot_be_deleted_and_the_error_names_the_record() -> None:
