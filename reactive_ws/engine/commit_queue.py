@@ -34,7 +34,7 @@ from functools import partial
 from itertools import starmap
 from operator import attrgetter
 from threading import get_ident
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 from ..errors import UsageError
 from .checks import check_function
@@ -187,12 +187,14 @@ def fork_safe_lock() -> threading.RLock:
     A lock that another thread held at that moment would stay locked, because that thread does not exist in the child.
     """
     lock = threading.RLock()
-    _locks[weakref.ref(lock, cast("Any", _locks.pop))] = None
+    _locks[weakref.ref(lock, _forget_lock)] = None
     return lock
 
 
 _locks: dict[weakref.ref[Any], None] = {}
 _queues: dict[weakref.ref[CommitQueue], None] = {}
+_forget_lock: Any = _locks.pop
+_forget_queue: Any = _queues.pop
 
 
 def _begin_as_child() -> None:
@@ -326,7 +328,7 @@ class CommitQueue:
         # no hooks, nothing queued, no observer joining, nothing to pack. One look instead of five.
         self._is_busy = strict
         queue: Any = self
-        _queues[weakref.ref(queue, cast("Any", _queues.pop))] = None
+        _queues[weakref.ref(queue, _forget_queue)] = None
 
     def _begin_as_child(self, me: int) -> None:
         """Makes the domain ready in a forked child.

@@ -21,8 +21,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from websockets.asyncio import client
+from websockets.datastructures import Headers
 from websockets.exceptions import ConcurrencyError
 from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
+from websockets.http11 import Response
 from websockets.protocol import Event, State
 from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
@@ -35,6 +37,8 @@ __all__ = ["Connection", "adapted", "connect"]
 _MAX_FRAGMENTS = 4096
 """Fragments of one message, as `websockets` limits them."""
 _END_OF_HEAD = b"\r\n\r\n"
+_OPENED = Response(101, "Switching Protocols", Headers())
+"""Stands for the answer to the handshake once it is over; with None, `websockets` would wait for an answer."""
 
 
 class Connection(client.ClientConnection):
@@ -90,6 +94,8 @@ class Connection(client.ClientConnection):
         Both run in the call of the transport. None ends it.
         """
         self._heard, self._writable = heard, writable
+        # The heads of the handshake take 3 kB, and nothing reads them again.
+        self.request, self.response = None, _OPENED
 
     @property
     def is_lost(self) -> bool:
