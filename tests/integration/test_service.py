@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import random
 import threading
@@ -45,6 +46,7 @@ from reactive_ws.transport.credentials.authentication import (
     Query,
     Subprotocol,
 )
+from reactive_ws.transport.websockets import Connection as Socket
 from reactive_ws.wire.control import MessageReceived, Position, ServerError
 from reactive_ws.wire.envelope import Envelope
 from reactive_ws.wire.registry import Guarantee
@@ -104,6 +106,17 @@ async def test_sends_and_receives_and_leaves_nothing_behind() -> None:
         assert service.state is ConnectionState.CLOSED
     assert asyncio.all_tasks() == before
     assert threading.active_count() == threads
+
+
+async def test_a_connected_service_keeps_no_heads_of_its_handshake() -> None:
+    async with ScriptedServer() as server:
+        service = make(server)
+        async with service:
+            await service.wait_connected(60)
+            assert await service.send(chat(1)) is DeliveryStatus.ACKNOWLEDGED
+            sockets = [it for it in gc.get_objects() if type(it) is Socket and not it.is_lost]
+            assert [len(it.response.headers) if it.response else -1 for it in sockets] == [0]
+            assert [it.request for it in sockets] == [None]
 
 
 async def test_an_outage_is_announced_once_and_what_was_missed_comes_once_and_in_order() -> None:

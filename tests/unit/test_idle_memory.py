@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.fan_out import Crowd
-from reactive_ws import Domain, WebSocketService
+from reactive_ws import Domain, Store, WebSocketService
 from reactive_ws.outbox import Outbox
 from reactive_ws.transport.websockets import Connection
 
@@ -44,6 +44,15 @@ def test_objects_with_more_than_thirty_attributes_have_no_dict() -> None:
             _ = one.__dict__
     # Those of `websockets` are in a dict, and ours are not.
     assert {"arrived", "_splitter", "_heard"} <= set(Connection.__slots__)
+
+
+def test_stores_of_a_domain_share_the_function_that_forgets_them() -> None:
+    domain = Domain()
+    stores = [Store(0, domain=domain) for _ in range(3)]
+    assert len({id(reference.__callback__) for reference in domain._stores}) == 1
+    stores.pop()
+    gc.collect()
+    assert sorted(map(id, domain.stores())) == sorted(map(id, stores))
 
 
 def test_an_idle_service_without_a_connection_stays_small() -> None:
