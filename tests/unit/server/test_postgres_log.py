@@ -517,6 +517,57 @@ def test_a_chain_that_the_database_refuses_fails_alone(postgres: Postgres) -> No
     asyncio.run(check())
 
 
+KILLS = (
+    "CREATE SEQUENCE kills",
+    (
+        "CREATE FUNCTION kill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF nextval('kills') = 1 THEN "
+        "PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(10); END IF; RETURN NEW; END $$"
+    ),
+    "CREATE TABLE stock (n integer)",
+    "INSERT INTO stock VALUES (3)",
+)
+"""A trigger that ends its own connection once. A sequence counts on where a transaction is rolled back."""
+PHASES = {
+    "claim": "CREATE TRIGGER dies BEFORE INSERT ON rws_outcomes",
+    "rows": "CREATE TRIGGER dies BEFORE UPDATE ON stock",
+    "append": "CREATE TRIGGER dies AFTER INSERT ON rws_entries",
+    "commit": "CREATE CONSTRAINT TRIGGER dies AFTER INSERT ON rws_entries DEFERRABLE INITIALLY DEFERRED",
+}
+
+
+@pytest.mark.parametrize(
+    ("phase", "has_rows"),
+    [*((phase, True) for phase in PHASES), ("claim", False), ("append", False), ("commit", False)],
+)
+def test_a_database_that_goes_away_in_a_phase_of_a_command_counts_it_once(
+    postgres: Postgres, phase: str, has_rows: bool
+) -> None:
+    key = CommandKey("", "c", "1")
+
+    async def attempt(log: PostgresLog) -> Outcome:
+        if not has_rows:
+            return (await log.append([Proposal(key, Batch({"s": [b"x"]}))])).outcomes[0]
+        async with log.begin(key) as transaction:
+            if transaction.known is None:
+                await rows(transaction.connection).execute("UPDATE stock SET n = n - 1")
+            return await transaction.commit(Batch({"s": [b"x"]}))
+
+    async def check() -> None:
+        async with opened(postgres.dsn()) as log:
+            for statement in KILLS:
+                await log._fetch(statement)
+            await log._fetch(f"{PHASES[phase]} FOR EACH ROW EXECUTE FUNCTION kill()")
+            with pytest.raises(LogUnavailable):
+                await attempt(log)
+            assert (await log.read("s", None)).head.seq == 0
+            first, again = await attempt(log), await attempt(log)
+            assert first == again
+            assert first.positions["s"].seq == (await log.read("s", None)).head.seq == 1
+            assert await stock(log) == (2 if has_rows else 3)
+
+    asyncio.run(check())
+
+
 def test_a_full_disk_fails_the_command_and_it_comes_again(postgres: Postgres) -> None:
     """The database reports its error 53100 in the middle of the statement, after an entry was written."""
     proposal = Proposal(CommandKey("", "c", "1"), Batch({"s": [b"x"]}))
