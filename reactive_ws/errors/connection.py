@@ -72,9 +72,13 @@ class HandshakeRefused(ConnectionFailed):
 
 def _advice(status: int, *, has_token: bool) -> str:
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        if has_token:
-            return "check the token"
-        return "no auth= was given; if the server wants a token, pass auth=Header(token)"
+        advice = "check the token"
+        if not has_token:
+            advice = "no auth= was given; if the server wants a token, pass auth=Header(token)"
+        if status == HTTPStatus.FORBIDDEN:
+            # Starlette and others, which know no WebSocket at the path.
+            advice += "; check the path of the URL too, a missing slash at its end for example"
+        return advice
     if status in _SIGN_IN:
         return "sign in to the network first"
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):

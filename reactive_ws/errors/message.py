@@ -89,9 +89,10 @@ class PositionsDropped(MessageError):
     streams: tuple[str, ...]
 
     def __str__(self) -> str:
-        others = f" and {len(self.streams) - 1} more" if len(self.streams) > 1 else ""
+        first, *others = self.streams
+        more = f" and {len(others)} more" if others else ""
         return (
-            f"too many new streams: the position of {self.streams[0]!r}{others} was dropped. After the next reconnect the "
+            f"too many new streams: the position of {first!r}{more} was dropped. After the next reconnect the "
             "server may send all entries of such a stream again; unsubscribe from channels that the program does not need, "
             "or forget streams that ended"
         )

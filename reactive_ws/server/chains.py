@@ -30,7 +30,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 import msgspec
 
-from ..errors import Conflict, LogError, Refused, UsageError
+from ..errors import Conflict, LogError, MessageRejected, Refused, UsageError
 from ..wire import Codec, Envelope, Registry
 from .calling import called, cancel, go_on, resolve
 from .context import Context, MissingState, NeedsConnection, Noted, NotFirst, behind_others
@@ -359,27 +359,41 @@ class Chains:
         messages: dict[str, list[bytes]] = {}
         checkpoints: dict[str, tuple[int, bytes]] = {}
         for stream, said in context.published.items():
-            texts = messages[stream] = [self._encode(payload, channel) for payload, channel in said]
+            read = [self._encode(payload, channel) for payload, channel in said]
+            texts = messages[stream] = [text for text, _ in read]
             if self._states.of(stream) is None:
                 continue
             if ahead.peek(stream) is None:
                 await self._states.load(stream)
-            one = added[stream] = ahead.add(stream, texts, [payload for payload, _ in said])
+            one = added[stream] = ahead.add(stream, texts, [payload for _, payload in read])
             if one.checkpoint is not None:
                 if expected.setdefault(stream, one.at) != one.at:
                     raise Conflict(stream)
                 checkpoints[stream] = one.checkpoint
+        for channel, payload in context.told:
+            self._encode(payload, channel)
         encoded = None if reply is None else msgspec.json.encode(reply)
         ahead.keep()
         return Batch(messages, expected, checkpoints, encoded), added
 
-    def _encode(self, payload: object, channel: str | None) -> bytes:
+    def _encode(self, payload: object, channel: str | None) -> tuple[bytes, object]:
+        """Returns the text of a message, and its payload as each node and client will read it.
+
+        Raises:
+            UsageError: none of them could read it. In the log it would break the state of its stream for good.
+        """
         if isinstance(payload, Noted):
-            return payload.text
+            return payload.text, payload
         row = self._registry.of(type(payload))
         now = round(time.time() * 1000.0)
         frame = self._codec.encode(Envelope(row.name, payload, channel or row.name, timestamp=now))
-        return frame.encode() if isinstance(frame, str) else frame
+        try:
+            envelope = self._codec.decode(frame)
+        except MessageRejected as error:
+            raise _unreadable(payload, error.reason) from None
+        if envelope.problems:
+            raise _unreadable(payload, "; ".join(envelope.problems))
+        return frame.encode() if isinstance(frame, str) else frame, envelope.payload
 
     async def _explain(self, call: Call, error: Exception) -> Ended:
         """A function may fail because its effects are there already, from a run whose answer was lost."""
@@ -467,3 +481,10 @@ class Chains:
         for function in context.after:
             await self._call_after(function)
         return Done(outcome, tuple(context.told))
+
+
+def _unreadable(payload: object, problem: str) -> UsageError:
+    kind = type(payload).__name__
+    return UsageError(
+        f"this {kind} does not fit its own types, so no client could read it: {problem}"
+    )

@@ -129,7 +129,15 @@ class Context:
         Raises:
             UsageError: a pattern without a stream.
         """
-        name = stream or (of if isinstance(of, str) else of.pattern)
+        if isinstance(of, str):
+            name = stream or of
+        elif isinstance(of, Stated):  # pyright: ignore[reportUnnecessaryIsInstance]
+            name = stream or of.pattern
+        else:
+            # A program without types may give anything.
+            raise UsageError(
+                f"give what server.state() returned, or the name of a stream, not {type(of).__name__}"
+            )
         if is_pattern(name):
             raise UsageError(
                 f"{name!r} is a pattern; name the stream: context.state(todos, 'todos/1')"
@@ -161,11 +169,23 @@ class Context:
         """Sends a message without a position to the other clients of this node that hear a channel, once the handler has returned.
 
         The log does not keep it: a client that is away, or on another node, never gets it. For typing marks and the like.
+
+        Raises:
+            UsageError: a bad channel name.
         """
+        check_stream(channel)
         self._told.append((channel, message))
 
     def after_commit(self, function: Callable[[], Awaitable[None] | None]) -> None:
-        """Calls a function once the command is in the log; not again when the process ends before. For mail and other calls."""
+        """Calls a function once the command is in the log; not again when the process ends before. For mail and other calls.
+
+        Raises:
+            UsageError: it is not a function.
+        """
+        if not callable(function):
+            raise UsageError(
+                f"after_commit takes a function, not {type(function).__name__}: context.after_commit(lambda: mail(text))"
+            )
         self._after.append(function)
 
     def expect(self, stream: str, position: Position) -> None:

@@ -7,6 +7,7 @@ its handlers read. A checkpoint goes into the log with the first entry of a stre
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
@@ -22,6 +23,7 @@ __all__ = ["Added", "Ahead", "Stated", "States"]
 
 S = TypeVar("S")
 
+_log = logging.getLogger("reactive_ws.server")
 _ENTRIES: Final = 100
 """Entries after which a checkpoint is due."""
 _BYTES: Final = 262_144
@@ -206,7 +208,7 @@ class States:
             else:
                 # What came between left the state as long as it was, and another one.
                 loaded.add(entry, self._decode(entry))
-            if added.checkpoint is not None:
+            if added.is_due:
                 loaded.entries = loaded.bytes = 0
 
     async def _load(self, stream: str) -> _Loaded:
@@ -268,12 +270,15 @@ class Added:
     Attributes:
         at: The position before it.
         before, after: The state before and after it.
-        checkpoint: Version and state of the checkpoint that comes with it; None when none is due.
+        is_due: Whether a checkpoint was due.
+        checkpoint: Version and state of the checkpoint that comes with it; None when none is due, or the state cannot be
+            read again.
     """
 
     at: Position
     before: Any
     after: Any
+    is_due: bool = False
     checkpoint: tuple[int, bytes] | None = None
 
 
@@ -309,8 +314,19 @@ class Ahead:
         if not is_due:
             return Added(at, before, draft.state)
         draft.entries = draft.bytes = 0
-        checkpoint = (draft.stated.version, draft.stated.encode(draft.state))
-        return Added(at, before, draft.state, checkpoint)
+        text = draft.stated.encode(draft.state)
+        try:
+            draft.stated.decode(text)
+        except msgspec.MsgspecError as error:
+            # After a restart such a checkpoint would be the end of the stream. Without it the entries make the state.
+            _log.error(
+                "the state of stream %r gets no checkpoint, because a reducer made what does not fit %s: %s",
+                stream,
+                type(draft.stated.initial).__name__,
+                error,
+            )
+            return Added(at, before, draft.state, is_due=True)
+        return Added(at, before, draft.state, True, (draft.stated.version, text))
 
     def keep(self) -> None:
         """The command is complete: those behind it see its entries."""

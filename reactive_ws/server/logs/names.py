@@ -8,11 +8,13 @@ from ...wire import MAX_STREAM_SIZE
 __all__ = ["check_stream", "is_pattern", "is_private", "matches", "name_problem", "prefix_of"]
 
 
-def name_problem(name: str) -> str | None:
+def name_problem(name: object) -> str | None:
     """Returns what is wrong with a stream name, None when nothing is.
 
     A name has 1 to 200 bytes of UTF-8, no control characters and no `*`.
     """
+    if not isinstance(name, str):
+        return f"a stream name is text, not {type(name).__name__}"
     try:
         size = len(name.encode())
     except UnicodeEncodeError:
@@ -34,7 +36,7 @@ def check_stream(name: str) -> str:
     """
     problem = name_problem(name)
     if problem is not None:
-        raise UsageError(f"bad stream name {name[:60]!r}: {problem}")
+        raise UsageError(f"bad stream name {name!r:.60}: {problem}")
     return name
 
 

@@ -214,7 +214,10 @@ class Client:
         for one in answer if isinstance(answer, list) else (answer,):
             if isinstance(one, Accepted):
                 for channel, payload in one.told:
-                    await self._home.tell(channel, payload, but=self)
+                    try:
+                        await self._home.tell(channel, payload, but=self)
+                    except Exception:  # noqa: BLE001 - the command is in the log: its client gets its answer
+                        _log.exception("a message to %r was not written to all clients", channel)
 
     def _take_page(self, number: int, page: asyncio.Task[EncodedPage]) -> None:
         if page.cancelled():

@@ -801,14 +801,7 @@ class ServerSession:
     def _write_result(self, run: Run, result: Accepted | Failure | None) -> None:
         name = run.envelope.id
         if isinstance(result, Failure):
-            error = ServerError(
-                result.code,
-                result.message,
-                name,
-                retryable=result.is_retryable,
-                after=result.after,
-            )
-            self._say("error", error)
+            self._fail(name, result)
         elif isinstance(result, Accepted) and name is not None:
             # A question of an at-most-once type is answered, too. Without a reply its client waits for nothing.
             has_reply = result.reply is not None and len(name) <= MAX_ID_LENGTH
@@ -827,17 +820,48 @@ class ServerSession:
     def _acknowledge(self, outcomes: dict[str, Outcome]) -> None:
         for command, outcome in outcomes.items():
             if outcome.accepted:
-                reply = None if outcome.reply is None else msgspec.Raw(outcome.reply)
-                positions = {name: at for name, at in outcome.positions.items() if self.hears(name)}
-                self._say(
-                    "message.received",
-                    MessageReceived(command, positions=positions, reply=reply),
-                )
+                self._accept(command, outcome)
             else:
                 code, text = msgspec.json.decode(
                     outcome.reply or b'["refused",""]', type=tuple[str, str]
                 )
-                self._say("error", ServerError(code, text, command, retryable=False))
+                self._fail(command, Failure(code, text))
+
+    def _accept(self, command: str, outcome: Outcome) -> None:
+        """Acknowledges a command. A client that takes no frame of this size gets it without the reply, and the reason."""
+        positions = {name: at for name, at in outcome.positions.items() if self.hears(name)}
+        reply = None if outcome.reply is None else msgspec.Raw(outcome.reply)
+        if self._say_if_it_fits(MessageReceived(command, positions=positions, reply=reply)):
+            return
+        lacks = "its reply"
+        if not self._say_if_it_fits(MessageReceived(command, positions=positions)):
+            lacks = "its reply and positions"
+            self._say("message.received", MessageReceived(command, positions={}))
+        text = (
+            f"the acknowledgement of {command[:60]!r} is larger than the {self._client_size} bytes that this client takes; "
+            f"it came without {lacks}"
+        )
+        self._say("error", ServerError("too_big", text, retryable=False))
+
+    def _say_if_it_fits(self, received: MessageReceived) -> bool:
+        frame = self._codec.encode(Envelope("message.received", received))
+        # A character has four bytes at most, so most frames need no second look.
+        if 4 * len(frame) > self._client_size and _bytes_of(frame) > self._client_size:
+            return False
+        self._effects.append(Write(frame))
+        return True
+
+    def _fail(self, command: str | None, failure: Failure) -> None:
+        """Refuses a command, with as much of the texts as the client takes."""
+        most = max(1, (self._client_size - _FRAME_OVERHEAD - 6 * len(command or "")) // 12)
+        error = ServerError(
+            failure.code[:most],
+            failure.message[:most],
+            command,
+            retryable=failure.is_retryable,
+            after=failure.after,
+        )
+        self._say("error", error)
 
     # --- pages ----------------------------------------------------------------------------------------------------------
 
@@ -878,15 +902,17 @@ class ServerSession:
             self._lose(stream, page.head)
             return
         for entry in page.entries:
-            if entry.size > self._client_size:
-                self._lose(stream, entry.position)
-                continue
             cause = entry.cause
             is_own = (
                 cause is not None
                 and cause.client == self.client
                 and cause.identity == (self.identity or "")
             )
+            # JSON writes a character of the cause's id in six bytes at most.
+            cost = 6 * len(cause.id) if is_own and cause is not None else 0
+            if entry.size + cost > self._client_size:
+                self._lose(stream, entry.position)
+                continue
             if self._is_plain:
                 self._effects += [Write(message.decode()) for message in entry.messages]
             else:
@@ -938,3 +964,7 @@ class ServerSession:
                 self._begin(stream)
             self._following.compare(heads)
         self._check_marked()
+
+
+def _bytes_of(frame: str | bytes) -> int:
+    return len(frame if isinstance(frame, bytes) else frame.encode())

@@ -17,7 +17,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
-from reactive_ws.errors import LogUnavailable, Refused
+from reactive_ws.errors import LogUnavailable, Refused, UsageError
 from reactive_ws.outbox.delivery import DeliveryStatus
 from reactive_ws.server import Appended, Context, MemoryLog, Page, Proposal, Server
 from reactive_ws.server.access import SUBPROTOCOL, Request
@@ -131,6 +131,99 @@ async def test_a_log_that_goes_away_in_a_phase_of_a_command_loses_and_doubles_no
             page = await log.read("s", None)
             assert page.head.seq == 2
             await service.disconnect()
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """A message with a number that JSON cannot write, or an optional one."""
+
+    value: float
+    unit: str | None = None
+
+
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [
+        (lambda it: it.publish("s", Added("one")), "Expected `int`, got `str`"),  # type: ignore[arg-type]
+        (lambda it: it.publish("s", Measured(float("nan"))), "got `null`"),
+        (lambda it: it.publish("s", Measured(1.0, 5)), "Expected `str | null`, got `int`"),  # type: ignore[arg-type]
+        (lambda it: it.publish("s", Added(1), channel=5), "channel"),
+        (lambda it: it.tell("s", Added("one")), "no client could read it"),  # type: ignore[arg-type]
+        (lambda it: it.publish(5, Added(1)), "a stream name is text, not int"),
+        (lambda it: it.tell("a*", Added(1)), "only patterns do"),
+        (lambda it: it.state(5), "what server.state\\(\\) returned"),
+        (lambda it: it.after_commit(5), "after_commit takes a function, not int"),
+        (lambda _: Refused(5, None), "a refusal has two texts, not 5"),  # type: ignore[arg-type]
+        (lambda _: Refused("", "why"), "a refusal needs a code"),
+        (lambda _: Refused("full", "\ud800"), "lone surrogate"),
+    ],
+)
+def test_what_no_node_and_no_client_could_read_is_refused_before_it_is_written(
+    act: Any, says: str
+) -> None:
+    async def check() -> None:
+        log = MemoryLog()
+        one = server(log)
+        one.registry.message("measured")(Measured)
+        await one.start()
+        with pytest.raises(UsageError, match=says):
+            await one.perform(act)
+        assert (await log.read("s", None)).head.seq == 0
+        await one.publish("s", Added(1))
+        await one.stop()
+
+    asyncio.run(check())
+
+
+def test_a_state_is_made_of_what_the_log_has_and_not_of_what_a_handler_keeps() -> None:
+    """So each node has the same state, and it is the same after a restart."""
+
+    class Listed(msgspec.Struct, frozen=True):
+        numbers: tuple[int, ...]
+
+    def taken(_: Numbers, it: Listed) -> Numbers:
+        return Numbers(it.numbers)
+
+    async def check() -> None:
+        types = registry()
+        types.message("listed")(Listed)
+        log = MemoryLog()
+        one, other = Server(types, log=log), Server(types, log=log)
+        states = [it.state("s", Numbers(), {Listed: taken}) for it in (one, other)]
+        kept: Any = [1]
+        await one.publish("s", Listed(kept))
+        kept.append(2)
+        found = [await it.read(state) for it, state in zip((one, other), states, strict=True)]
+        assert found == [Numbers((1,)), Numbers((1,))]
+        assert [type(it.numbers) for it in found] == [tuple, tuple]
+        await one.stop()
+
+    asyncio.run(check())
+
+
+def test_a_state_that_cannot_be_read_again_gets_no_checkpoint_and_survives_a_restart(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A checkpoint that no node can read would be the end of its stream."""
+
+    def wrong(now: Numbers, it: Added) -> Numbers:
+        return Numbers((*now.numbers, it.number / 2)[-3:])  # type: ignore[arg-type]
+
+    async def check() -> None:
+        log = MemoryLog()
+        nodes = [Server(registry(), log=log) for _ in range(2)]
+        states = [it.state("s", Numbers(), {Added: wrong}) for it in nodes]
+        for number in range(250):
+            await nodes[0].publish("s", Added(number))
+        assert await log.checkpoint("s") is None
+        found = [await it.read(state) for it, state in zip(nodes, states, strict=True)]
+        assert found[0] == found[1] == Numbers((123.5, 124.0, 124.5))  # type: ignore[arg-type]
+        await nodes[0].stop()
+
+    asyncio.run(check())
+    lines = [it.getMessage() for it in caplog.records if it.levelname == "ERROR"]
+    assert len(lines) == 3
+    assert "the state of stream 's' gets no checkpoint" in lines[0]
+    assert "Expected `int`, got `float`" in lines[0]
 
 
 @simulate

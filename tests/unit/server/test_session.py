@@ -397,6 +397,62 @@ def test_a_mark_is_made_after_the_one_before_it_was_written() -> None:
     assert pong() == f"m{made + 1}"
 
 
+LARGE = "\u20ac" * 1_000
+
+
+def test_no_answer_to_a_command_is_larger_than_its_client_takes() -> None:
+    many = {f"s/{number}": E5 for number in range(40)}
+    answers = Answers(
+        session(),
+        ReadHeads=many,
+        Run=[
+            Accepted({"s/1": E5}, b'"small"'),
+            Accepted({"s/1": E5}, json.dumps(LARGE).encode()),
+            Accepted(many, b'"small"'),
+            Failure(LARGE, LARGE),
+        ],
+        FindOutcomes={
+            CommandKey("ada", "c", "old"): Outcome(False, json.dumps(["full", LARGE]).encode())
+        },
+    )
+    answers.hear("hello", {"client": "c", "maxSize": 1024})
+    answers.hear("resume", {"subscriptions": ["s/*"], "pending": ["old"]})
+    refused = next(it["payload"] for it in answers.said if it["type"] == "error")
+    assert refused["code"] == "full"
+    assert LARGE.startswith(refused["message"])
+    begin = len(answers.said)
+    for name in ("1", "2", "3", "4"):
+        answers.hear("note", {"streams": []}, id=name)
+    place = {"epoch": "e", "seq": 5}
+    said = [(it["type"], it["payload"]) for it in answers.said[begin:]]
+    assert [kind for kind, _ in said] == [
+        *("message.received", "message.received", "error", "message.received", "error", "error")
+    ]
+    assert said[0][1] == {"messageId": "1", "positions": {"s/1": place}, "reply": "small"}
+    assert said[1][1] == {"messageId": "2", "positions": {"s/1": place}}
+    assert (said[2][1]["code"], said[4][1]["code"]) == ("too_big", "too_big")
+    assert "it came without its reply" in said[2][1]["message"]
+    assert said[3][1] == {"messageId": "3"}
+    assert said[5][1]["replyTo"] == "4"
+    assert (
+        max(len(json.dumps(it, ensure_ascii=False).encode()) for it in answers.said[begin:]) < 1024
+    )
+
+
+def test_an_entry_that_its_cause_makes_too_large_is_a_gap_for_its_own_client() -> None:
+    text = json.dumps({"type": "noted", "payload": {"number": 1, "pad": "x" * 700}}).encode()
+    key = CommandKey("ada", "c", "\u0001" * 200)
+    entry = encode_entry(Entry("s", Position("e", 6), [text], key))
+    answers = Answers(
+        session(), ReadHeads={"s": E5}, ReadPage=EncodedPage(Position("e", 6), [entry])
+    )
+    answers.hear("hello", {"client": "c", "maxSize": 1024}).hear("subscribe", {"channel": "s"})
+    answers.do(answers.one.changed({"s"}))
+    assert answers.said[-1]["payload"] == {
+        "streams": {"s": {"recovered": False, "epoch": "e", "seq": 6}}
+    }
+
+
 def test_a_log_that_is_away_closes_a_resume_and_only_delays_pages() -> None:
     away = LogUnavailable("log", "away")
     assert Answers(session(), MakeMark=away).hear("resume", {}).closed == Close(
