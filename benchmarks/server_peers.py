@@ -1,5 +1,7 @@
 """The servers that `servers.py` compares: `python benchmarks/server_peers.py KIND PORT PLACE`. Each tells all clients what one of them says.
 
+They run on uvicorn. With `-alone` behind its kind, ours listens by itself, as the hub of the first version did.
+
 `memory`, `sqlite` and `postgres` are `reactive_ws.server`: numbered, resumed, executed once. `fastapi` is FastAPI with Redis pub/sub by hand,
 `socketio` is python-socketio with its Redis manager, and `channels` is Django Channels with channels_redis. These three promise none of that.
 PLACE is the file, the database or the Redis that the nodes share.
@@ -165,7 +167,17 @@ def make(kind: str, place: str) -> Any:
             return channels(place)
 
 
+async def serve_alone(server: Server, port: int) -> None:
+    """Serves without uvicorn, until the process ends."""
+    async with server.serve("127.0.0.1", port):
+        await asyncio.Event().wait()
+
+
 if __name__ == "__main__":
+    if sys.argv[1].endswith("-alone"):
+        asyncio.run(
+            serve_alone(make(sys.argv[1].removesuffix("-alone"), sys.argv[3]), int(sys.argv[2]))
+        )
     uvicorn.run(
         make(sys.argv[1], sys.argv[3]),
         port=int(sys.argv[2]),

@@ -57,9 +57,13 @@ class Kind:
 KINDS = {
     "memory": Kind("ours, `MemoryLog`", "memory"),
     "sqlite": Kind("ours, `SqliteLog`", "sqlite"),
+    "sqlite-alone": Kind("ours, `SqliteLog`, without uvicorn", "sqlite-alone"),
     "sqlite-2": Kind("ours, `SqliteLog`, two nodes", "sqlite", 2),
     "postgres": Kind("ours, `PostgresLog`", "postgres", engine="postgres"),
     "postgres-2": Kind("ours, `PostgresLog`, two nodes", "postgres", 2, "postgres"),
+    "postgres-2-alone": Kind(
+        "ours, `PostgresLog`, two nodes without uvicorn", "postgres-alone", 2, "postgres"
+    ),
     "fastapi": Kind("FastAPI with Redis pub/sub by hand", "fastapi", engine="redis"),
     "fastapi-2": Kind("the same, two nodes", "fastapi", 2, "redis"),
     "socketio": Kind("python-socketio with its Redis manager", "socketio", engine="redis"),

@@ -132,7 +132,7 @@ class FaultyLog(MemoryLog):
         await self.trouble()
         return await super().outcomes(keys)
 
-    async def follow(self) -> AsyncIterator[frozenset[str] | None]:
+    async def follow(self) -> AsyncIterator[Mapping[str, Position] | None]:
         async for changed in super().follow():
             await asyncio.sleep(self.choose.choice([0.0, 0.0, 0.3, 0.9]))
             # To the end: the last signal may be lost, too.

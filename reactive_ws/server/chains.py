@@ -25,7 +25,7 @@ import inspect
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
 import msgspec
@@ -37,7 +37,7 @@ from .context import Context, MissingState, NeedsConnection, Noted, NotFirst, be
 from .logs import Appended, Batch, CommandKey, Entry, Log, Outcome, Proposal
 from .states import Added, Ahead, States
 
-__all__ = ["Call", "Chains", "Done", "Ended"]
+__all__ = ["Call", "Chains", "Done", "Ended", "Owner"]
 
 _log = logging.getLogger("reactive_ws.server")
 _MAX_RUNS: Final = 16
@@ -74,6 +74,18 @@ class Done:
 
     outcome: Outcome
     told: Sequence[tuple[str, object]] = ()
+
+
+class Owner(Protocol):
+    """The part that hears of new entries before the log tells of them."""
+
+    def began(self) -> int:
+        """Returns what `appended` gets for entries whose append begins now."""
+        ...
+
+    def appended(self, entries: Sequence[Entry], began: int) -> None:
+        """The log has these entries."""
+        ...
 
 
 Ended: TypeAlias = Done | Exception
@@ -126,16 +138,25 @@ class Chains:
         log: Where effects go.
         registry, codec: Types and form of messages.
         states: What functions read.
+        owner: Gives the part that hears of new entries, None while there is none.
         timeout: Seconds for one run of a function.
     """
 
     def __init__(
-        self, log: Log, registry: Registry, codec: Codec, states: States, *, timeout: float
+        self,
+        log: Log,
+        registry: Registry,
+        codec: Codec,
+        states: States,
+        owner: Callable[[], Owner | None],
+        *,
+        timeout: float,
     ) -> None:
         self._log = log
         self._registry = registry
         self._codec = codec
         self._states = states
+        self._owner = owner
         self._timeout = timeout
         self._turns: dict[str, _Turn] = {}
         self._kinds: dict[object, _Kind] = {}
@@ -412,6 +433,8 @@ class Chains:
         """
         result = list(ended)
         if steps:
+            owner = self._owner()
+            began = 0 if owner is None else owner.began()
             try:
                 appended = await self._log.append(
                     [Proposal(step.call.key, step.batch) for step in steps]
@@ -422,7 +445,12 @@ class Chains:
                 for step in steps:
                     result[step.index] = error
             else:
-                await self._take_over(steps, appended, result)
+                entries = self._take_over(steps, appended, result)
+                if owner is not None and entries:
+                    owner.appended(entries, began)
+                for step in steps[: len(appended.outcomes) - appended.is_known]:
+                    for function in step.after:
+                        await self._call_after(function)
                 if len(appended.outcomes) < len(steps):
                     again = steps[len(appended.outcomes)]
                     if not again.index:
@@ -431,25 +459,29 @@ class Chains:
                     del result[again.index :]
         return [one for one in result if one is not None]
 
-    async def _take_over(
+    def _take_over(
         self, steps: Sequence[_Step], appended: Appended, result: list[Ended | None]
-    ) -> None:
-        """Notes the outcomes; what was appended now is taken over into the states, and its functions for after the commit run."""
+    ) -> list[Entry]:
+        """Notes the outcomes; takes over into the states what was appended now, and returns it."""
         new = len(appended.outcomes) - appended.is_known
+        entries: list[Entry] = []
         for number, (step, outcome) in enumerate(zip(steps, appended.outcomes, strict=False)):
             if number >= new:
                 result[step.index] = Done(outcome)
                 continue
             result[step.index] = Done(outcome, step.told)
-            self._count(step, outcome)
-        for step in steps[:new]:
-            for function in step.after:
-                await self._call_after(function)
+            entries += self._count(step, outcome)
+        return entries
 
-    def _count(self, step: _Step, outcome: Outcome) -> None:
-        for stream, added in step.added.items():
-            entry = Entry(stream, outcome.positions[stream], step.batch.messages[stream])
-            self._states.appended(entry, added)
+    def _count(self, step: _Step, outcome: Outcome) -> list[Entry]:
+        entries: list[Entry] = []
+        for stream, messages in step.batch.messages.items():
+            entry = Entry(stream, outcome.positions[stream], messages, step.call.key)
+            entries.append(entry)
+            added = step.added.get(stream)
+            if added is not None:
+                self._states.appended(entry, added)
+        return entries
 
     async def _call_after(self, function: Callable[[], Awaitable[None] | None]) -> None:
         try:
@@ -477,6 +509,7 @@ class Chains:
                 return Done(await transaction.refuse(refusal.reply or b""))
             batch, added = await self._batch(context, reply, ahead)
             outcome = await transaction.commit(batch)
+        # The outcome may be that of another run, with other messages: clients get the entry from the log.
         self._count(_Step(0, call, context, batch, added), outcome)
         for function in context.after:
             await self._call_after(function)

@@ -12,7 +12,7 @@ import msgspec
 
 from ..errors import Conflict, LogError, LogUnavailable, Refused, UsageError
 from ..wire import Codec, Registry
-from .chains import Call, Chains, Done, Ended
+from .chains import Call, Chains, Done, Ended, Owner
 from .context import Context, check_first
 from .logs import CommandKey, Log, Outcome
 from .session import Accepted, Failure, Run
@@ -36,6 +36,7 @@ class Commands:
         log: Where effects go.
         registry, codec: Types and form of messages.
         states: What handlers read.
+        owner: Gives the part that hears of new entries, None while there is none.
         timeout: Seconds for one run of a handler.
         on_log_error: Called when the log failed on a command.
     """
@@ -46,12 +47,13 @@ class Commands:
         registry: Registry,
         codec: Codec,
         states: States,
+        owner: Callable[[], Owner | None],
         *,
         timeout: float,
         on_log_error: Callable[[LogError], None],
     ) -> None:
         self._registry = registry
-        self._chains = Chains(log, registry, codec, states, timeout=timeout)
+        self._chains = Chains(log, registry, codec, states, owner, timeout=timeout)
         self._on_log_error = on_log_error
         self._handlers: dict[type[Any], Handler] = {}
         self._failures: OrderedDict[CommandKey, int] = OrderedDict()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import attrs
@@ -96,10 +96,13 @@ class Consumers:
             await asyncio.wait(self._tasks)
         self._tasks = []
 
-    def changed(self, streams: frozenset[str] | None) -> None:
+    def changed(self, streams: Iterable[str] | None) -> None:
         """Streams have new entries; None when any may have."""
+        if not self._consumers:
+            return
+        changed = None if streams is None else {*streams}
         for one in self._consumers.values():
-            if streams is None or one.stream in streams:
+            if changed is None or one.stream in changed:
                 one.wakes.set()
 
     async def _run(self, consumer: _Consumer) -> None:

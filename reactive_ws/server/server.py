@@ -111,6 +111,7 @@ class Server:
             registry,
             self._codec,
             self._states,
+            lambda: self._node,
             timeout=handler_timeout,
             on_log_error=on_log_error or (lambda _: None),
         )

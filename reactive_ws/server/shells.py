@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from websockets.asyncio.server import ServerConnection
@@ -24,7 +24,7 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _MAX_REASON: Final = 123
 """Bytes that a close frame has for its reason."""
 _SHARED_SIZE: Final = 65_536
-"""Characters of the longest frame whose bytes are made once for all sockets."""
+"""Characters of the frames whose bytes are made once for all sockets."""
 
 
 @functools.lru_cache(maxsize=16)
@@ -35,10 +35,18 @@ def _whole(frame: str | bytes) -> bytes:
     return Frame(Opcode.BINARY, frame).serialize(mask=False)
 
 
+@functools.lru_cache(maxsize=16)
+def _together(frames: tuple[str | bytes, ...]) -> bytes:
+    """Returns frames as they go over the wire, one behind the other."""
+    return b"".join(map(_whole, frames))
+
+
 class AsgiDuplex:
     """A WebSocket that an ASGI server accepted for us."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
+        self.take: None = None
+        """ASGI sends with a coroutine only."""
         self._receive = receive
         self._send = send
         self._task = asyncio.current_task()
@@ -81,21 +89,24 @@ class SocketDuplex:
     def __init__(self, socket: ServerConnection) -> None:
         self._socket = socket
 
-    async def send(self, frame: str | bytes) -> None:
-        """Sends a frame."""
+    def take(self, frames: Sequence[str | bytes]) -> bool:
+        """Hands short frames to the system in one call, when nothing waits."""
         socket = self._socket
         transport = socket.transport
         if (
-            len(frame) <= _SHARED_SIZE
-            and socket.protocol.state is State.OPEN
-            and not transport.is_closing()
-            and not transport.get_write_buffer_size()
+            sum(map(len, frames)) > _SHARED_SIZE
+            or socket.protocol.state is not State.OPEN
+            or transport.is_closing()
+            or transport.get_write_buffer_size()
         ):
-            # Nothing waits, so the transport hands the frame to the system in this call.
-            transport.write(_whole(frame))
-            return
+            return False
+        transport.write(_whole(frames[0]) if len(frames) == 1 else _together(tuple(frames)))
+        return True
+
+    async def send(self, frame: str | bytes) -> None:
+        """Sends a frame."""
         try:
-            await socket.send(frame)
+            await self._socket.send(frame)
         except ConnectionClosed as error:
             raise Disconnected from error
 

@@ -207,9 +207,23 @@ class EagerRetention(MemoryLog):
 class DeafToOthers(MemoryLog):
     """Hears its own commits only."""
 
-    def _signal(self, changed: frozenset[str]) -> None:
+    def _signal(self, changed: Mapping[str, Position]) -> None:
         for queue in self._followers:
             queue.put_nowait(changed)
+
+
+class TellsTooEarly(MemoryLog):
+    """Names the entry after the newest one."""
+
+    def _signal(self, changed: Mapping[str, Position]) -> None:
+        super()._signal({name: Position(at.epoch, at.seq + 1) for name, at in changed.items()})
+
+
+class TellsOldNumbers(MemoryLog):
+    """Names the entry before the newest one."""
+
+    def _signal(self, changed: Mapping[str, Position]) -> None:
+        super()._signal({name: Position(at.epoch, at.seq - 1) for name, at in changed.items()})
 
 
 class Backwards(MemoryLog):
@@ -313,6 +327,16 @@ def test_a_planted_defect_is_found_by_the_check_of_its_rule(
     assert [name.split(" (")[0] for name in found.value.broken] == [rule]
 
 
+@pytest.mark.parametrize("defect", [TellsTooEarly, TellsOldNumbers])
+def test_a_planted_defect_of_signals_is_found(
+    defect: type[MemoryLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reactive_ws.testing.conformance.log_checks._SOON", 0.2)
+    with pytest.raises(Unfit) as found:
+        asyncio.run(check_log(memory(defect), rules=["signals"]))
+    assert [name.split(" (")[0] for name in found.value.broken] == ["signals"]
+
+
 @pytest.mark.parametrize("defect", CHAIN_DEFECTS)
 def test_a_planted_defect_of_chains_is_found(defect: type[MemoryLog]) -> None:
     with pytest.raises(Unfit) as found:
@@ -352,9 +376,9 @@ def test_defects_of_chains_in_postgresql_are_found(
     postgres: Postgres, sound: str, planted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dsn = postgres.dsn()
-    tables, chains = STEPS
-    assert sound in chains
-    bad = (tables, chains.replace(sound, planted))
+    *older, functions = STEPS
+    assert sound in functions
+    bad = (*older, functions.replace(sound, planted))
     monkeypatch.setattr("reactive_ws.server.logs.postgres.postgres_log.STEPS", bad)
 
     def make(*, dedup_seconds: float, retention: Retention) -> PostgresLog:

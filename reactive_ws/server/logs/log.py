@@ -137,10 +137,11 @@ class Log(Protocol):
         """
         ...
 
-    def follow(self) -> AsyncIterator[frozenset[str] | None]:
-        """Iterates over names of streams that changed, committed by any node, at least once each, within about a second.
+    def follow(self) -> AsyncIterator[Mapping[str, Position] | None]:
+        """Iterates over streams that changed, with a new entry of each that can be read now.
 
-        None says that anything may have changed: compare all heads. Carries no entries. Ends with `close`.
+        Every new entry of any node is named within about a second, or a later one of its stream is. None says that anything may
+        have changed: compare all heads. Carries no messages. Ends with `close`.
         """
         ...
 

@@ -88,7 +88,7 @@ class MemoryLog:
         self._retention = retention or Retention()
         self._clock = clock
         self._memory = _Memory(epoch or uuid.uuid4().hex)
-        self._followers: list[asyncio.Queue[frozenset[str] | None]] = []
+        self._followers: list[asyncio.Queue[Mapping[str, Position] | None]] = []
         self._is_open = False
 
     def __repr__(self) -> str:
@@ -203,9 +203,9 @@ class MemoryLog:
         found = {key: self._known(key) for key in keys}
         return {key: outcome for key, outcome in found.items() if outcome is not None}
 
-    async def follow(self) -> AsyncIterator[frozenset[str] | None]:
+    async def follow(self) -> AsyncIterator[Mapping[str, Position] | None]:
         """Iterates over changed streams; see `Log.follow`."""
-        queue: asyncio.Queue[frozenset[str] | None] = asyncio.Queue()
+        queue: asyncio.Queue[Mapping[str, Position] | None] = asyncio.Queue()
         self._followers.append(queue)
         try:
             while self._is_open:
@@ -275,10 +275,10 @@ class MemoryLog:
         outcome = Outcome(not batch.is_refusal, batch.reply, positions)
         self._record(key, outcome, now)
         if positions:
-            self._signal(frozenset(positions))
+            self._signal(positions)
         return outcome
 
-    def _signal(self, changed: frozenset[str]) -> None:
+    def _signal(self, changed: Mapping[str, Position]) -> None:
         for node in self._memory.nodes:
             for queue in node._followers:
                 queue.put_nowait(changed)
@@ -297,7 +297,7 @@ class MemoryLog:
             self._memory.outcomes[key] = (outcome, now)
 
 
-_END: Final[frozenset[str]] = frozenset({""})
+_END: Final[Mapping[str, Position]] = {"": Position("", 0)}
 """Ends a `follow`; no stream has an empty name."""
 
 

@@ -15,6 +15,14 @@ def name_problem(name: object) -> str | None:
     """
     if not isinstance(name, str):
         return f"a stream name is text, not {type(name).__name__}"
+    if (
+        name.isascii()
+        and name.isprintable()
+        and 1 <= len(name) <= MAX_STREAM_SIZE
+        and "*" not in name
+    ):
+        # Nearly every name; the way below says what is wrong.
+        return None
     try:
         size = len(name.encode())
     except UnicodeEncodeError:

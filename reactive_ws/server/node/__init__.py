@@ -8,6 +8,7 @@ Modules in reading order:
     duplex    `Duplex`: the role of a socket
     outgoing  `Outgoing`: the frames of one client on their way to its socket
     audience  `Audience`: which clients may hear a stream
+    tail      `Tail`: the newest entries that this node committed
     client    `Client`: one connection with its session
     node      `Node`: follows the log, reads each page once for all clients, and answers questions
 """

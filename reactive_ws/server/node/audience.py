@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 __all__ = ["Audience"]
@@ -39,6 +40,10 @@ class Audience(Generic[T]):
         for channel in channels:
             self.remove(channel, member)
 
+    def is_there(self, stream: str) -> bool:
+        """Tells whether any member may hear a stream."""
+        return any(channel in self._by_channel for channel in _channels_of(stream))
+
     def of(self, stream: str) -> list[T]:
         """Returns each member that may hear a stream, once, in an order that does not depend on the memory's addresses."""
         found = [
@@ -51,10 +56,8 @@ class Audience(Generic[T]):
         return list({member: None for members in found for member in members})
 
 
-def _channels_of(stream: str) -> Iterator[str]:
-    """Iterates over the channels that mean a stream: its name, `*`, and one pattern for each `.` and `/` in the name."""
-    yield stream
-    yield "*"
-    for place, character in enumerate(stream, 1):
-        if character in "./":
-            yield f"{stream[:place]}*"
+@lru_cache(maxsize=1_024)
+def _channels_of(stream: str) -> tuple[str, ...]:
+    """Returns the channels that mean a stream: its name, `*`, and one pattern for each `.` and `/` in the name."""
+    patterns = [f"{stream[:place]}*" for place, one in enumerate(stream, 1) if one in "./"]
+    return (stream, "*", *patterns)

@@ -44,8 +44,8 @@ class Home(Protocol):
         """Returns the answer to a question of a session."""
         ...
 
-    def page(self, question: ReadPage) -> asyncio.Task[EncodedPage]:
-        """Returns the task that reads a page."""
+    def page(self, question: ReadPage) -> asyncio.Future[EncodedPage]:
+        """Returns the future of a page."""
         ...
 
     def keep(self, task: asyncio.Task[Any]) -> None:
@@ -120,11 +120,16 @@ class Client:
             raise error
 
     def perform(self, effects: Iterable[SessionEffect]) -> None:
-        """Performs effects in their order."""
+        """Performs effects in their order. Frames with nothing between them go to the socket together."""
+        frames: list[str | bytes] = []
         for effect in effects:
+            if isinstance(effect, Write):
+                frames.append(effect.frame)
+                continue
+            if frames:
+                self.outgoing.write(frames)
+                frames = []
             match effect:
-                case Write(frame):
-                    self.outgoing.write(frame)
                 case Ask(number, ReadPage() as question):
                     # Most questions are for a page, and many clients ask for the same one: no task for each of them.
                     self._home.page(question).add_done_callback(partial(self._take_page, number))
@@ -138,6 +143,8 @@ class Client:
                     self.outgoing.close(effect)
                     if effect.is_abort:
                         self._duplex.abort()
+        if frames:
+            self.outgoing.write(frames)
         if self.outgoing.size > _ROOM:
             self._fill()
         if self._may_read is not None and self.session.wants_input and not self._may_read.done():
@@ -152,8 +159,8 @@ class Client:
         if effects is page.writes:
             # The frames that all clients get, and nothing of this client alone: neither its timer nor its reader changed.
             outgoing = self.outgoing
-            for write in page.writes:
-                outgoing.write(write.frame)
+            if page.frames:
+                outgoing.write(page.frames)
             if outgoing.size > _ROOM:
                 self._fill()
         else:
@@ -219,7 +226,7 @@ class Client:
                     except Exception:  # noqa: BLE001 - the command is in the log: its client gets its answer
                         _log.exception("a message to %r was not written to all clients", channel)
 
-    def _take_page(self, number: int, page: asyncio.Task[EncodedPage]) -> None:
+    def _take_page(self, number: int, page: asyncio.Future[EncodedPage]) -> None:
         if page.cancelled():
             return
         error = page.exception()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 __all__ = ["Disconnected", "Duplex"]
@@ -23,6 +23,11 @@ class Duplex(Protocol):
         Raises:
             Disconnected: the other end is gone.
         """
+        ...
+
+    @property
+    def take(self) -> Callable[[Sequence[str | bytes]], bool] | None:
+        """Takes frames at once, all of them or none, and returns whether it took them. None for a socket that has only `send`."""
         ...
 
     async def receive(self) -> str | bytes:

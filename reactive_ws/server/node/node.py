@@ -1,7 +1,10 @@
 """`Node`: one server process on a log. It answers the questions of its clients' sessions and follows the log.
 
-Pages are read and encoded once for all clients that ask for the same one before the stream changes. What goes to many clients goes
-to a thousand of them at once; then other tasks run.
+Pages are read and encoded once for all clients that ask for the same one before the stream changes. Entries that the node committed
+itself come from its memory. What goes to many clients goes to a thousand of them at once; then other tasks run.
+
+The node hears of an own entry twice: from the command that committed it, and from the log. `_told` says which entries were heard of, so
+that the second time costs nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -19,7 +22,7 @@ import attrs
 from ...errors import LogError
 from ...wire import Position
 from ..access import Request
-from ..logs import PAGE_BYTES, Log
+from ..logs import PAGE_BYTES, Entry, Log
 from ..session import (
     Authenticate,
     Close,
@@ -40,6 +43,7 @@ from ..session import (
 from .audience import Audience
 from .client import Client
 from .duplex import Duplex
+from .tail import Tail
 
 __all__ = ["Answering", "Node"]
 
@@ -49,6 +53,8 @@ _log = logging.getLogger("reactive_ws.server")
 _TICK: Final = 1.0
 _MAX_PAGES: Final = 512
 """Pages that are kept for clients that ask for the same one."""
+_MAX_TOLD: Final = 5_000
+"""Streams whose newest number the node remembers."""
 _PRUNE_EVERY: Final = 60.0
 _MAX_AT_ONCE: Final = 1_000
 """Clients that get a message before other tasks of the loop run: about 5 ms."""
@@ -79,8 +85,8 @@ class _Offer:
     """A page that is read for all clients of a stream that have it up to a position."""
 
     after: Position
-    is_again: bool = False
-    """Whether the stream changed again since the read began."""
+    again: Position | None = None
+    """The entry of which the node heard since the read began."""
 
 
 class Node:
@@ -91,7 +97,7 @@ class Node:
         answering: Whose tokens, which rights, which state, and what commands do.
         encode: Gives the frame of a payload, for messages without a position.
         folded: Streams of which retention keeps every entry until there is a checkpoint.
-        on_change: Called with what `Log.follow` gives.
+        on_change: Called with the streams that have new entries; with None when any may have.
     """
 
     def __init__(
@@ -100,7 +106,7 @@ class Node:
         answering: Answering,
         encode: Callable[[object], str | bytes],
         folded: Callable[[], Sequence[str]],
-        on_change: Callable[[frozenset[str] | None], None],
+        on_change: Callable[[Iterable[str] | None], None],
     ) -> None:
         self._log = log
         self._answering = answering
@@ -110,7 +116,11 @@ class Node:
         self._clients: dict[Client, None] = {}
         self._audience: Audience[Client] = Audience()
         self._pages: OrderedDict[_PageKey, asyncio.Task[EncodedPage]] = OrderedDict()
-        self._tails: OrderedDict[str, Position] = OrderedDict()
+        # Up to where pages were read, of streams that some client hears.
+        self._heads: OrderedDict[str, Position] = OrderedDict()
+        self._tail = Tail()
+        self._own: dict[str, Position] = {}
+        self._told: OrderedDict[str, Position] = OrderedDict()
         self._offers: dict[str, _Offer] = {}
         self._generations: dict[str, int] = {}
         self._everything = 0
@@ -218,8 +228,16 @@ class Node:
             case Run():
                 return await self._answering.run(question)
 
-    def page(self, question: ReadPage) -> asyncio.Task[EncodedPage]:
-        """Returns the task that reads a page; clients that ask for the same one before the stream changes share it."""
+    def page(self, question: ReadPage) -> asyncio.Future[EncodedPage]:
+        """Returns the future of a page; clients that ask for the same one before the stream changes share a read."""
+        stream = question.stream
+        told = self._told.get(stream)
+        known = None if told is None else self._tail.page(stream, question.after, told)
+        if known is not None:
+            self._note_head(stream, known.head)
+            found: asyncio.Future[EncodedPage] = asyncio.get_running_loop().create_future()
+            found.set_result(known)
+            return found
         generation = (self._everything, self._generations.get(question.stream, 0))
         key = (question.stream, generation, question.after, question.limit_bytes)
         task = self._pages.get(key)
@@ -245,9 +263,7 @@ class Node:
         if page.entries is None:
             return EncodedPage(page.head, None)
         if not page.more:
-            self._tails[question.stream] = page.head
-            while len(self._tails) > _MAX_PAGES:
-                self._tails.popitem(last=False)
+            self._note_head(question.stream, page.head)
         return EncodedPage(page.head, [encode_entry(entry) for entry in page.entries], page.more)
 
     # --- the log --------------------------------------------------------------------------------------------------------
@@ -264,25 +280,66 @@ class Node:
             else:
                 return
 
-    def _hear(self, changed: frozenset[str] | None) -> None:
+    def began(self) -> int:
+        """Returns what `appended` gets for entries whose append begins now."""
+        return self._everything
+
+    def appended(self, entries: Iterable[Entry], began: int) -> None:
+        """The log has these entries of this node. Clients get them together with others of the same turn of the loop.
+
+        Args:
+            entries: New entries, in the order of their numbers in each stream.
+            began: What `began` returned before the log was asked to append them.
+        """
+        if began != self._everything:
+            # Anything may have changed since then: a number may mean something else. The log tells what is there.
+            return
+        if not self._own:
+            asyncio.get_running_loop().call_soon(self._hear_own)
+        for entry in entries:
+            if self._audience.is_there(entry.stream):
+                self._tail.add(entry.stream, encode_entry(entry))
+            self._own[entry.stream] = entry.position
+
+    def _hear_own(self) -> None:
+        own, self._own = self._own, {}
+        self._hear(own)
+
+    def _hear(self, changed: Mapping[str, Position] | None) -> None:
+        """The log has entries up to these; None when anything may have changed."""
         if changed is None:
             self._everything += 1
             self._generations.clear()
-            self._tails.clear()
-        else:
-            for stream in changed:
-                self._generations[stream] = self._generations.get(stream, 0) + 1
-            if len(self._generations) > 10 * _MAX_PAGES:
-                self._everything += 1
-                self._generations.clear()
-        self._on_change(changed)
-        if changed is None:
+            self._heads.clear()
+            self._told.clear()
+            self._tail.clear()
+            self._own.clear()
+            self._on_change(None)
             for client in list(self._clients):
                 client.perform(client.session.changed(None))
             return
-        for stream in changed:
-            self._begin_offer(stream)
-        self._mark(changed - self._offers.keys())
+        fresh = {stream: at for stream, at in changed.items() if not self._knows(stream, at)}
+        if fresh:
+            self._change(fresh)
+
+    def _knows(self, stream: str, at: Position) -> bool:
+        """Returns whether the clients that hear a stream know of an entry, or have it."""
+        told = self._told.get(stream)
+        return told is not None and told.epoch == at.epoch and told.seq >= at.seq
+
+    def _change(self, changed: Mapping[str, Position]) -> None:
+        """Tells the clients of new entries."""
+        for stream, at in changed.items():
+            self._generations[stream] = self._generations.get(stream, 0) + 1
+            self._told[stream] = at
+            self._told.move_to_end(stream)
+        while len(self._told) > _MAX_TOLD:
+            self._told.popitem(last=False)
+        if len(self._generations) > 10 * _MAX_PAGES:
+            self._everything += 1
+            self._generations.clear()
+        self._on_change(changed.keys())
+        self._mark([stream for stream, at in changed.items() if not self._begin_offer(stream, at)])
 
     def _mark(self, streams: Iterable[str]) -> None:
         """Lets each client that hears one of these streams ask for its own page."""
@@ -294,22 +351,44 @@ class Node:
         for client, own in found.items():
             client.perform(client.session.changed(own))
 
-    def _begin_offer(self, stream: str) -> None:
-        """Reads what is behind the newest page of a stream, for all clients that are there: most of them are.
+    def _note_head(self, stream: str, head: Position) -> None:
+        self._heads[stream] = head
+        while len(self._heads) > _MAX_PAGES:
+            self._heads.popitem(last=False)
 
-        While that is read, a further change waits: the next page has it.
+    def _begin_offer(self, stream: str, at: Position) -> bool:
+        """Offers what is behind the newest page of a stream to all clients that are there: most of them are.
+
+        It comes from memory, or from the log. While it is read, a further change waits: the next page has it. Returns False when
+        there is no such page.
         """
         offer = self._offers.get(stream)
         if offer is not None:
-            offer.is_again = True
-        elif (at := self._tails.get(stream)) is not None:
-            self._offers[stream] = _Offer(at)
-            page = self.page(ReadPage(stream, at, PAGE_BYTES))
-            page.add_done_callback(partial(self._offer, stream))
+            offer.again = at
+            return True
+        after = self._heads.get(stream)
+        if after is None:
+            return False
+        self._offers[stream] = _Offer(after)
+        own = self._tail.page(stream, after, at)
+        if own is not None:
+            self._note_head(stream, own.head)
+            self._offer(stream, own)
+        else:
+            page = self.page(ReadPage(stream, after, PAGE_BYTES))
+            page.add_done_callback(partial(self._offer_read, stream))
+        return True
 
-    def _offer(self, stream: str, task: asyncio.Task[EncodedPage]) -> None:
-        page = None if task.cancelled() or task.exception() is not None else task.result()
+    def _offer_read(self, stream: str, task: asyncio.Future[EncodedPage]) -> None:
+        is_read = not task.cancelled() and task.exception() is None
+        self._offer(stream, task.result() if is_read else None)
+
+    def _offer(self, stream: str, page: EncodedPage | None) -> None:
         audience = self._audience.of(stream)
+        if page is not None and page.entries:
+            told, last = self._told.get(stream), page.last
+            if told is None or (told.epoch == last.epoch and told.seq < last.seq):
+                self._told[stream] = last
         if len(audience) > _MAX_AT_ONCE:
             self.keep(asyncio.create_task(self._offer_in_parts(stream, page, audience)))
         else:
@@ -347,9 +426,9 @@ class Node:
     def _end_offer(self, stream: str, takers: int) -> None:
         offer = self._offers.pop(stream)
         if not takers:
-            self._tails.pop(stream, None)
-        if offer.is_again:
-            self._hear(frozenset({stream}))
+            self._heads.pop(stream, None)
+        if offer.again is not None:
+            self._change({stream: offer.again})
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()

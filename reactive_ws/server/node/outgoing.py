@@ -1,6 +1,6 @@
 """`Outgoing`: the frames of one client on their way to its socket.
 
-The call of `write` hands a frame to the socket while no frame waits and the socket takes it without a wait. So a message to a thousand
+The call of `write` hands frames to the socket while no frame waits and the socket takes them without a wait. So a message to a thousand
 clients makes no task switch and no future. From the first frame that has to wait, a task of the client writes what waits, in order.
 """
 
@@ -11,7 +11,7 @@ import contextlib
 import contextvars
 from asyncio import tasks
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from types import coroutine
 from typing import Any, Final
 
@@ -49,6 +49,7 @@ class Outgoing:
         "_loop",
         "_on_room",
         "_rest",
+        "_take",
         "_waiting",
         "_wake",
         "is_full",
@@ -62,6 +63,7 @@ class Outgoing:
         self.is_full = False
         self.sending_since: float | None = None
         self._duplex = duplex
+        self._take = duplex.take
         self._on_room = on_room
         self._waiting: deque[str | bytes] | None = None
         self._is_resting = False
@@ -73,40 +75,50 @@ class Outgoing:
         self._context = contextvars.copy_context()
         self.task = self._loop.create_task(self._run(), context=self._context)
 
-    def write(self, frame: str | bytes) -> None:
-        """Writes a frame behind those that wait; at once when none does."""
+    def write(self, frames: Sequence[str | bytes]) -> None:
+        """Writes frames, at least one, behind those that wait; at once when none does."""
         if not self._is_resting:
-            self._put(frame)
+            for frame in frames:
+                self._put(frame)
+            return
+        if self._take is not None and self._take(frames):
             return
         # What is written meanwhile waits, as it does while the task writes.
         self._is_resting = False
-        sending = self._duplex.send(frame)
-        loop, current = self._loop, None
-        try:
-            _enter(loop, self.task)
-        except RuntimeError:
-            # A task of the client runs, and a node that writes to all runs in none.
-            current = asyncio.current_task(loop)
-            assert current is not None
+        loop, send, run = self._loop, self._duplex.send, self._context.run
+        # A task of the client may run; a node that writes to all runs in none.
+        current = asyncio.current_task(loop)
+        if current is not None:
             _leave(loop, current)
-            _enter(loop, self.task)
+        _enter(loop, self.task)
+        sent = 0
         try:
-            # Runs to the first wait. The iterator of a coroutine ends without an exception.
-            waits_for = self._context.run(next, sending.__await__(), _DONE)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the writing task raises it
-            self._failure = error
-        else:
-            if waits_for is not _DONE:
-                self._rest = sending, waits_for, len(frame)
-                self.size += len(frame)
-                self.sending_since = loop.time()
-            elif self._waiting is None and self._closing is None:
+            for frame in frames:
+                sending = send(frame)
+                # Runs to the first wait. The iterator of a coroutine ends without an exception.
+                waits_for = run(next, sending.__await__(), _DONE)
+                sent += 1
+                if waits_for is not _DONE:
+                    self._rest = sending, waits_for, len(frame)
+                    self.size += len(frame)
+                    self.sending_since = loop.time()
+                    break
+                if self._waiting is not None or self._closing is not None:
+                    break
+            else:
                 self._is_resting = True
                 return
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the writing task raises it
+            self._failure = error
         finally:
             _leave(loop, self.task)
             if current is not None:
                 _enter(loop, current)
+        if sent < len(frames):
+            # Before what was written meanwhile.
+            rest = frames[sent:]
+            self._waiting = deque([*rest, *(self._waiting or ())])
+            self.size += sum(map(len, rest))
         self._wake_up()
 
     def close(self, closing: Close) -> None:

@@ -185,9 +185,14 @@ class EncodedPage:
         return self.entries[-1].position if self.entries else self.head
 
     @cached_property
+    def frames(self) -> tuple[str | bytes, ...]:
+        """The frames of all entries."""
+        return tuple(frame for entry in self.entries or () for frame in entry.frames)
+
+    @cached_property
     def writes(self) -> tuple[Write, ...]:
-        """The frames of all entries, for a client that they say nothing special to."""
-        return tuple(Write(frame) for entry in self.entries or () for frame in entry.frames)
+        """The same frames as effects, for a client that they say nothing special to."""
+        return tuple(map(Write, self.frames))
 
     @cached_property
     def size(self) -> int:

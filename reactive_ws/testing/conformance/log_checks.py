@@ -621,35 +621,48 @@ async def _checkpoints(bench: LogBench) -> None:
 
 async def _signals(bench: LogBench) -> None:
     one, two = await bench.node(), await bench.node()
-    heard: asyncio.Queue[frozenset[str] | None] = asyncio.Queue()
+    heard: asyncio.Queue[Mapping[str, Position] | None] = asyncio.Queue()
 
-    async def listen(signals: AsyncIterator[frozenset[str] | None]) -> None:
+    async def listen(signals: AsyncIterator[Mapping[str, Position] | None]) -> None:
         async for changed in signals:
             await heard.put(changed)
 
-    async def until_named(names: set[str]) -> None:
+    async def until_named(entries: Mapping[str, Position]) -> None:
         """Returns once all are named; None names everything that was committed before."""
+        left = dict(entries)
         try:
             async with asyncio.timeout(_SOON):
-                while names:
+                while left:
                     changed = await heard.get()
-                    names = set() if changed is None else names - changed
+                    if changed is None:
+                        return
+                    for stream, at in changed.items():
+                        head = (await two.read(stream, None, 1)).head
+                        if head.epoch != at.epoch or head.seq < at.seq:
+                            raise AssertionError(
+                                f"{stream!r} is at {head}, and {at} was named already"
+                            )
+                        own = left.get(stream)
+                        if own is not None and (at.epoch, own.seq) == (
+                            own.epoch,
+                            min(own.seq, at.seq),
+                        ):
+                            del left[stream]
         except TimeoutError:
-            raise AssertionError(f"not named within {_SOON} s: {sorted(names)}") from None
+            raise AssertionError(f"not named within {_SOON} s: {sorted(left)}") from None
 
     listening = asyncio.create_task(listen(two.follow()))
     try:
         await asyncio.sleep(0)
         for log, name in ((one, "other"), (two, "own"), (one, "other")):
             stream = bench.stream(name)
-            await bench.put(log, {stream: [b"x"], f"{stream}/2": [b"x"]})
-            await until_named({stream, f"{stream}/2"})
+            outcome = await bench.put(log, {stream: [b"x"], f"{stream}/2": [b"x"]})
+            await until_named(outcome.positions)
         if bench.faults.lose_signals is not None:
             await bench.faults.lose_signals(two)
-            await bench.put(one, {bench.stream("lost"): [b"x"]})
-            await until_named({bench.stream("lost")})
-            await bench.put(one, {bench.stream("again"): [b"x"]})
-            await until_named({bench.stream("again")})
+            for name in ("lost", "again"):
+                outcome = await bench.put(one, {bench.stream(name): [b"x"]})
+                await until_named(outcome.positions)
         await two.close()
         try:
             async with asyncio.timeout(_SOON):

@@ -425,6 +425,8 @@ async def test_a_client_whose_task_is_cancelled_leaves_no_task() -> None:
     """As an ASGI server drops a connection, and as `AsgiDuplex.abort` does."""
 
     class Silent:
+        take = None
+
         async def send(self, frame: str | bytes) -> None:
             return
 

@@ -22,6 +22,8 @@ WHO: contextvars.ContextVar[str] = contextvars.ContextVar("who")
 class Socket:
     """A socket that takes a frame at once, or when `open` is set again."""
 
+    take = None
+
     def __init__(self) -> None:
         self.taken: list[str | bytes] = []
         self.closed: tuple[int, str] | None = None
@@ -61,11 +63,11 @@ def test_a_frame_that_the_socket_takes_is_there_when_write_returns() -> None:
     async def body() -> None:
         socket, outgoing = await resting()
         for frame in ("a", b"b", "c"):
-            outgoing.write(frame)
+            outgoing.write([frame])
         assert socket.taken == ["a", b"b", "c"]
         assert outgoing.size == 0
         # The same in a callback, where no task runs.
-        asyncio.get_running_loop().call_soon(outgoing.write, "d")
+        asyncio.get_running_loop().call_soon(outgoing.write, ["d"])
         await asyncio.sleep(0)
         assert socket.taken[3:] == ["d"]
         await outgoing.end()
@@ -78,7 +80,7 @@ def test_frames_wait_behind_one_that_waits_and_go_in_order() -> None:
         socket, outgoing = await resting()
         socket.open.clear()
         for frame in "abc":
-            outgoing.write(frame)
+            outgoing.write([frame])
         assert (socket.taken, outgoing.size) == ([], 3)
         assert outgoing.sending_since == asyncio.get_running_loop().time()
         await asyncio.sleep(1)
@@ -87,7 +89,7 @@ def test_frames_wait_behind_one_that_waits_and_go_in_order() -> None:
         await asyncio.sleep(1)
         assert socket.taken == ["a", "b", "c"]
         assert (outgoing.size, outgoing.sending_since) == (0, None)
-        outgoing.write("d")
+        outgoing.write(["d"])
         assert socket.taken[3:] == ["d"]
         await outgoing.end()
 
@@ -108,7 +110,7 @@ def test_a_send_runs_in_one_task_and_one_context_from_its_begin_to_its_end() -> 
         socket.before = look
         WHO.set("other")
         here = asyncio.current_task()
-        outgoing.write("a")
+        outgoing.write(["a"])
         assert asyncio.current_task() is here
         await asyncio.sleep(2)
         assert seen == [(outgoing.task, "client")] * 2
@@ -132,7 +134,7 @@ def test_a_send_may_have_a_timeout_of_its_own() -> None:
 
         socket.before = wait
         began = loop.time()
-        outgoing.write("a")
+        outgoing.write(["a"])
         await asyncio.sleep(5)
         assert (late, socket.taken) == ([2.0], ["a"])
         await outgoing.end()
@@ -154,8 +156,8 @@ def test_the_end_of_the_other_side_ends_the_task_and_another_error_is_its_result
                 raise error
 
             socket.before = fail
-            outgoing.write("a")
-            outgoing.write("b")
+            outgoing.write(["a"])
+            outgoing.write(["b"])
             await asyncio.wait([outgoing.task])
             expected = None if isinstance(error, Disconnected) else error
             assert outgoing.task.exception() is expected
@@ -171,13 +173,13 @@ def test_what_is_written_while_a_send_begins_comes_behind_it() -> None:
 
         async def write() -> None:
             socket.before = None
-            outgoing.write("b")
+            outgoing.write(["b"])
 
         socket.before = write
-        outgoing.write("a")
+        outgoing.write(["a"])
         await asyncio.sleep(1)
         assert socket.taken == ["a", "b"]
-        outgoing.write("c")
+        outgoing.write(["c"])
         assert socket.taken == ["a", "b", "c"]
         await outgoing.end()
 
@@ -188,9 +190,9 @@ def test_the_socket_closes_behind_what_waits() -> None:
     async def body() -> None:
         socket, outgoing = await resting()
         socket.open.clear()
-        outgoing.write("a")
+        outgoing.write(["a"])
         outgoing.close(Close(1012, "the server ends"))
-        outgoing.write("b")
+        outgoing.write(["b"])
         await asyncio.sleep(1)
         assert socket.closed is None
         socket.open.set()
@@ -213,7 +215,7 @@ def test_the_end_also_ends_a_send_that_waits(has_begun: bool) -> None:
                 ended.append(True)
 
         socket.before = hang
-        outgoing.write("a")
+        outgoing.write(["a"])
         if has_begun:
             await asyncio.sleep(1)
         await outgoing.end()
@@ -225,10 +227,10 @@ def test_the_end_also_ends_a_send_that_waits(has_begun: bool) -> None:
 def test_room_is_reported_when_nothing_waits_and_what_is_written_then_goes_out() -> None:
     async def body() -> None:
         socket = Socket()
-        outgoing = Outgoing(socket, lambda: outgoing.write("more"))
+        outgoing = Outgoing(socket, lambda: outgoing.write(["more"]))
         await asyncio.sleep(0)
         socket.open.clear()
-        outgoing.write("a")
+        outgoing.write(["a"])
         outgoing.is_full = True
         socket.open.set()
         await asyncio.sleep(1)
@@ -251,7 +253,7 @@ def test_whatever_the_socket_does_frames_come_once_and_in_order(seed: int) -> No
 
         socket.before = stumble
         for number in range(200):
-            outgoing.write(str(number))
+            outgoing.write([str(number)])
             if choose.random() < 0.3:
                 (socket.open.clear if choose.random() < 0.3 else socket.open.set)()
             if choose.random() < 0.5:

@@ -31,9 +31,10 @@ from reactive_ws.server import Context, Server, SnapshotContext
 from reactive_ws.server.logs import Batch, CommandKey, Outcome, PostgresLog, Proposal
 from reactive_ws.server.logs.postgres.driver import Connection, driver
 from reactive_ws.server.logs.postgres.outage import Outage
+from reactive_ws.server.logs.postgres.postgres_log import _named
 from reactive_ws.server.logs.postgres.schema import FORMAT, STEPS
 from reactive_ws.service import WebSocketService
-from reactive_ws.wire import Guarantee, JsonCodec, protocol_v1
+from reactive_ws.wire import Guarantee, JsonCodec, Position, protocol_v1
 
 
 def rows(connection: object) -> Connection:
@@ -177,7 +178,7 @@ def test_tables_of_an_older_version_are_refused_until_the_command_brings_them_up
             return outcome.positions["s"].seq
 
     asyncio.run(made_by_the_first_version())
-    with pytest.raises(LogUnusable, match=r"format 1 and .* 2; run `reactive-ws log migrate URL`"):
+    with pytest.raises(LogUnusable, match=r"format 1 and .* 3; run `reactive-ws log migrate URL`"):
         asyncio.run(PostgresLog(dsn).open())
     assert main(["log", "migrate", dsn]) == 0
     assert "up to date" in capsys.readouterr().out
@@ -589,3 +590,31 @@ def test_a_full_disk_fails_the_command_and_it_comes_again(postgres: Postgres) ->
             assert outcome.positions["s"].seq == 1
 
     asyncio.run(check())
+
+
+def test_a_node_names_what_it_committed_itself_without_a_signal(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal of a connection is passed over while the connection appends: it may be the one of an earlier command."""
+    monkeypatch.setattr(PostgresLog, "_hear", lambda *_: None)
+
+    async def check() -> None:
+        async with opened(postgres.dsn()) as log:
+            signals = log.follow()
+            named = asyncio.ensure_future(anext(signals))
+            await asyncio.sleep(0)
+            (outcome,) = (await log.append([Proposal(None, Batch({"s": [b"x"]}))])).outcomes
+            assert await named == outcome.positions
+            async with log.begin(CommandKey("", "c", "1")) as transaction:
+                outcome = await transaction.commit(Batch({"s": [b"y"], "t": [b"z"]}))
+            assert await anext(signals) == outcome.positions
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize(
+    "payload", ["", "s", "e s", "e -1 s", "e 1", "e 1 ", f"e {'9' * 20} s", "e \u0661 s", "e 1 a*"]
+)
+def test_a_signal_that_no_node_sent_says_that_anything_may_have_changed(payload: str) -> None:
+    assert _named(payload) is None
+    assert _named("e.1 7 a stream") == {"a stream": Position("e.1", 7)}

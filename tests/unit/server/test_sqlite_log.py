@@ -282,58 +282,102 @@ def test_the_command_creates_shows_and_renews_a_log(tmp_path: Path) -> None:
     assert run("show", "memory")[0] == 2
 
 
-def test_a_further_command_of_a_chain_takes_two_statements_and_an_own_page_one(
-    tmp_path: Path,
-) -> None:
+def test_a_command_takes_seven_statements_and_a_further_one_two(tmp_path: Path) -> None:
     async def check() -> None:
-        log = SqliteLog(tmp_path / "log.db")
+        # No look for other processes, which is a statement, too.
+        log = SqliteLog(tmp_path / "log.db", poll_interval=3_600.0)
         await log.open()
         statements: list[str] = []
         await log._submit(lambda tables: tables._database.set_trace_callback(statements.append))
         names = iter(range(1_000))
 
-        async def count(length: int) -> int:
+        async def count(length: int, chains: int = 1) -> int:
             statements.clear()
-            chain = [
-                Proposal(CommandKey("", "c", str(next(names))), Batch({"s": [b"x"]}))
-                for _ in range(length)
+            made = [
+                [
+                    Proposal(CommandKey("", "c", str(next(names))), Batch({"s": [b"x"]}))
+                    for _ in range(length)
+                ]
+                for _ in range(chains)
             ]
-            assert len((await log.append(chain)).outcomes) == length
+            appended = await asyncio.gather(*map(log.append, made))
+            assert [len(one.outcomes) for one in appended] == [length] * chains
             return len(statements)
 
-        alone = await count(1)
-        assert alone <= 8
-        assert await count(11) == alone + 2 * 10
-        read: list[str] = []
-        log._looking.set_trace_callback(read.append)
-        head = (await log.read("s", None)).head
-        read.clear()
-        page = await log.read("s", Position(head.epoch, head.seq - 5))
-        assert page.entries is not None
-        assert [entry.position.seq for entry in page.entries] == list(range(8, 13))
-        assert len(read) == 1
+        # The number of the stream is read once, and kept.
+        assert await count(1) == 8
+        assert await count(1) == 7
+        assert await count(11) == 7 + 2 * 10
+        # What several connections ask for in one turn of the loop is one transaction.
+        assert await count(1, chains=4) == 7 + 2 * 3
         await log.close()
 
     asyncio.run(check())
 
 
-def test_own_entries_in_memory_are_not_given_once_another_process_wrote(tmp_path: Path) -> None:
+def test_numbers_that_are_kept_are_read_again_once_another_process_wrote(tmp_path: Path) -> None:
     async def check() -> None:
         one, two = SqliteLog(tmp_path / "log.db"), SqliteLog(tmp_path / "log.db")
         await one.open()
         await two.open()
-        first = (await put(one, "s", b"1")).positions["s"]
-        await put(two, "s", b"2")
-        page = await one.read("s", Position(first.epoch, 0))
-        assert page.entries is not None
-        assert [entry.messages[0] for entry in page.entries] == [b"1", b"2"]
-        await put(one, "s", b"3")
-        page = await one.read("s", first)
-        assert page.entries is not None
-        assert [entry.messages[0] for entry in page.entries] == [b"2", b"3"]
+        assert [(await put(one, "s", b"x")).positions["s"].seq for _ in range(2)] == [1, 2]
+        assert (await put(two, "s", b"x")).positions["s"].seq == 3
+        last = (await put(one, "s", b"x")).positions["s"]
+        assert last.seq == 4
         await two.renew()
-        assert (await one.read("s", first)).entries is None
+        after = (await put(one, "s", b"x")).positions["s"]
+        assert after.seq == 5
+        assert after.epoch != last.epoch
+        page = await one.read("s", Position(after.epoch, 0))
+        assert page.entries is not None
+        assert [entry.position.seq for entry in page.entries] == [1, 2, 3, 4, 5]
         await one.close()
         await two.close()
+
+    asyncio.run(check())
+
+
+def test_a_command_that_was_done_before_ends_its_chain_and_no_other_one(tmp_path: Path) -> None:
+    async def check() -> None:
+        log = SqliteLog(tmp_path / "log.db")
+        await log.open()
+
+        def say(name: str) -> Proposal:
+            return Proposal(CommandKey("", "c", name), Batch({"s": [name.encode()]}))
+
+        first = (await log.append([say("1")])).outcomes[0]
+        ended, whole, twice = await asyncio.gather(
+            log.append([say("2"), say("1"), say("3")]),
+            log.append([say("4"), say("5")]),
+            # The same command in the same transaction, from another connection.
+            log.append([say("5"), say("6")]),
+        )
+        assert ended.is_known
+        assert ended.outcomes[1:] == (first,)
+        assert not whole.is_known
+        assert twice.is_known
+        assert twice.outcomes == (whole.outcomes[1],)
+        page = await log.read("s", None)
+        assert page.entries is not None
+        assert [entry.messages[0] for entry in page.entries] == [b"1", b"2", b"4", b"5"]
+        await log.close()
+
+    asyncio.run(check())
+
+
+def test_a_command_waits_for_another_process_and_the_loop_goes_on(tmp_path: Path) -> None:
+    async def check() -> None:
+        log = SqliteLog(tmp_path / "log.db")
+        await log.open()
+        other = sqlite3.connect(tmp_path / "log.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        writing = asyncio.create_task(put(log, "s", b"x"))
+        for _ in range(20):
+            await asyncio.sleep(0.002)
+        assert not writing.done()
+        other.execute("ROLLBACK")
+        other.close()
+        assert (await writing).positions["s"].seq == 1
+        await log.close()
 
     asyncio.run(check())

@@ -1,8 +1,9 @@
 """A log in PostgreSQL, for nodes on several hosts. The entry, the outcome and the handler's own rows are one transaction.
 
 A command is one READ COMMITTED transaction: the claim of its key first, the handler, the append last, so that a stream is
-locked for one append and one flush only. A refusal rolls back, claims again and records itself. `NOTIFY` carries stream
-names only; a node that lost its listening connection, and each node every few seconds, compares all heads.
+locked for one append and one flush only. A refusal rolls back, claims again and records itself. `NOTIFY` carries a stream and
+the number of its newest entry, and no message: any role of the database can listen. A node that lost its listening connection,
+and each node every few seconds, compares all heads.
 
 The module is long because the log and its transaction share the statements and the connection.
 """
@@ -23,7 +24,7 @@ from ....engine import refuse_copy
 from ....errors import Conflict, LogError, LogUnavailable, LogUnusable, UsageError
 from ....wire import Position
 from ..log import PAGE_BYTES
-from ..names import matches, prefix_of
+from ..names import matches, name_problem, prefix_of
 from ..packing import check_batch, pack_key, pack_messages, unpack_key, unpack_messages
 from ..records import (
     Appended,
@@ -121,7 +122,8 @@ class PostgresLog:
         self._listening: asyncio.Task[None] | None = None
         self._waiting: deque[_Waiting] = deque()
         self._writing: asyncio.Task[None] | None = None
-        self._followers: list[asyncio.Queue[frozenset[str] | None]] = []
+        self._writing_pid = 0
+        self._followers: list[asyncio.Queue[Mapping[str, Position] | None]] = []
 
     def __repr__(self) -> str:
         return f"PostgresLog({self.name!r})"
@@ -303,13 +305,29 @@ class PostgresLog:
     async def _write_group(self, pool: Pool, group: Sequence[_Waiting]) -> None:
         chains = [chain for chain, _ in group]
         async with self._borrowed(pool) as connection:
-            with _translated(self):
-                row = await connection.fetchrow(CHAINS, self._system, *arguments_of(chains))
+            self._writing_pid = connection.get_server_pid()
+            try:
+                with _translated(self):
+                    row = await connection.fetchrow(CHAINS, self._system, *arguments_of(chains))
+            except BaseException:
+                # It may have been written all the same.
+                self._tell(None)
+                raise
+            finally:
+                self._writing_pid = 0
         assert row is not None
         results = results_of(chains, row["epoch"], row["seqs"] or (), row["fates"])
         for (_, future), result in zip(group, results, strict=True):
             if not future.done():
                 future.set_result(result)
+        changed = {
+            stream: at
+            for appended, _ in results
+            for outcome in appended.outcomes
+            for stream, at in outcome.positions.items()
+        }
+        if changed:
+            self._tell(changed)
 
     # --- reads ----------------------------------------------------------------------------------------------------------
 
@@ -469,9 +487,9 @@ class PostgresLog:
 
     # --- signals --------------------------------------------------------------------------------------------------------
 
-    async def follow(self) -> AsyncIterator[frozenset[str] | None]:
+    async def follow(self) -> AsyncIterator[Mapping[str, Position] | None]:
         """Iterates over changed streams; see `Log.follow`."""
-        follower: asyncio.Queue[frozenset[str] | None] = asyncio.Queue()
+        follower: asyncio.Queue[Mapping[str, Position] | None] = asyncio.Queue()
         self._followers.append(follower)
         try:
             while self._pool is not None:
@@ -503,10 +521,12 @@ class PostgresLog:
         if listener is not None:
             listener.terminate()
 
-    def _hear(self, *arguments: Any) -> None:
-        self._tell(frozenset({str(arguments[-1])}))
+    def _hear(self, _connection: Any, pid: int, _channel: str, payload: str) -> None:
+        # What this connection of the node committed, its answers tell.
+        if pid != self._writing_pid:
+            self._tell(_named(payload))
 
-    def _tell(self, changed: frozenset[str] | None) -> None:
+    def _tell(self, changed: Mapping[str, Position] | None) -> None:
         for follower in self._followers:
             follower.put_nowait(changed)
 
@@ -528,8 +548,17 @@ class PostgresLog:
             self._tell(None)
 
 
-_END: Final[frozenset[str]] = frozenset({""})
+_END: Final[Mapping[str, Position]] = {"": Position("", 0)}
 """Ends a `follow`; no stream has an empty name."""
+
+
+def _named(payload: str) -> Mapping[str, Position] | None:
+    """Returns the entry that a signal names. Any role of the database can send one: a strange one says that anything may have changed."""
+    epoch, _, rest = payload.partition(" ")
+    number, _, stream = rest.partition(" ")
+    if not (number.isascii() and number.isdecimal() and len(number) < 20) or name_problem(stream):
+        return None
+    return {stream: Position(epoch, int(number))}
 
 
 @contextlib.contextmanager
@@ -619,6 +648,9 @@ class _PostgresTransaction:
         positions = {
             name: Position(row["epoch"], seq) for name, seq in numbers.items() if seq is not None
         }
+        if positions:
+            # The signal of this connection may come when it appends something else, and is passed over then.
+            self._log._tell(positions)
         return Outcome(True, batch.reply, positions)
 
     async def refuse(self, reply: bytes) -> Outcome:

@@ -35,48 +35,6 @@ BEGIN
     END LOOP;
 END $$;
 
--- The last statement of a command: locks all streams in one order, checks what was expected, appends, records the outcome.
--- Returns the new numbers in the order of `names`, NULL where nothing was appended; or the stream that moved.
-CREATE FUNCTION rws_append(system text, k bytea, names text[], bodies bytea[], sizes integer[], epochs text[],
-    expected bigint[], versions integer[], states bytea[], answer bytea, OUT epoch text, OUT seqs bigint[], OUT moved text)
-LANGUAGE plpgsql AS $$
-DECLARE
-    heads bigint[] := '{}'; n bigint; i integer;
-BEGIN
-    epoch := rws_epoch(system);
-    INSERT INTO rws_heads SELECT name, 0, 1, 0, pg_current_xact_id() FROM unnest(names) AS name
-        ON CONFLICT DO NOTHING;
-    FOR i IN 1 .. coalesce(array_length(names, 1), 0) LOOP
-        SELECT seq INTO n FROM rws_heads WHERE stream = names[i] FOR UPDATE;
-        heads := heads || n;
-    END LOOP;
-    FOR i IN 1 .. coalesce(array_length(names, 1), 0) LOOP
-        IF expected[i] IS NOT NULL AND (expected[i] <> heads[i] OR epochs[i] <> epoch) THEN
-            moved := names[i];
-            RETURN;
-        END IF;
-    END LOOP;
-    FOR i IN 1 .. coalesce(array_length(names, 1), 0) LOOP
-        IF bodies[i] IS NULL THEN
-            IF heads[i] = 0 THEN DELETE FROM rws_heads WHERE stream = names[i]; END IF;
-            CONTINUE;
-        END IF;
-        UPDATE rws_heads SET seq = seq + 1, bytes = bytes + sizes[i] WHERE stream = names[i];
-        INSERT INTO rws_entries VALUES (names[i], heads[i] + 1, sizes[i], clock_timestamp(), k, bodies[i]);
-        IF states[i] IS NOT NULL THEN
-            INSERT INTO rws_checkpoints VALUES (names[i], heads[i] + 1, versions[i], states[i])
-                ON CONFLICT (stream) DO UPDATE SET seq = excluded.seq, version = excluded.version, state = excluded.state;
-        END IF;
-        PERFORM pg_notify('rws', names[i]);
-    END LOOP;
-    SELECT array_agg(CASE WHEN bodies[o] IS NOT NULL THEN heads[o] + 1 END ORDER BY o) INTO seqs
-        FROM generate_subscripts(names, 1) AS o;
-    IF k IS NOT NULL THEN
-        UPDATE rws_outcomes AS mine SET accepted = true, reply = answer, epoch = rws_append.epoch,
-            streams = names, seqs = rws_append.seqs WHERE key = k;
-    END IF;
-END $$;
-
 -- Removes old entries of one stream that no checkpoint needs; skips it while another transaction has it.
 CREATE FUNCTION rws_prune(name text, max_entries bigint, max_bytes bigint, max_age double precision, is_folded boolean)
 RETURNS void LANGUAGE plpgsql AS $$
@@ -107,6 +65,53 @@ END $$;
 """Makes format 1 in an empty schema."""
 
 _CHAINS: Final = """
+UPDATE rws_about SET format = 2;
+"""
+"""Makes format 2 of format 1. Its function for chains comes with the next step, which has a newer one."""
+
+_NUMBERS: Final = """
+-- The last statement of a command: locks all streams in one order, checks what was expected, appends, records the outcome.
+-- Returns the new numbers in the order of `names`, NULL where nothing was appended; or the stream that moved.
+CREATE OR REPLACE FUNCTION rws_append(system text, k bytea, names text[], bodies bytea[], sizes integer[], epochs text[],
+    expected bigint[], versions integer[], states bytea[], answer bytea, OUT epoch text, OUT seqs bigint[], OUT moved text)
+LANGUAGE plpgsql AS $$
+DECLARE
+    heads bigint[] := '{}'; n bigint; i integer;
+BEGIN
+    epoch := rws_epoch(system);
+    INSERT INTO rws_heads SELECT name, 0, 1, 0, pg_current_xact_id() FROM unnest(names) AS name
+        ON CONFLICT DO NOTHING;
+    FOR i IN 1 .. coalesce(array_length(names, 1), 0) LOOP
+        SELECT seq INTO n FROM rws_heads WHERE stream = names[i] FOR UPDATE;
+        heads := heads || n;
+    END LOOP;
+    FOR i IN 1 .. coalesce(array_length(names, 1), 0) LOOP
+        IF expected[i] IS NOT NULL AND (expected[i] <> heads[i] OR epochs[i] <> epoch) THEN
+            moved := names[i];
+            RETURN;
+        END IF;
+    END LOOP;
+    FOR i IN 1 .. coalesce(array_length(names, 1), 0) LOOP
+        IF bodies[i] IS NULL THEN
+            IF heads[i] = 0 THEN DELETE FROM rws_heads WHERE stream = names[i]; END IF;
+            CONTINUE;
+        END IF;
+        UPDATE rws_heads SET seq = seq + 1, bytes = bytes + sizes[i] WHERE stream = names[i];
+        INSERT INTO rws_entries VALUES (names[i], heads[i] + 1, sizes[i], clock_timestamp(), k, bodies[i]);
+        IF states[i] IS NOT NULL THEN
+            INSERT INTO rws_checkpoints VALUES (names[i], heads[i] + 1, versions[i], states[i])
+                ON CONFLICT (stream) DO UPDATE SET seq = excluded.seq, version = excluded.version, state = excluded.state;
+        END IF;
+        PERFORM pg_notify('rws', epoch || ' ' || heads[i] + 1 || ' ' || names[i]);
+    END LOOP;
+    SELECT array_agg(CASE WHEN bodies[o] IS NOT NULL THEN heads[o] + 1 END ORDER BY o) INTO seqs
+        FROM generate_subscripts(names, 1) AS o;
+    IF k IS NOT NULL THEN
+        UPDATE rws_outcomes AS mine SET accepted = true, reply = answer, epoch = rws_append.epoch,
+            streams = names, seqs = rws_append.seqs WHERE key = k;
+    END IF;
+END $$;
+
 -- Appends chains of commands of several clients, each command with its outcome. Each chain ends before the first command that
 -- was decided on something else, or was done before; the other chains go on. Command `c` owns the rows up to `ends[c]`: a stream
 -- `places[r]`, with an entry or with an expected number. All streams are in `names`, in one order, and each of them is locked once.
@@ -179,17 +184,17 @@ BEGIN
     FOR i IN 1 .. coalesce(array_length(names, 1), 0) LOOP
         IF heads[i] > before[i] THEN
             UPDATE rws_heads SET seq = heads[i], bytes = bytes + added[i] WHERE stream = names[i];
-            PERFORM pg_notify('rws', names[i]);
+            PERFORM pg_notify('rws', epoch || ' ' || heads[i] || ' ' || names[i]);
         ELSIF heads[i] = 0 THEN
             DELETE FROM rws_heads WHERE stream = names[i];
         END IF;
     END LOOP;
 END $$;
-UPDATE rws_about SET format = 2;
+UPDATE rws_about SET format = 3;
 """
-"""Makes format 2 of format 1: the log appends chains."""
+"""Makes format 3 of format 2: the log appends chains, and a signal has the number of the newest entry beside the stream's name."""
 
-STEPS: Final = (_TABLES, _CHAINS)
+STEPS: Final = (_TABLES, _CHAINS, _NUMBERS)
 """Step `n`, counted from 0, makes format `n + 1`. A step that a release has is never changed: a change is a further step."""
 
 FORMAT: Final = len(STEPS)

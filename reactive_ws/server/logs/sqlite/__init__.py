@@ -3,7 +3,6 @@
 It knows the records of `logs`, and nothing of clients.
 
     sqlite_log  `SqliteLog`: threads, group commit, signals
-    recent      the newest own entries, in memory
     tables      its reads and writes
     schema      its file
 """

@@ -1,8 +1,10 @@
 """A log in one SQLite file, for any number of processes of one host. What was committed survives the machine.
 
-Three threads: one writes (all commands that wait become one transaction), one reads, one looks every 20 ms whether another
-process committed. SQLite's `data_version` answers that without a read of the file. Reads of a few rows happen on the thread of
-the loop, because a hop to another thread and back costs several times as much.
+All commands that wait become one transaction. Its statements are short, so the thread of the loop runs them, and a second thread
+runs COMMIT, which waits for the disk. While another process writes, or when the transaction is a large one, the second thread runs
+all of it. A third thread reads. Reads of a few rows happen on the thread of the loop, because a hop to another thread and back
+costs several times as much. Every 20 ms the loop looks whether another process committed: SQLite's `data_version` answers that, and
+the connection that writes does not count its own commits.
 """
 
 # The classes of this module share names with an underscore.
@@ -16,6 +18,7 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -39,9 +42,8 @@ from ..records import (
     Proposal,
     Retention,
 )
-from .recent import Recent
 from .schema import connect, translate
-from .tables import Tables
+from .tables import KnownMeanwhile, Tables
 
 __all__ = ["SqliteLog"]
 
@@ -51,6 +53,13 @@ _MAX_GROUP: Final = 256
 """Chains in one transaction; more would make the first of them wait for the last."""
 _PRUNE_PAUSE: Final = 0.001
 """Seconds between the transactions of a `prune`, one for each stream, so that commands get their turn."""
+_MAX_HERE: Final = 256
+"""Commands of a transaction whose statements run on the thread of the loop: about 3 ms."""
+_MAX_BYTES_HERE: Final = 262_144
+"""Bytes of the messages of such a transaction: SQLite keeps that in memory until the commit."""
+_LOCK_TIMEOUT: Final = 10.0
+"""Seconds that a transaction waits for the one of another process."""
+_LONGEST_PAUSE: Final = 0.05
 _FEW: Final = 16
 """Entries that are read on the thread of the loop: more of them would let other clients wait."""
 
@@ -63,15 +72,27 @@ class _Job:
     future: asyncio.Future[Any]
     chain: Sequence[Proposal] | None = None
 
+    @property
+    def commands(self) -> int:
+        """How many commands it appends."""
+        return len(self.chain or ())
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes of messages it appends."""
+        batches = [proposal.batch for proposal in self.chain or ()]
+        return sum(
+            len(one) for batch in batches for said in batch.messages.values() for one in said
+        )
+
 
 @attrs.frozen
 class _Group:
-    """The results of the jobs of one transaction, and the number of commits before and after it."""
+    """The results of the jobs of one transaction, and its effect."""
 
-    results: list[tuple[_Job, Any, BaseException | None]]
-    changed: Mapping[str, int] = {}
-    before: int = -1
-    after: int = -1
+    results: Sequence[tuple[_Job, Any]] = ()
+    changed: Mapping[str, Position] = {}
+    failure: BaseException | None = None
 
 
 class SqliteLog:
@@ -110,13 +131,13 @@ class SqliteLog:
         self._retention = retention or Retention()
         self._poll_interval = poll_interval
         self._clock = clock
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._is_over = threading.Event()
-        self._own_commits: set[int] = set()
-        self._followers: list[asyncio.Queue[frozenset[str] | None]] = []
-        self._recent = Recent()
+        self._jobs: deque[_Job] = deque()
+        self._is_writing = False
+        self._writes: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._is_look_due = False
+        self._followers: list[asyncio.Queue[Mapping[str, Position] | None]] = []
         self._is_open = False
-        self._threads: list[threading.Thread] = []
+        self._thread: threading.Thread | None = None
         self._readers: ThreadPoolExecutor | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -139,36 +160,36 @@ class SqliteLog:
         except BaseException:
             readers.shutdown()
             raise
-        (writing, self._reading, self._looking, following), seen = databases
+        self._writing, self._reading, self._looking = databases
         # On the thread of the loop nothing waits for a lock.
-        self._looking.execute("PRAGMA busy_timeout = 0")
+        for database in (self._writing, self._looking):
+            database.execute("PRAGMA busy_timeout = 0")
         self._readers = readers
         self._reads, self._looks = Tables(self._reading), Tables(self._looking)
-        self._is_over.clear()
-        self._recent.clear()
+        self._written = Tables(self._writing)
+        self._written.foreign()
         self._is_open = True
-        self._jobs = queue.SimpleQueue()
-        self._threads = [
-            threading.Thread(target=target, args=arguments, name=name, daemon=True)
-            for target, arguments, name in (
-                (self._write, (writing,), "reactive-ws-log-write"),
-                (self._watch, (following, seen), "reactive-ws-log-watch"),
-            )
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._writes, self._is_idle = queue.SimpleQueue(), asyncio.Event()
+        self._thread = threading.Thread(
+            target=self._write, args=(self._writes,), name="reactive-ws-log-write", daemon=True
+        )
+        self._thread.start()
+        self._watch()
 
     async def close(self) -> None:
         """Writes what waits, and closes the file. May be called twice."""
         if not self._is_open or self._loop is None or self._readers is None:
             return
         self._is_open = False
-        self._jobs.put(None)
-        self._is_over.set()
+        if self._is_writing:
+            self._is_idle.clear()
+            await self._is_idle.wait()
+        self._writes.put(None)
         self._looking.close()
-        for thread in self._threads:
-            await self._loop.run_in_executor(self._readers, thread.join)
+        if self._thread is not None:
+            await self._loop.run_in_executor(self._readers, self._thread.join)
         await self._loop.run_in_executor(self._readers, self._reading.close)
+        await self._loop.run_in_executor(self._readers, self._writing.close)
         self._readers.shutdown()
         for follower in self._followers:
             follower.put_nowait(_END)
@@ -190,11 +211,6 @@ class SqliteLog:
         self, stream: str, after: Position | None, limit_bytes: int = PAGE_BYTES
     ) -> Page:
         """Returns a page; see `Log.read`."""
-        if self._is_open and self._recent.holds(stream):
-            with contextlib.suppress(sqlite3.Error):
-                page = self._recent.page(stream, after, limit_bytes, self._looks.moment())
-                if page is not None:
-                    return page
         page = await self._look(lambda tables: tables.page(stream, after, limit_bytes, _FEW))
         if page is None:
             page = await self._read(lambda tables: tables.page(stream, after, limit_bytes))
@@ -228,9 +244,9 @@ class SqliteLog:
 
         return await self._read(look)
 
-    async def follow(self) -> AsyncIterator[frozenset[str] | None]:
+    async def follow(self) -> AsyncIterator[Mapping[str, Position] | None]:
         """Iterates over changed streams; see `Log.follow`."""
-        follower: asyncio.Queue[frozenset[str] | None] = asyncio.Queue()
+        follower: asyncio.Queue[Mapping[str, Position] | None] = asyncio.Queue()
         self._followers.append(follower)
         try:
             while self._is_open:
@@ -257,21 +273,21 @@ class SqliteLog:
 
     # --- threads --------------------------------------------------------------------------------------------------------
 
-    def _connect(self) -> tuple[list[sqlite3.Connection], int]:
-        """Opens connections to write, to read, to look, and to follow; counts the commits so far."""
+    def _connect(self) -> list[sqlite3.Connection]:
+        """Opens connections to write, to read, and to look."""
         made: list[sqlite3.Connection] = []
         try:
             # One after the other, so that those that were opened are closed when one fails.
-            made.extend(connect(self._path) for _ in range(4))
+            made.extend(connect(self._path) for _ in range(3))
             for database in made[1:]:
                 database.execute("PRAGMA query_only = ON")
-            return made, Tables(made[-1]).commits()
         except BaseException as error:
             for database in made:
                 database.close()
             if isinstance(error, sqlite3.Error):
                 raise translate(str(self._path), error) from error
             raise
+        return made
 
     async def _read(self, look: Callable[[Tables], T]) -> T:
         """Runs a read on the reading thread, all its queries at one moment."""
@@ -307,76 +323,127 @@ class SqliteLog:
         if not self._is_open or self._loop is None:
             raise LogUnavailable(str(self._path), "it is closed; call open() first")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put(_Job(work, future, chain))
+        self._jobs.append(_Job(work, future, chain))
+        if not self._is_writing:
+            self._is_writing = True
+            # At the end of this turn: what other connections ask for meanwhile shares the transaction.
+            self._loop.call_soon(self._write_next)
         return await future
 
-    def _write(self, database: sqlite3.Connection) -> None:
-        tables = Tables(database)
-        with contextlib.closing(database):
-            behind: list[_Job | None] = []
-            while (job := behind.pop() if behind else self._jobs.get()) is not None:
-                group = self._gather(job, behind)
-                done = self._write_group(tables, group)
-                # Behind the commit: a number that was rolled back may become that of another process.
-                self._own_commits.update(done.changed.values())
-                self._post(partial(self._settle, done))
+    def _write_next(self) -> None:
+        """Begins the next transaction; the thread of the loop calls it."""
+        if not self._jobs:
+            self._is_writing = False
+            self._is_idle.set()
+            return
+        group = self._gather()
+        if (
+            group[0].chain is None
+            or sum(job.commands for job in group) > _MAX_HERE
+            or sum(job.bytes for job in group) > _MAX_BYTES_HERE
+        ):
+            self._writes.put(partial(self._write_group, group))
+            return
+        try:
+            results = self._run_group(group)
+        except KnownMeanwhile:
+            self._written.roll_back()
+            self._writes.put(partial(self._write_group, group))
+        except BaseException as error:  # noqa: BLE001 - every future gets the error
+            if _is_busy(error):
+                # Another process writes, which can take a while.
+                self._written.roll_back()
+                self._writes.put(partial(self._write_group, group))
+            else:
+                self._settle(self._failed(group, error))
+        else:
+            self._writes.put(partial(self._commit_group, group, results))
 
-    def _gather(self, first: _Job, behind: list[_Job | None]) -> list[_Job]:
-        """Returns the jobs of one transaction: chains go together, any other write goes alone. A job too many goes to `behind`."""
-        group = [first]
-        while first.chain is not None and len(group) < _MAX_GROUP:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                break
-            if job is None or job.chain is None:
-                behind.append(job)
-                break
-            group.append(job)
+    def _gather(self) -> list[_Job]:
+        """Returns the jobs of one transaction: chains go together, any other write goes alone."""
+        group = [self._jobs.popleft()]
+        while (
+            group[0].chain is not None
+            and self._jobs
+            and self._jobs[0].chain is not None
+            and len(group) < _MAX_GROUP
+        ):
+            group.append(self._jobs.popleft())
         return group
 
-    def _write_group(self, tables: Tables, group: list[_Job]) -> _Group:
-        """Runs all jobs in one transaction. A chain that meets a conflict ends there; a failure of the file fails all jobs."""
-        try:
-            before = tables.begin()
-            results: list[tuple[_Job, Any, BaseException | None]] = [
-                (job, job.work(tables), None) for job in group
-            ]
-            changed = tables.commit()
-        except BaseException as error:  # noqa: BLE001 - the thread must live; every future gets the error
-            failure = (
-                translate(str(self._path), error) if isinstance(error, sqlite3.Error) else error
-            )
-            with contextlib.suppress(sqlite3.Error):
-                tables.roll_back()
-            return _Group([(job, None, failure) for job in group])
-        return _Group(results, changed, before, before + bool(changed))
+    def _run_group(
+        self, group: Sequence[_Job], *, looks_first: bool = False
+    ) -> list[tuple[_Job, Any]]:
+        """Runs the jobs of a transaction up to its commit. A chain that meets a conflict ends there."""
+        tables = self._written
+        tables.begin(looks_first=looks_first)
+        results = [(job, job.work(tables)) for job in group]
+        tables.flush()
+        return results
 
-    def _watch(self, database: sqlite3.Connection, seen: int) -> None:
-        """Finds the commits of other processes; the writing thread tells of its own."""
-        tables, version = Tables(database), -1
-        with contextlib.closing(database):
-            while not self._is_over.wait(self._poll_interval):
-                try:
-                    (now,) = database.execute("PRAGMA data_version").fetchone()
-                    if now == version:
-                        continue
-                    database.execute("BEGIN")
-                    commits = tables.commits()
-                    changed = tables.changed(seen)
-                    database.execute("COMMIT")
-                except sqlite3.Error:
-                    with contextlib.suppress(sqlite3.Error):
-                        database.execute("ROLLBACK")
-                    self._post(partial(self._tell, None))
-                    continue
-                version, seen = now, commits
-                own = self._own_commits.copy()
-                self._own_commits.difference_update([one for one in own if one <= commits])
-                # The last change of a stream decides: a reader of it reads the earlier ones of others, too.
-                foreign = frozenset(name for name, commit in changed.items() if commit not in own)
-                if foreign:
-                    self._post(partial(self._tell, foreign))
+    def _write(self, writes: queue.SimpleQueue[Callable[[], None] | None]) -> None:
+        """Does what the thread that writes is there for."""
+        while (write := writes.get()) is not None:
+            write()
+
+    def _write_group(self, group: Sequence[_Job]) -> None:
+        """Runs a whole transaction, and waits for that of another process; the thread that writes calls it."""
+        until = time.monotonic() + _LOCK_TIMEOUT
+        pause, looks_first = 0.001, False
+        while True:
+            try:
+                results = self._run_group(group, looks_first=looks_first)
+            except KnownMeanwhile:
+                self._written.roll_back()
+                looks_first = True
+            except BaseException as error:  # noqa: BLE001 - the thread must live; every future gets the error
+                if not _is_busy(error) or time.monotonic() > until:
+                    self._post(partial(self._settle, self._failed(group, error)))
+                    return
+                self._written.roll_back()
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                self._commit_group(group, results)
+                return
+
+    def _commit_group(self, group: Sequence[_Job], results: Sequence[tuple[_Job, Any]]) -> None:
+        """Commits a transaction; the thread that writes calls it."""
+        try:
+            changed = self._written.commit()
+        except BaseException as error:  # noqa: BLE001 - the thread must live; every future gets the error
+            done = self._failed(group, error)
+        else:
+            done = _Group(results, changed)
+        self._post(partial(self._settle, done))
+
+    def _failed(self, group: Sequence[_Job], error: BaseException) -> _Group:
+        failure = translate(str(self._path), error) if isinstance(error, sqlite3.Error) else error
+        with contextlib.suppress(sqlite3.Error):
+            self._written.roll_back()
+        return _Group([(job, None) for job in group], failure=failure)
+
+    def _watch(self) -> None:
+        """Looks for commits of other processes, now and every few milliseconds; the thread of the loop calls it."""
+        if not self._is_open or self._loop is None:
+            return
+        self._loop.call_later(self._poll_interval, self._watch)
+        # While a transaction is under way, its connection may wait for the disk.
+        if self._is_writing:
+            self._is_look_due = True
+        else:
+            self._look_for_others()
+
+    def _look_for_others(self) -> None:
+        self._is_look_due = False
+        try:
+            changed = self._written.foreign()
+        except sqlite3.Error:
+            with contextlib.suppress(sqlite3.Error):
+                self._written.roll_back()
+            changed = None
+        if changed is None or changed:
+            self._tell(changed)
 
     def _post(self, function: Callable[[], None]) -> None:
         # The loop is closed when the program ends without close(); there is nothing left to inform.
@@ -384,35 +451,34 @@ class SqliteLog:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(function)
 
-    def _tell(self, changed: frozenset[str] | None) -> None:
+    def _tell(self, changed: Mapping[str, Position] | None) -> None:
         for follower in self._followers:
             follower.put_nowait(changed)
 
     def _settle(self, done: _Group) -> None:
-        self._recent.began(done.before)
-        for job, value, error in done.results:
-            if error is None and job.chain is None:
-                # A change of another kind: entries may be gone, or have another epoch.
-                self._recent.clear()
-            elif error is None:
-                self._recent.add(job.chain or (), _new(value))
+        """Gives the results of a transaction to those that wait, and begins the next one; the thread of the loop calls it."""
+        for job, value in done.results:
             if job.future.done():
                 continue
-            if error is None:
+            if done.failure is None:
                 job.future.set_result(value)
             else:
-                job.future.set_exception(error)
-        self._recent.ended(done.after)
+                job.future.set_exception(done.failure)
         if done.changed:
-            self._tell(frozenset(done.changed))
+            self._tell(done.changed)
+        if self._is_look_due:
+            self._look_for_others()
+        # Behind the commands that go on now: what they lead to shares the next transaction.
+        assert self._loop is not None
+        self._loop.call_soon(self._write_next)
 
 
-def _new(appended: Appended) -> Sequence[Outcome]:
-    """Returns the outcomes of the commands that were appended now."""
-    return appended.outcomes[:-1] if appended.is_known else appended.outcomes
+def _is_busy(error: BaseException) -> bool:
+    """Tells whether another process has the lock."""
+    return getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
 
 
-_END: Final[frozenset[str]] = frozenset({""})
+_END: Final[Mapping[str, Position]] = {"": Position("", 0)}
 """Ends a `follow`; no stream has an empty name."""
 
 

@@ -29,9 +29,10 @@ from ..records import (
     Retention,
 )
 
-__all__ = ["Tables"]
+__all__ = ["KnownMeanwhile", "Tables"]
 
 _RECORD: Final = "INSERT INTO outcomes VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_ENTRY: Final = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)"
 _CHECKPOINT: Final = "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)"
 # Python 3.12.0 to 3.12.3 warn about numbers such as ?1, so no statement has them.
 _HEAD: Final = (
@@ -40,24 +41,30 @@ _HEAD: Final = (
 )
 _MAX_PAGE: Final = 1_000
 """Entries of one page."""
+_MAX_HEADS: Final = 1_000
+"""Heads that are kept from one transaction to the next."""
+
+
+class KnownMeanwhile(Exception):
+    """A command was done before. The transaction has to run again, and to look for each command first."""
 
 
 class _Head:
-    """The newest number of a stream inside a transaction, and what the transaction added."""
+    """The newest number of a stream inside a transaction, and the bytes that the transaction adds."""
 
     __slots__ = ("added", "seq")
 
     def __init__(self, seq: int) -> None:
         self.seq = seq
-        self.added = -1
-        """Bytes; -1 while the transaction appended nothing."""
+        self.added = 0
 
 
 class Tables:
     """Queries on one connection.
 
-    A writer calls `begin`, then `append` and others, then `commit` or `roll_back`. Between these calls no other connection writes,
-    so the heads are read once and written once.
+    A writer calls `begin`, then `append` and others, then `flush`, then `commit` or `roll_back`. What chains append is gathered and
+    written by `flush`, with one call for all rows of a table. Heads are kept as long as no other connection commits: the number of
+    commits tells.
 
     Args:
         database: The connection; it commits by itself unless a transaction was begun.
@@ -67,7 +74,13 @@ class Tables:
         self._database = database
         self._run = database.execute
         self._heads: dict[str, _Head] = {}
-        self._moment: tuple[str, int] = "", 0
+        self._moment: tuple[str, int] = "", -1
+        self._changed: dict[str, _Head] = {}
+        self._entries: list[tuple[str, int, int, float, bytes | None, bytes]] = []
+        self._checkpoints: list[tuple[str, int, int, bytes]] = []
+        self._outcomes: dict[bytes, tuple[Outcome, float]] = {}
+        self._looks_first = False
+        self._version, self._seen = -1, 0
 
     def epoch(self) -> str:
         """Returns the epoch of all streams."""
@@ -84,53 +97,92 @@ class Tables:
 
     # --- writes ---------------------------------------------------------------------------------------------------------
 
-    def begin(self) -> int:
-        """Begins a transaction that writes; returns the number of commits before it."""
-        self._run("BEGIN IMMEDIATE")
-        self._heads.clear()
-        self._moment = self.moment()
-        return self._moment[1]
+    def begin(self, *, looks_first: bool = False) -> None:
+        """Begins a transaction that writes.
 
-    def commit(self) -> dict[str, int]:
-        """Commits; returns the streams that were appended to, each with the number of the commit."""
-        changed = self._write_heads()
+        Args:
+            looks_first: Look for the outcome of each command before it is appended.
+        """
+        self._run("BEGIN IMMEDIATE")
+        self._looks_first = looks_first
+        before, self._moment = self._moment, self.moment()
+        if self._moment != before or len(self._heads) > _MAX_HEADS:
+            self._heads.clear()
+
+    def flush(self) -> bool:
+        """Writes what was appended; returns whether that is anything.
+
+        Raises:
+            KnownMeanwhile: a command was done before.
+        """
+        many = self._database.executemany
+        if self._outcomes:
+            rows = [(key, at, pack_outcome(one)) for key, (one, at) in self._outcomes.items()]
+            if many(_RECORD, rows).rowcount < len(rows):
+                raise KnownMeanwhile
+        if self._entries:
+            many(_ENTRY, self._entries)
+            self._run("UPDATE about SET commits = commits + 1")
+            epoch, commits = self._moment
+            commit = commits + 1
+            self._moment = epoch, commit
+            heads = self._changed.items()
+            many(_HEAD, [(name, head.seq, head.added, commit, commit) for name, head in heads])
+        if self._checkpoints:
+            many(_CHECKPOINT, self._checkpoints)
+        return bool(self._outcomes or self._entries)
+
+    def commit(self) -> dict[str, Position]:
+        """Commits; returns the streams that were appended to, each with its newest entry."""
         self._run("COMMIT")
-        self._heads.clear()
+        epoch = self._moment[0]
+        changed = {name: Position(epoch, head.seq) for name, head in self._changed.items()}
+        for head in self._changed.values():
+            head.added = 0
+        self._forget()
         return changed
 
     def roll_back(self) -> None:
         """Takes back what the transaction wrote."""
         self._heads.clear()
+        self._moment = "", -1
+        self._forget()
         if self._database.in_transaction:
             self._run("ROLLBACK")
 
+    def _forget(self) -> None:
+        self._changed = {}
+        self._entries, self._checkpoints, self._outcomes = [], [], {}
+
     def append(self, chain: Sequence[Proposal], now: float) -> Appended:
-        """Appends a chain; see `Log.append`."""
+        """Appends a chain; see `Log.append`. `flush` writes it."""
         epoch, outcomes = self._moment[0], list[Outcome]()
         for proposal in chain:
             key, batch = proposal.key, proposal.batch
-            moved = self._moved(batch)
-            if moved is not None:
-                known = self.known(key)
-                if known is None:
-                    return Appended(outcomes, moved=moved)
-                return Appended((*outcomes, known), is_known=True)
-            outcome = Outcome(
-                not batch.is_refusal,
-                batch.reply,
-                {name: Position(epoch, self._head(name).seq + 1) for name in batch.messages},
-            )
             cause = None if key is None else pack_key(key)
-            if cause is not None:
-                row = (cause, now, pack_outcome(outcome))
-                if not self._run(_RECORD, row).rowcount:
-                    return Appended((*outcomes, self._outcome(cause)), is_known=True)
+            moved = self._moved(batch)
+            known = None if cause is None else self._known_now(cause, is_sure=moved is not None)
+            if known is not None:
+                return Appended((*outcomes, known), is_known=True)
+            if moved is not None:
+                return Appended(outcomes, moved=moved)
+            positions: dict[str, Position] = {}
             for name, messages in batch.messages.items():
-                self._write_entry(name, messages, cause, now)
+                positions[name] = Position(epoch, self._append_entry(name, messages, cause, now))
             for name, (version, state) in batch.checkpoints.items():
-                self._run(_CHECKPOINT, (name, self._heads[name].seq, version, state))
+                self._checkpoints.append((name, self._heads[name].seq, version, state))
+            outcome = Outcome(not batch.is_refusal, batch.reply, positions)
+            if cause is not None:
+                self._outcomes[cause] = outcome, now
             outcomes.append(outcome)
         return Appended(outcomes)
+
+    def _known_now(self, cause: bytes, *, is_sure: bool) -> Outcome | None:
+        """Returns the outcome of a command that this transaction has; with `is_sure`, or after a first try, also that of the file."""
+        own = self._outcomes.get(cause)
+        if own is not None:
+            return own[0]
+        return self._stored(cause) if is_sure or self._looks_first else None
 
     def _moved(self, batch: Batch) -> str | None:
         """Returns the first stream that is not where the batch expects it."""
@@ -148,26 +200,15 @@ class Tables:
             head = self._heads[name] = _Head(0 if row is None else row[0])
         return head
 
-    def _write_entry(
+    def _append_entry(
         self, name: str, messages: Sequence[bytes], cause: bytes | None, now: float
-    ) -> None:
-        head, size = self._heads[name], sum(map(len, messages))
+    ) -> int:
+        head, size = self._head(name), sum(map(len, messages))
         head.seq += 1
-        head.added = max(head.added, 0) + size
-        row = (name, head.seq, size, now, cause, pack_messages(messages))
-        self._run("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
-
-    def _write_heads(self) -> dict[str, int]:
-        """Writes the heads of the streams that were appended to, once for all their entries."""
-        changed: dict[str, int] = {}
-        for name, head in self._heads.items():
-            if head.added >= 0:
-                if not changed:
-                    self._run("UPDATE about SET commits = commits + 1")
-                changed[name] = self._moment[1] + 1
-                moment = changed[name]
-                self._run(_HEAD, (name, head.seq, head.added, moment, moment))
-        return changed
+        head.added += size
+        self._changed[name] = head
+        self._entries.append((name, head.seq, size, now, cause, pack_messages(messages)))
+        return head.seq
 
     def renew(self) -> None:
         """Begins a new epoch, in a transaction of its own."""
@@ -217,14 +258,11 @@ class Tables:
 
     def known(self, key: CommandKey | None) -> Outcome | None:
         """Returns what became of a command, None when that is not known."""
-        if key is None:
-            return None
-        row = self._run("SELECT outcome FROM outcomes WHERE key = ?", (pack_key(key),)).fetchone()
-        return None if row is None else unpack_outcome(row[0])
+        return None if key is None else self._stored(pack_key(key))
 
-    def _outcome(self, key: bytes) -> Outcome:
-        (packed,) = self._run("SELECT outcome FROM outcomes WHERE key = ?", (key,)).fetchone()
-        return unpack_outcome(packed)
+    def _stored(self, key: bytes) -> Outcome | None:
+        row = self._run("SELECT outcome FROM outcomes WHERE key = ?", (key,)).fetchone()
+        return None if row is None else unpack_outcome(row[0])
 
     def page(
         self, stream: str, after: Position | None, limit_bytes: int, at_most: int | None = None
@@ -279,10 +317,21 @@ class Tables:
         epoch = self.epoch()
         return {name: Position(epoch, seq) for name, seq in rows.fetchall()}
 
-    def changed(self, after: int) -> dict[str, int]:
-        """Returns the streams that a later commit changed, each with the number of the last one."""
-        rows = self._run("SELECT stream, changed FROM heads WHERE changed > ?", (after,))
-        return dict(rows.fetchall())
+    def foreign(self) -> dict[str, Position]:
+        """Returns streams with their newest entries, among them all that other connections changed since the last call."""
+        (version,) = self._run("PRAGMA data_version").fetchone()
+        if version == self._version:
+            return {}
+        self._run("BEGIN")
+        epoch, commits = self.moment()
+        if self._version == -1:
+            self._seen = commits
+        rows = self._run(
+            "SELECT stream, seq FROM heads WHERE changed > ?", (self._seen,)
+        ).fetchall()
+        self._run("COMMIT")
+        self._version, self._seen = version, commits
+        return {name: Position(epoch, seq) for name, seq in rows}
 
     def overfull(self, retention: Retention, now: float) -> list[str]:
         """Returns the streams that have more than retention keeps."""
