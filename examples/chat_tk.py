@@ -66,7 +66,7 @@ class Talk:
         self.look, self.chosen = look, ""
         self.canvas = canvas = tk.Canvas(parent, background=look.surface, takefocus=True)
         canvas.configure(highlightbackground=look.edge, highlightcolor=look.focus)
-        canvas.configure(highlightthickness=2, yscrollincrement=4)
+        canvas.configure(highlightthickness=1, yscrollincrement=4)
         self.shown, self.bottoms = tuple[ChatMessage, ...](), list[int]()
         self.top, self.gone = 0, 0
         self.following = FollowEnd(ui, canvas)
@@ -201,7 +201,7 @@ class Window:
         for option, value in (("background", look.back), ("foreground", look.text), ("font", FONT)):
             root.option_add(f"*{option}", value)
         for option in ("highlightThickness", "highlightBackground", "highlightColor"):
-            value = {"highlightThickness": "2", "highlightColor": look.focus}.get(option, look.edge)
+            value = {"highlightThickness": "1", "highlightColor": look.focus}.get(option, look.edge)
             for kind in ("Entry", "Text", "Button"):
                 root.option_add(f"*{kind}.{option}", value)
         style = ttk.Style(root)
@@ -213,31 +213,31 @@ class Window:
             "Treeview", background=[("selected", "focus", look.focus), ("selected", look.other)]
         )
         style.map("Treeview", foreground=[("selected", "focus", look.back)])
+        self.sessions = ttk.Treeview(root, show="tree", selectmode="browse")
+        self.sessions.tag_configure("active", background=look.waits, font=(*FONT, "bold"))
         views = connection_view(ui, app.service)
         for column, weight in enumerate((2, 6, 3)):
             root.columnconfigure(column, weight=weight, uniform="columns")
         root.rowconfigure(2, weight=1)
         ConnectionBanner(ui, root, views).widget.grid(row=0, columnspan=3, sticky="ew")
-        self.sessions = ttk.Treeview(root, show="tree", selectmode="browse")
         self.talk = Talk(ui, root, look)
         panel = tk.Label(root, background=look.surface, anchor="nw", justify="left", wraplength=230)
         panel.configure(padx=12, pady=10, highlightthickness=1, highlightbackground=look.edge)
         for column, widget in enumerate((self.sessions, self.talk.canvas, panel)):
             widget.grid(row=2, column=column, sticky="nsew", padx=6)
-        self.search, self.input = self.line(root), self.line(root)
-        search, turns = tk.Frame(root), tk.Frame(root)
-        tk.Label(search, text="Search", foreground=look.muted).pack(side="left", padx=(0, 8))
-        self.search.pack(in_=search, side="left", fill="x", expand=True, ipady=4)
-        self.search.lift(search)
+        self.texts: list[tk.StringVar] = []
+        self.search = self.line(root, "Search")
+        self.input = self.line(root, "Write a message, or: panel create Plan")
+        turns = tk.Frame(root)
         self.button(root, "New chat", self.view.new_chat).grid(
             row=1, column=0, sticky="ew", padx=6, pady=8
         )
-        search.grid(row=1, column=1, sticky="ew", padx=6)
+        self.search.grid(row=1, column=1, sticky="ew", padx=6)
         turns.grid(row=1, column=2, sticky="ew", padx=6)
         for name, by in (("← Panel", -1), ("Panel →", 1)):
             turn = self.button(turns, name, partial(self.view.turn, by))
             turn.pack(side="left", fill="x", expand=True, padx=2)
-        self.input.grid(row=3, column=0, columnspan=3, sticky="ew", padx=6, pady=8, ipady=7)
+        self.input.grid(row=3, column=0, columnspan=3, sticky="ew", padx=6, pady=8)
         self.input.bind("<Return>", self.send)
         self.input.focus()
         status = ConnectionStatus(ui, root, views)
@@ -245,7 +245,10 @@ class Window:
         self.notice = tk.Label(root, foreground=look.notice, wraplength=300)
         self.notice.grid(row=4, column=2, sticky="e", padx=6)
         self.rows = TreeRows(
-            ui, self.sessions, self.view.chats, key=lambda it: it.id, text=lambda it: it.title
+            *(ui, self.sessions, self.view.chats),
+            key=lambda it: it.id,
+            text=lambda it: f"{it.name}  ({it.unread})" if it.unread else it.name,
+            tags=lambda it: ("active",) if it.is_active else (),
         )
         for event in ("<ButtonRelease-1>", "<Return>", "<space>"):
             self.sessions.bind(event, self.open)
@@ -259,9 +262,25 @@ class Window:
         ui.bind(self.view.messages, self.talk.canvas, lambda _, them: self.talk.show(them))
         ui.bind(views, self.input, show_room)
 
-    def line(self, parent: tk.Misc) -> tk.Entry:
-        line = tk.Entry(parent, relief="flat", insertbackground=self.look.text)
+    def line(self, parent: tk.Misc, name: str) -> tk.Entry:
+        """A line to write in; it shows its name while it is empty."""
+        line = tk.Entry(parent, relief="flat", insertbackground=self.look.text, borderwidth=8)
         line.configure(background=self.look.surface, disabledbackground=self.look.back)
+        hint = tk.Label(line, text=name, foreground=self.look.muted, background=self.look.surface)
+        hint.bind("<Button-1>", lambda _: line.focus())
+
+        def show_hint(*_: object) -> None:
+            if line.get():
+                hint.place_forget()
+            else:
+                hint.place(x=10, rely=0.5, anchor="w")
+
+        text = tk.StringVar(line)
+        text.trace_add("write", show_hint)
+        # Tk forgets a variable that Python collects.
+        self.texts.append(text)
+        line.configure(textvariable=text)
+        show_hint()
         return line
 
     def button(self, parent: tk.Misc, name: str, act: Callable[[], object]) -> tk.Button:

@@ -169,7 +169,12 @@ def test_colours_keep_wcag_aa() -> None:
                 (look.text, it)
                 for it in (look.back, look.surface, look.other, look.code, look.waits)
             ),
-            *((look.muted, look.back), (look.own_text, look.own), (look.notice, look.back)),
+            *(
+                (look.muted, look.back),
+                (look.muted, look.surface),
+                (look.own_text, look.own),
+                (look.notice, look.back),
+            ),
         ]
         assert min(contrast(*pair) for pair in pairs) >= 4.5
         assert contrast(look.focus, look.back) >= 3.0

@@ -55,9 +55,11 @@ def play(app: Application, hub: HubInThread, turn: Callable[[float], None]) -> N
     until(turn, lambda: app.service.is_connected)
     app.sessions.create("Hiring")
     session = app.sessions.create("Launch on Friday")
-    for text in TALK:
+    for number, text in enumerate(TALK, 1):
         app.history.send(session.id, text)
-        until(turn, lambda: _is_answered(app, session.id))
+        until(turn, lambda number=number: _is_answered(app, session.id, number))
+        # A user reads the answer. The hub writes it into its log after its last piece.
+        turn(0.5)
     turn(1.2)
     hub.stop()
     until(turn, lambda: not app.service.is_connected)
@@ -66,10 +68,11 @@ def play(app: Application, hub: HubInThread, turn: Callable[[float], None]) -> N
     turn(1.2)
 
 
-def _is_answered(app: Application, session_id: str) -> bool:
+def _is_answered(app: Application, session_id: str, number: int) -> bool:
+    """Whether so many messages have their answers. An own message may be noted a moment after `send` has returned."""
     entries = app.history.get_entries(session_id)
     answers = [entry for entry in entries if not entry.is_own and not entry.is_growing]
-    return len(answers) == len([entry for entry in entries if entry.is_own])
+    return len(answers) == number == len([entry for entry in entries if entry.is_own])
 
 
 def qt(hub: HubInThread) -> None:
@@ -239,7 +242,8 @@ def nicegui(hub: HubInThread) -> None:
         for number, text in enumerate(lines, 1):
             _type(page, text)
             page.until(answers, number)
-        page.until("document.body.innerText.includes('(11 words)')", True)
+            time.sleep(0.5)
+        page.until("document.body.innerText.includes('offline? (11 words)')", True)
         hub.stop()
         page.until("document.body.innerText.includes('reconnecting')", True)
         for number, text in enumerate(OFFLINE, 1):
