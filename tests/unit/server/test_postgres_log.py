@@ -247,9 +247,10 @@ def test_a_restart_of_the_database_fails_commands_and_loses_none(
             await asyncio.to_thread(postgres.start)
             async with log.begin(CommandKey("", "c", "1")) as transaction:
                 await transaction.commit(Batch({"s": [b"x"]}))
-            assert (await log.read("s", None)).head.seq == 1
+            head = (await log.read("s", None)).head
+            assert head.seq == 1
             while (changed := await anext(signals)) is not None:
-                assert changed == {"s"}
+                assert changed == {"s": head}
             await signals.aclose()  # type: ignore[attr-defined]
 
     asyncio.run(check())
