@@ -20,7 +20,7 @@ from ...errors import Conflict, LogUnavailable
 from ...wire import Position
 from .log import PAGE_BYTES
 from .names import matches
-from .packing import check_batch
+from .packing import check_batch, split_mark
 from .records import (
     Appended,
     Batch,
@@ -175,8 +175,8 @@ class MemoryLog:
     async def heads(self, pattern: str, born_after: str | None = None) -> Mapping[str, Position]:
         """Returns positions by stream; see `Log.heads`."""
         self._check_open()
-        epoch, _, number = (born_after or "").rpartition(":")
-        after = int(number) if epoch == self._memory.epoch else -1
+        epoch, number = split_mark(born_after)
+        after = number if epoch == self._memory.epoch else -1
         return {
             name: Position(self._memory.epoch, stream.seq)
             for name, stream in self._memory.streams.items()

@@ -16,11 +16,14 @@ __all__ = [
     "pack_key",
     "pack_messages",
     "pack_outcome",
+    "split_mark",
     "unpack_key",
     "unpack_messages",
     "unpack_outcome",
 ]
 
+_DIGITS = 18
+"""Digits of the number in a mark: what each database takes for one."""
 _Stored = tuple[bool, bytes | None, dict[str, tuple[str, int]]]
 
 _encode = msgspec.msgpack.encode
@@ -82,3 +85,11 @@ def check_batch(batch: Batch) -> list[str]:
                 f"a checkpoint of stream {name!r} comes with an entry of it; this batch has none"
             )
     return sorted(names, key=str.encode)
+
+
+def split_mark(mark: str | None) -> tuple[str, int]:
+    """Returns the epoch and the number of a mark. A client may send any text: "" and -1 for one that no log makes."""
+    epoch, _, number = (mark or "").rpartition(":")
+    if "\0" in epoch or not (number.isascii() and number.isdecimal() and len(number) <= _DIGITS):
+        return "", -1
+    return epoch, int(number)

@@ -591,6 +591,17 @@ async def _births(bench: LogBench) -> None:
         set(names[1:3]) | {late, later},
         set(await one.heads(below, "?")),
     )
+    # A client may send any text for a mark.
+    for nonsense in (
+        "\0",
+        "\0:1",
+        ":",
+        f"{mark}x",
+        f"{mark}{'9' * 30}",
+        f"{mark.rpartition(':')[0]}:\u0663",
+    ):
+        found = set(await one.heads(below, nonsense))
+        _want(f"streams after the mark {nonsense!r}", found, found & {*names, late, later})
 
 
 async def _checkpoints(bench: LogBench) -> None:

@@ -25,7 +25,7 @@ from ....errors import Conflict, LogError, LogUnavailable, LogUnusable, UsageErr
 from ....wire import Position
 from ..log import PAGE_BYTES
 from ..names import matches, name_problem, prefix_of
-from ..packing import check_batch, pack_key, pack_messages, unpack_key, unpack_messages
+from ..packing import check_batch, pack_key, pack_messages, split_mark, unpack_key, unpack_messages
 from ..records import (
     Appended,
     Batch,
@@ -379,7 +379,7 @@ class PostgresLog:
 
     async def heads(self, pattern: str, born_after: str | None = None) -> Mapping[str, Position]:
         """Returns positions by stream; see `Log.heads`."""
-        epoch, _, snapshot = (born_after or "").rpartition(":")
+        epoch, snapshot = split_mark(born_after)
         prefix = prefix_of(pattern)
         where = "stream = $1" if prefix is None else "stream >= $1 AND starts_with(stream, $1)"
         rows = await self._fetch(
@@ -388,7 +388,7 @@ class PostgresLog:
             pattern if prefix is None else prefix,
             self._system,
             epoch,
-            snapshot if snapshot.isdecimal() else "0",
+            str(max(snapshot, 0)),
         )
         return {
             row["stream"]: Position(row["epoch"], row["seq"])

@@ -31,7 +31,7 @@ from ....engine import refuse_copy
 from ....errors import Conflict, LogUnavailable, UsageError
 from ....wire import Position
 from ..log import PAGE_BYTES
-from ..packing import check_batch
+from ..packing import check_batch, split_mark
 from ..records import (
     Appended,
     Batch,
@@ -219,10 +219,10 @@ class SqliteLog:
 
     async def heads(self, pattern: str, born_after: str | None = None) -> Mapping[str, Position]:
         """Returns positions by stream; see `Log.heads`."""
-        epoch, _, number = (born_after or "").rpartition(":")
+        epoch, number = split_mark(born_after)
 
         def look(tables: Tables) -> dict[str, Position]:
-            after = int(number) if number.isdecimal() and epoch == tables.epoch() else -1
+            after = number if epoch == tables.epoch() else -1
             return tables.heads(pattern, after)
 
         return await self._read(look)
