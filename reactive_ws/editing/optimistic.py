@@ -15,7 +15,17 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from ..engine import Domain, Equals, Source, check_function, name_of, refuse_copy, same, unchanged
+from ..engine import (
+    Domain,
+    Equals,
+    Source,
+    check_function,
+    check_result,
+    name_of,
+    refuse_copy,
+    same,
+    unchanged,
+)
 from ..state import ReadOnly, Store, derived
 
 __all__ = ["OptimisticStore", "Patch"]
@@ -191,6 +201,7 @@ class OptimisticStore(ReadOnly[T]):
 
         def change(now: Layers[T]) -> Layers[T]:
             value = function(now.confirmed)
+            check_result(value, function)
             if unchanged(self._equals, now.confirmed, value):
                 return now
             return attrs.evolve(now, confirmed=value)
@@ -209,11 +220,11 @@ class OptimisticStore(ReadOnly[T]):
 
         Raises:
             StoreClosed, FeedbackLoop: as a write to a store.
-            UsageError: `change` is not a function.
+            UsageError: `change` is not a function, or it returns a coroutine or a generator.
             Exception: what `change` raises for the visible value; nothing is changed then.
         """
         check_function(change, "the change of apply()", "await first, and apply the result")
-        change(self.get())
+        check_result(change(self.get()), change)
         patch = Patch(self, change)
         self._layers.update(lambda now: attrs.evolve(now, pending=(*now.pending, patch)))
         return patch

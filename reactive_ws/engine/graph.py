@@ -71,7 +71,7 @@ def propagate(number: int, changed: Sequence[HasDependents]) -> None:
         except BaseException as error:  # noqa: BLE001 - kept, and raised after the others were served
             dependent._interrupted(error)
             is_changed = True
-        if not is_changed:
+        if not is_changed or not dependent._dependents:
             return
         changed = above_one
     waiting: dict[int, list[Dependent]] = {}

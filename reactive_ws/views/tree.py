@@ -163,6 +163,15 @@ def changed(root: Any, name: tuple[Any, Any], row: Any, more: int) -> Any:
     child: Any = (keys, rows)
     if not is_last:
         # The nodes above keep their sort keys and last rows.
+        if not more:
+            # They keep the numbers of rows, too, so a copy of each with another child will do.
+            while path:
+                node, at = path.pop()
+                node = node.copy()
+                children = node[0] = node[0].copy()
+                children[at] = child
+                child = node
+            return child
         while path:
             node, at = path.pop()
             children, keys, lasts, size, _ = node

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar, cast, overload
 
 import attrs
 
-from ..engine import Domain, Source, check_count, check_function, shallow
+from ..engine import Domain, Source, check_count, check_function, check_kind, shallow
 from ..errors import UsageError
 from ..state import Derived, KeyedStore, ReadOnly, ReadOnlyKeyed, Store, derived, incremental
 from .pipeline import Pipeline
@@ -122,6 +122,7 @@ class View(ReadOnly[Rows[K, V]], Generic[K, V]):
             reverse: Whether the largest comes first.
         """
         _check_function("sorted_by", key)
+        check_kind(reverse, bool, "reverse=", "True", is_required=True)
         return self._with(sort_key=key, is_reversed=reverse)
 
     def join(
@@ -198,6 +199,7 @@ class View(ReadOnly[Rows[K, V]], Generic[K, V]):
             UsageError: a negative count.
         """
         check_count(count, "count of top()")
+        check_kind(smallest, bool, "smallest=", "True", is_required=True)
         return self.sorted_by(by, reverse=not smallest).window(0, count)
 
     def count(self) -> Derived[int]:

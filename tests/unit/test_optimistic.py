@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -159,3 +160,17 @@ def test_what_is_done_is_not_kept() -> None:
     del items
     gc.collect()
     assert held() is None
+
+
+async def _later(number: int) -> int:
+    return number
+
+
+def test_a_change_that_returns_a_coroutine_or_a_generator_is_refused_and_changes_nothing() -> None:
+    store: OptimisticStore[Any] = OptimisticStore(0, domain=Domain(strict=True))
+    for write in (store.apply, store.update):
+        with pytest.raises(UsageError, match="await first"):
+            write(lambda number: _later(number))
+        with pytest.raises(UsageError, match="returned a generator"):
+            write(lambda number: (it for it in [number]))
+    assert (store.get(), store.confirmed.get(), store.domain.number) == (0, 0, 0)

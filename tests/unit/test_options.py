@@ -67,6 +67,8 @@ WRONG: list[tuple[str, Callable[[Any, Any], object]]] = [
     ("takes a whole number, 0 or more", lambda s, k: view(k).window(-1, 5)),
     ("takes a whole number, 0 or more", lambda s, k: view(k).window(0, "5")),  # type: ignore[arg-type]
     (r"count of top\(\)", lambda s, k: view(k).top(-1, len)),
+    ("reverse= takes a bool", lambda s, k: view(k).sorted_by(len, reverse="desc")),  # type: ignore[arg-type]
+    ("smallest= takes a bool", lambda s, k: view(k).top(1, len, smallest=3)),  # type: ignore[arg-type]
     (r"join\(\) takes a KeyedStore", lambda s, k: view(k).join(s, len)),
     ("change of apply", lambda s, k: OptimisticStore(0).apply(later)),  # type: ignore[arg-type]
     ("change of apply", lambda s, k: OptimisticStore(0).apply(5)),  # type: ignore[arg-type]

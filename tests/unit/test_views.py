@@ -522,3 +522,18 @@ def test_a_replace_function_is_for_one_store_and_a_step_follows_its_failure() ->
     assert totals == [3, 5, 6, 14, 9]
     # The first change goes on from what the subscription read.
     assert runs == ["step", ("b", 4, 5, 1), "step", "step"]
+
+
+def test_a_window_counts_no_rows_again_after_a_row_is_replaced_in_its_place() -> None:
+    store = KeyedStore({key: (key, 0) for key in range(2_000)}, domain=Domain(strict=True))
+    it = view(store).sorted_by(lambda entity: entity[0])
+    it.select().subscribe(lambda _: None)
+    before = it.get()
+    assert before[1_000] == (1_000, 0)
+    counted = before._root[4]
+    assert counted is not None
+    store.upsert(1_000, (1_000, 1))
+    assert (it.get()[1_000], before[1_000]) == ((1_000, 1), (1_000, 0))
+    assert it.get()._root[4] is counted
+    store.remove(0)
+    assert it.get()[999] == (1_000, 1)
