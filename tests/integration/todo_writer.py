@@ -1,15 +1,14 @@
 """A client of the todo example that is going to be killed: adds entries through a durable outbox and says what is stored.
 
-    python todo_writer.py URL OUTBOX FIRST
+    python todo_writer.py URL OUTBOX FIRST MOST
 
-Prints `stored <title>` once an entry is on disk, and goes on until it is killed. With FIRST -1 it delivers what its
+Prints `stored <title>` once an entry is on disk. After MOST entries it waits until it is killed. With MOST 0 it delivers what its
 predecessors left behind, prints `done`, and ends.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import sys
 from pathlib import Path
@@ -28,7 +27,7 @@ def say(line: str) -> None:
     os.write(1, f"{line}\n".encode())
 
 
-async def main(url: str, path: str, first: int) -> None:
+async def main(url: str, path: str, first: int, most: int) -> None:
     client = TodoClient(
         url,
         domain=Domain("mortal"),
@@ -36,7 +35,7 @@ async def main(url: str, path: str, first: int) -> None:
         outbox=OutboxOptions(path=path),
     )
     await client.service.connect()
-    for number in itertools.count(first) if first >= 0 else ():
+    for number in range(first, first + most):
         title = f"mortal-{number}"
 
         def tell(status: DeliveryStatus, title: str = title) -> None:
@@ -46,6 +45,8 @@ async def main(url: str, path: str, first: int) -> None:
         delivery = client.add(title)
         delivery.watch(tell)
         await delivery
+    if most:
+        await asyncio.Event().wait()
     while len(client.service.outbox.get()):
         await asyncio.sleep(0.05)
     say("done")
@@ -53,4 +54,4 @@ async def main(url: str, path: str, first: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))

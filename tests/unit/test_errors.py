@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
+from collections.abc import Callable
 
 import pytest
 
@@ -76,6 +79,24 @@ def test_an_error_says_in_words_what_its_data_say(error: errors.ReactiveWSError)
         and name not in {"stream", "epoch", "id"}
     ]
     assert [value for value in required if value not in text and value != "m1"] == []
+
+
+def pickled(error: errors.ReactiveWSError) -> errors.ReactiveWSError:
+    again = pickle.loads(pickle.dumps(error))
+    assert isinstance(again, errors.ReactiveWSError)
+    return again
+
+
+@pytest.mark.parametrize("again", [pickled, copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("error", EXAMPLES.values(), ids=EXAMPLES.keys())
+def test_an_error_can_leave_its_process(
+    error: errors.ReactiveWSError,
+    again: Callable[[errors.ReactiveWSError], errors.ReactiveWSError],
+) -> None:
+    other = again(error)
+    assert type(other) is type(error)
+    assert vars(other) == vars(error)
+    assert (str(other), other.args) == (str(error), error.args)
 
 
 def test_the_tree_in_the_docstring_is_the_tree_of_classes() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import urllib.parse
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Self, TypedDict, TypeVar, overload
 
@@ -37,6 +38,18 @@ Answer = Callable[[Envelope[Any]], list[Envelope[Any]]]
 
 _ANSWERED: tuple[str, ...] = ("ping", "auth", "resume", "sync", "subscribe", "unsubscribe")
 """Types that the server answers by itself, besides the messages that it acknowledges."""
+
+
+_accepted: weakref.WeakKeyDictionary[Server, weakref.WeakSet[ServerConnection]]
+_accepted = weakref.WeakKeyDictionary()
+
+
+class _Accepted(ServerConnection):
+    """A connection that `stop` finds also while its handshake did not come. `websockets` names only those that are open."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        _accepted.setdefault(self.server, weakref.WeakSet()).add(self)
 
 
 class ServerOptions(TypedDict, total=False):
@@ -150,6 +163,7 @@ class ScriptedServer:
             ping_interval=None,
             max_size=None,
             close_timeout=_CLOSE_TIMEOUT,
+            create_connection=_Accepted,
         )
 
     async def stop(self, code: int = 1001) -> None:
@@ -163,8 +177,9 @@ class ScriptedServer:
             try:
                 await asyncio.wait_for(asyncio.shield(server.wait_closed()), _CLOSE_TIMEOUT)
             except TimeoutError:
-                # A close frame waits behind what a dead network does not take.
-                self.abort()
+                # A close frame waits behind what a dead network does not take, and a handshake may never come over it.
+                for connection in _accepted[server]:
+                    connection.transport.abort()
                 await server.wait_closed()
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import pickle
 import threading
 import time
 
@@ -133,6 +134,7 @@ def test_tasks_that_never_let_time_pass_are_a_livelock() -> None:
     assert not caught.value.is_clock_moving
     assert caught.value.time == 0.0
     assert "without ever letting time pass" in str(caught.value)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
 def test_timers_that_keep_a_finished_test_alive_are_a_livelock(

@@ -385,6 +385,17 @@ async def test_it_can_stop_and_start_again_with_its_memory() -> None:
 
 
 @simulate
+async def test_it_stops_while_a_connection_waits_for_a_handshake_that_never_comes() -> None:
+    server = ScriptedServer(registry=agent_chat())
+    await server.start()
+    reader, writer = await asyncio.open_connection("server", 80)
+    await asyncio.wait_for(server.stop(), 10)
+    with contextlib.suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    writer.close()
+
+
+@simulate
 async def test_waiting_for_a_connection_that_does_not_come_says_so() -> None:
     async with ScriptedServer(registry=agent_chat()) as server:
         with pytest.raises(LookupError):
