@@ -59,7 +59,10 @@ def engine(first: str, *modules: str) -> Group:
         "unit/test_store", "unit/test_keyed", "unit/test_batch", "unit/test_derived", "unit/test_derived_errors",
         "unit/test_derived_lifetime", "unit/test_delivery", "unit/test_join", "unit/test_isolation", "unit/test_home",
         "unit/test_selection", "unit/test_commit_hooks", "unit/test_leftovers", "unit/test_equality",
-        "unit/test_keyed_none", "unit/test_strict",
+        "unit/test_keyed_none", "unit/test_strict", "unit/test_commit", "unit/test_dump", "unit/test_engine_corners",
+        "unit/test_entities_by_hand", "unit/test_entries", "unit/test_events", "unit/test_family", "unit/test_fork",
+        "unit/test_list_changes", "unit/test_observers_outside_batches", "unit/test_options", "unit/test_surface",
+        "unit/test_trigger", "unit/test_validate",
         "property/test_store_machine",
     )  # fmt: skip
     own_first = tuple(sorted(quick, key=lambda name: first not in name))
@@ -101,9 +104,33 @@ GROUPS = {
         "engine.commit_queue",
         "engine.domain",
     ),
-    "decisions": transport(("connection.decisions",), "unit/test_decisions"),
-    "outbox": transport(("outbox.queue",), "unit/test_outbox"),
-    "inbound": transport(("inbound.order",), "unit/test_inbound", "unit/test_resume"),
+    "decisions": transport(
+        ("connection.decisions",),
+        "unit/test_decisions",
+        "unit/test_close_policy",
+        "unit/test_dialing",
+        "unit/test_heartbeat",
+        "unit/test_quiet_and_cut",
+        "unit/test_redirects",
+        "unit/test_refusals",
+        "unit/test_resume",
+        "unit/test_tokens",
+        "unit/test_transitions",
+    ),
+    "outbox": transport(
+        ("outbox.queue",),
+        "unit/test_outbox",
+        "unit/test_journal",
+        "unit/test_pending",
+        "unit/test_storage",
+    ),
+    "inbound": transport(
+        ("inbound.order",),
+        "unit/test_inbound",
+        "unit/test_receiver",
+        "unit/test_resume",
+        "property/test_positions",
+    ),
     "backoff": transport(("connection.backoff",), "unit/test_backoff", "unit/test_decisions"),
 }
 

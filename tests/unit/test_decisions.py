@@ -669,6 +669,32 @@ def test_a_disconnect_of_what_is_over_waits_for_no_outbox() -> None:
     assert (rig.protocol.is_draining, rig.state, rig.protocol.deadline) == (False, S.CLOSED, None)
 
 
+def test_the_end_for_good_settles_the_outbox_and_starts_the_count_over() -> None:
+    rig = Rig(policy=ClosePolicy(stop_on_normal_close=True))
+    rig.connect()
+    rig.fail(DialFailed("no"))
+    rig.tick()
+    assert rig.protocol.connection.attempt == 1
+    rig.open()
+    rig.now += 1.0
+    rig.fail(ConnectionLost(1000, "done"))
+    assert "SettleOutbox" in rig.kinds()
+    assert (rig.state, rig.protocol.connection.attempt) == (S.CLOSED, 0)
+
+
+def test_a_state_is_as_old_as_its_last_change() -> None:
+    rig = Rig()
+    rig.now = 3.0
+    rig.connect()
+    assert rig.protocol.connection.since == 3.0
+    rig.now = 5.0
+    rig.open()
+    assert (rig.state, rig.protocol.connection.since) == (S.CONNECTED, 5.0)
+    rig.now = 9.0
+    rig.pong()
+    assert rig.protocol.connection.since == 5.0
+
+
 def reported(rig: Rig) -> list[str]:
     return [str(effect.error) for effect in rig.effects if isinstance(effect, Notice)]
 
