@@ -1,6 +1,6 @@
 """SIGKILL of a node in the middle of a chain: the log has the whole chain or nothing of it, and a resend completes it once.
 
-A node is a real process. In SQLite it stops between two statements of the transaction. In PostgreSQL its statement waits for a
+A node is a real process. In SQLite it stops between the statement that writes the entries and those of the heads. In PostgreSQL its statement waits for a
 lock that the test holds.
 """
 
@@ -28,16 +28,21 @@ from faults.test_chain_sigkill import CHAIN
 from reactive_ws.server import log_of
 from reactive_ws.server.logs.sqlite.tables import Tables
 
-write, written = Tables._write_entry, []
+make = Tables.__init__
 
-def stop_at_the_third(self, *arguments):
-    write(self, *arguments)
-    written.append(1)
-    if len(written) == 3:
-        print("in the middle", flush=True)
-        threading.Event().wait()
+def stop_behind_the_entries(self, database):
+    make(self, database)
+    run = self._run
 
-Tables._write_entry = stop_at_the_third
+    def stop(sql, *arguments):
+        if sql.startswith("UPDATE about SET commits"):
+            print(self._database.execute("SELECT count(*) FROM entries").fetchone()[0], "entries", flush=True)
+            threading.Event().wait()
+        return run(sql, *arguments)
+
+    self._run = stop
+
+Tables.__init__ = stop_behind_the_entries
 
 async def main():
     log = log_of(sys.argv[1])
@@ -86,14 +91,14 @@ async def complete(log: PostgresLog | SqliteLog) -> int:
         await log.close()
 
 
-def test_a_node_that_is_killed_between_two_commands_of_a_chain_leaves_nothing_of_it_in_sqlite(
+def test_a_node_that_is_killed_between_two_statements_of_a_chain_leaves_nothing_of_it_in_sqlite(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "log.db"
     node = start(str(path))
     try:
         assert line(node) == b"open"
-        assert line(node) == b"in the middle"
+        assert line(node) == b"5 entries"
     finally:
         kill(node)
     assert asyncio.run(complete(SqliteLog(path))) == 0

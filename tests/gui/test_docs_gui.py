@@ -102,7 +102,7 @@ def test_the_pictures_of_the_page_exist() -> None:
     ("name", "limit"),
     [
         ("examples/chat_qt.py", 240),
-        ("examples/chat_tk.py", 320),
+        ("examples/chat_tk.py", 335),
         ("examples/chat_gtk.py", 250),
         ("examples/chat_nicegui.py", 190),
         ("examples/chat_textual.py", 50),
