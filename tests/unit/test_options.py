@@ -42,6 +42,12 @@ WRONG: list[tuple[str, Callable[[Any, Any], object]]] = [
     ("a sort key is a function", lambda s, k: k.select_sorted("name")),
     ("a selector is a plain function", lambda s, k: k.select("a", later)),
     (r"reset_all\(\) takes a Domain", lambda s, k: reset_all(s)),
+    ("name= takes a str", lambda s, k: Store(1, name=5)),  # type: ignore[arg-type]
+    ("equals= is a function", lambda s, k: Store(1, equals=5)),  # type: ignore[arg-type]
+    ("equals= is a function", lambda s, k: KeyedStore(equals=5)),  # type: ignore[arg-type]
+    (r"function of update\(\)", lambda s, k: k.update("a", 5)),
+    (r"function of derived_all\(\)", lambda s, k: derived_all([s], 5)),  # type: ignore[arg-type]
+    ("ignore_missing= takes a bool", lambda s, k: s.domain.load(s.domain.dump(), ignore_missing=1)),
     ("name= takes a str", lambda s, k: EventSource(5)),  # type: ignore[arg-type]
     ("name= takes a str", lambda s, k: Domain(None)),  # type: ignore[arg-type]
     ("takes stores and derived values", lambda s, k: snapshot(Store)),  # type: ignore[call-overload]
@@ -111,3 +117,10 @@ def test_a_wrong_option_is_refused_with_advice(
     with pytest.raises(UsageError, match=text):
         use(store, keyed)
     assert (store.observer_count, keyed.observer_count, domain.number) == (0, 0, 0)
+
+
+def test_an_update_that_gives_a_coroutine_is_refused(domain: Domain) -> None:
+    keyed = KeyedStore[str, Any]({"a": 1}, domain=domain)
+    with pytest.raises(UsageError, match="coroutine"):
+        keyed.update("a", lambda _: later())
+    assert keyed.get("a") == 1

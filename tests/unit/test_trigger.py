@@ -160,3 +160,24 @@ def test_trigger_of_a_closed_store_is_refused(domain: Domain) -> None:
             trigger()
         with pytest.raises(StoreClosed), batch(domain):
             trigger()
+
+
+def test_a_batch_refuses_to_trigger_a_store_that_is_closed(domain: Domain) -> None:
+    store, keyed = Store(1, domain=domain), KeyedStore({"a": 1}, domain=domain)
+    for closed in (store, keyed):
+        closed.close()
+    with batch():
+        with pytest.raises(StoreClosed):
+            store.trigger()
+        with pytest.raises(StoreClosed):
+            keyed.trigger("a")
+
+
+def test_a_batch_that_writes_an_equal_value_changes_nothing(domain: Domain) -> None:
+    store = Store[tuple[int, int]]((1, 2), domain=domain)
+    seen: list[object] = []
+    store.select().subscribe(seen.append)
+    with batch():
+        store.set((3, 4))
+        store.set((1, int("2")))
+    assert (seen, domain.number) == ([(1, 2)], 0)
