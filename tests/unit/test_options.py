@@ -45,6 +45,7 @@ WRONG: list[tuple[str, Callable[[Any, Any], object]]] = [
     ("name= takes a str", lambda s, k: Store(1, name=5)),  # type: ignore[arg-type]
     ("equals= is a function", lambda s, k: Store(1, equals=5)),  # type: ignore[arg-type]
     ("equals= is a function", lambda s, k: KeyedStore(equals=5)),  # type: ignore[arg-type]
+    ("equals= is a function", lambda s, k: k.select_part(len, equals=5)),
     (r"function of update\(\)", lambda s, k: k.update("a", 5)),
     (r"function of derived_all\(\)", lambda s, k: derived_all([s], 5)),  # type: ignore[arg-type]
     ("ignore_missing= takes a bool", lambda s, k: s.domain.load(s.domain.dump(), ignore_missing=1)),
