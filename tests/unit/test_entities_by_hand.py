@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
@@ -126,3 +127,24 @@ def test_the_active_entity_follows_its_entity(keyed: KeyedStore[str, int]) -> No
     assert Active(keyed, "a").get() == 9
     with pytest.raises(UsageError, match=r"Active\(\) takes a KeyedStore"):
         Active(Store(1))  # type: ignore[arg-type]
+
+
+def test_a_snapshot_knows_whether_other_keys_kept_their_places(
+    keyed: KeyedStore[str, int],
+) -> None:
+    snapshots = [keyed.get_all()]
+    for change in (
+        lambda: keyed.rename("a", "x"),
+        lambda: keyed.rename("x", "b"),  # `b` was there: two places are gone.
+        lambda: keyed.remove("c"),
+        lambda: keyed.move("d", before="b"),
+        lambda: keyed.upsert("e", 5),
+        lambda: keyed.upsert("e", 6),
+    ):
+        change()
+        snapshots.append(keyed.get_all())
+    for older, newer in itertools.pairwise(snapshots):
+        assert newer.keeps_places_of(older)
+    # The last change touched one key, and more than that happened since the older ones, except for what only replaced a value.
+    found = [snapshots[-1].keeps_places_of(older) for older in snapshots]
+    assert found == [False, False, False, False, True, True, True]
