@@ -390,6 +390,36 @@ def test_a_refused_token_is_refreshed_once_per_outage() -> None:
     assert isinstance(rig.protocol.connection.error, Unauthorized)
 
 
+def test_a_token_that_was_refreshed_serves_the_next_outage() -> None:
+    rig = Rig(can_refresh=True)
+    rig.up()
+    rig.now = 20.0
+    rig.fail(ConnectionLost(4401))
+    rig.tick()
+    rig.open()
+    rig.now += 20.0
+    rig.fail(ConnectionLost(1006))
+    rig.tick()
+    assert rig.effects[-1] == do.Dial(rig.generation, force_token=False)
+
+
+def test_a_disconnect_without_time_leaves_what_waits() -> None:
+    for drain in ((), (0.0,)):
+        rig = Rig()
+        rig.up()
+        rig.backlog = 1
+        rig.run(rig.protocol.disconnect(0.0, *drain))
+        assert (rig.state, rig.protocol.is_draining) == (S.CLOSED, False)
+
+
+def test_a_dialect_closes_with_its_code_and_the_next_dial_comes() -> None:
+    rig = Rig()
+    rig.up()
+    rig.run(rig.protocol.hang_up(rig.generation, 0.0, 3000, "no such channel"))
+    assert rig.effects[0] == do.Close(rig.generation - 1, 3000)
+    assert (rig.state, rig.protocol.connection.cause) == (S.RECONNECTING, "no such channel")
+
+
 def test_the_server_decides_how_long_to_wait() -> None:
     rig = Rig()
     rig.connect()
