@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -370,3 +371,29 @@ def test_a_chain_between_two_domains_with_homes_ends(reports: list[ErrorReport])
     left.set(1_000)
     homes[0].posted.pop()()
     assert right.get() == 1_001
+
+
+def test_an_observer_that_closes_its_store_in_the_first_call_is_completed(domain: Domain) -> None:
+    store = Store(0, domain=domain)
+    seen: list[object] = []
+
+    def see(value: int) -> None:
+        seen.append(value)
+        store.close()
+
+    store.select().subscribe(see, on_completed=lambda: seen.append("end"))
+    assert seen == [0, "end"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_empty_places_of_selections_that_left_are_counted(domain: Domain, seed: int) -> None:
+    store, chance = Store(0, domain=domain), random.Random(seed)
+    there = [store.select(lambda now, n=n: now + n).subscribe() for n in range(20)]
+    for number in range(200):
+        if there and chance.random() < 0.6:
+            there.pop(chance.randrange(len(there))).dispose()
+        else:
+            there.append(store.select(lambda now, n=number: now + n).subscribe())
+        places = store._nodes[: store._node_count]
+        assert (places.count(None), len(places)) == (store._dead_nodes, len(store._nodes))
+        assert len(places) <= 2 * len(there) + 1

@@ -488,3 +488,27 @@ def test_a_value_that_a_batch_dropped_is_not_kept_alive() -> None:
     del value
     gc.collect()
     assert (alive(), seen) == (None, [None])
+
+
+class _Large:
+    """A part that a weak reference follows."""
+
+
+def test_a_shared_selector_forgets_the_part_when_its_last_observer_left(domain: Domain) -> None:
+    store, made = Store(0, domain=domain), list[weakref.ref[_Large]]()
+
+    def part(_: int) -> _Large:
+        large = _Large()
+        made.append(weakref.ref(large))
+        return large
+
+    selection = store.select(part)
+    value = derived(selection, lambda _: 1)
+    seen = value.select().subscribe(), selection.subscribe()
+    store.set(1)
+    assert len(made) == 2
+    for one in seen:
+        one.dispose()
+    store.set(2)  # The engine drops what it held with its next commit.
+    gc.collect()
+    assert [reference() for reference in made] == [None, None]
