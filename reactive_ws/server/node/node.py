@@ -230,14 +230,22 @@ class Node:
 
     def page(self, question: ReadPage) -> asyncio.Future[EncodedPage]:
         """Returns the future of a page; clients that ask for the same one before the stream changes share a read."""
-        stream = question.stream
+        known = self._own_page(question.stream, question.after)
+        if known is None:
+            return self._shared_read(question)
+        found: asyncio.Future[EncodedPage] = asyncio.get_running_loop().create_future()
+        found.set_result(known)
+        return found
+
+    def _own_page(self, stream: str, after: Position) -> EncodedPage | None:
+        """Returns a page of own entries from memory; None when the log has to be read."""
         told = self._told.get(stream)
-        known = None if told is None else self._tail.page(stream, question.after, told)
-        if known is not None:
-            self._note_head(stream, known.head)
-            found: asyncio.Future[EncodedPage] = asyncio.get_running_loop().create_future()
-            found.set_result(known)
-            return found
+        page = None if told is None else self._tail.page(stream, after, told)
+        if page is not None:
+            self._note_head(stream, page.head)
+        return page
+
+    def _shared_read(self, question: ReadPage) -> asyncio.Task[EncodedPage]:
         generation = (self._everything, self._generations.get(question.stream, 0))
         key = (question.stream, generation, question.after, question.limit_bytes)
         task = self._pages.get(key)
@@ -370,12 +378,11 @@ class Node:
         if after is None:
             return False
         self._offers[stream] = _Offer(after)
-        own = self._tail.page(stream, after, at)
+        own = self._own_page(stream, after)
         if own is not None:
-            self._note_head(stream, own.head)
             self._offer(stream, own)
         else:
-            page = self.page(ReadPage(stream, after, PAGE_BYTES))
+            page = self._shared_read(ReadPage(stream, after, PAGE_BYTES))
             page.add_done_callback(partial(self._offer_read, stream))
         return True
 

@@ -346,12 +346,9 @@ class SqliteLog:
             return
         try:
             results = self._run_group(group)
-        except KnownMeanwhile:
-            self._written.roll_back()
-            self._writes.put(partial(self._write_group, group))
         except BaseException as error:  # noqa: BLE001 - every future gets the error
-            if _is_busy(error):
-                # Another process writes, which can take a while.
+            if isinstance(error, KnownMeanwhile) or _is_busy(error):
+                # The thread looks for what is known first, and waits for another process that writes, which can take a while.
                 self._written.roll_back()
                 self._writes.put(partial(self._write_group, group))
             else:
