@@ -71,6 +71,22 @@ def test_what_is_promised_holds_over_a_log_that_fails(seed: int) -> None:
     run(seed)
 
 
+@contextlib.asynccontextmanager
+async def two_nodes(
+    world: World, log: MemoryLog, heard: list[int | None]
+) -> AsyncIterator[tuple[Server, Server]]:
+    """Gives a node on a log, and another node of it; a client of the first one notes the numbers that it hears."""
+    server, other = Server(registry(), log=log), Server(registry(), log=log.node())
+    async with server.serve("server", 80), other.serve("other", 80):
+        service = world.service("ws://server:80/", registry=registry())
+        service.messages("s", subscribe=True).subscribe(lambda _: None)
+        service.on(Added, lambda message: heard.append(message.number))
+        await service.connect()
+        await service.wait_connected()
+        yield server, other
+        await service.disconnect()
+
+
 class LatePages(MemoryLog):
     """Answers a read late, with what was there when it was asked."""
 
@@ -85,20 +101,12 @@ def heard_of_changes_while_pages_are_read(count: int) -> list[int | None]:
     heard: list[int | None] = []
 
     async def body(world: World) -> None:
-        log = LatePages()
         # Another node publishes: the entries are not in the memory of the one that tells the client.
-        server, other = Server(registry(), log=log), Server(registry(), log=log.node())
-        async with server.serve("server", 80), other.serve("other", 80):
-            service = world.service("ws://server:80/", registry=registry())
-            service.messages("s", subscribe=True).subscribe(lambda _: None)
-            service.on(Added, lambda message: heard.append(message.number))
-            await service.connect()
-            await service.wait_connected()
+        async with two_nodes(world, LatePages(), heard) as (_, other):
             for number in range(count):
                 await other.publish("s", Added("name", number))
                 await asyncio.sleep(0.03 if number else 1.0)
             await asyncio.sleep(5.0)
-            await service.disconnect()
 
     with World(0) as world:
         world.run(body(world))
@@ -124,13 +132,7 @@ def heard_beside_another_node() -> list[int | None]:
     async def body(world: World) -> None:
         log = LateSignals()
         # The node of the client hears late; the other one is a plain one.
-        server, other = Server(registry(), log=log), Server(registry(), log=log.node())
-        async with server.serve("server", 80), other.serve("other", 80):
-            service = world.service("ws://server:80/", registry=registry())
-            service.messages("s", subscribe=True).subscribe(lambda _: None)
-            service.on(Added, lambda message: heard.append(message.number))
-            await service.connect()
-            await service.wait_connected()
+        async with two_nodes(world, log, heard) as (server, other):
             numbers = itertools.count()
 
             async def put(*nodes: Server, rest: float = 2.0) -> None:
@@ -154,7 +156,6 @@ def heard_beside_another_node() -> list[int | None]:
             await asyncio.sleep(2.0)
             await put(other)
             await put(server)
-            await service.disconnect()
 
     with World(0) as world:
         world.run(body(world))
