@@ -9,8 +9,9 @@ Three rules keep it exact while threads, signal handlers and finalizers come bet
   of a round of a loop; 3.11 also collects garbage where it makes an object. A block without these is one step for every
   thread. Comments mark such blocks with "without a call".
 - A direct write (in `cell`, `keyed` and `Domain.commit`) takes no lock. Where there is a home, only its thread makes one.
-  In one such block it looks at `_deliverer` and `_is_busy`, takes the mark, and sets value and number. A section under the lock sets `_is_busy` first, so that no direct write begins
-  until `_rest` clears it. What a section does must also be right when a write was under way before.
+  In one such block it looks at `_deliverer` and `_is_busy`, takes the mark, and sets value and number. A section under the
+  lock sets `_is_busy` first, so that no direct write begins until `_rest` clears it. What a section does must also be
+  right when a write was under way before.
 - A direct write gives the mark back without the lock: it clears `_deliverer` and then looks at `_is_busy`. A section
   that leaves work to the delivering thread sets `_is_busy` and then looks whether a thread delivers. So wherever the
   threads switch, one of the two sees the other, and perhaps both: the second one finds nothing left to do.

@@ -40,8 +40,10 @@ _ANSWERED: tuple[str, ...] = ("ping", "auth", "resume", "sync", "subscribe", "un
 """Types that the server answers by itself, besides the messages that it acknowledges."""
 
 
-_accepted: weakref.WeakKeyDictionary[Server, weakref.WeakSet[ServerConnection]]
-_accepted = weakref.WeakKeyDictionary()
+_accepted: weakref.WeakKeyDictionary[Server, weakref.WeakSet[ServerConnection]] = (
+    weakref.WeakKeyDictionary()
+)
+"""The connections that servers accepted."""
 
 
 class _Accepted(ServerConnection):
