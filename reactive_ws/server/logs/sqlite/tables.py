@@ -109,8 +109,8 @@ class Tables:
         if self._moment != before or len(self._heads) > _MAX_HEADS:
             self._heads.clear()
 
-    def flush(self) -> bool:
-        """Writes what was appended; returns whether that is anything.
+    def flush(self) -> None:
+        """Writes what was appended.
 
         Raises:
             KnownMeanwhile: a command was done before.
@@ -130,7 +130,6 @@ class Tables:
             many(_HEAD, [(name, head.seq, head.added, commit, commit) for name, head in heads])
         if self._checkpoints:
             many(_CHECKPOINT, self._checkpoints)
-        return bool(self._outcomes or self._entries)
 
     def commit(self) -> dict[str, Position]:
         """Commits; returns the streams that were appended to, each with its newest entry."""
