@@ -127,6 +127,7 @@ GROUPS = {
     "inbound": transport(
         ("inbound.order",),
         "unit/test_inbound",
+        "unit/test_entries",
         "unit/test_receiver",
         "unit/test_resume",
         "property/test_positions",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -233,6 +234,28 @@ def test_settled_waits_for_a_direct_delivery_on_another_thread(domain: Domain) -
     go_on.set()
     assert domain.settled(5)
     writer.join()
+
+
+def test_settled_waits_for_what_observers_of_the_awaited_commit_write(domain: Domain) -> None:
+    store = Store(0, domain=domain)
+    waits: list[bool] = []
+    waiter = threading.Thread(target=domain.settled, args=(30,))
+
+    def answer(value: int) -> None:
+        if value == 1:
+            waiter.start()
+            while not domain._settling:
+                time.sleep(0)
+        if 0 < value < 4:
+            store.set(value + 1)
+        if value:
+            waits.append(bool(domain._settling) and not domain._settling[0][1].is_set())
+
+    store.select().subscribe(answer)
+    store.set(1)
+    waiter.join(30)
+    assert waits == [True] * 4
+    assert not domain._settling
 
 
 def test_a_write_while_another_thread_delivers_returns_at_once_and_is_delivered_there(

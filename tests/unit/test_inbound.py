@@ -416,3 +416,64 @@ def test_streams_that_were_let_go_are_remembered_up_to_a_bound() -> None:
         inbound.rest(f"s{number}")
     assert seqs(inbound.accept(at(1, stream="s0"), 0.0)) == [1]
     assert inbound.accept(at(1, stream="s1"), 0.0) == ()
+
+
+def test_a_run_ends_before_a_message_that_is_not_the_next_one_of_its_stream() -> None:
+    def run(*found: Envelope[Any]) -> tuple[int, dict[str, Position]]:
+        inbound = Inbound()
+        inbound.accept(at(1), 0.0)
+        inbound.accept(at(1, stream="o"), 0.0)
+        inbound.take_moved()
+        return inbound.follow(found, "t"), inbound.take_moved()
+
+    def on(seq: int, stream: str = "s", **more: Any) -> Envelope[Any]:
+        return Envelope(
+            "t", None, **{"channel": "t", "stream": stream, "epoch": "e", "seq": seq} | more
+        )
+
+    second = {"s": Position("e", 2)}
+    assert run(on(2), on(3), on(2, "o")) == (3, {"s": Position("e", 3), "o": Position("e", 2)})
+    for odd in (
+        on(4),
+        on(2),
+        on(1),
+        on(3, epoch="f"),
+        on(3, channel="u"),
+        on(3, more=True),
+        on(2, "p"),
+    ):
+        assert run(on(2), odd, on(3)) == (1, second)
+    assert run(on(3)) == run() == (0, {})
+
+
+def test_a_run_does_not_go_on_with_a_stream_that_waits_for_a_message() -> None:
+    inbound = Inbound()
+    for seq in (1, 3):
+        inbound.accept(at(seq), 0.0)
+    following = Envelope("t", None, "t", None, "s", "e", 2)
+    assert inbound.follow([following], "t") == 0
+    assert seqs(inbound.accept(following, 0.0)) == [2, 3]
+
+
+def test_an_entry_without_room_is_a_gap_of_its_stream() -> None:
+    inbound = Inbound()
+    inbound.accept(at(1), 0.0)
+    first = Envelope("t", None, stream="s", epoch="e", seq=2, more=True)
+    assert inbound.gather(first, 0.0, 64 * 2**20) == []
+    assert inbound.take_gaps() == []
+    # The second one is over the bound, so the entry is given up and the stream goes on after it.
+    assert inbound.gather(first, 0.0, 1) == []
+    assert inbound.take_gaps() == [Gap("s", 2, 3, "e")]
+    assert not inbound.entries.waiting
+    assert seqs(inbound.accept(at(3), 0.0)) == [3]
+
+
+def test_a_copy_of_an_entry_takes_its_parts_along_and_the_entry_itself_delivers_them() -> None:
+    inbound = Inbound()
+    inbound.accept(at(1), 0.0)
+    for copies in range(2):
+        part = Envelope("t", "part", stream="s", epoch="e", seq=2, more=True)
+        assert inbound.gather(part) == []
+        got = inbound.whole(at(2), 0.0)
+        assert [one.payload for one in got] == [["part", None], []][copies]
+        assert not inbound.entries.waiting

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from random import Random
 
 import pytest
 from queue_home import QueueHome
 from reactivex.abc import DisposableBase
 
+from reactive_ws.engine.audience import ignore
 from reactive_ws.engine.domain import Domain, ErrorReport
 from reactive_ws.errors import FeedbackLoop
 from reactive_ws.state.store import Store
@@ -286,3 +288,47 @@ def test_an_observer_that_answers_each_value_ends_as_a_feedback_loop_during_the_
 
     store.select().subscribe(answer)
     assert [type(report.error) for report in reports] == [FeedbackLoop]
+
+
+@pytest.mark.parametrize("writes_first", [False, True])
+def test_an_observer_that_closes_its_store_at_its_replay_is_completed(
+    domain: Domain, writes_first: bool
+) -> None:
+    store = Store(0, domain=domain)
+    log: list[object] = []
+
+    def close(value: int) -> None:
+        log.append(value)
+        if value == 0:
+            if writes_first:
+                store.set(1)
+            store.close()
+
+    store.select().subscribe(close, on_completed=lambda: log.append("end"))
+    assert log == ([0, 1, "end"] if writes_first else [0, "end"])
+
+
+def test_the_empty_places_of_the_lists_are_counted_exactly(domain: Domain) -> None:
+    """A count that is off packs too often, which costs time, or too late, which keeps places of observers that left."""
+    store = Store(0, domain=domain)
+    whole, random = store.select(), Random(3)
+    # They hold the selections and the whole value: a source is light while something observes it.
+    left = [whole.subscribe(ignore), store.select(lambda value: value + 1).subscribe(ignore)]
+    empty_of_observers = empty_of_selections = 0
+    for step in range(300):
+        if random.random() < 0.52 or len(left) < 3:
+            part = store.select(lambda value, step=step: value * step)
+            left.append((whole if step % 2 else part).subscribe(ignore))
+        else:
+            left.pop(random.randrange(len(left))).dispose()
+        if step % 40 == 39:
+            # A delivery under way has places packed by its end.
+            store.set(step)
+        audience = left[0]._audience  # type: ignore[attr-defined]
+        links, nodes = audience._links, store._nodes
+        assert audience._dead == links.count(None)
+        assert store._dead_nodes == nodes.count(None)
+        assert audience._live == len(links) - audience._dead
+        empty_of_observers = max(empty_of_observers, audience._dead)
+        empty_of_selections = max(empty_of_selections, store._dead_nodes)
+    assert min(empty_of_observers, empty_of_selections) > 3

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 
@@ -1021,3 +1022,56 @@ def test_an_unknown_outcome_has_other_words_than_a_failure() -> None:
         str(sent.failure)
         == "it is not known whether message a was delivered: disconnected before the acknowledgement"
     )
+
+
+def test_the_entries_of_a_window_are_marked_together_and_once() -> None:
+    box = online(Outbox(OutboxOptions(window=3)))
+    asked: list[list[str]] = []
+    entries: list[Outgoing] = []
+
+    def mark(found: Sequence[Outgoing]) -> None:
+        asked.append([entry.delivery.id for entry in found])
+        entries.extend(found)
+
+    box.on_first = mark
+    box.restore(Envelope("t", None, id="a"), "a", 0.0, sent=None)
+    put(box, "beside", LOOSE)
+    for name in "bc":
+        box.restore(Envelope("t", None, id=name), name, 0.0, sent=None)
+    # The file is asked once, and until it answers nothing passes.
+    assert (take_all(box), take_all(box), asked) == ([], [], [["a", "b"]])
+    box.marked(entries)
+    assert take_all(box) == ["a", "beside", "b"]
+    assert asked == [["a", "b"], ["c"]]
+
+
+def test_what_another_process_sent_is_a_copy_when_it_is_sent_here() -> None:
+    box = Outbox()
+    for name in "ab":
+        box.restore(Envelope("t", None, id=name), name, 0.0, sent=None)
+    before = box.version
+    assert [one.attempts for one in box.view().entries] == [0, 0]
+    for name, sent in (("a", None), ("c", 5.0)):
+        box.learn(name, sent)
+    assert box.version == before
+    box.learn("a", 5.0)
+    assert [one.attempts for one in box.view().entries] == [1, 0]
+    assert (box.unknown(), box.version > before) == (("a",), True)
+    # What is known already stays.
+    known = box.version
+    box.learn("a", 9.0)
+    assert box.version == known
+    assert take_all(online(box)) == ["a", "b"]
+    assert box.resent == 1
+
+
+def test_a_policy_close_that_cut_off_a_write_beside_blames_no_promise() -> None:
+    box = online(Outbox())
+    sure = put(box, "a")
+    take_all(box)
+    loose = put(box, "loose", LOOSE)
+    assert box.take(0.0) is loose
+    loose.position = 40
+    box.cut_off(loose)
+    box.lost(refusals=1)
+    assert (loose.delivery.status, sure.refusals) == (Status.UNCERTAIN, 0)
