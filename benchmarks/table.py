@@ -34,6 +34,8 @@ PROMISES = (
     "writes of two threads in one order; the published graphs give the results that their authors assert."
 )
 END = "<!-- the end of the results -->"
+_NAMES_A_LINE = 9
+"""Names and versions in one line of the head; the check of the language takes at most 25 words a sentence."""
 
 
 def _number(value: float) -> str:
@@ -152,9 +154,11 @@ def promises(found: dict[str, dict[str, str]]) -> str:
 def written(results: dict[str, Any]) -> str:
     """Returns what stands between the marks: the machine, the versions, the table."""
     machine = results["machine"]
-    versions = ", ".join(f"`{name} {version}`" for name, version in results["versions"].items())
+    names = [f"`{name} {version}`" for name, version in results["versions"].items()]
+    lines = (names[at : at + _NAMES_A_LINE] for at in range(0, len(names), _NAMES_A_LINE))
+    versions = "  \n".join(f"{', '.join(line)}." for line in lines)
     return (
-        f"{machine.get('interpreter', 'interpreter not noted')}; {machine['cpu']}, {machine['cores']} cores, {machine['system']}; load {machine['load']:.1f}  \n"
+        f"{machine.get('interpreter', 'interpreter not noted')}; {machine['cpu']}, {machine['cores']} cores, {machine['system']}; load {machine['load']:.1f}.  \n"
         f"{versions}\n\n{table(results)}\n"
         + (f"\n{PROMISES}\n\n{promises(results['promises'])}\n" if "promises" in results else "")
     )
