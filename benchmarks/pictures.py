@@ -65,6 +65,7 @@ _NAMES = {
     "bare": "websockets and json.loads",
     "hand": "a loop by hand",
     "hand_msgspec": "a loop by hand with msgspec",
+    "aiohttp_again": "aiohttp and json.loads",
     "receive": "websockets alone",
     "socketio": "python-socketio",
 }
