@@ -57,23 +57,26 @@ class Dependent(HasDependents, Protocol):
 
 def propagate(number: int, changed: Sequence[HasDependents]) -> None:
     """Updates everything above the changed sources. On the delivering thread, in commit `number`."""
-    while len(changed) == 1 and len(changed[0]._dependents) < 2:
-        # A chain without branches, such as a view of a store, has an order without a heap.
-        above_one = tuple(changed[0]._dependents)
-        if not above_one:
+    if len(changed) == 1:
+        # A chain without branches, such as a view of a store, has an order without a heap. The copy is looked at and not the
+        # dict, because another thread may add a dependent at any instruction.
+        only: tuple[Dependent, ...] = tuple(changed[0]._dependents)
+        while len(only) == 1:
+            dependent = only[0]
+            if dependent._queued == number or dependent._joined >= number:
+                return
+            dependent._queued = number
+            try:
+                is_changed = dependent._update()
+            except BaseException as error:  # noqa: BLE001 - kept, and raised after the others were served
+                dependent._interrupted(error)
+                is_changed = True
+            if not is_changed:
+                return
+            changed = only
+            only = tuple(dependent._dependents)
+        if not only:
             return
-        (dependent,) = above_one
-        if dependent._queued == number or dependent._joined >= number:
-            return
-        dependent._queued = number
-        try:
-            is_changed = dependent._update()
-        except BaseException as error:  # noqa: BLE001 - kept, and raised after the others were served
-            dependent._interrupted(error)
-            is_changed = True
-        if not is_changed or not dependent._dependents:
-            return
-        changed = above_one
     waiting: dict[int, list[Dependent]] = {}
     heights: list[int] = []
     for source in changed:

@@ -182,3 +182,54 @@ def test_a_finalizer_that_disposes_wherever_garbage_may_be_collected(act: str) -
         assert domain._dirty == []
         if not is_there:
             break
+
+
+@pytest.mark.parametrize("what", ["observe", "read", "observe and leave"])
+@pytest.mark.parametrize("is_joined", [False, True])
+def test_another_thread_at_a_second_value_in_the_middle_of_a_delivery(
+    what: str, is_joined: bool
+) -> None:
+    """Each value follows, and the other thread's observer has the newest value; nothing is a mix of two commits."""
+    for place in count(1):
+        domain = Domain("world")
+        store = Store(0, domain=domain)
+        left, right = derived(store, lambda it: it + 1), derived(store, lambda it: it * 2)
+        pair = derived(left, right, lambda a, b: (a, b)) if is_joined else left
+        second = derived(left, right, lambda a, b: a - b)
+        log: list[Any] = []
+        others: list[int] = []
+        pair.select().subscribe(log.append)
+        errors: list[Exception] = []
+
+        def act(second: Any = second, others: Any = others, errors: Any = errors) -> None:
+            try:
+                if what == "read":
+                    second.get()
+                    return
+                handle = second.select().subscribe(others.append)
+                if what == "observe and leave":
+                    handle.dispose()
+            except Exception as error:
+                errors.append(error)
+
+        def meanwhile(act: Any = act) -> None:
+            other = threading.Thread(target=act)
+            other.start()
+            other.join(30)
+
+        is_there = is_reached(
+            lambda store=store: store.set(1),  # type: ignore[misc]
+            place,
+            meanwhile,
+            after=EVERY,
+            within={"_update", "propagate"}.__contains__,
+        )
+        assert log == ([(1, 0), (2, 2)] if is_joined else [1, 2])
+        store.set(2)
+        assert log[-1] == ((3, 4) if is_joined else 3)
+        assert (domain.settled(30), errors) == (True, [])
+        if not is_there:
+            break
+        if what == "observe":
+            assert others in ([1, 0, -1], [0, -1])
+    assert place > 30
