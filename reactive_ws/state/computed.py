@@ -444,11 +444,9 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
     def _update(self) -> bool:
         """Computes the value for the commit under delivery and tells the observers; True when it changed."""
         domain, life = self._domain, self._life
-        if not (self._live or self._others > self._readers) and not self._is_surely_observed():
-            # The last observer left after this update was planned.
-            return False
-        if self._joined >= domain._current:
-            # It came back and saw a newer commit.
+        is_observed = self._live or self._others > self._readers
+        if not is_observed or self._joined >= domain._current:
+            # The last observer left, or came back and saw a newer commit, after this update was planned.
             return False
         sources, notified, way = self._sources, self._notified, self._way
         argument: Any = sources[0]._delivered
@@ -515,11 +513,6 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
             return self._settle(arguments, result, ahead, rewritten, life)
         finally:
             del arguments, ahead, result
-
-    def _is_surely_observed(self) -> bool:
-        """Looks again under the lock, because a reader on another thread may come or go between the looks at two counts."""
-        with self._domain._lock:
-            return self._is_observed()
 
     def _settle(
         self, arguments: tuple[Any, ...], result: Any, ahead: Any, rewritten: object, life: int

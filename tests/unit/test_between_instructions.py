@@ -221,7 +221,6 @@ def test_another_thread_at_a_second_value_in_the_middle_of_a_delivery(
             lambda store=store: store.set(1),  # type: ignore[misc]
             place,
             meanwhile,
-            after=EVERY,
             within={"_update", "propagate"}.__contains__,
         )
         assert log == ([(1, 0), (2, 2)] if is_joined else [1, 2])
@@ -232,4 +231,4 @@ def test_another_thread_at_a_second_value_in_the_middle_of_a_delivery(
             break
         if what == "observe":
             assert others in ([1, 0, -1], [0, -1])
-    assert place > 30
+    assert place > 5
