@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+from msgspec.structs import replace
 
 from reactive_ws.server.logs import CommandKey, Entry, Outcome, matches
 from reactive_ws.server.node.audience import Audience
@@ -127,7 +128,7 @@ class WorldLog:
             return EncodedPage(head, None)
         numbers = range(at.seq + 1, head.seq + 1)[:2]
         entries = [
-            encode_entry(attrs.evolve(stored.entries[n], position=Position(self.epoch, n)))
+            encode_entry(replace(stored.entries[n], position=Position(self.epoch, n)))
             for n in numbers
         ]
         return EncodedPage(head, entries, at.seq + len(entries) < head.seq)
@@ -395,8 +396,17 @@ class World:
         ]
         if known and self.choose.random() < 0.1:
             self.client.forget(self.choose.choice(known))
-        for frame in self.client.resume(list(self.CHANNELS), self.choose.random() < 0.5):
-            self.perform(self.session.received(frame))
+        self.give(self.client.resume(list(self.CHANNELS), self.choose.random() < 0.5))
+
+    def give(self, frames: list[str]) -> None:
+        """Lets the session have frames, together or one after the other."""
+        if self.choose.random() < 0.5:
+            assert self.session is not None
+            self.perform(self.session.burst(frames))
+            return
+        for frame in frames:
+            if self.session is not None:
+                self.perform(self.session.received(frame))
 
     def cut(self) -> None:
         if self.session is not None:
@@ -413,19 +423,23 @@ class World:
     def command(self) -> None:
         if self.session is None or not self.client.is_ready:
             return
-        for old, streams in list(self.client.pending.items()):
-            if self.choose.random() < (0.1 if self.is_late else 0.5):
-                self.send(old, streams)
+        frames = [
+            self.frame_of(old, streams)
+            for old, streams in list(self.client.pending.items())
+            if self.choose.random() < (0.1 if self.is_late else 0.5)
+        ]
         self.commands += 1
         streams = self.choose.sample(self.NAMES, self.choose.choice([0, 1, 2]))
-        self.send(f"c{self.commands}", streams)
+        self.give([*frames, self.frame_of(f"c{self.commands}", streams)])
 
     def send(self, command: str, streams: list[str]) -> None:
-        assert self.session is not None
+        self.give([self.frame_of(command, streams)])
+
+    def frame_of(self, command: str, streams: list[str]) -> str:
         self.client.pending[command] = streams
         self.in_order.append(command)
         frame = {"type": "note", "id": command, "payload": {"streams": streams}}
-        self.perform(self.session.received(json.dumps(frame)))
+        return json.dumps(frame)
 
     def extra(self) -> None:
         client = self.client

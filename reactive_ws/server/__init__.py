@@ -18,6 +18,7 @@ Modules in reading order:
     snapshots the states that clients get
     node      drives the sessions of one process and their sockets, and follows the log
     listening opens a listening socket
+    direct    a connection of `websockets` that gives messages in the call of the transport
     shells    ASGI and `websockets`
     server    `Server`
     publisher `Publisher`: publishes from a process without clients

@@ -18,20 +18,26 @@ __all__ = ["called", "cancel", "go_on", "resolve"]
 T = TypeVar("T")
 
 
-@contextlib.contextmanager
-def called() -> Generator[None]:
+class called:  # noqa: N801 - a function for its callers
     """Runs code of the application: the cancellation of something else is an error of that code; that of this task passes.
 
     Raises:
         RuntimeError: the code awaited something that was cancelled.
     """
-    task = asyncio.current_task()
-    before = 0 if task is None else task.cancelling()
-    try:
-        yield
-    except asyncio.CancelledError as error:
-        if task is not None and task.cancelling() > before:
-            raise
+
+    __slots__ = ("_before", "_task")
+
+    def __enter__(self) -> None:
+        self._task = asyncio.current_task()
+        self._before = 0 if self._task is None else self._task.cancelling()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        if kind is None or not isinstance(error, asyncio.CancelledError):
+            return
+        if self._task is not None and self._task.cancelling() > self._before:
+            return
         raise RuntimeError(
             "the function awaited something that was cancelled; catch asyncio.CancelledError around it"
         ) from error

@@ -29,6 +29,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
 import msgspec
+from msgspec import Struct
 
 from ..errors import Conflict, LogError, MessageRejected, Refused, UsageError
 from ..wire import Codec, Envelope, Registry
@@ -48,8 +49,7 @@ _MAX_TIME: Final = 0.005
 """Seconds of functions in one chain: they let other clients wait."""
 
 
-@attrs.frozen
-class Call:
+class Call(Struct, frozen=True):
     """A function to run as one step of the log.
 
     Attributes:
@@ -68,8 +68,7 @@ class Call:
     is_again: bool = False
 
 
-@attrs.frozen
-class Done:
+class Done(Struct, frozen=True):
     """A function that the log knows: its outcome, and the messages without a position that it told."""
 
     outcome: Outcome
@@ -102,8 +101,7 @@ class _Kind:
     needs_connection: bool = False
 
 
-@attrs.frozen
-class _Step:
+class _Step(Struct, frozen=True):
     """A function that returned or refused, and what it wants to append; `index` is that of its call."""
 
     index: int
@@ -165,7 +163,7 @@ class Chains:
         """Runs the first of these calls, at least one, and returns what became of them in order. Raises nothing but cancellation."""
         runs = loads = 0
         contended: set[str] = set()
-        kind = self._kinds.setdefault(calls[0].kind, _Kind())
+        kind = self._kind_of(calls[0])
         while True:
             try:
                 if contended:
@@ -193,6 +191,12 @@ class Chains:
                     contended.add(conflict.stream)
             except Exception as error:  # noqa: BLE001 - a function may raise anything; the connection lives on
                 return [error]
+
+    def _kind_of(self, call: Call) -> _Kind:
+        kind = self._kinds.get(call.kind)
+        if kind is None:
+            kind = self._kinds[call.kind] = _Kind()
+        return kind
 
     async def _run(
         self, calls: Sequence[Call], kind: _Kind, contended: Collection[str]
@@ -263,7 +267,7 @@ class Chains:
         return dict(await self._log.outcomes(again)) if again else {}
 
     def _may_follow(self, call: Call, keys: Collection[CommandKey], took: float) -> bool:
-        kind = self._kinds.setdefault(call.kind, _Kind())
+        kind = self._kind_of(call)
         is_prompt = kind.is_prompt and not kind.has_waited and not kind.needs_connection
         # Of a key that is in the chain already, the log gives the outcome once the chain is written.
         return is_prompt and took < _MAX_TIME and call.key not in keys
@@ -326,15 +330,15 @@ class Chains:
         Raises:
             NotFirst: it has to be the first of a chain.
         """
-        kind = self._kinds.setdefault(call.kind, _Kind())
+        kind = self._kind_of(call)
         token = None if is_first else behind_others.set(asyncio.current_task())
         try:
             with called():
                 value = call.act(context)
-                if not inspect.isawaitable(value):
-                    kind.is_prompt = True
-                    return value
                 if not inspect.iscoroutine(value):
+                    if not inspect.isawaitable(value):
+                        kind.is_prompt = True
+                        return value
                     kind.has_waited = True
                     if not is_first:
                         raise NotFirst

@@ -105,7 +105,7 @@ class Commands:
     def _answer(self, question: Run, ended: Ended) -> Accepted | Failure:
         key, kind = question.key, question.envelope.type
         if isinstance(ended, Done):
-            if key is not None:
+            if key is not None and self._failures:
                 self._failures.pop(key, None)
             if not ended.outcome.accepted:
                 return Failure(*_refusal(ended.outcome))

@@ -162,8 +162,10 @@ class Context:
             UsageError: a bad stream name.
         """
         check_stream(stream)
-        said = self._published.setdefault(stream, [])
-        said.extend((message, channel) for message in messages)
+        if messages:
+            said = self._published.setdefault(stream, [])
+            for message in messages:
+                said.append((message, channel))
 
     def tell(self, channel: str, message: object) -> None:
         """Sends a message without a position to the other clients of this node that hear a channel, once the handler has returned.
@@ -195,7 +197,7 @@ class Context:
     @property
     def published(self) -> Mapping[str, list[tuple[object, str | None]]]:
         """The messages of this run with their channels, by stream."""
-        return {stream: messages for stream, messages in self._published.items() if messages}
+        return self._published
 
     @property
     def told(self) -> list[tuple[str, object]]:

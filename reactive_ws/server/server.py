@@ -31,6 +31,7 @@ from .calling import called, resolve
 from .commands import Commands
 from .consumers import Consumers
 from .context import Context, check_first
+from .direct import DirectConnection
 from .listening import listen, url_of
 from .logs import Log, MemoryLog, Outcome
 from .node import Node
@@ -351,6 +352,7 @@ class Server:
             return None
 
         async def handle(socket: ServerConnection) -> None:
+            assert isinstance(socket, DirectConnection)
             request, identity = identities.pop(id(socket))
             is_plain = socket.subprotocol is None
             await self._serve(SocketDuplex(socket), request, identity, is_plain=is_plain)
@@ -362,6 +364,7 @@ class Server:
                 port,
                 process_request=check,
                 select_subprotocol=_select_subprotocol,
+                create_connection=DirectConnection,
                 # The socket's own pings: they find a peer that is gone without a word.
                 ping_interval=self._settings.heartbeat or _PING_INTERVAL,
                 ping_timeout=self._settings.stuck_after,

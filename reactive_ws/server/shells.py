@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
-from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
+from ..transport import unmasked
+from .direct import DirectConnection
 from .node import Disconnected
 
 __all__ = ["AsgiDuplex", "Receive", "Scope", "Send", "SocketDuplex"]
@@ -27,18 +28,14 @@ _SHARED_SIZE: Final = 65_536
 """Characters of the frames whose bytes are made once for all sockets."""
 
 
-@functools.lru_cache(maxsize=16)
-def _whole(frame: str | bytes) -> bytes:
-    """Returns a frame as it goes over the wire: a server masks nothing, so the bytes are the same for each client."""
-    if isinstance(frame, str):
-        return Frame(Opcode.TEXT, frame.encode()).serialize(mask=False)
-    return Frame(Opcode.BINARY, frame).serialize(mask=False)
+_whole = functools.lru_cache(maxsize=16)(unmasked)
+"""Returns a frame as it goes over the wire: a server masks nothing, so the bytes are the same for each client."""
 
 
 @functools.lru_cache(maxsize=16)
 def _together(frames: tuple[str | bytes, ...]) -> bytes:
     """Returns frames as they go over the wire, one behind the other."""
-    return b"".join(map(_whole, frames))
+    return b"".join(map(unmasked, frames))
 
 
 class AsgiDuplex:
@@ -50,6 +47,12 @@ class AsgiDuplex:
         self._receive = receive
         self._send = send
         self._task = asyncio.current_task()
+
+    def listen(self, heard: Callable[[deque[str | bytes]], None]) -> None:
+        """Does nothing: ASGI has `receive` only."""
+
+    def go_on(self) -> None:
+        """Does nothing, for the same reason."""
 
     async def send(self, frame: str | bytes) -> None:
         """Sends a frame."""
@@ -86,8 +89,10 @@ class AsgiDuplex:
 class SocketDuplex:
     """A connection of the `websockets` library."""
 
-    def __init__(self, socket: ServerConnection) -> None:
+    def __init__(self, socket: DirectConnection) -> None:
         self._socket = socket
+        self.listen = socket.listen
+        self.go_on = socket.go_on
 
     def take(self, frames: Sequence[str | bytes]) -> bool:
         """Hands short frames to the system in one call, when nothing waits."""
@@ -113,7 +118,7 @@ class SocketDuplex:
     async def receive(self) -> str | bytes:
         """Returns the next frame."""
         try:
-            return await self._socket.recv()
+            return await self._socket.next()
         except ConnectionClosed as error:
             raise Disconnected from error
 

@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import attrs
 import msgspec
+from msgspec import Struct
 
 from ..errors import MessageRejected, StateUnusable, UsageError
 from ..wire import Codec, Position
@@ -134,6 +135,7 @@ class States:
         self._log = log
         self._codec = codec
         self._declared: list[Stated[Any]] = []
+        self._found: dict[str, Stated[Any] | None] = {}
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -151,15 +153,22 @@ class States:
         if stated.pattern in self.patterns:
             raise UsageError(f"{stated.pattern!r} has a state already; declare each pattern once")
         self._declared.append(stated)
+        self._found.clear()
 
     def of(self, stream: str) -> Stated[Any] | None:
         """Returns the declaration for a stream; an exact name goes before a pattern."""
-        found = [
+        if stream in self._found:
+            return self._found[stream]
+        fitting = [
             stated
             for stated in self._declared
             if matches(stated.pattern, stream) and is_private(stream) == is_private(stated.pattern)
         ]
-        return min(found, key=lambda stated: is_pattern(stated.pattern), default=None)
+        found = min(fitting, key=lambda stated: is_pattern(stated.pattern), default=None)
+        if len(self._found) >= _MAX_LOADED:
+            self._found.clear()
+        self._found[stream] = found
+        return found
 
     def peek(self, stream: str) -> tuple[Any, Position] | None:
         """Returns a loaded state and its position; None when it has to be loaded first."""
@@ -263,8 +272,7 @@ class States:
         return payloads
 
 
-@attrs.frozen
-class Added:
+class Added(Struct, frozen=True):
     """An entry that a command adds to a state.
 
     Attributes:

@@ -21,7 +21,7 @@ from .address import resolve
 from .credentials import AuthMethod, FirstMessage, Header, Provider, Query, Subprotocol, TokenWatch
 from .dialing import Dialer, frame_size
 from .settings import Settings
-from .sockets import Line, Socket, Traffic
+from .sockets import Line, Socket, Splitter, Traffic, unmasked
 from .websockets import connect
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Query",
     "Settings",
     "Socket",
+    "Splitter",
     "Subprotocol",
     "TokenWatch",
     "Traffic",
@@ -41,4 +42,5 @@ __all__ = [
     "connect",
     "frame_size",
     "resolve",
+    "unmasked",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
+from msgspec.structs import replace
 from postgres_server import Postgres
 
 from reactive_ws.errors import Conflict
@@ -116,9 +117,7 @@ class Halves(MemoryLog):
                 for name in names[:-1]:
                     self._append(None, Batch({name: batch.messages[name]}))
                     await asyncio.sleep(0.001)
-                return await commit(
-                    attrs.evolve(batch, messages={names[-1]: batch.messages[names[-1]]})
-                )
+                return await commit(replace(batch, messages={names[-1]: batch.messages[names[-1]]}))
 
             transaction.commit = in_halves
             yield transaction
@@ -129,14 +128,14 @@ class NoExpectations(MemoryLog):
 
     def _append(self, key: CommandKey | None, batch: Batch) -> Outcome:
         expected = {name: at for name, at in batch.expected.items() if name in batch.messages}
-        return super()._append(key, attrs.evolve(batch, expected=expected))
+        return super()._append(key, replace(batch, expected=expected))
 
 
 class IdsAlone(MemoryLog):
     """The id alone is the key."""
 
     def begin(self, key: CommandKey | None) -> Any:
-        return super().begin(None if key is None else attrs.evolve(key, identity="", client=""))
+        return super().begin(None if key is None else replace(key, identity="", client=""))
 
 
 class ClaimsForGood(MemoryLog):
@@ -231,7 +230,7 @@ class Backwards(MemoryLog):
 
     async def append(self, chain: Sequence[Proposal]) -> Appended:
         appended = await super().append(chain[::-1])
-        return attrs.evolve(appended, outcomes=appended.outcomes[::-1])
+        return replace(appended, outcomes=appended.outcomes[::-1])
 
 
 class GoesOnBehindAConflict(MemoryLog):
@@ -252,7 +251,7 @@ class GoesOnBehindAKnownCommand(MemoryLog):
         if appended.is_known:
             behind = await super().append(chain[len(appended.outcomes) :])
             outcomes = (*appended.outcomes, *behind.outcomes)
-            return attrs.evolve(behind, outcomes=outcomes)
+            return replace(behind, outcomes=outcomes)
         return appended
 
 
@@ -275,7 +274,7 @@ class ForgetsRefusalsInChains(MemoryLog):
 
     async def append(self, chain: Sequence[Proposal]) -> Appended:
         return await super().append(
-            [attrs.evolve(one, key=None) if one.batch.is_refusal else one for one in chain]
+            [replace(one, key=None) if one.batch.is_refusal else one for one in chain]
         )
 
 

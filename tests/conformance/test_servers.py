@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from reactive_ws.server import Context, Server
 from reactive_ws.server.logs import CommandKey, Outcome
@@ -89,8 +90,8 @@ class ZeroSize(ServerSession):
 class DiesOfNonsense(ServerSession):
     """Closes the connection at a bad frame."""
 
-    def received(self, frame: Any) -> Any:
-        effects = super().received(frame)
+    def burst(self, frames: Any) -> Any:
+        effects = super().burst(frames)
         if any("bad_message" in repr(effect) for effect in effects):
             self._close(1007, "nonsense")
             return [*effects, *self._take()]
@@ -100,12 +101,11 @@ class DiesOfNonsense(ServerSession):
 class TakesAll(ServerSession):
     """Acknowledges what it does not know."""
 
-    def _queue_command(self, envelope: Any) -> Any:
+    def _queue_command(self, envelope: Any) -> None:
         if envelope.type not in self._registry:
-            yield from ()
             self._acknowledge({envelope.id: Outcome(True)})
             return
-        yield from super()._queue_command(envelope)
+        super()._queue_command(envelope)
 
 
 class WrongIds(ServerSession):
@@ -119,11 +119,11 @@ class NoMemory(ServerSession):
     """Runs a resent command again."""
 
     def _command_of(self, envelope: Any) -> Any:
-        return attrs.evolve(super()._command_of(envelope), key=None)
+        return replace(super()._command_of(envelope), key=None)
 
     def _write_result(self, run: Any, result: Any) -> None:
         key = CommandKey("", "", run.envelope.id)
-        super()._write_result(attrs.evolve(run, key=key), result)
+        super()._write_result(replace(run, key=key), result)
 
 
 class IdsAlone(ServerSession):
@@ -142,7 +142,7 @@ class Skips(ServerSession):
 
     def _write_page(self, stream: str, page: Any) -> None:
         entries = [one for one in page.entries or () if one.position.seq % 3]
-        super()._write_page(stream, attrs.evolve(page, entries=entries))
+        super()._write_page(stream, replace(page, entries=entries))
         self._following.move(stream, page.head)
 
 
@@ -175,12 +175,12 @@ class Loud(ServerSession):
     def __init__(self, settings: Any, *arguments: Any, **named: Any) -> None:
         super().__init__(attrs.evolve(settings, channels=("*",)), *arguments, **named)
 
-    def received(self, frame: Any) -> Any:
+    def burst(self, frames: Any) -> Any:
         if self._missing_channels():
             from reactive_ws.server.session.session import _Lane
 
             self._start(_Lane.CONTROL, self._default_channels)
-        return super().received(frame)
+        return super().burst(frames)
 
 
 class OldStates(ServerSession):

@@ -7,9 +7,9 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-import attrs
 import msgspec
 import pytest
+from msgspec.structs import replace
 from session_world import World
 
 from reactive_ws.server.session import Hear, ReadPage, Run, ServerSession
@@ -130,7 +130,7 @@ class OnePageOnly(ServerSession):
     """Takes the end of a page for the head."""
 
     def _write_page(self, stream: str, page: Any) -> None:
-        super()._write_page(stream, attrs.evolve(page, more=False))
+        super()._write_page(stream, replace(page, more=False))
 
 
 class IgnoresAnyChange(ServerSession):
@@ -158,8 +158,8 @@ class NoKeys(ServerSession):
         work = super()._run_commands()
         question = next(work)
         while True:
-            behind = tuple(attrs.evolve(run, key=None) for run in question.behind)
-            answer = yield attrs.evolve(question, key=None, behind=behind)
+            behind = tuple(replace(run, key=None) for run in question.behind)
+            answer = yield replace(question, key=None, behind=behind)
             try:
                 question = work.send(answer)
             except StopIteration:
@@ -222,8 +222,7 @@ class AnswersTheFirstFrameOfAResume(ServerSession):
 class RunsCommandsAtOnce(ServerSession):
     """Begins a command while an earlier one of the connection runs."""
 
-    def _queue_command(self, envelope: Any) -> Any:
-        yield from ()
+    def _queue_command(self, envelope: Any) -> None:
         lane = next(lane for lane in self._waiting if lane.value == "command")
         self._commands.append(self._command_of(envelope))
         self._running.pop(lane, None)
@@ -233,8 +232,8 @@ class RunsCommandsAtOnce(ServerSession):
 class TakesTheNewestCommandFirst(ServerSession):
     """Runs the commands that wait in the wrong order."""
 
-    def _queue_command(self, envelope: Any) -> Any:
-        yield from super()._queue_command(envelope)
+    def _queue_command(self, envelope: Any) -> None:
+        super()._queue_command(envelope)
         if self._commands:
             newest = self._commands.pop()
             self._commands.insert(1, newest)
@@ -255,9 +254,9 @@ class HalfEntries(ServerSession):
 
     def _write_page(self, stream: str, page: Any) -> None:
         entries = page.entries and [
-            attrs.evolve(entry, frames=entry.frames[:1]) for entry in page.entries
+            replace(entry, frames=entry.frames[:1]) for entry in page.entries
         ]
-        super()._write_page(stream, attrs.evolve(page, entries=entries))
+        super()._write_page(stream, replace(page, entries=entries))
 
 
 class ForgetsChangesBeforeTheAnswer(ServerSession):
@@ -346,9 +345,10 @@ class KeepsWhatIsRefused(ServerSession):
 class CommandsHoldUpTheRest(ServerSession):
     """Runs commands on the lane of `sync` and `subscribe`."""
 
-    def _queue_command(self, envelope: Any) -> Any:
-        self._commands.append(self._command_of(envelope))
-        yield from self._run_commands()
+    def _start_commands(self) -> None:
+        lane = next(lane for lane in self._waiting if lane.value == "control")
+        if self._commands and self._is_idle(lane):
+            self._start(lane, self._run_commands)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import struct
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,101 +17,13 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
+from wire_frames import MAX_SIZE, Transport, cases_of, frame, splits
 
 from reactive_ws.transport.sockets import masked
 from reactive_ws.transport.websockets import Connection
 
-MAX_SIZE = 70_000
-
-
-def frame(head: int, data: bytes = b"", *, mask: bool = False, length: int | None = None) -> bytes:
-    """Returns a frame with this first byte; `length` may lie."""
-    size = len(data) if length is None else length
-    bit = 0x80 if mask else 0
-    if size < 126:
-        start = bytes([head, bit | size])
-    elif size < 65_536:
-        start = bytes([head, bit | 126]) + struct.pack("!H", size)
-    else:
-        start = bytes([head, bit | 127]) + struct.pack("!Q", size)
-    return start + (b"\0\0\0\0" if mask else b"") + data
-
-
+CASES = cases_of(b"")
 TEXT = frame(0x81, "grüße".encode())
-CLOSE = frame(0x88, struct.pack("!H", 1000) + b"bye")
-CASES: dict[str, bytes] = {
-    "text, binary, empty": TEXT + frame(0x82, b"\0\xff") + frame(0x81) + frame(0x82),
-    "every size": b"".join(
-        frame(0x81, b"x" * size) for size in (125, 126, 127, 128, 65_535, 65_536, MAX_SIZE)
-    ),
-    "many": b"".join(frame(0x81, b"%d" % n) for n in range(500)) + CLOSE,
-    "longer length than needed": b"\x81\x7e\x00\x05hello" + b"\x81\x7f" + bytes(7) + b"\x05again",
-    "one byte too big": TEXT + frame(0x81, b"x" * (MAX_SIZE + 1)) + TEXT,
-    "a size of 2**63": TEXT + b"\x82\x7f\x80" + bytes(7) + b"rest",
-    "ping between messages": TEXT + frame(0x89, b"p" * 125) + TEXT + frame(0x8A, b"odd"),
-    "ping with 126 bytes": TEXT + frame(0x89, b"p" * 126) + TEXT,
-    "fragmented ping": TEXT + frame(0x09, b"p") + TEXT,
-    "fragments": frame(0x01, b"one ") + frame(0x00, b"two ") + frame(0x80, b"three") + TEXT,
-    "fragments with a ping inside": frame(0x01, b"a") + frame(0x89) + frame(0x80, b"b") + TEXT,
-    "fragments that split a character": frame(0x01, b"gr\xc3") + frame(0x80, b"\xbc") + TEXT,
-    "empty fragments": frame(0x02) + frame(0x00) + frame(0x80) + TEXT,
-    "fragments that are too big together": frame(0x01, b"x" * 60_000) + frame(0x80, b"x" * 10_001),
-    "a message inside fragments": frame(0x01, b"a") + TEXT + frame(0x80, b"b"),
-    "a binary message inside fragments": frame(0x01, b"a") + frame(0x82, b"b"),
-    "a fragment without a first one": TEXT + frame(0x80, b"b") + TEXT,
-    "close inside fragments": frame(0x01, b"a") + CLOSE,
-    "bad text": TEXT + frame(0x81, b"\xff\xfe") + TEXT,
-    "cut text": TEXT + frame(0x81, b"gr\xc3") + TEXT,
-    "a surrogate": frame(0x81, b"\xed\xa0\x80"),
-    "bad text in fragments": frame(0x01, b"\xc3") + frame(0x80, b"\x28") + TEXT,
-    "reserved bits": TEXT + frame(0xC1, b"x") + TEXT,
-    "reserved bit 3": TEXT + frame(0x91, b"x") + TEXT,
-    "reserved opcode": TEXT + frame(0x83, b"x") + TEXT,
-    "reserved control opcode": TEXT + frame(0x8B) + TEXT,
-    "masked": TEXT + frame(0x81, b"x", mask=True) + TEXT,
-    "close": TEXT + CLOSE,
-    "close without a code": TEXT + frame(0x88),
-    "close with one byte": TEXT + frame(0x88, b"\x03"),
-    "close with a bad code": TEXT + frame(0x88, struct.pack("!H", 999)),
-    "close with bad text": TEXT + frame(0x88, struct.pack("!H", 1000) + b"\xff"),
-    "a message after close": TEXT + CLOSE + TEXT,
-    "half a header": TEXT + b"\x81",
-    "half a size": TEXT + b"\x81\x7e\x01",
-    "half a message": TEXT + frame(0x81, b"half", length=8),
-    "half a ping": TEXT + frame(0x89, b"half", length=8),
-}
-
-
-class Transport(asyncio.Transport):
-    """Keeps what was written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = b""
-
-    def write(self, data: Any) -> None:
-        self.written += bytes(data)
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        del high, low
-
-    def can_write_eof(self) -> bool:
-        return False
-
-    def is_closing(self) -> bool:
-        return False
-
-    def close(self) -> None:
-        return
-
-    def abort(self) -> None:
-        return
-
-    def pause_reading(self) -> None:
-        return
-
-    def resume_reading(self) -> None:
-        return
 
 
 def outcome(kind: type[ClientConnection], chunks: Any, *, deflate: bool = False) -> Any:
@@ -162,19 +71,6 @@ async def _outcome(kind: type[ClientConnection], chunks: Any, *, deflate: bool) 
         (it.opcode, bytes(it.data)) for it in server.events_received() if isinstance(it, Frame)
     ]
     return messages, frames, error.rcvd, error.sent, error.rcvd_then_sent
-
-
-def splits(data: bytes) -> Iterator[list[bytes]]:
-    """Yields ways in which a network may cut bytes into pieces."""
-    yield [data]
-    if len(data) < 2_000:
-        yield [data[at : at + 1] for at in range(len(data))]
-    for seed in range(5):
-        rng = random.Random(seed)
-        places = sorted(rng.sample(range(1, len(data)), min(12, len(data) - 1)))
-        yield [
-            data[start:end] for start, end in zip([0, *places], [*places, len(data)], strict=True)
-        ]
 
 
 @pytest.mark.parametrize("case", CASES)

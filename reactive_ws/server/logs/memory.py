@@ -14,6 +14,7 @@ from itertools import accumulate, takewhile
 from typing import Final
 
 import attrs
+from msgspec.structs import replace
 
 from ...engine import refuse_copy
 from ...errors import Conflict, LogUnavailable
@@ -169,7 +170,7 @@ class MemoryLog:
         last = min(found.seq, at + count)
         rows = [found.entries[seq][0] for seq in range(at + 1, last + 1)]
         # The epoch of an entry is that of the log when it is read, as `renew` wants it.
-        entries = [attrs.evolve(row, position=Position(epoch, row.position.seq)) for row in rows]
+        entries = [replace(row, position=Position(epoch, row.position.seq)) for row in rows]
         return Page(head, entries, last < found.seq)
 
     async def heads(self, pattern: str, born_after: str | None = None) -> Mapping[str, Position]:

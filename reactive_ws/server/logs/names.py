@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ...errors import UsageError
 from ...wire import MAX_STREAM_SIZE
 
 __all__ = ["check_stream", "is_pattern", "is_private", "matches", "name_problem", "prefix_of"]
+
+
+_MAX_KNOWN: Final = 1_024
+_good: Final[dict[str, None]] = {}
+"""Names that were looked at and are good, so that a second look costs nothing."""
 
 
 def name_problem(name: object) -> str | None:
@@ -42,9 +49,15 @@ def check_stream(name: str) -> str:
     Raises:
         UsageError: it cannot be the name of a stream.
     """
+    # A program without types may give anything, also what no dict takes.
+    if name.__class__ is str and name in _good:
+        return name
     problem = name_problem(name)
     if problem is not None:
         raise UsageError(f"bad stream name {name!r:.60}: {problem}")
+    if len(_good) >= _MAX_KNOWN:
+        _good.clear()
+    _good[name] = None
     return name
 
 

@@ -71,6 +71,11 @@ def check_batch(batch: Batch) -> list[str]:
         UsageError: a stream name that no log takes, an entry without messages, a checkpoint of a stream that gets none, or a
             refusal with messages.
     """
+    if len(batch.messages) == 1 and not (batch.expected or batch.checkpoints or batch.is_refusal):
+        # Most commands publish on one stream and read none.
+        ((name, messages),) = batch.messages.items()
+        if messages:
+            return [check_stream(name)]
     if batch.is_refusal and batch.messages:
         raise UsageError("a refusal appends nothing; leave `messages` out")
     names = {*batch.messages, *batch.expected}

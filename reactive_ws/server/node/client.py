@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final, Protocol
@@ -78,8 +79,11 @@ class Client:
     __slots__ = (
         "_due",
         "_duplex",
+        "_failure",
         "_home",
+        "_is_held",
         "_may_read",
+        "_reader",
         "_request",
         "outgoing",
         "session",
@@ -93,6 +97,10 @@ class Client:
         self._home = home
         self._duplex = duplex
         self._request = request
+        self._reader: asyncio.Task[None] | None = None
+        self._failure: Exception | None = None
+        # Whether frames were left, because the session takes none now.
+        self._is_held = False
         # Made when the reader has to wait.
         self._may_read: asyncio.Future[None] | None = None
         # The time is kept here: uvloop gives a handle without one when the time is over.
@@ -101,9 +109,10 @@ class Client:
     async def run(self) -> None:
         """Serves the client until one side ends."""
         writer = self.outgoing.task
-        reader = asyncio.create_task(self._read())
+        reader = self._reader = asyncio.create_task(self._read())
         try:
             self.perform(self.session.opened(asyncio.get_running_loop().time()))
+            self._duplex.listen(self._hear)
             await asyncio.wait([reader, writer], return_when=asyncio.FIRST_COMPLETED)
         finally:
             # Also when this task is cancelled: ASGI has no other way to drop a connection.
@@ -115,7 +124,7 @@ class Client:
             if not writer.cancelled() and writer.exception() is not None:
                 _log.error("a socket failed", exc_info=writer.exception())
             await asyncio.wait([reader])
-        error = None if reader.cancelled() else reader.exception()
+        error = self._failure or (None if reader.cancelled() else reader.exception())
         if error is not None:
             raise error
 
@@ -147,8 +156,8 @@ class Client:
             self.outgoing.write(frames)
         if self.outgoing.size > _ROOM:
             self._fill()
-        if self._may_read is not None and self.session.wants_input and not self._may_read.done():
-            self._may_read.set_result(None)
+        if (self._may_read is not None or self._is_held) and self.session.wants_input:
+            self._read_on()
         self._set_timer()
 
     def take(self, stream: str, after: Position, page: EncodedPage) -> bool:
@@ -192,6 +201,31 @@ class Client:
         if due_at is not None and self._due is None:
             loop = asyncio.get_running_loop()
             self._due = due_at, loop.call_at(due_at, lambda: self.tick(loop.time()))
+
+    def _hear(self, frames: deque[str | bytes]) -> None:
+        """Takes frames as they come, in the call of the socket; as many as the session has room for."""
+        session = self.session
+        try:
+            room = session.room
+            if room >= len(frames):
+                taken = list(frames)
+                frames.clear()
+            else:
+                taken = [frames.popleft() for _ in range(room)]
+                self._is_held = True
+            self.perform(session.burst(taken))
+        except Exception as error:  # noqa: BLE001 - `run` raises it; the socket does not know what to do with it
+            self._failure = error
+            assert self._reader is not None
+            self._reader.cancel()
+
+    def _read_on(self) -> None:
+        if self._may_read is not None and not self._may_read.done():
+            self._may_read.set_result(None)
+        if self._is_held:
+            self._is_held = False
+            # In a call of its own: what it gives leads here again.
+            asyncio.get_running_loop().call_soon(self._duplex.go_on)
 
     async def _read(self) -> None:
         with contextlib.suppress(Disconnected):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
@@ -28,6 +29,20 @@ class Duplex(Protocol):
     @property
     def take(self) -> Callable[[Sequence[str | bytes]], bool] | None:
         """Takes frames at once, all of them or none, and returns whether it took them. None for a socket that has only `send`."""
+        ...
+
+    @property
+    def listen(self) -> Callable[[Callable[[deque[str | bytes]], None]], None]:
+        """Lets a function have the frames that come together, as they come, before `receive` has any of them.
+
+        It takes from the left what it wants; while it leaves some, the client waits. A socket that cannot do this does nothing, and
+        gives each frame to `receive`; so does any other socket with frames that it cannot give at once.
+        """
+        ...
+
+    @property
+    def go_on(self) -> Callable[[], None]:
+        """Gives the function of `listen` the frames that it left."""
         ...
 
     async def receive(self) -> str | bytes:

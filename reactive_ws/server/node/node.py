@@ -210,6 +210,8 @@ class Node:
             LogUnavailable: the log failed.
         """
         match question:
+            case Run():
+                return await self._answering.run(question)
             case Authenticate(token):
                 fresh = Request(request.path, request.headers, token)
                 return await self._answering.authenticate(fresh)
@@ -225,8 +227,6 @@ class Node:
                 return await self._log.outcomes(keys)
             case MakeState(stream):
                 return await self._answering.make_state(stream)
-            case Run():
-                return await self._answering.run(question)
 
     def page(self, question: ReadPage) -> asyncio.Future[EncodedPage]:
         """Returns the future of a page; clients that ask for the same one before the stream changes share a read."""
@@ -304,10 +304,14 @@ class Node:
             return
         if not self._own:
             asyncio.get_running_loop().call_soon(self._hear_own)
+        before, is_heard = "", False
         for entry in entries:
-            if self._audience.is_there(entry.stream):
-                self._tail.add(entry.stream, encode_entry(entry))
-            self._own[entry.stream] = entry.position
+            stream = entry.stream
+            if stream != before:
+                before, is_heard = stream, self._audience.is_there(stream)
+            if is_heard:
+                self._tail.add(stream, encode_entry(entry))
+            self._own[stream] = entry.position
 
     def _hear_own(self) -> None:
         own, self._own = self._own, {}

@@ -49,9 +49,14 @@ class Following:
         """Tells whether the client hears this stream. No client hears a private one."""
         if is_private(stream):
             return False
-        if stream in self._channels or any(matches(one, stream) for one in self._channels):
+        if stream in self._channels:
             return True
-        return stream not in self._left_out and any(matches(one, stream) for one in self._defaults)
+        is_left_out = stream in self._left_out
+        if stream in self._defaults and not is_left_out:
+            return True
+        return any(matches(one, stream) for one in self._channels) or (
+            not is_left_out and any(matches(one, stream) for one in self._defaults)
+        )
 
     def add_channel(self, channel: str) -> None:
         """Adds a subscription."""

@@ -6,6 +6,7 @@ Pure functions. They write JSON text without a second look at the payloads. `Cod
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Protocol
 
 import msgspec
@@ -93,16 +94,29 @@ class CodecFraming:
 
 def encode_entry(entry: Entry) -> EncodedEntry:
     """Returns the frames of an entry, made once for all clients."""
-    at = entry.position
-    place = f',"stream":{_json(entry.stream)},"epoch":{_json(at.epoch)},"seq":{at.seq}'
-    last = len(entry.messages) - 1
-    frames = tuple(
-        f"{message.decode()[:-1]}{place}{_MORE if index < last else ''}}}"
-        for index, message in enumerate(entry.messages)
-    )
+    at, messages = entry.position, entry.messages
+    start, length = _place(entry.stream, at.epoch)
+    place = f"{start}{at.seq}"
+    if len(messages) == 1:
+        frames: tuple[str, ...] = (f"{messages[0].decode()[:-1]}{place}}}",)
+        longest = len(messages[0])
+    else:
+        last = len(messages) - 1
+        frames = tuple(
+            f"{message.decode()[:-1]}{place}{_MORE if index < last else ''}}}"
+            for index, message in enumerate(messages)
+        )
+        longest = max(map(len, messages))
     # A position in UTF-8 is at most a few bytes longer than in text; the longest message decides.
-    size = max(len(message) for message in entry.messages) + len(place.encode()) + 64
-    return EncodedEntry(at, frames, entry.messages, size, entry.cause)
+    size = longest + length + len(place) - len(start) + 64
+    return EncodedEntry(at, frames, messages, size, entry.cause)
+
+
+@lru_cache(maxsize=256)
+def _place(stream: str, epoch: str) -> tuple[str, int]:
+    """Returns the fields of a position up to its number, and their length in UTF-8."""
+    text = f',"stream":{_json(stream)},"epoch":{_json(epoch)},"seq":'
+    return text, len(text.encode())
 
 
 def with_cause(frame: str, command_id: str) -> str:

@@ -1,4 +1,7 @@
-"""Records of a session: its settings, the questions that it asks, and the effects that it wants. No logic."""
+"""Records of a session: its settings, the questions that it asks, and the effects that it wants. No logic.
+
+Those of a message are structs, as in `logs.records`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 import attrs
+import msgspec
+from msgspec import Struct
 
 from ...wire import Envelope, Position
 from ..logs import CommandKey
@@ -83,28 +88,24 @@ class Authenticate:
     token: str = attrs.field(repr=False)
 
 
-@attrs.frozen
-class Rights:
+class Rights(Struct, frozen=True):
     """Which of these channels may the client not hear? Answer: a refusal code for each of those."""
 
     channels: Sequence[str]
 
 
-@attrs.frozen
-class MakeMark:
+class MakeMark(Struct, frozen=True):
     """Answer: a mark of the log; None when the server keeps no marks."""
 
 
-@attrs.frozen
-class ReadHeads:
+class ReadHeads(Struct, frozen=True):
     """Answer: positions by stream, see `Log.heads`."""
 
     pattern: str
     born_after: str | None = None
 
 
-@attrs.frozen
-class ReadPage:
+class ReadPage(Struct, frozen=True):
     """The next entries of a stream. Answer: an `EncodedPage`. An `after` without an epoch reads from number 1."""
 
     stream: str
@@ -112,22 +113,19 @@ class ReadPage:
     limit_bytes: int
 
 
-@attrs.frozen
-class FindOutcomes:
+class FindOutcomes(Struct, frozen=True):
     """Answer: outcomes by key, see `Log.outcomes`."""
 
     keys: Sequence[CommandKey]
 
 
-@attrs.frozen
-class MakeState:
+class MakeState(Struct, frozen=True):
     """Answer: a `StateAt`; None when the server has no state of this stream."""
 
     stream: str
 
 
-@attrs.frozen
-class Run:
+class Run(Struct, frozen=True):
     """A message of the client to handle. Answer: a `RunAnswer`.
 
     Attributes:
@@ -152,8 +150,7 @@ Question: TypeAlias = (
 # --- answers ------------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen
-class EncodedEntry:
+class EncodedEntry(Struct, frozen=True):
     """An entry as it is written: one text for each message, with its position and without `cause`.
 
     Attributes:
@@ -171,8 +168,7 @@ class EncodedEntry:
     cause: CommandKey | None = None
 
 
-@attrs.frozen
-class EncodedPage:
+class EncodedPage(Struct, frozen=True, dict=True):
     """A page of a stream, see `Page`. What does not depend on the client is made once, when the first client needs it."""
 
     head: Position
@@ -206,16 +202,14 @@ class EncodedPage:
         return frozenset(cause.client for cause in causes if cause is not None)
 
 
-@attrs.frozen
-class StateAt:
+class StateAt(Struct, frozen=True):
     """The state of a stream at a position, as JSON text."""
 
     position: Position
     state: bytes
 
 
-@attrs.frozen
-class Accepted:
+class Accepted(Struct, frozen=True):
     """A message took effect.
 
     Attributes:
@@ -224,13 +218,12 @@ class Accepted:
         told: Messages without a position for the other clients of this node, each with its channel.
     """
 
-    positions: Mapping[str, Position] = attrs.field(factory=dict[str, Position])
+    positions: Mapping[str, Position] = msgspec.field(default_factory=dict[str, Position])
     reply: bytes | None = None
     told: Sequence[tuple[str, object]] = ()
 
 
-@attrs.frozen
-class Failure:
+class Failure(Struct, frozen=True):
     """A message had no effect.
 
     Attributes:
@@ -253,37 +246,32 @@ RunAnswer: TypeAlias = Accepted | Failure | list[Accepted | Failure] | None
 # --- effects: the shell performs them in their order --------------------------------------------------------------------
 
 
-@attrs.frozen
-class Write:
+class Write(Struct, frozen=True, gc=False):
     """Write this frame: text for a text frame, bytes for a binary one."""
 
     frame: str | bytes
 
 
-@attrs.frozen
-class Ask:
+class Ask(Struct, frozen=True):
     """Answer this question, with its number."""
 
     number: int
     question: Question
 
 
-@attrs.frozen
-class Hear:
+class Hear(Struct, frozen=True):
     """From now on, report changes of the streams that this name or pattern means."""
 
     channel: str
 
 
-@attrs.frozen
-class Unhear:
+class Unhear(Struct, frozen=True):
     """Report changes of this name or pattern no longer."""
 
     channel: str
 
 
-@attrs.frozen
-class Close:
+class Close(Struct, frozen=True):
     """Close the connection; `is_abort` without waiting for the client."""
 
     code: int

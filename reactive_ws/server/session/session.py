@@ -181,6 +181,11 @@ class ServerSession:
         return self.waiting < self.settings.max_waiting
 
     @property
+    def room(self) -> int:
+        """How many messages the shell may give in one burst."""
+        return max(0, self.settings.max_waiting - self.waiting)
+
+    @property
     def waiting(self) -> int:
         """How many messages of the client wait for their turn."""
         first = self._commands and _Lane.COMMAND in self._running
@@ -225,22 +230,34 @@ class ServerSession:
 
     def received(self, frame: str | bytes) -> list[SessionEffect]:
         """A frame arrived."""
-        if self._is_closed:
-            return []
-        try:
-            envelope = self._codec.decode(frame)
-        except MessageRejected as error:
-            if self.identity is None:
-                self._close(CloseCode.UNAUTHORIZED, "the first message must be auth")
-            self._say("error", ServerError("bad_message", str(error), error.id, retryable=False))
-            return self._take()
-        return self.handled(envelope)
+        return self.burst((frame,))
+
+    def burst(self, frames: Iterable[str | bytes]) -> list[SessionEffect]:
+        """Frames arrived together; their commands are asked for together."""
+        for frame in frames:
+            if self._is_closed:
+                break
+            try:
+                envelope = self._codec.decode(frame)
+            except MessageRejected as error:
+                if self.identity is None:
+                    self._close(CloseCode.UNAUTHORIZED, "the first message must be auth")
+                code = "bad_message"
+                self._say("error", ServerError(code, str(error), error.id, retryable=False))
+            else:
+                self._handle(envelope)
+        self._start_commands()
+        return self._take()
 
     def handled(self, envelope: Envelope[Any]) -> list[SessionEffect]:
         """A frame arrived that the shell has decoded."""
+        if not self._is_closed:
+            self._handle(envelope)
+            self._start_commands()
+        return self._take()
+
+    def _handle(self, envelope: Envelope[Any]) -> None:
         payload: Any = envelope.payload
-        if self._is_closed:
-            return []
         if isinstance(payload, Ping):
             self._say("pong", Pong(mark=self._known_mark()), id=envelope.id)
             self._start(_Lane.MARK, self._renew_mark)
@@ -248,9 +265,11 @@ class ServerSession:
             self._start(_Lane.CONTROL, lambda: self._control(envelope))
         else:
             self._begin_defaults()
-            # Behind the control messages that came before it: a command may follow its `hello` in the same write.
-            self._start(_Lane.CONTROL, lambda: self._queue_command(envelope))
-        return self._take()
+            if self._has_room and self._is_idle(_Lane.CONTROL):
+                self._queue_command(envelope)
+            else:
+                # Behind the control messages that came before it: a command may follow its `hello` in the same write.
+                self._start(_Lane.CONTROL, lambda: self._take_command(envelope))
 
     def answered(self, number: int, answer: Any) -> list[SessionEffect]:
         """A question was answered."""
@@ -383,6 +402,10 @@ class ServerSession:
             return
         self._waiting[lane].append(work)
         self._next(lane)
+
+    def _is_idle(self, lane: _Lane) -> bool:
+        """Tells whether nothing of a lane runs or waits."""
+        return lane not in self._running and not self._waiting[lane]
 
     def _next(self, lane: _Lane) -> None:
         # A client that takes nothing gets no further answers: each may be as large as a state.
@@ -746,13 +769,19 @@ class ServerSession:
 
     # --- commands -------------------------------------------------------------------------------------------------------
 
-    def _queue_command(self, envelope: Envelope[Any]) -> _Work:
+    def _take_command(self, envelope: Envelope[Any]) -> _Work:
         yield from ()
+        self._queue_command(envelope)
+        self._start_commands()
+
+    def _queue_command(self, envelope: Envelope[Any]) -> None:
         if self.identity is None:
             self._close(CloseCode.UNAUTHORIZED, "the first message must be auth")
-            return
-        self._commands.append(self._command_of(envelope))
-        if _Lane.COMMAND not in self._running:
+        else:
+            self._commands.append(self._command_of(envelope))
+
+    def _start_commands(self) -> None:
+        if self._commands and self._is_idle(_Lane.COMMAND) and not self._is_closed:
             self._start(_Lane.COMMAND, self._run_commands)
 
     def _command_of(self, envelope: Envelope[Any]) -> Run | ServerError:

@@ -9,10 +9,10 @@ It knows no URL and no credentials, and does not dial. `transport` uses it for e
     line      one socket: takes messages where they arrive, writes them where they are sent
 """
 
-from .frames import Splitter, masked
+from .frames import Splitter, masked, unmasked
 from .line import Line
 from .pulling import Socket
 from .racing import open_socket
 from .traffic import Traffic
 
-__all__ = ["Line", "Socket", "Splitter", "Traffic", "masked", "open_socket"]
+__all__ = ["Line", "Socket", "Splitter", "Traffic", "masked", "open_socket", "unmasked"]

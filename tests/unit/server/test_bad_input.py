@@ -430,6 +430,12 @@ async def test_a_client_whose_task_is_cancelled_leaves_no_task() -> None:
         async def send(self, frame: str | bytes) -> None:
             return
 
+        def listen(self, heard: object) -> None:
+            return
+
+        def go_on(self) -> None:
+            return
+
         async def receive(self) -> str | bytes:
             await asyncio.sleep(3_600)
             raise AssertionError

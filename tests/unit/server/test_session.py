@@ -144,6 +144,47 @@ def test_commands_run_one_at_a_time_in_order() -> None:
     assert asked(second)[0].envelope.id == "1"
 
 
+def test_commands_that_come_together_are_asked_for_together() -> None:
+    one = session()
+    ping = '{"type":"ping","id":"p"}'
+    effects = one.burst([NOTE.replace("?", "1"), ping, NOTE.replace("?", "2"), "nonsense"])
+    (run,) = asked(effects)
+    assert [command.envelope.id for command in (run, *run.behind)] == ["1", "2"]
+    assert [frame["type"] for frame in said(effects)] == ["pong", "error"]
+    assert one.burst([]) == []
+
+
+def test_a_command_waits_for_the_greeting_in_front_of_it() -> None:
+    one = session(channels=("all",))
+    answers = Answers(one, Rights=LATER, Run=LATER).do(one.opened(0.0))
+    # The session still asks what the client may hear, so the greeting waits, and the command behind it.
+    hello = '{"type":"hello","payload":{"client":"c7"}}'
+    answers.do(one.burst([hello, NOTE.replace("?", "1")]))
+    assert [type(question) for question in answers.asked] == [Rights]
+    answers.do(one.answered(answers.open.pop(), {}))
+    runs = [question for question in answers.asked if isinstance(question, Run)]
+    assert [run.key.client for run in runs if run.key is not None] == ["c7"]
+
+
+def test_a_client_that_takes_nothing_has_no_command_run() -> None:
+    one = session()
+    one.took(has_room=False)
+    assert asked(one.received(NOTE.replace("?", "1"))) == []
+    (run,) = asked(one.took(has_room=True))
+    assert run.envelope.id == "1"
+
+
+def test_the_room_for_a_burst_is_what_may_wait() -> None:
+    one = session(max_waiting=3)
+    rooms = [one.room]
+    for number in range(4):
+        one.received(NOTE.replace("?", str(number)))
+        rooms.append(one.room)
+    # The first one does not wait: it runs.
+    assert rooms == [3, 3, 2, 1, 0]
+    assert not one.wants_input
+
+
 def test_positions_in_an_acknowledgement_are_those_of_streams_that_the_client_hears() -> None:
     result = Accepted({"s": E5, "secret": E5})
     answers = Answers(session(), Run=result).hear("subscribe", {"channel": "s"})

@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import attrs
+from msgspec import Struct
 
 from ....engine import refuse_copy
 from ....errors import Conflict, LogUnavailable, UsageError
@@ -64,30 +64,16 @@ _FEW: Final = 16
 """Entries that are read on the thread of the loop: more of them would let other clients wait."""
 
 
-@attrs.frozen
-class _Job:
-    """One write; its result goes to the future. `chain` is what it appends, when it appends something."""
+class _Job(Struct, frozen=True):
+    """One write; its result goes to the future. A chain is so many commands with so many bytes of messages; None for other work."""
 
     work: Callable[[Tables], Any]
     future: asyncio.Future[Any]
-    chain: Sequence[Proposal] | None = None
-
-    @property
-    def commands(self) -> int:
-        """How many commands it appends."""
-        return len(self.chain or ())
-
-    @property
-    def bytes(self) -> int:
-        """How many bytes of messages it appends."""
-        batches = [proposal.batch for proposal in self.chain or ()]
-        return sum(
-            len(one) for batch in batches for said in batch.messages.values() for one in said
-        )
+    commands: int | None = None
+    size: int = 0
 
 
-@attrs.frozen
-class _Group:
+class _Group(Struct, frozen=True):
     """The results of the jobs of one transaction, and its effect."""
 
     results: Sequence[tuple[_Job, Any]] = ()
@@ -202,10 +188,13 @@ class SqliteLog:
 
     async def append(self, chain: Sequence[Proposal]) -> Appended:
         """Appends a chain; see `Log.append`. The chains of all clients that wait are one transaction."""
+        size = 0
         for proposal in chain:
             check_batch(proposal.batch)
+            for messages in proposal.batch.messages.values():
+                size += sum(map(len, messages))
         now = self._clock()
-        return await self._submit(lambda tables: tables.append(chain, now), chain)
+        return await self._submit(lambda tables: tables.append(chain, now), len(chain), size)
 
     async def read(
         self, stream: str, after: Position | None, limit_bytes: int = PAGE_BYTES
@@ -317,13 +306,13 @@ class SqliteLog:
             raise translate(str(self._path), error) from error
 
     async def _submit(
-        self, work: Callable[[Tables], T], chain: Sequence[Proposal] | None = None
+        self, work: Callable[[Tables], T], commands: int | None = None, size: int = 0
     ) -> T:
         """Runs a write on the writing thread, together with whatever else waits there."""
         if not self._is_open or self._loop is None:
             raise LogUnavailable(str(self._path), "it is closed; call open() first")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.append(_Job(work, future, chain))
+        self._jobs.append(_Job(work, future, commands, size))
         if not self._is_writing:
             self._is_writing = True
             # At the end of this turn: what other connections ask for meanwhile shares the transaction.
@@ -333,14 +322,13 @@ class SqliteLog:
     def _write_next(self) -> None:
         """Begins the next transaction; the thread of the loop calls it."""
         if not self._jobs:
-            self._is_writing = False
-            self._is_idle.set()
+            self._rest()
             return
         group = self._gather()
         if (
-            group[0].chain is None
-            or sum(job.commands for job in group) > _MAX_HERE
-            or sum(job.bytes for job in group) > _MAX_BYTES_HERE
+            group[0].commands is None
+            or sum(job.commands or 0 for job in group) > _MAX_HERE
+            or sum(job.size for job in group) > _MAX_BYTES_HERE
         ):
             self._writes.put(partial(self._write_group, group))
             return
@@ -356,13 +344,17 @@ class SqliteLog:
         else:
             self._writes.put(partial(self._commit_group, group, results))
 
+    def _rest(self) -> None:
+        self._is_writing = False
+        self._is_idle.set()
+
     def _gather(self) -> list[_Job]:
         """Returns the jobs of one transaction: chains go together, any other write goes alone."""
         group = [self._jobs.popleft()]
         while (
-            group[0].chain is not None
+            group[0].commands is not None
             and self._jobs
-            and self._jobs[0].chain is not None
+            and self._jobs[0].commands is not None
             and len(group) < _MAX_GROUP
         ):
             group.append(self._jobs.popleft())
@@ -465,9 +457,12 @@ class SqliteLog:
             self._tell(done.changed)
         if self._is_look_due:
             self._look_for_others()
-        # Behind the commands that go on now: what they lead to shares the next transaction.
-        assert self._loop is not None
-        self._loop.call_soon(self._write_next)
+        if self._jobs:
+            # Behind the commands that go on now: what they lead to shares the next transaction.
+            assert self._loop is not None
+            self._loop.call_soon(self._write_next)
+        else:
+            self._rest()
 
 
 def _is_busy(error: BaseException) -> bool:
