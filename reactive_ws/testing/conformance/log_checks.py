@@ -342,6 +342,7 @@ async def _cut_everywhere(bench: LogBench, cut: Callable[[Log], Awaitable[None]]
 async def _chains(bench: LogBench) -> None:
     one, two = await bench.node(), await bench.node()
     await _chain_in_order(bench, one, two)
+    await _chain_that_publishes(bench, one, two)
     await _chain_with_conflict(bench, one, two)
     await _chain_with_known(bench, one, two)
     await _chain_with_refusals(bench, one, two)
@@ -380,6 +381,28 @@ async def _chain_in_order(bench: LogBench, one: Log, two: Log) -> None:
     at = None if found is None else (found.position.seq, found.state)
     _want("the checkpoint in a chain", (3, b"2"), at)
     _want("an empty chain", (0, False, None), (0, *_end(await one.append([]))))
+
+
+async def _chain_that_publishes(bench: LogBench, one: Log, two: Log) -> None:
+    """Each command publishes once and reads nothing, as most do: a log may have a shorter way for that."""
+    streams = [bench.stream("plain"), bench.stream("also plain")]
+    keys = [bench.key(f"plain{number}") for number in range(5)]
+    appended = await one.append(
+        [
+            Proposal(key, Batch({streams[n % 2]: [b"%d" % n, b"more"]}, reply=b"%d" % n))
+            for n, key in enumerate(keys)
+        ]
+    )
+    outcomes = list(appended.outcomes)
+    _want("outcomes of a plain chain", (5, False, None), (len(outcomes), *_end(appended)))
+    numbers = [it.positions[streams[n % 2]].seq for n, it in enumerate(outcomes)]
+    _want("numbers of a plain chain", [1, 1, 2, 2, 3], numbers)
+    known = await two.outcomes(keys)
+    _want("recorded outcomes of a plain chain", outcomes, [known.get(key) for key in keys])
+    for first, stream in enumerate(streams):
+        entries = await bench.entries(two, stream)
+        wanted = [(keys[n], [b"%d" % n, b"more"]) for n in range(first, 5, 2)]
+        _want("entries of a plain chain", wanted, [(it.cause, [*it.messages]) for it in entries])
 
 
 async def _chain_with_conflict(bench: LogBench, one: Log, two: Log) -> None:

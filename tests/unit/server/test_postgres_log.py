@@ -178,7 +178,7 @@ def test_tables_of_an_older_version_are_refused_until_the_command_brings_them_up
             return outcome.positions["s"].seq
 
     asyncio.run(made_by_the_first_version())
-    with pytest.raises(LogUnusable, match=r"format 1 and .* 3; run `reactive-ws log migrate URL`"):
+    with pytest.raises(LogUnusable, match=r"format 1 and .* 4; run `reactive-ws log migrate URL`"):
         asyncio.run(PostgresLog(dsn).open())
     assert main(["log", "migrate", dsn]) == 0
     assert "up to date" in capsys.readouterr().out

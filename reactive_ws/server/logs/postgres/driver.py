@@ -81,7 +81,9 @@ class Driver(Protocol):
         command_timeout: float | None,
         reset: Callable[[Connection], Awaitable[None]],
     ) -> Pool: ...
-    async def connect(self, dsn: str, *, timeout: float) -> Connection: ...
+    async def connect(
+        self, dsn: str, *, timeout: float, command_timeout: float | None = None
+    ) -> Connection: ...
 
 
 def driver(log: str) -> Driver:

@@ -5,6 +5,9 @@ locked for one append and one flush only. A refusal rolls back, claims again and
 the number of its newest entry, and no message: any role of the database can listen. A node that lost its listening connection,
 and each node every few seconds, compares all heads.
 
+The connection that listens appends, too. So the database wakes no second process of a node for what the node itself appended. While
+an append waits, no signal can come; after half a second the log says that anything may have changed.
+
 The module is long because the log and its transaction share the statements and the connection.
 """
 
@@ -18,7 +21,7 @@ import contextlib
 import itertools
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from ....engine import refuse_copy
 from ....errors import Conflict, LogError, LogUnavailable, LogUnusable, UsageError
@@ -37,10 +40,18 @@ from ..records import (
     Proposal,
     Retention,
 )
-from .chains import CHAINS, Chain, arguments_of, chain_of, results_of
+from .chains import (
+    CHAINS,
+    PLAIN,
+    Chain,
+    arguments_of,
+    chain_of,
+    plain_arguments_of,
+    plain_results_of,
+    results_of,
+)
 from .driver import (
     Connection,
-    Driver,
     Pool,
     Record,
     driver,
@@ -48,6 +59,7 @@ from .driver import (
     safe_name,
     translate,
 )
+from .kept import Kept
 from .outage import Outage
 from .schema import FORMAT, STEPS
 
@@ -63,12 +75,14 @@ _CLOSE_TIMEOUT: Final = 5.0
 """Seconds that a log waits for what is being written, and then for its connections."""
 _MAX_CHAINS: Final = 64
 """Chains in one statement."""
+_BLOCKED: Final = 0.5
+"""Seconds of an append after which the log looks for what others appended: meanwhile no signal can come on its connection."""
 _MAX_STATEMENT: Final = 2**22
 """Bytes of messages after which a statement takes no further chain."""
 
 _APPEND = "SELECT * FROM rws_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _PAGE = """
-SELECT rws_epoch($4) AS epoch, h.seq AS head, h.first, e.seq, e.messages, e.cause
+SELECT (SELECT rws_epoch($4)) AS epoch, h.seq AS head, h.first, e.seq, e.messages, e.cause
 FROM (SELECT 1) AS one LEFT JOIN rws_heads h ON h.stream = $1 LEFT JOIN LATERAL (
     SELECT seq, messages, cause FROM (
         SELECT *, sum(size) OVER (ORDER BY seq) - size AS before FROM rws_entries
@@ -87,7 +101,7 @@ class PostgresLog:
         dsn: `postgresql://user@host/database`; a direct connection, because LISTEN does not pass a pooler of transactions.
         dedup_seconds: How long outcomes are kept.
         retention: What is kept of each stream.
-        max_connections: Connections of this node, besides the one that listens.
+        max_connections: Connections of this node, besides two: one that appends and listens, and one that reads pages.
         command_timeout: Seconds for one statement; None waits as long as the database does.
         look_interval: Seconds between two comparisons of all heads, for a signal that was lost without an error.
     """
@@ -122,7 +136,10 @@ class PostgresLog:
         self._listening: asyncio.Task[None] | None = None
         self._waiting: deque[_Waiting] = deque()
         self._writing: asyncio.Task[None] | None = None
-        self._writing_pid = 0
+        self._appending: Connection | None = None
+        self._own_pid = 0
+        self._looking: asyncio.TimerHandle | None = None
+        self._paging = Kept(self.name, self._connect)
         self._followers: list[asyncio.Queue[Mapping[str, Position] | None]] = []
 
     def __repr__(self) -> str:
@@ -154,13 +171,14 @@ class PostgresLog:
         try:
             async with self._connection() as connection:
                 await self._check(connection)
-            ended = await self._listen(asyncpg)
+            ended = await self._listen()
         except BaseException:
             self._pool = None
             self._stop_listening()
             pool.terminate()
             raise
-        self._listening = asyncio.create_task(self._keep_listening(asyncpg, ended))
+        self._paging = Kept(self.name, self._connect)
+        self._listening = asyncio.create_task(self._keep_listening(ended))
 
     async def close(self) -> None:
         """Disconnects. May be called twice."""
@@ -187,6 +205,7 @@ class PostgresLog:
             if self._writing is not None:
                 self._writing.cancel()
             self._stop_listening()
+            self._paging.close()
 
     async def migrate(self) -> bool:
         """Creates the tables, or brings those of an older version to the format of this one. `open` need not be called before.
@@ -264,7 +283,7 @@ class PostgresLog:
         )
         self._waiting.append((chain_of(chain), future))
         if self._writing is None:
-            self._writing = asyncio.create_task(self._write(self._pool))
+            self._writing = asyncio.create_task(self._write())
         appended, known = await future
         if known is None:
             return appended
@@ -273,7 +292,7 @@ class PostgresLog:
         outcomes = [*appended.outcomes, *([] if found is None else [found])]
         return Appended(outcomes, found is not None)
 
-    async def _write(self, pool: Pool) -> None:
+    async def _write(self) -> None:
         """Writes what waits, one statement after the other."""
         group: list[_Waiting] = []
         try:
@@ -283,7 +302,7 @@ class PostgresLog:
                     group.append(self._waiting.popleft())
                     size += group[-1][0].size
                 try:
-                    await self._write_group(pool, group)
+                    await self._write_group(group)
                 except LogError as error:
                     if len(group) == 1 or not is_about_data(error.__cause__):
                         _fail(group, error)
@@ -291,7 +310,7 @@ class PostgresLog:
                     # The database wrote nothing, because of the data of one of them.
                     for one in group:
                         try:
-                            await self._write_group(pool, [one])
+                            await self._write_group([one])
                         except LogError as alone:
                             _fail([one], alone)
         except BaseException as error:
@@ -302,21 +321,25 @@ class PostgresLog:
         finally:
             self._writing = None
 
-    async def _write_group(self, pool: Pool, group: Sequence[_Waiting]) -> None:
+    async def _write_group(self, group: Sequence[_Waiting]) -> None:
         chains = [chain for chain, _ in group]
-        async with self._borrowed(pool) as connection:
-            self._writing_pid = connection.get_server_pid()
-            try:
-                with _translated(self):
-                    row = await connection.fetchrow(CHAINS, self._system, *arguments_of(chains))
-            except BaseException:
-                # It may have been written all the same.
-                self._tell(None)
-                raise
-            finally:
-                self._writing_pid = 0
-        assert row is not None
-        results = results_of(chains, row["epoch"], row["seqs"] or (), row["fates"])
+        self._looking = asyncio.get_running_loop().call_later(_BLOCKED, self._look_meanwhile)
+        try:
+            if all(chain.is_plain for chain in chains):
+                row = await self._append_row(PLAIN, self._system, *plain_arguments_of(chains))
+            else:
+                row = await self._append_row(CHAINS, self._system, *arguments_of(chains))
+        except BaseException:
+            # It may have been written all the same.
+            self._tell(None)
+            raise
+        finally:
+            self._stop_looking()
+        epoch, seqs, fates = row["epoch"], row["seqs"] or (), row["fates"]
+        if fates is None:
+            results = plain_results_of(chains, epoch, seqs)
+        else:
+            results = results_of(chains, epoch, seqs, fates)
         for (_, future), result in zip(group, results, strict=True):
             if not future.done():
                 future.set_result(result)
@@ -328,6 +351,18 @@ class PostgresLog:
         }
         if changed:
             self._tell(changed)
+
+    async def _append_row(self, query: str, *arguments: object) -> Record:
+        connection = self._appending
+        if connection is None or connection.is_closed():
+            async with self._connection() as other:
+                with _translated(self):
+                    row = await other.fetchrow(query, *arguments)
+        else:
+            with _translated(self):
+                row = await connection.fetchrow(query, *arguments)
+        assert row is not None
+        return row
 
     # --- reads ----------------------------------------------------------------------------------------------------------
 
@@ -360,7 +395,7 @@ class PostgresLog:
     ) -> Page:
         """Returns a page; see `Log.read`."""
         at = 0 if after is None else after.seq
-        rows = await self._fetch(_PAGE, stream, at, limit_bytes, self._system)
+        rows = await self._fetch_page(stream, at, limit_bytes, self._system)
         epoch, seq, first = rows[0]["epoch"], rows[0]["head"] or 0, rows[0]["first"] or 1
         head = Position(epoch, seq)
         if (after is not None and after.epoch != epoch) or not first - 1 <= at <= seq:
@@ -450,6 +485,12 @@ class PostgresLog:
         """Begins a new epoch of every stream."""
         await self._fetch("UPDATE rws_about SET renewal = renewal + 1")
 
+    async def _fetch_page(self, *arguments: object) -> list[Record]:
+        if self._pool is None or self._paging.is_busy:
+            return await self._fetch(_PAGE, *arguments)
+        with _translated(self):
+            return await self._paging.fetch(_PAGE, *arguments)
+
     async def _fetch(self, query: str, *arguments: object) -> list[Record]:
         async with self._connection() as connection:
             with _translated(self):
@@ -459,12 +500,7 @@ class PostgresLog:
     async def _connection(self) -> AsyncGenerator[Connection]:
         if self._pool is None:
             raise LogUnavailable(self.name, "it is closed; call open() first")
-        async with self._borrowed(self._pool) as connection:
-            yield connection
-
-    @contextlib.asynccontextmanager
-    async def _borrowed(self, pool: Pool) -> AsyncGenerator[Connection]:
-        acquiring = pool.acquire(timeout=10.0)
+        acquiring = self._pool.acquire(timeout=10.0)
         with _translated(self):
             connection = await acquiring.__aenter__()
         try:
@@ -504,40 +540,54 @@ class PostgresLog:
         finally:
             self._followers.remove(follower)
 
-    async def _listen(self, asyncpg: Driver) -> asyncio.Event:
+    async def _connect(self) -> Connection:
+        return await driver(self.name).connect(
+            self._dsn, timeout=10.0, command_timeout=self._command_timeout
+        )
+
+    async def _listen(self) -> asyncio.Event:
         """Opens the connection that listens, in place of an old one; returns an event for its end."""
         self._stop_listening()
         with _translated(self):
-            connection = self._listener = await asyncpg.connect(self._dsn, timeout=10.0)
+            connection = self._listener = await self._connect()
         ended = asyncio.Event()
         connection.add_termination_listener(lambda *_: ended.set())
         with _translated(self):
             await connection.add_listener("rws", self._hear)
+        self._appending, self._own_pid = connection, connection.get_server_pid()
         return ended
 
     def _stop_listening(self) -> None:
         """Ends the connection that listens. The log keeps it, so that no task has to begin or to end for that."""
-        listener, self._listener = self._listener, None
+        listener, self._listener, self._appending = self._listener, None, None
         if listener is not None:
             listener.terminate()
 
-    def _hear(self, _connection: Any, pid: int, _channel: str, payload: str) -> None:
-        # What this connection of the node committed, its answers tell.
-        if pid != self._writing_pid:
+    def _hear(self, _connection: Connection, pid: int, _channel: str, payload: str) -> None:
+        # What this connection itself committed, its answers tell.
+        if pid != self._own_pid:
             self._tell(_named(payload))
+
+    def _stop_looking(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+
+    def _look_meanwhile(self) -> None:
+        self._tell(None)
+        self._looking = asyncio.get_running_loop().call_later(_BLOCKED, self._look_meanwhile)
 
     def _tell(self, changed: Mapping[str, Position] | None) -> None:
         for follower in self._followers:
             follower.put_nowait(changed)
 
-    async def _keep_listening(self, asyncpg: Driver, ended: asyncio.Event) -> None:
+    async def _keep_listening(self, ended: asyncio.Event) -> None:
         while True:
             await ended.wait()
             self._tell(None)
             outage = Outage(self.name, asyncio.get_running_loop().time)
             for attempt in itertools.count():
                 try:
-                    ended = await self._listen(asyncpg)
+                    ended = await self._listen()
                     async with self._connection() as other:
                         await self._check(other)
                     break

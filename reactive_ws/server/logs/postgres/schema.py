@@ -194,7 +194,58 @@ UPDATE rws_about SET format = 3;
 """
 """Makes format 3 of format 2: the log appends chains, and a signal has the number of the newest entry beside the stream's name."""
 
-STEPS: Final = (_TABLES, _CHAINS, _NUMBERS)
+_PLAIN: Final = """
+-- The same text; a function in PL/pgSQL keeps its plan from one call to the next.
+CREATE OR REPLACE FUNCTION rws_epoch(system text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT system || '.' || left(pg_walfile_name(pg_current_wal_lsn()), 8) || '.' || renewal FROM rws_about);
+END $$;
+
+-- Appends chains like `rws_chains`, when each command has one entry, on one stream, and expects nothing: with one statement for all
+-- rows of a table. Entry `c` is number `steps[c]` of the new ones of its stream `places[c]`, which gets `counts` entries and `totals`
+-- bytes. Returns the number of each stream before them as `seqs`, and no `fates`. When a command was done before, `rws_chains` does all.
+CREATE FUNCTION rws_plain(system text, names text[], counts integer[], totals bigint[], keys bytea[], chains integer[], answers bytea[],
+    places integer[], steps integer[], bodies bytea[], sizes integer[], OUT epoch text, OUT seqs bigint[], OUT fates integer[])
+LANGUAGE plpgsql AS $$
+DECLARE
+    heads bigint[] := '{}'; n bigint; many integer := array_length(keys, 1);
+BEGIN
+    epoch := rws_epoch(system);
+    FOR i IN 1 .. array_length(names, 1) LOOP
+        LOOP
+            UPDATE rws_heads SET seq = seq + counts[i], bytes = bytes + totals[i] WHERE stream = names[i] RETURNING seq INTO n;
+            EXIT WHEN FOUND;
+            INSERT INTO rws_heads VALUES (names[i], 0, 1, 0, pg_current_xact_id()) ON CONFLICT DO NOTHING;
+        END LOOP;
+        heads := heads || n - counts[i];
+    END LOOP;
+    INSERT INTO rws_outcomes SELECT c.key, clock_timestamp(), true, c.answer, rws_plain.epoch, ARRAY[names[c.place]],
+        ARRAY[heads[c.place] + c.step] FROM unnest(keys, answers, places, steps) AS c (key, answer, place, step)
+        WHERE c.key IS NOT NULL ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    IF n < cardinality(array_remove(keys, NULL)) THEN
+        DELETE FROM rws_outcomes WHERE key = ANY (keys) AND xmin = pg_current_xact_id()::xid;
+        FOR i IN 1 .. array_length(names, 1) LOOP
+            UPDATE rws_heads SET seq = seq - counts[i], bytes = bytes - totals[i] WHERE stream = names[i];
+        END LOOP;
+        SELECT it.epoch, it.seqs, it.fates INTO epoch, seqs, fates FROM rws_chains(system, names, keys, chains,
+            ARRAY(SELECT generate_series(1, many)), array_fill(false, ARRAY[many]), answers, places, bodies, sizes,
+            array_fill(NULL::text, ARRAY[many]), array_fill(NULL::bigint, ARRAY[many]),
+            array_fill(NULL::integer, ARRAY[many]), array_fill(NULL::bytea, ARRAY[many])) AS it;
+        RETURN;
+    END IF;
+    INSERT INTO rws_entries SELECT names[c.place], heads[c.place] + c.step, c.size, clock_timestamp(), c.key, c.body
+        FROM unnest(keys, places, steps, bodies, sizes) AS c (key, place, step, body, size);
+    FOR i IN 1 .. array_length(names, 1) LOOP
+        PERFORM pg_notify('rws', epoch || ' ' || heads[i] + counts[i] || ' ' || names[i]);
+    END LOOP;
+    seqs := heads;
+END $$;
+UPDATE rws_about SET format = 4;
+"""
+"""Makes format 4 of format 3: most commands publish once, and are appended with one statement for each table."""
+
+STEPS: Final = (_TABLES, _CHAINS, _NUMBERS, _PLAIN)
 """Step `n`, counted from 0, makes format `n + 1`. A step that a release has is never changed: a change is a further step."""
 
 FORMAT: Final = len(STEPS)
