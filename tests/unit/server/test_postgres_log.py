@@ -613,6 +613,35 @@ def test_a_node_names_what_it_committed_itself_without_a_signal(
     asyncio.run(check())
 
 
+def test_what_others_append_is_noticed_while_an_append_waits_for_a_lock(postgres: Postgres) -> None:
+    """An append waits on the connection that listens, so no signal comes meanwhile."""
+
+    async def check() -> None:
+        dsn = postgres.dsn()
+        async with opened(dsn) as two:
+            one = PostgresLog(dsn, look_interval=3_600.0)
+            await one.open()
+            await one.append([Proposal(None, Batch({"s": [b"x"]}))])
+            other = await driver("").connect(dsn, timeout=10.0)
+            transaction = other.transaction()
+            await transaction.start()
+            await other.execute("SELECT 1 FROM rws_heads WHERE stream = 's' FOR UPDATE")
+            signals = one.follow()
+            heard = asyncio.ensure_future(anext(signals))
+            await asyncio.sleep(0)
+            waiting = asyncio.create_task(one.append([Proposal(None, Batch({"s": [b"y"]}))]))
+            await two.append([Proposal(None, Batch({"t": [b"z"]}))])
+            async with asyncio.timeout(30):
+                assert await heard is None
+            assert not waiting.done()
+            await transaction.rollback()
+            assert (await waiting).outcomes[0].positions["s"].seq == 2
+            await other.close()
+            await one.close()
+
+    asyncio.run(check())
+
+
 @pytest.mark.parametrize(
     "payload", ["", "s", "e s", "e -1 s", "e 1", "e 1 ", f"e {'9' * 20} s", "e \u0661 s", "e 1 a*"]
 )

@@ -6,7 +6,7 @@ the number of its newest entry, and no message: any role of the database can lis
 and each node every few seconds, compares all heads.
 
 The connection that listens appends, too. So the database wakes no second process of a node for what the node itself appended. While
-an append waits, no signal can come; after half a second the log says that anything may have changed.
+an append waits, no signal can come; within a second the log says that anything may have changed, and says so again twice a second.
 
 The module is long because the log and its transaction share the statements and the connection.
 """
@@ -138,6 +138,8 @@ class PostgresLog:
         self._writing: asyncio.Task[None] | None = None
         self._appending: Connection | None = None
         self._own_pid = 0
+        self._append_began: float | None = None
+        self._told_at = 0.0
         self._looking: asyncio.TimerHandle | None = None
         self._paging = Kept(self.name, self._connect)
         self._followers: list[asyncio.Queue[Mapping[str, Position] | None]] = []
@@ -179,6 +181,8 @@ class PostgresLog:
             raise
         self._paging = Kept(self.name, self._connect)
         self._listening = asyncio.create_task(self._keep_listening(ended))
+        self._told_at = asyncio.get_running_loop().time()
+        self._look()
 
     async def close(self) -> None:
         """Disconnects. May be called twice."""
@@ -204,6 +208,8 @@ class PostgresLog:
         finally:
             if self._writing is not None:
                 self._writing.cancel()
+            if self._looking is not None:
+                self._looking.cancel()
             self._stop_listening()
             self._paging.close()
 
@@ -323,7 +329,7 @@ class PostgresLog:
 
     async def _write_group(self, group: Sequence[_Waiting]) -> None:
         chains = [chain for chain, _ in group]
-        self._looking = asyncio.get_running_loop().call_later(_BLOCKED, self._look_meanwhile)
+        self._append_began = asyncio.get_running_loop().time()
         try:
             if all(chain.is_plain for chain in chains):
                 row = await self._append_row(PLAIN, self._system, *plain_arguments_of(chains))
@@ -334,7 +340,7 @@ class PostgresLog:
             self._tell(None)
             raise
         finally:
-            self._stop_looking()
+            self._append_began = None
         epoch, seqs, fates = row["epoch"], row["seqs"] or (), row["fates"]
         if fates is None:
             results = plain_results_of(chains, epoch, seqs)
@@ -529,11 +535,7 @@ class PostgresLog:
         self._followers.append(follower)
         try:
             while self._pool is not None:
-                try:
-                    async with asyncio.timeout(self._look_interval):
-                        changed = await follower.get()
-                except TimeoutError:
-                    changed = None
+                changed = await follower.get()
                 if changed is _END:
                     return
                 yield changed
@@ -568,15 +570,17 @@ class PostgresLog:
         if pid != self._own_pid:
             self._tell(_named(payload))
 
-    def _stop_looking(self) -> None:
-        if self._looking is not None:
-            self._looking.cancel()
-
-    def _look_meanwhile(self) -> None:
-        self._tell(None)
-        self._looking = asyncio.get_running_loop().call_later(_BLOCKED, self._look_meanwhile)
+    def _look(self) -> None:
+        """Says that anything may have changed, when no signal came for long or none can come."""
+        loop = asyncio.get_running_loop()
+        now, began = loop.time(), self._append_began
+        is_blocked = began is not None and now - began >= _BLOCKED
+        if is_blocked or now - self._told_at >= self._look_interval:
+            self._tell(None)
+        self._looking = loop.call_later(min(_BLOCKED, self._look_interval), self._look)
 
     def _tell(self, changed: Mapping[str, Position] | None) -> None:
+        self._told_at = asyncio.get_running_loop().time()
         for follower in self._followers:
             follower.put_nowait(changed)
 
