@@ -39,8 +39,8 @@ class HeldTexts(RowsBelow[T]):
         def flags(_: Any, index: Any) -> Any:
             return of_rows if index.isValid() else of_none
 
-        self.model: Any = subclass(qt_core.QStringListModel, "HeldTextsModel", {"flags": flags})
-        super().__init__(qt_core, self.model, qt_core.QModelIndex)
+        model = subclass(qt_core.QStringListModel, "HeldTextsModel", {"flags": flags})
+        super().__init__(qt_core, model, qt_core.QModelIndex)
         self._ui = ui
         self._function = text
         self._run: tuple[Change[T], ...] = ()

@@ -26,6 +26,7 @@ from .rows import (
     Roles,
     RowsBelow,
     check_model,
+    flat_rows,
     number_of,
     safe_roles,
     subclass,
@@ -75,10 +76,6 @@ class ListModel(Generic[T]):
                 "a model with holds_texts=True shows texts only: leave out roles, or holds_texts"
             )
 
-        def row_count(_: Any, parent: Any = None) -> int:
-            # A layout asks once for each row.
-            return 0 if parent is not None and parent.isValid() else len(rows.items)
-
         def data(_: Any, index: Any, role: int = 0) -> object:
             # Without a KeyError: Qt asks for many roles of its own.
             function = functions.get(int(role))
@@ -89,13 +86,10 @@ class ListModel(Generic[T]):
 
         rows: RowsBelow[T]
         if holds_texts:
-            held = HeldTexts(ui, qt_core, text)
-            self.model: Any = held.model
-            rows = held
+            rows = HeldTexts(ui, qt_core, text)
         else:
-            methods = {"rowCount": row_count, "data": data}
-            self.model = subclass(qt_core.QAbstractListModel, "RowsModel", methods)
-            rows = RowsBelow(qt_core, self.model, qt_core.QModelIndex)
+            rows = flat_rows(qt_core, qt_core.QAbstractListModel, "RowsModel", {"data": data})
+        self.model: Any = rows.model
         self._rows: FlatRows[T] = FlatRows(ui, qt_core, rows, key=key)
         ui.bind(rows_of(stream), self.model, lambda _, rows: self._rows.show(rows))
 
@@ -181,9 +175,6 @@ class TableModel(Generic[T]):
             mapping[sort_role] = column.sort_by or column.text
         display, horizontal = number_of(names.DisplayRole), qt_core.Qt.Orientation.Horizontal
 
-        def row_count(_: Any, parent: Any = None) -> int:
-            return 0 if parent is not None and parent.isValid() else len(rows.items)
-
         def column_count(_: Any, parent: Any = None) -> int:
             return 0 if parent is not None and parent.isValid() else len(columns)
 
@@ -199,21 +190,14 @@ class TableModel(Generic[T]):
             is_title = orientation == horizontal and int(role) == display
             return columns[section].title if is_title else None
 
-        self.model: Any = subclass(
-            qt_core.QAbstractTableModel,
-            "TableModel",
-            {
-                "rowCount": row_count,
-                "columnCount": column_count,
-                "data": data,
-                "headerData": header,
-            },
+        methods = {"columnCount": column_count, "data": data, "headerData": header}
+        rows: RowsBelow[T] = flat_rows(
+            *(qt_core, qt_core.QAbstractTableModel, "TableModel", methods), len(columns)
         )
+        self.model: Any = rows.model
         self.proxy: Any = qt_core.QSortFilterProxyModel()
         self.proxy.setSortRole(sort_role)
         self.proxy.setSourceModel(self.model)
-        nowhere = qt_core.QModelIndex
-        rows: RowsBelow[T] = RowsBelow(qt_core, self.model, nowhere, len(columns))
         self._rows: FlatRows[T] = FlatRows(ui, qt_core, rows, key=key)
         ui.bind(rows_of(stream), self.model, lambda _, rows: self._rows.show(rows))
 

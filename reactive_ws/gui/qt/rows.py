@@ -19,6 +19,7 @@ __all__ = [
     "Roles",
     "RowsBelow",
     "check_model",
+    "flat_rows",
     "number_of",
     "safe_roles",
     "subclass",
@@ -103,13 +104,17 @@ class Followers:
 
 
 class RowsBelow(Generic[T]):
-    """One list of rows below one index of a model, and the calls that change it."""
+    """One list of rows below one index of a model, and the calls that change it.
+
+    Attributes:
+        model: The model.
+    """
 
     def __init__(
         self, qt_core: ModuleType, model: Any, parent: Callable[[], Any], columns: int = 1
     ) -> None:
         self._qt = qt_core
-        self._model = model
+        self.model: Any = model
         self._parent = parent
         self._columns = columns
         self.items: list[T] = []
@@ -123,7 +128,7 @@ class RowsBelow(Generic[T]):
     def update(self, places: Sequence[range], rows: Sequence[T]) -> None:
         """Shows rows of the same keys, of which some changed in place."""
         self.items = list(rows)
-        model, parent = self._model, self._parent()
+        model, parent = self.model, self._parent()
         for place in places:
             self.operations += len(place)
             start = model.index(place.start, 0, parent)
@@ -132,11 +137,11 @@ class RowsBelow(Generic[T]):
 
     def replace(self, rows: Sequence[T]) -> None:
         """Shows other rows at once: Qt takes seconds for ten thousands of single operations."""
-        self._model.beginResetModel()
+        self.model.beginResetModel()
         self.items = list(rows)
         self.version += 1
         self.operations += 1
-        self._model.endResetModel()
+        self.model.endResetModel()
 
     def _apply(self, run: tuple[Change[T], ...]) -> None:
         apply_changes(self.items, run)
@@ -144,7 +149,7 @@ class RowsBelow(Generic[T]):
 
     def _do(self, run: tuple[Change[T], ...]) -> None:
         self.operations += len(run)
-        model, parent, count = self._model, self._parent(), len(run)
+        model, parent, count = self.model, self._parent(), len(run)
         match run[0]:
             case Insert(index, _):
                 model.beginInsertRows(parent, index, index + count - 1)
@@ -165,6 +170,28 @@ class RowsBelow(Generic[T]):
                 start = model.index(first.index, 0, parent)
                 stop = model.index(first.index + count - 1, self._columns - 1, parent)
                 model.dataChanged.emit(start, stop)
+
+
+def flat_rows(
+    qt_core: ModuleType, base: Any, name: str, methods: Mapping[str, object], columns: int = 1
+) -> RowsBelow[Any]:
+    """Returns rows with a model of their own, which answers how many they are.
+
+    Args:
+        qt_core: The module `PySide6.QtCore` or `PyQt6.QtCore`.
+        base: The class of the model, such as `QAbstractListModel`.
+        name: The name of its subclass.
+        methods: The other methods of the subclass.
+        columns: Number of columns.
+    """
+
+    def row_count(_: Any, parent: Any = None) -> int:
+        # A layout asks once for each row.
+        return 0 if parent is not None and parent.isValid() else len(rows.items)
+
+    model = subclass(base, name, {"rowCount": row_count, **methods})
+    rows: RowsBelow[Any] = RowsBelow(qt_core, model, qt_core.QModelIndex, columns)
+    return rows
 
 
 _MANY = 1_000
