@@ -23,21 +23,21 @@ from reactive_ws.stores.demo.chat_view import ChatLine, ChatMessage, ChatView
 url, port, outbox, *_ = *sys.argv[1:], None, None, None
 stores = Application.at(url, outbox=OutboxOptions(path=outbox))
 
-
 T = TypeVar("T", ChatLine, ChatMessage)
 
 STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#dbe1ea, #2b3750); --soft: light-dark(#eceff4, #1e293b); }
 body, body.body--dark { background: light-dark(#f8fafc, #0b1220); color: light-dark(#0f172a, #e2e8f0); }
+body { --q-primary: light-dark(#1d4ed8, #93b4ff) !important; } .q-badge { color: light-dark(#ffffff, #0b1220) !important; }
+.nicegui-content { height: 100vh; } .all { flex: 1 1 0; min-height: 0; } .chats { overflow-y: auto; flex-wrap: nowrap; }
 .card { background: light-dark(#ffffff, #111a2e); border: 1px solid var(--line); border-radius: 16px; }
-.talk { display: flex; flex-direction: column-reverse; overflow-y: auto; height: 60vh; padding: 14px; }
+.talk { display: flex; flex-direction: column-reverse; overflow-y: auto; padding: 14px; }
 .bubble { max-width: 78%; width: fit-content; padding: 8px 14px; margin-top: 8px; border-radius: 18px; background: var(--soft); }
 .bubble { border: 1.5px solid transparent; overflow-wrap: anywhere; white-space: pre-wrap; }
 .own { margin-left: auto; background: #1d4ed8; color: #ffffff; }
 .waiting { background: transparent; color: inherit; border: 1.5px dashed light-dark(#1d4ed8, #93b4ff); }
-.head { font-size: 0.75rem; opacity: 0.85; }
+.head { font-size: 0.75rem; opacity: 0.85; } .chat.active { background: light-dark(#dbe6fd, #1e3a8a); }
 .code { font: 0.85rem monospace; background: rgb(128 128 128 / 0.25); border-radius: 8px; padding: 6px 10px; margin: 4px 0; }
-.chat.active { background: light-dark(#dbe6fd, #1e3a8a); }
 """
 
 
@@ -87,8 +87,8 @@ class Page:
         ui.dark_mode(None)
         ui.add_css(STYLE)
         self.banner = ui.label().classes("w-full px-4 py-3").style("border-radius: 16px")
-        with ui.row().classes("w-full no-wrap gap-4 items-stretch"):
-            with ui.column().classes("card w-52 p-3"):
+        with ui.row().classes("all w-full no-wrap gap-4 items-stretch"):
+            with ui.column().classes("card chats w-52 p-3"):
                 new = ui.button("New chat", icon="add", on_click=view.new_chat).classes("w-full")
                 new.props("no-caps outline rounded")
                 self.chats = ui.column().classes("gap-1 w-full")
@@ -96,7 +96,7 @@ class Page:
                 search = ui.input("Search", on_change=lambda it: view.find(it.value or ""))
                 search.classes("w-full").props("dense outlined rounded clearable")
                 # The browser keeps a column in reverse order at its end, while its user has it there.
-                with ui.element("div").classes("card talk w-full"):
+                with ui.element("div").classes("all card talk w-full"):
                     self.talk = ui.element("div").props('role="log" aria-label="Messages"')
                 self.input = ui.input("Message").classes("w-full").props("outlined rounded")
                 loop.on_entered(self.input, self.send)

@@ -95,8 +95,8 @@ def tk(look: str, scale: int) -> None:
     root = tk.Tk()
     root.tk.call("tk", "scaling", 96 / 72 * scale)
     font.nametofont("TkDefaultFont").configure(family="DejaVu Sans", size=10)
-    root.geometry(f"{980 * scale}x{730 * scale}+0+0")
-    root.configure(background=WINDOWS[look])
+    root.geometry(f"{980 * scale}x{640 * scale}+0+0")
+    root.configure(background=WINDOWS[look], padx=6 * scale, pady=6 * scale)
     ui = TkLoop(root)
     root.columnconfigure(2, weight=1)
     pad = 4 * scale
@@ -254,6 +254,8 @@ def main(arguments: list[str]) -> None:
     if arguments:
         TOOLKITS[arguments[0]](arguments[1], int(arguments[2]))
         return
+    # In the middle of the screen the pointer would rest on a widget, which then shows its tooltip.
+    subprocess.run(["xdotool", "mousemove", "9999", "9999"], check=True)
     for toolkit in TOOLKITS:
         for look in WINDOWS:
             for scale in (1, 2) if toolkit != "textual" else (1,):
