@@ -8,6 +8,7 @@ gets an error that says what to write.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import CoroutineType
 from typing import Any, TypeGuard, TypeVar
 
 from reactivex import Observable, abc
@@ -36,7 +37,15 @@ def bind(
     """Calls `setter(target, value)` with the newest value of `stream`, at most once a frame; see `UiLoop.bind`."""
     source = stream_of(stream)
     check_function(setter, "a setter", "start what takes long elsewhere")
-    reference = weak_reference(target) if until is None else None
+    if target is None:
+        raise UsageError(
+            "a binding writes to an object, and this target is None. A call such as label.pack() returns None: make the widget"
+            " in one line and lay it out in the next"
+        )
+    own_reference = weak_reference(target)
+    # A proxy, such as those in `ids` of Kivy, has no weak references.
+    may_be_proxy = own_reference is None
+    reference = own_reference if until is None else None
     find: Callable[[], Any] = _holding(target) if reference is None else reference
     owner_reference = None if until is None else weak_reference(until)
     subscription = SingleAssignmentDisposable()
@@ -45,22 +54,55 @@ def bind(
     def show(value: T) -> None:
         living = find()
         is_owned = owner_reference is None or ui.is_alive(owner_reference())
-        if living is None or not is_owned or not ui.is_alive(living):
+        if (
+            living is None
+            or (may_be_proxy and _is_empty_proxy(living))
+            or not is_owned
+            or not ui.is_alive(living)
+        ):
             end.dispose()
         else:
-            setter(living, value)
+            _check_done(setter(living, value))
+
+    def failed(error: Exception) -> None:
+        end.dispose()
+        raise error
 
     if until is not None:
         end.add(Disposable(ui.watch(until, end.dispose)))
-    if weak_reference(target) is not None:
+    if own_reference is not None:
         end.add(Disposable(ui.watch(target, end.dispose)))
-    subscription.disposable = source.pipe(conflate(ui)).subscribe(show)
+    # One of the two may have gone before.
+    if not end.is_disposed:
+        # A stream that ends leaves nothing at its target, which may live much longer.
+        subscription.disposable = source.pipe(conflate(ui)).subscribe(show, failed, end.dispose)
     return end
 
 
 def _holding(thing: Any) -> Callable[[], Any]:
     # A function of its own, so that `show` reaches a weakly held target by its reference only.
     return lambda: thing
+
+
+def _check_done(result: object) -> None:
+    """Refuses the coroutine that a setter returned, such as a lambda that calls an `async def`."""
+    if isinstance(result, CoroutineType):
+        result.close()
+        raise UsageError(
+            f"a setter returned a coroutine, {result.__qualname__}(), which would never run; start a task in the setter"
+        )
+
+
+def _is_empty_proxy(thing: Any) -> bool:
+    """Whether `thing` is a proxy whose object Python has collected."""
+    try:
+        # A proxy asks its object.
+        hasattr(thing, "__self__")
+    except ReferenceError:
+        return True
+    except Exception:  # noqa: BLE001 - an object may answer as it likes
+        return False
+    return False
 
 
 def stream_of(source: object) -> Observable[Any]:

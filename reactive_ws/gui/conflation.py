@@ -196,6 +196,8 @@ class _Conflated(_Framed):
         self._ui.frame.request(self, self._flush)
 
     def _take(self) -> Any:
+        if not self._is_pending:
+            return _NOTHING
         self._is_pending = False
         return self._value
 

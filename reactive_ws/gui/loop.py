@@ -26,7 +26,7 @@ from .frames import FrameClock
 from .mirror import Mirror, Mirrors
 from .scheduler import UiScheduler
 from .ui_thread import Cancel
-from .watching import Watch
+from .watching import Watch, check_watched
 
 __all__ = ["UiLoop", "check_loop", "check_toolkit", "without_arguments"]
 
@@ -95,7 +95,7 @@ class UiLoop(ABC):
         self._watchers: dict[int, Callable[[], object]] = {}
         self._timers: dict[int, Cancel] = {}
         self._last_key = 0
-        self._watch = Watch(self.on_gone)
+        self._watch = Watch(self.on_gone, self._run)
         self._mirrors = Mirrors(self)
 
     def __repr__(self) -> str:
@@ -192,8 +192,7 @@ class UiLoop(ABC):
         Raises:
             UsageError: another thread called it.
         """
-        if not self.is_ui_thread():
-            raise UsageError("later() is for the UI thread; use post() or scheduler from others")
+        self._check_thread("later", "use post() or scheduler from others")
         if self._is_closed:
             return _nothing
         key = self._next_key()
@@ -219,6 +218,17 @@ class UiLoop(ABC):
                 self.on_error(error)
             except Exception as second:  # noqa: BLE001 - the last resort must not fail too
                 _excepthook(second)
+
+    def _run(self, function: Callable[[], object]) -> None:
+        """Calls `function` on the UI thread: at once there, soon from other threads, and on any thread after the end."""
+        if self.is_ui_thread() or not self.post(function):
+            self.guard(function)
+
+    def _check_thread(self, name: str, instead: str = "") -> None:
+        """Refuses a call of another thread."""
+        if not self.is_ui_thread():
+            way = instead or f"on another thread, write ui.post(lambda: ui.{name}(...))"
+            raise UsageError(f"{name}() is for the UI thread; {way}")
 
     def run_posted(self) -> None:
         """Runs posted functions until the budget is over. Adapters call it on the UI thread after a wake."""
@@ -316,8 +326,9 @@ class UiLoop(ABC):
             store: A store, a derived value, a selection of one of them, or a keyed store, whose mirror has a mapping.
 
         Raises:
-            UsageError: `store` has no current value.
+            UsageError: `store` has no current value, or another thread called it.
         """
+        self._check_thread("mirror")
         return self._mirrors.add(store)
 
     @property
@@ -354,8 +365,9 @@ class UiLoop(ABC):
     ) -> DisposableBase:
         """Calls `setter(target, value)` with the newest value of a stream, at most once a frame. UI thread.
 
-        The setter gets the first value before this returns. The binding ends with the loop, when the toolkit destroys or
-        Python collects `target` or `until`, and when the program disposes what this returns.
+        The setter gets the first value before this returns. The binding ends with the loop and with the stream. It also ends
+        when the toolkit destroys or Python collects `target` or `until`, and when the program disposes what this returns.
+        Where the toolkit has destroyed one of the two before, the binding has ended when this returns.
 
         Args:
             stream: A selection or another Observable, a store, a mirror, or a keyed store, whose mapping the setter gets.
@@ -366,25 +378,35 @@ class UiLoop(ABC):
             until: A widget that ends the binding when it goes; None when the target itself does.
 
         Raises:
-            UsageError: `stream` is none of these. Or Python has no weak references to `until`, so nothing tells when it goes.
+            UsageError: `stream` is none of these, or `target` is None or a bound method. Or another thread called this. Or
+                Python has no weak references to `until`, so nothing tells when it goes.
         """
+        self._check_thread("bind")
         return bind(self, stream, target, setter, until)
 
     def scope(self, widget: Any) -> CompositeDisposable:
-        """Returns a collection of disposables that the loop disposes when `widget` goes. UI thread."""
+        """Returns a collection of disposables that the loop disposes when `widget` goes. UI thread; see `watch`."""
         things = CompositeDisposable()
         self.watch(widget, things.dispose)
         return things
 
     def watch(self, thing: Any, on_gone: Callable[[], object]) -> Cancel:
-        """Calls `on_gone` when the toolkit destroys `thing`, or when Python collects it. UI thread.
+        """Calls `on_gone` on the UI thread when the toolkit destroys `thing`, or when Python collects it. UI thread.
+
+        It calls `on_gone` at once when the toolkit has destroyed `thing` before, or when the loop is closed. The loop
+        reports an exception to `on_error`.
 
         Returns:
             A function that cancels this.
 
         Raises:
-            UsageError: Python has no weak references to `thing`.
+            UsageError: Python has no weak references to `thing`, or another thread called this.
         """
+        self._check_thread("watch")
+        check_watched(thing)
+        if self._is_closed or not self.is_alive(thing):
+            self.guard(on_gone)
+            return _nothing
         return self._watch.add(thing, on_gone)
 
 

@@ -110,7 +110,7 @@ def bind_both(
         target: The widget; as for `UiLoop.bind`.
         setter: Shows a value: `QLineEdit.setText`.
         connect: Makes the widget call a function with each value that the user enters:
-            `lambda edit, changed: edit.textEdited.connect(changed)`. When it returns a function, the end of the binding calls it.
+            `lambda edit, changed: edit.textEdited.connect(changed)`. When it returns a function, `dispose` calls it.
         on_refused: Called with the exception of a write that the store refused. Called with None after one that it accepted, and
             when the widget shows the value of the store in place of a refused one. None: the exception leaves through the toolkit's handler of events.
 
@@ -118,7 +118,8 @@ def bind_both(
         The binding; `dispose()` it to end both ways. It ends with the widget by itself.
 
     Raises:
-        UsageError: `value` is not a store or a part of one, or an argument is not a function.
+        UsageError: `value` is not a store or a part of one, `target` is None or a bound method, or an argument is not a
+            function. Or another thread called this.
     """
     if not isinstance(value, (Store, Part)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UsageError(
@@ -143,7 +144,11 @@ def bind_both(
     target_of: Callable[[], W | None] = reference if reference is not None else (lambda: target)
     field._setter = put_back
     field._ending.add(ui.bind(value, target, show))
-    disconnect = connect(target, field._write)
+    try:
+        disconnect = connect(target, field._write)
+    except BaseException:
+        field.dispose()
+        raise
     if callable(disconnect):
         field._ending.add(Disposable(cast("Callable[[], None]", disconnect)))
     return field

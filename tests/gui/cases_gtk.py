@@ -119,6 +119,36 @@ def test_a_binding_lasts_as_long_as_its_widget_is_in_a_window(
     assert selection.observer_count == 0
 
 
+def test_a_view_model_keeps_its_own_methods_to_itself(turning: Turning, domain: Domain) -> None:
+    class Model:
+        """Has a `connect`, as objects of GLib have."""
+
+        value = 0
+
+        def __init__(self) -> None:
+            self.calls: list[object] = []
+
+        def connect(self, *arguments: object) -> None:
+            self.calls.append(arguments)
+
+    model = Model()
+    turning.loop.bind(Store(7, domain=domain), model, lambda it, value: setattr(it, "value", value))
+    assert (model.value, model.calls) == (7, [])
+
+
+def test_a_binding_of_a_widget_in_a_destroyed_window_has_ended(
+    turning: Turning, domain: Domain
+) -> None:
+    # No binding has met this window.
+    window, label = Gtk.Window(), Gtk.Label()
+    window.set_child(label)
+    window.destroy()
+    selection = Store(0, domain=domain).select()
+    turning.loop.bind(selection, window, lambda it, value: it.set_title(str(value)))
+    turning.loop.bind(selection, [], lambda _, __: None, until=window)
+    assert selection.observer_count == 0
+
+
 def test_a_strangers_text_is_text_in_every_sink(turning: Turning, domain: Domain) -> None:
     ui: Any = turning.loop
     cause = "<b>locked</b> <a href='http://evil.example'>log in</a> &amp;"

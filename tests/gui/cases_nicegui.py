@@ -17,6 +17,7 @@ from fake_service import FakeService
 from headless_browser import Page
 from hub_in_thread import HubInThread
 
+from reactive_ws import Store
 from reactive_ws.connection import ConnectionState
 from reactive_ws.engine import Domain
 from reactive_ws.gui import NiceGuiLoop, connection_view
@@ -29,9 +30,16 @@ class FakeClient:
     """A client of NiceGUI that never goes; its browser can."""
 
     has_socket_connection = True
+    is_deleted = False
 
     def __init__(self) -> None:
         self.handlers: list[Any] = []
+
+    def __enter__(self) -> None:
+        """Enters no page."""
+
+    def __exit__(self, *_: object) -> None:
+        """Leaves no page."""
 
     def on_delete(self, _: object) -> None:
         """Notes nothing."""
@@ -93,6 +101,20 @@ def test_no_age_counts_while_no_browser_is_connected(domain: Domain) -> None:
     asyncio.run(run())
 
 
+def test_a_loop_of_a_client_that_has_gone_is_closed(domain: Domain) -> None:
+    selection = Store(0, domain=domain).select()
+
+    async def run() -> None:
+        client = FakeClient()
+        client.is_deleted = True
+        ui = NiceGuiLoop(client)
+        assert ui.is_closed
+        ui.bind(selection, FakeElement(), lambda _, __: None)
+        assert selection.observer_count == 0
+
+    asyncio.run(run())
+
+
 class Program:
     """The page's server, which answers one line to each line."""
 
@@ -141,16 +163,19 @@ def test_a_page_shows_the_last_value_and_its_bindings_end_with_its_client(progra
     words = "document.body.innerText"
     with Page(program.url) as page:
         page.until(f"{words}.includes('count 0') && {words}.includes('Connected')", True)
-        program.comes("1 1 3")
+        program.comes("1 1 4")
         assert program.ask("flood") == "done"
         page.until(f"{words}.includes('count 100000')", True)
+        # A setter runs in the page of its client, and a view model may have an `is_deleted` of its own.
+        page.until(f"{words}.includes('all came')", True)
+        assert program.ask("note") == "100000"
         # A stranger's text is text: no element came of it.
         assert page.run(f"{words}.includes(\"<b id='injected'>bold</b>\")") is True
         assert page.run("document.getElementById('injected') === null") is True
         page.run("document.querySelector('button').click()")
         page.until(f"{words}.includes('removed')", False)
         page.until(f"{words}.includes('count 100000')", True)
-        program.comes("1 1 2")
+        program.comes("1 1 3")
     # The browser has gone; NiceGUI deletes the client after the page's reconnect timeout.
     program.comes("1 0 0")
 
@@ -191,6 +216,9 @@ def test_the_chat_of_the_examples_sends_shows_and_finds(tmp_path: Path) -> None:
             with Page(f"http://127.0.0.1:{port}/") as page:
                 check_chat(page)
                 check_panels(page)
+                # The outage must find no message that waits for its acknowledgement.
+                own = "[...document.querySelectorAll('.bubble.own')]"
+                page.until(f"{own}.every(it => it.innerText.includes('delivered'))", True)
                 hub.stop()
                 check_quit(page)
                 # The program ends by itself.
@@ -200,10 +228,26 @@ def test_the_chat_of_the_examples_sends_shows_and_finds(tmp_path: Path) -> None:
             process.communicate(timeout=30.0)
 
 
+def field_of(name: str) -> str:
+    return f"document.querySelector('input[aria-label=\"{name}\"]')"
+
+
 def type_into(page: Page, name: str, text: str) -> None:
-    field = f"document.querySelector('input[aria-label=\"{name}\"]')"
-    page.run(f"{field}.focus(); {field}.select()")
-    page.command("Input.insertText", text=text)
+    """Types until the field has the text: a dialog that closes takes the focus once more."""
+    field = field_of(name)
+    while page.run(f"{field}.value") != text:
+        page.run(f"{field}.focus(); {field}.select()")
+        page.command("Input.insertText", text=text)
+
+
+def send(page: Page, text: str) -> None:
+    """Types a message and presses Enter until the browser has taken the text out of the field."""
+    page.until(f"{field_of('Message')}.value", "")
+    while True:
+        type_into(page, "Message", text)
+        press_enter(page)
+        if page.run(f"{field_of('Message')}.value") == "":
+            return
 
 
 def press_enter(page: Page) -> None:
@@ -216,8 +260,7 @@ def check_chat(page: Page) -> None:
     page.until(f"{words}.includes('Connected (')", True)
     # NiceGUI drops what is typed before its own handshake.
     page.until("window.did_handshake", True)
-    type_into(page, "Message", "hello <i id='injected'>there</i>")
-    press_enter(page)
+    send(page, "hello <i id='injected'>there</i>")
     page.until(f"{words}.includes('You said: hello')", True)
     assert page.run("document.getElementById('injected') === null") is True
     bubbles = "document.querySelectorAll('.bubble').length"
@@ -235,10 +278,8 @@ def check_chat(page: Page) -> None:
 def check_panels(page: Page) -> None:
     words = "document.body.innerText"
     for number, name in enumerate(("Plan", "Budget"), 1):
-        type_into(page, "Message", f"panel create {name}")
-        press_enter(page)
+        send(page, f"panel create {name}")
         page.until("document.querySelectorAll('.bubble.own').length", 1 + number)
-        page.until("document.querySelector('input[aria-label=\"Message\"]').value", "")
     page.until(f"{words}.includes('Plan (1 of 2)')", True)
     page.run("document.querySelector('button[aria-label=\"Next panel\"]').click()")
     page.until(f"{words}.includes('Budget (2 of 2)')", True)
@@ -249,8 +290,7 @@ def check_panels(page: Page) -> None:
 def check_quit(page: Page) -> None:
     words = "document.body.innerText"
     page.until(f"{words}.includes('Connection lost')", True)
-    type_into(page, "Message", "too late")
-    press_enter(page)
+    send(page, "too late")
     page.until(f"{words}.includes('queued')", True)
     button = "[...document.querySelectorAll('button')].find(it => it.innerText.toUpperCase().includes('{}'))"
     page.run(f"{button.format('QUIT')}.click()")
@@ -258,7 +298,7 @@ def check_quit(page: Page) -> None:
     page.run(f"{button.format('STAY')}.click()")
     page.until(f"{words}.includes('Close the window')", False)
     # A full outbox: the banner says so, no more can be written, and what the user wrote stays.
-    field = "document.querySelector('input[aria-label=\"Message\"]')"
+    field = field_of("Message")
     page.until(f"{field}.value", "")
     type_into(page, "Message", "one too many")
     page.run(f"for (let at = 0; at < 110; at++) {button.format('NEW CHAT')}.click()")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -64,6 +65,27 @@ def test_the_widgets_and_the_models_work_with_pyqt6(domain: Domain) -> None:
     sip.delete(window)
     assert service.connections.select().observer_count == 0
     ui.close()
+
+
+def test_a_binding_of_an_object_that_qt_made_lasts_as_long_as_that(domain: Domain) -> None:
+    turning = make()
+    store = Store(0, domain=domain)
+    selection = store.select()
+    table = QtWidgets.QTableView()
+
+    def bind() -> None:
+        # The program keeps no Python object of the header.
+        turning.loop.bind(
+            selection, table.horizontalHeader(), lambda it, value: it.setToolTip(str(value))
+        )
+
+    bind()
+    gc.collect()
+    store.set(7)
+    ui_drivers.comes(turning, lambda: table.horizontalHeader().toolTip(), "7")
+    sip.delete(table)
+    assert selection.observer_count == 0
+    turning.loop.close()
 
 
 def test_a_window_of_qasync_is_built_before_its_loop_runs(domain: Domain) -> None:

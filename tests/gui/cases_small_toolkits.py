@@ -131,6 +131,56 @@ def test_a_window_shows_the_last_number_and_its_program_ends(name: str) -> None:
     assert (out.split()[-1:], process.returncode) == ([LAST], 0), err
 
 
+CUSTOM = """
+import sys, time, tkinter, warnings
+warnings.simplefilter("ignore")
+import customtkinter
+from fake_service import FakeService
+from reactive_ws import Store
+from reactive_ws.connection import ConnectionState
+from reactive_ws.engine import Domain
+from reactive_ws.gui import TkLoop, connection_view
+from reactive_ws.gui.tk import ConnectionBanner, ConnectionStatus
+
+customtkinter.set_appearance_mode(sys.argv[1])
+window = customtkinter.CTk()
+ui = TkLoop(window)
+for kind in (customtkinter.CTkLabel, customtkinter.CTkButton, customtkinter.CTkFrame, customtkinter.CTkToplevel):
+    selection = Store(0).select()
+    widget = kind(window)
+    ui.bind(selection, widget, lambda it, value: None)
+    widget.destroy()
+    print(kind.__name__, selection.observer_count)
+frame = customtkinter.CTkFrame(window)
+below = customtkinter.CTkFrame(frame, fg_color="transparent")
+service = FakeService(Domain("custom"))
+service.become(ConnectionState.CONNECTED, since=ui.now())
+views = connection_view(ui, service)
+colour = frame.cget("fg_color")[sys.argv[1] == "Dark"]
+for parent in (frame, below):
+    for kind in (ConnectionStatus, ConnectionBanner):
+        background = kind(ui, parent, views).widget.cget("background")
+        print(kind.__name__, window.winfo_rgb(background) == window.winfo_rgb(colour))
+window.destroy()
+"""
+"""Bindings and connection widgets in windows of CustomTkinter, whose widgets have a `bind` and a `cget` of their own."""
+
+
+@pytest.mark.parametrize("mode", ["Light", "Dark"])
+def test_bindings_end_and_the_connection_has_the_colours_of_customtkinter(mode: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CUSTOM, mode],
+        env={**os.environ, "PYTHONPATH": f"{EXAMPLES.parents[1]}:{EXAMPLES.parents[1] / 'tests'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    kinds = ("CTkLabel", "CTkButton", "CTkFrame", "CTkToplevel")
+    wanted = [f"{kind} 0" for kind in kinds]
+    wanted += ["ConnectionStatus True", "ConnectionBanner True"] * 2
+    assert (done.stdout.splitlines(), done.returncode) == (wanted, 0), done.stderr
+
+
 @pytest.mark.parametrize(("name", "key"), [("prompt_toolkit", b"\x03"), ("urwid", b"q")])
 def test_a_terminal_shows_the_last_number_and_its_program_ends(name: str, key: bytes) -> None:
     ours, its = pty.openpty()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 from typing import Any
 
 import pytest
@@ -44,6 +45,27 @@ def test_a_binding_ends_with_its_window_and_the_loop_with_its_frame(domain: Doma
     ui_drivers.comes(turning, lambda: selection.observer_count, 0)
     frame.Destroy()
     ui_drivers.until(turning, lambda: turning.loop.is_closed)
+
+
+def test_a_binding_of_a_window_that_wx_made_lasts_as_long_as_that(domain: Domain) -> None:
+    turning = ui_drivers.wx()
+    frame = frame_of(turning)
+    store = Store(0, domain=domain)
+    selection = store.select()
+    frame.CreateStatusBar()
+
+    def bind() -> None:
+        # The program keeps no Python object of the bar.
+        turning.loop.bind(
+            selection, frame.GetStatusBar(), lambda it, value: it.SetStatusText(str(value))
+        )
+
+    bind()
+    gc.collect()
+    store.set(7)
+    ui_drivers.comes(turning, lambda: frame.GetStatusBar().GetStatusText(), "7")
+    frame.Destroy()
+    ui_drivers.comes(turning, lambda: selection.observer_count, 0)
 
 
 def test_the_connection_widgets_show_an_outage(domain: Domain) -> None:

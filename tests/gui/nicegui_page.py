@@ -20,7 +20,23 @@ service = FakeService(Domain("nicegui"))
 service.become(ConnectionState.CONNECTED, since=0.0)
 loops: list[NiceGuiLoop] = []
 entered: list[str] = []
+
+
+class Note:
+    """A view model, whose names are its own."""
+
+    is_deleted = True
+    value = 0
+
+
+note = Note()
 stranger = "<b id='injected'>bold</b>"
+
+
+def show(label: ui.label, value: int) -> None:
+    label.set_text(f"count {value}")
+    if value == 100_000:
+        ui.notify("all came")
 
 
 @ui.page("/", reconnect_timeout=0.5)
@@ -29,7 +45,8 @@ def page() -> None:
     loops.append(loop)
     number, line, removed = ui.label(), ui.label(), ui.label()
     ui.label(stranger)
-    loop.bind(selection, number, lambda it, value: it.set_text(f"count {value}"))
+    loop.bind(selection, number, show)
+    loop.bind(selection, note, lambda it, value: setattr(it, "value", value))
     loop.bind(selection, removed, lambda it, value: it.set_text(f"removed {value}"))
     loop.bind(connection_view(loop, service), line, lambda it, view: it.set_text(view.live))
     field = ui.input("Line")
@@ -46,6 +63,8 @@ def answer() -> None:
                 for number in range(100_001):
                     count.set(number)
                 print("done", flush=True)
+            case ["note"]:
+                print(note.value, flush=True)
             case ["entered"]:
                 print(*entered, flush=True)
             case ["state"]:

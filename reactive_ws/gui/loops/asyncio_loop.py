@@ -99,9 +99,11 @@ class TextualLoop(AsyncioLoop):
         return app is None or not app.is_running
 
     def is_alive(self, thing: Any) -> bool:
-        """Whether the application has not removed the widget. A widget that is not mounted yet counts as alive."""
-        if thing is None or not _is_widget(thing):
-            return thing is not None
+        """Whether the application runs and has not removed the widget. One that is not mounted yet counts as alive."""
+        if thing is None or self._has_ended():
+            return False
+        if not _is_widget(thing):
+            return True
         if thing.is_attached and not thing._pruning:
             self._attached.add(thing)
             return True

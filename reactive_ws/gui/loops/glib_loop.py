@@ -50,14 +50,16 @@ class GLibLoop(UiLoop):
         ):
             if self._windows is None:
                 self._windows = _Windows(gtk, self._seen_changed)
-            self._windows.add(thing, gone)
-        connect = getattr(thing, "connect", None)
-        if connect is not None:
+            if self._windows.add(thing, gone):
+                return
+        gobject = sys.modules.get("gi.repository.GObject")
+        # A view model may have a `connect` of its own.
+        if gobject is not None and isinstance(thing, gobject.Object):
             with suppress(AttributeError):
                 # PyGObject drops the Python object of a living widget, unless the object has attributes of its own.
                 thing.is_watched = True
             with suppress(TypeError):
-                connect("destroy", without_arguments(gone))
+                thing.connect("destroy", without_arguments(gone))
 
     def _seen_changed(self) -> None:
         # GTK changes what a window says after some of its signals.
@@ -113,8 +115,18 @@ class _Windows:
         self._handler = self._list.connect("items-changed", self._changed)
         self._meet()
 
-    def add(self, widget: Any, gone: Callable[[], None]) -> None:
+    def add(self, widget: Any, gone: Callable[[], None]) -> bool:
+        """Calls `gone` when the window of a widget goes; at once, and returns True, when it has gone before."""
+        root = self._root_of(widget)
+        if root is not None and root not in self._all():
+            self._destroyed.add(widget)
+            gone()
+            return True
         self._waiting.append((weakref.ref(widget), gone))
+        return False
+
+    def _root_of(self, widget: Any) -> Any:
+        return widget if isinstance(widget, self._gtk.Window) else widget.get_root()
 
     def is_destroyed(self, thing: Any) -> bool:
         return isinstance(thing, self._gtk.Widget) and thing in self._destroyed
@@ -166,7 +178,7 @@ class _Windows:
             widget = reference()
             if widget is None:
                 continue
-            root = widget if isinstance(widget, self._gtk.Window) else widget.get_root()
+            root = self._root_of(widget)
             if root is None or root in living:
                 self._waiting.append((reference, gone))
             else:

@@ -45,6 +45,18 @@ class NiceGuiLoop(AsyncioLoop):
         client.on_delete(self.close)
         client.on_connect(self.seen_changed)
         client.on_disconnect(self.seen_changed)
+        if client.is_deleted:
+            # The browser left while the page function waited for something else.
+            self.close()
+
+    def guard(self, function: Callable[..., object], *arguments: object) -> None:
+        """Calls `function` in the client's page, so that a setter may call `ui.notify` or add elements at any time."""
+        client = self._client()
+        if client is None or client.is_deleted:
+            super().guard(function, *arguments)
+            return
+        with client:
+            super().guard(function, *arguments)
 
     def is_seen(self) -> bool:
         """Whether a browser is connected to the page."""
@@ -69,17 +81,18 @@ class NiceGuiLoop(AsyncioLoop):
             raise UsageError(f"write on_entered(field, function); got {function!r:.80}")
 
         def entered(event: Any) -> None:
-            self.guard(function, event.args)
+            # NiceGUI calls this with the field's own place in the page.
+            super(NiceGuiLoop, self).guard(function, event.args)
 
         field.on("keydown.enter", entered, js_handler=_ENTER)
 
     def is_alive(self, thing: Any) -> bool:
         """Whether NiceGUI has not deleted the element; True for objects of others."""
-        return thing is not None and not getattr(thing, "is_deleted", False)
+        return thing is not None and not (_is_element(thing) and thing.is_deleted)
 
     def on_gone(self, thing: Any, gone: Callable[[], None]) -> None:
         """Calls `gone` when NiceGUI deletes the element; other objects go when Python collects them."""
-        if not hasattr(thing, "_handle_delete"):
+        if not _is_element(thing):
             return
         kind: Any = type(thing)  # pyright: ignore[reportUnknownVariableType] - NiceGUI is not imported here
 
@@ -92,3 +105,8 @@ class NiceGuiLoop(AsyncioLoop):
 
         reference = weakref.ref(thing)
         thing._handle_delete = handle_delete
+
+
+def _is_element(thing: Any) -> bool:
+    # A view model may have an `is_deleted` of its own.
+    return hasattr(thing, "_handle_delete") and hasattr(thing, "is_deleted")

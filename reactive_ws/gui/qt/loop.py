@@ -38,6 +38,8 @@ class QtLoop(UiLoop):
         super().__init__(**options)
         self._qt = qt_core
         self._application = application
+        # PyQt6 drops its Python object of a living one that Qt made, such as the header of a table.
+        self._kept: dict[int, Any] = {}
         self._kind = qt_core.QEvent.Type(qt_core.QEvent.registerEventType())
         self._receiver = self._make_receiver()
         application.aboutToQuit.connect(self.close)
@@ -120,8 +122,17 @@ class QtLoop(UiLoop):
 
     def on_gone(self, thing: Any, gone: Callable[[], None]) -> None:
         """Calls `gone` at the `destroyed` signal; items and other objects go when Python collects them."""
-        if isinstance(thing, self._qt.QObject):
-            thing.destroyed.connect(without_arguments(gone))
+        if not isinstance(thing, self._qt.QObject):
+            return
+        thing.destroyed.connect(without_arguments(gone))
+        if _is_made_by_qt(thing):
+            kept, name = self._kept, id(thing)
+            kept[name] = thing
+
+            def forget() -> None:
+                kept.pop(name, None)
+
+            thing.destroyed.connect(without_arguments(forget))
 
     def wake(self) -> None:
         self._qt.QCoreApplication.postEvent(self._receiver, self._qt.QEvent(self._kind))
@@ -145,9 +156,21 @@ class QtLoop(UiLoop):
         return cancel
 
     def release(self) -> None:
+        self._kept.clear()
         if self.is_alive(self._application):
             self._application.aboutToQuit.disconnect(self.close)
             if self._state is not None:
                 self._state.disconnect(self._state_changed)
         if self.is_alive(self._receiver):
             self._receiver.deleteLater()
+
+
+def _is_made_by_qt(thing: Any) -> bool:
+    """Whether Qt made a QObject and deletes it."""
+    sip = sys.modules.get("PyQt6.sip")
+    if sip is not None and isinstance(thing, sip.simplewrapper):
+        return not sip.ispycreated(thing) and not sip.ispyowned(thing)
+    shiboken: Any = sys.modules.get("shiboken6")
+    if shiboken is None:
+        return False
+    return not shiboken.createdByPython(thing) and not shiboken.ownedByPython(thing)

@@ -7,6 +7,7 @@ Tk on Windows cannot wait for a pipe; there the loop polls 125 times a second.
 from __future__ import annotations
 
 import os
+import sys
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -119,7 +120,9 @@ class TkLoop(UiLoop):
             if str(event.widget) == path:
                 gone()
 
-        thing.bind("<Destroy>", destroyed, add="+")
+        # Widgets of CustomTkinter have a `bind` of their own, which binds to their parts.
+        misc: Any = sys.modules["tkinter"].Misc
+        misc.bind(thing, "<Destroy>", destroyed, add="+")
 
     def wake(self) -> None:
         if self._pipe is not None:

@@ -36,13 +36,27 @@ def tkinter(name: str = "tkinter") -> Any:
 
 
 def background_of(widget: Any) -> str:
-    """Returns the background of a widget as `#rrggbb`, of ttk too."""
+    """Returns the background of a widget as `#rrggbb`, of ttk and CustomTkinter too."""
     try:
         colour = str(widget.cget("background"))
+    except ValueError:
+        # CustomTkinter does not know the option; those of Tk itself raise a TclError.
+        colour = _custom_background_of(widget)
     except Exception:  # noqa: BLE001 - TclError: a ttk widget has its colours in styles
         style = tkinter("tkinter.ttk").Style(widget)
         colour = str(style.lookup(str(widget.winfo_class()), "background")) or "#d9d9d9"
     return "#" + "".join(f"{it // 257:02x}" for it in widget.winfo_rgb(colour))
+
+
+def _custom_background_of(widget: Any) -> str:
+    """Returns the background of a widget of CustomTkinter: of two colours, that of the mode of the moment."""
+    colour = widget.cget("fg_color")
+    if colour == "transparent":
+        colour = widget.cget("bg_color")
+    if isinstance(colour, str):
+        return colour
+    light, dark = colour
+    return str(dark if tkinter("customtkinter").get_appearance_mode() == "Dark" else light)
 
 
 def ink_of(widget: Any, view: ConnectionView) -> Ink:

@@ -52,7 +52,7 @@ class WxLoop(UiLoop):
             top.Bind(kind, changed)
 
     def is_alive(self, thing: Any) -> bool:
-        """Whether the C++ object still exists; True for objects that are none of wx's."""
+        """Whether the window still exists; True for other objects, because wx does not tell when a menu item or a sizer goes."""
         if thing is None:
             return False
         return bool(thing) if isinstance(thing, self._wx.Window) else True
@@ -64,12 +64,15 @@ class WxLoop(UiLoop):
         reference = weakref.ref(thing)
         top = self._wx.TopLevelWindow
         name = thing.GetId() if isinstance(thing, top) else None
+        # Python drops its object of a window that wx made, such as a status bar, while the window lives.
+        kept = [] if self._wx.siplib.ispycreated(thing) else [thing]
 
         def destroyed(event: Any) -> None:
             # A window also gets the events of its children. In the event of a frame, wx hands in another object for it.
             source = event.GetEventObject()
             if source is reference() or (isinstance(source, top) and source.GetId() == name):
                 gone()
+                kept.clear()
             event.Skip()
 
         window: Any = thing

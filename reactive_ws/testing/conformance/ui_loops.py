@@ -342,6 +342,14 @@ def _widgets(check: UiBench) -> None:
     check.until(lambda: values)
     check.turn(0.02)
     check.expect(UiRule.WIDGETS, values == [1], f"the two bindings wrote {values}")
+    late: Subject[int] = Subject()
+    check.ui.bind(late, widget, lambda _, value: values.append(value))
+    check.ui.bind(late, kept, lambda _, value: values.append(value), until=widget)
+    check.expect(
+        UiRule.WIDGETS,
+        not late.observers and check.ui.scope(widget).is_disposed,
+        "a binding or a scope of a widget that was destroyed before has not ended",
+    )
 
 
 def _closes(check: UiBench) -> None:

@@ -35,6 +35,13 @@ from reactive_ws.gui.status import check_corner, check_detail
 WRONG: Any = SimpleNamespace()
 
 
+class Screen:
+    """An object with a method."""
+
+    def shown(self) -> None:
+        """Does nothing."""
+
+
 @pytest.mark.parametrize(
     ("make", "form"),
     [
@@ -82,6 +89,28 @@ def test_a_setter_that_cannot_be_called_or_would_never_run_is_refused() -> None:
     for wrong, why in (("setText", "a setter is a function"), (later, "`async def`")):
         with pytest.raises(UsageError, match=why):
             ui.bind(Store(0), object, wrong)
+
+
+def test_a_target_that_no_binding_could_write_to_is_refused() -> None:
+    ui, store = ManualLoop(), Store(0)
+    selection = store.select()
+    label: Any = SimpleNamespace()
+    nothing: Any = None
+    wrong: Any
+    with pytest.raises(UsageError, match=r"this target is None.*pack\(\) returns None"):
+        ui.bind(selection, nothing, lambda _, __: None)
+    screen = Screen()
+    for bind in (
+        lambda: ui.bind(selection, screen.shown, lambda _, __: None),
+        lambda: ui.bind(selection, label, lambda _, __: None, until=screen.shown),
+        lambda: ui.scope(screen.shown),
+    ):
+        with pytest.raises(UsageError, match=r"a bound method at once.*call shown\(\)"):
+            bind()
+    for wrong in (7, "tag", nothing):
+        with pytest.raises(UsageError, match="has no weak references; name a widget"):
+            ui.scope(wrong)
+    assert selection.observer_count == 0
 
 
 def test_widgets_and_lists_refuse_another_object_in_the_place_of_their_loop() -> None:

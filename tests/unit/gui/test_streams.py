@@ -454,6 +454,141 @@ def test_a_widget_that_is_dead_is_not_written_to(domain: Domain) -> None:
     assert selection.observer_count == 1
 
 
+def test_a_binding_that_its_stream_has_ended_leaves_nothing_at_its_widget(
+    ui: ManualLoop, errors: list[Exception]
+) -> None:
+    label = Label()
+    error = ValueError("on purpose")
+    for number in range(3):
+        ending: Subject[int] = Subject()
+        failing: Subject[int] = Subject()
+        for source in (ending, failing):
+            ui.bind(source, label, Label.show)
+            source.on_next(number)
+        ending.on_completed()
+        failing.on_error(error)
+        ui.run(1.0)
+    assert label.shown == [0, 0, 1, 1, 2, 2]
+    assert errors == [error] * 3
+    assert [len(waiting) for waiting in ui._watch._waiting.values()] == [0]
+
+
+def test_a_binding_of_what_has_gone_before_has_ended_when_it_is_made(domain: Domain) -> None:
+    class Mortal(ManualLoop):
+        def is_alive(self, widget: Any) -> bool:
+            return widget is not dead
+
+    ui = Mortal()
+    dead, label = Label(), Label()
+    selection = Store(0, domain=domain).select()
+    ui.bind(selection, label, Label.show, until=dead)
+    assert (label.shown, selection.observer_count) == ([], 0)
+    assert ui.scope(dead).is_disposed
+    # So it is with everything after the end of the loop.
+    ui.close()
+    ui.bind(selection, label, Label.show)
+    assert (label.shown, selection.observer_count) == ([], 0)
+    assert ui.scope(label).is_disposed
+    assert not any(ui._watch._waiting.values())
+
+
+def test_a_stream_that_ends_shows_its_last_value_once(ui: ManualLoop) -> None:
+    label = Label()
+    for is_pending in (True, False):
+        source: Subject[int] = Subject()
+        ui.bind(source, label, Label.show)
+        source.on_next(1)
+        if not is_pending:
+            ui.run(1.0)
+        source.on_completed()
+        ui.run(1.0)
+    assert label.shown == [1, 1]
+
+
+def test_a_setter_that_returns_a_coroutine_is_reported(
+    ui: ManualLoop, errors: list[Exception]
+) -> None:
+    async def show(_: int) -> None:
+        """Never runs."""
+
+    label = Label()
+    ui.bind(Store(0), label, lambda _, value: show(value))
+    assert len(errors) == 1
+    assert "show(), which would never run; start a task in the setter" in str(errors[0])
+
+
+def test_a_binding_of_a_proxy_ends_when_python_has_collected_its_object(
+    ui: ManualLoop, errors: list[Exception], domain: Domain
+) -> None:
+    store = Store(0, domain=domain)
+    selection = store.select()
+    label = Label()
+    ui.bind(selection, weakref.proxy(label), Label.show)
+    store.set(1)
+    ui.run(1.0)
+    assert label.shown == [0, 1]
+    del label
+    gc.collect()
+    store.set(2)
+    ui.run(1.0)
+    assert (selection.observer_count, errors) == (0, [])
+
+
+def test_only_the_ui_thread_binds(ui: ManualLoop, domain: Domain) -> None:
+    store = Store(0, domain=domain)
+    label = Label()
+    refused: list[str] = []
+
+    def try_all() -> None:
+        for bind in (
+            lambda: ui.bind(store, label, Label.show),
+            lambda: ui.scope(label),
+            lambda: ui.mirror(store),
+        ):
+            try:
+                bind()
+            except UsageError as error:
+                refused.append(str(error))
+        ui.post(lambda: ui.bind(store, label, Label.show))
+
+    in_thread(try_all)
+    assert refused == [
+        f"{name}() is for the UI thread; on another thread, write ui.post(lambda: ui.{name}(...))"
+        for name in ("bind", "watch", "mirror")
+    ]
+    assert label.shown == []
+    ui.run()
+    assert label.shown == [0]
+
+
+def test_what_ends_with_an_object_ends_on_the_ui_thread_wherever_python_collects_it(
+    ui: ManualLoop, errors: list[Exception]
+) -> None:
+    label: Any = Label()
+    label.itself = label
+    ran: list[str] = []
+
+    def fail() -> None:
+        raise ValueError("on purpose")
+
+    def note() -> None:
+        assert ui.is_ui_thread()
+        ran.append("end")
+
+    for function in (note, fail, note):
+        ui.watch(label, function)
+    gc.disable()
+    try:
+        del label
+        in_thread(gc.collect)
+    finally:
+        gc.enable()
+    assert ran == []
+    ui.run()
+    # One that raises is reported and stops no other.
+    assert (ran, [str(error) for error in errors]) == (["end", "end"], ["on purpose"])
+
+
 def test_a_scope_ends_with_its_widget(ui: ManualLoop, domain: Domain) -> None:
     store = Store(0, domain=domain)
     selection = store.select()

@@ -119,6 +119,17 @@ def test_without_a_function_for_refusals_the_exception_leaves(
         field.enter("")
 
 
+def test_a_signal_that_cannot_be_connected_leaves_no_binding(
+    ui: ManualLoop, store: Store[Person]
+) -> None:
+    def connect(_: Field, __: object) -> None:
+        raise TypeError("on purpose")
+
+    with pytest.raises(TypeError, match="on purpose"):
+        bind_both(ui, at(store, "name"), Field(), Field.show, connect)
+    assert store.observer_count == 0
+
+
 def test_a_disposed_binding_does_nothing_and_disconnects(
     ui: ManualLoop, store: Store[Person]
 ) -> None:
