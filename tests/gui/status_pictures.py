@@ -95,7 +95,7 @@ def tk(look: str, scale: int) -> None:
     root = tk.Tk()
     root.tk.call("tk", "scaling", 96 / 72 * scale)
     font.nametofont("TkDefaultFont").configure(family="DejaVu Sans", size=10)
-    root.geometry(f"{980 * scale}x{640 * scale}+0+0")
+    root.geometry(f"{980 * scale}x{740 if scale == 1 else 1_280}+0+0")
     root.configure(background=WINDOWS[look], padx=6 * scale, pady=6 * scale)
     ui = TkLoop(root)
     root.columnconfigure(2, weight=1)
