@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from forked import in_child
 from instructions import is_reached
 from reactivex.scheduler import VirtualTimeScheduler
 
@@ -19,29 +18,6 @@ from reactive_ws.engine import Domain
 from reactive_ws.state import KeyedStore, Store, derived
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-
-
-def in_child(work: Callable[[], Any]) -> Any:
-    """Returns what `work` returns in a forked child; an alarm ends a child that hangs."""
-    reading, writing = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:  # pragma: no cover - another process
-        text = '"failed"'
-        try:
-            import signal
-
-            signal.alarm(10)
-            text = json.dumps(work())
-        finally:
-            os.write(writing, text.encode())
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        text = pipe.read()
-    os.waitpid(child, 0)
-    return json.loads(text) if text else "hung"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ Modules in reading order:
     records   keys, entries, outcomes, checkpoints, batches, chains, pages
     log       `Log` and `Transaction`: what the server needs of a log
     names     stream names and patterns
+    forks     logs that are open when the process forks
     packing   how records are written in a database
     memory    `MemoryLog`
     sqlite    `SqliteLog`: a log in a SQLite file

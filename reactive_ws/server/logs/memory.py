@@ -17,8 +17,9 @@ import attrs
 from msgspec.structs import replace
 
 from ...engine import refuse_copy
-from ...errors import Conflict, LogUnavailable
+from ...errors import Conflict
 from ...wire import Position
+from .forks import CLOSED, LEFT, closed, keep
 from .log import PAGE_BYTES
 from .names import matches
 from .packing import check_batch, split_mark
@@ -91,6 +92,7 @@ class MemoryLog:
         self._memory = _Memory(epoch or uuid.uuid4().hex)
         self._followers: list[asyncio.Queue[Mapping[str, Position] | None]] = []
         self._is_open = False
+        self._closed = CLOSED
 
     def __repr__(self) -> str:
         return f"<MemoryLog of {len(self._memory.streams)} streams>"
@@ -115,7 +117,16 @@ class MemoryLog:
         """Joins the nodes of this log."""
         if not self._is_open:
             self._is_open = True
+            self._closed = CLOSED
             self._memory.nodes.append(self)
+            keep(self)
+
+    def leave_to_parent(self) -> None:
+        """Closes the log in a forked child: what a child appends, its parent never gets."""
+        if self._is_open:
+            self._is_open = False
+            self._closed = LEFT
+            self._memory.nodes.remove(self)
 
     async def close(self) -> None:
         """Leaves the nodes of this log; the memory stays as long as any object of it."""
@@ -245,7 +256,7 @@ class MemoryLog:
 
     def _check_open(self) -> None:
         if not self._is_open:
-            raise LogUnavailable(_NAME, "it is closed; call open() first")
+            raise closed(_NAME, self._closed)
 
     def _known(self, key: CommandKey) -> Outcome | None:
         found = self._memory.outcomes.get(key)

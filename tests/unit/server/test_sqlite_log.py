@@ -136,7 +136,7 @@ def newer(path: Path) -> None:
             lambda path: path.write_bytes(b"no database" * 100),
             "not a SQLite file; choose another one",
         ),
-        (lambda path: path.mkdir(), "check that its directory exists and that you may write there"),
+        (lambda path: path.mkdir(), "it is not a file; give the path of a file that you may write"),
     ],
 )
 def test_a_file_that_is_no_log_is_refused_and_left_as_it_was(

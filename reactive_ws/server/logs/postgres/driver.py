@@ -120,7 +120,8 @@ _UNUSABLE: Mapping[str, str] = {
     "InvalidPasswordError": "the password is wrong; check the URL",
     "InvalidAuthorizationSpecificationError": "the user may not connect; check the URL and pg_hba.conf",
     "InvalidCatalogNameError": "the database does not exist; create it",
-    "InsufficientPrivilegeError": "the user lacks a right; grant it on the tables and functions rws_*",
+    "InsufficientPrivilegeError": "the user lacks a right: {}; grant it on the tables and functions rws_*, and CREATE on the schema "
+    "for `reactive-ws log migrate`",
 }
 
 
@@ -137,15 +138,18 @@ def translate(log: str, error: BaseException, streams: Sequence[str] = ()) -> Lo
         return Conflict(streams[0] if streams else "")
     for name in names:
         if name in _UNUSABLE:
-            return LogUnusable(log, _UNUSABLE[name])
+            return LogUnusable(log, _UNUSABLE[name].format(_first_line(error)))
     is_foreign = any(
         name in ("PostgresError", "InterfaceError", "InternalClientError") for name in names
     )
     if is_foreign or isinstance(error, (OSError, asyncio.TimeoutError)):
-        # The text of a server error may quote a row; the first line of its message does not.
-        text = (str(error) or type(error).__name__).splitlines()[0]
-        return LogUnavailable(log, text)
+        return LogUnavailable(log, _first_line(error))
     return None
+
+
+def _first_line(error: BaseException) -> str:
+    """Returns the first line of a message: further ones may quote a row."""
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def is_about_data(error: BaseException | None) -> bool:

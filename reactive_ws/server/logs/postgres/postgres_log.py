@@ -22,10 +22,12 @@ import itertools
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
 from typing import Final, TypeAlias
+from urllib.parse import urlsplit
 
 from ....engine import refuse_copy
 from ....errors import Conflict, LogError, LogUnavailable, LogUnusable, UsageError
 from ....wire import Position
+from ..forks import CLOSED, LEFT, closed, keep, leave
 from ..log import PAGE_BYTES
 from ..names import matches, name_problem, prefix_of
 from ..packing import check_batch, pack_key, pack_messages, split_mark, unpack_key, unpack_messages
@@ -61,10 +63,11 @@ from .driver import (
 )
 from .kept import Kept
 from .outage import Outage
-from .schema import FORMAT, STEPS
+from .schema import FORMAT, FUNCTIONS, STEPS, TABLES
 
 __all__ = ["PostgresLog"]
 
+_BAD_URL: Final = "a PostgreSQL log needs a URL such as postgresql://user@host/database"
 _LOCK: Final = 0x727773
 """Key of the advisory lock under which one process at a time creates the tables."""
 _FOREIGN: Final = (Exception,)
@@ -88,6 +91,14 @@ FROM (SELECT 1) AS one LEFT JOIN rws_heads h ON h.stream = $1 LEFT JOIN LATERAL 
         SELECT *, sum(size) OVER (ORDER BY seq) - size AS before FROM rws_entries
         WHERE stream = $1 AND seq > $2 ORDER BY seq LIMIT 1000) AS sized WHERE before < $3) AS e ON true
 ORDER BY e.seq
+"""
+
+_DAMAGED: Final = "it lacks {}; restore a backup of all its tables and functions rws_*"
+_LACKS: Final = """
+SELECT string_agg(name, ', ') FROM (
+    SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL
+    UNION ALL SELECT name FROM unnest($2::text[]) AS name
+    WHERE NOT EXISTS (SELECT 1 FROM pg_proc WHERE proname = name AND pg_function_is_visible(oid))) AS missing
 """
 
 _Waiting: TypeAlias = tuple[Chain, "asyncio.Future[tuple[Appended, CommandKey | None]]"]
@@ -121,7 +132,12 @@ class PostgresLog:
         look_interval: float = 5.0,
     ) -> None:
         if not dsn.startswith(("postgresql://", "postgres://")):
-            raise UsageError("a PostgreSQL log needs a URL such as postgresql://user@host/database")
+            raise UsageError(_BAD_URL)
+        try:
+            urlsplit(dsn)
+        except ValueError:
+            # Its text may quote the URL, and so a password.
+            raise UsageError(_BAD_URL) from None
         self.dedup_seconds = dedup_seconds
         self.name = safe_name(dsn)
         self._dsn = dsn
@@ -143,6 +159,7 @@ class PostgresLog:
         self._looking: asyncio.TimerHandle | None = None
         self._paging = Kept(self.name, self._connect)
         self._followers: list[asyncio.Queue[Mapping[str, Position] | None]] = []
+        self._closed = CLOSED
 
     def __repr__(self) -> str:
         return f"PostgresLog({self.name!r})"
@@ -159,7 +176,7 @@ class PostgresLog:
         if self._pool is not None:
             return
         asyncpg = driver(self.name)
-        with _translated(self):
+        with _connecting(self):
             pool = await asyncpg.create_pool(
                 self._dsn,
                 # No floor: a task of the pool would log a traceback while the database restarts.
@@ -183,6 +200,17 @@ class PostgresLog:
         self._listening = asyncio.create_task(self._keep_listening(ended))
         self._told_at = asyncio.get_running_loop().time()
         self._look()
+        self._closed = CLOSED
+        keep(self)
+
+    def leave_to_parent(self) -> None:
+        """Closes the log in a forked child. What a child wrote to a connection of the parent would be the end of it."""
+        if self._pool is not None:
+            leave(self._pool, self._listener, self._listening, self._writing, self._paging)
+            self._pool = self._listener = self._listening = self._writing = None
+            self._appending = self._looking = None
+            self._closed = LEFT
+            self._waiting.clear()
 
     async def close(self) -> None:
         """Disconnects. May be called twice."""
@@ -223,7 +251,7 @@ class PostgresLog:
             LogUnusable: a newer version made the tables.
             LogUnavailable: nothing answers.
         """
-        with _translated(self):
+        with _connecting(self):
             connection = await driver(self.name).connect(self._dsn, timeout=10.0)
         try:
             with _translated(self):
@@ -232,6 +260,8 @@ class PostgresLog:
                 await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
                 is_new = await connection.fetchval("SELECT to_regclass('rws_about') IS NULL")
                 found = 0 if is_new else await connection.fetchval("SELECT format FROM rws_about")
+                if found is None:
+                    raise LogUnusable(self.name, _DAMAGED.format("the row of rws_about"))
                 steps = STEPS[found:]
                 for step in steps:
                     await connection.execute(step)
@@ -248,6 +278,9 @@ class PostgresLog:
                 await connection.fetchval("SELECT system_identifier FROM pg_control_system()")
             )
             await connection.fetchval("SELECT rws_epoch($1)", self._system)
+            lacks = await connection.fetchval(_LACKS, list(TABLES), list(FUNCTIONS))
+        if found is None:
+            raise LogUnusable(self.name, _DAMAGED.format("the row of rws_about"))
         if found != FORMAT:
             cure = "run `reactive-ws log migrate URL` once"
             if found is not None and found > FORMAT:
@@ -256,6 +289,8 @@ class PostgresLog:
                 self.name,
                 f"its tables have format {found} and this version reads format {FORMAT}; {cure}",
             )
+        if lacks is not None:
+            raise LogUnusable(self.name, _DAMAGED.format(lacks))
 
     # --- commands -------------------------------------------------------------------------------------------------------
 
@@ -281,7 +316,7 @@ class PostgresLog:
     async def append(self, chain: Sequence[Proposal]) -> Appended:
         """Appends a chain; see `Log.append`. It is one round trip, and chains that come meanwhile share the next one."""
         if self._pool is None:
-            raise LogUnavailable(self.name, "it is closed; call open() first")
+            raise closed(self.name, self._closed)
         if not chain:
             return Appended(())
         future: asyncio.Future[tuple[Appended, CommandKey | None]] = (
@@ -505,9 +540,9 @@ class PostgresLog:
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncGenerator[Connection]:
         if self._pool is None:
-            raise LogUnavailable(self.name, "it is closed; call open() first")
+            raise closed(self.name, self._closed)
         acquiring = self._pool.acquire(timeout=10.0)
-        with _translated(self):
+        with _connecting(self):
             connection = await acquiring.__aenter__()
         try:
             yield connection
@@ -550,7 +585,7 @@ class PostgresLog:
     async def _listen(self) -> asyncio.Event:
         """Opens the connection that listens, in place of an old one; returns an event for its end."""
         self._stop_listening()
-        with _translated(self):
+        with _connecting(self):
             connection = self._listener = await self._connect()
         ended = asyncio.Event()
         connection.add_termination_listener(lambda *_: ended.set())
@@ -613,6 +648,17 @@ def _named(payload: str) -> Mapping[str, Position] | None:
     if not (number.isascii() and number.isdecimal() and len(number) < 20) or name_problem(stream):
         return None
     return {stream: Position(epoch, int(number))}
+
+
+@contextlib.contextmanager
+def _connecting(log: PostgresLog) -> Generator[None]:
+    """Translates the errors of a connection that is made: the driver has no exception of its own for each mistake in a URL."""
+    try:
+        with _translated(log):
+            yield
+    except (ValueError, OverflowError):
+        # What they say may be a part of a password.
+        raise LogUnusable(log.name, f"its URL cannot be read; {_BAD_URL}") from None
 
 
 @contextlib.contextmanager

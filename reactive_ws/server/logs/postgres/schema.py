@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["FORMAT", "STEPS"]
+__all__ = ["FORMAT", "FUNCTIONS", "STEPS", "TABLES"]
 
 _TABLES: Final = """
 CREATE TABLE rws_about (format integer NOT NULL, renewal integer NOT NULL);
@@ -250,3 +250,9 @@ STEPS: Final = (_TABLES, _CHAINS, _NUMBERS, _PLAIN)
 
 FORMAT: Final = len(STEPS)
 """The format that this version reads and writes."""
+
+TABLES: Final = ("rws_heads", "rws_entries", "rws_outcomes", "rws_checkpoints")
+"""The tables of this format, besides the one that names it."""
+
+FUNCTIONS: Final = ("rws_claim", "rws_prune", "rws_append", "rws_chains")
+"""The functions of this format, besides that of the epoch."""

@@ -67,7 +67,11 @@ def connect(path: Path) -> sqlite3.Connection:
         # Only where there is no file: closing a descriptor of an open database would drop SQLite's locks of this process.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
-        pass
+        if not path.is_file():
+            # SQLite would write a journal beside a device.
+            raise LogUnusable(
+                str(path), "it is not a file; give the path of a file that you may write"
+            ) from None
     except OSError as error:
         what = (error.strerror or str(error)).lower()
         raise LogUnusable(

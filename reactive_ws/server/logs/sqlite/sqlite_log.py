@@ -5,6 +5,8 @@ runs COMMIT, which waits for the disk. While another process writes, or when the
 all of it. A third thread reads. Reads of a few rows happen on the thread of the loop, because a hop to another thread and back
 costs several times as much. Every 20 ms the loop looks whether another process committed: SQLite's `data_version` answers that, and
 the connection that writes does not count its own commits.
+
+The module is long because its two threads and the loop share the connections and the jobs.
 """
 
 # The classes of this module share names with an underscore.
@@ -30,6 +32,7 @@ from msgspec import Struct
 from ....engine import refuse_copy
 from ....errors import Conflict, LogUnavailable, UsageError
 from ....wire import Position
+from ..forks import CLOSED, LEFT, closed, keep, leave
 from ..log import PAGE_BYTES
 from ..packing import check_batch, split_mark
 from ..records import (
@@ -92,7 +95,7 @@ class SqliteLog:
         clock: Seconds since 1970, for ages and outcomes.
 
     Raises:
-        UsageError: an empty path or `:memory:`; use `MemoryLog` for a log without a file.
+        UsageError: an empty path, a URI, or `:memory:`; use `MemoryLog` for a log without a file.
     """
 
     __reduce_ex__ = refuse_copy
@@ -108,10 +111,11 @@ class SqliteLog:
         poll_interval: float = 0.02,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if str(path) in ("", ".", ":memory:"):
-            raise UsageError(
-                f"{str(path)!r} is not a file for a log; give a path, or use MemoryLog()"
-            )
+        given = str(path)
+        if given in ("", ".", ":memory:"):
+            raise UsageError(f"{given!r} is not a file for a log; give a path, or use MemoryLog()")
+        if given.startswith("file:") or "\0" in given:
+            raise UsageError(f"{given!r} is not the path of a file; give the path alone")
         self.dedup_seconds = dedup_seconds
         self._path = Path(path).absolute()
         self._retention = retention or Retention()
@@ -123,6 +127,7 @@ class SqliteLog:
         self._is_look_due = False
         self._followers: list[asyncio.Queue[Mapping[str, Position] | None]] = []
         self._is_open = False
+        self._closed = CLOSED
         self._thread: threading.Thread | None = None
         self._readers: ThreadPoolExecutor | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -155,12 +160,22 @@ class SqliteLog:
         self._written = Tables(self._writing)
         self._written.foreign()
         self._is_open = True
+        self._closed = CLOSED
+        keep(self)
         self._writes, self._is_idle = queue.SimpleQueue(), asyncio.Event()
         self._thread = threading.Thread(
             target=self._write, args=(self._writes,), name="reactive-ws-log-write", daemon=True
         )
         self._thread.start()
         self._watch()
+
+    def leave_to_parent(self) -> None:
+        """Closes the log in a forked child. The connections of the parent stay open."""
+        if self._is_open:
+            self._is_open = self._is_writing = False
+            self._closed = LEFT
+            self._jobs.clear()
+            leave(self._writing, self._reading, self._looking, self._readers)
 
     async def close(self) -> None:
         """Writes what waits, and closes the file. May be called twice."""
@@ -281,7 +296,7 @@ class SqliteLog:
     async def _read(self, look: Callable[[Tables], T]) -> T:
         """Runs a read on the reading thread, all its queries at one moment."""
         if not self._is_open or self._loop is None:
-            raise LogUnavailable(str(self._path), "it is closed; call open() first")
+            raise closed(str(self._path), self._closed)
         return await self._loop.run_in_executor(
             self._readers, self._read_now, self._reading, self._reads, look
         )
@@ -310,7 +325,7 @@ class SqliteLog:
     ) -> T:
         """Runs a write on the writing thread, together with whatever else waits there."""
         if not self._is_open or self._loop is None:
-            raise LogUnavailable(str(self._path), "it is closed; call open() first")
+            raise closed(str(self._path), self._closed)
         future: asyncio.Future[T] = self._loop.create_future()
         self._jobs.append(_Job(work, future, commands, size))
         if not self._is_writing:
