@@ -18,7 +18,16 @@ It knows no application: the chat's commands `hub` and `demo` belong to `reactiv
     program      main: parses the command line, runs one command, turns errors into exit codes
 """
 
-from .command import Command, CommandFailed, host_name, non_negative, port_number, whole_number
+from .command import (
+    Command,
+    CommandFailed,
+    host_name,
+    non_negative,
+    port_number,
+    token_of,
+    what_failed,
+    whole_number,
+)
 from .program import main
 from .running import termination
 from .terminal import why_no_screen
@@ -31,6 +40,8 @@ __all__ = [
     "non_negative",
     "port_number",
     "termination",
+    "token_of",
+    "what_failed",
     "whole_number",
     "why_no_screen",
 ]

@@ -6,11 +6,10 @@ import argparse
 import asyncio
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, cast
 
 from ..testing import SERVER_RULES, Unfit, check_server
-from .command import Command, CommandFailed
+from .command import Command, CommandFailed, token_of
 
 __all__ = ["command"]
 
@@ -33,9 +32,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if (arguments.channel is None) is not (arguments.command is None):
         raise CommandFailed("give --channel and --command together", 2)
-    token = None
-    if arguments.token_file is not None:
-        token = Path(arguments.token_file).read_text("utf-8").strip()
+    token = None if arguments.token_file is None else token_of(arguments.token_file)
     make = None if arguments.command is None else _maker(arguments.command)
     try:
         checked = asyncio.run(
@@ -45,7 +42,9 @@ def _run(arguments: argparse.Namespace) -> int:
         print(unfit)
         return 1
     left = "" if make is not None else "; give --channel and --command for the others"
-    print(f"{arguments.url} keeps {len(checked)} of {len(SERVER_RULES)} rules{left}")
+    print(
+        f"{arguments.url.partition('?')[0]} keeps {len(checked)} of {len(SERVER_RULES)} rules{left}"
+    )
     return 0
 
 

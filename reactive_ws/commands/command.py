@@ -7,11 +7,24 @@ is a `CommandFailed` or any of the package's own errors: one line on stderr, no 
 from __future__ import annotations
 
 import argparse
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import attrs
 
-__all__ = ["Command", "CommandFailed", "host_name", "non_negative", "port_number", "whole_number"]
+from ..errors import FileUnusable
+
+__all__ = [
+    "Command",
+    "CommandFailed",
+    "host_name",
+    "non_negative",
+    "port_number",
+    "token_of",
+    "what_failed",
+    "whole_number",
+]
 
 
 @attrs.frozen
@@ -99,3 +112,35 @@ def non_negative(text: str) -> float:
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds; give 0 or more")
     return value
+
+
+def token_of(path: str) -> str:
+    """Returns the token in a file.
+
+    Raises:
+        FileUnusable: it cannot be read, or it is not a text.
+        CommandFailed: it is empty, or no header can have it.
+    """
+    try:
+        token = Path(path).read_text("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise FileUnusable(path, "is not a text file; write the token into it") from error
+    except OSError as error:
+        what = (error.strerror or str(error)).lower()
+        raise FileUnusable(
+            path, f"cannot be read: {what}; give the path of a file with the token"
+        ) from error
+    if not token:
+        raise CommandFailed(f"token file {path!r} is empty; write the token into it", 2)
+    if not token.isprintable():
+        raise CommandFailed(f"token file {path!r} has more than one line; write the token alone", 2)
+    return token
+
+
+def what_failed(error: Exception) -> str:
+    """Returns an exception of the user's own module as one line, with its file and line."""
+    if isinstance(error, ImportError | AttributeError | SyntaxError):
+        # Their texts say what is missing, or where.
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({place.filename}, line {place.lineno})"

@@ -31,12 +31,15 @@ def _run(arguments: argparse.Namespace) -> int:
     log = log_of(arguments.log)
     if isinstance(log, MemoryLog):
         raise UsageError("a log in memory ends with its process; give a file or postgresql://...")
-    if (
-        isinstance(log, SqliteLog)
-        and arguments.what != "migrate"
-        and not Path(arguments.log).exists()
-    ):
-        raise CommandFailed(f"there is no file {arguments.log!r}; create it with `migrate`", 2)
+    if isinstance(log, SqliteLog) and arguments.what != "migrate":
+        path = Path(arguments.log)
+        if not path.exists():
+            raise CommandFailed(f"there is no file {arguments.log!r}; create it with `migrate`", 2)
+        # Opening an empty file makes a log of it.
+        if path.is_file() and not path.stat().st_size:
+            raise CommandFailed(
+                f"{arguments.log!r} is empty, and no log; make it one with `migrate`", 2
+            )
     print(asyncio.run(_perform(arguments.what, log)))
     return 0
 

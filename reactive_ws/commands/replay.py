@@ -17,7 +17,7 @@ from websockets.asyncio.server import Server, ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from ..errors import FileUnusable
-from ..server import listen, url_of
+from ..server import listen, stop_accepting, url_of
 from .command import Command, host_name, port_number
 from .recording import RecordedFrame, read_recording
 from .running import termination
@@ -79,6 +79,7 @@ class Replay:
         traceback: TracebackType | None,
     ) -> None:
         if self._server is not None:
+            await stop_accepting(self._server)
             self._server.close()
             await self._server.wait_closed()
 

@@ -9,7 +9,7 @@ import os
 import sys
 
 from ..wire import Registry, protocol_v1, schema_of
-from .command import Command, CommandFailed
+from .command import Command, CommandFailed, what_failed
 
 __all__ = ["command"]
 
@@ -38,12 +38,12 @@ def _load(place: str) -> Registry:
     sys.path.insert(0, os.getcwd())
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise CommandFailed(f"{place!r} cannot be loaded: {error}") from error
+        if callable(found):
+            found = found()
+    except Exception as error:  # a module of the user may raise anything
+        raise CommandFailed(f"{place!r} cannot be loaded: {what_failed(error)}") from error
     finally:
         sys.path.pop(0)
-    if callable(found):
-        found = found()
     if not isinstance(found, Registry):
         raise CommandFailed(f"{place!r} is not a Registry, but {type(found).__name__}")
     return found

@@ -1,22 +1,25 @@
-"""Opens a listening socket, or says in one sentence why it cannot."""
+"""Opens a listening socket, or says in one sentence why it cannot; and stops to accept before the listener closes."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 from ..errors import ListenFailed
 
-__all__ = ["listen", "url_of"]
+__all__ = ["listen", "stop_accepting", "url_of"]
 
 _log = logging.getLogger("reactive_ws.hub.socket")
 # Garbage from strangers is not worth a line, and the library's debug output shows tokens.
 _log.setLevel(logging.CRITICAL)
+_TURNS: Final = 4
+"""Turns of the loop after which an accepted connection has its task: accept, transport, `connection_made`, and one to spare."""
 
 
 async def listen(
@@ -43,6 +46,23 @@ async def listen(
         raise ListenFailed(host, port, _reason(error)) from error
     except (ValueError, OverflowError) as error:
         raise ListenFailed(host, port, f"{error}; ports go from 0 to 65535") from error
+
+
+async def stop_accepting(listener: Server) -> None:
+    """Accepts no further connection, and lets those begin that were accepted. Call it before `listener.close()`.
+
+    Asyncio makes the transport of an accepted connection in a later turn of the loop. A listener that was closed meanwhile does not
+    take it, and nothing closes the socket.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        for one in listener.sockets:
+            loop.remove_reader(one)
+    except NotImplementedError:
+        # A loop in virtual time accepts a connection in one step.
+        return
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 def url_of(server: Server, host: str, path: str = "/ws") -> str:

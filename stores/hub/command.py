@@ -10,7 +10,6 @@ import ipaddress
 import logging
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -22,9 +21,10 @@ from reactive_ws.commands import (
     non_negative,
     port_number,
     termination,
+    token_of,
+    what_failed,
 )
-from reactive_ws.errors import FileUnusable
-from reactive_ws.server import listen, url_of
+from reactive_ws.server import listen, stop_accepting, url_of
 from reactive_ws.stores.hub import GRAMMAR, Hub
 from reactive_ws.wire import Registry
 
@@ -133,6 +133,7 @@ async def _serve_echo(host: str, port: int) -> None:
             print(f"echo at {url_of(server, host)}", flush=True)
             await told.wait()
         finally:
+            await stop_accepting(server)
             server.close()
             await server.wait_closed()
 
@@ -165,9 +166,11 @@ def _registry(place: str) -> Registry:
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
-        found = getattr(importlib.import_module(module), attribute)
-    except ImportError as error:
-        raise CommandFailed(f"{module!r} cannot be imported: {error}") from error
+        imported = importlib.import_module(module)
+    except Exception as error:  # a module of the user may raise anything
+        raise CommandFailed(f"{module!r} cannot be imported: {what_failed(error)}") from error
+    try:
+        found = getattr(imported, attribute)
     except AttributeError as error:
         raise CommandFailed(f"module {module!r} has no {attribute!r}") from error
     if not isinstance(found, Registry):
@@ -176,17 +179,7 @@ def _registry(place: str) -> Registry:
 
 
 def _authorizer(path: str) -> Callable[[str], bool]:
-    try:
-        expected = Path(path).read_text("utf-8").strip().encode()
-    except UnicodeDecodeError as error:
-        raise FileUnusable(path, "is not a text file; write the token into it") from error
-    except OSError as error:
-        what = (error.strerror or str(error)).lower()
-        raise FileUnusable(
-            path, f"cannot be read: {what}; give the path of a file with the token"
-        ) from error
-    if not expected:
-        raise CommandFailed(f"token file {path!r} is empty; write the token into it", 2)
+    expected = token_of(path).encode()
     return lambda token: hmac.compare_digest(token.encode("utf-8", "replace"), expected)
 
 

@@ -15,6 +15,7 @@ from typing import Final
 import attrs
 import msgspec
 
+from reactive_ws.errors import UsageError
 from reactive_ws.server import Context, Refused, Server, Stated
 from reactive_ws.wire import Registry, protocol_v1
 
@@ -98,8 +99,18 @@ class Said(msgspec.Struct, frozen=True):
 
 
 def hub_types(registry: Registry | None) -> Registry:
-    """Returns the types of an application with those of the agent chat, and those of the hub's private streams."""
+    """Returns the types of an application with those of the agent chat, and those of the hub's private streams.
+
+    Raises:
+        UsageError: the application has another class for a type of the agent chat.
+    """
     types = agent_chat(registry)
+    for row in agent_chat():
+        own = types.get(row.name)
+        if row.name != "snapshot" and own is not None and own.payload is not row.payload:
+            raise UsageError(
+                f"the hub has a type {row.name!r} itself; give the type of {own.payload.__name__} another name"
+            )
     types.message("_hub.owed")(Owed)
     types.message("_hub.answered")(Answered)
     return types

@@ -36,6 +36,9 @@ Authorize = Callable[[str], bool]
 _MAX_SIZE = 2**20 - 2**12
 """Bytes; what is passed on grows by its position and must still fit into the usual limit of clients, 1 MiB."""
 
+_PAUSE = 1.0
+"""Seconds after which the hub goes on with an answer that the database was away for."""
+
 
 class Hub:
     """A server for protocol v1: `async with Hub(log="chat.db") as hub: print(hub.url)`. A hub starts once.
@@ -188,11 +191,19 @@ class Hub:
         Raises:
             LogUnusable, LogUnavailable: the log cannot be used.
             ListenFailed: the port is in use or the host is not of this machine.
+            StateUnusable: the log has a state of the chat that this version cannot read.
             RuntimeError: it was started before; make a new one.
         """
         if self._is_started:
             raise RuntimeError("a hub starts once; make a new one")
         self._is_started = True
+        try:
+            await self._start()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _start(self) -> None:
         url = await self._life.enter_async_context(self.server.serve(self._host, self._port))
         self._epoch = (await self.log.read(APP, None, 1)).head.epoch
         self._url = f"{url}ws"
@@ -252,14 +263,24 @@ class Hub:
                     await self.server.perform(act)
                 except Conflict:
                     continue  # Another hub on this log was faster, many times.
+                except LogUnavailable:
+                    if self._failure is not None:
+                        raise
+                    await asyncio.sleep(_PAUSE)  # A database comes back.
         except LogError:
-            return  # The next message of the session, or the next start, goes on.
+            return  # The hub ends. The next start goes on, or the next message of the session.
         finally:
             del self._speakers[session_id]
 
 
 def _authorizer(is_good: Authorize) -> Callable[[Request], str | None]:
     def authorize(request: Request) -> str | None:
-        return "" if request.token is not None and is_good(request.token) else None
+        if request.token is None:
+            return None
+        is_let_in = is_good(request.token)
+        # A program without types may return anything, such as a coroutine, which is true.
+        if not isinstance(is_let_in, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"authorize returned {type(is_let_in).__name__}; return True or False")
+        return "" if is_let_in else None
 
     return authorize

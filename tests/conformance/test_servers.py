@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import attrs
 import msgspec
 import pytest
 from msgspec.structs import replace
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
+from reactive_ws.errors import UsageError
 from reactive_ws.server import Context, Server
 from reactive_ws.server.logs import CommandKey, Outcome
 from reactive_ws.server.session import ServerSession
-from reactive_ws.testing import SERVER_RULES, Unfit, check_server
+from reactive_ws.testing import SERVER_RULES, Unfit, World, check_server, simulate
 from reactive_ws.wire import Guarantee, Position, protocol_v1
 
 
@@ -234,6 +238,73 @@ def test_a_planted_defect_is_found_by_the_check_of_its_rule(
 def test_a_server_that_is_not_there_breaks_every_rule() -> None:
     with pytest.raises(Unfit, match="no connection"):
         asyncio.run(check_server("ws://127.0.0.1:1/", patience=1.0))
+
+
+async def _drips(socket: ServerConnection) -> None:
+    await socket.send('{"type":"hello","payload":{}}')
+    while True:
+        await socket.send('{"type":"tick","payload":{}}')
+        await asyncio.sleep(0.9)
+
+
+async def _pongs_for_ever(socket: ServerConnection) -> None:
+    await socket.send('{"type":"hello","payload":{}}')
+    async for text in socket:
+        frame = json.loads(text)
+        if frame["type"] == "put":
+            answer = {"type": "message.received", "payload": {"messageId": frame["id"]}}
+            await socket.send(json.dumps(answer))
+        elif frame["type"] == "ping":
+            break
+    while True:
+        await socket.send('{"type":"pong","payload":{},"id":"another"}')
+        await asyncio.sleep(0.5)
+
+
+async def _nests(socket: ServerConnection) -> None:
+    await socket.send("[" * 60_000)
+    await socket.wait_closed()
+
+
+async def _numbers(socket: ServerConnection) -> None:
+    await socket.send("7")
+    await socket.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("odd", "rule", "says"),
+    [
+        (_drips, "ping", "2 frames came in 1 s, and no frame of type 'pong'"),
+        (_pongs_for_ever, "silence", "frames came for 20 s, and not those that end the check"),
+        (_nests, "hello", "RecursionError"),
+        (_numbers, "hello", "'int' object has no attribute"),
+    ],
+)
+@simulate
+async def test_a_server_that_talks_nonsense_without_end_is_given_up(
+    odd: Callable[[ServerConnection], Awaitable[None]], rule: str, says: str
+) -> None:
+    offers = [Subprotocol("reactive-ws.v1")]
+    async with World(), serve(odd, "odd", 80, subprotocols=offers, compression=None):
+        with pytest.raises(Unfit) as unfit:
+            await check("ws://odd:80/", rule, patience=1.0)
+        assert says in str(unfit.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "server", "http://server/?token=s3cret", "ws://[::1", "ws://server:99999/?token=s3cret"],
+)
+def test_what_is_no_url_of_a_websocket_is_refused_at_once(url: str) -> None:
+    with pytest.raises(UsageError, match="cannot be dialled") as refused:
+        asyncio.run(check_server(url))
+    assert "s3cret" not in str(refused.value)
+
+
+def test_the_report_shows_no_token() -> None:
+    with pytest.raises(Unfit) as unfit:
+        asyncio.run(check_server("ws://127.0.0.1:1/?token=s3cret", patience=1.0))
+    assert "s3cret" not in str(unfit.value)
 
 
 def test_the_command_says_what_was_checked_and_what_is_broken() -> None:

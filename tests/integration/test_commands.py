@@ -110,7 +110,7 @@ def test_help_of_the_hub_shows_the_grammar() -> None:
         ),
         (("hub", "--token-file", "/dev/null"), 2, "is empty; write the token into it"),
         (("hub", "--log", "/nowhere/at/all.db"), 1, "give the path of a file that you may write"),
-        (("hub", "--log", "/"), 1, "check that its directory exists and that you may write there"),
+        (("hub", "--log", "/"), 1, "it is not a file; give the path of a file that you may write"),
         (
             ("hub", "--log", str(ROOT / "pyproject.toml")),
             1,

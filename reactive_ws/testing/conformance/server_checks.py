@@ -22,6 +22,8 @@ __all__ = ["SERVER_RULES", "Prober", "ServerBench"]
 Frame = dict[str, Any]
 _SUBPROTOCOL = "reactive-ws.v1"
 _CLIENT_SIZE = 65_536
+_MAX_SIZE = 2**24
+"""Bytes of the largest frame that is read at all."""
 
 
 @attrs.define
@@ -57,10 +59,15 @@ class Prober:
     async def until(self, *kinds: str) -> list[Frame]:
         """Returns all frames up to the first of one of these types, that one included."""
         found: list[Frame] = []
-        while not found or found[-1]["type"] not in kinds:
-            found.append(await self.next())
-            if len(found) > 10_000:
-                raise AssertionError(f"ten thousand frames came, and none of type {kinds[0]!r}")
+        try:
+            async with asyncio.timeout(self.patience):
+                while not found or found[-1]["type"] not in kinds:
+                    found.append(await self.next())
+        except TimeoutError:
+            came = f"{len(found)} frames came in" if found else "nothing came for"
+            raise AssertionError(
+                f"{came} {self.patience:g} s, and no frame of type {kinds[0]!r}"
+            ) from None
         return found
 
     async def all_so_far(self) -> list[Frame]:
@@ -122,7 +129,7 @@ class ServerBench:
             ping_interval=None,
             open_timeout=self.patience,
             close_timeout=1.0,
-            max_size=None,
+            max_size=_MAX_SIZE,
         ) as socket:
             peer = Prober(socket, self.patience)
             peer.hello = await peer.next()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import InvalidURI, WebSocketException
+from websockets.uri import parse_uri
 
+from ...errors import UsageError
 from .server_checks import SERVER_RULES, ServerBench
 from .unfit import Unfit
 
 __all__ = ["check_server"]
+
+_MAX_ANSWERS = 20
+"""Answers for which the check of one rule waits at most."""
 
 
 async def check_server(
@@ -36,7 +42,17 @@ async def check_server(
 
     Raises:
         Unfit: rules are broken.
+        UsageError: the URL is none of a WebSocket.
     """
+    # A token may be in the query.
+    shown = url.partition("?")[0]
+    try:
+        parse_uri(url)
+    except (InvalidURI, ValueError) as error:
+        why = error.msg if isinstance(error, InvalidURI) else str(error)
+        raise UsageError(
+            f"{shown!r} cannot be dialled: {why}; give a URL such as ws://127.0.0.1:8000/live/"
+        ) from None
     bench = ServerBench(url, token, channel, command, patience)
     broken: dict[str, str] = {}
     checked: list[str] = []
@@ -45,16 +61,22 @@ async def check_server(
         if needs_command and not bench.has_command:
             continue
         checked.append(name)
+        limit = _MAX_ANSWERS * patience
+        whole = asyncio.timeout(limit)
         try:
-            await check(bench)
+            async with whole:
+                await check(bench)
         except AssertionError as error:
             broken[f"{name} ({sentence})"] = str(error)
         except (OSError, TimeoutError, WebSocketException) as error:
-            broken[f"{name} ({sentence})"] = f"no connection: {error or type(error).__name__}"
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            said = f"no connection: {error or type(error).__name__}"
+            if whole.expired():
+                said = f"frames came for {limit:g} s, and not those that end the check"
+            broken[f"{name} ({sentence})"] = said
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             broken[f"{name} ({sentence})"] = (
                 f"a frame lacks a field: {type(error).__name__}: {error}"
             )
     if broken:
-        raise Unfit(f"the server at {url}", broken)
+        raise Unfit(f"the server at {shown}", broken)
     return checked

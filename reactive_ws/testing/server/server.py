@@ -17,6 +17,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from ...errors import MessageRejected
+from ...server import stop_accepting
 from ...wire import Codec, Envelope, Guarantee, JsonCodec, Registry, protocol_v1
 from ..watching import History
 from .conversation import Conversation
@@ -175,6 +176,7 @@ class ScriptedServer:
             for peer in self.connections:
                 peer.resume_reading()
             server, self._server = self._server, None
+            await stop_accepting(server)
             server.close(code=code)
             try:
                 await asyncio.wait_for(asyncio.shield(server.wait_closed()), _CLOSE_TIMEOUT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import math
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -286,3 +287,62 @@ async def test_a_taken_port_and_a_strange_host_are_told_in_one_sentence() -> Non
         with pytest.raises(ListenFailed, match="it is in use"):
             async with Replay(FRAMES, host="server", port=80):
                 pass
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("log", "show", "empty.db"), 2, "'empty.db' is empty, and no log"),
+        (("log", "show", "missing.db"), 2, "there is no file 'missing.db'"),
+        (("log", "migrate", "folder"), 1, "it is not a file"),
+        (("log", "migrate", "file:x.db"), 2, "give the path alone"),
+        (("log", "show", "/dev/null"), 1, "it is not a file"),
+        (("log", "show", "postgresql://[::1/db"), 2, "postgresql://user@host/database"),
+        (("log", "show", "postgresql://u:s3cret/x@127.0.0.1/db"), 1, "its URL cannot be read"),
+        (("log", "migrate", "postgresql://127.0.0.1:99999/db"), 1, "its URL cannot be read"),
+        (("log", "show", "postgresql://127.0.0.1:99999/db"), 1, "its URL cannot be read"),
+        (("hub", "--types", "broken:types"), 1, "RuntimeError: boom ("),
+        (("hub", "--types", "unfinished:types"), 1, "(unfinished.py, line 1)"),
+        (("hub", "--types", ".broken:types"), 1, "'.broken' cannot be imported"),
+        (("hub", "--types", "own:types"), 2, "the hub has a type 'message.send' itself"),
+        (("schema", "broken:types"), 1, "RuntimeError: boom ("),
+        (("schema", "own:fails"), 1, "LookupError: no ("),
+        (("check-server", "ws://x/", "--token-file", "lines"), 2, "more than one line"),
+        (("check-server", "ws://x/", "--token-file", "bytes"), 1, "is not a text file"),
+        (("check-server", "ws://x/", "--token-file", "missing"), 1, "cannot be read"),
+        (("hub", "--token-file", "lines"), 2, "more than one line"),
+        (("check-server", "http://x/"), 2, "cannot be dialled"),
+    ],
+)
+def test_bad_input_of_the_server_half_is_one_line(
+    words: tuple[str, ...],
+    code: int,
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "empty.db").touch()
+    (tmp_path / "lines").write_text("one\ntwo\n")
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    (tmp_path / "broken.py").write_text("raise RuntimeError('boom')\n")
+    (tmp_path / "unfinished.py").write_text("def f(:\n")
+    (tmp_path / "own.py").write_text(
+        "import attrs\nfrom reactive_ws.wire import protocol_v1\ntypes = protocol_v1()\n"
+        "@types.message('message.send')\n@attrs.frozen\nclass Own:\n    x: int\n"
+        "def fails():\n    raise LookupError('no')\n"
+    )
+    before = sorted(tmp_path.iterdir())
+    assert main(list(words)) == code
+    out, err = said(capsys)
+    assert (out, err.count("\n")) == ("", 1)
+    assert says in err
+    assert "s3cret" not in err
+    # It made nothing, and left an empty file empty.
+    assert [one for one in sorted(tmp_path.iterdir()) if one.name != "__pycache__"] == before
+    assert (tmp_path / "empty.db").stat().st_size == 0
+    for name in ("broken", "unfinished", "own"):
+        sys.modules.pop(name, None)

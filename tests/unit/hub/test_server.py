@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from reactive_ws.errors import ListenFailed
+from reactive_ws.errors import ListenFailed, LogUnavailable, StateUnusable
+from reactive_ws.server import Appended, Batch, MemoryLog, Proposal
 from reactive_ws.server.access import request_of
 from reactive_ws.stores.hub import Hub
 from reactive_ws.stores.wire.chat import Message
@@ -310,3 +312,63 @@ async def test_what_a_client_can_fill_is_bounded() -> None:
         assert (await heard(socket, "error"))["payload"]["code"] == "not_subscribed"
         await say(socket, "subscribe", {"channel": "_owed/*"})
         assert (await heard(socket, "error"))["payload"]["code"] == "bad_channel"
+
+
+@simulate
+async def test_a_hub_that_cannot_start_leaves_nothing_behind() -> None:
+    log = MemoryLog()
+    await log.open()
+    broken = b'{"type":"_hub.owed","payload":{"x":1}}'
+    await log.append([Proposal(None, Batch({"_owed/s": [broken]}))])
+    before = asyncio.all_tasks()
+    with pytest.raises(StateUnusable):
+        await hub(log=log).start()
+    assert asyncio.all_tasks() == before
+    # The port is free again.
+    async with hub():
+        pass
+
+
+@simulate
+async def test_an_authorize_that_returns_no_bool_lets_no_client_in(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # So is the coroutine of an async function: true, whatever it would return.
+    wrong: list[Any] = [lambda _: "no", lambda _: object(), lambda _: None]
+    for authorize in wrong:
+        async with hub(authorize=authorize):
+            with pytest.raises(InvalidStatus):
+                await dial(url="ws://server:80/ws?token=bad")
+    assert "authorize returned object; return True or False" in caplog.text
+
+
+class Database(MemoryLog):
+    """A log that goes away and comes back, as a database does."""
+
+    is_transactional = True
+    is_away = False
+
+    async def append(self, chain: Sequence[Proposal]) -> Appended:
+        if self.is_away:
+            raise LogUnavailable("database", "it went away")
+        return await super().append(chain)
+
+
+@simulate
+async def test_an_answer_goes_on_when_the_database_is_back() -> None:
+    log = Database()
+    async with hub(log=log, token_delay=1.0) as one:
+        socket = await dial()
+        await hear(socket)
+        await say(socket, "hello", {"client": "c"})
+        await say(socket, "resume", {"subscriptions": ["*"]})
+        await say(socket, "message.send", chat("m1", "a b c d e"), id="m1")
+        await heard(socket, "message.delta")
+        log.is_away = True
+        await asyncio.sleep(60)
+        assert (await one.conversation("s")).length == 1
+        log.is_away = False
+        # No further message of the client is needed.
+        while (await heard(socket, "message.response"))["payload"]["message"]["role"] == "user":
+            pass
+        await socket.close()
