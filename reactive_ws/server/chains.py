@@ -38,7 +38,7 @@ from .context import Context, MissingState, NeedsConnection, Noted, NotFirst, be
 from .logs import Appended, Batch, CommandKey, Entry, Log, Outcome, Proposal
 from .states import Added, Ahead, States
 
-__all__ = ["Call", "Chains", "Done", "Ended", "Owner"]
+__all__ = ["Call", "Chains", "Done", "Ended", "Owner", "encode"]
 
 _log = logging.getLogger("reactive_ws.server")
 _MAX_RUNS: Final = 16
@@ -378,13 +378,14 @@ class Chains:
         self, context: Context, reply: object, ahead: Ahead
     ) -> tuple[Batch, dict[str, Added]]:
         """Makes a batch of what a function wants, and the entries that it adds to states."""
+        registry, codec = self._registry, self._codec
         ahead.begin()
         added: dict[str, Added] = {}
         expected = dict(context.read)
         messages: dict[str, list[bytes]] = {}
         checkpoints: dict[str, tuple[int, bytes]] = {}
         for stream, said in context.published.items():
-            read = [self._encode(payload, channel) for payload, channel in said]
+            read = [encode(registry, codec, payload, channel) for payload, channel in said]
             texts = messages[stream] = [text for text, _ in read]
             if self._states.of(stream) is None:
                 continue
@@ -396,29 +397,10 @@ class Chains:
                     raise Conflict(stream)
                 checkpoints[stream] = one.checkpoint
         for channel, payload in context.told:
-            self._encode(payload, channel)
+            encode(registry, codec, payload, channel)
         encoded = None if reply is None else msgspec.json.encode(reply)
         ahead.keep()
         return Batch(messages, expected, checkpoints, encoded), added
-
-    def _encode(self, payload: object, channel: str | None) -> tuple[bytes, object]:
-        """Returns the text of a message, and its payload as each node and client will read it.
-
-        Raises:
-            UsageError: none of them could read it. In the log it would break the state of its stream for good.
-        """
-        if isinstance(payload, Noted):
-            return payload.text, payload
-        row = self._registry.of(type(payload))
-        now = round(time.time() * 1000.0)
-        frame = self._codec.encode(Envelope(row.name, payload, channel or row.name, timestamp=now))
-        try:
-            envelope = self._codec.decode(frame)
-        except MessageRejected as error:
-            raise _unreadable(payload, error.reason) from None
-        if envelope.problems:
-            raise _unreadable(payload, "; ".join(envelope.problems))
-        return frame.encode() if isinstance(frame, str) else frame, envelope.payload
 
     async def _explain(self, call: Call, error: Exception) -> Ended:
         """A function may fail because its effects are there already, from a run whose answer was lost."""
@@ -518,6 +500,29 @@ class Chains:
         for function in context.after:
             await self._call_after(function)
         return Done(outcome, tuple(context.told))
+
+
+def encode(
+    registry: Registry, codec: Codec, payload: object, channel: str | None = None
+) -> tuple[bytes, object]:
+    """Returns the text of a message for the log, and its payload as each node and client will read it.
+
+    Raises:
+        UsageError: none of them could read it. In the log it would break the state of its stream for good.
+        UnknownType: its class is not registered.
+    """
+    if isinstance(payload, Noted):
+        return payload.text, payload
+    row = registry.of(type(payload))
+    now = round(time.time() * 1000.0)
+    frame = codec.encode(Envelope(row.name, payload, channel or row.name, timestamp=now))
+    try:
+        envelope = codec.decode(frame)
+    except MessageRejected as error:
+        raise _unreadable(payload, error.reason) from None
+    if envelope.problems:
+        raise _unreadable(payload, "; ".join(envelope.problems))
+    return frame.encode() if isinstance(frame, str) else frame, envelope.payload
 
 
 def _unreadable(payload: object, problem: str) -> UsageError:

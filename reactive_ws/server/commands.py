@@ -18,7 +18,7 @@ from .logs import CommandKey, Log, Outcome
 from .session import Accepted, Failure, Run
 from .states import States
 
-__all__ = ["Commands", "Handler"]
+__all__ = ["Commands", "Handler", "check_handler"]
 
 Handler = Callable[[Any, Context], Any]
 """`(command, context)`, sync or async; what it returns is the reply, None for none."""
@@ -27,6 +27,20 @@ _log = logging.getLogger("reactive_ws.server")
 _LONGEST_AFTER: Final = 60.0
 _MAX_FAILED: Final = 10_000
 """Keys of failed commands that are remembered, for growing pauses."""
+
+
+def check_handler(payload: type[Any], function: Callable[..., Any]) -> None:
+    """Checks that these are a class and a function. A program without types may give anything.
+
+    Raises:
+        UsageError: they are not.
+    """
+    if not isinstance(payload, type):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError(f"{payload!r:.60} is not a class; give the payload class of the messages")
+    if not callable(function):
+        raise UsageError(
+            f"{function!r:.60} is not a function; it gets the messages of {payload.__name__}"
+        )
 
 
 class Commands:
@@ -62,11 +76,13 @@ class Commands:
         """Adds the handler of a payload class.
 
         Raises:
-            UsageError: the class has one, or its name is not registered.
+            UsageError: the class has one, or these are not a class and a function.
+            UnknownType: the class is not registered.
         """
+        check_handler(payload, handler)
+        self._registry.of(payload)
         if payload in self._handlers:
             raise UsageError(f"{payload.__name__} has a handler already; a command has one")
-        self._registry.of(payload)
         self._handlers[payload] = handler
 
     async def run(self, questions: Sequence[Run]) -> list[Accepted | Failure]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
+import contextlib
 from typing import Self
 
 from ..engine import refuse_copy
 from ..errors import UsageError
-from ..wire import Envelope, JsonCodec, Position, Registry
+from ..wire import JsonCodec, Position, Registry
+from .chains import encode
 from .logs import Batch, CommandKey, Log, Proposal, check_stream
 
 __all__ = ["Publisher"]
@@ -53,21 +54,26 @@ class Publisher:
                 returns the position of the first, for as long as the log keeps outcomes.
 
         Raises:
-            UsageError: no message, or a bad stream name.
+            UsageError: no message, a bad stream name, a message that does not fit its own types, or a bad `once`.
             UnknownType: a class that is not registered.
             LogUnavailable: the log failed; publish again with the same `once`.
         """
         check_stream(stream)
         if not messages:
             raise UsageError("publish at least one message")
-        key = None if once is None else CommandKey("", "publisher", once)
-        batch = Batch({stream: [self._encode(message) for message in messages]})
+        key = None if once is None else CommandKey("", "publisher", _checked(once))
+        texts = [encode(self._registry, self._codec, message)[0] for message in messages]
+        batch = Batch({stream: texts})
         (outcome,) = (await self._log.append([Proposal(key, batch)])).outcomes
         if stream not in outcome.positions:
             raise UsageError(f"{once!r} named a publication on another stream; choose another name")
         return outcome.positions[stream]
 
-    def _encode(self, payload: object) -> bytes:
-        name = self._registry.of(type(payload)).name
-        now = round(time.time() * 1000.0)
-        return self._codec.encode(Envelope(name, payload, timestamp=now)).encode()
+
+def _checked(once: object) -> str:
+    """Returns the name of a publication. A log that had another kind of it could not read its stream again."""
+    if isinstance(once, str):
+        with contextlib.suppress(UnicodeEncodeError):
+            once.encode()
+            return once
+    raise UsageError(f"once= takes a text, such as 'job 17', not {once!r:.60}")

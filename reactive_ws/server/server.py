@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from types import NoneType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 import attrs
 from websockets.asyncio.server import ServerConnection
@@ -27,12 +29,12 @@ from ..engine import refuse_copy
 from ..errors import LogError, UsageError
 from ..wire import Envelope, JsonCodec, Position, Registry
 from .access import SUBPROTOCOL, Request, check_origins, is_allowed_origin, request_of
-from .calling import called, resolve
+from .calling import called
 from .commands import Commands
 from .consumers import Consumers
 from .context import Context, check_first
 from .direct import DirectConnection
-from .listening import listen, url_of
+from .listening import listen, stop_accepting, url_of
 from .logs import Log, MemoryLog, Outcome
 from .node import Node
 from .session import Failure, Run, RunAnswer, ServerSession, SessionSettings, StateAt
@@ -48,7 +50,8 @@ R = TypeVar("R")
 Build = TypeVar("Build", bound=Callable[[SnapshotContext], Awaitable[object]])
 
 Authorize = Callable[[Request], str | Awaitable[str | None] | None]
-"""Returns the identity of a client, None to refuse it. Sync or async; called for each dial and each fresh token."""
+"""Returns the identity of a client, None to refuse it. Sync or async; called for each dial and each fresh token. When it raises,
+the client is refused for now, and comes again."""
 MayHear = Callable[[str, str], bool | Awaitable[bool]]
 """`(identity, channel)`: whether a client may hear a stream, or all streams of a pattern."""
 MaySend = Callable[[str, Any], bool | Awaitable[bool]]
@@ -57,6 +60,11 @@ MaySend = Callable[[str, Any], bool | Awaitable[bool]]
 _log = logging.getLogger("reactive_ws.server")
 _MAX_SIZE = 2**20
 """Bytes of the largest message, for a server that says no limit of its own."""
+_CODES: Mapping[HTTPStatus, int] = {
+    HTTPStatus.UNAUTHORIZED: CloseCode.UNAUTHORIZED,
+    HTTPStatus.SERVICE_UNAVAILABLE: CloseCode.TRY_LATER,
+}
+"""Close codes that say the same as an HTTP status."""
 _PING_INTERVAL = 30.0
 """Seconds between two pings of the socket, for a server that asks its clients for no heartbeat."""
 
@@ -72,7 +80,7 @@ class Server:
         may_send: What a client may send; every command with a handler when None.
         origins: Origins of pages in browsers that may connect; None allows the server's own host only.
         settings: What the server says in its `hello`, and the limits of one connection.
-        handler_timeout: Seconds for one run of a handler.
+        handler_timeout: Seconds for one run of a handler, or of another async function of the application.
         leave_after: Seconds that the server goes on after it said `goaway`.
         close_code: The close code of a server that ends.
         allow_plain: Lets clients in that offer no subprotocol. They get messages without positions, no `hello` and no replay.
@@ -116,11 +124,12 @@ class Server:
             timeout=handler_timeout,
             on_log_error=on_log_error or (lambda _: None),
         )
-        self._snapshots = Snapshots(self.log, self._states)
-        self._consumers = Consumers(self.log, self._codec, self._commands)
+        self._snapshots = Snapshots(self.log, self._states, timeout=handler_timeout)
+        self._consumers = Consumers(self.log, registry, self._codec, self._commands)
         self._authorize = authorize
         self._may_subscribe = may_subscribe
         self._may_send = may_send
+        self._timeout = handler_timeout
         self._origins = check_origins(origins)
         self._settings = settings or SessionSettings()
         if self._settings.dedup is None:
@@ -129,7 +138,7 @@ class Server:
         self._close_code = close_code
         self._allow_plain = allow_plain
         self._node: Node | None = None
-        self._starting: asyncio.Lock | None = None
+        self._starting: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._is_ending = False
 
     def __repr__(self) -> str:
@@ -152,7 +161,8 @@ class Server:
         send the message again. A sync function runs on the loop, so it must be short.
 
         Raises:
-            UsageError: the class has a handler, or is not registered.
+            UsageError: the class has a handler.
+            UnknownType: the class is not registered.
         """
 
         def register(handler: Callable[[P, Context], R]) -> Callable[[P, Context], R]:
@@ -171,13 +181,14 @@ class Server:
         it is called again with the same message after a growing pause; `Refused` gives the message up.
 
         Args:
-            name: The name of the position; a new name begins with no position.
+            name: The name of the position; a new name begins with no position. It belongs to one stream.
             stream: The stream.
             payload: The class; messages of other classes only move the position.
             from_start: Begin a new consumer with the oldest entry, and not with the next one.
 
         Raises:
-            UsageError: the name is taken or too long, or the stream's name is bad.
+            UsageError: the name is taken or too long, the stream's name is bad, or the server runs already.
+            UnknownType: neither the class nor one that inherits from it is registered.
         """
 
         def register(function: Callable[[P, Context], R]) -> Callable[[P, Context], R]:
@@ -289,11 +300,14 @@ class Server:
         # A server that ends keeps its log open for the commands that are under way, and is not started again by them.
         if self._node is not None or self._is_ending:
             return
-        if self._starting is None:
-            self._starting = asyncio.Lock()
-        async with self._starting:
+        loop = asyncio.get_running_loop()
+        if self._starting is None or self._starting[0] is not loop:
+            # A server may start again in another loop, as in the tests of an application; a lock may not.
+            self._starting = loop, asyncio.Lock()
+        async with self._starting[1]:
             if self._node is None:
                 await self.log.open()
+                self._states.begin()
                 node = Node(
                     self.log,
                     _Answers(self),
@@ -337,7 +351,10 @@ class Server:
             LogUnusable, LogUnavailable: the log cannot be opened.
         """
         await self.start()
-        identities: dict[int, tuple[Request, str | None]] = {}
+        # A handshake may fail after this check, and then nothing takes its row out.
+        admitted: WeakKeyDictionary[ServerConnection, tuple[Request, str | None]] = (
+            WeakKeyDictionary()
+        )
 
         async def check(socket: ServerConnection, http: HttpRequest) -> Response | None:
             parts = urlsplit(http.path)
@@ -348,12 +365,12 @@ class Server:
             refusal, identity = await self._admit(request, offered)
             if refusal is not None:
                 return socket.respond(refusal[0], refusal[1] + "\n")
-            identities[id(socket)] = (request, identity)
+            admitted[socket] = (request, identity)
             return None
 
         async def handle(socket: ServerConnection) -> None:
             assert isinstance(socket, DirectConnection)
-            request, identity = identities.pop(id(socket))
+            request, identity = admitted.pop(socket)
             is_plain = socket.subprotocol is None
             await self._serve(SocketDuplex(socket), request, identity, is_plain=is_plain)
 
@@ -378,8 +395,11 @@ class Server:
         try:
             yield url_of(listener, host, path or "/")
         finally:
-            await self.stop()
-            listener.close()
+            try:
+                await self.stop()
+                await stop_accepting(listener)
+            finally:
+                listener.close()
             await listener.wait_closed()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -422,15 +442,15 @@ class Server:
         query = bytes(scope.get("query_string") or b"").decode("latin-1")
         request = request_of(scope["path"], query, headers, offered)
         refusal, identity = await self._admit(request, offered)
-        if refusal is not None:
-            code = (
-                CloseCode.UNAUTHORIZED
-                if refusal[0] is HTTPStatus.UNAUTHORIZED
-                else CloseCode.FORBIDDEN
-            )
-            await send({"type": "websocket.close", "code": code, "reason": refusal[1]})
-            return
         spoken = SUBPROTOCOL if SUBPROTOCOL in offered else None
+        if refusal is not None:
+            status, reason = refusal
+            if status is HTTPStatus.SERVICE_UNAVAILABLE:
+                # Without this an ASGI server answers 403, and the client does not come again.
+                await send({"type": "websocket.accept", "subprotocol": spoken})
+            code = _CODES.get(status, CloseCode.FORBIDDEN)
+            await send({"type": "websocket.close", "code": code, "reason": reason})
+            return
         await send({"type": "websocket.accept", "subprotocol": spoken})
         await self._serve(AsgiDuplex(receive, send), request, identity, is_plain=spoken is None)
 
@@ -451,27 +471,38 @@ class Server:
             return (HTTPStatus.FORBIDDEN, "this origin may not connect; see `origins`"), None
         if self._authorize is None:
             return None, ""
-        identity = await self.identify(request)
+        try:
+            identity = await self.identify(request)
+        except Exception:  # noqa: BLE001 - of the application; no client gets in by an error
+            # It says nothing about the token: a client whose token is refused does not come again.
+            _log.exception("authorize failed; the client is refused for now")
+            return (HTTPStatus.SERVICE_UNAVAILABLE, "the server failed; its log says why"), None
         if identity is None and (is_plain or request.token is not None):
             return (HTTPStatus.UNAUTHORIZED, "a good token is needed"), None
         return None, identity
 
     async def identify(self, request: Request) -> str | None:
-        """Returns the identity of a request; None refuses. An `authorize` that raises refuses, and is logged."""
+        """Returns the identity of a request; None refuses. Raises what `authorize` raises, and `TypeError` for another result."""
         if self._authorize is None:
             return ""
-        try:
-            with called():
-                identity = await resolve(self._authorize(request))
-            # An application without types may return anything.
-            if not isinstance(identity, (str, NoneType)):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise TypeError(
-                    f"authorize returned {type(identity).__name__}; return the client's identity as a text, or None to refuse it"
-                )
-        except Exception:  # noqa: BLE001 - of the application; no client gets in by an error
-            _log.exception("authorize failed; the client is refused")
-            return None
+        with called():
+            identity = await self._in_time(self._authorize(request))
+        # An application without types may return anything.
+        if not isinstance(identity, (str, NoneType)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"authorize returned {type(identity).__name__}; return the client's identity as a text, or None to refuse it"
+            )
+        if identity is not None:
+            # The log writes it, with each command.
+            identity.encode()
         return identity
+
+    async def _in_time(self, value: R | Awaitable[R]) -> R:
+        """Returns what a sync or async function of the application returned."""
+        if not inspect.isawaitable(value):
+            return value
+        async with asyncio.timeout(self._timeout):
+            return await value
 
     async def _serve(
         self,
@@ -495,14 +526,16 @@ class Server:
         if self._may_subscribe is None:
             return True
         with called():
-            return await resolve(self._may_subscribe(identity, channel))
+            return _decision(
+                "may_subscribe", await self._in_time(self._may_subscribe(identity, channel))
+            )
 
     async def may_send(self, identity: str, payload: object) -> bool:
         """Tells whether a client may send a message."""
         if self._may_send is None:
             return True
         with called():
-            return await resolve(self._may_send(identity, payload))
+            return _decision("may_send", await self._in_time(self._may_send(identity, payload)))
 
     async def make_state(self, stream: str) -> StateAt | None:
         """Returns the state of a stream as clients get it; None when none is declared."""
@@ -547,6 +580,13 @@ class _Answers:
 
     async def run(self, question: Run) -> RunAnswer:
         return await self._server.run(question)
+
+
+def _decision(function: str, result: object) -> bool:
+    """Returns what a function of the application decided. One without types may return anything, and no client gets in by that."""
+    if isinstance(result, bool):
+        return result
+    raise TypeError(f"{function} returned {type(result).__name__}; return True or False")
 
 
 def _offered(values: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, runtime_checkable
@@ -47,11 +48,13 @@ class Snapshots:
     Args:
         log: The log.
         states: The declared states.
+        timeout: Seconds for one call of a function.
     """
 
-    def __init__(self, log: Log, states: States) -> None:
+    def __init__(self, log: Log, states: States, *, timeout: float) -> None:
         self._log = log
         self._states = states
+        self._timeout = timeout
         self._functions: dict[str, Callable[[SnapshotContext], Awaitable[object]]] = {}
 
     def add(self, pattern: str, function: Callable[[SnapshotContext], Awaitable[object]]) -> None:
@@ -93,5 +96,6 @@ class Snapshots:
         assert isinstance(self._log, _Reading)
         async with self._log.reading(stream) as (connection, position):
             with called():
-                state = await function(SnapshotContext(stream, connection))
+                async with asyncio.timeout(self._timeout):
+                    state = await function(SnapshotContext(stream, connection))
         return StateAt(position, msgspec.json.encode(state))

@@ -155,6 +155,10 @@ class States:
         self._declared.append(stated)
         self._found.clear()
 
+    def begin(self) -> None:
+        """The server starts, maybe in another loop than before."""
+        self._locks.clear()
+
     def of(self, stream: str) -> Stated[Any] | None:
         """Returns the declaration for a stream; an exact name goes before a pattern."""
         if stream in self._found:

@@ -7,7 +7,9 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from listening import listening
 from missing_parts import skip_or_fail
 from todo_types import Add, Added, types
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from reactive_ws import Domain, WebSocketService
@@ -122,5 +124,55 @@ def test_a_page_and_a_program_connect_through_the_proxy_as_printed(
                     pass
             async with WebSocketService(url, registry=types(), domain=Domain("proxy")) as one:
                 await asyncio.wait_for(one.send(Add("1", "milk")), PATIENCE)
+
+    asyncio.run(check())
+
+
+BACKEND = """
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+from reactive_ws.server import Server
+from reactive_ws.wire import protocol_v1
+
+server = Server(protocol_v1(), leave_after=0.5)
+
+@asynccontextmanager
+async def lifespan(_):
+    await server.start()
+    yield
+    await server.stop()
+
+app = FastAPI(lifespan=lifespan)
+app.mount("/live", server)
+"""
+
+
+def test_clients_of_uvicorn_get_goaway_with_the_program_as_printed(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (text,) = (one for one in blocks if "class Leaving" in one)
+
+    async def check() -> None:
+        port = free_port()
+        (tmp_path / "server.py").write_text(BACKEND)
+        (tmp_path / "serve.py").write_text(here(text, ("port=8001", f"port={port}")))
+        program = await asyncio.create_subprocess_exec(
+            *(sys.executable, "serve.py"), cwd=tmp_path, stderr=asyncio.subprocess.DEVNULL
+        )
+        try:
+            await listening(port, lambda: program.returncode is not None, PATIENCE)
+            spoken = [Subprotocol("reactive-ws.v1")]
+            url = f"ws://127.0.0.1:{port}/live/"
+            async with connect(url, subprotocols=spoken, proxy=None) as client:
+                assert '"hello"' in str(await asyncio.wait_for(client.recv(), PATIENCE))
+                program.terminate()
+                assert '"goaway"' in str(await asyncio.wait_for(client.recv(), PATIENCE))
+                with pytest.raises(ConnectionClosed):
+                    await asyncio.wait_for(client.recv(), PATIENCE)
+                assert client.close_code == 1012
+            assert await asyncio.wait_for(program.wait(), PATIENCE) in (0, -signal.SIGTERM)
+        finally:
+            if program.returncode is None:
+                program.kill()
+                await program.wait()
 
     asyncio.run(check())

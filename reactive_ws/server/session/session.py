@@ -449,11 +449,11 @@ class ServerSession:
 
     def _give_up(self, lane: _Lane, error: BaseException) -> None:
         """The work of a lane ended with an error that it did not expect: of the log, or of the application."""
-        if lane is _Lane.CONTROL and isinstance(error, LogError):
-            self._close(CloseCode.TRY_LATER, "the log is not available")
-        elif lane is _Lane.CONTROL:
-            text = "the server failed; its log says why"
-            self._say("error", ServerError("internal", text, retryable=True))
+        if lane is _Lane.CONTROL:
+            # The client would wait for an answer that never comes. On the next connection it asks again.
+            is_log = isinstance(error, LogError)
+            text = "the log is not available" if is_log else "the server failed; its log says why"
+            self._close(CloseCode.TRY_LATER, text)
         else:
             self._must_retry = True
         self._end(lane)
@@ -663,7 +663,16 @@ class ServerSession:
     def _write_states(self, streams: Sequence[str], pending: Sequence[str]) -> _Work:
         left = list(pending)
         for stream in streams:
-            state: StateAt | None = yield MakeState(stream)
+            try:
+                state: StateAt | None = yield MakeState(stream)
+            except LogError:
+                raise
+            except Exception:  # noqa: BLE001 - of the application; other streams go on
+                text = (
+                    f"the state of {stream[:60]!r} cannot be made; the log of the server says why"
+                )
+                self._say("error", ServerError("internal", text, retryable=True))
+                continue
             # Looked up after the state was read: every command in the state is acknowledged before it.
             found = yield from self._outcomes(left)
             self._acknowledge(found)

@@ -17,9 +17,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
-from reactive_ws.errors import LogUnavailable, Refused, UsageError
+from reactive_ws.connection.record import ConnectionState
+from reactive_ws.errors import LogUnavailable, Refused, UnknownType, UsageError
 from reactive_ws.outbox.delivery import DeliveryStatus
-from reactive_ws.server import Appended, Context, MemoryLog, Page, Proposal, Server
+from reactive_ws.server import Appended, Context, MemoryLog, Page, Proposal, Publisher, Server
 from reactive_ws.server.access import SUBPROTOCOL, Request
 from reactive_ws.server.session import ServerSession, SessionSettings
 from reactive_ws.testing import World, simulate
@@ -320,7 +321,8 @@ async def test_rights_that_raise_or_await_something_cancelled_are_errors_and_let
                 proxy=None,
             ):
                 pass
-        assert rejected.value.response.status_code == 401
+        # It says nothing about the token: after a 401 the client would not come again.
+        assert rejected.value.response.status_code == 503
         failing.discard("authorize")
         service = world.service("ws://server:80/", registry=registry(), auth=Header("x"))
         await service.connect()
@@ -332,8 +334,140 @@ async def test_rights_that_raise_or_await_something_cancelled_are_errors_and_let
             await delivery
         await service.disconnect()
     assert refused[:2] == ["authorize", "may_send"]
-    assert "authorize failed; the client is refused" in caplog.text
+    assert "authorize failed; the client is refused for now" in caplog.text
     assert "may_send failed on 'add'" in caplog.text
+
+
+def _raise(*_: object) -> Any:
+    raise LookupError("the database is away")
+
+
+async def _hang(*_: object) -> Any:
+    await asyncio.sleep(1e9)
+
+
+def _return(value: object) -> Any:
+    return lambda *_: value
+
+
+@pytest.mark.parametrize("hook", ["authorize", "may_subscribe", "may_send"])
+@pytest.mark.parametrize(
+    "wrong",
+    [_raise, _hang, _return(5), _return({}), _return([True]), _return("\ud800")],
+    ids=["raises", "hangs", "int", "dict", "list", "surrogate"],
+)
+@simulate
+async def test_a_hook_that_fails_lets_no_client_in_and_loses_none(
+    hook: str, wrong: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    is_failing = True
+    right = _return("ada" if hook == "authorize" else True)
+
+    def decide(*given: object) -> Any:
+        return (wrong if is_failing else right)(*given)
+
+    options: dict[str, Any] = {hook: decide, "handler_timeout": 5.0}
+    got: list[int] = []
+    async with World() as world:
+        one = server(MemoryLog(), **options)
+        async with one.serve("server", 80):
+            service = world.service("ws://server:80/", registry=registry(), auth=Header("x"))
+            service.on(Added, lambda message: got.append(message.number))
+            service.messages("s", subscribe=True).subscribe(lambda _: None)
+            await service.connect()
+            delivery = service.send(Add(1))
+            await asyncio.sleep(60)
+            assert delivery.status not in (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.FAILED)
+            assert (await one.log.read("s", None)).head.seq == 0
+            # A client that gave up would need a new token.
+            assert service.state is not ConnectionState.ERROR
+            is_failing = False
+            async with asyncio.timeout(120):
+                await delivery
+                while not got:
+                    await asyncio.sleep(0.1)
+            await service.disconnect()
+    assert got == [0]
+
+
+@pytest.mark.parametrize("wrong", [_return("no"), _return(1), _return(object())])
+@simulate
+async def test_a_right_that_is_true_without_being_true_is_none(
+    wrong: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with World() as world:
+        one = server(MemoryLog(), may_send=wrong)
+        async with one.serve("server", 80):
+            service = world.service("ws://server:80/", registry=registry())
+            await service.connect()
+            delivery = service.send(Add(1))
+            await asyncio.sleep(10)
+            assert delivery.status is not DeliveryStatus.ACKNOWLEDGED
+            await service.disconnect()
+    assert "return True or False" in caplog.text
+
+
+@simulate
+async def test_a_state_that_cannot_be_made_is_an_error_and_other_states_come() -> None:
+    one = Server(registry(), log=MemoryLog())
+
+    def broken(_: Numbers) -> object:
+        raise LookupError("no view")
+
+    one.state("bad", Numbers(), {}, view=broken)
+    one.state("good", Numbers(), {})
+    async with World(), one.serve("server", 80), raw("ws://server:80/") as socket:
+        await socket.send('{"type":"hello","payload":{"client":"c"}}')
+        await socket.send('{"type":"resume","payload":{"subscriptions":["bad","good"]}}')
+        await socket.send('{"type":"sync","payload":{"streams":["bad","good"]}}')
+        got: list[dict[str, Any]] = []
+        while not got or got[-1]["type"] != "snapshot":
+            got.append(json.loads(await socket.recv()))
+        assert [one["type"] for one in got] == ["hello", "resumed", "error", "snapshot"]
+        assert "the state of 'bad' cannot be made" in got[2]["payload"]["message"]
+        assert got[3]["payload"]["stream"] == "good"
+
+
+class SlowLog(MemoryLog):
+    """A log whose reads wait."""
+
+    async def read(self, stream: str, after: Position | None, limit_bytes: int = 2**18) -> Page:
+        await asyncio.sleep(0)
+        return await super().read(stream, after, limit_bytes)
+
+
+def test_states_of_a_server_that_starts_again_in_another_loop_can_be_read() -> None:
+    one = Server(registry(), log=SlowLog())
+    state = one.state("s", Numbers(), {Added: lambda now, it: Numbers((*now.numbers, it.number))})
+
+    async def run() -> Numbers:
+        await one.publish("s", Added(1))
+        # They wait for one lock.
+        found = await asyncio.gather(*(one.read(state) for _ in range(3)))
+        await one.stop()
+        return found[-1]
+
+    assert [asyncio.run(run()).numbers for _ in range(3)] == [(1,), (1, 1), (1, 1, 1)]
+
+
+@simulate
+async def test_a_publisher_refuses_what_would_break_the_stream_for_good() -> None:
+    log = MemoryLog()
+    one = server(log)
+    wrong: list[Any] = [Added("one"), Measured(float("nan"))]  # type: ignore[arg-type]
+    async with Publisher(registry(), log.node()) as publisher:
+        for message in wrong:
+            with pytest.raises((UsageError, UnknownType)):
+                await publisher.publish("s", message)
+        names: list[Any] = [5, b"job", "\ud800"]
+        for name in names:
+            with pytest.raises(UsageError, match="once= takes a text"):
+                await publisher.publish("s", Added(1), once=name)
+        assert (await publisher.publish("s", Added(1), once="job")).seq == 1
+    await one.publish("s", Added(2))
+    assert (await log.read("s", None)).head.seq == 2
+    await one.stop()
 
 
 @simulate

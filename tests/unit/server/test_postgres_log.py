@@ -648,3 +648,85 @@ def test_what_others_append_is_noticed_while_an_append_waits_for_a_lock(postgres
 def test_a_signal_that_no_node_sent_says_that_anything_may_have_changed(payload: str) -> None:
     assert _named(payload) is None
     assert _named("e.1 7 a stream") == {"a stream": Position("e.1", 7)}
+
+
+class Mail(msgspec.Struct, frozen=True):
+    """A mail is to be sent."""
+
+    number: int
+
+
+def test_a_consumer_of_several_nodes_is_called_once_for_each_message(postgres: Postgres) -> None:
+    registry = protocol_v1()
+    registry.message("mail")(Mail)
+    sent: list[int] = []
+
+    def node(dsn: str) -> Server:
+        one = Server(registry, log=PostgresLog(dsn))
+
+        @one.consumer("mailer", "mails", Mail)
+        async def send(mail: Mail, _: Context) -> None:
+            sent.append(mail.number)
+            await asyncio.sleep(0.05)  # the mail server takes its time
+
+        return one
+
+    async def check() -> None:
+        dsn = postgres.dsn()
+        async with opened(dsn) as log:
+            nodes = [node(dsn) for _ in range(3)]
+            for one in nodes:
+                await one.start()
+            while not (await log.read("_consumer/mailer", None)).head.seq:
+                await asyncio.sleep(0.01)
+            for number in range(5):
+                await nodes[0].publish("mails", Mail(number))
+            async with asyncio.timeout(60):
+                while (await log.read("_consumer/mailer", None)).head.seq < 6:
+                    await asyncio.sleep(0.01)
+            for one in nodes:
+                await one.stop()
+
+    asyncio.run(check())
+    # The claim of the key lets the other nodes wait, and then they know the outcome.
+    assert sent == list(range(5))
+
+
+@pytest.mark.parametrize(
+    ("damage", "lacks"),
+    [
+        ("DROP TABLE rws_entries", "rws_entries"),
+        ("DROP TABLE rws_heads, rws_checkpoints", "rws_heads, rws_checkpoints"),
+        ("DROP FUNCTION rws_prune", "rws_prune"),
+        ("DELETE FROM rws_about", "the row of rws_about"),
+    ],
+)
+def test_a_part_that_is_missing_is_named(postgres: Postgres, damage: str, lacks: str) -> None:
+    async def check() -> None:
+        dsn = postgres.dsn()
+        async with opened(dsn) as log:
+            await log._fetch(damage)
+        # `migrate` has nothing to do, and cannot help.
+        for attempt in (PostgresLog(dsn).open, PostgresLog(dsn).migrate):
+            with pytest.raises(LogUnusable, match=f"it lacks {lacks}; restore a backup"):
+                await attempt()
+
+    asyncio.run(check())
+
+
+def test_a_user_who_may_not_make_tables_reads_which_right_is_missing(postgres: Postgres) -> None:
+    async def check() -> None:
+        dsn = postgres.dsn()
+        async with opened(dsn) as log:
+            await log._fetch("DROP SCHEMA public CASCADE")
+            await log._fetch("CREATE SCHEMA public")
+            await log._fetch("CREATE ROLE plain LOGIN")
+            await log._fetch("GRANT USAGE ON SCHEMA public TO plain")
+            try:
+                with pytest.raises(LogUnusable, match="permission denied for schema public; grant"):
+                    await PostgresLog(dsn.replace("postgres@", "plain@")).migrate()
+            finally:
+                await log._fetch("DROP OWNED BY plain")
+                await log._fetch("DROP ROLE plain")
+
+    asyncio.run(check())
