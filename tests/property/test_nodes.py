@@ -224,9 +224,9 @@ def runs_functions_before_the_commit(patch: pytest.MonkeyPatch) -> None:
 
 
 def moves_a_consumer_before_its_effects(patch: pytest.MonkeyPatch) -> None:
-    async def handle(self: Consumers, consumer: Any, own: Any, entry: Any) -> Any:
-        own = await self._note(consumer, own, entry.position)
-        for payload in self._payloads(consumer, entry):
+    async def handle(self: Consumers, consumer: Any, own: Any, at: Any, payloads: Any) -> Any:
+        own = await self._note(consumer, own, at)
+        for payload in payloads:
             await self._commands.perform(partial(consumer.function, payload))
         return own
 
@@ -234,10 +234,10 @@ def moves_a_consumer_before_its_effects(patch: pytest.MonkeyPatch) -> None:
 
 
 def moves_a_consumer_behind_its_effects(patch: pytest.MonkeyPatch) -> None:
-    async def handle(self: Consumers, consumer: Any, own: Any, entry: Any) -> Any:
-        for payload in self._payloads(consumer, entry):
+    async def handle(self: Consumers, consumer: Any, own: Any, at: Any, payloads: Any) -> Any:
+        for payload in payloads:
             await self._commands.perform(partial(consumer.function, payload))
-        return await self._note(consumer, own, entry.position)
+        return await self._note(consumer, own, at)
 
     patch.setattr(Consumers, "_handle", handle)
 
