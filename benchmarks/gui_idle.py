@@ -1,6 +1,9 @@
 """Processor time of a window with everything bound while nothing happens, in seconds of processor time a minute, for each toolkit.
 
-xvfb-run -a env QT_QPA_PLATFORM=offscreen GSK_RENDERER=cairo GDK_BACKEND=x11 python benchmarks/gui_idle.py [qt tk textual gtk wx]
+xvfb-run -a -s "-screen 0 1280x1024x24 -noreset" env QT_QPA_PLATFORM=offscreen GSK_RENDERER=cairo GDK_BACKEND=x11 \\
+    python benchmarks/gui_idle.py [qt tk textual gtk wx]
+
+Without -noreset the X server restarts after its first client and refuses others meanwhile.
 
 Each window has the banner, three pills, the indicator, a list of 200 messages, a list of chats and an input line bound to
 `can_send`. It is connected to a real hub in a process of its own, with heartbeats. The measurement begins when the connection is
