@@ -222,7 +222,7 @@ class Cell(Root, Generic[T]):
                 domain._look_again()  # type: ignore[unreachable]
         except BaseException:
             # Also an interrupt (Ctrl-C) between any two lines above, after which the mark may not stay.
-            domain._hand_over()
+            domain._cut_off()
             raise
         return True
 

@@ -245,6 +245,7 @@ class CommitQueue:
         "__weakref__",
         "_chores",
         "_current",
+        "_cuts",
         "_deliverer",
         "_depth",
         "_dirty",
@@ -317,6 +318,8 @@ class CommitQueue:
         # Replaced before a commit that writes the object which is there already: what was computed before is too old then,
         # although no source has another value.
         self._rewritten = object()
+        # How many deliveries did not come to their end.
+        self._cuts = 0
         # Of each thread: what it has to raise.
         self._strict_errors: dict[int, list[Exception]] = {}
         # Of the commit under delivery.
@@ -563,7 +566,7 @@ class CommitQueue:
                 # What an interrupt left of the end of the streams is done by the next act; the rest changes nothing.
                 self._chores.append(_Ending(commit.closed))
                 self._leftover = True
-            self._hand_over()
+            self._cut_off()
             raise
         if self._leftover or self._trash:
             self._after_section()
@@ -588,6 +591,11 @@ class CommitQueue:
         self._is_busy = self._hooks != () or self._strict or self._leftover
         self._deliverer = self._current = self._depth = 0
         return True
+
+    def _cut_off(self) -> None:
+        """Leaves a delivery that an interrupt ended. Dependents may have missed a commit."""
+        self._cuts += 1
+        self._hand_over()
 
     def _hand_over(self) -> None:
         """Lets another thread deliver what remains; without effect when another one delivers."""

@@ -17,7 +17,7 @@ import asyncio
 import concurrent.futures
 import threading
 import weakref
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
 from threading import get_ident
@@ -208,7 +208,8 @@ class Domain(CommitQueue):
         `exclusive()` the observers get the commit when the block ends; elsewhere as after every write.
 
         Args:
-            changes: (store, old value, new value) of each store that changes.
+            changes: (store, old value, new value) of each store that changes. An older snapshot of a keyed store goes through
+                `checked` first, because it notes the keys that its own commit changed.
             expected: (store, value) of each other store that the new values depend on.
             closing: Stores that end with this commit, after their last value.
             is_link: Whether this may be the write that makes a chain too long. False for what middleware writes in a hook
@@ -242,7 +243,7 @@ class Domain(CommitQueue):
                     return True
             except BaseException:
                 # Also an interrupt (Ctrl-C) between any two steps, after which the mark may not stay.
-                self._hand_over()
+                self._cut_off()
                 raise
         try:
             is_written = self._write(commit, expected)
@@ -451,20 +452,18 @@ class Domain(CommitQueue):
     def dump(self) -> Dump:
         """Returns the values of all living stores with a name, as they are at one commit. Any thread.
 
-        Costs one look at each store: values are immutable, so nothing is copied. An open batch does not count.
+        Costs one look at each store: values are immutable, so nothing is copied. An open batch does not count, nor does a closed
+        store beside another one of its name.
 
         Raises:
-            UsageError: two of the stores have the same name.
+            UsageError: two open stores have the same name.
         """
         number, found = self._read_at_once(
             lambda: (self._number, [(it, it._value) for it in self.stores() if it._is_named])
         )
-        values: dict[str, Any] = {}
-        for store, value in sorted(found, key=lambda pair: pair[0].name):
-            if store.name in values:
-                raise _twins(store.name)
-            values[store.name] = value
-        return Dump(number, values)
+        values = dict(found)
+        stores = _by_name(values)
+        return Dump(number, {name: values[stores[name]] for name in sorted(stores)})
 
     def load(self, dump: Dump, *, ignore_missing: bool = False) -> None:
         """Writes the values of a dump into the stores of these names, in one commit. Any thread.
@@ -476,20 +475,14 @@ class Domain(CommitQueue):
             ignore_missing: Whether names without a living store are left out.
 
         Raises:
-            UsageError: a name has no living store or two of them, and nothing is written; or it is not a `Dump`.
+            UsageError: a name has no living store or two open ones, and nothing is written; or it is not a `Dump`.
             StoreClosed: one of the stores is closed; nothing is written.
             Exception: what `validate=` of a store raises; nothing is written.
         """
         check_kind(dump, Dump, "load()", "domain.dump()", is_required=True)
         check_kind(dump.values, Mapping, "values=", '{"count": 1}', is_required=True)
         check_kind(ignore_missing, bool, "ignore_missing=", "True", is_required=True)
-        stores: dict[str, Changed] = {}
-        for store in self.stores():
-            if not store._is_named:
-                continue
-            if store.name in stores and store.name in dump.values:
-                raise _twins(store.name)
-            stores[store.name] = store
+        stores = _by_name(it for it in self.stores() if it._is_named and it.name in dump.values)
         missing = [name for name in dump.values if name not in stores]
         if missing and not ignore_missing:
             raise UsageError(
@@ -513,10 +506,23 @@ class Domain(CommitQueue):
             raise DomainMismatch(self.name, source._domain.name)
 
 
-def _twins(name: str) -> UsageError:
-    return UsageError(
-        f"two stores are named {name!r}; give each its own name=, or no name to leave it out of dumps"
-    )
+def _by_name(stores: Iterable[Changed]) -> dict[str, Changed]:
+    """Returns stores by their names. A closed one gives way to another one of its name.
+
+    Raises:
+        UsageError: two open ones have the same name.
+    """
+    found: dict[str, Changed] = {}
+    for store in stores:
+        other = found.get(store.name)
+        if other is not None and not (store._is_shut or other._is_shut):
+            raise UsageError(
+                f"two stores are named {store.name!r}; give each its own name=, or no name to leave it out of dumps, and close()"
+                " one that is not used longer"
+            )
+        if other is None or other._is_shut:
+            found[store.name] = store
+    return found
 
 
 _default = Domain("default")

@@ -41,7 +41,7 @@ from ..engine import (
 )
 from .store import ReadOnly
 
-__all__ = ["Derived"]
+__all__ = ["STEPS_BY_IDENTITY", "Derived", "Failure"]
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -100,7 +100,7 @@ _delivered_of = attrgetter("_delivered")
 _UNUSUAL = frozenset({Failure, type(UNSET)})
 """Classes of arguments that need more than a call of the function."""
 
-_SLOW, _RUNS, _STEPS, _STEPS_BY_IDENTITY = 0, 1, 2, 3
+_SLOW, _RUNS, _STEPS, STEPS_BY_IDENTITY = 0, 1, 2, 3
 """The ways of an update: the program's comparer decides; the default rule, and the update only runs the function; the default
 rule, and a subclass computes; a subclass computes, and another object is another value."""
 
@@ -244,7 +244,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         if self._runs_function:
             self._way = _RUNS if self._equals is same else _SLOW
         elif self._equals is is_:
-            self._way = _STEPS_BY_IDENTITY
+            self._way = STEPS_BY_IDENTITY
         else:
             self._way = _STEPS if self._equals is same else _SLOW
         self._height = 1 + max(source._height for source in sources)
@@ -482,7 +482,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
                 return False
             kind = result.__class__
             if result is notified or (
-                way != _STEPS_BY_IDENTITY
+                way != STEPS_BY_IDENTITY
                 and kind is notified.__class__
                 and (result == notified if kind in COMPARED else same(notified, result))
             ):

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar, cast
 
 from ..engine import Equals, check_comparer, check_function, check_kind, same
 from ..errors import UsageError
-from .computed import Derived, Failure
+from .computed import STEPS_BY_IDENTITY, Derived, Failure
 from .keyed import Entities, KeyedStore, Rank, ReadOnlyKeyed
 
 __all__ = ["Delta", "incremental"]
@@ -85,7 +85,7 @@ class Delta(Generic[K, V]):
 class _Incremental(Derived[T]):
     """A derived value that goes on from its last value where it can."""
 
-    __slots__ = ("_replace", "_step")
+    __slots__ = ("_cuts", "_replace", "_settled", "_step")
 
     _runs_function = False
 
@@ -100,44 +100,42 @@ class _Incremental(Derived[T]):
     ) -> None:
         super().__init__(stores, build, equals, name)
         self._step = step
-        # Without a comparer of the program, which needs more care than the short way of `_update` has.
+        # How many deliveries of the domain were cut off when this was built last. In each of them a commit may be missing.
+        self._cuts = self._domain._cuts
+        # Without a comparer of the program, which needs more care than the short way has.
         is_by_default = self._equals is same or self._equals is is_
-        self._replace = replace if is_by_default else None
+        self._replace: Any = replace if is_by_default else None
+        # What was kept after the last update, if it is what the observers saw, so that the short way may go on from it.
+        self._settled: Any = None
 
-    def _update(self) -> bool:
+    def _follow(self, old: Entities[Any, Any], new: Entities[Any, Any], key: Any, now: Any) -> bool:
         # The most common change, written out: one entity was replaced, and nothing read ahead of delivery. A change of the row
-        # `view_in_place_100000` takes two thirds of the instructions. `tests/unit/test_views.py` runs both ways.
-        replace, kept, notified, domain = self._replace, self._kept, self._notified, self._domain
+        # `view_in_place_100000` takes half of the instructions. `tests/unit/test_views.py` runs both ways.
+        kept, domain = self._kept, self._domain
+        if kept is None or kept is not self._settled:
+            return self._go_on()
+        before, was = kept[1], old._values[key]
+        # What was kept is dropped when the last observer leaves, so there is one, and it saw an earlier commit.
         if (
-            replace is None
-            or kept is None
-            or kept[1] is not notified
-            or self._delivered is not notified
+            was is now
+            or self._cuts != domain._cuts
             or self._ahead is not None
             or self._waiting
             or self._nodes
-            or self._joined >= domain._current
-            or not (self._live or self._others > self._readers)
         ):
-            return super()._update()
-        old, new = kept[0][0], self._sources[0]._delivered
-        touched = new._touched
-        if new._keys is not old._keys or len(touched) != 1 or new._is_triggered:
-            return super()._update()
-        (key,) = touched
-        life = self._life
+            return self._go_on()
         try:
-            result = replace(
-                notified, key, old._values[key], new._values[key], new._keys.places[key]
-            )
+            result = self._replace(before, key, was, now, new._keys.places[key])
         except Exception:  # noqa: BLE001 - `step`, or the whole, says whether the user's function fails
-            return super()._update()
-        if self._life != life:
+            return self._go_on()
+        is_same = result is before or (self._way != STEPS_BY_IDENTITY and same(before, result))
+        # From here to the new values without a call, because the last observer may leave on another thread.
+        if self._kept is not kept:
             return False
-        if result is notified or (self._equals is same and same(notified, result)):
-            self._kept = (new,), notified, domain._rewritten
+        if is_same:
+            self._settled = self._kept = (new,), before, domain._rewritten
             return False
-        self._kept = (new,), result, domain._rewritten
+        self._settled = self._kept = (new,), result, domain._rewritten
         self._delivered = self._notified = result
         if self._size == 1:
             call = self._slots[0]
@@ -149,16 +147,40 @@ class _Incremental(Derived[T]):
             self._tell(result)
         return True
 
+    def _update(self) -> bool:
+        kept = self._kept
+        if kept is not None and kept is self._settled:
+            old, new = kept[0][0], self._sources[0]._delivered
+            touched = new._touched
+            if new._keys is old._keys and len(touched) == 1 and not new._is_triggered:
+                (key,) = touched
+                return self._follow(old, new, key, new._values[key])
+        return self._go_on()
+
+    def _go_on(self) -> bool:
+        """Updates in the usual way, and notes whether the next change may go the short one."""
+        is_changed = super()._update()
+        kept, notified = self._kept, self._notified
+        is_settled = kept is not None and kept[1] is notified and self._delivered is notified
+        self._settled = kept if is_settled and self._replace is not None else None
+        return is_changed
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._domain._trash.append(self._settled)
+        self._settled = None
+
     def _evaluate_guarded(self, arguments: tuple[Any, ...]) -> Any:
         # While this value is observed, each commit of its stores comes here, one after the other.
-        kept = self._kept
-        if kept is None or kept[1].__class__ is Failure:
+        kept, cuts = self._kept, self._domain._cuts
+        if kept is None or kept[1].__class__ is Failure or self._cuts != cuts:
+            self._cuts = cuts
             return super()._evaluate_guarded(arguments)
         deltas: list[Delta[Any, Any]] = []
         for old, new in zip(kept[0], arguments, strict=True):
             if old is new:
                 deltas.append(Delta(old, new, ()))
-            elif not new._is_triggered and new.keeps_places_of(old):
+            elif _can_step(old, new):
                 deltas.append(Delta(old, new, new._touched))
             else:
                 return super()._evaluate_guarded(arguments)
@@ -200,7 +222,7 @@ class _Incremental(Derived[T]):
             return None
         for chain in chains[1]:
             for old, new in pairwise(chain):
-                if new._is_triggered or not new.keeps_places_of(old):
+                if not _can_step(old, new):
                     return None
         return chains
 
@@ -209,7 +231,7 @@ class _Incremental(Derived[T]):
     ) -> tuple[T, list[list[Entities[Any, Any]]]] | None:
         """Returns what `_chains` does, before it looks at the places of the keys. Under the lock."""
         kept = self._kept
-        if kept is None or kept[1].__class__ is Failure:
+        if kept is None or kept[1].__class__ is Failure or self._cuts != self._domain._cuts:
             return None
         found: list[list[Entities[Any, Any]]] = []
         for source, base, now in zip(self._sources, kept[0], arguments, strict=True):
@@ -233,6 +255,19 @@ class _Incremental(Derived[T]):
                 chain.pop()
             found.append(chain)
         return kept[1], found
+
+
+def _can_step(old: Entities[Any, Any], new: Entities[Any, Any]) -> bool:
+    """Returns whether the touched keys say all that one commit changed."""
+    if new._is_triggered or not new.keeps_places_of(old):
+        return False
+    # An entity that was written although it is the object that was there has changed inside, so the old one is not known.
+    before, now, as_before = old._values, new._values, new._as_before
+    for key in new._touched:
+        entity = now.get(key)
+        if entity is not None and before.get(key) is entity and key not in as_before:
+            return False
+    return True
 
 
 def _delta(chain: list[Entities[Any, Any]]) -> Delta[Any, Any]:

@@ -110,38 +110,39 @@ class Pipeline:
         return self.rows_changed(rows, changes)
 
     def replace(self, rows: Rows[Any, Any], key: Any, was: Any, now: Any, place: Any) -> Any:
-        """Returns the rows after one entity was replaced. What `step` does, without calls between."""
+        """Returns the rows after one entity was replaced. What `step` does, without calls between.
+
+        Raises:
+            LookupError: `step` has to look: a function of the view is not pure, or a sort key is not equal to itself.
+        """
         keeps, sort_key = self.keeps, self.sort_key
-        is_there: object = True
-        comes: object = True
-        if keeps is not None:
-            is_there, comes = keeps(was), keeps(now)
         if self.is_reversed:
             place = -place
         root = rows._root
-        if comes:
-            after: Any = place if sort_key is None else sort_key(now)
-            if after != after:
-                after = self.edge
-            if not is_there:
-                root = changed(root, (after, place), (after, place, key, now), 1)
-            elif sort_key is None:
-                root = changed(root, (place, place), (place, place, key, now), 0)
+        before: Any = place
+        after: Any = place
+        if keeps is None or keeps(was):
+            if sort_key is not None:
+                before = sort_key(was)
+            if keeps is not None and not keeps(now):
+                root = changed(root, before, place, None, -1)
             else:
-                before: Any = sort_key(was)
-                if before != before:
-                    before = self.edge
-                if before is after or not (before < after or after < before):
-                    # It stays where it is, under the sort key that it has.
-                    root = changed(root, (before, place), (before, place, key, now), 0)
+                if sort_key is not None:
+                    after = sort_key(now)
+                if after is not before and (before < after or after < before):
+                    root = changed(root, before, place, None, -1)
+                    root = changed(root, after, place, (after, place, key, now), 1)
+                elif before != before or after != after:
+                    raise LookupError("a sort key is not equal to itself")
                 else:
-                    root = changed(root, (before, place), None, -1)
-                    root = changed(root, (after, place), (after, place, key, now), 1)
-        elif is_there:
-            before = place if sort_key is None else sort_key(was)
-            if before != before:
-                before = self.edge
-            root = changed(root, (before, place), None, -1)
+                    # It stays where it is, under the sort key that it has.
+                    root = changed(root, before, place, (before, place, key, now), 0)
+        elif keeps(now):
+            if sort_key is not None:
+                after = sort_key(now)
+                if after != after:
+                    after = self.edge
+            root = changed(root, after, place, (after, place, key, now), 1)
         else:
             return rows
         made = _Rows()

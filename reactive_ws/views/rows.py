@@ -23,6 +23,7 @@ from .tree import (
     Row,
     changed,
     changed_many,
+    children_of,
     is_inner,
     leaves_of,
     part_of,
@@ -55,7 +56,7 @@ class Rows(Sequence[V_co], Generic[K, V_co]):
 
     # No __init__: a call of a class that has one costs as much as a copied leaf. See `_rows`.
     _root: Any
-    """A tree: a node, a leaf, or None without rows."""
+    """A tree: a node or a leaf."""
     _is_reversed: bool
     """Whether the rows are in falling order. They are kept in rising order and read from the end."""
 
@@ -68,7 +69,7 @@ class Rows(Sequence[V_co], Generic[K, V_co]):
         return f"<Rows of {len(self)}>"
 
     def __len__(self) -> int:
-        return 0 if self._root is None else size_of(self._root)
+        return size_of(self._root)
 
     @overload
     def __getitem__(self, index: int) -> V_co: ...
@@ -141,21 +142,21 @@ class Rows(Sequence[V_co], Generic[K, V_co]):
         for name in gone:
             row = coming.get(name[1])
             if row is not None and row[0] is name[0]:
-                root = changed(root, name, row, 0)
+                root = changed(root, *name, row, 0)
                 del coming[name[1]]
             else:
-                root = changed(root, name, None, -1)
+                root = changed(root, *name, None, -1)
         for row in coming.values():
-            root = changed(root, row[:2], row, 1)
+            root = changed(root, row[0], row[1], row, 1)
         return _rows(root, is_reversed=self._is_reversed)
 
     def _rows(self) -> Iterator[Row]:
         if self._is_reversed:
-            for _, rows in reversed(list(leaves_of(self._root))):
-                yield from reversed(rows)
+            for leaf in reversed(list(leaves_of(self._root))):
+                yield from reversed(leaf)
         else:
-            for _, rows in leaves_of(self._root):
-                yield from rows
+            for leaf in leaves_of(self._root):
+                yield from leaf
 
     def _row(self, index: int) -> Row:
         at = len(self) - 1 - index if self._is_reversed else index
@@ -163,7 +164,7 @@ class Rows(Sequence[V_co], Generic[K, V_co]):
 
     def _between(self, start: int, stop: int) -> Iterator[Row]:
         """Yields the rows of a window."""
-        if start >= stop or self._root is None:
+        if start >= stop:
             return
         if self._is_reversed:
             length = len(self)
@@ -224,7 +225,7 @@ def _regions(older: Any, newer: Any, *, is_reversed: bool) -> list[_Region]:
 
     def flat(leaves: list[Leaf]) -> list[Row]:
         # What is not shared is a leaf; see `_differing`.
-        return [row for _, rows in leaves for row in (reversed(rows) if is_reversed else rows)]
+        return [row for leaf in leaves for row in (reversed(leaf) if is_reversed else leaf)]
 
     place = {id(node): index for index, node in enumerate(old)}
     regions: list[_Region] = []
@@ -244,7 +245,7 @@ def _regions(older: Any, newer: Any, *, is_reversed: bool) -> list[_Region]:
 
 def _differing(older: Any, newer: Any) -> tuple[list[Any], list[Any]]:
     """Returns the nodes of two trees, each in order, so that a node which only one of them has is a leaf."""
-    old, new = ([] if root is None else [root] for root in (older, newer))
+    old, new = [older], [newer]
     height, other_height = _height(older), _height(newer)
     for level in range(max(height, other_height), 0, -1):
         shared = set(map(id, old)) & set(map(id, new))
@@ -259,7 +260,7 @@ def _height(root: Any) -> int:
     """Returns how many levels of nodes there are above the leaves."""
     height = 0
     while is_inner(root):
-        root = root[0][0]
+        root = children_of(root)[0]
         height += 1
     return height
 
@@ -269,7 +270,7 @@ def _opened(nodes: list[Any], shared: set[int]) -> Iterator[Any]:
         if id(node) in shared:
             yield node
         else:
-            yield from node[0]
+            yield from children_of(node)
 
 
 def _moves_between(regions: list[_Region]) -> Iterator[Change[Any]]:

@@ -16,6 +16,7 @@ from reactive_ws.engine.domain import Domain
 from reactive_ws.state.derived import derived
 from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.store import Store
+from reactive_ws.views import view
 
 _WRITING = {
     "set",
@@ -29,6 +30,11 @@ _WRITING = {
     "_look_again",
     "propagate",
     "_update",
+    "_follow",
+    "_go_on",
+    "replace",
+    "changed",
+    "step",
 }
 
 
@@ -77,6 +83,34 @@ def a_derived_value(domain: Domain) -> tuple[Cell[Any], Callable[[int], object]]
     return store, write
 
 
+def a_view(domain: Domain) -> tuple[Cell[Any], Callable[[int], object]]:
+    keyed = KeyedStore({key: key for key in range(40)}, domain=domain)
+    rows = view(keyed).sorted_by(lambda number: number)
+    rows.select().subscribe()
+    keyed.upsert(0, -1)
+
+    def write(value: int) -> None:
+        # Another key each time, so that a commit that is left out is missed.
+        keyed.upsert(value, 100 - value)
+        in_order = sorted(keyed.get_all().items(), key=lambda pair: pair[1])
+        assert list(rows.get().items()) == in_order
+
+    return keyed, write
+
+
+def a_sum(domain: Domain) -> tuple[Cell[Any], Callable[[int], object]]:
+    keyed = KeyedStore({key: key for key in range(40)}, domain=domain)
+    total = view(keyed).sum_by(lambda number: number)
+    total.select().subscribe()
+    keyed.upsert(0, -1)
+
+    def write(value: int) -> None:
+        keyed.upsert(value, 100)
+        assert total.get() == sum(keyed.get_all().values())
+
+    return keyed, write
+
+
 def a_batch(domain: Domain) -> tuple[Cell[Any], Callable[[int], object]]:
     store = Store(0, domain=domain)
     store.select().subscribe()
@@ -88,7 +122,7 @@ def a_batch(domain: Domain) -> tuple[Cell[Any], Callable[[int], object]]:
     return store, write
 
 
-@pytest.mark.parametrize("make", [a_store, a_part, a_key, a_derived_value, a_batch])
+@pytest.mark.parametrize("make", [a_store, a_part, a_key, a_derived_value, a_view, a_sum, a_batch])
 def test_after_an_interrupt_anywhere_another_thread_writes_and_is_delivered(
     make: Callable[[Domain], tuple[Cell[Any], Callable[[int], object]]],
 ) -> None:

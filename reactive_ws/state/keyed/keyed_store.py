@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial, wraps
 from operator import is_
 from threading import get_ident
-from typing import Any, Final, Generic, TypeVar, cast, final, overload
+from typing import Any, Final, Generic, Protocol, TypeVar, cast, final, overload
 
 from reactivex import Observable
 from reactivex.abc import SchedulerBase
@@ -23,6 +23,7 @@ from ...engine import (
     UNSET,
     Audience,
     Cell,
+    Dependent,
     Domain,
     Equals,
     HasDependents,
@@ -58,6 +59,20 @@ _MISSING: Final = object()
 _AWAIT_FIRST = "await first, and then write the result"
 _Entities: Any = Entities
 """The bare class; a subscription at each call would cost more than the call."""
+
+
+class Follower(Dependent, Protocol):
+    """A dependent of a keyed store that can take the change of one entity without a walk over the graph."""
+
+    def _follow(self, old: Entities[Any, Any], new: Entities[Any, Any], key: Any, now: Any) -> bool:
+        """Does what `_update` does after one entity was replaced.
+
+        Args:
+            old, new: The snapshots before and after the commit. No key came, went, or got another place.
+            key: The key of the entity.
+            now: The new entity.
+        """
+        ...
 
 
 class Unset(enum.Enum):
@@ -172,7 +187,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         validate: Called with each entity about to be written; as for `Store`.
     """
 
-    __slots__ = ("_by_identity", "_entity_equals", "_is_by_default", "_keys")
+    __slots__ = ("_by_identity", "_entity_equals", "_follower", "_is_by_default", "_keys")
 
     def __init__(
         self,
@@ -206,6 +221,8 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
         # The class of the entities written last, if `same` compares them by identity.
         self._by_identity: type[Any] | None = None
         self._keys: KeySources[K] = KeySources(self)
+        # The only dependent, when it is one that follows changes of single entities.
+        self._follower: Follower | None = None
 
     def __repr__(self) -> str:
         return f"<KeyedStore {self.name!r} of {len(self._value)} entities>"
@@ -325,9 +342,20 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                     source._tell(entity)
             if self._reached:
                 domain._current = number
+                follower = self._follower
                 # The usual case first: views of the collection, and no derived value of this key.
-                is_alone = source is None or not source._dependents
-                propagate(number, (self,) if is_alone else self._bases(value))
+                if source is not None and source._dependents:
+                    propagate(number, self._bases(value))
+                elif follower is None:
+                    propagate(number, (self,))
+                else:
+                    try:
+                        is_changed = follower._follow(old, value, key, entity)
+                    except BaseException as error:  # noqa: BLE001 - as in `propagate`
+                        follower._interrupted(error)
+                        is_changed = True
+                    if is_changed and follower._dependents:
+                        propagate(number, (follower,))
                 domain._current = 0
             if domain._is_busy:
                 domain._end_direct()  # type: ignore[unreachable]  # see `commit_queue`
@@ -337,7 +365,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                 domain._look_again()  # type: ignore[unreachable]
         except BaseException:
             # Also an interrupt (Ctrl-C) between any two lines above, after which the mark may not stay.
-            domain._hand_over()
+            domain._cut_off()
             raise
         return True
 
@@ -634,6 +662,33 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
 
     def _is_same_entity(self, old: V, new: V) -> bool:
         return self._is_equal(self._entity_equals, old, new)
+
+    def _add_dependent(self, dependent: Dependent) -> None:
+        # First None, so that after an interrupt all dependents are looked at.
+        self._follower = None
+        super()._add_dependent(dependent)
+        self._look_for_follower()
+
+    def _remove_dependent(self, dependent: Dependent) -> None:
+        self._follower = None
+        super()._remove_dependent(dependent)
+        self._look_for_follower()
+
+    def _add_reader(self, reader: Dependent) -> None:
+        self._follower = None
+        super()._add_reader(reader)
+
+    def _remove_reader(self, reader: Dependent) -> None:
+        self._follower = None
+        super()._remove_reader(reader)
+        self._look_for_follower()
+
+    def _look_for_follower(self) -> None:
+        """Notes the only dependent, if it follows changes of single entities. Under the lock."""
+        if len(self._dependents) == 1:
+            (only,) = self._dependents
+            if hasattr(only, "_follow"):
+                self._follower = cast("Follower", only)
 
     def _touched_sources(self, value: Entities[K, V]) -> list[tuple[KeySource, Any]]:
         """Returns the observed keys that a commit changed, with their new entities."""
