@@ -11,16 +11,18 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from operator import is_
 from typing import Any, Self, TypeAlias, cast
 
 import attrs
 from reactivex.abc import DisposableBase
 
 from ..connection import Connection, ErrorEvent
-from ..engine import Cause, Cell, Commit, Domain, default_domain, refuse_copy
+from ..engine import Cause, Cell, Commit, Domain, check_count, default_domain, refuse_copy
 from ..errors import DomainMismatch, UsageError
 from ..outbox import DeliveryStatus, Sending
 from ..service import WebSocketService
+from ..state import Entities
 from ..wire import Envelope
 from .causes import StackTracer
 
@@ -169,6 +171,7 @@ class ProgramRecorder:
         self._newest = 0
         self._commits: deque[Commit] = deque(maxlen=size)
         self._left_at: int | None = None
+        self._is_disposed = False
         self._watchers: tuple[Callable[[], None], ...] = ()
         self._tracer = StackTracer(call_sites=call_sites)
         with domain.exclusive():
@@ -194,6 +197,7 @@ class ProgramRecorder:
 
     def dispose(self) -> None:
         """Stops recording; what was recorded stays readable."""
+        self._is_disposed = True
         for part in self._parts:
             part.dispose()
         self._watchers = ()
@@ -245,8 +249,9 @@ class ProgramRecorder:
             number: Of a commit in the record, or of the one before the oldest.
 
         Raises:
-            UsageError: that commit has left the record, or was not made yet.
+            UsageError: that commit has left the record, or was not made yet; or the recorder is disposed.
         """
+        check_count(number, "jump()")
         with self._lock:
             before = self._newest if self._left_at is None else self._left_at
         self._travel(number, f"time travel to commit {number}")
@@ -258,7 +263,7 @@ class ProgramRecorder:
         What the program wrote after the jump is undone, too.
 
         Raises:
-            UsageError: the commit has left the record meanwhile.
+            UsageError: the commit has left the record meanwhile, or the recorder is disposed.
         """
         number = self._left_at
         if number is not None:
@@ -266,14 +271,25 @@ class ProgramRecorder:
             self._left_at = None
 
     def _travel(self, number: int, action: str) -> None:
+        if self._is_disposed:
+            raise UsageError("the recorder is disposed and does not know what was written since")
         self._tracer.acting(action)
         try:
             for _ in range(_TRIES):
                 with self.domain.exclusive():
                     commits = self._known()
-                    if commits is not None:
-                        changes = self._changes_to(number, commits)
-                        if not changes or self.domain.commit(changes):
+                    changes = [] if commits is None else self._changes_to(number, commits)
+                    has_entities = any(isinstance(old, Entities) for _, old, _ in changes)
+                    is_ready = commits is not None and not has_entities
+                    if is_ready and (not changes or self.domain.commit(changes)):
+                        return
+                    seen = self.domain.number
+                if has_entities:
+                    # Without the lock, because it hashes keys.
+                    changes = _noted(changes)
+                    with self.domain.exclusive():
+                        is_ready = self.domain.number == seen
+                        if is_ready and (not changes or self.domain.commit(changes)):
                             return
                 # Commits are under way that the hook has not seen yet.
                 with suppress(UsageError):
@@ -340,3 +356,21 @@ class ProgramRecorder:
     def _number_of(self, store: Any) -> int:
         with self._lock:
             return self._numbers.setdefault(store, len(self._numbers) + 1)
+
+
+def _noted(changes: list[tuple[Any, Any, Any]]) -> list[tuple[Any, Any, Any]]:
+    """Returns changes in which each snapshot of entities notes the keys that differ from the one that it replaces.
+
+    A snapshot of the record notes what its own commit changed.
+    """
+    noted: list[tuple[Any, Any, Any]] = []
+    for store, old, value in changes:
+        new = value
+        if isinstance(value, Entities):
+            before: Entities[Any, Any] = old
+            after: Entities[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
+            new = after.touching(dict.fromkeys((*before, *after))).since(before, is_)
+            if not new.touched_keys() and new.is_ordered_like(before):
+                continue
+        noted.append((store, old, new))
+    return noted

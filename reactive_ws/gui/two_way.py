@@ -36,7 +36,8 @@ class Field(DisposableBase, Generic[T]):
 
     __reduce_ex__ = refuse_copy
 
-    def __init__(self, value: Store[T] | Part[T], on_refused: _OnRefused) -> None:
+    def __init__(self, ui: UiLoop, value: Store[T] | Part[T], on_refused: _OnRefused) -> None:
+        self._ui = ui
         self._value = value
         self._on_refused = on_refused
         self._setter: Callable[[T], object] | None = None
@@ -44,6 +45,8 @@ class Field(DisposableBase, Generic[T]):
         self._entered: Any = _NOTHING
         # Whether the widget shows what the store refused.
         self._is_refused = False
+        # Whether the program sets the widget now. The user did not enter what many widgets report then.
+        self._is_setting = False
         self._ending = CompositeDisposable()
         self._is_over = False
 
@@ -51,8 +54,7 @@ class Field(DisposableBase, Generic[T]):
         """Shows the value of the store again, in place of what the user entered and the store refused."""
         self._entered = _NOTHING
         if self._setter is not None and not self._is_over:
-            self._setter(self._value.get())
-            self._note_shown()
+            self._set(self._setter, self._value.get())
 
     def dispose(self) -> None:
         """Ends the binding both ways."""
@@ -62,8 +64,15 @@ class Field(DisposableBase, Generic[T]):
     def _show(self, setter: Callable[[T], object], now: T) -> None:
         if self._entered is _NOTHING or not same(self._entered, now):
             self._entered = _NOTHING
+            self._set(setter, now)
+
+    def _set(self, setter: Callable[[T], object], now: T) -> None:
+        self._is_setting = True
+        try:
             setter(now)
-            self._note_shown()
+        finally:
+            self._is_setting = False
+        self._note_shown()
 
     def _note_shown(self) -> None:
         """Notes that the widget shows the value of the store."""
@@ -73,7 +82,7 @@ class Field(DisposableBase, Generic[T]):
                 self._on_refused(None)
 
     def _write(self, new: T) -> None:
-        if self._is_over:
+        if self._is_over or self._is_setting:
             return
         try:
             self._value.set(new)
@@ -86,8 +95,17 @@ class Field(DisposableBase, Generic[T]):
         else:
             self._entered = new
             self._is_refused = False
+            if not same(self._value.get(), new):
+                # The store counts it as no change, or a part put something else in. No value may come that says so.
+                self._ui.post(self._show_stored)
             if self._on_refused is not None:
                 self._on_refused(None)
+
+    def _show_stored(self) -> None:
+        """Shows the value of the store, if the widget still shows another one that the store took."""
+        is_shown = self._entered is _NOTHING or same(self._entered, self._value.get())
+        if not (is_shown or self._is_refused):
+            self.restore()
 
 
 def bind_both(
@@ -102,7 +120,9 @@ def bind_both(
     """Shows a store, or a part of one, in a widget, and writes what the user enters. UI thread.
 
     What the user enters is written at once. The binding does not set the widget to the value that the user has just entered, so
-    the cursor stays where it is.
+    the cursor stays where it is. When the store keeps another value than the entered one, the widget shows that. Many widgets report
+    a change also when the program sets them. The user did not enter that, so it is not written: a field that shows `1.234` as `1.23`
+    changes nothing.
 
     Args:
         ui: The loop of the toolkit.
@@ -110,7 +130,8 @@ def bind_both(
         target: The widget; as for `UiLoop.bind`.
         setter: Shows a value: `QLineEdit.setText`.
         connect: Makes the widget call a function with each value that the user enters:
-            `lambda edit, changed: edit.textEdited.connect(changed)`. When it returns a function, `dispose` calls it.
+            `lambda edit, changed: edit.textEdited.connect(changed)`. When it returns a function or a disposable, `dispose`
+            calls it or disposes it.
         on_refused: Called with the exception of a write that the store refused. Called with None after one that it accepted, and
             when the widget shows the value of the store in place of a refused one. None: the exception leaves through the toolkit's handler of events.
 
@@ -129,7 +150,7 @@ def bind_both(
     check_function(connect, "connect", "connect the signal at once")
     if on_refused is not None:
         check_function(on_refused, "on_refused=", "show the error at once")
-    field = Field(value, on_refused)
+    field = Field(ui, value, on_refused)
 
     def show(widget: W, now: T) -> None:
         field._show(lambda it: setter(widget, it), now)
@@ -147,8 +168,11 @@ def bind_both(
     try:
         disconnect = connect(target, field._write)
     except BaseException:
+        # The caller gets no binding to dispose.
         field.dispose()
         raise
-    if callable(disconnect):
+    if isinstance(disconnect, DisposableBase):
+        field._ending.add(disconnect)
+    elif callable(disconnect):
         field._ending.add(Disposable(cast("Callable[[], None]", disconnect)))
     return field

@@ -99,6 +99,21 @@ def test_a_dump_refuses_two_stores_of_one_name_and_load_a_missing_one(domain: Do
         domain.load(Dump(0, {"twin": 7}))
 
 
+def test_a_closed_store_gives_way_to_an_open_one_of_its_name(domain: Domain) -> None:
+    """A screen that closes its stores may be made again, while the old ones are still referred to."""
+    stores = [Store(number, name="form", domain=domain) for number in range(1)]
+    for number in range(1, 4):
+        stores[-1].close()
+        stores.append(Store(number, name="form", domain=domain))
+    dump = domain.dump()
+    stores[-1].set(9)
+    assert dump.values == {"form": 3}
+    domain.load(dump)
+    assert [store.get() for store in stores] == [0, 1, 2, 3]
+    stores[-1].close()
+    assert domain.dump().values == {"form": 3}
+
+
 def test_a_dump_is_never_between_two_commits(domain: Domain) -> None:
     stores = [Store(0, name=f"{place}", domain=domain) for place in range(5)]
     is_over = threading.Event()

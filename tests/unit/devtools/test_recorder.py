@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import random
 import threading
 from typing import Any
 
@@ -21,6 +22,7 @@ from reactive_ws.devtools import (
 from reactive_ws.errors import DomainMismatch, UsageError
 from reactive_ws.stores.wire.chat import Message, MessageResponse, MessageSend, agent_chat
 from reactive_ws.testing import World, simulate
+from reactive_ws.views import view
 
 
 def commits(recorder: ProgramRecorder) -> list[CommitMade]:
@@ -176,6 +178,47 @@ def test_stores_jump_to_an_earlier_commit_and_back() -> None:
             recorder.jump(99)
 
 
+def test_observers_of_keys_and_views_follow_a_jump() -> None:
+    domain = Domain(strict=True)
+    store = KeyedStore({1: "a", 2: "b", 3: "c"}, name="letters", domain=domain)
+    by_letter = view(store).sorted_by(lambda letter: letter)
+    shown: dict[int, str | None] = {}
+    for key in range(1, 6):
+        store.select(key).subscribe(lambda now, key=key: shown.__setitem__(key, now))
+    rows: list[tuple[str, ...]] = []
+    by_letter.select().subscribe(lambda now: rows.append(tuple(now)))
+    total = view(store).count()
+    total.select().subscribe()
+    moments = [(domain.number, store.get_all())]
+    with ProgramRecorder(domain=domain) as recorder:
+
+        def note() -> None:
+            moments.append((domain.number, store.get_all()))
+
+        store.upsert(1, "z")
+        note()
+        store.move(3, before=1)
+        note()
+        store.set_many({2: "y", 4: "w"})
+        note()
+        store.remove(1, 2)
+        note()
+        store.rename(3, 5)
+        note()
+        rng = random.Random(3)
+        for number, then in [*rng.choices(moments, k=60), moments[-1]]:
+            recorder.jump(number)
+            assert list(store.get_all().items()) == list(then.items())
+            assert shown == {key: then.get(key) for key in range(1, 6)}
+            assert rows[-1] == tuple(by_letter.get()) == tuple(sorted(then.values()))
+            assert total.get() == len(then)
+            calls = len(rows)
+            recorder.jump(number)
+            assert len(rows) == calls
+        recorder.present()
+        assert rows[-1] == tuple(sorted(moments[-1][1].values()))
+
+
 def test_a_commit_that_has_left_the_ring_cannot_be_reached_and_its_values_are_free() -> None:
     class Value:
         pass
@@ -237,6 +280,29 @@ def test_a_jump_in_a_flood_of_another_thread_leaves_whole_states_only() -> None:
             is_over.set()
             thread.join()
         assert left.get() == right.get()
+
+
+@pytest.mark.parametrize("number", ["1", 1.5, True, None, -1])
+def test_a_jump_takes_the_number_of_a_commit(number: Any) -> None:
+    domain = Domain()
+    count = Store(0, domain=domain)
+    with ProgramRecorder(domain=domain) as recorder:
+        count.set(1)
+        count.set(2)
+        with pytest.raises(UsageError, match=r"jump\(\) takes a whole number, 0 or more"):
+            recorder.jump(number)
+    assert (count.get(), recorder.left_at) == (2, None)
+
+
+def test_a_disposed_recorder_does_not_travel() -> None:
+    domain = Domain()
+    count = Store(0, domain=domain)
+    with ProgramRecorder(domain=domain) as recorder:
+        count.set(1)
+        recorder.jump(0)
+    for travel in (lambda: recorder.jump(0), recorder.present):
+        with pytest.raises(UsageError, match="the recorder is disposed"):
+            travel()
 
 
 def test_a_recorder_is_of_one_domain_and_has_a_size() -> None:

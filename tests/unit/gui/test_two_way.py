@@ -8,8 +8,9 @@ from typing import Any
 
 import attrs
 import pytest
+from reactivex import Subject
 
-from reactive_ws.editing import at
+from reactive_ws.editing import at, part
 from reactive_ws.errors import UsageError
 from reactive_ws.gui import ManualLoop, bind_both
 from reactive_ws.state import Store
@@ -144,6 +145,82 @@ def test_a_disposed_binding_does_nothing_and_disconnects(
     binding.restore()
     assert (store.get().age, field.set_to) == (3, [0])
     assert store.observer_count == 0
+
+
+class Spinner(Field):
+    """A field that reports each change, also one that the program makes, and shows two digits."""
+
+    def show(self, value: float) -> None:
+        super().show(value)
+        assert self.changed is not None or len(self.set_to) == 1
+        if self.changed is not None:
+            self.changed(round(value, 2))
+
+
+def test_what_a_widget_reports_while_the_program_sets_it_is_not_written(ui: ManualLoop) -> None:
+    store, field, said = Store(1.0), Spinner(), list[object]()
+    binding = bind_both(ui, store, field, Spinner.show, Spinner.connect, on_refused=said.append)
+    store.set(1.234)
+    ui.run(1)
+    binding.restore()
+    assert (store.get(), field.set_to, said) == (1.234, [1.0, 1.234, 1.234], [])
+    field.enter(5.0)
+    assert (store.get(), said) == (5.0, [None])
+
+
+def test_a_field_shows_what_the_store_made_of_the_input(ui: ManualLoop) -> None:
+    name = Store("Eve", equals=lambda old, new: old.lower() == new.lower())
+    code = Store("X1")
+    upper = part(code, str, lambda _, text: text.upper())
+    fields = [Field(), Field()]
+    for value, field in zip((name, upper), fields, strict=True):
+        bind_both(ui, value, field, Field.show, Field.connect)
+    for field, text in zip(fields, ("eve", "x1"), strict=True):
+        field.enter(text)
+        assert field.text == text
+        ui.run(1)
+    assert (name.get(), code.get()) == ("Eve", "X1")
+    assert [field.text for field in fields] == ["Eve", "X1"]
+    fields[0].enter("eva")
+    ui.run(1)
+    assert (name.get(), fields[0].set_to) == ("eva", ["Eve", "Eve"])
+
+
+def test_input_is_written_again_after_a_setter_that_failed(ui: ManualLoop) -> None:
+    store, field = Store(1), Field()
+    errors: list[Exception] = []
+
+    def show(it: Field, value: int) -> None:
+        if value == 2:
+            raise ValueError(value)
+        it.show(value)
+
+    ui = ManualLoop(on_error=errors.append)
+    bind_both(ui, store, field, show, Field.connect)
+    store.set(2)
+    ui.run(1)
+    field.enter(3)
+    assert (store.get(), [str(error) for error in errors]) == (3, ["2"])
+
+
+def test_a_field_that_cannot_be_connected_is_not_bound(ui: ManualLoop) -> None:
+    store, field = Store(1), Field()
+
+    def connect(_: Field, changed: Callable[[int], None]) -> None:
+        raise AttributeError("no signal textEdited")
+
+    with pytest.raises(AttributeError, match="textEdited"):
+        bind_both(ui, store, field, Field.show, connect)
+    assert store.observer_count == 0
+
+
+def test_a_connection_that_is_a_subscription_ends_with_the_binding(ui: ManualLoop) -> None:
+    store, field, entered = Store(1), Field(), Subject[int]()
+    binding = bind_both(ui, store, field, Field.show, lambda _, changed: entered.subscribe(changed))
+    entered.on_next(2)
+    assert (store.get(), len(entered.observers)) == (2, 1)
+    binding.dispose()
+    assert len(entered.observers) == 0
 
 
 def test_the_binding_keeps_no_field_alive(ui: ManualLoop, store: Store[Person]) -> None:
