@@ -159,7 +159,7 @@ def bind_both(
 
     def put_back(now: T) -> None:
         widget = target_of()
-        if widget is not None:
+        if widget is not None and ui.is_alive(widget):
             setter(widget, now)
 
     target_of: Callable[[], W | None] = reference if reference is not None else (lambda: target)

@@ -111,6 +111,21 @@ def test_what_is_refused_stays_in_the_field_until_it_is_restored(
     assert (field.text, said[3:]) == ("Cy", ["a name is not empty", "None"])
 
 
+def test_a_field_that_the_toolkit_deleted_is_not_restored(store: Store[Person]) -> None:
+    class Deleting(ManualLoop):
+        deleted: Field | None = None
+
+        def is_alive(self, thing: Any) -> bool:
+            return thing is not self.deleted and super().is_alive(thing)
+
+    ui, field = Deleting(), Field()
+    binding = bind_both(ui, at(store, "name"), field, Field.show, Field.connect)
+    ui.run(1)
+    ui.deleted = field
+    binding.restore()
+    assert field.set_to == ["Ada"]
+
+
 def test_without_a_function_for_refusals_the_exception_leaves(
     ui: ManualLoop, store: Store[Person]
 ) -> None:
