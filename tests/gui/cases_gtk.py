@@ -12,6 +12,7 @@ from fake_service import FakeService
 
 from reactive_ws.connection import ConnectionState
 from reactive_ws.engine import Domain
+from reactive_ws.errors import UsageError
 from reactive_ws.gui import Theme, connection_view
 from reactive_ws.gui.gtk import ConnectionBanner, ConnectionIndicator, ConnectionStatus
 from reactive_ws.state import Store
@@ -182,3 +183,66 @@ def test_colours_follow_the_window_and_the_window_keeps_its_width(
     ui_drivers.until(turning, lambda: any("3d2408" in it for it in status.pill.get_css_classes()))
     Gtk.Settings.get_default().set_property("gtk-application-prefer-dark-theme", False)
     window.destroy()
+
+
+CORNERS = [
+    ("full", "top-left", True, True),
+    ("full", "top-right", False, True),
+    ("full", "bottom-left", True, False),
+    ("full", "bottom-right", False, False),
+    ("metrics", "bottom-right", False, False),
+]
+
+
+@pytest.mark.parametrize(("detail", "corner", "is_left", "is_top"), CORNERS)
+def test_a_status_stays_in_its_corner_when_its_window_or_its_words_change(
+    turning: Turning, corner: Any, detail: Any, is_left: bool, is_top: bool, domain: Domain
+) -> None:
+    ui: Any = turning.loop
+    service = FakeService(domain)
+    service.become(ConnectionState.CONNECTED, since=ui.now() - 18_030.0)
+    overlay = Gtk.Overlay(hexpand=True, vexpand=True)
+    overlay.set_child(Gtk.Label(label="content"))
+    views = connection_view(ui, service)
+    status = ConnectionStatus(ui, Gtk, views, detail=detail, corner=corner, overlay=overlay)
+    window = shown(turning, overlay)
+
+    def place() -> tuple[float, float]:
+        """The distances from the two edges of its corner."""
+        _, it = status.widget.compute_bounds(overlay)
+        x, y, width, height = it.get_x(), it.get_y(), it.get_width(), it.get_height()
+        return (
+            x if is_left else overlay.get_width() - x - width,
+            y if is_top else overlay.get_height() - y - height,
+        )
+
+    comes = functools.partial(ui_drivers.comes, turning)
+    comes(place, (8, 8))
+    for width, height in ((600, 400), (360, 300)):
+        window.set_default_size(width, height)
+        comes(lambda: (overlay.get_width(), overlay.get_height()), (width, height))
+        comes(place, (8, 8))
+    narrow = status.widget.get_width()
+    service.queue(120)
+    service.become(ConnectionState.DISCONNECTED, since=ui.now())
+    ui_drivers.until(turning, lambda: status.widget.get_width() > narrow)
+    comes(place, (8, 8))
+    window.destroy()
+
+
+def test_a_wrong_corner_is_named_with_the_right_ones_and_needs_an_overlay(
+    turning: Turning, domain: Domain
+) -> None:
+    ui: Any = turning.loop
+    views = connection_view(ui, FakeService(domain))
+    wrong: Any = "topright"
+    with pytest.raises(UsageError, match=r"corner is one of .*did you mean 'top-right'"):
+        ConnectionStatus(ui, Gtk, views, corner=wrong, overlay=Gtk.Overlay())
+    with pytest.raises(UsageError, match=r"position is one of .*did you mean 'top-right'"):
+        ConnectionIndicator(ui, Gtk, Gtk.Overlay(), views, position=wrong)
+    with pytest.raises(ValueError, match="corner needs overlay="):
+        ConnectionStatus(ui, Gtk, views, corner="top-left")
+    with pytest.raises(ValueError, match="give both or none"):
+        ConnectionStatus(ui, Gtk, views, overlay=Gtk.Overlay())
+    with pytest.raises(UsageError, match=r"with a Gtk\.Overlay; got Box"):
+        ConnectionStatus(ui, Gtk, views, corner="top-left", overlay=Gtk.Box())

@@ -12,6 +12,7 @@ from fake_service import FakeService
 
 from reactive_ws.connection import ConnectionState
 from reactive_ws.engine import Domain
+from reactive_ws.errors import UsageError
 from reactive_ws.gui import connection_view
 from reactive_ws.gui.wx import ConnectionBanner, ConnectionIndicator, ConnectionStatus
 from reactive_ws.state import Store
@@ -215,5 +216,71 @@ def test_a_narrow_window_elides_the_status_and_wraps_the_banner(domain: Domain) 
     until(lambda: status.pill.text.endswith(("…", "...")))
     until(lambda: banner.widget.GetSize().height > 3 * banner.widget.GetCharHeight())
     assert frame.GetClientSize().width == 220
+    frame.Destroy()
+    ui_drivers.settle(turning, 0.05)
+
+
+CORNERS = [
+    ("full", "top-left", True, True),
+    ("full", "top-right", False, True),
+    ("full", "bottom-left", True, False),
+    ("full", "bottom-right", False, False),
+    ("metrics", "bottom-right", False, False),
+]
+
+
+@pytest.mark.parametrize(("detail", "corner", "is_left", "is_top"), CORNERS)
+def test_a_status_stays_in_its_corner_when_its_window_or_its_words_change(
+    domain: Domain, corner: Any, detail: Any, is_left: bool, is_top: bool
+) -> None:
+    turning = ui_drivers.wx()
+    ui: Any = turning.loop
+    frame = frame_of(turning)
+    service = FakeService(domain)
+    service.become(ConnectionState.CONNECTED, since=ui.now() - 18_030.0)
+    column = wx.BoxSizer(wx.VERTICAL)
+    column.Add(wx.TextCtrl(frame, style=wx.TE_MULTILINE), 1, wx.EXPAND)
+    frame.SetSizer(column)
+    views = connection_view(ui, service)
+    status = ConnectionStatus(ui, wx, frame, views, detail=detail, corner=corner)
+    frame.Show()
+
+    def place() -> tuple[int, int]:
+        """The distances from the two edges of its corner."""
+        room, it = frame.GetClientSize(), status.widget.GetRect()
+        return (
+            it.x if is_left else room.width - it.x - it.width,
+            it.y if is_top else room.height - it.y - it.height,
+        )
+
+    comes = functools.partial(ui_drivers.comes, turning)
+    comes(place, (8, 8))
+    for width, height in ((600, 400), (360, 300)):
+        frame.SetClientSize((width, height))
+        comes(lambda: tuple(frame.GetClientSize()), (width, height))
+        comes(place, (8, 8))
+    narrow = status.widget.GetSize().width
+    service.queue(120)
+    service.become(ConnectionState.DISCONNECTED, since=ui.now())
+    ui_drivers.until(turning, lambda: status.widget.GetSize().width > narrow)
+    comes(place, (8, 8))
+    # The whole pill is to be seen, with its button.
+    comes(lambda: status.widget.GetSize(), status.widget.GetBestSize())
+    frame.Destroy()
+    ui_drivers.settle(turning, 0.05)
+
+
+def test_a_wrong_corner_is_named_with_the_right_ones(domain: Domain) -> None:
+    turning = ui_drivers.wx()
+    ui: Any = turning.loop
+    frame = frame_of(turning)
+    views = connection_view(ui, FakeService(domain))
+    wrong: Any = "topright"
+    with pytest.raises(UsageError, match=r"corner is one of .*did you mean 'top-right'"):
+        ConnectionStatus(ui, wx, frame, views, corner=wrong)
+    with pytest.raises(UsageError, match=r"position is one of .*did you mean 'top-right'"):
+        ConnectionIndicator(ui, wx, frame, views, position=wrong)
+    # Neither left a widget in the window.
+    assert list(frame.GetChildren()) == []
     frame.Destroy()
     ui_drivers.settle(turning, 0.05)

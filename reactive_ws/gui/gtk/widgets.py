@@ -11,9 +11,10 @@ from typing import Any
 
 from reactivex import Observable
 
+from ..loop import check_toolkit
 from ..loops import GLibLoop
 from ..status import ConnectionView, Corner, Detail, check_corner, check_detail
-from .parts import Symbol, kit_for, kit_of
+from .parts import Symbol, kit_for
 
 __all__ = ["ConnectionBanner", "ConnectionIndicator", "ConnectionStatus", "Corner"]
 
@@ -32,9 +33,15 @@ class ConnectionStatus:
         views: From `connection_view`.
         detail: "full" for symbol, words and badge; "compact" for symbol and badge, with the words in a tooltip; "metrics"
             for a pill with a panel of numbers below it.
+        corner: The corner of `overlay` over whose content the pill floats; None to lay it out yourself.
+        overlay: The Gtk.Overlay that `corner` belongs to; None without `corner`.
 
     Attributes:
-        widget: A Gtk.Box. To float it over a corner, use `ConnectionIndicator`, or add it to a Gtk.Overlay.
+        widget: A Gtk.Box. Put it into a container, unless `corner` is given.
+
+    Raises:
+        ValueError: one of `corner` and `overlay` without the other.
+        UsageError: there is no such corner or detail, `overlay` is not a Gtk.Overlay, or `ui` is the loop of another toolkit.
     """
 
     def __init__(
@@ -44,8 +51,18 @@ class ConnectionStatus:
         views: Observable[ConnectionView],
         *,
         detail: Detail = "full",
+        corner: Corner | None = None,
+        overlay: Any = None,
     ) -> None:
         check_detail(detail)
+        check_corner("corner", corner)
+        if (corner is None) != (overlay is None):
+            raise ValueError(
+                "corner needs overlay=, the Gtk.Overlay over which the pill floats; give both or none"
+            )
+        if overlay is not None:
+            form = 'ConnectionStatus(ui, Gtk, views, corner="top-right", overlay=overlay)'
+            check_toolkit(overlay, "add_overlay", f"{form}, with a Gtk.Overlay")
         self._kit = kit = kit_for(ui, gtk)
         self._detail = detail
         self._view: ConnectionView | None = None
@@ -66,6 +83,8 @@ class ConnectionStatus:
             self._make_panel()
         ui.bind(views, self.widget, lambda _, view: self._show(view))
         kit.on_palette(self.pill, self._paint)
+        if corner is not None:
+            _float(kit.gtk.Align, self.widget, overlay, corner)
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -143,14 +162,10 @@ class ConnectionIndicator:
         hide_when_connected: bool = False,
     ) -> None:
         check_corner("position", position)
-        self.widget: Any = ConnectionStatus(ui, gtk, views, detail="compact").widget
-        vertical, horizontal = position.split("-")
-        align = kit_of(gtk).gtk.Align
-        self.widget.set_halign(align.START if horizontal == "left" else align.END)
-        self.widget.set_valign(align.START if vertical == "top" else align.END)
-        for side in ("top", "bottom", "start", "end"):
-            self.widget.set_property(f"margin-{side}", _MARGIN)
-        overlay.add_overlay(self.widget)
+        status = ConnectionStatus(
+            ui, gtk, views, detail="compact", corner=position, overlay=overlay
+        )
+        self.widget: Any = status.widget
 
         def show(widget: Any, view: ConnectionView) -> None:
             widget.set_visible(not (hide_when_connected and view.is_calm))
@@ -226,3 +241,13 @@ class ConnectionBanner:
 
 
 _PLACES = ("title", "text", "queue")
+
+
+def _float(align: Any, widget: Any, overlay: Any, corner: Corner) -> None:
+    """Keeps a widget in a corner of an overlay, which places it again when its size changes."""
+    vertical, horizontal = corner.split("-")
+    widget.set_halign(align.START if horizontal == "left" else align.END)
+    widget.set_valign(align.START if vertical == "top" else align.END)
+    for side in ("top", "bottom", "start", "end"):
+        widget.set_property(f"margin-{side}", _MARGIN)
+    overlay.add_overlay(widget)

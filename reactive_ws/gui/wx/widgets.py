@@ -44,10 +44,14 @@ class ConnectionStatus:
         views: From `connection_view`.
         detail: "full" for symbol, words and badge; "compact" for symbol and badge, with the words in a tooltip; "metrics"
             for a pill with the numbers below it.
+        corner: The corner of `parent` over whose content the pill floats; None to lay it out yourself.
 
     Attributes:
-        widget: A wx.Panel. Add it to a sizer.
+        widget: A wx.Panel. Add it to a sizer, unless `corner` is given.
         pill: Its pill, with the `text` that it shows.
+
+    Raises:
+        UsageError: there is no such corner or detail, or `ui` is the loop of another toolkit.
     """
 
     def __init__(
@@ -58,12 +62,15 @@ class ConnectionStatus:
         views: Observable[ConnectionView],
         *,
         detail: Detail = "full",
+        corner: Corner | None = None,
     ) -> None:
         check_detail(detail)
+        check_corner("corner", corner)
         _check(ui, wx, "ConnectionStatus(ui, wx, parent, views)")
         kit: Any = wx
         self._view: ConnectionView | None = None
         self._has_retry = detail != "compact"
+        self._corner: Corner | None = corner
         self.widget: Any = kit.Panel(parent)
         self.pill = Pill(ui, kit, self.widget, has_text=detail != "compact")
         self._retry = retry_button(kit, self.widget, self._dial)
@@ -137,7 +144,11 @@ class ConnectionStatus:
             return
         parent = self.widget.GetParent()
         button = self._retry.GetBestSize().width + 8 if self._retry.IsShown() else 0
-        if self.pill.fit(parent.GetClientSize().width - button - 2 * _MARGIN) or has_moved:
+        room = parent.GetClientSize().width - button - 2 * _MARGIN
+        has_moved = self.pill.fit(room) or has_moved
+        if self._corner is not None:
+            _place(self.widget, parent, self._corner)
+        if has_moved:
             self.widget.Layout()
             parent.Layout()
 
@@ -172,30 +183,12 @@ class ConnectionIndicator:
         hide_when_connected: bool = False,
     ) -> None:
         check_corner("position", position)
-        kit: Any = wx
-        self.status = ConnectionStatus(ui, wx, parent, views, detail="compact")
+        self.status = ConnectionStatus(ui, wx, parent, views, detail="compact", corner=position)
         self.widget: Any = self.status.widget
-        vertical, horizontal = position.split("-")
-
-        def place() -> None:
-            if not self.widget:
-                return
-            size, room = self.widget.GetBestSize(), parent.GetClientSize()
-            left = _MARGIN if horizontal == "left" else room.width - size.width - _MARGIN
-            top = _MARGIN if vertical == "top" else room.height - size.height - _MARGIN
-            self.widget.SetSize(left, top, size.width, size.height)
-            self.widget.Raise()
-
-        def resized(event: Any) -> None:
-            if ui.is_alive(self.widget):
-                ui.post(place)
-            event.Skip()
 
         def show(widget: Any, view: ConnectionView) -> None:
             widget.Show(not (hide_when_connected and view.is_calm))
-            place()
 
-        parent.Bind(kit.EVT_SIZE, resized)
         ui.bind(views, self.widget, show)
 
 
@@ -290,3 +283,13 @@ class ConnectionBanner:
     def _dial(self) -> None:
         if self._view is not None and self._view.retry is not None:
             self._view.retry()
+
+
+def _place(widget: Any, parent: Any, corner: Corner) -> None:
+    """Moves a widget into a corner of its parent, above the other children. No sizer has it."""
+    vertical, horizontal = corner.split("-")
+    size, room = widget.GetBestSize(), parent.GetClientSize()
+    left = _MARGIN if horizontal == "left" else room.width - size.width - _MARGIN
+    top = _MARGIN if vertical == "top" else room.height - size.height - _MARGIN
+    widget.SetSize(left, top, size.width, size.height)
+    widget.Raise()
