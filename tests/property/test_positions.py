@@ -232,8 +232,8 @@ class KeepsTheAgeInANewEpoch(Inbound):
     [
         (DropsTheLongestUnused, 0),
         (WaitsForOneMark, 0),
-        (TakesAMarkTwice, 0),
-        (KeepsTheAgeInANewEpoch, 500),
+        (TakesAMarkTwice, 400),
+        (KeepsTheAgeInANewEpoch, 1900),
     ],
 )
 def test_a_planted_bug_of_the_client_is_found(bug: type[Inbound], first: int) -> None:

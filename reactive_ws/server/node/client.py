@@ -82,6 +82,7 @@ class Client:
         "_failure",
         "_home",
         "_is_held",
+        "_is_over",
         "_may_read",
         "_reader",
         "_request",
@@ -101,6 +102,7 @@ class Client:
         self._failure: Exception | None = None
         # Whether frames were left, because the session takes none now.
         self._is_held = False
+        self._is_over = False
         # Made when the reader has to wait.
         self._may_read: asyncio.Future[None] | None = None
         # The time is kept here: uvloop gives a handle without one when the time is over.
@@ -116,6 +118,7 @@ class Client:
             await asyncio.wait([reader, writer], return_when=asyncio.FIRST_COMPLETED)
         finally:
             # Also when this task is cancelled: ASGI has no other way to drop a connection.
+            self._is_over = True
             reader.cancel()
             self.session.ended()
             self._set_timer()
@@ -205,6 +208,10 @@ class Client:
     def _hear(self, frames: deque[str | bytes]) -> None:
         """Takes frames as they come, in the call of the socket; as many as the session has room for."""
         session = self.session
+        if self._is_over:
+            # The socket still has them, but nothing may begin for a client that is gone.
+            frames.clear()
+            return
         try:
             room = session.room
             if room >= len(frames):

@@ -242,8 +242,9 @@ class ServerSession:
             except MessageRejected as error:
                 if self.identity is None:
                     self._close(CloseCode.UNAUTHORIZED, "the first message must be auth")
-                code = "bad_message"
-                self._say("error", ServerError(code, str(error), error.id, retryable=False))
+                self._say(
+                    "error", ServerError("bad_message", str(error), error.id, retryable=False)
+                )
             else:
                 self._handle(envelope)
         self._start_commands()

@@ -17,6 +17,8 @@ try:
 except ImportError:  # pragma: no cover - where there is no C, such as in Pyodide
     from websockets.utils import apply_mask
 
+from ...engine import refuse_copy
+
 __all__ = ["Splitter", "masked", "unmasked"]
 
 _TEXT, _BINARY = 0x81, 0x82
@@ -54,6 +56,8 @@ class Splitter:
         "_other",
         "_pieces",
     )
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,
