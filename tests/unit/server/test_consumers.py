@@ -81,6 +81,7 @@ async def test_a_new_consumer_begins_with_the_next_entry_unless_it_wants_all() -
 async def test_what_it_publishes_is_written_with_its_position_and_an_error_comes_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO", "reactive_ws.server")
     log, runs = MemoryLog(), list[tuple[int, str]]()
     one = Server(registry(), log=log)
 
