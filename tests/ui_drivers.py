@@ -27,6 +27,14 @@ from reactive_ws.state.store import Store
 from reactive_ws.testing import Turning
 
 DEBIAN_PACKAGES = "/usr/lib/python3/dist-packages"
+CORNERS = [
+    ("full", "top-left", True, True),
+    ("full", "top-right", False, True),
+    ("full", "bottom-left", True, False),
+    ("full", "bottom-right", False, False),
+    ("metrics", "bottom-right", False, False),
+]
+"""Kinds of a status pill with a corner: detail, corner, whether it is at the left, and at the top."""
 
 
 def manual() -> Turning:

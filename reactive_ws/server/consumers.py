@@ -33,7 +33,7 @@ _MAX_NAME: Final = 100
 
 
 @attrs.frozen
-class _Noted:
+class _Place:
     """The position of a consumer, as its private stream has it."""
 
     stream: str
@@ -195,7 +195,7 @@ class Consumers:
         if head.seq:
             page = await self._log.read(consumer.own_stream, Position(head.epoch, head.seq - 1))
             for entry in page.entries or ():
-                noted = msgspec.json.decode(entry.messages[0], type=_Noted)
+                noted = msgspec.json.decode(entry.messages[0], type=_Place)
                 if noted.stream != consumer.stream:
                     raise UsageError(
                         f"consumer {consumer.name!r} followed stream {noted.stream!r} before; "
@@ -263,4 +263,4 @@ class Consumers:
 
 
 def _note_of(consumer: _Consumer, at: Position) -> Noted:
-    return Noted(msgspec.json.encode(_Noted(consumer.stream, at.seq)))
+    return Noted(msgspec.json.encode(_Place(consumer.stream, at.seq)))

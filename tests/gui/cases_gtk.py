@@ -185,16 +185,7 @@ def test_colours_follow_the_window_and_the_window_keeps_its_width(
     window.destroy()
 
 
-CORNERS = [
-    ("full", "top-left", True, True),
-    ("full", "top-right", False, True),
-    ("full", "bottom-left", True, False),
-    ("full", "bottom-right", False, False),
-    ("metrics", "bottom-right", False, False),
-]
-
-
-@pytest.mark.parametrize(("detail", "corner", "is_left", "is_top"), CORNERS)
+@pytest.mark.parametrize(("detail", "corner", "is_left", "is_top"), ui_drivers.CORNERS)
 def test_a_status_stays_in_its_corner_when_its_window_or_its_words_change(
     turning: Turning, corner: Any, detail: Any, is_left: bool, is_top: bool, domain: Domain
 ) -> None:

@@ -220,16 +220,7 @@ def test_a_narrow_window_elides_the_status_and_wraps_the_banner(domain: Domain) 
     ui_drivers.settle(turning, 0.05)
 
 
-CORNERS = [
-    ("full", "top-left", True, True),
-    ("full", "top-right", False, True),
-    ("full", "bottom-left", True, False),
-    ("full", "bottom-right", False, False),
-    ("metrics", "bottom-right", False, False),
-]
-
-
-@pytest.mark.parametrize(("detail", "corner", "is_left", "is_top"), CORNERS)
+@pytest.mark.parametrize(("detail", "corner", "is_left", "is_top"), ui_drivers.CORNERS)
 def test_a_status_stays_in_its_corner_when_its_window_or_its_words_change(
     domain: Domain, corner: Any, detail: Any, is_left: bool, is_top: bool
 ) -> None:

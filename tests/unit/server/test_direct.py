@@ -85,6 +85,15 @@ async def turns(count: int) -> None:
         await asyncio.sleep(0)
 
 
+async def accepted() -> tuple[Accepted, asyncio.Task[ConnectionClosed]]:
+    """Returns a connection that gives messages in the call of the transport, and what reads the others."""
+    it = Accepted(DirectConnection)
+    it.connection.data_received(it.ask())
+    reader = await it.accept()
+    await turns(5)
+    return it, reader
+
+
 def outcome(kind: type[ServerConnection], chunks: Sequence[bytes], *, before: bytes = b"") -> Any:
     """Returns the messages, the frames that were answered, and how the connection ended.
 
@@ -135,11 +144,8 @@ def test_what_came_with_the_request_is_before_what_came_after_it(cut: int) -> No
 
 def test_messages_are_given_in_the_call_of_the_transport_and_those_that_are_left_wait() -> None:
     async def run() -> None:
-        it = Accepted(DirectConnection)
+        it, reader = await accepted()
         assert isinstance(it.connection, DirectConnection)
-        it.connection.data_received(it.ask())
-        reader = await it.accept()
-        await turns(5)
         it.connection.data_received(text("a") + text("b"))
         assert it.messages == ["a", "b"]
         it.room = 1
@@ -164,10 +170,7 @@ def test_messages_are_given_in_the_call_of_the_transport_and_those_that_are_left
 
 def test_fragments_wait_behind_what_was_left_and_messages_behind_the_fragments() -> None:
     async def run() -> None:
-        it = Accepted(DirectConnection)
-        it.connection.data_received(it.ask())
-        reader = await it.accept()
-        await turns(5)
+        it, reader = await accepted()
         it.room = 0
         it.connection.data_received(
             text("a") + text("b") + text("c", 0x01) + text("d", 0x80) + text("e")
@@ -188,10 +191,7 @@ def test_fragments_wait_behind_what_was_left_and_messages_behind_the_fragments()
 
 def test_what_was_left_is_given_after_the_end() -> None:
     async def run() -> None:
-        it = Accepted(DirectConnection)
-        it.connection.data_received(it.ask())
-        reader = await it.accept()
-        await turns(5)
+        it, reader = await accepted()
         it.room = 0
         it.connection.data_received(text("a") + text("b") + CASES["close"])
         it.connection.connection_lost(None)

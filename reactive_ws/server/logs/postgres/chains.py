@@ -133,7 +133,7 @@ def arguments_of(chains: Sequence[Chain]) -> tuple[Any, ...]:
 
 
 def plain_arguments_of(chains: Sequence[Chain]) -> tuple[Any, ...]:
-    """Returns the arguments of the statement for plain chains, behind the first one."""
+    """Returns the arguments of the statement for plain chains, behind the first one. First come the names of the streams."""
     counts: dict[str, int] = {}
     totals: dict[str, int] = {}
     rows: list[_Row] = []
@@ -164,10 +164,9 @@ def plain_arguments_of(chains: Sequence[Chain]) -> tuple[Any, ...]:
 
 
 def plain_results_of(
-    chains: Sequence[Chain], epoch: str, heads: Sequence[int]
+    chains: Sequence[Chain], epoch: str, names: Sequence[str], heads: Sequence[int]
 ) -> list[tuple[Appended, CommandKey | None]]:
-    """Returns the result of each plain chain: all of it was appended behind these numbers of the streams, which are in their order."""
-    names = sorted({row.name for chain in chains for (row,) in chain.rows}, key=str.encode)
+    """Returns the result of each plain chain: all of it was appended behind these numbers of the streams with these names."""
     last = dict(zip(names, heads, strict=True))
     results: list[tuple[Appended, CommandKey | None]] = []
     for chain in chains:

@@ -366,10 +366,9 @@ class PostgresLog:
         chains = [chain for chain, _ in group]
         self._append_began = asyncio.get_running_loop().time()
         try:
-            if all(chain.is_plain for chain in chains):
-                row = await self._append_row(PLAIN, self._system, *plain_arguments_of(chains))
-            else:
-                row = await self._append_row(CHAINS, self._system, *arguments_of(chains))
+            is_plain = all(chain.is_plain for chain in chains)
+            arguments = plain_arguments_of(chains) if is_plain else arguments_of(chains)
+            row = await self._append_row(PLAIN if is_plain else CHAINS, self._system, *arguments)
         except BaseException:
             # It may have been written all the same.
             self._tell(None)
@@ -378,7 +377,7 @@ class PostgresLog:
             self._append_began = None
         epoch, seqs, fates = row["epoch"], row["seqs"] or (), row["fates"]
         if fates is None:
-            results = plain_results_of(chains, epoch, seqs)
+            results = plain_results_of(chains, epoch, arguments[0], seqs)
         else:
             results = results_of(chains, epoch, seqs, fates)
         for (_, future), result in zip(group, results, strict=True):
