@@ -28,7 +28,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from functools import partial
@@ -245,7 +245,6 @@ class CommitQueue:
         "__weakref__",
         "_chores",
         "_current",
-        "_cuts",
         "_deliverer",
         "_depth",
         "_dirty",
@@ -318,8 +317,6 @@ class CommitQueue:
         # Replaced before a commit that writes the object which is there already: what was computed before is too old then,
         # although no source has another value.
         self._rewritten = object()
-        # How many deliveries did not come to their end.
-        self._cuts = 0
         # Of each thread: what it has to raise.
         self._strict_errors: dict[int, list[Exception]] = {}
         # Of the commit under delivery.
@@ -363,6 +360,9 @@ class CommitQueue:
 
     def _catch_up_with_parent(self) -> None:
         """Makes the newest values those that count as delivered. In a forked child."""
+
+    def _forget_computed(self) -> None:
+        """Drops what deliveries computed, so that it is computed again when it is needed. Under the lock."""
 
     def _enqueue(self, commit: Commit, since: int, *, is_direct: bool = False) -> bool:
         """Sets the values of a commit, and queues it or takes the mark of the delivering thread for it.
@@ -558,15 +558,18 @@ class CommitQueue:
                 if commit is None:
                     self._hand_over()
                     break
-                self._deliver(commit)
+                fatal = self._deliver(commit)
+                if fatal is not None:
+                    self._hand_over()
+                    raise fatal
                 if self._leftover or self._trash:
                     self._after_section()
         except BaseException:
             if commit is not None and commit.closed:
                 # What an interrupt left of the end of the streams is done by the next act; the rest changes nothing.
                 self._chores.append(_Ending(commit.closed))
-                self._leftover = True
-            self._cut_off()
+                self._is_busy = self._leftover = True
+            self._cut_off(() if commit is None else commit.changes)
             raise
         if self._leftover or self._trash:
             self._after_section()
@@ -592,9 +595,20 @@ class CommitQueue:
         self._deliverer = self._current = self._depth = 0
         return True
 
-    def _cut_off(self) -> None:
-        """Leaves a delivery that an interrupt ended. Dependents may have missed a commit."""
-        self._cuts += 1
+    def _cut_off(self, changes: Sequence[tuple[Changed, Any, Any]] = ()) -> None:
+        """Leaves a delivery that an interrupt ended. Without effect when another thread delivers.
+
+        Some derived values missed the commit, and which ones is not known. All are computed again when they are needed.
+
+        Args:
+            changes: Those of the commit under delivery.
+        """
+        if self._deliverer == get_ident():
+            with self._lock:
+                for source, _, new in changes:
+                    source._delivered = new
+                self._forget_computed()
+            self._is_busy = self._leftover = True
         self._hand_over()
 
     def _hand_over(self) -> None:
@@ -719,7 +733,8 @@ class CommitQueue:
         while self._dirty:
             self._dirty.pop()._pack()
 
-    def _deliver(self, commit: Commit) -> None:
+    def _deliver(self, commit: Commit) -> BaseException | None:
+        """Calls hooks and observers of a commit; returns what one of them raised that is not an `Exception`."""
         me = get_ident()
         around = _depths.get(me)
         token: Token[Any] | None = None
@@ -752,8 +767,7 @@ class CommitQueue:
             if outcome is not None:
                 self._outcome = None
                 fatal = self._conclude(outcome, fatal)
-            if fatal is not None:
-                raise fatal
+            return fatal
         finally:
             if token is not None:
                 current_batch.reset(token)
@@ -811,7 +825,10 @@ class CommitQueue:
 
     def _deliver_directly(self, commit: Commit) -> None:
         """Delivers a commit that was not queued, and gives the mark of this thread back."""
-        self._deliver(commit)
+        fatal = self._deliver(commit)
+        if fatal is not None:
+            self._hand_over()
+            raise fatal
         if self._is_busy:
             self._end_direct()
             return

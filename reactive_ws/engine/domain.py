@@ -243,7 +243,7 @@ class Domain(CommitQueue):
                     return True
             except BaseException:
                 # Also an interrupt (Ctrl-C) between any two steps, after which the mark may not stay.
-                self._cut_off()
+                self._cut_off(changes)
                 raise
         try:
             is_written = self._write(commit, expected)
@@ -370,6 +370,12 @@ class Domain(CommitQueue):
     def _catch_up_with_parent(self) -> None:
         for source in self._sources():
             source._start_again()
+
+    def _forget_computed(self) -> None:
+        stores = set(map(id, self.stores()))
+        for source in self._sources():
+            if id(source) not in stores:
+                source._start_again()
 
     def _sources(self) -> list[HasDependents]:
         """Returns everything that can have observers now."""

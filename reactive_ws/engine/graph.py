@@ -22,7 +22,7 @@ class HasDependents(Protocol):
         ...
 
     def _start_again(self) -> None:
-        """Drops what it remembers of earlier commits, in a forked child."""
+        """Drops what it remembers of earlier commits, in a forked child and after an interrupt."""
         ...
 
     def _begin_as_child(self) -> None:

@@ -129,7 +129,7 @@ class Source(Audience):
             self._others -= 1
 
     def _start_again(self) -> None:
-        """Drops what it remembers of earlier commits, in a forked child."""
+        """Drops what it remembers of earlier commits, in a forked child and after an interrupt."""
         self._delivered = UNSET
 
     def _begin_as_child(self) -> None:

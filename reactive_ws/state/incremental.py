@@ -85,7 +85,7 @@ class Delta(Generic[K, V]):
 class _Incremental(Derived[T]):
     """A derived value that goes on from its last value where it can."""
 
-    __slots__ = ("_cuts", "_replace", "_settled", "_step")
+    __slots__ = ("_replace", "_settled", "_step")
 
     _runs_function = False
 
@@ -100,8 +100,6 @@ class _Incremental(Derived[T]):
     ) -> None:
         super().__init__(stores, build, equals, name)
         self._step = step
-        # How many deliveries of the domain were cut off when this was built last. In each of them a commit may be missing.
-        self._cuts = self._domain._cuts
         # Without a comparer of the program, which needs more care than the short way has.
         is_by_default = self._equals is same or self._equals is is_
         self._replace: Any = replace if is_by_default else None
@@ -116,13 +114,7 @@ class _Incremental(Derived[T]):
             return self._go_on()
         before, was = kept[1], old._values[key]
         # What was kept is dropped when the last observer leaves, so there is one, and it saw an earlier commit.
-        if (
-            was is now
-            or self._cuts != domain._cuts
-            or self._ahead is not None
-            or self._waiting
-            or self._nodes
-        ):
+        if was is now or self._ahead is not None or self._waiting or self._nodes:
             return self._go_on()
         try:
             result = self._replace(before, key, was, now, new._keys.places[key])
@@ -172,9 +164,8 @@ class _Incremental(Derived[T]):
 
     def _evaluate_guarded(self, arguments: tuple[Any, ...]) -> Any:
         # While this value is observed, each commit of its stores comes here, one after the other.
-        kept, cuts = self._kept, self._domain._cuts
-        if kept is None or kept[1].__class__ is Failure or self._cuts != cuts:
-            self._cuts = cuts
+        kept = self._kept
+        if kept is None or kept[1].__class__ is Failure:
             return super()._evaluate_guarded(arguments)
         deltas: list[Delta[Any, Any]] = []
         for old, new in zip(kept[0], arguments, strict=True):
@@ -231,7 +222,7 @@ class _Incremental(Derived[T]):
     ) -> tuple[T, list[list[Entities[Any, Any]]]] | None:
         """Returns what `_chains` does, before it looks at the places of the keys. Under the lock."""
         kept = self._kept
-        if kept is None or kept[1].__class__ is Failure or self._cuts != self._domain._cuts:
+        if kept is None or kept[1].__class__ is Failure:
             return None
         found: list[list[Entities[Any, Any]]] = []
         for source, base, now in zip(self._sources, kept[0], arguments, strict=True):

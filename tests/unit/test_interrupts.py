@@ -13,7 +13,7 @@ from instructions import is_reached
 from reactive_ws.engine.batch import batch
 from reactive_ws.engine.cell import Cell
 from reactive_ws.engine.domain import Domain
-from reactive_ws.state.derived import derived
+from reactive_ws.state.derived import derived, derived_all
 from reactive_ws.state.keyed.keyed_store import KeyedStore
 from reactive_ws.state.store import Store
 from reactive_ws.views import view
@@ -138,5 +138,64 @@ def test_after_an_interrupt_anywhere_another_thread_writes_and_is_delivered(
         assert done == [None], f"the next write failed after an interrupt at {place}"
         assert domain.settled(60), f"nobody delivers after an interrupt at {place}"
         assert store._delivered is store._value
+        if not was_interrupted:
+            break
+
+
+class Values:
+    """Stores, and observed values computed from them."""
+
+    def __init__(self, domain: Domain) -> None:
+        self.domain = domain
+        self.keyed = KeyedStore({key: key for key in range(20)}, domain=domain)
+        self.store, self.other = Store(0, domain=domain), Store(0, domain=domain)
+        self.rows = view(self.keyed).sorted_by(lambda number: number)
+        total = view(self.keyed).sum_by(lambda number: number)
+        double = derived(self.store, lambda now: now * 2)
+        entity = derived(self.keyed.select(3), lambda now: now)
+        parts: list[Any] = [double, self.other, entity, self.rows, total]
+        self.all = derived_all(parts, lambda now: [*now[:3], [*now[3]], now[4]])
+        self.log: list[list[Any]] = []
+        for value in (double, entity, self.rows, total):
+            value.select().subscribe()
+        self.all.select().subscribe(self.log.append)
+        # Once in the usual way, so that the next change may go the short one.
+        self.keyed.upsert(0, -1)
+
+    def write(self) -> None:
+        self.store.set(1)
+        self.keyed.upsert(3, 100)
+
+    def write_at_once(self) -> None:
+        with batch(self.domain):
+            self.write()
+
+    def expected(self) -> list[Any]:
+        numbers = self.keyed.get_all()
+        rows = sorted(numbers.values())
+        return [self.store.get() * 2, self.other.get(), numbers[3], rows, sum(rows)]
+
+
+@pytest.mark.parametrize("write", [Values.write, Values.write_at_once])
+def test_after_an_interrupt_anywhere_every_value_is_of_the_newest_commit(
+    write: Callable[[Values], None],
+) -> None:
+    for place in count(1):
+        values = Values(Domain(f"interrupted at {place}"))
+        was_interrupted = is_interrupted(lambda: write(values), place)  # noqa: B023
+        assert values.domain.settled(60)
+        try:
+            now = values.all.get()
+        except RuntimeError as error:
+            # A function of the program was interrupted, and its value says so until one of its sources changes.
+            assert was_interrupted
+            assert "was interrupted" in str(error)  # noqa: PT017
+            continue
+        assert now == values.expected(), place
+        assert list(values.rows.get()) == now[3], place
+        # Of another store, so that nothing of the commit that was cut off is delivered again.
+        values.other.set(1)
+        assert values.domain.settled(60)
+        assert values.log[-1] == values.all.get() == values.expected(), place
         if not was_interrupted:
             break
