@@ -117,8 +117,11 @@ def _grown(leaves: list[Leaf]) -> Any:
     """Returns the tree of leaves."""
     step = max(_MOST_NODES * 3 // 4, 2)
     nodes: list[Any] = leaves
-    while len(nodes) > 1:
+    while len(nodes) > _MOST_NODES:
         nodes = [_above(nodes[start : start + step]) for start in range(0, len(nodes), step)]
+    if len(nodes) > 1:
+        # No room is left in the uppermost node: one more level would cost each change more than a later split.
+        return _above(nodes)
     return nodes[0] if nodes else EMPTY
 
 

@@ -21,6 +21,7 @@ from reactive_ws.errors import DomainMismatch, UsageError
 from reactive_ws.state import Delta, incremental
 from reactive_ws.views import Insert, Move, Remove, Rows, Update, apply_changes, list_changes, view
 from reactive_ws.views.pipeline import Pipeline
+from reactive_ws.views.tree import children_of, is_inner, tree_of
 
 
 @attrs.frozen
@@ -597,3 +598,15 @@ def test_a_window_counts_no_rows_again_after_a_row_is_replaced_in_its_place() ->
     assert it.get()._root[3] is counted
     store.remove(0)
     assert it.get()[999] == (1_000, 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "levels"), [(0, 0), (24, 1), (96 * 18, 1), (96 * 18 + 1, 2), (100_000, 2)]
+)
+def test_a_new_tree_has_no_level_that_its_nodes_have_room_for(rows: int, levels: int) -> None:
+    node: Any = tree_of([(place, place, place, place) for place in range(rows)])
+    found = 0
+    while is_inner(node):
+        node = children_of(node)[0]
+        found += 1
+    assert found == levels
