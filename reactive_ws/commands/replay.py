@@ -17,7 +17,7 @@ from websockets.asyncio.server import Server, ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from ..errors import FileUnusable
-from ..server import listen, stop_accepting, url_of
+from ..server import listen, stop_listening, url_of
 from .command import Command, host_name, port_number
 from .recording import RecordedFrame, read_recording
 from .running import termination
@@ -69,7 +69,7 @@ class Replay:
         Raises:
             ListenFailed: the port is in use or the host is not of this machine.
         """
-        self._server = await listen(self._serve, self._host, self._port, close_timeout=2.0)
+        self._server = await listen(self._serve, self._host, self._port)
         return self
 
     async def __aexit__(
@@ -79,9 +79,7 @@ class Replay:
         traceback: TracebackType | None,
     ) -> None:
         if self._server is not None:
-            await stop_accepting(self._server)
-            self._server.close()
-            await self._server.wait_closed()
+            await stop_listening(self._server)
 
     async def _serve(self, socket: ServerConnection) -> None:
         ignoring = asyncio.create_task(_ignore(socket))

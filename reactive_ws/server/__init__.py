@@ -17,7 +17,7 @@ Modules in reading order:
     consumers functions that follow a stream from a stored position.
     snapshots the states that clients get
     node      drives the sessions of one process and their sockets, and follows the log
-    listening opens a listening socket, and stops to accept
+    listening opens a listening socket, and ends it
     direct    a connection of `websockets` that gives messages in the call of the transport
     shells    ASGI and `websockets`
     server    `Server`
@@ -27,7 +27,7 @@ Modules in reading order:
 from ..errors import Refused
 from .access import Request
 from .context import Context
-from .listening import listen, stop_accepting, url_of
+from .listening import listen, stop_listening, url_of
 from .logs import (
     Appended,
     Batch,
@@ -79,6 +79,6 @@ __all__ = [
     "Transaction",
     "listen",
     "log_of",
-    "stop_accepting",
+    "stop_listening",
     "url_of",
 ]

@@ -13,12 +13,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import DATA_OPCODES, Frame
 from websockets.protocol import Event, State
 
 from ..transport import Splitter
+from .listening import Accepted
 
 __all__ = ["DirectConnection"]
 
@@ -26,7 +26,7 @@ _CONTROL: Final = 0x08
 """The bit of the first byte that control frames have, and frames of messages have not."""
 
 
-class DirectConnection(ServerConnection):
+class DirectConnection(Accepted):
     """A connection that a client opened. Its loop's thread calls every method.
 
     The arguments are those of `websockets`, which makes it.

@@ -1,4 +1,4 @@
-"""Opens a listening socket, or says in one sentence why it cannot; and stops to accept before the listener closes."""
+"""Opens a listening socket, or says in one sentence why it cannot; and ends it with all its connections."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import socket
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -13,13 +14,29 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 
 from ..errors import ListenFailed
 
-__all__ = ["listen", "stop_accepting", "url_of"]
+__all__ = ["Accepted", "listen", "stop_listening", "url_of"]
 
 _log = logging.getLogger("reactive_ws.hub.socket")
 # Garbage from strangers is not worth a line, and the library's debug output shows tokens.
 _log.setLevel(logging.CRITICAL)
+_CLOSE_TIMEOUT: Final = 2.0
+"""Seconds that an ending listener waits for the close frames of its peers."""
 _TURNS: Final = 4
 """Turns of the loop after which an accepted connection has its task: accept, transport, `connection_made`, and one to spare."""
+
+_accepted: weakref.WeakKeyDictionary[Server, weakref.WeakSet[ServerConnection]] = (
+    weakref.WeakKeyDictionary()
+)
+"""The connections that listeners accepted."""
+
+
+class Accepted(ServerConnection):
+    """A connection that `stop_listening` finds also while its handshake did not come. `websockets` names only those that are open."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Notes the connection."""
+        super().connection_made(transport)
+        _accepted.setdefault(self.server, weakref.WeakSet()).add(self)
 
 
 async def listen(
@@ -31,11 +48,13 @@ async def listen(
         handler: Serves one connection.
         host: Name or address to listen on.
         port: TCP port; 0 lets the system choose.
-        options: For `websockets.asyncio.server.serve`.
+        options: For `websockets.asyncio.server.serve`. A `create_connection` is a subclass of `Accepted`.
 
     Raises:
         ListenFailed: the port is in use, the host is not of this machine, or it may not be opened.
     """
+    options.setdefault("create_connection", Accepted)
+    options.setdefault("close_timeout", _CLOSE_TIMEOUT)
     try:
         return await serve(handler, host, port, compression=None, logger=_log, **options)
     except (socket.gaierror, UnicodeError) as error:
@@ -48,8 +67,28 @@ async def listen(
         raise ListenFailed(host, port, f"{error}; ports go from 0 to 65535") from error
 
 
-async def stop_accepting(listener: Server) -> None:
-    """Accepts no further connection, and lets those begin that were accepted. Call it before `listener.close()`.
+async def stop_listening(listener: Server, code: int = 1001) -> None:
+    """Accepts no further connection and closes those that are there. Aborts, after 2 s, those that do not answer.
+
+    Args:
+        listener: As `listen` returned it.
+        code: The close code that peers get.
+    """
+    try:
+        await _stop_accepting(listener)
+    finally:
+        listener.close(code=code)
+    try:
+        await asyncio.wait_for(asyncio.shield(listener.wait_closed()), _CLOSE_TIMEOUT)
+    except TimeoutError:
+        # A close frame waits behind what a dead network does not take, and a handshake may never come.
+        for connection in _accepted.get(listener, ()):
+            connection.transport.abort()
+        await listener.wait_closed()
+
+
+async def _stop_accepting(listener: Server) -> None:
+    """Accepts no further connection, and lets those begin that were accepted.
 
     Asyncio makes the transport of an accepted connection in a later turn of the loop. A listener that was closed meanwhile does not
     take it, and nothing closes the socket.

@@ -34,7 +34,7 @@ from .commands import Commands
 from .consumers import Consumers
 from .context import Context, check_first
 from .direct import DirectConnection
-from .listening import listen, stop_accepting, url_of
+from .listening import listen, stop_listening, url_of
 from .logs import Log, MemoryLog, Outcome
 from .node import Node
 from .session import Failure, Run, RunAnswer, ServerSession, SessionSettings, StateAt
@@ -386,7 +386,6 @@ class Server:
                 ping_interval=self._settings.heartbeat or _PING_INTERVAL,
                 ping_timeout=self._settings.stuck_after,
                 max_size=self._settings.max_size or _MAX_SIZE,
-                close_timeout=2.0,
                 server_header=None,
             )
         except BaseException:
@@ -397,10 +396,8 @@ class Server:
         finally:
             try:
                 await self.stop()
-                await stop_accepting(listener)
             finally:
-                listener.close()
-            await listener.wait_closed()
+                await stop_listening(listener)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application: mount it in Starlette, FastAPI, Litestar, Quart or Django, or run it alone."""

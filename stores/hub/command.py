@@ -24,7 +24,7 @@ from reactive_ws.commands import (
     token_of,
     what_failed,
 )
-from reactive_ws.server import listen, stop_accepting, url_of
+from reactive_ws.server import listen, stop_listening, url_of
 from reactive_ws.stores.hub import GRAMMAR, Hub
 from reactive_ws.wire import Registry
 
@@ -128,14 +128,12 @@ async def _serve(hub: Hub, goaway: float | None, warning: str | None) -> None:
 
 async def _serve_echo(host: str, port: int) -> None:
     with termination() as told:
-        server = await listen(_echo, host, port, close_timeout=2.0)
+        server = await listen(_echo, host, port)
         try:
             print(f"echo at {url_of(server, host)}", flush=True)
             await told.wait()
         finally:
-            await stop_accepting(server)
-            server.close()
-            await server.wait_closed()
+            await stop_listening(server)
 
 
 async def _echo(socket: ServerConnection) -> None:

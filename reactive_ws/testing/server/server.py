@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import urllib.parse
-import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Self, TypedDict, TypeVar, overload
 
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection
 from websockets.typing import Subprotocol
 
 from ...errors import MessageRejected
-from ...server import stop_accepting
+from ...server import listen, stop_listening
 from ...wire import Codec, Envelope, Guarantee, JsonCodec, Registry, protocol_v1
 from ..watching import History
 from .conversation import Conversation
@@ -39,20 +38,6 @@ Answer = Callable[[Envelope[Any]], list[Envelope[Any]]]
 
 _ANSWERED: tuple[str, ...] = ("ping", "auth", "resume", "sync", "subscribe", "unsubscribe")
 """Types that the server answers by itself, besides the messages that it acknowledges."""
-
-
-_accepted: weakref.WeakKeyDictionary[Server, weakref.WeakSet[ServerConnection]] = (
-    weakref.WeakKeyDictionary()
-)
-"""The connections that servers accepted."""
-
-
-class _Accepted(ServerConnection):
-    """A connection that `stop` finds also while its handshake did not come. `websockets` names only those that are open."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        _accepted.setdefault(self.server, weakref.WeakSet()).add(self)
 
 
 class ServerOptions(TypedDict, total=False):
@@ -154,19 +139,21 @@ class ScriptedServer:
         await self.stop()
 
     async def start(self) -> None:
-        """Begins to listen; also again after `stop`, with the same streams and the same memory."""
-        self._server = await serve(
+        """Begins to listen; also again after `stop`, with the same streams and the same memory.
+
+        Raises:
+            ListenFailed: the port is in use or the host is not of this machine.
+        """
+        self._server = await listen(
             self._handle,
-            self._url.hostname,
+            self._url.hostname or "127.0.0.1",
             80 if self._url.port is None else self._url.port,
             process_request=self._handshakes.process,
             select_subprotocol=self._select_subprotocol,
-            compression=None,
             open_timeout=None,
+            close_timeout=_CLOSE_TIMEOUT,
             ping_interval=None,
             max_size=None,
-            close_timeout=_CLOSE_TIMEOUT,
-            create_connection=_Accepted,
         )
 
     async def stop(self, code: int = 1001) -> None:
@@ -176,15 +163,7 @@ class ScriptedServer:
             for peer in self.connections:
                 peer.resume_reading()
             server, self._server = self._server, None
-            await stop_accepting(server)
-            server.close(code=code)
-            try:
-                await asyncio.wait_for(asyncio.shield(server.wait_closed()), _CLOSE_TIMEOUT)
-            except TimeoutError:
-                # A close frame waits behind what a dead network does not take, and a handshake may never come over it.
-                for connection in _accepted[server]:
-                    connection.transport.abort()
-                await server.wait_closed()
+            await stop_listening(server, code)
 
     @property
     def requests(self) -> list[tuple[str, Mapping[str, str]]]:

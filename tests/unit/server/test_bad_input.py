@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Sequence
@@ -483,6 +484,19 @@ async def test_a_peer_that_is_gone_without_a_word_is_cut_off() -> None:
             assert one.clients == 0
             world.network.heal()
             gone.transport.abort()
+
+
+@simulate
+async def test_a_server_ends_in_two_seconds_beside_a_peer_that_sends_no_handshake() -> None:
+    async with World():
+        async with server(MemoryLog()).serve("server", 80), raw("ws://server:80/") as socket:
+            reader, writer = await asyncio.open_connection("server", 80)
+            await socket.ping()
+            begin = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - begin <= 2.1
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
 
 
 @simulate

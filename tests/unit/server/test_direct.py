@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,6 +37,19 @@ class Pausing(Transport):
         self.is_paused = False
 
 
+class Idle:
+    """The server of a connection that no server accepted."""
+
+    def __init__(self) -> None:
+        self.handler_tasks: set[asyncio.Task[None]] = set()
+
+    async def handler(self, _: ServerConnection) -> None:
+        """Does nothing."""
+
+    def is_serving(self) -> bool:
+        return True
+
+
 class Accepted:
     """A connection of a kind behind its handshake. `messages` has what it gave, in its order."""
 
@@ -46,14 +58,10 @@ class Accepted:
         self.transport = Pausing()
         self.messages: list[str | bytes] = []
         self.client = ClientProtocol(parse_uri("ws://home/"), max_size=None)
-        idle = SimpleNamespace(handler=self._nothing, handler_tasks=set(), is_serving=lambda: True)
-        self.connection = kind(self.protocol, idle, ping_interval=None)  # type: ignore[arg-type]
+        self.connection = kind(self.protocol, Idle(), ping_interval=None)  # type: ignore[arg-type]
         self.connection.connection_made(self.transport)
         self.room = MAX_SIZE
         """How many messages are taken in the call of the transport."""
-
-    async def _nothing(self, _: ServerConnection) -> None:
-        return
 
     def ask(self) -> bytes:
         self.client.send_request(self.client.connect())

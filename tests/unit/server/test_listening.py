@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from reactive_ws.server import MemoryLog, Server, listen, stop_accepting
+from reactive_ws.server import MemoryLog, Server, listen, stop_listening
 from reactive_ws.server import server as server_module
 from reactive_ws.server.access import Request
 from reactive_ws.wire import protocol_v1
@@ -60,9 +60,7 @@ def test_the_same_without_a_server() -> None:
         socket.create_connection(("127.0.0.1", port)).close()
         for _ in range(turns):
             await asyncio.sleep(0)
-        await stop_accepting(listener)
-        listener.close()
-        await listener.wait_closed()
+        await stop_listening(listener)
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
