@@ -119,12 +119,12 @@ class Consumers:
 
     async def stop(self) -> None:
         """Ends all of them. A step that is under way is rolled back; it runs again after the next start."""
-        for task in self._tasks:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        self._tasks = []
         self._is_running = False
+        if tasks:
+            await asyncio.wait(tasks)
 
     def changed(self, streams: Iterable[str] | None) -> None:
         """Streams have new entries; None when any may have."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import socket
@@ -70,21 +71,24 @@ async def listen(
 async def stop_listening(listener: Server, code: int = 1001) -> None:
     """Accepts no further connection and closes those that are there. Aborts, after 2 s, those that do not answer.
 
+    A call that is cancelled aborts them at once.
+
     Args:
         listener: As `listen` returned it.
         code: The close code that peers get.
     """
     try:
-        await _stop_accepting(listener)
+        try:
+            await _stop_accepting(listener)
+        finally:
+            listener.close(code=code)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(listener.wait_closed()), _CLOSE_TIMEOUT)
     finally:
-        listener.close(code=code)
-    try:
-        await asyncio.wait_for(asyncio.shield(listener.wait_closed()), _CLOSE_TIMEOUT)
-    except TimeoutError:
         # A close frame waits behind what a dead network does not take, and a handshake may never come.
         for connection in _accepted.get(listener, ()):
             connection.transport.abort()
-        await listener.wait_closed()
+    await listener.wait_closed()
 
 
 async def _stop_accepting(listener: Server) -> None:

@@ -322,6 +322,8 @@ class Server:
     async def stop(self, *, leave_after: float | None = None) -> None:
         """Asks clients to go, serves them until they went, closes the connections, and closes the log.
 
+        A call that is cancelled does not wait for the clients, and ends everything else.
+
         Args:
             leave_after: Seconds in place of those of the server.
         """
@@ -330,9 +332,10 @@ class Server:
             after = self._leave_after if leave_after is None else leave_after
             self._is_ending = True
             try:
-                await node.stop(after=after, grace=2.0, code=self._close_code)
-                await self._consumers.stop()
-                await self.log.close()
+                async with contextlib.AsyncExitStack() as ends:
+                    ends.push_async_callback(self.log.close)
+                    ends.push_async_callback(self._consumers.stop)
+                    await node.stop(after=after, grace=2.0, code=self._close_code)
             finally:
                 self._is_ending = False
 
@@ -356,13 +359,25 @@ class Server:
             WeakKeyDictionary()
         )
 
+        checks: set[asyncio.Timeout] = set()
+
         async def check(socket: ServerConnection, http: HttpRequest) -> Response | None:
+            if self._node is None:
+                return _ending(socket)
             parts = urlsplit(http.path)
             if path is not None and parts.path != path:
                 return socket.respond(HTTPStatus.NOT_FOUND, f"the WebSocket is at {path}\n")
             offered = _offered(http.headers.get_all("Sec-WebSocket-Protocol"))
             request = request_of(parts.path, parts.query, http.headers.raw_items(), offered)
-            refusal, identity = await self._admit(request, offered)
+            try:
+                async with asyncio.timeout(None) as limit:
+                    checks.add(limit)
+                    try:
+                        refusal, identity = await self._admit(request, offered)
+                    finally:
+                        checks.discard(limit)
+            except TimeoutError:
+                return _ending(socket)
             if refusal is not None:
                 return socket.respond(refusal[0], refusal[1] + "\n")
             admitted[socket] = (request, identity)
@@ -397,6 +412,9 @@ class Server:
             try:
                 await self.stop()
             finally:
+                for one in checks:
+                    # A question of the application may take longer than the end.
+                    one.reschedule(0)
                 await stop_listening(listener)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -588,6 +606,10 @@ def _decision(function: str, result: object) -> bool:
 
 def _offered(values: Sequence[str]) -> list[str]:
     return [name.strip() for value in values for name in value.split(",")]
+
+
+def _ending(socket: ServerConnection) -> Response:
+    return socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, "the server ends\n")
 
 
 def _select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

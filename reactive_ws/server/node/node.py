@@ -144,23 +144,32 @@ class Node:
         await asyncio.sleep(0)
 
     async def stop(self, *, after: float, grace: float, code: int) -> None:
-        """Says goaway, serves until then, and closes all connections."""
-        if self._clients and after > 0:
-            count = len(self._clients)
-            for number, client in enumerate(list(self._clients), 1):
-                # Spread, so that the clients do not come back at one moment.
-                client.perform(client.session.leaving(after * number / count))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(after + grace):
-                    await self._is_empty.wait()
-        for client in list(self._clients):
-            client.perform([Close(code, "the server ends")])
-        if self._kept:
-            await asyncio.wait(self._kept, timeout=grace)
-        for task in [*self._tasks, *self._kept, *self._pages.values()]:
-            task.cancel()
-        if self._tasks or self._kept:
-            await asyncio.wait([*self._tasks, *self._kept])
+        """Says goaway, serves until then, and closes all connections. A call that is cancelled waits for no client and no command."""
+        try:
+            try:
+                await self._say_goaway(after, grace)
+            finally:
+                for client in list(self._clients):
+                    client.perform([Close(code, "the server ends")])
+            if self._kept:
+                await asyncio.wait(self._kept, timeout=grace)
+        finally:
+            for task in [*self._tasks, *self._kept, *self._pages.values()]:
+                task.cancel()
+            if self._tasks or self._kept:
+                await asyncio.wait([*self._tasks, *self._kept])
+
+    async def _say_goaway(self, after: float, grace: float) -> None:
+        """Asks all clients to go, and waits until they went or the time is over."""
+        if not self._clients or after <= 0:
+            return
+        count = len(self._clients)
+        for number, client in enumerate(list(self._clients), 1):
+            # Spread, so that the clients do not come back at one moment.
+            client.perform(client.session.leaving(after * number / count))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(after + grace):
+                await self._is_empty.wait()
 
     def keep(self, task: asyncio.Task[Any]) -> None:
         """Keeps a task until it ends, or the node does."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -127,9 +129,54 @@ def newer(path: Path) -> None:
     database.close()
 
 
+def made(path: Path) -> None:
+    async def make() -> None:
+        log = SqliteLog(path)
+        await log.open()
+        await put(log, "s", b"text")
+        await log.close()
+
+    asyncio.run(make())
+
+
+def without_table(path: Path) -> None:
+    made(path)
+    with sqlite3.connect(path) as database:
+        database.execute("DROP TABLE heads")
+    database.close()
+
+
+def without_epoch(path: Path) -> None:
+    made(path)
+    with sqlite3.connect(path) as database:
+        database.execute("DELETE FROM about")
+    database.close()
+
+
+def with_bad_pages(path: Path) -> None:
+    made(path)
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"A" * (len(content) - 4096))
+
+
+def with_bad_heads(path: Path) -> None:
+    made(path)
+    with sqlite3.connect(path) as database:
+        row = "SELECT rootpage FROM sqlite_schema WHERE name = 'heads_changed'"
+        (page,) = database.execute(row).fetchone()
+    database.close()
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * 4096 : page * 4096] = b"A" * 4096
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("prepare", "says"),
     [
+        (without_table, "its table 'heads' is missing; restore a backup"),
+        (without_epoch, "it is damaged; restore a backup"),
+        (with_bad_pages, "it is damaged; restore a backup"),
+        (with_bad_heads, "it is damaged; restore a backup"),
         (foreign, "database of another program; choose another file"),
         (newer, "has format 99 and this version reads 1"),
         (
@@ -146,9 +193,24 @@ def test_a_file_that_is_no_log_is_refused_and_left_as_it_was(
     assert callable(prepare)
     prepare(path)
     before = path.read_bytes() if path.is_file() else None
+    threads = threading.active_count()
     with pytest.raises(LogUnusable, match=says):
         asyncio.run(SqliteLog(path).open())
     assert (path.read_bytes() if path.is_file() else None) == before
+    assert threading.active_count() <= threads
+
+
+def test_a_file_that_may_only_be_read_is_refused_when_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log.db"
+    made(path)
+    path.chmod(0o400)
+    if os.access(path, os.W_OK):
+        # The administrator may write whatever the mode says.
+        monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    with pytest.raises(LogUnusable, match="it cannot be written; check its permissions"):
+        asyncio.run(SqliteLog(path).open())
 
 
 def test_a_directory_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -28,13 +28,16 @@ CREATE TABLE outcomes (key BLOB PRIMARY KEY, at REAL NOT NULL, outcome BLOB NOT 
 CREATE INDEX outcomes_at ON outcomes (at);
 CREATE TABLE checkpoints (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL, version INTEGER NOT NULL, state BLOB NOT NULL);
 """
+_TABLES = ("about", "heads", "entries", "outcomes", "checkpoints")
+_RESTORE = "restore a backup, then run `reactive-ws log renew`"
+_DAMAGED = f"it is damaged; {_RESTORE}"
 
 _UNUSABLE = {
     "SQLITE_NOTADB": "it is not a SQLite file; choose another one",
     "SQLITE_CANTOPEN": "it cannot be opened; check that its directory exists and that you may write there",
-    "SQLITE_READONLY": "it cannot be written; check its permissions",
-    "SQLITE_PERM": "it cannot be written; check its permissions",
-    "SQLITE_CORRUPT": "it is damaged; restore a backup, then run `reactive-ws log renew`",
+    "SQLITE_READONLY": "it cannot be written; check its permissions, and whether its file system can be written",
+    "SQLITE_PERM": "it cannot be written; check its permissions, and whether its file system can be written",
+    "SQLITE_CORRUPT": _DAMAGED,
 }
 _UNAVAILABLE = {
     "SQLITE_BUSY": "another process writes and does not end; see which program holds the file",
@@ -72,6 +75,9 @@ def connect(path: Path) -> sqlite3.Connection:
             raise LogUnusable(
                 str(path), "it is not a file; give the path of a file that you may write"
             ) from None
+        # SQLite would open it to read, and only the first command would fail.
+        if not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise LogUnusable(str(path), _UNUSABLE["SQLITE_READONLY"]) from None
     except OSError as error:
         what = (error.strerror or str(error)).lower()
         raise LogUnusable(
@@ -104,7 +110,7 @@ def _check(name: str, database: sqlite3.Connection) -> bool:
     run = database.execute
     (application,) = run("PRAGMA application_id").fetchone()
     (version,) = run("PRAGMA user_version").fetchone()
-    (tables,) = run("SELECT count(*) FROM sqlite_schema").fetchone()
+    tables = {name for (name,) in run("SELECT name FROM sqlite_schema")}
     if not tables and not application:
         return True
     if application != APPLICATION:
@@ -114,6 +120,12 @@ def _check(name: str, database: sqlite3.Connection) -> bool:
             name,
             f"it has format {version} and this version reads {VERSION}; use the version that wrote it",
         )
+    for table in _TABLES:
+        if table not in tables:
+            raise LogUnusable(name, f"its table {table!r} is missing; {_RESTORE}")
+    about = run("SELECT typeof(epoch), typeof(commits) FROM about").fetchall()
+    if about != [("text", "integer")]:
+        raise LogUnusable(name, _DAMAGED)
     return False
 
 

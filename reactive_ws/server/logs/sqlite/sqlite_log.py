@@ -128,6 +128,7 @@ class SqliteLog:
         self._followers: list[asyncio.Queue[Mapping[str, Position] | None]] = []
         self._is_open = False
         self._closed = CLOSED
+        self._closing: asyncio.Task[None] | None = None
         self._thread: threading.Thread | None = None
         self._readers: ThreadPoolExecutor | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -144,10 +145,11 @@ class SqliteLog:
         """
         if self._is_open:
             return
+        await self.close()
         self._loop = asyncio.get_running_loop()
         readers = ThreadPoolExecutor(1, thread_name_prefix="reactive-ws-log-read")
         try:
-            databases = await self._loop.run_in_executor(readers, self._connect)
+            databases, written = await self._loop.run_in_executor(readers, self._connect)
         except BaseException:
             readers.shutdown()
             raise
@@ -157,8 +159,10 @@ class SqliteLog:
             database.execute("PRAGMA busy_timeout = 0")
         self._readers = readers
         self._reads, self._looks = Tables(self._reading), Tables(self._looking)
-        self._written = Tables(self._writing)
-        self._written.foreign()
+        self._written = written
+        # The loop of an earlier `open` may have ended in the middle of a write.
+        self._jobs.clear()
+        self._is_writing = False
         self._is_open = True
         self._closed = CLOSED
         keep(self)
@@ -171,6 +175,7 @@ class SqliteLog:
 
     def leave_to_parent(self) -> None:
         """Closes the log in a forked child. The connections of the parent stay open."""
+        self._closing = None
         if self._is_open:
             self._is_open = self._is_writing = False
             self._closed = LEFT
@@ -178,22 +183,38 @@ class SqliteLog:
             leave(self._writing, self._reading, self._looking, self._readers)
 
     async def close(self) -> None:
-        """Writes what waits, and closes the file. May be called twice."""
-        if not self._is_open or self._loop is None or self._readers is None:
-            return
-        self._is_open = False
-        if self._is_writing:
-            self._is_idle.clear()
-            await self._is_idle.wait()
-        self._writes.put(None)
-        self._looking.close()
+        """Writes what waits, and closes the file. May be called twice. After a call that is cancelled it goes on by itself."""
+        if self._is_open:
+            self._is_open = False
+            self._closing = asyncio.create_task(self._end(), name="reactive-ws log: close")
+        closing = self._closing
+        # A loop that is over ends no task.
+        if closing is not None and closing.get_loop() is asyncio.get_running_loop():
+            await asyncio.wait([closing])
+
+    async def _end(self) -> None:
+        """Ends the threads, and closes the connections."""
+        assert self._readers is not None
+        try:
+            if self._is_writing:
+                self._is_idle.clear()
+                await self._is_idle.wait()
+        finally:
+            # Also when the loop ends before all is written.
+            self._writes.put(None)
+            self._looking.close()
+            ending = self._readers.submit(self._disconnect)
+            self._readers.shutdown(wait=False)
+            for follower in self._followers:
+                follower.put_nowait(_END)
+        await asyncio.shield(asyncio.wrap_future(ending))
+
+    def _disconnect(self) -> None:
+        """Closes the connections of the threads; the thread that reads calls it, behind its last read."""
         if self._thread is not None:
-            await self._loop.run_in_executor(self._readers, self._thread.join)
-        await self._loop.run_in_executor(self._readers, self._reading.close)
-        await self._loop.run_in_executor(self._readers, self._writing.close)
-        self._readers.shutdown()
-        for follower in self._followers:
-            follower.put_nowait(_END)
+            self._thread.join()
+        self._reading.close()
+        self._writing.close()
 
     @contextlib.asynccontextmanager
     async def begin(self, key: CommandKey | None) -> AsyncGenerator[_SqliteTransaction]:
@@ -277,21 +298,23 @@ class SqliteLog:
 
     # --- threads --------------------------------------------------------------------------------------------------------
 
-    def _connect(self) -> list[sqlite3.Connection]:
-        """Opens connections to write, to read, and to look."""
+    def _connect(self) -> tuple[list[sqlite3.Connection], Tables]:
+        """Opens connections to write, to read, and to look. Returns also the tables of the first, which know what is there now."""
         made: list[sqlite3.Connection] = []
         try:
             # One after the other, so that those that were opened are closed when one fails.
             made.extend(connect(self._path) for _ in range(3))
             for database in made[1:]:
                 database.execute("PRAGMA query_only = ON")
+            written = Tables(made[0])
+            written.foreign()
         except BaseException as error:
             for database in made:
                 database.close()
             if isinstance(error, sqlite3.Error):
                 raise translate(str(self._path), error) from error
             raise
-        return made
+        return made, written
 
     async def _read(self, look: Callable[[Tables], T]) -> T:
         """Runs a read on the reading thread, all its queries at one moment."""
