@@ -57,7 +57,7 @@ async def serves(_: ServerConnection) -> None:
 @pytest.mark.parametrize("turns", [1, 2, 20])
 def test_a_listener_whose_end_is_cancelled_aborts_peers_without_a_handshake(turns: int) -> None:
     async def run() -> None:
-        listener = await listen(serves, "127.0.0.1", 0)
+        listener = await listen(serves, "127.0.0.1", 0, open_timeout=None)
         port = next(iter(listener.sockets)).getsockname()[1]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         async with asyncio.timeout(60):
