@@ -14,7 +14,7 @@ It knows no application: the chat's commands `hub` and `demo` belong to `reactiv
     completion   the command `reactive-ws completion`
     log          the command `reactive-ws log`
     check_server the command `reactive-ws check-server`
-    schema       the command `reactive-ws schema`
+    schema       the command `reactive-ws schema`; registry_of: imports the Registry that a command names
     program      main: parses the command line, runs one command, turns errors into exit codes
 """
 
@@ -30,6 +30,7 @@ from .command import (
 )
 from .program import main
 from .running import termination
+from .schema import registry_of
 from .terminal import why_no_screen
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "main",
     "non_negative",
     "port_number",
+    "registry_of",
     "termination",
     "token_of",
     "what_failed",

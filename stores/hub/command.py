@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hmac
-import importlib
 import ipaddress
 import logging
 import sys
@@ -20,13 +19,12 @@ from reactive_ws.commands import (
     host_name,
     non_negative,
     port_number,
+    registry_of,
     termination,
     token_of,
-    what_failed,
 )
 from reactive_ws.server import listen, stop_listening, url_of
 from reactive_ws.stores.hub import GRAMMAR, Hub
-from reactive_ws.wire import Registry
 
 __all__ = ["command", "exposure"]
 
@@ -62,8 +60,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--types",
-        metavar="MODULE:REGISTRY",
-        help="relay the message types of this Registry too, such as app.messages:registry",
+        metavar="MODULE:NAME",
+        help="relay the message types of this Registry too, or of one that this function returns, such as shop.messages:types",
     )
     add(
         "--origin",
@@ -89,7 +87,7 @@ def _run(arguments: argparse.Namespace) -> int:
         log=arguments.log,
         token_delay=arguments.token_delay,
         authorize=None if arguments.token_file is None else _authorizer(arguments.token_file),
-        registry=None if arguments.types is None else _registry(arguments.types),
+        registry=None if arguments.types is None else registry_of(arguments.types),
         origins=None if arguments.origin is None else tuple(arguments.origin),
     )
     warning = exposure(arguments.host, has_token=arguments.token_file is not None)
@@ -151,29 +149,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _registry(place: str) -> Registry:
-    """Imports `module:attribute`, also from the current directory."""
-    module, colon, attribute = place.partition(":")
-    if not (module and colon and attribute):
-        raise CommandFailed(
-            f"{place!r} does not name a registry; write MODULE:REGISTRY, such as app.messages:registry",
-            2,
-        )
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        imported = importlib.import_module(module)
-    except Exception as error:  # a module of the user may raise anything
-        raise CommandFailed(f"{module!r} cannot be imported: {what_failed(error)}") from error
-    try:
-        found = getattr(imported, attribute)
-    except AttributeError as error:
-        raise CommandFailed(f"module {module!r} has no {attribute!r}") from error
-    if not isinstance(found, Registry):
-        raise CommandFailed(f"{place!r} is a {type(found).__name__}, not a Registry")
-    return found
 
 
 def _authorizer(path: str) -> Callable[[str], bool]:

@@ -303,7 +303,7 @@ async def test_a_taken_port_and_a_strange_host_are_told_in_one_sentence() -> Non
         (("log", "show", "postgresql://127.0.0.1:99999/db"), 1, "its URL cannot be read"),
         (("hub", "--types", "broken:types"), 1, "RuntimeError: boom ("),
         (("hub", "--types", "unfinished:types"), 1, "(unfinished.py, line 1)"),
-        (("hub", "--types", ".broken:types"), 1, "'.broken' cannot be imported"),
+        (("hub", "--types", ".broken:types"), 1, "'.broken:types' cannot be loaded"),
         (("hub", "--types", "own:types"), 2, "the hub has a type 'message.send' itself"),
         (("schema", "broken:types"), 1, "RuntimeError: boom ("),
         (("schema", "own:fails"), 1, "LookupError: no ("),
