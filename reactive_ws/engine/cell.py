@@ -222,7 +222,7 @@ class Cell(Root, Generic[T]):
                 domain._look_again()  # type: ignore[unreachable]
         except BaseException:
             # Also an interrupt (Ctrl-C) between any two lines above, after which the mark may not stay.
-            domain._cut_off()
+            domain._cut_off(((self, old, value),))
             raise
         return True
 
@@ -311,6 +311,7 @@ class Cell(Root, Generic[T]):
 
     def _start_again(self) -> None:
         self._delivered = self._value
+        self._forget_parts()
 
     def _has_ended(self) -> bool:
         return self._is_shut

@@ -254,7 +254,6 @@ class CommitQueue:
         "_interest",
         "_is_backlog_reported",
         "_is_busy",
-        "_is_home_woken",
         "_is_inside",
         "_is_moved",
         "_joins",
@@ -272,6 +271,7 @@ class CommitQueue:
         "_strict",
         "_strict_errors",
         "_trash",
+        "_waking",
         "name",
     )
 
@@ -304,7 +304,9 @@ class CommitQueue:
         # No deque, which takes 760 bytes when it is empty: here is one at a time.
         self._chores: list[Chore] = []
         self._home: Home | None = None if home is None else checked_home(home)
-        self._is_home_woken = False
+        # What was posted to the home and has not begun. A weak reference, because a home may lose it: an interrupt may come
+        # where it begins.
+        self._waking: weakref.ref[Callable[[], None]] | None = None
         # Whether the home changed under the delivery that is under way.
         self._is_moved = False
         self._posted: object = None
@@ -345,7 +347,7 @@ class CommitQueue:
         if home is not None and not home.is_current():
             # Its thread does not exist here.
             self._home = None
-        self._is_home_woken = False
+        self._waking = None
         if self._deliverer not in (0, me) or (self._queue and not self._deliverer):
             self._deliverer = self._current = self._depth = 0
             self._outcome = self._fatal = None
@@ -361,8 +363,12 @@ class CommitQueue:
     def _catch_up_with_parent(self) -> None:
         """Makes the newest values those that count as delivered. In a forked child."""
 
-    def _forget_computed(self) -> None:
-        """Drops what deliveries computed, so that it is computed again when it is needed. Under the lock."""
+    def _forget_computed(self, changes: Sequence[tuple[Changed, Any, Any]]) -> None:
+        """Drops what may have missed a commit, so that it is computed again when it is needed. Under the lock.
+
+        Args:
+            changes: Those of the commit.
+        """
 
     def _enqueue(self, commit: Commit, since: int, *, is_direct: bool = False) -> bool:
         """Sets the values of a commit, and queues it or takes the mark of the delivering thread for it.
@@ -474,30 +480,36 @@ class CommitQueue:
 
     def _wake(self, home: Home) -> bool:
         """Has the home deliver; False when it is gone (a closed loop, a shut executor)."""
-        with self._lock:
-            is_woken = self._is_home_woken
-            is_needed = bool(self._queue) and not (self._deliverer or is_woken)
-            if is_needed:
-                self._is_home_woken = True
-                self._posted = None
-        if not is_needed:
-            if is_woken and is_lost(home, self._posted):
-                self._leave_home(home)
-                return False
-            self._mind_backlog()
-            return True
+        deliver: Callable[[], None] | None = None
         try:
-            self._posted = home.post(partial(self._deliver_at_home, home))
+            with self._lock:
+                waking = self._waking
+                is_woken = waking is not None and waking() is not None
+                if self._queue and not (self._deliverer or is_woken):
+                    deliver = partial(self._deliver_at_home, home)
+                    self._waking = weakref.ref(deliver)
+                    self._posted = None
+            if deliver is not None:
+                self._posted = home.post(deliver)
+                return True
         except RuntimeError:
             self._leave_home(home)
             return False
+        except BaseException:
+            # Interrupted, or the home failed: the next commit wakes it.
+            self._waking = None
+            raise
+        if is_woken and is_lost(home, self._posted):
+            self._leave_home(home)
+            return False
+        self._mind_backlog()
         return True
 
     def _leave_home(self, home: Home) -> None:
         """Lets writers deliver from now on, because the home is gone."""
         with self._lock:
             if self._home is home:
-                self._is_home_woken = False
+                self._waking = None
                 self._home = None
 
     def _deliver_at_home(self, home: Home) -> None:
@@ -505,7 +517,7 @@ class CommitQueue:
             if self._home is not home:
                 # The domain moved out; its new home has been woken.
                 return
-            self._is_home_woken = False
+            self._waking = None
         # All count, so that the home has its turn for other things.
         self._take(_MORE_COMMITS, counts_own=True)
 
@@ -595,19 +607,20 @@ class CommitQueue:
         self._deliverer = self._current = self._depth = 0
         return True
 
-    def _cut_off(self, changes: Sequence[tuple[Changed, Any, Any]] = ()) -> None:
+    def _cut_off(self, changes: Sequence[tuple[Changed, Any, Any]]) -> None:
         """Leaves a delivery that an interrupt ended. Without effect when another thread delivers.
 
-        Some derived values missed the commit, and which ones is not known. All are computed again when they are needed.
+        Some parts and derived values missed the commit, and which ones is not known. All that the commit may have reached are
+        computed again when they are needed.
 
         Args:
             changes: Those of the commit under delivery.
         """
         if self._deliverer == get_ident():
             with self._lock:
+                self._forget_computed(changes)
                 for source, _, new in changes:
                     source._delivered = new
-                self._forget_computed()
             self._is_busy = self._leftover = True
         self._hand_over()
 

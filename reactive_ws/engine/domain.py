@@ -137,7 +137,7 @@ class Domain(CommitQueue):
         with self._lock:
             self._is_busy = True
             self._home = place
-            self._is_home_woken = False
+            self._waking = None
             self._is_moved = self._deliverer != 0
             self._leave_section(is_inside=is_inside)
         self._see_to_delivery()
@@ -371,23 +371,13 @@ class Domain(CommitQueue):
         for source in self._sources():
             source._start_again()
 
-    def _forget_computed(self) -> None:
-        stores = set(map(id, self.stores()))
-        for source in self._sources():
-            if id(source) not in stores:
-                source._start_again()
+    def _forget_computed(self, changes: Sequence[tuple[Changed, Any, Any]]) -> None:
+        for source in _from(store for store, _, _ in changes):
+            source._start_again()
 
     def _sources(self) -> list[HasDependents]:
         """Returns everything that can have observers now."""
-        found: list[HasDependents] = [it for store in self.stores() for it in store._ending()]
-        # The list grows while it is walked.
-        seen = set(map(id, found))
-        for source in found:
-            for above in tuple(source._dependents):
-                if id(above) not in seen:
-                    seen.add(id(above))
-                    found.append(above)
-        return found
+        return _from(self.stores())
 
     def explain_with(self, part: Explaining) -> None:
         """Adds a part whose clause belongs into the texts of waits that end without a value. Held weakly. Any thread.
@@ -440,6 +430,8 @@ class Domain(CommitQueue):
                 )
             self._settling.append([self._number, done])
             self._keep_busy()
+        # An interrupt may have left commits that no thread delivers.
+        self._see_to_delivery()
         return done.wait(timeout)
 
     def stores(self) -> list[Changed]:
@@ -510,6 +502,19 @@ class Domain(CommitQueue):
     def _check(self, source: Belonging) -> None:
         if source._domain is not self:
             raise DomainMismatch(self.name, source._domain.name)
+
+
+def _from(stores: Iterable[Changed]) -> list[HasDependents]:
+    """Returns the stores, their observed keys and all that is computed from them."""
+    found: list[HasDependents] = [it for store in stores for it in store._ending()]
+    # The list grows while it is walked.
+    seen = set(map(id, found))
+    for source in found:
+        for above in tuple(source._dependents):
+            if id(above) not in seen:
+                seen.add(id(above))
+                found.append(above)
+    return found
 
 
 def _by_name(stores: Iterable[Changed]) -> dict[str, Changed]:

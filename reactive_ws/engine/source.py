@@ -131,6 +131,15 @@ class Source(Audience):
     def _start_again(self) -> None:
         """Drops what it remembers of earlier commits, in a forked child and after an interrupt."""
         self._delivered = UNSET
+        self._forget_parts()
+
+    def _forget_parts(self) -> None:
+        """Has each observed part computed again. Its observers get it with the next value, because they may lack it."""
+        for node in tuple(self._nodes):
+            if node is not None:
+                self._domain._trash.append((node._memory[1], node._before))
+                node._is_unsure = True
+                node._memory[1] = node._before = UNSET
 
     def _begin_as_child(self) -> None:
         super()._begin_as_child()
@@ -288,6 +297,23 @@ class Source(Audience):
             found.append((node if is_plain else node._receivers(part), part))
         return found
 
+    def _doubt_parts(self) -> None:
+        """Has reads of the parts run their selectors, because there is no value that the parts could be of."""
+        for node in tuple(self._nodes):
+            if node is not None:
+                node._is_unsure = True
+
+    def _tell_waiting_parts(self, value: Any) -> None:
+        """Serves observers that came while there was no value; others have the parts of this one. On the delivering thread."""
+        for node in tuple(self._nodes):
+            if node is not None and node._waiting:
+                try:
+                    part = node._pair[0](value)
+                except BaseException as error:  # noqa: BLE001 - kept or reported, and the others are served
+                    self._domain._failed("selector", error, self.name, node._pair[0])
+                    continue
+                node._tell_waiting(part)
+
     def _complete(self) -> None:
         ended = self._ending()
         # The list grows while it is walked: every derived value that has no open source left.
@@ -442,7 +468,7 @@ class SelectionNode(Audience):
         # the program is asked about it, too; so the walk does not see the part of such a node.
         is_asked = not (self._equals is same or self._equals is shallow or self._equals is is_)
         self._memory: list[Any] = [selector, UNSET] if is_asked else self._pair
-        # Whether the selector raised for a value that came after the part last notified.
+        # Whether the selector raised, or an interrupt came, for a value after the part last notified.
         self._is_unsure = False
         self._shared: SharedSelector | None = None
         self._as_source: Source | None = None
@@ -480,7 +506,9 @@ class SelectionNode(Audience):
 
     def _seed(self, link: Subscription, value: Any) -> None:
         self._source._seed(link, value)
-        if self._index >= 0 and self._memory[1] is UNSET:
+        # Other observers may have got a newer part, which an interrupt made unsure.
+        is_known = not self._is_unsure or self._live == 1
+        if is_known and self._index >= 0 and self._memory[1] is UNSET:
             self._memory[1] = value
 
     def _wait_for_value(self, link: Subscription) -> None:
@@ -499,6 +527,17 @@ class SelectionNode(Audience):
         if before is UNSET or not unchanged(self._equals, before, part, self):
             return self
         return SomeObservers(self, sated)
+
+    def _tell_waiting(self, part: Any) -> None:
+        """Gives an unchanged part to the observers that wait. On the delivering thread."""
+        before, self._before = self._before, UNSET
+        sated = self._take_waiting()
+        if self._waiting and self._index >= 0:
+            self._before = part
+        else:
+            self._memory[1] = part if before is UNSET else before
+            self._is_unsure = False
+        SomeObservers(self, sated)._tell(part)
 
     def _is_same(self, old: Any, new: Any) -> bool:
         return unchanged(self._equals, old, new, self)

@@ -100,6 +100,9 @@ _delivered_of = attrgetter("_delivered")
 _UNUSUAL = frozenset({Failure, type(UNSET)})
 """Classes of arguments that need more than a call of the function."""
 
+_AFTER_INTERRUPT = -1
+"""Stands for the commit that a derived value has seen when it joined, when it may have missed a later one."""
+
 _SLOW, _RUNS, _STEPS, STEPS_BY_IDENTITY = 0, 1, 2, 3
 """The ways of an update: the program's comparer decides; the default rule, and the update only runs the function; the default
 rule, and a subclass computes; a subclass computes, and another object is another value."""
@@ -533,6 +536,7 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         self._kept = arguments, result, rewritten
         self._delivered = result
         if is_failure:
+            self._doubt_parts()
             is_new = result is not before
             if is_new and result.began_here(arguments):
                 self._domain._failed("derive", result.error, self.name, self._function)
@@ -541,7 +545,10 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
         if is_same:
             if self._waiting:
                 SomeObservers(self, self._take_waiting())._tell(result)
-            return before.__class__ is Failure
+            if before.__class__ is not Failure:
+                return False
+            self._tell_waiting_parts(result)
+            return True
         if self._waiting:
             self._take_waiting()
         self._notified = result
@@ -551,12 +558,14 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
     def _interrupted(self, error: BaseException) -> None:
         """Takes an exception of the comparer. The next read computes again."""
         self._domain._failed("comparer", error, self.name, self._equals)
-        self._ahead = None
-        self._forget()
+        self._start_again()
 
     def _start_again(self) -> None:
         self._ahead = None
+        # What an observer that joins was shown may be older, so `_seed` does not take it.
+        self._joined = _AFTER_INTERRUPT
         self._forget()
+        self._forget_parts()
 
     def _evaluate_guarded(self, arguments: tuple[Any, ...]) -> Any:
         """Runs the function in a delivery, which goes on after any exception."""
@@ -584,6 +593,12 @@ class Derived(Source, ReadOnly[R_co], Generic[R_co]):
                 key._delivered = key._project(key._cell._delivered)
         for node in order[:-1]:
             arguments = tuple([source._delivered for source in node._sources])
+            if node._joined == _AFTER_INTERRUPT:
+                # Observers may lack this value, so they get it now.
+                result = node._evaluate_guarded(arguments)
+                node._settle(arguments, result, None, rewritten, node._life)
+                del arguments, result
+                continue
             node._delivered = node._evaluate_guarded(arguments)
             node._kept = arguments, node._delivered, rewritten
             if node._delivered.__class__ is not Failure:

@@ -83,7 +83,7 @@ class Selection(Observable[T_co], Generic[T_co]):
         """Returns the value now, also ahead of delivery; inside a batch the batch's. Any thread.
 
         Raises:
-            Exception: what the selector raises.
+            Exception: what the selector raises, or the function of the derived value that it is a part of.
         """
         return self._read()
 

@@ -138,6 +138,28 @@ def test_who_joins_others_while_it_fails_gets_the_next_good_value_even_if_they_n
     assert (early, late) == ([6, 3], [6, 3])
 
 
+def test_a_part_of_a_value_that_fails_is_not_the_last_good_one(
+    domain: Domain, reports: list[ErrorReport]
+) -> None:
+    root = Store(1, domain=domain)
+    part = derived(root, lambda value: 6 // value).select(lambda value: [value])
+    early: list[list[int]] = []
+    late: list[list[int]] = []
+    part.subscribe(early.append)
+    root.set(0)
+    with pytest.raises(ZeroDivisionError):
+        part.get()
+    part.subscribe(late.append)
+    assert (early, late) == ([[6]], [])
+    root.set(1)
+    # The value is that of before, so only the observer that waits gets its part.
+    assert (early, late) == ([[6]], [[6]])
+    root.set(2)
+    assert (early, late) == ([[6], [3]], [[6], [3]])
+    assert part.get() == [3]
+    assert [(report.kind, report.commit) for report in reports] == [("derive", 1), ("selector", 1)]
+
+
 def test_a_wrong_source_says_so(domain: Domain) -> None:
     wrong: list[tuple[Any, str]] = [
         (KeyedStore({"a": 1}, domain=domain), r"write store.select_all\(\)"),

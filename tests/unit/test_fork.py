@@ -69,6 +69,31 @@ def test_a_child_delivers_while_another_thread_delivered_in_the_parent() -> None
     assert seen == [[0, 0], 0, [1, 0], [1, 7]]
 
 
+def test_a_part_in_a_child_is_of_the_newest_commit_that_another_thread_was_delivering() -> None:
+    domain = Domain()
+    store = Store(0, domain=domain)
+    double = derived(store, lambda value: value * 2)
+    parts = [store.select(lambda value: -value), double.select(lambda value: -value)]
+    pauses: list[Callable[[], object]] = []
+    domain.on_commit(lambda _: pauses[0]())
+    for part in parts:
+        part.subscribe()
+
+    def deliver(pause: Callable[[], object]) -> None:
+        pauses.append(pause)
+        store.set(1)
+
+    def work() -> list[int]:
+        shown: list[int] = []
+        for part in parts:
+            part.subscribe(shown.append).dispose()
+        return [*shown, *[part.get() for part in parts]]
+
+    with busy(deliver):
+        assert in_child(work) == [-1, -2, -1, -2]
+    assert [part.get() for part in parts] == [-1, -2]
+
+
 def test_a_child_delivers_while_another_thread_held_the_locks_of_the_parent() -> None:
     domain = Domain()
     store, keyed = Store(0, domain=domain), KeyedStore({"x": 0}, domain=domain)

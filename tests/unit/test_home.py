@@ -194,6 +194,29 @@ def test_when_the_home_is_gone_the_writer_delivers(reports: list[ErrorReport]) -
     assert (log, domain.home) == ([0, 1, 2], None)
 
 
+def test_a_home_whose_post_fails_once_is_woken_by_the_next_write(
+    reports: list[ErrorReport],
+) -> None:
+    class Unready(QueueHome):
+        is_ready = False
+
+        def post(self, function: Callable[[], None], /) -> None:
+            if not self.is_ready:
+                raise ValueError("no window yet")
+            super().post(function)
+
+    home = Unready()
+    store = Store(0, domain=Domain(home=home, on_error=reports.append))
+    log: list[int] = []
+    store.select().subscribe(log.append)
+    with pytest.raises(ValueError, match="no window yet"):
+        store.set(1)
+    home.is_ready = True
+    store.set(2)
+    home.run()
+    assert (log, reports) == ([0, 1, 2], [])
+
+
 def test_a_home_that_goes_during_a_long_delivery_strands_nothing(
     at_home: Domain, home: QueueHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import Any
 
 import pytest
 from instructions import is_reached
+from queue_home import QueueHome
 
 from reactive_ws.engine.batch import batch
 from reactive_ws.engine.cell import Cell
 from reactive_ws.engine.domain import Domain
 from reactive_ws.state.derived import derived, derived_all
 from reactive_ws.state.keyed.keyed_store import KeyedStore
+from reactive_ws.state.selection import Selection
 from reactive_ws.state.store import Store
 from reactive_ws.views import view
 
@@ -35,6 +38,12 @@ _WRITING = {
     "replace",
     "changed",
     "step",
+    "_notify",
+    "_changed_parts",
+    "_deliver",
+    "_serve",
+    "_serve_many",
+    "_settle",
 }
 
 
@@ -156,8 +165,16 @@ class Values:
         parts: list[Any] = [double, self.other, entity, self.rows, total]
         self.all = derived_all(parts, lambda now: [*now[:3], [*now[3]], now[4]])
         self.log: list[list[Any]] = []
-        for value in (double, entity, self.rows, total):
-            value.select().subscribe()
+        self.shown: list[list[Any]] = [[], [], [], []]
+        for value, log in zip((double, entity, self.rows, total), self.shown, strict=True):
+            value.select().subscribe(log.append)
+        self.parts: list[Selection[Any]] = [
+            self.store.select(lambda now: -now),
+            double.select(lambda now: -now),
+            self.keyed.select(3, lambda now: -now),
+        ]
+        for part in self.parts:
+            part.subscribe()
         self.all.select().subscribe(self.log.append)
         # Once in the usual way, so that the next change may go the short one.
         self.keyed.upsert(0, -1)
@@ -174,6 +191,15 @@ class Values:
         numbers = self.keyed.get_all()
         rows = sorted(numbers.values())
         return [self.store.get() * 2, self.other.get(), numbers[3], rows, sum(rows)]
+
+    def check_parts(self) -> None:
+        number = self.store.get()
+        expected = [-number, -number * 2, -self.keyed.get_all()[3]]
+        assert [part.get() for part in self.parts] == expected
+        shown: list[int] = []
+        for part in self.parts:
+            part.subscribe(shown.append).dispose()
+        assert shown == expected
 
 
 @pytest.mark.parametrize("write", [Values.write, Values.write_at_once])
@@ -193,9 +219,87 @@ def test_after_an_interrupt_anywhere_every_value_is_of_the_newest_commit(
             continue
         assert now == values.expected(), place
         assert list(values.rows.get()) == now[3], place
+        values.check_parts()
         # Of another store, so that nothing of the commit that was cut off is delivered again.
         values.other.set(1)
         assert values.domain.settled(60)
         assert values.log[-1] == values.all.get() == values.expected(), place
+        # Observers of what this one is computed from, which may have missed the commit, have its value too.
+        double, entity, rows, total = [log[-1] for log in values.shown]
+        assert [double, 1, entity, [*rows], total] == values.expected(), place
+        if not was_interrupted:
+            break
+
+
+def test_after_an_interrupt_anywhere_a_reader_that_was_slow_does_not_count_as_newest() -> None:
+    for place in count(1):
+        domain = Domain(f"interrupted at {place}")
+        store = Store(0, domain=domain)
+        log: list[int] = []
+        main = threading.get_ident()
+        is_there, go_on = threading.Event(), threading.Event()
+
+        def slow(
+            value: int,
+            is_there: threading.Event = is_there,
+            go_on: threading.Event = go_on,
+            main: int = main,
+        ) -> int:
+            if threading.get_ident() != main:
+                is_there.set()
+                assert go_on.wait(60)
+            return value
+
+        same_value = derived(store, slow)
+        thread = threading.Thread(target=same_value.select().subscribe, args=(log.append,))
+        thread.start()
+        assert is_there.wait(60)
+        was_interrupted = is_interrupted(partial(store.set, 1), place)
+        go_on.set()
+        thread.join(60)
+        assert domain.settled(60)
+        try:
+            assert same_value.get() == store.get(), place
+        except RuntimeError as error:
+            assert was_interrupted
+            assert "was interrupted" in str(error)  # noqa: PT017
+        if not was_interrupted:
+            break
+
+
+def test_after_an_interrupt_anywhere_settled_delivers_what_is_queued() -> None:
+    for place in count(1):
+        domain = Domain(f"interrupted at {place}")
+        # With a hook every commit is queued.
+        domain.on_commit(lambda _: None)
+        store = Store(0, domain=domain)
+        was_interrupted = is_interrupted(partial(store.set, 1), place)
+        assert domain.settled(5), place
+        assert store._delivered == store.get(), place
+        if not was_interrupted:
+            break
+
+
+@pytest.mark.parametrize("where", ["write", "home"])
+def test_after_an_interrupt_anywhere_the_next_write_wakes_the_home(where: str) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    for place in count(1):
+        home = QueueHome()
+        domain = Domain(f"interrupted at {place}", home=home)
+        store, other = Store(0, domain=domain), Store(0, domain=domain)
+        log: list[Any] = []
+        derived(store, other, lambda one, two: [one, two]).select().subscribe(log.append)
+        if where == "home":
+            store.set(1)
+        act = home.run if where == "home" else partial(store.set, 1)
+        try:
+            was_interrupted = is_reached(act, place, interrupt)
+        except KeyboardInterrupt:
+            was_interrupted = True
+        other.set(1)
+        home.run()
+        assert log[-1] == [store.get(), 1], place
         if not was_interrupted:
             break

@@ -365,7 +365,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
                 domain._look_again()  # type: ignore[unreachable]
         except BaseException:
             # Also an interrupt (Ctrl-C) between any two lines above, after which the mark may not stay.
-            domain._cut_off()
+            domain._cut_off(((self, old, value),))
             raise
         return True
 
