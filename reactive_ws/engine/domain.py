@@ -430,8 +430,6 @@ class Domain(CommitQueue):
                 )
             self._settling.append([self._number, done])
             self._keep_busy()
-        # An interrupt may have left commits that no thread delivers.
-        self._see_to_delivery()
         return done.wait(timeout)
 
     def stores(self) -> list[Changed]:

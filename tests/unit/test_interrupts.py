@@ -267,19 +267,6 @@ def test_after_an_interrupt_anywhere_a_reader_that_was_slow_does_not_count_as_ne
             break
 
 
-def test_after_an_interrupt_anywhere_settled_delivers_what_is_queued() -> None:
-    for place in count(1):
-        domain = Domain(f"interrupted at {place}")
-        # With a hook every commit is queued.
-        domain.on_commit(lambda _: None)
-        store = Store(0, domain=domain)
-        was_interrupted = is_interrupted(partial(store.set, 1), place)
-        assert domain.settled(5), place
-        assert store._delivered == store.get(), place
-        if not was_interrupted:
-            break
-
-
 @pytest.mark.parametrize("where", ["write", "home"])
 def test_after_an_interrupt_anywhere_the_next_write_wakes_the_home(where: str) -> None:
     def interrupt() -> None:
