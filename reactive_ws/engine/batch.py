@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from ..errors import DomainMismatch, UsageError
 from .audience import UNSET
 from .checks import refuse_copy
-from .commit_queue import current_batch, open_batches
+from .commit_queue import current_batch, open_batches, reset_batch, set_batch, switching
 from .domain import Domain
 from .source import Root, Source, Writable
 
@@ -200,7 +200,11 @@ def _replay(source: Writable, steps: list[_Step]) -> Any:
 
 def active_batch() -> OpenBatch | None:
     """Returns the batch that this task or thread has open, or None."""
-    found: OpenBatch | None = current_batch.get()
+    found: OpenBatch | None
+    if switching and get_ident() in switching:
+        found = switching[get_ident()]
+    else:
+        found = current_batch.get()
     # Contexts are copied to children, so the batch in the context may be that of another task or thread.
     if found is None or not found._is_open or found._thread != get_ident():
         return None
@@ -219,7 +223,7 @@ class _Scope:
         self._domain = domain
         self._mine: OpenBatch | None = None
         self._outer: OpenBatch | None = None
-        self._token: Token[OpenBatch | None] | None = None
+        self._token: Token[OpenBatch | None] | tuple[Any] | None = None
 
     def __enter__(self) -> None:
         if self._mine is not None or self._outer is not None:
@@ -239,7 +243,7 @@ class _Scope:
         mine = self._mine = OpenBatch(self._domain)
         try:
             open_batches[mine] = None
-            self._token = current_batch.set(mine)
+            self._token = set_batch(mine)
         except BaseException:
             # An interrupt: the block does not begin, so nothing would close the batch.
             self._drop(mine)
@@ -277,7 +281,7 @@ class _Scope:
         token, self._token = self._token, None
         if token is not None:
             try:  # noqa: SIM105 - `suppress` costs a fiftieth of a batch
-                current_batch.reset(token)
+                reset_batch(token)
             except ValueError:
                 # A generator may be closed in another context than it was opened in; there the token is nothing.
                 pass

@@ -49,6 +49,9 @@ __all__ = [
     "fork_safe_lock",
     "open_batches",
     "outside_batches",
+    "reset_batch",
+    "set_batch",
+    "switching",
 ]
 
 _log = logging.getLogger("reactive_ws.stores")
@@ -88,14 +91,54 @@ Its changes are single steps of the interpreter, so a finalizer may open a batch
 """
 
 
+switching: dict[int, Any] = {}
+"""Of each thread that is inside `set_batch` or `reset_batch`: None, or the batch that a finalizer has opened there.
+
+CPython 3.11 may collect garbage in the middle of `ContextVar.set` and `reset`. A finalizer that uses the variable then frees what they
+look at, and the interpreter crashes. So such a finalizer finds its batch here.
+"""
+
+
+def set_batch(batch: Any) -> Token[Any] | tuple[Any]:
+    """Makes a batch, or None, that of this context; returns what `reset_batch` takes."""
+    me = get_ident()
+    if me in switching:
+        token = (switching[me],)
+        switching[me] = batch
+        return token
+    switching[me] = None
+    try:
+        return current_batch.set(batch)
+    finally:
+        del switching[me]
+
+
+def reset_batch(token: Token[Any] | tuple[Any]) -> None:
+    """Undoes a `set_batch`.
+
+    Raises:
+        ValueError: it was called in another context.
+    """
+    me = get_ident()
+    if isinstance(token, tuple):
+        if me in switching:
+            (switching[me],) = token
+    elif me not in switching:
+        switching[me] = None
+        try:
+            current_batch.reset(token)
+        finally:
+            del switching[me]
+
+
 @contextmanager
 def outside_batches() -> Generator[None, None, None]:
     """Hides the open batch while observers and start and stop callbacks run: what they write does not belong to it."""
-    token = current_batch.set(None)
+    token = set_batch(None)
     try:
         yield
     finally:
-        current_batch.reset(token)
+        reset_batch(token)
 
 
 def checked_home(
@@ -750,12 +793,12 @@ class CommitQueue:
         """Calls hooks and observers of a commit; returns what one of them raised that is not an `Exception`."""
         me = get_ident()
         around = _depths.get(me)
-        token: Token[Any] | None = None
+        token: Token[Any] | tuple[Any] | None = None
         _depths[me] = commit.depth
         try:
             if open_batches:
                 # What observers write does not belong to the batch of the thread that delivers.
-                token = current_batch.set(None)
+                token = set_batch(None)
             self._depth = commit.depth
             self._outcome = outcome = commit.outcome
             self._current = number = commit.number
@@ -783,7 +826,7 @@ class CommitQueue:
             return fatal
         finally:
             if token is not None:
-                current_batch.reset(token)
+                reset_batch(token)
             if around is None:
                 del _depths[me]
             else:

@@ -212,7 +212,8 @@ class _Global:
 def batch_of_the_process(patch: pytest.MonkeyPatch) -> None:
     """The open batch is a global variable."""
     variable = _Global()
-    patch.setattr(sys.modules["reactive_ws.engine.batch"], "current_batch", variable)
+    for room in ("batch", "commit_queue"):
+        patch.setattr(sys.modules[f"reactive_ws.engine.{room}"], "current_batch", variable)
     ask_no_owner(patch)
     begin = EngineMachine.__init__
 
