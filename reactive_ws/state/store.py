@@ -7,6 +7,7 @@ several writes one commit. Nothing here knows a message, a socket or a toolkit.
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any, Generic, TypeVar, final, overload
 
 from reactivex.abc import SchedulerBase
@@ -212,19 +213,52 @@ class Store(Cell[T], ReadOnly[T]):
         if self._is_plain:
             kind = type(value)
             # `same`, without its call where that is most of the work.
-            is_same = old is value or (
+            if old is value or (
                 type(old) is kind and (old == value if kind in COMPARED else same(old, value))
-            )
-        else:
-            is_same = self._is_equal(self._equals, old, value)
-            if not is_same:
-                self._check(value)
-        if is_same:
+            ):
+                self._check_open()
+                return
+        elif self._is_equal(self._equals, old, value):
             self._check_open()
             return
-        if not self._publish(old, value):
-            # Another write came between, perhaps with an equal value.
-            self._update(lambda _: value)
+        else:
+            self._check(value)
+        # `_publish` for a store that one observer sees, written out: the call and what others need are a tenth of the write.
+        domain = self._domain
+        me = get_ident()
+        # From here to the number without a call, as in `_publish`.
+        if (
+            domain._deliverer
+            or domain._is_busy
+            or domain._home is not None
+            or self._is_shut
+            or self._value is not old
+            or self._others
+            or self._size != 1
+        ):
+            if not self._publish(old, value):
+                # Another write came between, perhaps with an equal value.
+                self._update(lambda _: value)
+            return
+        domain._deliverer = me
+        self._value = self._delivered = value
+        domain._number += 1
+        try:
+            call = self._slots[0]
+            try:
+                call(value)
+            except BaseException as error:  # noqa: BLE001 - kept or reported
+                domain._failed("observer", error, self.name, call)
+            if domain._is_busy:
+                domain._end_direct()  # type: ignore[unreachable]  # see `commit_queue`
+                return
+            domain._deliverer = 0
+            if domain._is_busy:
+                domain._look_again()  # type: ignore[unreachable]
+        except BaseException:
+            # Also an interrupt (Ctrl-C) between any two lines above, after which the mark may not stay.
+            domain._cut_off(((self, old, value),))
+            raise
 
     @final
     def update(self, function: Callable[[T], T]) -> None:

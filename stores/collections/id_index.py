@@ -18,8 +18,10 @@ V = TypeVar("V")
 
 _FRESH = 64
 """Ids of the dict that is copied with every change."""
-_CHUNK = 1024
-"""Ids of the other dicts. Large dicts make lookups cheap, small ones make the removal of the oldest ids cheap."""
+_MIDDLE = 512
+"""Ids of the dict into which full fresh ones go, so that few changes copy a large one."""
+_CHUNK = 2048
+"""Ids of the other dicts. Large dicts make lookups cheap; the oldest leave the index at once when they are a whole dict."""
 
 
 class IdIndex(Generic[V]):
@@ -67,11 +69,14 @@ class IdIndex(Generic[V]):
         joined = chunks[-1] | new
         if len(joined) <= _FRESH:
             return IdIndex(chunks[:-1] + (joined,), size)  # noqa: RUF005 - one copy less
-        older = chunks[:-1]
-        if older and len(older[-1]) + len(joined) <= _CHUNK:
-            joined = older[-1] | joined
-            older = older[:-1]
-        return IdIndex((*older, joined, {}), size)
+        if len(chunks) == 1:
+            return IdIndex((joined, {}), size)
+        older, last = chunks[:-2], chunks[-2]
+        if len(last) + len(joined) <= _MIDDLE:
+            return IdIndex((*older, last | joined, {}), size)
+        if older and len(older[-1]) + len(last) <= _CHUNK:
+            return IdIndex((*older[:-1], older[-1] | last, joined, {}), size)
+        return IdIndex((*older, last, joined, {}), size)
 
     def set(self, identity: str, value: V) -> IdIndex[V]:
         """Returns an index in which this id means this value."""
@@ -81,6 +86,16 @@ class IdIndex(Generic[V]):
                 changed = {**chunk, identity: value}
                 return IdIndex((*chunks[:at], changed, *chunks[at + 1 :]), self._size)
         return self.extended({identity: value})
+
+    @property
+    def oldest(self) -> tuple[V, ...]:
+        """The values of the dict whose ids came first, in their order. `without_oldest` drops them together."""
+        return tuple(self._chunks[0].values())
+
+    def without_oldest(self) -> IdIndex[V]:
+        """Returns an index without the ids of the values in `oldest`, without a look at each."""
+        chunks = self._chunks
+        return IdIndex(chunks[1:] or ({},), self._size - len(chunks[0]))
 
     def without(self, ids: Iterable[str]) -> IdIndex[V]:
         """Returns an index without these ids; it is cheap when they are those that were added first."""

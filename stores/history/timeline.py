@@ -25,8 +25,8 @@ __all__ = ["INDEXED", "Timeline"]
 
 INDEXED = 4096
 """Settled entries whose ids are known: more than a resume replays for one session, at 100 bytes each."""
-_SPARE = 256
-"""How many more may be known: forgetting one by one, with a lookup and a path of the map for each, costs five times as much."""
+_SPARE = 2048
+"""How many more may be known. So many together are a whole part of the index, which goes without a look at each id."""
 
 
 def _empty_vector() -> Vector[Entry]:
@@ -42,12 +42,14 @@ def _nothing_open() -> Map[str, Place]:
 
 
 def _trimmed(recent: IdIndex[Entry], settled: Vector[Entry]) -> IdIndex[Entry]:
-    """Returns the ids to know: when there are `_SPARE` too many, the oldest are forgotten, all at once."""
-    excess = len(recent) - INDEXED
-    if excess <= _SPARE:
-        return recent
-    oldest = settled.window(len(settled) - len(recent), excess)
-    return recent.without(entry.head.id for entry in oldest)
+    """Returns the ids to know: when there are more than `_SPARE` too many, the oldest are forgotten together."""
+    while (excess := len(recent) - INDEXED) > _SPARE:
+        first = len(settled) - len(recent)
+        oldest = recent.oldest
+        if len(oldest) > excess or oldest != settled.window(first, len(oldest)):
+            return recent.without(entry.head.id for entry in settled.window(first, excess))
+        recent = recent.without_oldest()
+    return recent
 
 
 def _place_of(entry: Entry) -> Place:

@@ -14,7 +14,7 @@ from reactive_ws.stores.wire.chat import Message
 names = st.integers(0, 30).map(str)
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["extended", "set", "without", "first"]), st.lists(names, max_size=9)
+        st.sampled_from(["extended", "set", "without", "first", "oldest"]), st.lists(names, max_size=9)
     ),
     max_size=30,
 )
@@ -28,6 +28,7 @@ def entry(identity: str, text: str) -> Entry:
 def test_an_index_is_a_dict_in_small_parts(steps: list[tuple[str, list[str]]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(id_index, "_FRESH", 3)
+        patch.setattr(id_index, "_MIDDLE", 5)
         patch.setattr(id_index, "_CHUNK", 8)
         index, known = IdIndex(), dict[str, Entry]()
         past = [(index, known)]
@@ -41,6 +42,12 @@ def test_an_index_is_a_dict_in_small_parts(steps: list[tuple[str, list[str]]]) -
                 for it in ids:
                     index = index.set(it, entry(it, str(number)))
                     known[it] = entry(it, str(number))
+            elif step == "oldest":
+                oldest = index.oldest
+                gone_values = [it for it in known.values() if it in oldest]
+                assert len(gone_values) == len(oldest)
+                known = {name: it for name, it in known.items() if it not in oldest}
+                index = index.without_oldest()
             else:
                 gone = ids if step == "without" else list(known)[: len(ids)]
                 index = index.without(gone)
