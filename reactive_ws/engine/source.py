@@ -68,7 +68,7 @@ class Source(Audience):
         self._dependents: dict[Dependent, None] = {}
         self._height = 0
         # How many listeners and readers there are that are not in the own audience.
-        self._others = 0
+        self._others: int = 0
         # How many of them are readers. A reader stands for a derived value that nothing observes, and drops what that
         # value keeps of this one.
         self._readers = 0

@@ -228,13 +228,13 @@ class Store(Cell[T], ReadOnly[T]):
         me = get_ident()
         # From here to the number without a call, as in `_publish`.
         if (
-            domain._deliverer
+            self._others
+            or self._size != 1
+            or domain._deliverer
             or domain._is_busy
             or domain._home is not None
             or self._is_shut
             or self._value is not old
-            or self._others
-            or self._size != 1
         ):
             if not self._publish(old, value):
                 # Another write came between, perhaps with an equal value.

@@ -14,7 +14,8 @@ from reactive_ws.stores.wire.chat import Message
 names = st.integers(0, 30).map(str)
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["extended", "set", "without", "first", "oldest"]), st.lists(names, max_size=9)
+        st.sampled_from(["extended", "set", "without", "first", "oldest"]),
+        st.lists(names, max_size=9),
     ),
     max_size=30,
 )
