@@ -393,16 +393,16 @@ CASES: tuple[Case, ...] = (
     Case("a derived value of many stores: a write", derived_of_many, _LIN),
     Case("stores: a batch that writes all", batch_of_many, _LIN),
     Case("history entries: one answer more", answer_in_a_long_session, _LOG),
-    Case("streams: a message in one", answer_beside_streams, _LOG, 10_000),
+    Case("streams: a message in one", answer_beside_streams, _LOG, 100_000),
     Case("sessions: one more", session_beside_sessions, _LOG),
     Case("sessions: the active one is closed", session_closed_beside_sessions, _LOG),
     Case("sessions: an answer in one", answer_beside_sessions, _LOG),
     # The view has a reference for each 64 entries.
     Case("outbox entries: one more send", send_behind_waiting, _LIN),
-    Case("replicas: an entry of one", message_beside_replicas, _LOG, 10_000),
+    Case("replicas: an entry of one", message_beside_replicas, _LOG, 100_000),
     Case(
-        "clients of a server: a message that one hears", message_to_one_of_the_clients, _C, 10_000
+        "clients of a server: a message that one hears", message_to_one_of_the_clients, _C, 100_000
     ),
     Case("replicas: an entry more until the state comes", entry_behind_kept_ones, _LOG, 1_000),
-    Case("clients of a server: a message to all", message_to_clients, _LIN, 10_000),
+    Case("clients of a server: a message to all", message_to_clients, _LIN, 100_000),
 )

@@ -8,7 +8,7 @@ Three rules keep it exact while threads, signal handlers and finalizers come bet
 - CPython lets another thread or a handler run when a Python function begins, when a C function returned and at the end
   of a round of a loop; 3.11 also collects garbage where it makes an object. A block without these is one step for every
   thread. Comments mark such blocks with "without a call".
-- A direct write (in `cell`, `keyed` and `Domain.commit`) takes no lock. Where there is a home, only its thread makes one.
+- A direct write (in `cell`, `store`, `keyed` and `Domain.commit`) takes no lock. Where there is a home, only its thread makes one.
   In one such block it looks at `_deliverer` and `_is_busy`, takes the mark, and sets value and number. A section under the
   lock sets `_is_busy` first, so that no direct write begins until `_rest` clears it. What a section does must also be
   right when a write was under way before.

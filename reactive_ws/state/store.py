@@ -223,42 +223,40 @@ class Store(Cell[T], ReadOnly[T]):
             return
         else:
             self._check(value)
-        # `_publish` for a store that one observer sees, written out: the call and what others need are a tenth of the write.
         domain = self._domain
+        home = domain._home
         me = get_ident()
-        # From here to the number without a call, as in `_publish`.
+        # `_publish` for a store that one observer sees, written out: the call and what others need are a tenth of the write.
+        # From here, or from `is_current`, to the number without a call, as in `_publish`.
         if (
-            self._others
-            or self._size != 1
-            or domain._deliverer
-            or domain._is_busy
-            or domain._home is not None
-            or self._is_shut
-            or self._value is not old
+            self._size == 1
+            and not self._others
+            and (home is None or (home.is_current() and self._size == 1 and not self._others))
+            and not (domain._deliverer or domain._is_busy or self._is_shut)
+            and self._value is old
         ):
-            if not self._publish(old, value):
-                # Another write came between, perhaps with an equal value.
-                self._update(lambda _: value)
-            return
-        domain._deliverer = me
-        self._value = self._delivered = value
-        domain._number += 1
-        try:
-            call = self._slots[0]
+            domain._deliverer = me
+            self._value = self._delivered = value
+            domain._number += 1
             try:
-                call(value)
-            except BaseException as error:  # noqa: BLE001 - kept or reported
-                domain._failed("observer", error, self.name, call)
-            if domain._is_busy:
-                domain._end_direct()  # type: ignore[unreachable]  # see `commit_queue`
-                return
-            domain._deliverer = 0
-            if domain._is_busy:
-                domain._look_again()  # type: ignore[unreachable]
-        except BaseException:
-            # Also an interrupt (Ctrl-C) between any two lines above, after which the mark may not stay.
-            domain._cut_off(((self, old, value),))
-            raise
+                call = self._slots[0]
+                try:
+                    call(value)
+                except BaseException as error:  # noqa: BLE001 - kept or reported
+                    domain._failed("observer", error, self.name, call)
+                if domain._is_busy:
+                    domain._end_direct()  # type: ignore[unreachable]  # see `commit_queue`
+                    return
+                domain._deliverer = 0
+                if domain._is_busy:
+                    domain._look_again()  # type: ignore[unreachable]
+            except BaseException:
+                # Also an interrupt (Ctrl-C) between any two lines above, after which the mark may not stay.
+                domain._cut_off(((self, old, value),))
+                raise
+        elif not self._publish(old, value):
+            # Another write came between, perhaps with an equal value.
+            self._update(lambda _: value)
 
     @final
     def update(self, function: Callable[[T], T]) -> None:

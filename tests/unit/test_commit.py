@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reactive_ws.engine import Commit, Domain, ErrorReport
+from reactive_ws.engine import Commit, Domain, ErrorReport, batch
 from reactive_ws.errors import DomainMismatch, FeedbackLoop, StoreClosed
 from reactive_ws.state import KeyedStore, Store, derived
 from reactive_ws.views import view
@@ -157,3 +157,64 @@ def what_observers_saw(make: type[KeyedStore[int, Any]], seed: int) -> list[Any]
 def test_the_short_way_to_write_one_entity_shows_what_the_general_way_shows() -> None:
     for seed in range(200):
         assert what_observers_saw(KeyedStore, seed) == what_observers_saw(General, seed), seed
+
+
+def what_one_store_showed(*, sets: bool, seed: int) -> list[Any]:
+    """Returns the log of random writes of one store, by `set` or by `update`, with observers that write, raise, leave and close."""
+    rng = random.Random(seed)
+    log: list[Any] = []
+    domain = Domain("test", on_error=lambda report: log.append((report.kind, report.store)))
+    store = Store(0, name="store", domain=domain)
+    other = Store(0, domain=domain)
+    links: list[Any] = []
+
+    def write(value: Any) -> None:
+        if sets:
+            store.set(value)
+        else:
+            store.update(lambda _: value)
+
+    def see(name: str, value: object) -> None:
+        log.append((name, value, store.get(), domain.number))
+        match rng.randrange(12):
+            case 0:
+                write(rng.randrange(5))
+            case 1:
+                other.set(rng.randrange(5))
+            case 2:
+                links.append(store.select().subscribe(partial(see, f"late {len(links)}")))
+            case 3 if links:
+                links.pop(rng.randrange(len(links))).dispose()
+            case 4:
+                raise ValueError(name)
+
+    other.select().subscribe(lambda value: log.append(("other", value)))
+    for step in range(60):
+        match rng.randrange(10):
+            case 0 | 1 if len(links) < 2:
+                links.append(store.select().subscribe(partial(see, f"whole since {step}")))
+            case 2:
+                links.append(store.select(bool).subscribe(partial(see, f"part since {step}")))
+            case 3 | 4 if links:
+                links.pop(rng.randrange(len(links))).dispose()
+            case 5:
+                with batch(domain):
+                    write(rng.randrange(5))
+                    other.set(rng.randrange(5))
+            case _:
+                write(rng.choice([0, 1, 2, True, 2.0, None]))
+        log.append((store.get(), domain.number, store.observer_count))
+    if rng.random() < 0.5:
+        store.close()
+    try:
+        write(99)
+    except StoreClosed:
+        log.append("closed")
+    log.append(store.get())
+    return log
+
+
+def test_a_store_that_is_set_shows_what_one_that_is_updated_shows() -> None:
+    for seed in range(200):
+        shown = [what_one_store_showed(sets=sets, seed=seed) for sets in (True, False)]
+        assert shown[0] == shown[1], seed

@@ -305,7 +305,7 @@ class KeyedStore(Cell[Entities[K, V]], Generic[K, V]):
     def _publish_one(self, old: Entities[K, V], value: Entities[K, V], key: K, entity: V) -> bool:
         """Does what `_publish` does, in a shorter way, while no observer looks at the collection without a view.
 
-        The one second copy of the write path. Through `_publish` the row `keyed_1000` costs 18 % more and misses its
+        A second copy of the write path, as in `Store.set`. Through `_publish` the row `keyed_1000` costs 18 % more and misses its
         target. `tests/unit/test_commit.py` runs both ways on the same random operations.
         """
         domain = self._domain
