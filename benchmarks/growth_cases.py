@@ -389,7 +389,7 @@ CASES: tuple[Case, ...] = (
     Case("keys: one more, their count is observed", count_of_keys, _LOG),
     Case("observers: a write that all of them see", write_to_observers, _LIN),
     Case("selectors: a write that changes no part", write_past_selectors, _LIN),
-    Case("a chain of derived values: a write", chain_of_derived, _LIN, 10_000),
+    Case("a chain of derived values: a write", chain_of_derived, _LIN, 100_000),
     Case("a derived value of many stores: a write", derived_of_many, _LIN),
     Case("stores: a batch that writes all", batch_of_many, _LIN),
     Case("history entries: one answer more", answer_in_a_long_session, _LOG),

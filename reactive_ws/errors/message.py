@@ -108,7 +108,10 @@ class UnknownType(MessageError):
 
     payload: str
 
-    text = "{payload} is not a registered message type; use @registry.message('some.type')"
+    text = (
+        "{payload} is not a message type of this registry;"
+        " use @registry.message('some.type'), and give the service that registry="
+    )
 
 
 @attrs.define(eq=False, slots=False)

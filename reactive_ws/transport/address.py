@@ -106,8 +106,10 @@ def _slip(text: str) -> BadAddress | None:
     place, written = found["place"], found["scheme"]
     scheme = "ws" if written is None else _SCHEMES[written]
     what = "the scheme" if written is None else "a part of ://"
-    shown = text[: found.end("place")]
-    return BadAddress(shown, f"{what} is missing; did you mean {scheme}://{place}?")
+    shown, rest = text[: found.end("place")], text[found.end("place") :]
+    # What follows may hold a secret.
+    path = "/..." if len(rest) > 1 else ""
+    return BadAddress(shown, f"{what} is missing; did you mean {scheme}://{place}{path}?")
 
 
 def _is_name(host: str) -> bool:

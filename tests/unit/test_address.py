@@ -45,14 +45,14 @@ def test_what_could_not_be_read_is_not_quoted_by_a_cause_either() -> None:
     ("url", "meant"),
     [
         ("127.0.0.1:8000", "ws://127.0.0.1:8000?"),
-        ("localhost:8000/ws", "ws://localhost:8000?"),
-        ("localhost/secret", "ws://localhost?"),
-        ("chat.example.com/ws", "ws://chat.example.com?"),
+        ("localhost:8000/ws", "ws://localhost:8000/...?"),
+        ("localhost/secret", "ws://localhost/...?"),
+        ("chat.example.com/ws", "ws://chat.example.com/...?"),
         ("10.0.0.1", "ws://10.0.0.1?"),
-        ("ws:/localhost:8000/ws?token=secret", "ws://localhost:8000?"),
+        ("ws:/localhost:8000/ws?token=secret", "ws://localhost:8000/...?"),
         ("wss:chat.example.com", "wss://chat.example.com?"),
-        ("https//chat.example.com/secret", "wss://chat.example.com?"),
-        ("example.com:443?token=secret", "ws://example.com:443?"),
+        ("https//chat.example.com/secret", "wss://chat.example.com/...?"),
+        ("example.com:443?token=secret", "ws://example.com:443/...?"),
     ],
 )
 def test_a_forgotten_scheme_is_named_with_what_was_meant(url: str, meant: str) -> None:
