@@ -1,7 +1,7 @@
 """From frames to stores: read, put in order, call the handlers, commit. One burst of frames is one commit.
 
 The session of the dialect says what a frame means. A burst ends after 64 messages or 2 ms. It also ends with a step of the
-connection itself, so that what follows is read in the new state. After four full bursts in a row the limit rises to 256
+connection itself, so that what follows is read in the new state. After four full bursts in a row the limit rises to 512
 messages, still within 2 ms. What a handler writes, the acknowledgements and the positions of the streams become visible
 together. Event observers and requests get the messages after the commit, so they read stores in which the message has
 taken effect.
@@ -56,7 +56,7 @@ from .subscriptions import Subscriptions
 __all__ = ["Burst", "Receiver"]
 
 _MAX_MESSAGES = 64
-_MAX_OF_BACKLOG = 256
+_MAX_OF_BACKLOG = 512
 _PATIENCE = 4
 """Full bursts of late that make a backlog."""
 _MAX_SECONDS = 0.002

@@ -224,14 +224,16 @@ class Store(Cell[T], ReadOnly[T]):
         else:
             self._check(value)
         domain = self._domain
-        home = domain._home
         me = get_ident()
         # `_publish` for a store that one observer sees, written out: the call and what others need are a tenth of the write.
         # From here, or from `is_current`, to the number without a call, as in `_publish`.
         if (
             self._size == 1
             and not self._others
-            and (home is None or (home.is_current() and self._size == 1 and not self._others))
+            and (
+                domain._home is None
+                or (domain._home.is_current() and self._size == 1 and not self._others)
+            )
             and not (domain._deliverer or domain._is_busy or self._is_shut)
             and self._value is old
         ):

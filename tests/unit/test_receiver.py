@@ -304,9 +304,9 @@ def test_bursts_grow_while_there_is_a_backlog_and_shrink_when_it_is_gone() -> No
             found.append(before - len(waiting))
         return found
 
-    assert sizes(1000) == [64, 64, 64, 64, 256, 256, 232]
+    assert sizes(1500) == [64, 64, 64, 64, 512, 512, 220]
     # A short burst halves the count of full ones, so only several short ones in a row end the backlog.
-    assert sizes(300) == [256, 44]
+    assert sizes(550) == [512, 38]
     assert [sizes(1) for _ in range(3)] == [[1]] * 3
     assert sizes(300) == [64, 64, 64, 64, 44]
 
