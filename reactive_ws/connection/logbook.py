@@ -69,8 +69,8 @@ class Logbook:
         )
 
     def unhandled(self, kind: str, meant: str | None) -> None:
-        """The first message of a type came that no handler has; `meant` is a similar name that the program has, or None."""
-        hint = "service.unhandled has them" if meant is None else f"the program has {meant!r}"
+        """The first message of a type came that no handler has; `meant` is the similar name of a handler, or None."""
+        hint = "service.unhandled has them" if meant is None else f"one waits for {meant!r}"
         level = logging.INFO if meant is None else logging.WARNING
         text = f"no handler for messages of type {kind!r}; {hint}"
         self._limited(_service_logger, level, ("unhandled", kind), text, None)

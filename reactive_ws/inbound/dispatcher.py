@@ -262,10 +262,9 @@ class Dispatcher:
     def _find(self, name: str, channel: str) -> Route:
         route = self._make_route(name, channel)
         if not route.is_known and not route.handlers:
-            # A name that a handler or the registry has may be the misspelled one of the two.
+            # A name that only a handler has may be the misspelled one of the two.
             handled = (it.key for it in self._registered if not it.is_pattern)
-            known = {it for it in handled if isinstance(it, str)}
-            known.update(row.name for row in self._registry)
+            known = [it for it in handled if isinstance(it, str) and it not in self._registry]
             self._report_unknown(name, known, is_handler=False)
         return route
 

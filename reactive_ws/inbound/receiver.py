@@ -2,9 +2,9 @@
 
 The session of the dialect says what a frame means. A burst ends after 64 messages or 2 ms. It also ends with a step of the
 connection itself, so that what follows is read in the new state. After four full bursts in a row the limit rises to 512
-messages, still within 2 ms. What a handler writes, the acknowledgements and the positions of the streams become visible
-together. Event observers and requests get the messages after the commit, so they read stores in which the message has
-taken effect.
+messages, still within 2 ms. The handlers of a run (`run=`) come on top, once for all of it. What a handler writes, the
+acknowledgements and the positions of the streams become visible together. Event observers and requests get the messages
+after the commit, so they read stores in which the message has taken effect.
 
 It opens no socket and decides nothing about the connection. `shell` passes frames in and gets the frames and events back
 that are for the connection.

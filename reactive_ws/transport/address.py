@@ -108,7 +108,7 @@ def _slip(text: str) -> BadAddress | None:
     what = "the scheme" if written is None else "a part of ://"
     shown, rest = text[: found.end("place")], text[found.end("place") :]
     # What follows may hold a secret.
-    path = "/..." if len(rest) > 1 else ""
+    path = "/..." if len(rest) > 1 and rest.startswith("/") else ""
     return BadAddress(shown, f"{what} is missing; did you mean {scheme}://{place}{path}?")
 
 
@@ -147,7 +147,7 @@ def redact(url: str) -> str:
     if "@" in parts.netloc:
         place = f"***@{place}"
     if not parts.netloc:
-        # Without a host everything is in the path, a secret too.
-        return f"{parts.scheme}:***" if parts.scheme else "***"
+        # Without a host everything is in the path, a secret too. What is not a scheme of ours may be one.
+        return f"{parts.scheme}:***" if parts.scheme in _SCHEMES else "***"
     shown = SplitResult(parts.scheme, place, parts.path, "***" if parts.query else "", "")
     return urlunsplit(shown)

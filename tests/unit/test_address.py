@@ -52,7 +52,7 @@ def test_what_could_not_be_read_is_not_quoted_by_a_cause_either() -> None:
         ("ws:/localhost:8000/ws?token=secret", "ws://localhost:8000/...?"),
         ("wss:chat.example.com", "wss://chat.example.com?"),
         ("https//chat.example.com/secret", "wss://chat.example.com/...?"),
-        ("example.com:443?token=secret", "ws://example.com:443/...?"),
+        ("example.com:443?token=secret", "ws://example.com:443?"),
     ],
 )
 def test_a_forgotten_scheme_is_named_with_what_was_meant(url: str, meant: str) -> None:
@@ -103,3 +103,11 @@ def test_a_host_that_is_no_name_is_named(host: str) -> None:
 )
 def test_unusual_hosts_are_taken(host: str) -> None:
     assert resolve(f"ws://{host}/ws") == f"ws://{host}/ws"
+
+
+@pytest.mark.parametrize("url", ["s3cret:@localhost", "s3cret:"])
+def test_what_stands_where_a_scheme_would_stand_is_not_shown(url: str) -> None:
+    assert redact(url) == "***"
+    with pytest.raises(BadAddress) as found:
+        resolve(url)
+    assert "s3cret" not in str(found.value)
