@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import gc
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -93,10 +94,14 @@ def _left(
             look(frame)
         return step
 
-    outer = sys.gettrace()
+    outer, collects = sys.gettrace(), gc.isenabled()
+    # The collector would run finalizers of older tests in the middle, and their instructions would count.
+    gc.disable()
     sys.settrace(enter)
     try:
         act()
     finally:
         sys.settrace(outer)
+        if collects:
+            gc.enable()
     return left
