@@ -160,7 +160,7 @@ def test_the_short_way_to_write_one_entity_shows_what_the_general_way_shows() ->
 
 
 def what_one_store_showed(*, sets: bool, seed: int) -> list[Any]:
-    """Returns the log of random writes of one store, by `set` or by `update`, with observers that write, raise, leave and close."""
+    """Returns the log of random writes of one store, by `set` or by `update`, with observers that write, subscribe, leave and raise."""
     rng = random.Random(seed)
     log: list[Any] = []
     domain = Domain("test", on_error=lambda report: log.append((report.kind, report.store)))
